@@ -1,4 +1,4 @@
-# make setup | pituitary | hippocampus [ROOT=<data>] | test | check | faults
+# make setup | pituitary | hippocampus [ROOT=<data>] | fast | test | check | faults
 # Another Python: make PYTHON=python3.12 …   Arguments for training: make pituitary ARGS="seed=2"
 PYTHON ?= python3
 ROOT ?= null
@@ -6,9 +6,10 @@ ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pituitary hippocampus test check faults
+.PHONY: help setup pituitary hippocampus fast test check faults
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -32,8 +33,13 @@ pituitary: $(READY)
 hippocampus: $(READY)
 	$(BIN)/python train.py experiment=hippocampus data.root=$(ROOT) $(ARGS)
 
+# all tests, a file per process at a time; one file or test: .venv/bin/pytest <file>::<test>
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# each room's core, without processes and training, in a minute; the files are in tests/fast.txt
+fast: $(READY)
+	$(PYTEST) @tests/fast.txt
 
 check: $(READY)
 	$(BIN)/ruff check .

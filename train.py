@@ -3,25 +3,26 @@
 import sys
 from pathlib import Path
 
-from neurotarget.process.programs import answer_at_once
+from neurotarget.process.programs import print_help_or_version
 from neurotarget.process.signals import quit_while_loading, stoppable
 
 if __name__ == "__main__":
-    answer_at_once(["train", *sys.argv[1:]])
+    print_help_or_version(["train", *sys.argv[1:]])
     quit_while_loading()  # torch and others, for seconds
 
 import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.dispatch import act
 from neurotarget.sweeps.run_job import run_as_job
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Run one experiment; return the monitored value, for sweeps."""
-    return run_as_job(act, cfg)
+    from neurotarget.cli.train import train  # takes seconds, after arguments are checked
+
+    return run_as_job(train, cfg)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,19 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
 
+from faults.fork_server import Command, Server, quiet
+from oracles import annotations
 from oracles.balls import SMALL, TARGET, write_cohort
 from oracles.mr_scanner import scanner
+
+annotations.install()
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +28,31 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("fixed")
+
+
+# files that take longest, so that no process ends with one while the other has nothing to do
+FIRST = (
+    "test_wheel.py",
+    "test_faults.py",
+    "test_cascade_tumour.py",
+    "test_flow.py",
+    "test_cascade.py",
+    "test_own_package.py",
+    "test_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else 99)
+
+
+@pytest.fixture
+def any_array():
+    """Let arrays of other kinds and axes than annotated reach a function, which refuses them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")
@@ -50,27 +81,57 @@ def statistics(cases_folder) -> Path:
     return cases_folder.parent / "statistics"
 
 
-def run_python(*words: object, cwd: Path, check: bool = True) -> subprocess.CompletedProcess:
-    """Run a Python file of the project as its user would."""
-    command = [sys.executable, *map(str, words)]
+def run_python(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a Python file of the project as its user would, in an interpreter of its own."""
+    command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(
         command, cwd=cwd, env=quiet(), capture_output=True, text=True, check=False
     )
-    if check and done.returncode:
-        pytest.fail(f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     return done
 
 
-def quiet() -> dict[str, str]:
-    """Environment without a W&B account, so that nothing leaves the machine."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
-    return kept | {"OMP_NUM_THREADS": "2", "NETRC": "/nonexistent"}
+@pytest.fixture(scope="session")
+def fresh_interpreter():
+    """`fresh_interpreter(file, *arguments, cwd=…)`: for what only a start from nothing shows."""
+    return run_python
 
 
 @pytest.fixture(scope="session")
-def command():
-    """`command(script, *words, cwd=…)` runs one of the project's scripts to its end."""
-    return lambda script, *words, **how: run_python(ROOT / script, *words, **how)
+def fork_server() -> Iterator[Server]:
+    """A process that has imported everything, from which commands are forked."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def command(fork_server, tmp_path_factory):
+    """`command(script, *arguments, cwd=…)` runs a script of the project to its end, in a fork.
+
+    `check=False` allows it to fail.
+    """
+    logs = tmp_path_factory.mktemp("logs")
+
+    def run(*argv: object, cwd: Path, check: bool = True) -> subprocess.CompletedProcess:
+        log, errors = logs / "output.txt", logs / "errors.txt"
+        script, *arguments = map(str, argv)
+        environment = dict.fromkeys(fork_server.environment) | quiet()
+        asked = Command(
+            [Path(script).name, *arguments],
+            str(cwd),
+            str(log),
+            environment=environment,
+            errors=str(errors),
+            timeout_s=900,
+            grace_s=20,
+        )
+        status = fork_server.run(asked).status
+        output, error = (path.read_text(encoding="utf-8") for path in (log, errors))
+        if check and status:
+            pytest.fail(f"{argv}\n{output[-3000:]}\n{error[-6000:]}")
+        return subprocess.CompletedProcess(argv, status, output, error)
+
+    return run
 
 
 BLOCK, HEAD = 32 * 1024, 7  # W&B's file is LevelDB's log format behind a head of its own
@@ -104,7 +165,7 @@ def wandb_records():
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """Working folder with a data set and a target of its own; `train_words` train on it."""
+    """Working folder with a data set and a target of its own; `train_arguments` train on it."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "data").mkdir()
     write_cohort(folder / "data")
@@ -114,7 +175,7 @@ def tiny(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def train_words(tiny) -> list[str]:
+def train_arguments(tiny) -> list[str]:
     """Command line of a training that takes seconds."""
     return [
         str(ROOT / "train.py"),
@@ -125,17 +186,17 @@ def train_words(tiny) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def trained(tiny, train_words) -> tuple[Path, subprocess.CompletedProcess]:
+def trained(tiny, train_arguments, command) -> tuple[Path, subprocess.CompletedProcess]:
     """An unbroken run: its folder, and what it printed."""
     folder = tiny / "unbroken"
-    return folder, run_python(*train_words, f"hydra.run.dir={folder}", cwd=tiny)
+    return folder, command(*train_arguments, f"hydra.run.dir={folder}", cwd=tiny)
 
 
 @pytest.fixture(scope="session")
-def resumed(tiny, train_words) -> Path:
-    """The same run, killed without warning after its first checkpoint, and then gone on with."""
+def resumed(tiny, train_arguments, command) -> Path:
+    """The same run, killed without warning after its first checkpoint, and then resumed."""
     folder = tiny / "killed"
-    words = [sys.executable, *train_words, f"hydra.run.dir={folder}"]
+    words = [sys.executable, *train_arguments, f"hydra.run.dir={folder}"]
     with (tiny / "killed.log").open("w") as log:
         process = subprocess.Popen(words, cwd=tiny, env=quiet(), stdout=log, stderr=log)
         deadline = time.monotonic() + 120
@@ -147,7 +208,7 @@ def resumed(tiny, train_words) -> Path:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (folder / "summary.json").exists(), "the run was over before it could be killed"
-    run_python(ROOT / "train.py", f"--config-dir={tiny / 'conf'}", f"resume={folder}", cwd=tiny)
+    command("train.py", f"--config-dir={tiny / 'conf'}", f"resume={folder}", cwd=tiny)
     return folder
 
 

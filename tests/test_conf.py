@@ -84,7 +84,7 @@ def test_the_main_experiments_are_there():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             "_target_: torch.optim.AdamW\nlr: 1.0\nwieght_decay: 0.1",
@@ -97,9 +97,9 @@ def test_the_main_experiments_are_there():
         ),
     ],
 )
-def test_a_misspelt_key_is_caught(text, told):
+def test_a_misspelt_key_is_caught(text, expected):
     (complaint,) = complaints(yaml.safe_load(text))
-    assert told in complaint
+    assert expected in complaint
 
 
 def test_a_misspelt_key_in_an_experiment_is_caught(tmp_path):

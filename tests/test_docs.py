@@ -31,7 +31,7 @@ def commands(start: str) -> list[tuple[str, ...]]:
     fenced = [block.replace("\\\n", "") for page in PAGES for block in blocks(page)]
     lines = [line for block in (*inline, *fenced) for line in block.splitlines()]
     shown = [shlex.split(filled(line), comments=True) for line in lines if line.startswith(start)]
-    return sorted({tuple(words) for line in shown if (words := line[len(start.split()) :])})
+    return sorted({tuple(arguments) for line in shown if (arguments := line[len(start.split()) :])})
 
 
 def filled(line: str) -> str:
@@ -101,20 +101,26 @@ def test_the_arguments_of_every_shown_command_exist(script, config):
     shown = commands(script)
     assert shown
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        for words in shown:
-            overrides = [one_choice(word) for word in words if word[0].isalpha() and "=" in word]
-            assert compose(config, overrides), words
+        for arguments in shown:
+            overrides = [
+                one_choice(word) for word in arguments if word[0].isalpha() and "=" in word
+            ]
+            assert compose(config, overrides), arguments
 
 
 def test_every_shown_command_of_neurotarget_explains_its_arguments():
-    shown = [(name, words) for name, *words in commands("neurotarget") if "--help" not in words]
+    shown = [
+        (name, arguments)
+        for name, *arguments in commands("neurotarget")
+        if "--help" not in arguments
+    ]
     assert shown
-    for name, words in shown:
+    for name, arguments in shown:
         if name in ("help", "<command>", *SCRIPTS):
             continue
         explained = help_text(name)
-        keys = [word.partition("=")[0] for word in words if "=" in word]
-        assert [key for key in keys if f"{key}=" not in explained] == [], words
+        keys = [word.partition("=")[0] for word in arguments if "=" in word]
+        assert [key for key in keys if f"{key}=" not in explained] == [], arguments
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -35,8 +35,8 @@ def locale_bound(tree: ast.AST) -> Iterator[int]:
 
 def _is_binary(call: ast.Call) -> bool:
     """Whether a mode is given that ends in b, an encoding by its place, or flags of `os.open`."""
-    words = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
-    texts = [word.value for word in words if isinstance(word, ast.Constant)]
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    texts = [word.value for word in arguments if isinstance(word, ast.Constant)]
     if any(isinstance(text, str) and ("b" in text[-2:] or "utf-8" in text) for text in texts):
         return True
     owner = ast.unparse(call.func).partition(".")[0]
@@ -99,6 +99,6 @@ def test_a_name_that_no_file_can_have_here_is_told(capsys):
 
     with pytest.raises(SystemExit, match="2"):
         write()
-    told = capsys.readouterr().err
-    assert r"'\u5934': found letters that ascii does not have" in told
-    assert "set PYTHONUTF8=1" in told
+    error = capsys.readouterr().err
+    assert r"'\u5934': found letters that ascii does not have" in error
+    assert "set PYTHONUTF8=1" in error

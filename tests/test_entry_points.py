@@ -14,19 +14,18 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "error"),
     [
-        (["train.py"], "error: target: nothing is chosen; say target=<"),
+        (["train.py"], "error: target: nothing is chosen; set target=<"),
         (["train.py", "target=pituitary"], "error: data.root is not set"),
         (["predict.py"], "/predict.py run=<run folder> input=<"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_too_few_words_are_answered_with_what_to_say(tmp_path, words, told):
-    command = [sys.executable, str(ROOT / words[0]), *words[1:]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_too_few_arguments_are_answered_with_what_to_type(tmp_path, command, arguments, error):
+    done = command(*arguments, cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert error in done.stderr
     assert "Traceback" not in done.stderr
 
 

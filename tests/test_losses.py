@@ -131,6 +131,7 @@ def test_crop_leaves_the_middle():
     assert torch.equal(crop(labels, 0), labels)
 
 
+@pytest.mark.usefixtures("any_array")
 @pytest.mark.parametrize("levels", [1, 2])
 def test_scores_of_another_grid_than_the_labels_are_refused(levels):
     scores = [torch.randn(1, 2, 4, 4, 2), torch.randn(1, 2, 2, 2, 2)]

@@ -17,7 +17,7 @@ from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.predict_folder import Outcome
 from neurotarget.printable import CONTROL, UNSEEN, Shown, cell, one_line, shown, uncell
 from neurotarget.problems import DataError, Problem
-from neurotarget.process.exit_codes import ShownRecord, print_anything
+from neurotarget.process.exit_codes import ShownRecord, escape_output
 from neurotarget.report.pages.plain_page import _seen
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.sweeps.job_log import logged
@@ -72,9 +72,10 @@ def test_the_terminal_and_the_log_show_them(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     factory = logging.getLogRecordFactory()
     try:
-        print_anything()
-        print_anything()  # a launcher asks again
-        with logged(tmp_path / "job.log", shown=True):
+        escape_output()
+        escape_output()  # a launcher asks again
+        print("\x1b[2Ja\u202eb\rc")
+        with logged(tmp_path / "job.log", redirects=True):
             print("\x1b[2Ja\u202eb\rc")
         assert "\\x1b[2Ja\\u202eb\\rc\n" in terminal.getvalue()
         assert "\\x1b[2Ja\\u202eb\\rc\n" in (tmp_path / "job.log").read_text()

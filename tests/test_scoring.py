@@ -400,16 +400,16 @@ def test_a_rater_or_scan_that_does_not_fit_is_told(folder, harm, message):
 
 
 @pytest.mark.parametrize(
-    ("metric", "value", "told"),
+    ("metric", "value", "error"),
     [
         ("reference_volume_mm3@rater2", "-1", "a volume below 0 in line 2"),
         ("rater_dice@rater2", "1.5", "a Dice outside 0 to 1 in line 2"),
     ],
 )
-def test_impossible_values_of_raters_are_refused(tmp_path, metric, value, told):
+def test_impossible_values_of_raters_are_refused(tmp_path, metric, value, error):
     path = tmp_path / "rows.csv"
     path.write_text(",".join(Row._fields) + f"\na,a,test,left,{metric},{value},\n")
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=error):
         read_rows(path)
 
 

@@ -100,7 +100,7 @@ def test_lint_says_that_a_reference_is_on_the_wrong_side(tmp_path, tilt):
     told = [str(problem) for problem in lint(manifest_of(tmp_path, label), TARGET)]
     assert (
         f"a: {label}: found dentate_left to the right of dentate_right, wanted the left on the "
-        "left; swap the ids, or mend the orientation in the header"
+        "left; swap the ids, or correct the orientation in the header"
     ) in told
 
 

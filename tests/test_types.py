@@ -19,10 +19,10 @@ def target(name="gland", label="a"):
     "name", ["x/../../escaped", "..", ".hidden", "", "left side", "a\n", "a\\b"]
 )
 def test_names_that_cannot_be_part_of_a_file_name_are_refused(name):
-    told = "needs names of letters, digits, _, - and ., with no . in front"
-    with pytest.raises(ValueError, match=told):
+    error = "needs names of letters, digits, _, - and ., with no . in front"
+    with pytest.raises(ValueError, match=error):
         target(label=name)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=error):
         target(name=name)
 
 
@@ -72,12 +72,12 @@ def test_only_pairs_can_be_parted():
 
 
 def test_a_published_score_is_of_a_known_kind():
-    told = {"what": "dice", "label": "l", "value": 0.9, "source": "somebody"}
-    assert small(published=[told]).published[0].part == "internal"
+    result = {"what": "dice", "label": "l", "value": 0.9, "source": "somebody"}
+    assert small(published=[result]).published[0].part == "internal"
     with pytest.raises(ValueError, match="published: got 'jaccard' of 'internal', wanted one of"):
-        small(published=[told | {"what": "jaccard"}])
+        small(published=[result | {"what": "jaccard"}])
     with pytest.raises(ValueError, match=r"names unknown labels \['x'\]"):
-        small(published=[told | {"label": "x"}])
+        small(published=[result | {"label": "x"}])
 
 
 def test_one_label_has_no_regions():
@@ -136,7 +136,7 @@ NO_ID = "wanted a whole number of 1 to 2147483647"
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "error"),
     [
         ("labels", {}, "found none, wanted at least one label"),
         ("labels", ["a"], r"found \['a'\], wanted a mapping of names"),
@@ -178,8 +178,8 @@ NO_ID = "wanted a whole number of 1 to 2147483647"
         ("roi", {"size_mm": [9, 9, 9]}, "wanted null, or size_mm"),
     ],
 )
-def test_a_field_that_nobody_can_mean_is_named(key, value, told):
-    with pytest.raises(DataError, match=rf"target gland: {key}: .*{told}.*; mend the target's"):
+def test_a_field_that_nobody_can_mean_is_named(key, value, error):
+    with pytest.raises(DataError, match=rf"target gland: {key}: .*{error}.*; mend the target's"):
         Target(**FIELDS | {key: value})
 
 
@@ -198,7 +198,7 @@ def test_what_yaml_overrides_and_arrays_give_is_read():
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "error"),
     [
         ({"size_mm": [9, 9, 0]}, "roi.size_mm: found 0, wanted"),
         ({"size_mm": [9, 9]}, r"roi.size_mm: found \[9, 9\], wanted a list of 3"),
@@ -206,8 +206,8 @@ def test_what_yaml_overrides_and_arrays_give_is_read():
         ({"size_mm": [9, 9, 9], "anchor": "x"}, "roi.anchor: found 'x', wanted head, scan or"),
     ],
 )
-def test_a_region_that_cannot_be_is_refused(more, told):
-    with pytest.raises(DataError, match=told):
+def test_a_region_that_cannot_be_is_refused(more, error):
+    with pytest.raises(DataError, match=error):
         Roi(**more)
 
 

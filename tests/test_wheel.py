@@ -31,10 +31,10 @@ def installed(tmp_path_factory) -> Path:
     return folder / "env" / "bin" / "neurotarget"
 
 
-def run(program: Path, *words: object, cwd: Path) -> subprocess.CompletedProcess:
+def run(program: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment = kept | {"WANDB_MODE": "disabled", "NETRC": "/nonexistent"}
-    command = [program, *map(str, words)]
+    command = [program, *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -52,11 +52,12 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     assert (tmp_path / "run" / "report.html").is_file()
     resume = next(line for line in trained.stdout.splitlines() if "stopped?" in line)
     assert "neurotarget train --config-dir=" in resume
-    words = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
-    predicted = run(installed, *words, cwd=tmp_path)
+    arguments = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
+    predicted = run(installed, *arguments, cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr[-3000:]
     assert (tmp_path / "masks" / "volumes.tsv").is_file()
     swept = ["-m", "seed=1,2", "held_out=false", "trainer.max_epochs=1", "hydra.sweep.dir=sweep"]
+    swept += ["data.patches_per_epoch=8"]
     many = run(installed, "train", "data.root=data/manifest.tsv", *SMALL, *swept, cwd=tmp_path)
     assert "2 jobs: 2 done now" in many.stdout, many.stderr[-3000:]
     lint = run(installed, "lint", "data/manifest.tsv", "target=ball", cwd=tmp_path)
@@ -69,9 +70,9 @@ def test_the_wheel_is_what_runs(installed, tmp_path):
     assert str(installed.parents[1]) in done.stdout
 
 
-@pytest.mark.parametrize("words", [("--version",), ("train", "--version")])
-def test_the_version_is_that_of_the_wheel(installed, tmp_path, words):
-    assert run(installed, *words, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
+@pytest.mark.parametrize("arguments", [("--version",), ("train", "--version")])
+def test_the_version_is_that_of_the_wheel(installed, tmp_path, arguments):
+    assert run(installed, *arguments, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
 
 
 @pytest.mark.parametrize("name", ["train", "predict", "study", "qsm", "models"])
@@ -85,7 +86,5 @@ def test_help_of_a_command_names_its_choices(installed, tmp_path, name):
 
 
 def test_a_target_is_found_by_its_name(installed, tmp_path):
-    done = run(installed, "lint", "none.tsv", "target=pituitary", cwd=tmp_path)
-    assert "no such file or folder" in done.stderr
     done = run(installed, "models", "target=nothing", cwd=tmp_path)
     assert "known are dentate, hippocampus, pituitary" in done.stderr

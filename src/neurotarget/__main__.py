@@ -3,13 +3,13 @@
 import sys
 from importlib import import_module
 
-from neurotarget.process.programs import SCRIPTS, answer_at_once, run_script
+from neurotarget.process.programs import SCRIPTS, print_help_or_version, run_script
 from neurotarget.process.signals import quit_while_loading
 
 
 def main() -> None:
     """Answer at once where that can be done, else load what the command needs and run it."""
-    answer_at_once(sys.argv[1:])
+    print_help_or_version(sys.argv[1:])
     quit_while_loading()
     if sys.argv[1] in SCRIPTS:
         run_script(sys.argv[1], sys.argv[2:])

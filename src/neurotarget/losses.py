@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from neurotarget.shapes import Labels, Logits
+from neurotarget.shapes import Labels, Levels, Logits, times
 
-Levels = Sequence[Float[Tensor, "B L _ _ _"]]
 Loss = Callable[[Logits, Labels], Tensor]
 
 
@@ -80,9 +79,9 @@ class DeepSupervision(nn.Module):
         finest = (logits if isinstance(logits, Tensor) else logits[0]).shape[2:]
         if finest != labels.shape[1:]:
             raise ValueError(
-                f"loss: got scores of {_times(finest)} voxels for labels of "
-                f"{_times(labels.shape[1:])}, wanted the same; a net that scores less than it "
-                "sees says so as margin_vox"
+                f"loss: got scores of {times(finest)} voxels for labels of "
+                f"{times(labels.shape[1:])}, wanted the same; a net that scores less than it "
+                "sees has a margin_vox"
             )
         if isinstance(logits, Tensor):
             return self.loss(logits, labels)
@@ -158,7 +157,3 @@ def _per_class(
     sums = values.new_zeros(len(values) * num_labels)
     sums = sums.scatter_add(0, (classes + patch).flatten(), values.flatten())
     return sums.view(len(values), num_labels)
-
-
-def _times(sides: Sequence[int]) -> str:
-    return "×".join(str(side) for side in sides)

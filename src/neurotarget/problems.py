@@ -49,11 +49,37 @@ def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str 
     return Problem("warning", case_id, str(file), found, wanted, todo)
 
 
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems that stop the command."""
+    return [problem for problem in problems if problem.level == "error"]
+
+
+def refuse_errors(problems: Iterable[Problem]) -> None:
+    """Raise the errors among some problems together, each once.
+
+    Raises:
+        DataError: there is an error.
+    """
+    if errors := errors_of(dict.fromkeys(problems)):
+        raise DataError(errors)
+
+
 def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Option closest in spelling to a word, ignoring case; None if none is close."""
     spelt = {option.casefold(): option for option in options}
     match = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else None
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Start of advice that names the option closest in spelling; "" if none is close."""
+    near = nearest(word, options)
+    return f"did you mean {near}? " if near else ""
+
+
+def join_reasons(*reasons: str) -> str:
+    """Join the reasons that are not empty, each once."""
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def some(names: Iterable[object], most: int = 8) -> str:

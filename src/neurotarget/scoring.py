@@ -7,7 +7,6 @@ import csv
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurotarget.data.attempts import attempted
+from neurotarget.data.attempts import attempts
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifted_grid
-from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
 from neurotarget.metrics.case import measure_case, score_case
@@ -55,9 +53,8 @@ def evaluate(
 
     Raises:
         DataError: no case is in these splits; or, all listed at once: a reference, a rater's mask
-        or a
-            scan cannot be used, a prediction is on another grid or contains values that the target
-            does not define.
+            or a scan cannot be used, a prediction is on another grid or contains values that the
+            target does not define.
     """
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:
@@ -154,10 +151,10 @@ def read_rows(path: Path) -> pd.DataFrame:
         "a volume below 0": is_volume & (table["value"] < 0),
         "a Dice outside 0 to 1": is_dice & ((table["value"] < 0) | (table["value"] > 1)),
     }
-    for found, where in claims.items():
+    for claim, where in claims.items():
         if where.any():
             raise DataError(
-                f"{path}: found {found} in line {int(where.to_numpy().argmax()) + 2}, wanted rows "
+                f"{path}: found {claim} in line {int(where.to_numpy().argmax()) + 2}, wanted rows "
                 "as they were written; make it again with neurotarget evaluate"
             )
     return table
@@ -191,14 +188,9 @@ def _rows_of(
 ) -> list[Row]:
     """Rows of all cases, read in threads; the problems of all cases are raised together."""
     warnings: list[Problem] = []
-
-    @attempted
-    def attempt(case: Case) -> list[Row]:
-        return score(case, warnings)
-
-    with closing(mapped(attempt, cases, workers)) as results:
+    with attempts(lambda case: score(case, warnings), cases, workers) as results:
         done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
-    _refuse([found for found in done if isinstance(found, DataError)])
+    _refuse([result for result in done if isinstance(result, DataError)])
     _log_warnings(warnings)
     return [row for rows in done for row in rows]
 

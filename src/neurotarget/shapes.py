@@ -4,6 +4,7 @@ B batch, C contrasts, L labels including background, I J K voxels in canonical o
 the right, J to the front, K up).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float, Integer
@@ -12,6 +13,9 @@ from torch import Tensor
 
 Image = Float[Tensor, "B C I J K"]
 Logits = Float[Tensor, "B L I J K"]
+Inner = Float[Tensor, "B L _ _ _"]  # scores of fewer voxels, where a network does not pad
+Levels = Sequence[Inner]  # full grid first, then coarser decoder levels
+Feature = Float[Tensor, "B _ _ _ _"]
 Labels = Integer[Tensor, "B I J K"]
 Mask = Bool[ndarray, "I J K"]
 
@@ -22,3 +26,8 @@ class Batch(NamedTuple):
     image: Image
     labels: Labels
     case_ids: list[str]
+
+
+def times(sides: Sequence[int]) -> str:
+    """Format a shape as `96×96×96`."""
+    return "×".join(map(str, sides)) or "one number"

@@ -258,6 +258,11 @@ class Target:
         return {name: parts for name, parts in found.items() if name not in self.labels}
 
     @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Labels of each label (itself) and of each region."""
+        return {label: (label,) for label in self.labels} | self.regions
+
+    @property
     def num_labels(self) -> int:
         """Number of classes including background."""
         return len(self.labels) + 1

@@ -7,9 +7,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import at_home, check_argv, check_launcher, literal, resumed_argv
+from neurotarget.cli.arguments import expanded
+from neurotarget.cli.argv import check_argv, check_launcher, literal, resumed_argv
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.folder.multirun import resume_command_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -17,8 +18,8 @@ CONF = Path(__file__).parents[2] / "conf"
 def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["experiment=pituitary", "seed=2"]))
-    said = ["experiment=pituitary", f"resume={tmp_path}", "trainer.max_epochs=9"]
-    assert resumed_argv(said) == [
+    result = ["experiment=pituitary", f"resume={tmp_path}", "trainer.max_epochs=9"]
+    assert resumed_argv(result) == [
         "seed=2",
         "experiment=pituitary",
         "trainer.max_epochs=9",
@@ -27,9 +28,9 @@ def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("words", [["seed=2"], ["resume=null", "seed=2"]])
-def test_other_runs_are_left_alone(words):
-    assert resumed_argv(words) == words
+@pytest.mark.parametrize("arguments", [["seed=2"], ["resume=null", "seed=2"]])
+def test_other_runs_are_left_alone(arguments):
+    assert resumed_argv(arguments) == arguments
 
 
 @pytest.mark.parametrize("name", ["a (1)", "x=1,2", "Ünï", 'say "so"', "back\\slash"])
@@ -88,10 +89,10 @@ def test_advice_can_be_pasted_into_a_shell(name, tmp_path):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "overrides.yaml").write_text(yaml.safe_dump([f"data.root={name}"]))
-    python, script, *argv = shlex.split(to_go_on(folder))
+    python, script, *argv = shlex.split(resume_command_of(folder))
     assert (python, script) == ("python", "train.py")
-    words = resumed_argv([literal(word) for word in argv])
-    parsed = OverridesParser.create().parse_overrides(words[1:])
+    arguments = resumed_argv([literal(word) for word in argv])
+    parsed = OverridesParser.create().parse_overrides(arguments[1:])
     assert [one.value() for one in parsed] == [str(folder)] * 2
 
 
@@ -101,7 +102,7 @@ def test_home_is_found_behind_a_dotted_key_too(monkeypatch, tmp_path):
     assert literal("data.root=~/scans") == f"data.root={tmp_path}/scans"
     assert literal("--config-dir=~/conf") == f"--config-dir={tmp_path}/conf"
     (tmp_path / "~").mkdir()
-    assert at_home("~") == "~"
+    assert expanded("~") == "~"
 
 
 @pytest.mark.parametrize("word", ["pretrained=null", "hydra.run.dir=${paths.runs}/a", "input="])
@@ -154,8 +155,8 @@ def test_words_that_name_no_path_are_left_to_hydra(word):
 
 
 def write_multirun(folder):
-    words = ["--config-dir=/mine", "model=a,b", "seed=1,2", "hydra/launcher=joblib"]
-    (folder / "multirun.yaml").write_text(yaml.safe_dump({"words": words, "jobs": []}))
+    arguments = ["--config-dir=/mine", "model=a,b", "seed=1,2", "hydra/launcher=joblib"]
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments, "jobs": []}))
 
 
 @pytest.mark.parametrize("flags", [[], ["-m"], ["--multirun"]])
@@ -174,7 +175,7 @@ def test_a_resumed_multirun_says_again_what_it_was_started_with(tmp_path, flags)
 
 def test_one_run_cannot_be_resumed_as_several(tmp_path):
     (tmp_path / "overrides.yaml").write_text("[]")
-    with pytest.raises(DataError, match=r"wanted that of a multirun beside -m; leave -m out"):
+    with pytest.raises(DataError, match=r"wanted that of a multirun with -m; leave -m out"):
         resumed_argv(["-m", f"resume={tmp_path}"])
 
 

@@ -31,18 +31,22 @@ WORDS = [
 
 @pytest.fixture(scope="module")
 def tumours(shared_data, tmp_path_factory) -> Path:
-    """Manifest of both scans and of their mirror images, each contrast in a file of its own."""
+    """Manifest of both scans and of their mirror images, each contrast in a file of its own.
+
+    Every second voxel of a slice, 2 × 2 mm, which takes a quarter of the time.
+    """
     folder = tmp_path_factory.mktemp("tumours")
     rows = []
     for case_id, split in SPLITS.items():
         stem = shared_data / "tumour" / f"BRATS_{case_id[:3]}_partial"
         image, label = nib.load(f"{stem}_img.nii.gz"), nib.load(f"{stem}_seg.nii.gz")
-        turn = slice(None, None, -1 if case_id.endswith("m") else 1)
+        turn = slice(None, None, -2 if case_id.endswith("m") else 2), slice(None, None, 2)
         voxels, mask = np.asarray(image.dataobj)[turn], np.asarray(label.dataobj)[turn]
+        affine = image.affine @ np.diag([2.0, 2.0, 1.0, 1.0])
         for number, contrast in enumerate(CONTRASTS):
-            scan = nib.Nifti1Image(voxels[..., number], image.affine)
+            scan = nib.Nifti1Image(voxels[..., number], affine)
             nib.save(scan, folder / f"{case_id}_{contrast}.nii.gz")
-        nib.save(nib.Nifti1Image(mask, label.affine), folder / f"{case_id}_label.nii.gz")
+        nib.save(nib.Nifti1Image(mask, affine), folder / f"{case_id}_label.nii.gz")
         files = {name: f"{case_id}_{name}.nii.gz" for name in (*CONTRASTS, "label")}
         rows.append({"case_id": case_id, "subject_id": case_id, **files, "split": split})
     path = folder / "manifest.csv"
@@ -65,6 +69,6 @@ def test_a_cascade_localises_and_segments_real_tumours(tumours, command):
     assert (found.loc[["119m", "119"], "share_inside"] > 0.8).all()  # unseen, on one side each
     assert found.loc["119m", "x_mm"] < found.loc["119", "x_mm"]
     label = nib.load(folder / "predictions" / "119.nii.gz")
-    assert label.shape == (240, 240, 33)
+    assert label.shape == (120, 120, 33)
     assert set(np.unique(np.asarray(label.dataobj))) == {0, 1, 2, 3}
     assert summary["dice"]["edema"] > 0.1

@@ -5,15 +5,21 @@ import pandas as pd
 import pytest
 import wandb
 
-from neurotarget.cli.compare import run
-from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
+from neurotarget.cli import compare
+from neurotarget.comparison.arms_text import markdown, named_after, summary_rows, verdicts
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
+from neurotarget.report.text.numbers import aligned
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.types import Target
+from oracles.command_arguments import as_arguments
 from oracles.runs import write_images, write_run
 
 QUIET = {"wandb": "disabled", "ensembles": "false"}
+
+
+def run(places, values):
+    return compare.run([*map(str, places), *as_arguments(values)])
 
 
 @pytest.fixture
@@ -43,13 +49,13 @@ def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
         ["unet", 6, 6],
     ]
     assert arms["dice"].tolist() == pytest.approx([0.8 + 0.01 + 0.0015, 0.75 + 0.01 + 0.0015])
-    told = capsys.readouterr().out
-    head, first, second = told.splitlines()[1:4]
+    message = capsys.readouterr().out
+    head, first, second = message.splitlines()[1:4]
     assert head.split()[:3] == ["arm", "Dice", "[95"]
     assert first.startswith("resunet  0.812 [0.8")
     assert second.startswith("unet     0.761 [0.7")
-    assert "resunet has the highest mean Dice, 0.812, which is 0.050 above unet" in told
-    assert f"report  {output}/compare.html" in told
+    assert "resunet has the highest mean Dice, 0.812, which is 0.050 above unet" in message
+    assert f"report  {output}/compare.html" in message
     page = (output / "compare.html").read_text()
     assert "neurotarget compare" in page
     assert "resunet has the highest mean Dice" in page
@@ -61,12 +67,12 @@ def test_arms_that_have_not_learnt_are_no_winners(tmp_path, capsys):
             place = tmp_path / "bad" / f"model={model},data.fold={fold}"
             write_run(place, model=model, fold=fold, dice=dice)
     assert run([tmp_path / "bad"], QUIET) == 0
-    told, output = capsys.readouterr().out, tmp_path / "bad" / "compare"
+    message, output = capsys.readouterr().out, tmp_path / "bad" / "compare"
     first = "NOT LEARNT: no network has, so this comparison says nothing"
-    assert told.splitlines()[1] == first
-    assert "resunet (not learnt)" in told
-    assert "highest" not in told
-    assert "99 %" not in told
+    assert message.splitlines()[1] == first
+    assert "resunet (not learnt)" in message
+    assert "highest" not in message
+    assert "99 %" not in message
     page = (output / "compare.html").read_text()
     assert first in page
     assert "No network has learnt, so this comparison says nothing of which is best" in page
@@ -123,12 +129,19 @@ def test_one_arm_alone_is_described(multirun, capsys):
     assert "nothing to compare" in capsys.readouterr().out
 
 
-def test_runs_that_were_trained_are_compared(trained, tiny, train_words, command, tmp_path, capsys):
+def test_runs_that_were_trained_are_compared(
+    trained, tiny, train_arguments, command, tmp_path, capsys
+):
     """Two real trainings of seconds, through to the ensemble of both."""
     first, _ = trained
     second = tiny / "plain"
-    words = [*train_words[1:], "model=unet", "logger.wandb=disabled", f"hydra.run.dir={second}"]
-    command("train.py", *words, cwd=tiny)
+    arguments = [
+        *train_arguments[1:],
+        "model=unet",
+        "logger.wandb=disabled",
+        f"hydra.run.dir={second}",
+    ]
+    command("train.py", *arguments, cwd=tiny)
     run([first, second], {"wandb": "disabled", "device": "cpu", "output": str(tmp_path)})
     arms = pd.read_csv(tmp_path / "compare.tsv", sep="\t").set_index("arm")
     assert arms["kind"].to_dict() == {
@@ -151,8 +164,8 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
     images = write_images(tmp_path / "images")
     for model in ("unet", "resunet"):
         write_run(tmp_path / "multirun" / model, model=model, images=images)
-    words = {"wandb": "disabled", "device": "cpu"}
-    run([tmp_path / "multirun"], words)
+    arguments = {"wandb": "disabled", "device": "cpu"}
+    run([tmp_path / "multirun"], arguments)
     arms = pd.read_csv(tmp_path / "multirun" / "compare" / "compare.tsv", sep="\t")
     assert dict(zip(arms["arm"], arms["kind"], strict=True)) == {
         "unet": "net",
@@ -160,21 +173,21 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
         "all arms ensemble": "ensemble",
     }
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("1 ensemble to predict: 4 times a case through a network, about 8 s")
+    assert first.startswith("1 ensemble to predict: 4 times a case through a network, about 8")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "error"),
     [
-        ({"common": "yes"}, "common: found yes, wanted true or false"),
-        ({"ensembles": "1"}, "ensembles: found 1, wanted true or false"),
+        ({"common": "yes"}, "common: got 'yes', wanted true or false"),
+        ({"ensembles": "1"}, "ensembles: got '1', wanted true or false"),
         ({"seed": "-1"}, "seed: got '-1', wanted a whole number from 0 to 4294967295"),
         ({"wandb": "on"}, "logger.wandb: got 'on', wanted one of auto, online"),
     ],
 )
-def test_words_of_another_kind_are_refused_before_anything_is_read(words, told):
-    with pytest.raises(DataError, match=told):
-        run(["/nowhere"], words)
+def test_words_of_another_kind_are_refused_before_anything_is_read(arguments, error):
+    with pytest.raises(DataError, match=error):
+        run(["/nowhere"], arguments)
 
 
 def test_an_output_that_is_a_file_is_refused_before_ensembles(multirun, tmp_path):
@@ -187,9 +200,9 @@ def test_runs_that_cannot_be_compared_are_one_answer_without_a_page(multirun, ca
     write_run(multirun / "model=unet,data.fold=0,seed=1", test=["sub-05"], fold=0)
     with pytest.raises(SystemExit, match="2"):
         exits_with_sentence(run)([multirun], QUIET)
-    told = capsys.readouterr().err
-    assert "error: fold 0 holds out other cases: " in told
-    assert "common=true compares only" in told
+    error = capsys.readouterr().err
+    assert "error: fold 0 holds out other cases: " in error
+    assert "common=true compares only" in error
     assert not (multirun / "compare").exists()
 
 
@@ -217,9 +230,9 @@ def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(
         path.write_text(f'{path.read_text()}logger: {{entity: "them\\e[2J", project: p}}\n')
     run([multirun], {"wandb": "offline", "ensembles": "false"})
     wandb.teardown()
-    told = capsys.readouterr().out
-    assert "names the entity them" in told
-    assert "trust=true lets this comparison go to" in told
+    output = capsys.readouterr().out
+    assert "names the entity them" in output
+    assert "trust=true lets this comparison go to" in output
     (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
     (started,) = [record.run for record in wandb_records(log) if record.HasField("run")]
     assert (started.entity, started.project) == ("", "p")

@@ -51,11 +51,11 @@ def test_summary_says_what_was_found(trained):
 
 
 def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
-    train_words, tiny, command, wandb_records
+    train_arguments, tiny, command, wandb_records
 ):
     folder = tiny / "unlearnt"
     limits = ["trainer.max_time=00:01:00:00", "+trainer.max_steps=2", "optimizer.lr=1e-9"]
-    done = command(*train_words, *limits, f"hydra.run.dir={folder}", cwd=tiny)
+    done = command(*train_arguments, *limits, f"hydra.run.dir={folder}", cwd=tiny)
     told = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
     assert told.startswith("  The mean Dice of 6 held-out masks is 0.")
     assert "an empty mask has 0, and one of all voxels of the volume that the network" in told
@@ -166,11 +166,11 @@ def test_offline_wandb_file_holds_config_scores_and_tables(trained, wandb_record
     assert finished
 
 
-def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, wandb_records):
+def test_a_study_that_fails_takes_no_result_with_it(train_arguments, tiny, command, wandb_records):
     folder = tiny / "failed_study"
     folder.mkdir()
     (folder / "study").write_text("a file where the folder should be")
-    words = [*train_words, "trainer.max_epochs=1", f"hydra.run.dir={folder}", "overwrite=true"]
+    words = [*train_arguments, "trainer.max_epochs=1", f"hydra.run.dir={folder}", "overwrite=true"]
     done = command(*words, cwd=tiny, check=False)
     assert done.returncode == 2
     assert "the study of this run failed" in done.stderr
@@ -189,7 +189,7 @@ def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, 
 
 
 def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
-    train_words, tiny, command, monkeypatch
+    train_arguments, tiny, fresh_interpreter, monkeypatch
 ):
     place = tiny / "Müller & 头部's; $x [a]{b},c=d (1)"
     place.mkdir()
@@ -198,17 +198,17 @@ def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
     for key in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(key, "/dev/null/none")
     short = ["trainer.max_epochs=1", f"paths.cache={place}/cache", "paths.runs=runs #1"]
-    done = command(*train_words, *short, cwd=place)
+    done = fresh_interpreter(*train_arguments, *short, cwd=place)
     (folder,) = place.glob("runs #1/ball/2*")
-    assert "this is number 1); for one training on all of them, say trainer.devices=" in done.stdout
+    assert "this is number 1); for one training on all of them, set trainer.devices=" in done.stdout
     assert len((folder / "logs" / "metrics.csv").read_text(encoding="utf-8").splitlines()) > 1
     for name in ("config.yaml", "rows.csv", "summary.json", "report.html", "weights/best.ckpt"):
         assert (folder / name).is_file()
     media = "wandb/offline-run-*/files/media/table/test/rows_*.table.json"
     assert list(folder.glob(media))
     advice = next(line for line in done.stdout.splitlines() if "stopped?" in line)
-    own = next(word for word in train_words if word.startswith("--config-dir="))
-    assert shlex.split(advice)[1:] == ["python", train_words[0], own, f"resume={folder}"]
+    own = next(word for word in train_arguments if word.startswith("--config-dir="))
+    assert shlex.split(advice)[1:] == ["python", train_arguments[0], own, f"resume={folder}"]
 
 
 def test_killed_and_resumed_run_equals_an_unbroken_one(trained, resumed):
@@ -249,9 +249,9 @@ JOBS = ("seed=1", "seed=2")
 
 
 def test_every_job_of_a_multirun_has_a_finished_wandb_run(
-    train_words, tiny, command, wandb_records
+    train_arguments, tiny, command, wandb_records
 ):
-    script, *words = train_words
+    script, *words = train_arguments
     short = [*words, "trainer.max_epochs=1", "logger.pictures=0"]
     command(script, "-m", *short, "seed=1,2", f"hydra.sweep.dir={tiny / 'sweep'}", cwd=tiny)
     folders = [tiny / "sweep" / job / "wandb" for job in JOBS]
@@ -377,8 +377,8 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
     ],
 )
-def test_bad_settings_are_one_sentence(train_words, tiny, command, word, said):
-    rest = [part for part in train_words[1:] if part.split("=")[0] != word.split("=")[0]]
+def test_bad_settings_are_one_sentence(train_arguments, tiny, command, word, said):
+    rest = [part for part in train_arguments[1:] if part.split("=")[0] != word.split("=")[0]]
     done = command("train.py", *rest, word, cwd=tiny, check=False)
     assert done.returncode == 2
     assert said in done.stderr

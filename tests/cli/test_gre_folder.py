@@ -9,13 +9,14 @@ import pytest
 from neurotarget.cli.swi import run
 from neurotarget.files.record import CLAIMED
 from neurotarget.problems import DataError
+from oracles.command_arguments import as_arguments
 from oracles.gre_scans import write_plain
 
 THEIRS = "magnitude_1_swi.nii.gz", "magnitude_1_minIP.json", "swi.html"
 
 
 @pytest.fixture
-def words(tmp_path):
+def arguments(tmp_path):
     (tmp_path / "scans").mkdir()
     output = tmp_path / "maps"
     output.mkdir()
@@ -27,38 +28,38 @@ def contents(folder):
     return {one.name: one.read_bytes() for one in folder.iterdir() if one.name[0] != "."}
 
 
-def test_files_of_somebody_else_are_named_and_not_touched(words):
-    output = Path(words["output"])
+def test_files_of_somebody_else_are_named_and_not_touched(arguments):
+    output = Path(arguments["output"])
     for name in THEIRS:
         (output / name).write_text("theirs")
     with pytest.raises(DataError, match=r"found 3 files .*magnitude_1_minIP\.json"):
-        run(words)
+        run(as_arguments(arguments))
     assert contents(output) == dict.fromkeys(THEIRS, b"theirs")
-    assert run({**words, "overwrite": "true"}) == 0
+    assert run(as_arguments({**arguments, "overwrite": "true"})) == 0
     assert b"theirs" not in contents(output).values()
-    assert run({**words, "axis": "1"}) == 0  # they are ours now
+    assert run(as_arguments({**arguments, "axis": "1"})) == 0  # they are ours now
 
 
-def test_a_map_that_was_corrected_is_kept_until_other_ones_are_asked_for(words):
-    output = Path(words["output"])
-    assert run(words) == 0
+def test_a_map_that_was_corrected_is_kept_until_other_ones_are_asked_for(arguments):
+    output = Path(arguments["output"])
+    assert run(as_arguments(arguments)) == 0
     (output / THEIRS[0]).write_text("corrected")
-    assert run(words) == 0
+    assert run(as_arguments(arguments)) == 0
     before = contents(output)
     with pytest.raises(DataError, match=r"found 1 file .*\(magnitude_1_swi\.nii\.gz\)"):
-        run({**words, "axis": "1"})
+        run(as_arguments({**arguments, "axis": "1"}))
     assert contents(output) == before
 
 
-def test_maps_of_an_older_version_are_ours_but_for_what_was_corrected(words):
-    output = Path(words["output"])
-    assert run(words) == 0
+def test_maps_of_an_older_version_are_ours_but_for_what_was_corrected(arguments):
+    output = Path(arguments["output"])
+    assert run(as_arguments(arguments)) == 0
     for name in (".neurotarget.sha256", ".neurotarget.lock"):
         (output / name).unlink()
     CLAIMED.clear()
     later_s = (output / "magnitude_1_swi.json").stat().st_mtime + 10
     os.utime(output / "magnitude_1_minIP.nii.gz", (later_s, later_s))
-    assert run(words) == 0  # kept
+    assert run(as_arguments(arguments)) == 0  # kept
     with pytest.raises(DataError, match=r"found 1 file .*\(magnitude_1_minIP\.nii\.gz\)"):
-        run({**words, "axis": "1"})
+        run(as_arguments({**arguments, "axis": "1"}))
     assert "MadeFrom" in json.loads((output / "magnitude_1_swi.json").read_text())

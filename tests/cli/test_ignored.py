@@ -12,7 +12,7 @@ def test_a_network_is_trained_and_scored_outside_of_ignored_voxels(tmp_path, cas
     (conf / "target").mkdir(parents=True)
     text = (cases_folder / "hip_ign.yaml").read_text().replace("background_ids", "ignore_ids")
     (conf / "target" / "hip.yaml").write_text(text)
-    words = [
+    arguments = [
         f"--config-dir={conf}",
         f"data.root={cases_folder / 'ignore_label'}",
         "target=hip",
@@ -24,7 +24,7 @@ def test_a_network_is_trained_and_scored_outside_of_ignored_voxels(tmp_path, cas
         "logger.wandb=disabled",
         "logger.pictures=1",
     ]
-    done = command("train.py", *words, f"hydra.run.dir={run}", cwd=tmp_path)
+    done = command("train.py", *arguments, f"hydra.run.dir={run}", cwd=tmp_path)
     assert "anterior, posterior next to ignored voxels in 12 of 12 cases" in done.stderr
     rows = pd.read_csv(run / "rows.csv")
     wide = rows[rows["metric"].isin(ROWS)].pivot(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import yaml
 
-from neurotarget.cli.lint import run
+from neurotarget.cli.lint import print_lint
 from neurotarget.cli.main import run as run_command
 from neurotarget.data.scans.volume import inspect_volume
 from neurotarget.problems import error, warning
@@ -29,21 +29,21 @@ def target(patch=(4, 4, 4)):
 
 
 def test_a_sound_data_set_ends_with_zero(source, capsys):
-    assert run(str(source), target()) == 0
+    assert print_lint(str(source), target()) == 0
     assert capsys.readouterr().out == (
         f"0 errors, 0 warnings in 10 cases of {source} for the target gland\n"
     )
 
 
 def test_warnings_end_with_zero(source, capsys):
-    assert run(str(source), target((9, 9, 9))) == 0
+    assert print_lint(str(source), target((9, 9, 9))) == 0
     assert capsys.readouterr().out.startswith("warning: found 10 of 10 volumes smaller")
 
 
 def test_errors_come_first_and_end_with_two(source, capsys):
     (source.parent / "mask3.nii.gz").unlink()
     source.write_text(source.read_text().replace(",25", ",old"))
-    assert run(str(source), target((9, 9, 9))) == 2
+    assert print_lint(str(source), target((9, 9, 9))) == 2
     *sentences, count = capsys.readouterr().out.splitlines()
     assert [sentence.split(":")[0] for sentence in sentences] == ["error", "error", "warning"]
     assert count.startswith("2 errors, 1 warning in 10 cases")
@@ -51,12 +51,12 @@ def test_errors_come_first_and_end_with_two(source, capsys):
 
 def test_a_file_both_passes_miss_is_named_once(source, capsys):
     (source.parent / "t13.nii.gz").unlink()
-    assert run(str(source)) == 2
+    assert print_lint(str(source)) == 2
     assert capsys.readouterr().out.count("no such file") == 1
 
 
 def test_a_source_that_is_missing_ends_with_two(tmp_path, capsys):
-    assert run(str(tmp_path / "gone")) == 2
+    assert print_lint(str(tmp_path / "gone")) == 2
     assert "1 error, 0 warnings in 0 cases" in capsys.readouterr().out
 
 
@@ -69,16 +69,16 @@ def mirror(path):
 
 def test_a_mirrored_scan_is_told_by_lint_and_by_prepare(source, tmp_path, capsys):
     mirror(source.parent / "t14.nii.gz")
-    told = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
-    assert run(str(source)) == 0
-    assert told in capsys.readouterr().out
+    text = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
+    assert print_lint(str(source)) == 0
+    assert text in capsys.readouterr().out
     (tmp_path / "gland.yaml").write_text(
         "_target_: neurotarget.types.Target\nname: gland\ncontrasts: [t1]\nlabels: {gland: 1}\n"
         "spacing_mm: [1, 1, 1]\npatch_vox: [4, 4, 4]\n"
     )
-    words = [f"target={tmp_path / 'gland.yaml'}", f"cache={tmp_path / 'cache'}"]
-    assert run_command(["prepare", str(source), *words]) == 0
-    assert told in capsys.readouterr().err
+    arguments = [f"target={tmp_path / 'gland.yaml'}", f"cache={tmp_path / 'cache'}"]
+    assert run_command(["prepare", str(source), *arguments]) == 0
+    assert text in capsys.readouterr().err
 
 
 def test_a_mirrored_scan_is_among_the_problems_that_are_printed(source, capsys):
@@ -95,12 +95,12 @@ def test_an_ignore_label_read_as_background_is_refused_with_the_reason(cases_fol
     settings = yaml.safe_load((cases_folder / "hip_ign.yaml").read_text())
     settings.pop("_target_")
     source = str(cases_folder / "ignore_label")
-    assert run(source, Target(**settings)) == 2
+    assert print_lint(source, Target(**settings)) == 2
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("error")]
     assert "found id 3, whose voxels the data set ignores, read as background" in line
     assert "take 3 out of the target's background_ids" in line
     settings.pop("background_ids")
-    assert run(source, Target(**settings)) == 0
+    assert print_lint(source, Target(**settings)) == 0
     text = capsys.readouterr().out
     assert "found anterior, posterior next to ignored voxels in 12 of 12 cases" in text
     assert "mm³ of" not in text  # a part is not too small

@@ -4,13 +4,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from neurotarget.cli.main import load_target
 from neurotarget.cli.models import list_models, optimizer_states, run
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
 from neurotarget.models.nets.unet import UNet
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.types import Target
+from oracles.command_arguments import as_arguments
 
 CONF = Path(__file__).parents[2] / "conf"
 TWO = Target("two", ("t1", "t2"), {"a": 1, "b": 2}, (1, 1, 1), (16, 24, 16))
@@ -76,7 +76,7 @@ def test_a_patch_that_a_model_brings_is_used_unless_one_is_said(conf):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("widths", "width", "no such setting 'width'; did you mean widths?"),
         ("neurotarget.models.nets.unet.UNet", "no_such_package.Net", "no_such_package"),
@@ -84,10 +84,10 @@ def test_a_patch_that_a_model_brings_is_used_unless_one_is_said(conf):
         ("optimizer: sgd", "optimizer: sgdd", "optimizer/sgdd"),
     ],
 )
-def test_a_model_that_cannot_be_built_is_a_line_with_its_reason(conf, old, new, told):
+def test_a_model_that_cannot_be_built_is_a_line_with_its_reason(conf, old, new, expected):
     (conf / "model" / "broken.yaml").write_text(SMALL.replace(old, new))
     lines = listed(conf, names=["broken", "small"])
-    assert told in lines["broken"].reason
+    assert expected in lines["broken"].reason
     assert lines["broken"].parameters is None
     assert lines["small"].reason == ""
 
@@ -115,8 +115,8 @@ def test_an_optimizers_values_are_counted(optimizer, states):
 
 def test_command_prints_and_writes_the_table(tmp_path, capsys):
     path = tmp_path / "new" / "models.tsv"
-    words = {"target": "hippocampus", "model": "resunet", "batch": "1", "tsv": str(path)}
-    assert run(words, load_target) == 0
+    arguments = {"target": "hippocampus", "model": "resunet", "batch": "1", "tsv": str(path)}
+    assert run(as_arguments(arguments)) == 0
     shown = capsys.readouterr().out
     assert "target hippocampus: 1 contrast(s), 3 labels with background, batches of 1" in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("resunet")]
@@ -137,14 +137,14 @@ def test_a_model_in_a_folder_is_listed_where_it_is_asked_for():
 
 
 def test_without_a_target_any_small_one_is_meant(capsys):
-    assert run({"model": "resunet"}, load_target) == 0
+    assert run(as_arguments({"model": "resunet"})) == 0
     shown = capsys.readouterr().out
     assert "no target: 1 contrast(s), 2 labels with background, batches of 2" in shown
     assert "64×64×64" in shown
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "error"),
     [
         ({"batch": "0"}, "batch: got '0', wanted a whole number from 1 to 65536"),
         ({"patch": "48,64"}, "wanted three sides in voxels such as patch=48,64,48"),
@@ -152,11 +152,11 @@ def test_without_a_target_any_small_one_is_meant(capsys):
         ({"model": "resnet"}, r"model=resnet: no such model; did you mean resunet\?"),
         (
             {"model": "small/resunet"},
-            r"model=small/resunet: .*; say model=resunet \(small variants: attention_unet, mednext",
+            r"model=small/resunet: .*; set model=resunet \(small variants: attention_unet, mednext",
         ),
         ({"target": "hippocampuss"}, "no such target"),
     ],
 )
-def test_a_wrong_word_is_one_sentence(words, told):
-    with pytest.raises(DataError, match=told):
-        run(words, load_target)
+def test_a_wrong_word_is_one_sentence(arguments, error):
+    with pytest.raises(DataError, match=error):
+        run(as_arguments(arguments))

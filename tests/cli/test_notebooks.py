@@ -1,7 +1,6 @@
 """Every notebook runs on a fresh run folder, and none keeps its outputs."""
 
 import json
-import os
 from pathlib import Path
 
 import nbformat
@@ -10,6 +9,20 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def executed(trained):
+    """The notebooks by name, run on one run in one kernel, which loads torch once."""
+    books = {path.name: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+    whole = nbformat.v4.new_notebook()
+    whole.cells = [cell for book in books.values() for cell in book.cells]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NEUROTARGET_RUN", str(trained[0]))
+        patched.setenv("NEUROTARGET_OUTPUT", str(trained[0].parent / "again"))
+        client = NotebookClient(whole, timeout=240, resources={"metadata": {"path": str(FOLDER)}})
+        client.execute()
+    return books
 
 
 def text_of(book) -> str:
@@ -21,21 +34,8 @@ def text_of(book) -> str:
     return "\n".join(shown)
 
 
-def run(name: str, folder: Path):
-    book = nbformat.read(FOLDER / name, as_version=4)
-    kept = {key: os.environ.get(key) for key in ("NEUROTARGET_RUN", "NEUROTARGET_OUTPUT")}
-    try:
-        os.environ["NEUROTARGET_RUN"] = str(folder)
-        os.environ["NEUROTARGET_OUTPUT"] = str(folder.parent / "again")
-        NotebookClient(book, timeout=240, resources={"metadata": {"path": str(FOLDER)}}).execute()
-    finally:
-        for key, value in kept.items():
-            os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
-    return book
-
-
-def test_a_run_is_read_with_its_curves_and_masks(trained):
-    book = run("look_at_a_run.ipynb", trained[0])
+def test_a_run_is_read_with_its_curves_and_masks(executed):
+    book = executed["look_at_a_run.ipynb"]
     assert "mean Dice" in text_of(book)
     assert "predicted_mm3" in text_of(book)
     pictures = [
@@ -47,8 +47,8 @@ def test_a_run_is_read_with_its_curves_and_masks(trained):
     assert len(pictures) >= 4  # curves, the worst case, figures of the study
 
 
-def test_a_study_is_made_again_with_other_covariates(trained):
-    book = run("study_again.ipynb", trained[0])
+def test_a_study_is_made_again_with_other_covariates(executed, trained):
+    book = executed["study_again.ipynb"]
     assert "rank_of_case" in text_of(book)
     assert (trained[0].parent / "again" / "report.html").is_file()
     assert "estimate" in text_of(book)

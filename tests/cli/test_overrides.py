@@ -53,7 +53,7 @@ def test_hydras_own_flags_are_left_to_hydra(check, flags):
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (
             ("trainer.max_tme=00:15:00",),
@@ -101,17 +101,17 @@ def test_hydras_own_flags_are_left_to_hydra(check, flags):
         ),
         (
             ("model=null",),
-            "model=null: found no choice, wanted model=<segresnet | unet>; say one, or leave model",
+            "model=null: found no choice, wanted model=<segresnet | unet>; choose one, or leave",
         ),
         (("+experiment=3",), "+experiment=3: found no choice, wanted experiment=<hippocampus | "),
         (("-m", "model=unet,null"), "model=null: found no choice"),
         (("+seed=3",), "An item is already at 'seed'"),
     ],
 )
-def test_a_slip_is_answered_by_one_sentence(check, argv, told):
+def test_a_slip_is_answered_by_one_sentence(check, argv, message):
     with pytest.raises(DataError) as error:
         check(*argv)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -123,8 +123,8 @@ def test_a_key_is_looked_for_in_the_chosen_experiment(check):
 
 
 def test_a_list_where_keys_belong_is_answered_with_the_keys(check):
-    told = r"data=\[west\]: found no keys, .* say 'data=\{root: null, batch_size: 2\}'"
-    with pytest.raises(DataError, match=told):
+    error = r"data=\[west\]: found no keys, .* set 'data=\{root: null, batch_size: 2\}'"
+    with pytest.raises(DataError, match=error):
         check("data=[west]")
 
 
@@ -139,8 +139,10 @@ def test_the_key_of_a_sweep_is_checked(check):
 
 
 def test_a_group_that_is_asked_for_but_not_chosen_is_told_its_choices(check):
-    told = r"target: nothing is chosen; say target=<gland> or experiment=<hippocampus \| pituitary>"
-    with pytest.raises(DataError, match=told):
+    error = (
+        r"target: nothing is chosen; set target=<gland> or experiment=<hippocampus \| pituitary>"
+    )
+    with pytest.raises(DataError, match=error):
         check("name=${target.name}")
     check("name=${target.name}", "target=gland")
 
@@ -159,7 +161,7 @@ def test_what_only_a_running_job_knows_passes(check):
 def test_a_choice_without_a_small_variant_is_told_as_it_is_chosen(check):
     check("model=small/unet")
     with pytest.raises(
-        DataError, match=r"^model=small/segresnet: .* say model=segresnet \(small v"
+        DataError, match=r"^model=small/segresnet: .* set model=segresnet \(small v"
     ):
         check("model=small/segresnet")
     with pytest.raises(DataError, match=r"^model=small/unt: .* did you mean model=small/unet\?"):
@@ -168,7 +170,7 @@ def test_a_choice_without_a_small_variant_is_told_as_it_is_chosen(check):
 
 @pytest.mark.parametrize("word", ["name=[a", "name='a", "name={b: 'c}"])
 def test_advice_on_quotes_is_what_a_shell_reads(check, word):
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as caught:
         check(word)
-    (advice,) = shlex.split(str(told.value).partition("the value: ")[2])
+    (advice,) = shlex.split(str(caught.value).partition("the value: ")[2])
     check(advice)

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from neurotarget.cli.reconstruct import reconstruct
+from neurotarget.cli.train import train
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import qsm_methods
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json
@@ -46,7 +46,7 @@ def run_in(folder, kind, *, root=None, plan=QUICK, **settings):
         }
     )
     try:
-        return reconstruct(cfg)
+        return train(cfg)
     finally:
         HydraConfig.instance().cfg = None
 
@@ -110,7 +110,7 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     assert re.search(
         r"the smallest error, [\d.]+ % over the \d+ % of the brain that it leaves", page
     )
-    for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "drawn from the built-in cohort"):
+    for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "simulated, of the built-in"):
         assert part in page
     table = pd.read_csv(folder / "methods.tsv", sep="\t")
     assert set(table["method"]) == {"sharp_tkd", "sharp_l2"}

@@ -55,11 +55,12 @@ def test_a_folder_of_somebody_else_is_refused_before_anything_is_in_it(tmp_path)
     assert (tmp_path / RECORD).is_file()
 
 
-def test_further_ranks_and_jobs_of_a_launcher_claim_nothing(tmp_path, monkeypatch):
+def test_further_ranks_claim_nothing_and_write_no_log_and_jobs_claim_nothing(tmp_path, monkeypatch):
     several = OmegaConf.merge(config(tmp_path / "run"), {"trainer": {"devices": 2}})
     with monkeypatch.context() as patched:
         patched.setenv("LOCAL_RANK", "1")
-        assert claim_output(several, is_sweep=False) == []
+        (word,) = claim_output(several, is_sweep=False)
+        assert word == f"hydra.job_logging.handlers.file.filename={os.devnull}"
     with monkeypatch.context() as patched:
         patched.setenv(run_output.JOB, str(tmp_path / "run"))
         assert claim_output(several, is_sweep=False) == []
@@ -75,7 +76,7 @@ def test_where_nothing_can_be_made_it_is_one_sentence(tmp_path):
 
 
 def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
-    command, trained, tiny, train_words, tmp_path
+    command, trained, tiny, train_arguments, tmp_path
 ):
     folder, _ = trained
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -87,7 +88,7 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         began_s = time.monotonic()
-        done = command(*train_words[:2], f"resume={folder}", cwd=tiny, check=False)
+        done = command(*train_arguments[:2], f"resume={folder}", cwd=tiny, check=False)
         process.kill()
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {folder}: another process works in it now")

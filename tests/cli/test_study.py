@@ -28,8 +28,8 @@ hypotheses:
 """
 
 
-def study(*words):
-    return run(["study", *map(str, words)])
+def study(*arguments):
+    return run(["study", *map(str, arguments)])
 
 
 def table(folder, name):
@@ -65,12 +65,12 @@ def cubes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def raters(cubes, tmp_path_factory):
     output = tmp_path_factory.mktemp("raters")
-    words = [
+    arguments = [
         f"masks={cubes / 'anna'}",
         f"second={cubes / 'bela'}",
         f"target={cubes / 'cubes.yaml'}",
     ]
-    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={output}") == 0
+    assert study(*arguments, f"manifest={cubes / 'manifest.tsv'}", f"output={output}") == 0
     return output
 
 
@@ -116,19 +116,22 @@ def test_page_tables_figures_and_pictures_lie_in_the_folder(raters):
 
 
 def test_the_same_study_twice_is_the_same_bytes(raters, cubes, tmp_path):
-    words = [
+    arguments = [
         f"masks={cubes / 'anna'}",
         f"second={cubes / 'bela'}",
         f"target={cubes / 'cubes.yaml'}",
     ]
-    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}", "cases=2") == 0
+    assert (
+        study(*arguments, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}", "cases=2")
+        == 0
+    )
     for path in set((raters / "study").glob("*.tsv")) - {raters / "study" / "claim.tsv"}:
         assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
 
 
 def test_masks_alone_give_volumes_and_effects(cubes, tmp_path):
-    words = [f"masks={cubes / 'anna'}", f"target={cubes / 'cubes.yaml'}", "cases=0"]
-    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}") == 0
+    arguments = [f"masks={cubes / 'anna'}", f"target={cubes / 'cubes.yaml'}", "cases=0"]
+    assert study(*arguments, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}") == 0
     assert set(table(tmp_path, "volumes")["method"]) == {"reference"}
     assert set(table(tmp_path, "effects")["method"]) == {"reference"}
     assert table(tmp_path, "agreement").empty
@@ -148,8 +151,8 @@ def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path, capsy
     folder, _ = trained
     cases = (folder / "cases.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "less.tsv").write_text("".join(cases[:-1]))
-    words = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", "cases=0"]
-    assert study(*words, f"output={tmp_path / 'study'}") == 0
+    arguments = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", "cases=0"]
+    assert study(*arguments, f"output={tmp_path / 'study'}") == 0
     lost = cases[-1].split("\t")[0]
     assert f"1 case ({lost}) are not in less.tsv" in capsys.readouterr().out
 
@@ -180,7 +183,7 @@ def test_a_run_without_its_scans_is_studied_all_the_same(trained, tiny, copied, 
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
         ("config.yaml", "neurotarget.types.Target", "os.system", "wanted a class of"),
         ("config.yaml", "name: ball", "name: ../../x", "needs names of letters"),
@@ -193,12 +196,12 @@ def test_a_run_without_its_scans_is_studied_all_the_same(trained, tiny, copied, 
         ("cases.tsv", "case_id", "id", "found no column case_id"),
     ],
 )
-def test_a_broken_run_folder_is_one_sentence(copied, name, old, new, told, capsys):
+def test_a_broken_run_folder_is_one_sentence(copied, name, old, new, message, capsys):
     edit(copied / name, old, new)
     with pytest.raises(SystemExit, match="2"):
         study(f"rows={copied}")
     error = capsys.readouterr().err
-    assert pd.Series([error]).str.contains(told).all(), error
+    assert pd.Series([error]).str.contains(message).all(), error
     assert "Traceback" not in error
     assert not (copied / "study").exists()
 
@@ -244,9 +247,9 @@ def test_a_study_leaves_nothing_of_an_earlier_one(copied, tmp_path):
 
 def test_masks_of_no_case_are_refused(cubes, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    words = [f"target={cubes / 'cubes.yaml'}", f"manifest={cubes / 'manifest.tsv'}"]
+    arguments = [f"target={cubes / 'cubes.yaml'}", f"manifest={cubes / 'manifest.tsv'}"]
     with pytest.raises(SystemExit, match="2"):
-        study(f"masks={cubes / 'anna'}", f"second={tmp_path / 'empty'}", *words)
+        study(f"masks={cubes / 'anna'}", f"second={tmp_path / 'empty'}", *arguments)
     assert "found no mask of any case, wanted files called" in capsys.readouterr().err
 
 
@@ -256,8 +259,8 @@ def test_names_that_no_file_may_have_are_made_fit(tmp_path):
     )
     path = tmp_path / "my volumes = 2.csv"
     path.write_text(text)
-    words = ["labels=Left gland (mm),Left gland [mm]", f"output={tmp_path / 'a b'}"]
-    assert study(f"table={path}", *words) == 0
+    arguments = ["labels=Left gland (mm),Left gland [mm]", f"output={tmp_path / 'a b'}"]
+    assert study(f"table={path}", *arguments) == 0
     found = table(tmp_path / "a b", "volumes")
     assert set(found["label"]) == {"Left_gland_mm", "Left_gland_mm_2", "total"}
     assert {item.name for item in tmp_path.iterdir()} == {path.name, "a b"}
@@ -293,11 +296,11 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         }
     )
     made.to_csv(tmp_path / "volumes.csv", index=False)
-    words = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
+    arguments = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
     asked = "ask=volume ~ age + sex: any; volume: F != M"
     out = tmp_path / "out"
-    words += ["acceptable=limits_percent=15", "matters=5 %", "reference=hand"]
-    assert study(*words, asked, f"output={out}") == 0
+    arguments += ["acceptable=limits_percent=15", "matters=5 %", "reference=hand"]
+    assert study(*arguments, asked, f"output={out}") == 0
     found = table(out, "agreement")
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
@@ -312,7 +315,7 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         (["target=cubes"], "found none of them, wanted one of rows=, masks= and table="),
         (["rows=a", "table=b"], "found rows and table, wanted one"),
@@ -338,31 +341,31 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["table={table}", "labels=v", "seed=99999999999"], "seed: .*wanted a whole number"),
         (["table={table}", "labels=v", "cases=²"], "cases: .*wanted a whole number"),
         (["table="], "table= has no value"),
-        (["{table}"], "without its kind; say rows=.*t.tsv, masks="),
+        (["{table}"], "without its kind; set rows=.*t.tsv, masks="),
         (["table={table}", "labels=v", "output={table}/x"], "t.tsv is a file, wanted a folder"),
         (["rows={table}", "predictions={table}"], "t.tsv is a file, wanted a folder of masks"),
         (["table=" + "x" * 300], "File name too long"),
         (["table={table}"], "labels="),
     ],
 )
-def test_a_slip_is_one_sentence(words, told, tmp_path, capsys):
+def test_a_slip_is_one_sentence(arguments, message, tmp_path, capsys):
     path = tmp_path / "t.tsv"
     path.write_text("case_id\tv\tage\na\t1\t20\nb\t2\t30\nc\t4\t40\n")
-    words = [word.replace("{table}", str(path)) for word in words]
-    if not any(word.startswith("output=") for word in words):
-        words.append(f"output={tmp_path / 'out'}")
+    arguments = [word.replace("{table}", str(path)) for word in arguments]
+    if not any(word.startswith("output=") for word in arguments):
+        arguments.append(f"output={tmp_path / 'out'}")
     with pytest.raises(SystemExit, match="2"):
-        study(*words)
+        study(*arguments)
     error = capsys.readouterr().err
     assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
-    assert pd.Series([error.replace("\n", " ")]).str.contains(told).all(), error
+    assert pd.Series([error.replace("\n", " ")]).str.contains(message).all(), error
 
 
 def test_the_real_masks_answer_the_question(shared_data, tmp_path, capsys):
     folder = shared_data / "pituitary_masks"
-    words = [f"masks={folder / 'masks'}", f"manifest={folder / 'participants.tsv'}"]
-    assert study(*words, "target=pituitary", f"output={tmp_path}", "cases=3") == 0
+    arguments = [f"masks={folder / 'masks'}", f"manifest={folder / 'participants.tsv'}"]
+    assert study(*arguments, "target=pituitary", f"output={tmp_path}", "cases=3") == 0
     effects = table(tmp_path, "effects").query("model == 'declared'").set_index("hypothesis")
     assert effects.loc["sex_difference", "verdict"] == "shown"
     assert 100 < effects.loc["sex_difference", "estimate"] < 170
@@ -381,10 +384,10 @@ def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
     listed = pd.read_csv(shared_data / "tables" / "fcon1000.csv", dtype=str)
     path = tmp_path / "fcon1000.csv"  # one of its people is there twice
     listed[listed["sub_id"] != "ICBM_sub41546"].to_csv(path, index=False)
-    words = [f"table={path}", "id=sub_id"]
+    arguments = [f"table={path}", "id=sub_id"]
     labels = "labels=Left-Hippocampus,Right-Hippocampus"
     asked = "ask=volume ~ age + sex + EstimatedTotalIntraCranialVol: negative"
-    assert study(*words, labels, asked, f"output={tmp_path / 'out'}") == 0
+    assert study(*arguments, labels, asked, f"output={tmp_path / 'out'}") == 0
     sites = table(tmp_path / "out", "sites")
     assert sites["site"].nunique() == 23
     assert set(sites["label"]) == {"Left-Hippocampus", "Right-Hippocampus", "total"}
@@ -395,9 +398,9 @@ def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
 
 
 def test_a_real_table_with_a_person_twice_names_both(shared_data, tmp_path, capsys):
-    words = [f"table={shared_data / 'tables' / 'fcon1000.csv'}", "labels=Left-Hippocampus"]
+    arguments = [f"table={shared_data / 'tables' / 'fcon1000.csv'}", "labels=Left-Hippocampus"]
     with pytest.raises(SystemExit, match="2"):
-        study(*words, f"output={tmp_path}")
+        study(*arguments, f"output={tmp_path}")
     assert "ICBM_sub10582 and ICBM_sub41546" in capsys.readouterr().err
 
 
@@ -413,6 +416,6 @@ def test_asked_covariates_are_found_in_whatever_case(shared_data, tmp_path):
 
 
 def test_names_of_files_and_cases_keep_their_letters_at_the_head_of_a_sentence():
-    said = ("warning", "c1", "d/m.csv", "none", "one", "add it")
-    assert sentence(Problem(*said)).startswith("c1: d/m.csv: found none")
-    assert sentence(Problem("warning", "", "", *said[3:])) == "Found none, wanted one; add it."
+    result = ("warning", "c1", "d/m.csv", "none", "one", "add it")
+    assert sentence(Problem(*result)).startswith("c1: d/m.csv: found none")
+    assert sentence(Problem("warning", "", "", *result[3:])) == "Found none, wanted one; add it."

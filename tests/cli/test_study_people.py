@@ -13,9 +13,9 @@ ASKED = "ask=volume ~ sex + age: F > M"
 def study(tmp_path, capsys):
     """`study(table, *words)` makes a study: its exit code, what it printed, its tables."""
 
-    def make(table, *words):
+    def make(table, *arguments):
         try:
-            done = run(["study", f"table={table}", f"output={tmp_path / 'out'}", *words])
+            done = run(["study", f"table={table}", f"output={tmp_path / 'out'}", *arguments])
         except SystemExit as refused:
             done = refused.code
         printed = capsys.readouterr()
@@ -101,8 +101,13 @@ def test_copied_people_are_named(statistics, study):
 
 @pytest.mark.parametrize(("name", "value"), [("refzero", "0"), ("refflat", "700")])
 def test_a_reference_of_one_value_allows_no_conclusion(statistics, study, name, value):
-    words = ("labels=v", "methods=hand,net", "reference=hand", "ask=volume ~ age + sex: negative")
-    done, _, read = study(statistics / f"{name}.csv", *words)
+    arguments = (
+        "labels=v",
+        "methods=hand,net",
+        "reference=hand",
+        "ask=volume ~ age + sex: negative",
+    )
+    done, _, read = study(statistics / f"{name}.csv", *arguments)
     assert done == 0
     effects = read("effects")
     assert set(effects["verdict"]) == {"no conclusion"}
@@ -121,8 +126,8 @@ def test_a_cohort_of_women_is_not_compared_at_equal_sex(statistics, study):
 
 
 def test_repeats_have_slopes_within_and_between_people(statistics, study, tmp_path):
-    words = ("labels=v", "methods=hand,net", "reference=hand", "ask=volume ~ age: negative")
-    done, _, read = study(statistics / "repeats.csv", *words)
+    arguments = ("labels=v", "methods=hand,net", "reference=hand", "ask=volume ~ age: negative")
+    done, _, read = study(statistics / "repeats.csv", *arguments)
     assert done == 0
     slopes = read("longitudinal")
     assert set(slopes["method"]) == {"hand", "net"}

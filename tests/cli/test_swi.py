@@ -8,6 +8,7 @@ import pytest
 
 from neurotarget.cli.swi import run
 from neurotarget.problems import DataError
+from oracles.command_arguments import as_arguments
 from oracles.gre_scans import BRAIN, IRON, echoes, save, write_plain
 
 STRONG = {"high_pass": "unwrap", "high_pass_mm": "8", "mask_power": "20"}  # the phase is small
@@ -20,9 +21,9 @@ def load(path):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("swi")
-    words = {**write_plain(folder), "device": "cpu", "output": str(folder / "maps")}
-    assert run({**words, **STRONG}) == 0
-    return words, folder / "maps"
+    arguments = {**write_plain(folder), "device": "cpu", "output": str(folder / "maps")}
+    assert run(as_arguments({**arguments, **STRONG})) == 0
+    return arguments, folder / "maps"
 
 
 def test_iron_is_darker_than_in_the_magnitude(made):
@@ -49,20 +50,20 @@ def test_the_sidecar_says_how_the_image_was_made(made):
 
 
 def test_phase_of_the_other_sign_is_turned(made, tmp_path):
-    words, maps = made
+    arguments, maps = made
     _, phase = echoes()
     paths = [save(tmp_path / f"p{n}.nii", -one) for n, one in enumerate(phase)]
-    turned = {**words, "phase": ",".join(map(str, paths)), "output": str(tmp_path / "maps")}
-    assert run({**turned, **STRONG}) == 0
+    turned = {**arguments, "phase": ",".join(map(str, paths)), "output": str(tmp_path / "maps")}
+    assert run(as_arguments({**turned, **STRONG})) == 0
     found = load(tmp_path / "maps" / "magnitude_1_swi.nii.gz")
     expected = load(maps / "magnitude_1_swi.nii.gz")
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
 
 
 def test_the_sign_that_is_said_is_taken(made, tmp_path):
-    words, maps = made
-    words = {**words, "output": str(tmp_path), "handedness": "-1"}
-    assert run({**words, **STRONG}) == 0
+    arguments, maps = made
+    arguments = {**arguments, "output": str(tmp_path), "handedness": "-1"}
+    assert run(as_arguments({**arguments, **STRONG})) == 0
     swi, right = load(tmp_path / "magnitude_1_swi.nii.gz"), load(maps / "magnitude_1_swi.nii.gz")
     assert swi[IRON].mean() > right[IRON].mean()
     about = json.loads((tmp_path / "magnitude_1_swi.json").read_text())
@@ -72,22 +73,22 @@ def test_the_sign_that_is_said_is_taken(made, tmp_path):
 def test_slices_are_along_the_longest_side_of_voxels(tmp_path):
     affine = np.diag([4.0, 2.0, 2.0, 1.0])
     output = tmp_path / "maps"
-    words = {**write_plain(tmp_path, affine=affine), "output": str(output), "handedness": "1"}
-    assert run({**words, "device": "cpu"}) == 0
+    arguments = {**write_plain(tmp_path, affine=affine), "output": str(output), "handedness": "1"}
+    assert run(as_arguments({**arguments, "device": "cpu"})) == 0
     assert json.loads((output / "magnitude_1_swi.json").read_text())["SliceAxis"] == 0
-    assert run({**words, "device": "cpu", "axis": "1"}) == 0
+    assert run(as_arguments({**arguments, "device": "cpu", "axis": "1"})) == 0
     assert json.loads((output / "magnitude_1_swi.json").read_text())["SliceAxis"] == 1
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "error"),
     [
         ({"axis": "k"}, "axis: got 'k', wanted auto, 0, 1 or 2"),
         ({"mask_power": "0"}, "swi.mask_power: found 0.0, wanted more than 0"),
         ({"mask_power": "four"}, "mask_power: got 'four', wanted a number"),
-        ({"phase_mask": "both"}, "phase_mask: got 'both'; wanted one of positive"),
+        ({"phase_mask": "both"}, "phase_mask: got 'both', wanted positive"),
     ],
 )
-def test_a_wrong_word_is_one_sentence(made, tmp_path, more, told):
-    with pytest.raises(DataError, match=told):
-        run({**made[0], "output": str(tmp_path), **more})
+def test_a_wrong_word_is_one_sentence(made, tmp_path, more, error):
+    with pytest.raises(DataError, match=error):
+        run(as_arguments({**made[0], "output": str(tmp_path), **more}))

@@ -60,10 +60,10 @@ def agent(tmp_path, monkeypatch):
         made = Agent(api=None, queue=None)
         made._sweep_command = list(sweep["command"])
         args = {key: {"value": value} for key, value in settings.items()}
-        told = made._process_command(
+        output = made._process_command(
             {"type": "run", "run_id": "run1", "program": "probe.py", "args": args}
         )
-        assert "exception" not in told, told
+        assert "exception" not in output, output
         deadline = time.monotonic() + 60
         while not (tmp_path / "told.json").is_file():
             assert time.monotonic() < deadline
@@ -81,10 +81,10 @@ def test_wandb_takes_the_sweep_file(path):
 def test_what_wandb_refuses_is_caught():
     sweep = load_sweep_config(str(SWEEPS[0]))
     bad = sweep | {"method": "tpe", "parameters": {"optimizer/lr": {"min": 1.0, "max": 0.5}}}
-    told = "\n".join(complaints(bad))
-    assert "'tpe' is not one of ['bayes', 'random', 'grid', 'custom']" in told
-    assert "'optimizer/lr' does not match" in told
-    assert "min 1.0 is not less than max 0.5" in told
+    text = "\n".join(complaints(bad))
+    assert "'tpe' is not one of ['bayes', 'random', 'grid', 'custom']" in text
+    assert "'optimizer/lr' does not match" in text
+    assert "min 1.0 is not less than max 0.5" in text
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
@@ -107,8 +107,8 @@ def test_every_setting_of_a_sweep_is_one_of_ours(path):
     parameters = {key: extremes(one) for key, one in sweep["parameters"].items()}
     longest = max(map(len, parameters.values()))
     for turn in range(longest):
-        words = [f"{key}={values[turn % len(values)]}" for key, values in parameters.items()]
-        check_overrides([*fixed, *words], ROOT / "conf", "train")
+        arguments = [f"{key}={values[turn % len(values)]}" for key, values in parameters.items()]
+        check_overrides([*fixed, *arguments], ROOT / "conf", "train")
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

@@ -66,8 +66,8 @@ def test_one_seed_a_fold_makes_no_ensemble_of_folds(tmp_path):
         write_run(tmp_path / str(fold), fold=fold)
     found = read_arms([tmp_path])
     assert plan_ensembles(found.arms) == []
-    told = with_ensembles(found, tmp_path / "ensembles").notes
-    assert told == ("There are no ensembles: no case was held out by two runs.",)
+    text = with_ensembles(found, tmp_path / "ensembles").notes
+    assert text == ("There are no ensembles: no case was held out by two runs.",)
 
 
 def test_folds_that_share_their_test_cases_are_joined(tmp_path):
@@ -138,9 +138,9 @@ def test_ensembles_and_soups_are_arms_of_their_own(joined):
     assert set(arms.runs.index) == set(arms.scores["run"])
     assert (arms.seeds, arms.folds) == ((1, 2), (0, 1))
     assert list(arms.runs.columns) == [*joined[2].arms.runs.columns, "parts"]
-    told = arms.runs.drop_duplicates("arm").set_index("arm")["parts"]
-    assert told["unet soup"] == "unet"
-    assert told["all arms ensemble"].splitlines() == ["resunet", "unet"]
+    result = arms.runs.drop_duplicates("arm").set_index("arm")["parts"]
+    assert result["unet soup"] == "unet"
+    assert result["all arms ensemble"].splitlines() == ["resunet", "unet"]
     whole = arms.scores[arms.scores["metric"] == "dice"].groupby("arm")["case_id"].unique()
     assert {frozenset(cases) for cases in whole} == {frozenset(f"sub-{n:02d}" for n in range(4))}
 
@@ -198,8 +198,8 @@ def test_what_is_finished_is_not_made_again(joined, multirun, capsys):
     victim = output / "unet_ensemble" / "fold=1"
     (victim / "rows.csv").unlink()
     again = with_ensembles(found, output, device="cpu")
-    told = capsys.readouterr().out
-    assert told.startswith("1 ensemble to predict: 4 times a case through a network, about 8 s")
+    message = capsys.readouterr().out
+    assert message.startswith("1 ensemble to predict: 4 times a case through a network, about 8")
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.nii.gz")} == predictions
     pd.testing.assert_frame_equal(again.arms.scores, joined[0].arms.scores)
     with_ensembles(found, output, device="cpu")
@@ -261,10 +261,10 @@ def test_masks_that_have_changed_since_make_no_ensemble(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((16, 16, 16), np.uint8), image.affine), path)
     found = with_ensembles(runs, out, device="cpu")
     assert found.arms.names == ("unet",)
-    told = (
+    text = (
         "There is no unet ensemble/fold=0: masks of 1 case have changed since its runs were scored"
     )
-    assert found.notes[0].startswith(f"{told} (sub-01); score the runs")
+    assert found.notes[0].startswith(f"{text} (sub-01); score the runs")
     path.write_bytes(kept)
     assert len(with_ensembles(runs, out, device="cpu").arms.names) == 3
 
@@ -279,7 +279,7 @@ def test_one_ensemble_that_cannot_be_made_does_not_take_the_others(tmp_path, ima
     made = [name for name, kind in found.arms.kinds.items() if kind != "net"]
     assert [name.split(",")[0].split(" ")[-1] for name in made] == ["ensemble", "soup"]
     assert all(name.startswith("resunet") for name in made)
-    told = "\n".join(found.notes)
-    assert "There is no all arms ensemble/fold=0,seed=1: ensemble: its 2 networks see" in told
-    assert "There is no unet" in told
-    assert "no such weights" in told
+    text = "\n".join(found.notes)
+    assert "There is no all arms ensemble/fold=0,seed=1: ensemble: its 2 networks see" in text
+    assert "There is no unet" in text
+    assert "no such weights" in text

@@ -190,13 +190,13 @@ def test_runs_that_are_not_finished_are_told_with_reason_and_log(tmp_path):
     (half / "summary.json").write_text('{"model": ')
     found = read_arms([folder])
     assert set(found.arms.names) == {"unet", "resunet"}
-    count, *told = found.notes
+    count, *message = found.notes
     assert count == "5 of 7 runs are left out."
-    assert told[0].startswith(f"broken: {broken}/config.yaml: found broken YAML")
-    assert "cut/rows.csv: the table breaks off" in told[1]
-    assert told[2] == f"failed: failed (out of memory); its log is {failed}/job.log."
-    assert f"{half}/summary.json: found no JSON, wanted a summary" in told[4]
-    assert told[3] == "gone: no summary.json and no rows.csv: it still runs, or was stopped."
+    assert message[0].startswith(f"broken: {broken}/config.yaml: found broken YAML")
+    assert "cut/rows.csv: the table breaks off" in message[1]
+    assert message[2] == f"failed: failed (out of memory); its log is {failed}/job.log."
+    assert f"{half}/summary.json: found no JSON, wanted a summary" in message[4]
+    assert message[3] == "gone: no summary.json and no rows.csv: it still runs, or was stopped."
 
 
 def test_a_table_that_ends_between_two_lines_breaks_off_too(tmp_path):
@@ -475,12 +475,12 @@ def test_distances_of_two_definitions_are_not_mixed(tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", model="resunet")
     count_voxels(tmp_path / "b")
-    told = (
+    error = (
         "distances by surface voxels, of an older version, in resunet/fold=0,seed=1, wanted those "
         "by surface elements as in unet/fold=0,seed=1; score them again: neurotarget evaluate "
         f"{tmp_path / 'b'}/cases.tsv target=<name> predictions="
     )
-    with pytest.raises(DataError, match=re.escape(told)):
+    with pytest.raises(DataError, match=re.escape(error)):
         read_arms([tmp_path])
     count_voxels(tmp_path / "a")
     older = read_arms([tmp_path])

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from faults.attack import Tried
+from faults.attack import AttackTrial
 from faults.attacks import attacks
-from faults.bad import Tries
 from faults.bad_headers import headers
+from faults.bad_input import InputTrial
 from faults.bad_runs import runs
 from faults.bad_tables import tables
+from faults.fork_server import Command, Server
 from faults.kills import Campaign, kills
 from faults.memory import GROWTH_MB, growth_mb
-from faults.process import Asked, Server
 from faults.scenarios import SCENARIOS, TRAINED, Scenario, write_balls
 
 Item = TypeVar("Item")
@@ -72,9 +72,9 @@ def make_trained(server: Server, state: Path) -> None:
     """Write the data set of the balls and train on it."""
     write_balls(state)
     log = state.with_name("state.log")
-    ended = server.run(Asked(TRAINED, str(state), str(log), str(state)))
-    if ended.status != 0:
-        raise RuntimeError(f"training ended with {ended.status}: {ended.text[-2000:]}")
+    outcome = server.run(Command(TRAINED, str(state), str(log), str(state)))
+    if outcome.status != 0:
+        raise RuntimeError(f"training outcome with {outcome.status}: {outcome.text[-2000:]}")
 
 
 def try_kills(workers: Workers, *, share: float, seed: int, only: Sequence[str]) -> list[Result]:
@@ -99,7 +99,7 @@ def try_inputs(workers: Workers, *, share: float, seed: int, **_: object) -> lis
     """Give every command bad headers, tables, settings and runs."""
 
     def act(server: Server, folder: Path, bad: object) -> Result:
-        return Result(bad.name, Tries(server, folder / "state", folder / "input")(bad)[1])
+        return Result(bad.name, InputTrial(server, folder / "state", folder / "input")(bad)[1])
 
     return workers.each(act, part_of([*headers(), *tables(), *runs()], share, seed))
 
@@ -108,7 +108,9 @@ def try_attacks(workers: Workers, *, share: float, seed: int, **_: object) -> li
     """Meet the files of strangers with every command that reads some."""
 
     def act(server: Server, folder: Path, attack: object) -> Result:
-        return Result(attack.name, Tried(server, folder / "state", folder / "attack")(attack)[1])
+        return Result(
+            attack.name, AttackTrial(server, folder / "state", folder / "attack")(attack)[1]
+        )
 
     return workers.each(act, part_of(list(attacks()), share, seed))
 

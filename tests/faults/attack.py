@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from faults.process import TIMED_OUT, Asked, Ended, Server
+from faults.fork_server import TIMED_OUT, Command, Outcome, Server
 
 CANARY = "canary"  # a file beside the working folder that only an attack writes
 SECRET = "s3cr3t-of-the-user"  # in the environment, and in a file beside the working folder
@@ -36,7 +36,7 @@ class Attack:
     refused: str = ""  # the command must end with 2 and name this
 
 
-class Tried:
+class AttackTrial:
     """Attacks a fresh copy of one state at a time, and looks for what escaped."""
 
     def __init__(self, server: Server, state: Path, folder: Path) -> None:
@@ -44,7 +44,7 @@ class Tried:
         self.folder, self.work = folder, folder / "work"
         self.before: dict[Path, bytes] = {}
 
-    def __call__(self, attack: Attack) -> tuple[Ended, str]:
+    def __call__(self, attack: Attack) -> tuple[Outcome, str]:
         """Run one; how it ended, and what escaped."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.state, self.work, symlinks=True)
@@ -55,7 +55,7 @@ class Tried:
         outside = self._outside()
         self.before = {path: path.read_bytes() for path in self.work.rglob("*") if path.is_file()}
         log = self.folder.with_name(f"{self.folder.name}.log")
-        asked = Asked(
+        command = Command(
             attack.argv,
             str(self.work),
             str(log),
@@ -63,11 +63,11 @@ class Tried:
             timeout_s=120,
             environment={"NEUROTARGET_SECRET": SECRET},
         )
-        ended = self.server.run(asked)
-        refused = ended.status == 2 and attack.refused in ended.text
+        outcome = self.server.run(command)
+        refused = outcome.status == 2 and attack.refused in outcome.text
         if attack.refused and not refused:
-            return ended, f"not refused: ended with {ended.status}: {ended.text[-300:]}"
-        return ended, self._escaped(ended, outside)
+            return outcome, f"not refused: ended with {outcome.status}: {outcome.text[-300:]}"
+        return outcome, self._escaped(outcome, outside)
 
     def _write(self, attack: Attack) -> None:
         canary = str(self.folder / CANARY)
@@ -114,18 +114,18 @@ class Tried:
             return True
         return path != self.work and path.relative_to(self.work).parts[0].startswith(THEIRS)
 
-    def _escaped(self, ended: Ended, outside: dict[str, bytes]) -> str:
-        if ended.status == TIMED_OUT:
+    def _escaped(self, outcome: Outcome, outside: dict[str, bytes]) -> str:
+        if outcome.status == TIMED_OUT:
             return "hung"
         if (now := self._outside()) != outside:
             changed = {name for name in now if now[name] != outside.get(name)}
             return f"wrote outside: {sorted(changed | (outside.keys() - now.keys()))}"
-        if SECRET in ended.text:
+        if SECRET in outcome.text:
             return "printed a secret"
-        if any(sign in ended.text for sign in CODES):
-            return f"printed a code of the terminal: {ended.text[-300:]!r}"
-        if "Traceback (most recent call last)" in ended.text:
-            return f"printed a traceback: {ended.text[-500:]}"
+        if any(sign in outcome.text for sign in CODES):
+            return f"printed a code of the terminal: {outcome.text[-300:]!r}"
+        if "Traceback (most recent call last)" in outcome.text:
+            return f"printed a traceback: {outcome.text[-500:]}"
         return self._spoken()
 
     def _spoken(self) -> str:

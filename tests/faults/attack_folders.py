@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from faults.attack import Attack
-from faults.given import COMPARE, HEAD, PREDICT, RESUME, RESUME_SWEEP, STUDY
+from faults.input_files import COMPARE, HEAD, PREDICT, RESUME, RESUME_SWEEP, STUDY
 from faults.scenarios import train
 from oracles.gre_scans import write_bids
 

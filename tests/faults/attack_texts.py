@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from faults.attack import Attack
-from faults.given import COMPARE, HEAD, LINT, PREDICT, STUDY
+from faults.input_files import COMPARE, HEAD, LINT, PREDICT, STUDY
 from oracles.balls import TARGET
 
 TEXTS = {

@@ -11,7 +11,7 @@ import yaml
 from faults.attack import Attack
 from faults.attack_folders import foreign, links, with_run
 from faults.attack_texts import texts
-from faults.given import (
+from faults.input_files import (
     COMPARE,
     HEAD,
     LINT,

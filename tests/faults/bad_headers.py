@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 from pydicom.uid import generate_uid
 
-from faults.bad import Bad, Write
-from faults.given import (
+from faults.bad_input import Bad, Write
+from faults.input_files import (
     LINT,
     PREDICT,
     PREDICT_SCANS,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from faults.bad import Bad, Write
-from faults.given import COMPARE, PREDICT, RESUME, STUDY, written
+from faults.bad_input import Bad, Write
+from faults.input_files import COMPARE, PREDICT, RESUME, STUDY, written
 from faults.scenarios import train
 
 SETTINGS: tuple[str, ...] = (

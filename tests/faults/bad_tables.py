@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from faults.bad import Bad, Write
-from faults.given import HEAD, LINT, written
+from faults.bad_input import Bad, Write
+from faults.input_files import HEAD, LINT, written
 from oracles.balls import TARGET
 from oracles.gre_scans import write_bids
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.process import Asked, Ended, Server, printed_command
+from faults.fork_server import Command, Outcome, Server, printed_command
 from faults.scenarios import Scenario, make_state
 from faults.snapshot import difference, leftovers, snapshot
 
@@ -42,39 +42,41 @@ class Campaign:
 
     def kill(self, number: int) -> Kill:
         """SIGKILL before a file operation."""
-        ended = self._begin(kill_at=number)
-        fired = ended.status == -signal.SIGKILL
-        return Kill(self.scenario.name, f"operation {number}", fired, self._recovered(ended))
+        outcome = self._begin(kill_at=number)
+        fired = outcome.status == -signal.SIGKILL
+        return Kill(self.scenario.name, f"operation {number}", fired, self._recovered(outcome))
 
     def stop(self, number: int, sent: signal.Signals) -> Kill:
         """A signal at a file operation: one sentence, its exit status, and nothing lost."""
-        ended = self._begin(signal_at=number, signal=sent)
+        outcome = self._begin(signal_at=number, signal=sent)
         problem = ""
-        if ended.status not in (0, 128 + sent):
-            problem = f"{sent.name} ended with {ended.status}, not {128 + sent}"
-        elif TRACEBACK in ended.text:
+        if outcome.status not in (0, 128 + sent):
+            problem = f"{sent.name} ended with {outcome.status}, not {128 + sent}"
+        elif TRACEBACK in outcome.text:
             problem = f"{sent.name} printed a traceback"
-        elif ended.status and self.scenario.goes_on and not printed_command(ended.text):
-            problem = f"{sent.name} printed no command that goes on: {ended.text[-300:]}"
+        elif outcome.status and self.scenario.goes_on and not printed_command(outcome.text):
+            problem = f"{sent.name} printed no command that goes on: {outcome.text[-300:]}"
         fault = f"{sent.name} at operation {number}"
-        fired = ended.status != 0
-        return Kill(self.scenario.name, fault, fired, problem or self._recovered(ended))
+        fired = outcome.status != 0
+        return Kill(self.scenario.name, fault, fired, problem or self._recovered(outcome))
 
     def fill(self, limit: int) -> Kill:
         """No file can grow beyond `limit` bytes: a sentence, and nothing lost."""
-        ended = self._begin(file_limit=limit)
-        problem = f"printed a traceback: {ended.text[-600:]}" if TRACEBACK in ended.text else ""
+        outcome = self._begin(file_limit=limit)
+        problem = f"printed a traceback: {outcome.text[-600:]}" if TRACEBACK in outcome.text else ""
         fault = f"disk full at {limit} bytes"
-        return Kill(self.scenario.name, fault, ended.status != 0, problem or self._recovered(ended))
+        return Kill(
+            self.scenario.name, fault, outcome.status != 0, problem or self._recovered(outcome)
+        )
 
-    def _begin(self, **fault: int) -> Ended:
+    def _begin(self, **fault: int) -> Outcome:
         shutil.rmtree(self.work)
         shutil.copytree(self.before, self.work, symlinks=True)
         return self._run(self.scenario.argv, **fault)
 
-    def _recovered(self, ended: Ended) -> str:
+    def _recovered(self, outcome: Outcome) -> str:
         """Run again as a user would; what differs from a run that nobody killed."""
-        again = printed_command(ended.text)
+        again = printed_command(outcome.text)
         if self.scenario.again and (self.work / MULTIRUN_FOLDER / MULTIRUN).is_file():
             again = self.scenario.again
         second = self._run(again or self.scenario.argv)
@@ -86,11 +88,11 @@ class Campaign:
         left = leftovers(self.work)
         return found or (f"drafts are left: {', '.join(left[:3])}" if left else "")
 
-    def _run(self, argv: Sequence[str], **fault: int) -> Ended:
+    def _run(self, argv: Sequence[str], **fault: int) -> Outcome:
         reads = self.scenario.reads
         place = str(self.work)
-        asked = Asked(list(argv), place, str(self.log), place, reads=reads, **fault)
-        return self.server.run(asked)
+        command = Command(list(argv), place, str(self.log), place, reads=reads, **fault)
+        return self.server.run(command)
 
 
 def kills(campaign: Campaign, *, share: float, seed: int) -> Iterator[Kill]:

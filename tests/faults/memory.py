@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from faults.process import Asked, Server
+from faults.fork_server import Command, Server
 from faults.scenarios import train
 
 GROWTH_MB = 60.0  # between the short and the long one
@@ -30,10 +30,10 @@ def growth_mb(server: Server, state: Path) -> dict[str, float]:
 
 def _peak_mb(server: Server, state: Path, argv: list[str]) -> float:
     log = state.with_name("memory.log")
-    ended = server.run(Asked(argv, str(state), str(log), str(state), timeout_s=900))
-    if ended.status != 0:
-        raise RuntimeError(f"{argv} ended with {ended.status}: {ended.text[-500:]}")
-    return ended.memory_mb
+    outcome = server.run(Command(argv, str(state), str(log), str(state), timeout_s=900))
+    if outcome.status != 0:
+        raise RuntimeError(f"{argv} ended with {outcome.status}: {outcome.text[-500:]}")
+    return outcome.memory_mb
 
 
 def _write_manifest(state: Path, cases: int) -> None:

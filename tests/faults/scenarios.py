@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.process import ROOT, Asked, Server
+from faults.fork_server import ROOT, Command, Server
 from oracles.balls import TARGET, write_cohort
 from oracles.gre_scans import write_bids
 
@@ -202,6 +202,8 @@ def make_state(server: Server, scenario: Scenario, folder: Path) -> None:
         scenario.scans(folder)
     for argv in scenario.before:
         log = folder.parent / "before.log"
-        ended = server.run(Asked(argv, str(folder), str(log), str(folder)))
-        if ended.status != 0:
-            raise RuntimeError(f"{ROOT}: {' '.join(argv)} ended with {ended.status}: {ended.text}")
+        outcome = server.run(Command(argv, str(folder), str(log), str(folder)))
+        if outcome.status != 0:
+            raise RuntimeError(
+                f"{ROOT}: {' '.join(argv)} ended with {outcome.status}: {outcome.text}"
+            )

@@ -21,33 +21,33 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def sentence(capsys, *words):
+def sentence(capsys, *arguments):
     """What a command prints as its last line when it ends with 2."""
     with pytest.raises(SystemExit, match="2"):
-        run(list(map(str, words)))
+        run(list(map(str, arguments)))
     return capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_study_without_memory_names_what_it_reads(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pd, "read_csv", no_memory)
     rows = f"rows={runs / 'unet'}"
-    told = sentence(capsys, "study", rows, f"output={tmp_path / 'out'}")
-    assert told.startswith(f"error: {rows}: out of memory (MemoryError); close other programs")
+    text = sentence(capsys, "study", rows, f"output={tmp_path / 'out'}")
+    assert text.startswith(f"error: {rows}: out of memory (MemoryError); close other programs")
 
 
 def test_a_study_without_memory_for_its_figures_says_fewer_cases(
     runs, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", no_memory)
-    told = sentence(capsys, "study", f"rows={runs / 'unet'}", f"output={tmp_path / 'out'}")
-    assert told.startswith(f"error: tables and pictures in {tmp_path / 'out'}: out of memory")
-    assert "give fewer cases=" in told
+    text = sentence(capsys, "study", f"rows={runs / 'unet'}", f"output={tmp_path / 'out'}")
+    assert text.startswith(f"error: tables and pictures in {tmp_path / 'out'}: out of memory")
+    assert "give fewer cases=" in text
 
 
 def test_lack_of_memory_leaves_no_run_out_of_a_comparison(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pd, "read_csv", no_memory)
-    told = sentence(capsys, "compare", runs, f"output={tmp_path / 'out'}", "wandb=disabled")
-    assert told.startswith(f"error: {runs / 'resunet' / 'rows.csv'}: out of memory")
+    text = sentence(capsys, "compare", runs, f"output={tmp_path / 'out'}", "wandb=disabled")
+    assert text.startswith(f"error: {runs / 'resunet' / 'rows.csv'}: out of memory")
 
 
 def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypatch):
@@ -58,7 +58,7 @@ def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypa
         mask = tmp_path / f"sub-{number:02d}_seg.nii.gz"
         (tmp_path / "masks" / f"sub-{number:02d}.nii.gz").hardlink_to(mask)
     monkeypatch.setattr(pd, "read_csv", no_memory)
-    told = sentence(
+    text = sentence(
         capsys,
         "evaluate",
         manifest,
@@ -66,7 +66,7 @@ def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypa
         f"predictions={tmp_path / 'masks'}",
         f"rows={tmp_path / 'rows.csv'}",
     )
-    assert told.startswith(f"error: {tmp_path / 'rows.csv'}: out of memory (MemoryError); the sc")
+    assert text.startswith(f"error: {tmp_path / 'rows.csv'}: out of memory (MemoryError); the sc")
     assert (tmp_path / "rows.csv").is_file()
 
 
@@ -80,7 +80,7 @@ def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypa
     ],
 )
 def test_what_lacks_memory_says_what_to_change_and_how_to_go_on(error, todo):
-    wanted = rf"{todo}.*go on with: python train\.py resume=a"
+    wanted = rf"{todo}.*resume with: python train\.py resume=a"
     with pytest.raises(DataError, match=wanted), breakdowns("python train.py resume=a"):
         raise error
 

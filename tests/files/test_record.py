@@ -84,8 +84,8 @@ def test_no_line_of_several_processes_is_lost_while_it_is_compacted(tmp_path):
         "    record.compact()\n"
     )
     Record(tmp_path).create()
-    words = [sys.executable, "-c", code, str(tmp_path)]
-    several = [subprocess.Popen([*words, name]) for name in "abc"]
+    arguments = [sys.executable, "-c", code, str(tmp_path)]
+    several = [subprocess.Popen([*arguments, name]) for name in "abc"]
     assert [one.wait() for one in several] == [0, 0, 0]
     assert len(Record(tmp_path).files()) == 27
     assert (tmp_path / RECORD).stat().st_size < 8_000  # of 20,000 that were appended

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import neurotarget
-from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.files.writing import expand_home, write_text, written
 from neurotarget.problems import DataError
 
 
@@ -38,11 +38,11 @@ def test_an_old_text_is_replaced_whole(tmp_path):
 def test_a_tilde_is_home_or_a_letter(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert at_home("~/scans") == tmp_path / "scans"
+    assert expand_home("~/scans") == tmp_path / "scans"
     for name in ("~no-user/a.csv", "~data", "~no\0user", ""):
-        assert at_home(name) == Path(name)
+        assert expand_home(name) == Path(name)
     (tmp_path / "~").mkdir()
-    assert at_home("~") == Path("~")
+    assert expand_home("~") == Path("~")
 
 
 def test_nobody_else_expands_a_tilde():

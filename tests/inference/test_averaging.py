@@ -73,7 +73,7 @@ def test_one_member_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "error"),
     [
         ({"contrasts": ("t2",)}, r"contrasts \['t2'\], and \['t1'\] in the first"),
         ({"labels": {"cube": 9, "rest": 6}}, r"labels \{'cube': \[9\], 'rest': \[6\]\}, and"),
@@ -82,9 +82,9 @@ def test_one_member_is_itself():
         ({"roi": Roi((9, 9, 9))}, r"roi \{.*'size_mm': \(9.0, 9.0, 9.0\).*\}, and None in"),
     ],
 )
-def test_networks_that_see_scans_in_other_ways_are_refused(change, told):
+def test_networks_that_see_scans_in_other_ways_are_refused(change, error):
     other = predictor(0.2, 0.5, 0.3, target=replace(TARGET, **change))
-    with pytest.raises(DataError, match=rf"^ensemble: its 2 networks.*{told}"):
+    with pytest.raises(DataError, match=rf"^ensemble: its 2 networks.*{error}"):
         Ensemble([predictor(0.2, 0.5, 0.3), other])
 
 

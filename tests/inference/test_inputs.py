@@ -43,8 +43,8 @@ def test_one_file_is_a_case_named_after_it(tmp_path, ending):
 
 def test_one_file_cannot_give_two_contrasts(tmp_path):
     touch(tmp_path, "scan.nii.gz")
-    told = r"found one file .*scan\.nii\.gz, wanted the contrasts t1, t2; .*<case>_t2\.nii\.gz"
-    with pytest.raises(DataError, match=told):
+    error = r"found one file .*scan\.nii\.gz, wanted the contrasts t1, t2; .*<case>_t2\.nii\.gz"
+    with pytest.raises(DataError, match=error):
         find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
@@ -102,8 +102,8 @@ def test_files_that_name_no_contrast_are_left_out_with_a_word(tmp_path, caplog):
 
 def test_where_no_file_names_a_contrast_the_names_are_told(tmp_path):
     touch(tmp_path, "a.nii.gz", "b.nii.gz")
-    told = r"2 image files that name no contrast.*<case>_t2\.nii\.gz or <case>_0000\.nii\.gz"
-    with pytest.raises(DataError, match=told):
+    error = r"2 image files that name no contrast.*<case>_t2\.nii\.gz or <case>_0000\.nii\.gz"
+    with pytest.raises(DataError, match=error):
         find_inputs(tmp_path, ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
@@ -179,8 +179,8 @@ def test_a_folder_of_dicom_folders_has_a_case_each_whatever_is_wrong_with_some(t
     anna, *others = find_inputs(source, ("t1",), scratch=scratch)
     with scratch.ready(anna):
         assert anna.images["t1"].is_file()
-    told = (r"bela: .*a gap of 5\.00 mm", r"cleo: .*one DICOM slice", r"dora: .*cannot be read")
-    for case, reason in zip(others, told, strict=True):
+    result = (r"bela: .*a gap of 5\.00 mm", r"cleo: .*one DICOM slice", r"dora: .*cannot be read")
+    for case, reason in zip(others, result, strict=True):
         with pytest.raises(DataError, match=reason), scratch.ready(case):
             pass
     assert list((tmp_path / "scratch").iterdir()) == []

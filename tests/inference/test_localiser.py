@@ -44,17 +44,17 @@ def test_two_pieces_within_the_known_size_are_one_target():
 
 
 @pytest.mark.parametrize(
-    ("probability", "told"),
+    ("probability", "expected"),
     [
         (np.full(GRID.shape, 0.3, dtype=np.float32), r"nothing found \(highest probability 0.30\)"),
         (head(((10, 12, 14), 4)) * 0.6, r"confidence 0.54, wanted at least 0.6"),
         (head(((10, 12, 14), 1)), r"a region of 64 mm3, wanted 320 to 16384"),
     ],
 )
-def test_what_cannot_be_trusted_says_why_and_gives_no_region(probability, told):
+def test_what_cannot_be_trusted_says_why_and_gives_no_region(probability, expected):
     found = locate(probability, GRID, LIMITS)
     assert found.roi(LIMITS) is None
-    assert re.search(told, found.reason)
+    assert re.search(expected, found.reason)
 
 
 def test_a_region_much_larger_than_any_mask_is_not_trusted():

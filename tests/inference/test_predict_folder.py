@@ -150,7 +150,7 @@ def test_another_overlap_is_another_prediction(predictor, target, cases, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (MemoryError("Unable to allocate 9 GiB"), r"out of memory \(Unable to allocate 9 GiB\)"),
         (RuntimeError("can't allocate memory: 9 bytes"), "out of memory .*; close other programs"),
@@ -158,7 +158,7 @@ def test_another_overlap_is_another_prediction(predictor, target, cases, tmp_pat
     ],
 )
 def test_a_case_that_breaks_the_network_is_a_line_and_the_others_go_on(
-    target, cases, tmp_path, error, told
+    target, cases, tmp_path, error, expected
 ):
     class Fails(Bright):
         calls = 0
@@ -172,7 +172,7 @@ def test_a_case_that_breaks_the_network_is_a_line_and_the_others_go_on(
     predictor = Predictor(Fails(), target, Preparation("none", None))
     outcomes = predict_all(predictor, cases, tmp_path / "out", made_by="w")
     assert [outcome.status for outcome in outcomes] == ["failed", "done"]
-    assert re.match(told, outcomes[0].note)
+    assert re.match(expected, outcomes[0].note)
     assert outcomes[0].note in (tmp_path / "out" / "volumes.tsv").read_text()
 
 

@@ -123,7 +123,7 @@ def test_a_scan_aligned_to_another_says_so(scan):
 
 
 @pytest.mark.parametrize(
-    ("te_s", "told"),
+    ("te_s", "error"),
     [
         ((4.0, 8.0), "echo times of 4, 8 s.*set te_ms=4,8,12"),
         ((0.004, 0.004), r"one echo time twice \(4, 4 ms\)"),
@@ -133,8 +133,8 @@ def test_a_scan_aligned_to_another_says_so(scan):
         ((float("nan"),), "echo times of nan s"),
     ],
 )
-def test_unfit_echo_times_are_told(te_s, told):
-    with pytest.raises(DataError, match=told):
+def test_unfit_echo_times_are_told(te_s, error):
+    with pytest.raises(DataError, match=error):
         raise DataError(te_problems("x", te_s))
 
 
@@ -151,9 +151,9 @@ def test_all_that_is_wrong_is_told_at_once(scan):
     acquisition = replace(scan(phase=broken, code=0), te_s=(4.0, 8.0), field_t=3000.0)
     with pytest.raises(DataError) as caught:
         read_acquisition(acquisition)
-    told = str(caught.value)
+    result = str(caught.value)
     for part in ("echo times of 4, 8 s", "3000 T", "NaN or Inf in 1 of 120", "no orientation"):
-        assert part in told
+        assert part in result
 
 
 def test_grids_of_magnitude_and_phase_must_be_one(scan, tmp_path):
@@ -194,12 +194,12 @@ def test_phase_in_unknown_units_is_refused_and_can_be_said(scan):
 
 
 @pytest.mark.parametrize(
-    ("shape", "value", "told"),
+    ("shape", "value", "error"),
     [(SMALL, 0, "found an empty mask"), ((6, 5, 5), 1, "found a mask on a grid of 6 × 5 × 5")],
 )
-def test_a_mask_must_be_of_this_scan(scan, tmp_path, shape, value, told):
+def test_a_mask_must_be_of_this_scan(scan, tmp_path, shape, value, error):
     mask = save(tmp_path / "mask.nii", np.full(shape, value, np.uint8))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=error):
         read_acquisition(replace(scan(), mask=mask))
 
 
@@ -220,8 +220,8 @@ def test_a_grid_elsewhere_is_told_by_its_place_and_axes(scan):
     flipped = np.diag([-1.0, 1.0, 1.0, 1.0]) @ AFFINE
     found = scan()
     save(found.phases[1], ramp(1), affine=flipped)
-    told = r"axes LAS from \(0.0, 0.0, 0.0\) mm, wanted .* axes RAS from"
-    with pytest.raises(DataError, match=told):
+    error = r"axes LAS from \(0.0, 0.0, 0.0\) mm, wanted .* axes RAS from"
+    with pytest.raises(DataError, match=error):
         read_acquisition(found)
 
 

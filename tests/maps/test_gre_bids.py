@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from neurotarget.maps.gre import read_acquisition
-from neurotarget.maps.gre_bids import find_acquisitions, scan_acquisitions
-from neurotarget.problems import DataError
+from neurotarget.maps.gre_bids import scan_acquisitions
+from neurotarget.problems import DataError, refuse_errors
 from oracles.gre_scans import TE_S, save, write_bids, write_json
 
 SMALL = np.ones((2, 4, 4, 4), np.float32)
@@ -23,6 +23,12 @@ def data(tmp_path):
 @pytest.fixture
 def anat(data):
     return data / "sub-01" / "anat"
+
+
+def find_acquisitions(folder, suffix=None):
+    found = scan_acquisitions(folder, suffix=suffix)
+    refuse_errors(found.problems)
+    return found.acquisitions
 
 
 def told(folder):
@@ -79,7 +85,7 @@ def test_the_frequency_is_taken_where_it_is_told(data, anat):
 def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, name, value, words):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     write_json(anat / f"{PHASE.format(2)}.json", {"EchoTime": 0.008, name: value})
-    assert f"{words}, wanted one of all echoes; mend the sidecars" in told(data)
+    assert f"{words}, wanted one of all echoes; correct the sidecars" in told(data)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def test_many_small_numbers_keep_their_figures():
     assert mean_inside(scan, scan > 0) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
+@pytest.mark.usefixtures("any_array")
 def test_a_scan_on_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"scan \(2, 2, 3\), mask \(2, 2, 2\); put them on one"):
         mean_inside(np.ones((2, 2, 3)), np.ones((2, 2, 2), dtype=bool))

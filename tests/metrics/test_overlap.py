@@ -49,11 +49,13 @@ def test_dice_equals_monai():
     assert dice(truth, pred) == pytest.approx(theirs.item())
 
 
+@pytest.mark.usefixtures("any_array")
 def test_masks_of_two_grids_are_refused():
     with pytest.raises(ValueError, match=r"dice: got truth bool \(10, 10, 10\) and pred bool"):
         dice(cube(start=0), cube(start=0, grid=11))
 
 
+@pytest.mark.usefixtures("any_array")
 def test_label_maps_are_refused():
     with pytest.raises(ValueError, match="recall: got truth uint8"):
         recall(cube(start=0).astype(np.uint8), cube(start=0))

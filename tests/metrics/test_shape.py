@@ -63,6 +63,7 @@ def test_sides_are_swapped_where_each_lies_on_the_others_reference(
     assert found == pytest.approx(is_swapped, nan_ok=True)
 
 
+@pytest.mark.usefixtures("any_array")
 def test_masks_of_several_grids_are_refused():
     with pytest.raises(ValueError, match="swapped: got masks of the shapes"):
         swapped(LOW, HIGH, LOW[1:], HIGH)

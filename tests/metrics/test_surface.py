@@ -141,6 +141,7 @@ def test_a_small_target_in_a_large_scan_takes_a_moment():
     assert time.perf_counter() - begin < 1
 
 
+@pytest.mark.usefixtures("any_array")
 def test_masks_of_two_grids_are_refused():
     with pytest.raises(ValueError, match=r"surface_distances: got truth \(9, 9, 9\), pred \(8"):
         surface_distances(voxel(1, 1, 1), voxel(1, 1, 1, grid=(8, 9, 9)), (1.0, 1.0, 1.0))

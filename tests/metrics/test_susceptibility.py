@@ -48,6 +48,7 @@ def test_an_empty_mask_is_undefined():
         assert math.isnan(score(TRUTH, TRUTH, ~ALL))
 
 
+@pytest.mark.usefixtures("any_array")
 def test_other_grids_are_refused():
     with pytest.raises(ValueError, match=r"map \(2, 2, 1\), truth \(2, 2, 2\)"):
         nrmse_percent(TRUTH[..., :1], TRUTH, ALL)

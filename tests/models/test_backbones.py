@@ -158,7 +158,7 @@ def test_a_step_in_bfloat16_has_finite_gradients(name):
     net, sides = prepared(name)
     net.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):
-        levels = levels_of(net.train()(image_of(sides)))
+        levels = levels_of(net.train()(image_of(sides, batch=1)))
     sum(level.float().square().mean() for level in levels).backward()
     assert all(weight.grad.isfinite().all() for weight in net.parameters())
 
@@ -167,10 +167,12 @@ def test_a_step_in_bfloat16_has_finite_gradients(name):
 def test_a_side_that_does_not_fit_is_refused_with_the_nearest_that_does(name):
     net, sides = prepared(name)
     odd = (sides[0] + 1, *sides[1:])
-    with pytest.raises(ValueError, match=rf"{type(net).__name__}: got sides .*the nearest") as told:
+    with pytest.raises(
+        ValueError, match=rf"{type(net).__name__}: got sides .*the nearest"
+    ) as caught:
         net(image_of(odd))
     taken = getattr(net, "patch_vox", net.nearest(odd))  # UNETR as it is built takes no others
-    assert "×".join(map(str, taken)) in str(told.value)
+    assert "×".join(map(str, taken)) in str(caught.value)
     assert net.nearest(net.nearest(odd)) == net.nearest(odd)
 
 

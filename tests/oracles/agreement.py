@@ -210,7 +210,13 @@ def _correlation(truth: Cases, pred: Cases, *, ranks: bool, interval: bool) -> E
     if n < FEWEST or np.ptp(truth) == 0 or np.ptp(pred) == 0:
         return Estimate.undefined(n)
     r = float(np.clip(np.corrcoef(truth, pred)[0, 1], -1, 1))
-    return Estimate(r, *fisher_interval(r, n, ranks=ranks), n) if interval else _bare(r, n)
+    if not interval:
+        return _bare(r, n)
+    if not ranks or n < 4 or abs(r) >= 1:
+        return Estimate(r, *fisher_interval(r, n), n)
+    # Bonett and Wright 2000, doi:10.1007/BF02294183
+    half = float(norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + r * r / 2) / (n - 3))
+    return Estimate(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), n)
 
 
 def _flat(table: ndarray) -> bool:

@@ -49,7 +49,7 @@ def bootstrap(
         others = np.arange(len(members) - 1)
         others = others + (others >= np.arange(len(members))[:, None])  # row i lacks subject i
         return Estimate(
-            value, *bca(value, values, _over(statistic, cases, members, others), level), len(cases)
+            value, *bca(value, values, _over(statistic, cases, members, others)), len(cases)
         )
     values = values[~np.isnan(values)]
     if len(values) <= draws / 2:

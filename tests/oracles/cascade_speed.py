@@ -37,11 +37,11 @@ def main(run: str, scan: str | None = None, repeats: str = "repeats=5") -> None:
         times = {}
         for way in WAYS:
             count = repeats.rpartition("=")[2] if way == WAYS[0] else "1"
-            words = [sys.executable, __file__, "--one", run, str(path), way, count]
-            told = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
-            times[way] = statistics.median(told["seconds"])
-            listed = ", ".join(f"{value:.2f}" for value in told["seconds"])
-            print(f"{way:<11} {times[way]:7.2f} s ({listed})  peak {told['peak_mib']:.0f} MiB")
+            arguments = [sys.executable, __file__, "--one", run, str(path), way, count]
+            output = json.loads(subprocess.run(arguments, capture_output=True, check=True).stdout)
+            times[way] = statistics.median(output["seconds"])
+            listed = ", ".join(f"{value:.2f}" for value in output["seconds"])
+            print(f"{way:<11} {times[way]:7.2f} s ({listed})  peak {output['peak_mib']:.0f} MiB")
     print(f"{times[WAYS[1]] / times[WAYS[0]]:.1f} times as fast")
 
 

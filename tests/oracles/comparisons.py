@@ -127,17 +127,17 @@ def differences(names, labels, case_dice) -> pd.DataFrame:
             for other in names[first + 1 :]:
                 by = case_dice[arm] - case_dice[other]
                 mean, half = by.mean(), 2 * by.std() / np.sqrt(N)
-                told = mean > 1.6 * half
+                result = mean > 1.6 * half
                 rows.append(
                     {"arm": arm, "other": other, "label": label, "metric": "dice", "n_cases": N,
                      "n_subjects": N, "mean_difference": mean, "low": mean - half,
                      "high": mean + half, "median_difference": np.median(by),
                      "wins": int((by > 0).sum()), "ties": 0, "losses": int((by < 0).sum()),
-                     "wilcoxon_p": 0.0004 if told else 0.2, "holm_p": 0.002 if told else 0.6,
+                     "wilcoxon_p": 0.0004 if result else 0.2, "holm_p": 0.002 if result else 0.6,
                      "model_difference": mean, "model_low": mean - 1.3 * half,
-                     "model_high": mean + 1.3 * half, "model_p": 0.001 if told else 0.4,
-                     "model_holm_p": 0.001 if told else 0.9,
-                     "told_apart": "yes" if told else "no", "reason": ""}
+                     "model_high": mean + 1.3 * half, "model_p": 0.001 if result else 0.4,
+                     "model_holm_p": 0.001 if result else 0.9,
+                     "told_apart": "yes" if result else "no", "reason": ""}
                 )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.phantom.dentate.anatomy import Filled, fill_dentate
-from neurotarget.phantom.dentate.nuclei import draw_dentates
-from neurotarget.phantom.gland.anatomy import Scene
-from neurotarget.phantom.gland.scanner import Warp
+from neurotarget.phantom.dentate.anatomy import Filled, render_dentate
+from neurotarget.phantom.dentate.nuclei import sample_dentates
+from neurotarget.phantom.scanner import Warp
+from neurotarget.phantom.scene import Scene
 
 SCALE = 0.9  # native over template length
 MIDDLE_MM = (0.0, -56.0, -36.0)  # of the grid, template mm
@@ -22,7 +22,7 @@ def straight_scene(centre: tuple[float, ...], spacing_mm: tuple[float, ...]) -> 
     knots += np.reshape(MIDDLE_MM, (3, 1, 1, 1))
     affine = np.diag([*spacing_mm, 1.0])
     warp = Warp(knots.astype(np.float32), tuple(steps))
-    return Scene(None, warp, shape, affine, np.array(centre))  # no atlas: there is no head
+    return Scene(warp, shape, affine, np.array(centre))
 
 
 def filled_pair(
@@ -35,10 +35,10 @@ def filled_pair(
     """Left and right dentate of one person."""
     rng = np.random.default_rng(seed)
     return [
-        fill_dentate(
+        render_dentate(
             straight_scene(nucleus.centre, spacing_mm), nucleus, mm3, mean_ppm=mean_ppm, rng=rng
         )
-        for nucleus, mm3 in zip(draw_dentates(rng), volumes_mm3, strict=True)
+        for nucleus, mm3 in zip(sample_dentates(rng), volumes_mm3, strict=True)
     ]
 
 

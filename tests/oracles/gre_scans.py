@@ -55,16 +55,16 @@ def save(path: Path, array: np.ndarray, *, affine=AFFINE, code: int = 1) -> Path
 def write_plain(folder: Path, *, stacked: bool = False, **how) -> dict[str, str]:
     """Plain files, and the words that name them."""
     magnitude, phase = echoes()
-    words = {"te_ms": "4,8,12", "field_t": "3"}
+    arguments = {"te_ms": "4,8,12", "field_t": "3"}
     for key, arrays in (("magnitude", magnitude), ("phase", phase)):
         if stacked:
-            words[key] = str(save(folder / f"{key}.nii.gz", np.moveaxis(arrays, 0, -1), **how))
+            arguments[key] = str(save(folder / f"{key}.nii.gz", np.moveaxis(arrays, 0, -1), **how))
         else:
             paths = [
                 save(folder / f"{key}_{n}.nii.gz", one, **how) for n, one in enumerate(arrays, 1)
             ]
-            words[key] = ",".join(map(str, paths))
-    return words
+            arguments[key] = ",".join(map(str, paths))
+    return arguments
 
 
 def write_json(path: Path, content: object) -> None:

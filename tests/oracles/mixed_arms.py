@@ -33,7 +33,7 @@ from scipy.stats import wilcoxon
 
 from neurotarget.stats.arms.best_arm import best_probabilities
 from neurotarget.stats.arms.mixed import Blocks, MixedFit, fit_blocks
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.multiple_tests import corrected
 
 NAMES = tuple("abcdefgh")
 
@@ -104,7 +104,7 @@ def false_rates(count: int, seed: int = 0, **design: object) -> tuple[float, flo
         pairs.append(np.mean([one.low > 0 or one.high < 0 for one in between]))
         by_cases = np.concatenate([scores.mean(axis=2) for scores in folds])
         p = [wilcoxon(one - two).pvalue for one, two in combinations(by_cases.T, 2)]
-        is_sure = [holm(np.array(every)) < 0.05 for every in (p, [one.p for one in between])]
+        is_sure = [corrected(np.array(every)) < 0.05 for every in (p, [one.p for one in between])]
         finds.append(fit.has_runs and bool(np.logical_and(*is_sure).any()))
         chances, _ = best_probabilities(fit, tuple(fit.means))
         bests.append(max(chances.values()) > 0.95)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effects import effects_table
-from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE, SMALLER
+from neurotarget.stats.effects.verdict import ABSENT, OPPOSITE, SHOWN_KINDS, SMALLER
 from neurotarget.types import Target
 
 SD, PUBLISHED = 60.0, -48.0  # mm³: a published effect of 0.8 SD
@@ -60,7 +60,7 @@ def simulated(draws: int, *, effects=tuple(EFFECTS), sizes=SIZES, spreads=tuple(
                 counts[name][verdict] += 1
         for name, count in counts.items():
             share = {
-                "shown": sum(count[word] for word in FOUND),
+                "shown": sum(count[word] for word in SHOWN_KINDS),
                 "of it smaller": count[SMALLER],
                 "absent": count[ABSENT],
                 "opposite": count[OPPOSITE],

@@ -3,8 +3,14 @@ import pytest
 
 from neurotarget.metrics.overlap import dice
 from neurotarget.metrics.volume_agreement import icc_a1
-from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
-from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater, redrawn, surface_mm2
+from neurotarget.phantom.dentate.plan import QSMPlan
+from neurotarget.phantom.simulated_raters import (
+    RATER_1,
+    RATER_2,
+    Rater,
+    simulate_rater,
+    surface_mm2,
+)
 from neurotarget.problems import DataError
 from oracles.dentates import mask_pair
 
@@ -20,13 +26,13 @@ def ball(radius: float = 8.0, side: int = 25) -> np.ndarray:
 
 def again(label: np.ndarray, rater: Rater, *seed: int, spacing_mm=ONE_MM) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return redrawn(label, rater, spacing_mm=spacing_mm, rng=rng)
+    return simulate_rater(label, rater, spacing_mm=spacing_mm, rng=rng)
 
 
 @pytest.fixture(scope="module")
 def people() -> list[np.ndarray]:
     """True masks of people of the built-in cohort."""
-    subjects = draw_subjects(QSMPlan(num_cases=36))
+    subjects = QSMPlan(num_cases=36).subjects()
     return [mask_pair(subject.dentate_mm3, number) for number, subject in enumerate(subjects)]
 
 

@@ -18,9 +18,9 @@ def scene(shape, spacing_mm):
     return away < 22, local, outer
 
 
-def error(found, told, inside):
-    gap = (found - told)[inside]
-    return float((gap - gap.mean()).norm() / (told[inside] - told[inside].mean()).norm())
+def error(found, expected, inside):
+    gap = (found - expected)[inside]
+    return float((gap - gap.mean()).norm() / (expected[inside] - expected[inside].mean()).norm())
 
 
 @pytest.mark.parametrize(("shape", "spacing_mm"), GRIDS)
@@ -70,11 +70,11 @@ def test_the_mask_loses_the_radius_of_the_smallest_sphere():
     mask = torch.zeros(40, 40, 40, dtype=torch.bool)
     mask[5:35, 5:35, 5:35] = True
     field = torch.zeros(mask.shape)
-    told = torch.zeros_like(mask)
-    told[11:29, 11:29, 11:29] = True
-    assert torch.equal(sharp(field, mask, (1, 1, 1), radius_mm=6.0)[1], told)
-    told[6:34, 6:34, 6:34] = True
-    assert torch.equal(vsharp(field, mask, (1, 1, 1))[1], told)
+    result = torch.zeros_like(mask)
+    result[11:29, 11:29, 11:29] = True
+    assert torch.equal(sharp(field, mask, (1, 1, 1), radius_mm=6.0)[1], result)
+    result[6:34, 6:34, 6:34] = True
+    assert torch.equal(vsharp(field, mask, (1, 1, 1))[1], result)
     assert torch.equal(pdf(field, mask, (1, 1, 1), B0)[1], mask)
 
 

@@ -11,8 +11,8 @@ from oracles.magnetised import ball, ball_field, places, rod, rod_field
 OBLIQUE = (0.36, 0.48, 0.8)
 
 
-def slope(found, told):
-    return float(np.polyfit(told.double(), found.double(), 1)[0])
+def slope(found, expected):
+    return float(np.polyfit(expected.double(), found.double(), 1)[0])
 
 
 @pytest.mark.parametrize("b0", [(0, 0, 1), (1, 0, 0), OBLIQUE])
@@ -20,10 +20,10 @@ def slope(found, told):
 def test_a_ball_has_the_field_of_a_dipole_and_none_inside(b0, spacing_mm):
     shape = tuple(2 * round(26 / step) for step in spacing_mm)
     found = dipole_field(ball(shape, spacing_mm, 7.0), spacing_mm, b0)
-    told = ball_field(shape, spacing_mm, 7.0, b0)
+    result = ball_field(shape, spacing_mm, 7.0, b0)
     away = sum(place**2 for place in places(shape, spacing_mm)).sqrt()
-    assert slope(found[away > 10], told[away > 10]) == pytest.approx(1, abs=0.01)
-    assert (found - told)[away > 10].std() < 0.002  # told reaches 0.23 there
+    assert slope(found[away > 10], result[away > 10]) == pytest.approx(1, abs=0.01)
+    assert (found - result)[away > 10].std() < 0.002  # told reaches 0.23 there
     assert found[away < 4].abs().max() < 0.03
 
 
@@ -38,13 +38,13 @@ def test_an_endless_cylinder_has_the_field_of_its_angle_to_b0(angle, turn):
     )
     shape, spacing_mm = (128, 128, 4), (1.0, 1.0, 1.0)
     found = dipole_field(rod(shape, spacing_mm, 8.0), spacing_mm, b0, pad=False)
-    told = rod_field(shape, spacing_mm, 8.0, b0)
+    result = rod_field(shape, spacing_mm, 8.0, b0)
     x, y, _ = places(shape, spacing_mm)
     away = (x**2 + y**2).sqrt()
     near = (away < 25) & ((away - 8).abs() > 2)
     if angle > 0:
-        assert slope(found[near], told[near]) == pytest.approx(1, abs=0.01)
-    assert (found - told)[near].std() < 0.004  # told runs from −0.5 to 0.5
+        assert slope(found[near], result[near]) == pytest.approx(1, abs=0.01)
+    assert (found - result)[near].std() < 0.004  # told runs from −0.5 to 0.5
     assert found[away < 5].mean() == pytest.approx((3 * b0[2] ** 2 - 1) / 6, abs=0.006)
 
 
@@ -67,16 +67,16 @@ def test_an_oblique_kernel_is_that_of_a_real_field():
 
 def test_turning_the_array_turns_the_field():
     chi = torch.randn((12, 10, 14), generator=torch.Generator().manual_seed(0))
-    told = dipole_field(chi, (1.0, 2.0, 1.5), (0.6, 0.0, 0.8)).permute(2, 0, 1)
+    result = dipole_field(chi, (1.0, 2.0, 1.5), (0.6, 0.0, 0.8)).permute(2, 0, 1)
     found = dipole_field(chi.permute(2, 0, 1), (1.5, 1.0, 2.0), (0.8, 0.6, 0.0))
-    torch.testing.assert_close(found, told, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found, result, atol=1e-5, rtol=1e-4)
 
 
 def test_padding_keeps_a_source_from_acting_round_the_corner():
     chi = ball((40, 40, 40), (1, 1, 1), 3.0).roll(-14, dims=2)  # about voxel 6 of the third axis
     padded, touching = (dipole_field(chi, (1, 1, 1), (0, 0, 1), pad=pad) for pad in (True, False))
-    told = 2 / 3 * (3 / 31) ** 3  # 31 mm away along b0; round the corner it is 9 mm
-    assert padded[20, 20, 37] == pytest.approx(told, rel=0.15)
+    result = 2 / 3 * (3 / 31) ** 3  # 31 mm away along b0; round the corner it is 9 mm
+    assert padded[20, 20, 37] == pytest.approx(result, rel=0.15)
     assert touching[20, 20, 37] == pytest.approx(2 / 3 * (3 / 9) ** 3, rel=0.15)
 
 
@@ -97,8 +97,8 @@ def test_the_field_is_that_of_qsm_forward(b0):
         small_cylinder_radii=[3, 3, 4],
         small_cylinder_vals=[0.05, 0.1, 0.2],
     )
-    told = forward.generate_field(chi, voxel_size=[1, 1, 1], B0_dir=list(b0))
+    result = forward.generate_field(chi, voxel_size=[1, 1, 1], B0_dir=list(b0))
     found = dipole_field(torch.from_numpy(chi).float(), (1, 1, 1), b0).numpy()
-    gap = found - told  # theirs keeps D(0) at 1/3, which shifts the field
+    gap = found - result  # theirs keeps D(0) at 1/3, which shifts the field
     assert gap.mean() == pytest.approx(-chi.mean() / 8 / 3, rel=1e-3)
     assert np.abs(gap - gap.mean()).max() < 1e-4  # of a field up to 0.1

@@ -42,8 +42,8 @@ def test_a_voxel_holds_the_sphere_that_its_depth_says():
     padded = torch.nn.functional.pad(mask, (2,) * 6)
     steps = range(-2, 3)
     ball = [(i, j, k) for i in steps for j in steps for k in steps if i * i + j * j + k * k <= 4]
-    told = torch.ones_like(mask)
+    result = torch.ones_like(mask)
     for i, j, k in ball:
-        told &= padded[2 + i : 14 + i, 2 + j : 14 + j, 2 + k : 14 + k]
-    assert told.any()
-    assert torch.equal(holds, told)
+        result &= padded[2 + i : 14 + i, 2 + j : 14 + j, 2 + k : 14 + k]
+    assert result.any()
+    assert torch.equal(holds, result)

@@ -31,11 +31,11 @@ def test_a_spectrum_is_that_of_the_padded_volume_and_leads_back():
 
 def test_the_laplacian_of_waves_is_that_of_neighbouring_differences():
     sides, spacing_mm = (8, 6, 10), (1.0, 2.0, 0.5)
-    values, told = noise(*sides), torch.zeros(sides)
+    values, result = noise(*sides), torch.zeros(sides)
     for axis, step in enumerate(spacing_mm):
-        told -= (values.roll(1, axis) + values.roll(-1, axis) - 2 * values) / step**2
+        result -= (values.roll(1, axis) + values.roll(-1, axis) - 2 * values) / step**2
     found = volume(spectrum(values, sides) * laplacian(sides, spacing_mm), sides, sides)
-    torch.testing.assert_close(found, told, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, result, atol=1e-4, rtol=1e-4)
 
 
 def test_a_poisson_equation_gives_back_what_its_source_was_made_of():

@@ -11,7 +11,7 @@ ANGLES = np.linspace(-math.pi, math.pi, 4096, endpoint=False).reshape(16, 16, 16
 
 
 @pytest.mark.parametrize(
-    ("stored", "told"),
+    ("stored", "expected"),
     [
         (ANGLES, "radians, −π to π"),
         (ANGLES + math.pi, "radians, 0 to 2π"),
@@ -22,11 +22,11 @@ ANGLES = np.linspace(-math.pi, math.pi, 4096, endpoint=False).reshape(16, 16, 16
         (ANGLES * 0.5, "radians that do not fill a turn"),
     ],
 )
-def test_each_way_to_store_phase_is_known(stored, told):
-    radians, words = to_radians(stored)
-    assert told in words
+def test_each_way_to_store_phase_is_known(stored, expected):
+    radians, arguments = to_radians(stored)
+    assert expected in arguments
     assert radians.dtype == np.float32
-    if "2π" in told or "fill" in told:
+    if "2π" in expected or "fill" in expected:
         np.testing.assert_allclose(radians, stored, atol=1e-6)
     else:
         np.testing.assert_allclose(radians, ANGLES, atol=2e-3)
@@ -34,8 +34,8 @@ def test_each_way_to_store_phase_is_known(stored, told):
 
 def test_the_phase_of_a_siemens_scan_ends_at_4094():
     stored = np.arange(-4096, 4095, 2)
-    radians, words = to_radians(stored)
-    assert "−4096" in words
+    radians, arguments = to_radians(stored)
+    assert "−4096" in arguments
     assert radians[[0, 2048, -1]] == pytest.approx([-math.pi, 0, math.pi * 4094 / 4096])
 
 
@@ -91,9 +91,9 @@ def brain_of_nuclei():
 def test_the_long_tail_of_susceptibility_tells_which_way_phase_runs():
     chi, mask = brain_of_nuclei()
     assert handedness(chi, mask, SIDES_MM)[0] == 1
-    sign, words = handedness(-chi, mask, SIDES_MM)
+    sign, arguments = handedness(-chi, mask, SIDES_MM)
     assert sign == -1
-    assert "of the other sign" in words
+    assert "of the other sign" in arguments
     assert asymmetry(-chi, mask, SIDES_MM) == pytest.approx(
         -asymmetry(chi, mask, SIDES_MM), abs=0.02
     )
@@ -103,9 +103,9 @@ def test_no_way_is_told_from_noise_a_constant_or_few_voxels():
     chi, mask = brain_of_nuclei()
     noise = torch.randn(chi.shape, generator=torch.Generator().manual_seed(1))
     for one, inside in ((noise, mask), (torch.zeros_like(chi), mask)):
-        sign, words = handedness(one, inside, SIDES_MM)
+        sign, arguments = handedness(one, inside, SIDES_MM)
         assert sign == 1
-        assert words.startswith("not determined by the data")
+        assert arguments.startswith("not determined by the data")
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -116,6 +116,6 @@ def test_a_slab_or_a_small_brain_is_never_turned(axis):
     slab = slab.movedim(0, axis)
     assert asymmetry(-chi, slab, SIDES_MM) < -0.1
     for inside, sides_mm in ((slab, SIDES_MM), (mask, (1.8, 1.8, 2.2))):
-        sign, words = handedness(-chi, inside, sides_mm)
+        sign, arguments = handedness(-chi, inside, sides_mm)
         assert sign == 1
-        assert words == "not determined by the data (only a part of a brain); taken as it is"
+        assert arguments == "not determined by the data (only a part of a brain); taken as it is"

@@ -149,8 +149,8 @@ def test_phase_of_the_other_hand_is_found_out_and_turned(head, found):
     assert "of the other sign" in turned.facts["handedness_found"]
     for name in ("chi_ppm", "field_ppm", "local_field_ppm"):
         np.testing.assert_allclose(getattr(turned, name), getattr(found, name), atol=2e-4)
-    told = QSM(handedness=-1).reconstruct(magnitude, -phase, TIMES, **given)
-    np.testing.assert_allclose(told.chi_ppm, found.chi_ppm, atol=2e-4)
+    result = QSM(handedness=-1).reconstruct(magnitude, -phase, TIMES, **given)
+    np.testing.assert_allclose(result.chi_ppm, found.chi_ppm, atol=2e-4)
     wrong = QSM(handedness=1).reconstruct(magnitude, -phase, TIMES, **given)
     np.testing.assert_allclose(wrong.chi_ppm, -found.chi_ppm, atol=2e-4)
     assert "the given handedness was kept, look at the map" in wrong.facts["handedness_found"]
@@ -193,7 +193,7 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "error"),
     [
         (
             {"phase_rad": np.full((1, 24, 24, 24), np.nan)},
@@ -209,8 +209,8 @@ def small():
         ({"mask": np.ones((24, 24, 23))}, "wanted the scan's own grid"),
     ],
 )
-def test_a_scan_that_cannot_be_used_is_refused(change, told):
-    with pytest.raises(DataError, match=told):
+def test_a_scan_that_cannot_be_used_is_refused(change, error):
+    with pytest.raises(DataError, match=error):
         QSM().reconstruct(**(small() | change))
 
 

@@ -101,8 +101,8 @@ def test_the_smooth_mask_is_a_tanh_about_the_median():
     )
     inside = found.filtered_phase[HEAD.numpy()]
     middle = np.median(inside[inside > 0]) * 10 / 4
-    told = (1 + np.tanh(1 - found.filtered_phase / middle)) / 2
-    np.testing.assert_allclose(found.phase_mask, told, atol=1e-3)
+    result = (1 + np.tanh(1 - found.filtered_phase / middle)) / 2
+    np.testing.assert_allclose(found.phase_mask, result, atol=1e-3)
 
 
 def test_a_slab_is_the_minimum_of_its_slices():
@@ -119,8 +119,8 @@ def test_the_slab_is_as_thick_as_asked_along_the_slice_axis():
     given = {"magnitude": magnitude, "phase_rad": phase, "te_s": (0.02,)}
     found = SWI(mip_mm=6.0).make(**given, spacing_mm=SPACING_MM)
     assert found.facts["mip_slices"] == 3
-    told = slab_minimum(torch.from_numpy(found.swi), 3, 2).numpy()
-    np.testing.assert_array_equal(found.mip, told)
+    result = slab_minimum(torch.from_numpy(found.swi), 3, 2).numpy()
+    np.testing.assert_array_equal(found.mip, result)
     assert SWI(mip_mm=6.0).make(**given, spacing_mm=SPACING_MM, axis=0).facts["mip_slices"] == 6
 
 

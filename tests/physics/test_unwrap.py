@@ -26,19 +26,19 @@ def ball():
 
 
 def test_laplacian_unwrapping_gives_smooth_phase_back():
-    told = hill()
-    wrapped = wrap(told)
-    assert (wrapped - told).abs().max() > TURN  # there is something to unwrap
+    result = hill()
+    wrapped = wrap(result)
+    assert (wrapped - result).abs().max() > TURN  # there is something to unwrap
     found = unwrap_laplacian(wrapped, SPACING_MM)
-    torch.testing.assert_close(found, told - told.mean(), atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(found, result - result.mean(), atol=2e-3, rtol=1e-3)
 
 
 def test_in_a_mask_only_a_harmonic_part_is_missing():
-    told, mask = hill(), ball()
+    result, mask = hill(), ball()
     noise = 3 * torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
-    found = unwrap_laplacian(wrap(torch.where(mask, told, noise)), SPACING_MM, mask)
+    found = unwrap_laplacian(wrap(torch.where(mask, result, noise)), SPACING_MM, mask)
     assert found[~mask].abs().max() == 0
-    gap, inside = found - told, mask.clone()
+    gap, inside = found - result, mask.clone()
     bend = torch.zeros(SHAPE)
     for axis, step in enumerate(SPACING_MM):
         bend += (gap.roll(1, axis) + gap.roll(-1, axis) - 2 * gap) / step**2
@@ -49,9 +49,9 @@ def test_in_a_mask_only_a_harmonic_part_is_missing():
 
 def test_path_unwrapping_adds_whole_turns_and_finds_the_phase():
     pytest.importorskip("skimage", reason="scikit-image not installed")
-    told, mask = hill(), ball()
-    found = unwrap_path(wrap(told), mask)
-    gap = (found - told)[mask]
+    result, mask = hill(), ball()
+    found = unwrap_path(wrap(result), mask)
+    gap = (found - result)[mask]
     assert gap.std() < 1e-4
     assert (gap / TURN - (gap / TURN).round()).abs().max() < 1e-4
     assert found[~mask].abs().max() == 0
@@ -59,12 +59,12 @@ def test_path_unwrapping_adds_whole_turns_and_finds_the_phase():
 
 def test_paths_run_around_voxels_of_no_weight():
     pytest.importorskip("skimage", reason="scikit-image not installed")
-    told, mask = hill(), ball()
+    result, mask = hill(), ball()
     weight = mask.float()
     weight[10, 5:20] = 0
-    broken = torch.where(weight > 0, wrap(told), torch.tensor(1.0))
+    broken = torch.where(weight > 0, wrap(result), torch.tensor(1.0))
     found = unwrap_path(broken, mask, weight)
-    gap = (found - told)[weight > 0]
+    gap = (found - result)[weight > 0]
     assert gap.std() < 1e-4
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from neurotarget.process import programs
 from neurotarget.process.programs import (
-    answer_at_once,
-    asked_help,
     command_for,
     commands,
     help_text,
+    print_help_or_version,
+    requested_help,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -54,13 +54,13 @@ def test_a_script_that_the_command_has_started_is_named_as_the_command(monkeypat
     ],
 )
 def test_help_is_found_by_what_is_typed(argv, first):
-    assert asked_help(argv).startswith(first)
+    assert requested_help(argv).startswith(first)
 
 
 @pytest.mark.parametrize("argv", [["models"], ["train"], ["lint", "a.tsv"], ["trian", "--help"]])
 def test_what_asks_for_no_help_goes_on(argv):
-    assert asked_help(argv) is None
-    answer_at_once(argv)
+    assert requested_help(argv) is None
+    print_help_or_version(argv)
 
 
 def test_help_lists_every_choice_within_the_line():

@@ -11,14 +11,14 @@ import pytest
 
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
-from neurotarget.process.signals import Stopped, going_on, same_command, signal_of, stoppable
+from neurotarget.process.signals import Stopped, resumable_with, same_command, signal_of, stoppable
 
 PROGRAM = """
 import os, signal, sys, time
-from neurotarget.process.signals import going_on, listen, stoppable
+from neurotarget.process.signals import resumable_with, listen, stoppable
 
 def act():
-    with going_on("python train.py resume=runs/a"):
+    with resumable_with("python train.py resume=runs/a"):
         if "fork" in sys.argv and os.fork() == 0:
             time.sleep(60)
         time.sleep(0.5)  # in a process just forked Python forgets signals
@@ -34,10 +34,10 @@ stoppable(act)()
 """
 
 
-def stopped(number, *words, times=1, before=None):
+def stopped(number, *arguments, times=1, before=None):
     """Status, output and errors of a program that gets a signal, and seconds that it took."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,7 +62,7 @@ def test_a_signal_is_one_sentence_and_its_own_status(number, how):
     status, out, err = stopped(number)
     assert (status, out) == (128 + number, "cleaned\n")
     wanted = (
-        f"\nstopped{how}; what was finished is kept; go on with: python train.py resume=runs/a\n"
+        f"\nstopped{how}; what was finished is kept; resume with: python train.py resume=runs/a\n"
     )
     assert err == wanted
 
@@ -104,7 +104,7 @@ def test_lightnings_exits_are_known_for_the_stops_that_they_were():
 
 def test_an_exit_of_its_own_passes():
     def ends():
-        with going_on("never"):
+        with resumable_with("never"):
             sys.exit(3)
 
     with pytest.raises(SystemExit, match="3"):
@@ -137,9 +137,9 @@ def test_the_same_command_is_shown_as_a_shell_reads_it(monkeypatch, program, sho
 def test_a_full_disk_and_lack_of_memory_name_the_command_too(capsys, error, named):
     @exits_with_sentence
     def act():
-        with going_on("neurotarget prepare a"):
+        with resumable_with("neurotarget prepare a"):
             raise error
 
     with pytest.raises(SystemExit, match="2"):
         act()
-    assert capsys.readouterr().err.endswith("go on with: neurotarget prepare a\n") is named
+    assert capsys.readouterr().err.endswith("resume with: neurotarget prepare a\n") is named

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.files.writing import write_text
+from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.stats.study.analysis import analyse
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -52,7 +53,7 @@ def report(study, tmp_path_factory):
     cases = [a_case("p02", "worst", 1), a_case("p03", "best", 2), a_case(HOSTILE, HOSTILE, 3)]
     lost = cases[0]._replace(case_id="p04", image=None, truth=None, pred=None)
     figures = [PageFigure("f", "Effects", "words", SVG)]
-    write_page(path, study, figures, [*cases, lost], title=HOSTILE)
+    write_text(path, page_html(study, figures, [*cases, lost], title=HOSTILE))
     return path
 
 
@@ -60,7 +61,7 @@ def report(study, tmp_path_factory):
 def plain(study, tmp_path_factory):
     """The report without cases, which opens faster."""
     path = tmp_path_factory.mktemp("plain") / "report.html"
-    write_page(path, study, [], [], title="gland")
+    write_text(path, page_html(study, [], [], title="gland"))
     return path
 
 
@@ -71,7 +72,7 @@ class Opened:
         self.page = browser.new_page(viewport={"width": width, "height": height}, **options)
         self.page.set_default_timeout(15_000)
         self.wrong, self.asked = [], []
-        self.page.on("console", lambda told: self.wrong.append(told.text))
+        self.page.on("console", lambda expected: self.wrong.append(expected.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -335,7 +336,7 @@ def test_print_shows_the_tables_that_matter(page):
     assert not table(page, "agreement").is_visible()
     assert not page.locator(".top").is_visible()
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details[data-sheet][open]").count() == 0
+    assert page.locator("details[data-table][open]").count() == 0
 
 
 def test_without_webgl_the_page_says_so(browser, report):

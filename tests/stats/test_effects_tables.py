@@ -67,7 +67,9 @@ def test_on_55_real_glands_the_sex_difference_is_shown_and_the_age_slope_not(gla
     assert (age["hypothesis"], age["verdict"], age["n"]) == ("age_slope", "inconclusive", 55)
     found = age["estimate"], age["low"], age["high"]
     assert found == pytest.approx((0.3, -2.53, 3.11), abs=0.1)
-    assert age["reason"].startswith("the interval excludes the published −3.3 mm³/year; the power")
+    assert age["reason"].startswith(
+        "the interval excludes the published −3.3 mm³ per year; the power"
+    )
 
 
 def test_effects_equal_the_golden_rows():

@@ -10,7 +10,7 @@ from statsmodels.regression.linear_model import OLS
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.report.pages.cards import cards
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.effects.attenuation import followed
+from neurotarget.stats.effects.attenuation import slope_on_reference
 from neurotarget.stats.effects.effect_differences import effect_differences_table
 from neurotarget.stats.effects.effects import effects_table, estimate_effect
 from neurotarget.stats.effects.interest import smallest_of_interest
@@ -233,7 +233,7 @@ def test_the_slope_on_the_reference_is_that_of_least_squares_with_hc3():
     subjects = pd.Series(table.index, index=table.index)
     model = OLS(other.to_numpy(), np.column_stack([np.ones(30), volumes])).fit()
     robust = model.get_robustcov_results("HC3", use_t=True)
-    found = followed(volumes, other, subjects)
+    found = slope_on_reference(volumes, other, subjects)
     assert (found.value, found.low, found.high) == pytest.approx(
         (robust.params[1], *robust.conf_int()[1])
     )

@@ -38,9 +38,9 @@ def study(tmp_path, capsys):
             lines.append(f"{name}\t{name}_t1.nii.gz\t{name}_mask.nii.gz\t{sex}")
         (tmp_path / "m.tsv").write_text("\n".join(lines) + "\n")
         (tmp_path / "core.yaml").write_text(TARGET)
-        words = [f"masks={tmp_path}", f"manifest={tmp_path / 'm.tsv'}", "cases=0"]
+        arguments = [f"masks={tmp_path}", f"manifest={tmp_path / 'm.tsv'}", "cases=0"]
         out = tmp_path / "out"
-        assert run(["study", *words, f"target={tmp_path / 'core.yaml'}", f"output={out}"]) == 0
+        assert run(["study", *arguments, f"target={tmp_path / 'core.yaml'}", f"output={out}"]) == 0
         return out, capsys.readouterr().out
 
     return make

@@ -3,12 +3,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import Job, read_job, write_result
-from neurotarget.runs.folder.multirun import overview, read_multirun, settled, write_multirun
+from neurotarget.runs.folder.multirun import (
+    overview,
+    read_multirun,
+    with_earlier_names,
+    write_multirun,
+)
 from neurotarget.sweeps.grid_sweeper import grid_jobs
 
 
-def jobs_of(*words):
-    return grid_jobs(OverridesParser.create().parse_overrides(list(words)))
+def jobs_of(*arguments):
+    return grid_jobs(OverridesParser.create().parse_overrides(list(arguments)))
 
 
 def test_every_combination_is_a_job_named_by_what_is_swept():
@@ -29,8 +34,8 @@ def test_the_last_word_of_a_key_counts():
 
 
 def test_deletions_and_additions_reach_every_job():
-    words = {job.words for job in jobs_of("~data.root", "+model.depth=2,3", "name='a b'")}
-    assert words == {
+    arguments = {job.overrides for job in jobs_of("~data.root", "+model.depth=2,3", "name='a b'")}
+    assert arguments == {
         ("~data.root", "+model.depth=2", "name='a b'"),
         ("~data.root", "+model.depth=3", "name='a b'"),
     }
@@ -44,27 +49,27 @@ def test_an_interval_is_no_grid():
 def write(folder, jobs, *done):
     for job in jobs:
         if job.name in done:
-            write_result(folder / job.name, "done", job.words)
+            write_result(folder / job.name, "done", job.overrides)
     write_multirun(folder, ["the=command"], jobs)
 
 
 def test_a_job_keeps_its_folder_when_another_key_is_swept(tmp_path):
     write(tmp_path, jobs_of("model=a,b", "seed=1"), "model=a")
-    names = [job.name for job in settled(tmp_path, jobs_of("model=a,b", "seed=1,2"))]
+    names = [job.name for job in with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=1,2"))]
     assert names == ["model=a", "model=a,seed=2", "model=b", "model=b,seed=2"]
 
 
 def test_a_finished_job_keeps_its_folder_from_one_of_other_words(tmp_path):
     write(tmp_path, jobs_of("model=a,b", "seed=1"), "model=a")
-    later = settled(tmp_path, jobs_of("model=a,b", "seed=2"))
+    later = with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=2"))
     assert [job.name for job in later] == ["model=a,seed=2", "model=b"]
     write(tmp_path, later, "model=a,seed=2")
-    assert settled(tmp_path, jobs_of("model=a,b", "seed=2")) == later
+    assert with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=2")) == later
 
 
 def test_a_finished_job_keeps_its_folder_from_one_of_fewer_words(tmp_path):
     write(tmp_path, jobs_of("model=a", "seed=1"), "job")
-    (job,) = settled(tmp_path, jobs_of("model=a"))
+    (job,) = with_earlier_names(tmp_path, jobs_of("model=a"))
     assert job.name.startswith("job-")
 
 
@@ -105,13 +110,15 @@ def test_jobs_that_scored_no_held_out_case_are_not_to_be_compared(tmp_path):
     place = tmp_path / "my runs"
     for name, status in (("a", "done"), ("b", "done"), ("c", "failed")):
         write_result(place / name, status, [])
-    told = overview(place, [read_job(place / name) for name in "abc"], set())
-    assert "neurotarget compare" not in told
-    assert f"python train.py 'resume={place}'" in told
+    result = overview(place, [read_job(place / name) for name in "abc"], set())
+    assert "neurotarget compare" not in result
+    assert f"python train.py 'resume={place}'" in result
 
 
 def test_the_overview_tells_what_an_earlier_command_left(tmp_path):
     write(tmp_path, jobs_of("seed=1,2,3"), "seed=1")
     write(tmp_path, jobs_of("seed=4,5"), "seed=4", "seed=5")
-    told = overview(tmp_path, [read_job(tmp_path / "seed=4"), read_job(tmp_path / "seed=5")], set())
-    assert "2 jobs of an earlier command in this folder are not done: seed=2, seed=3;" in told
+    result = overview(
+        tmp_path, [read_job(tmp_path / "seed=4"), read_job(tmp_path / "seed=5")], set()
+    )
+    assert "2 jobs of an earlier command in this folder are not done: seed=2, seed=3;" in result

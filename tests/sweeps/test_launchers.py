@@ -93,8 +93,8 @@ def app(tmp_path, monkeypatch) -> Path:
 def run(app, monkeypatch):
     """`run(*words)` runs the program within this process; returns its exit status."""
 
-    def act(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", [str(app), *map(str, words)])
+    def act(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", [str(app), *map(str, arguments)])
         try:
             runpy.run_path(str(app), run_name="__main__")
         except SystemExit as ended:
@@ -123,7 +123,7 @@ def times_run(folder: Path) -> list[str]:
 def test_a_failed_job_is_told_and_the_others_run(run, capfd):
     assert run("-m", "arm=raises,breaks,pruned,exits,plain", "seed=2") == 1
     many = Path("runs/many").resolve()
-    told = capfd.readouterr()
+    output = capfd.readouterr()
     assert statuses(many) == {
         "arm=raises": "failed",
         "arm=breaks": "failed",
@@ -132,18 +132,19 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
         "arm=plain": "done",
     }
     assert read_job(many / "arm=plain").values == {"score": 2.0}
-    assert read_job(many / "arm=plain").words == ("arm=plain", "seed=2")
+    assert read_job(many / "arm=plain").overrides == ("arm=plain", "seed=2")
     assert read_job(many / "arm=raises").reason == "sub-01: found no mask, wanted one; draw it"
     assert read_job(many / "arm=breaks").reason == "ZeroDivisionError: division by zero"
     assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
-    assert "Traceback" not in told.out + told.err
+    assert "Traceback" not in output.out + output.err
     log = (many / "arm=breaks" / "job.log").read_text()
-    assert "this is breaks" in log
     assert "Traceback" in log
-    assert f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in told.err
-    assert "this is plain" in told.out
-    assert "done: arm=plain: score 2.000, 0.0 min" in told.err
-    assert "5 jobs: 1 done now, 1 pruned, 3 failed" in told.out
+    assert (
+        f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in output.err
+    )
+    assert "this is plain" in output.out
+    assert "done: arm=plain: score 2.000, " in output.err
+    assert "5 jobs: 1 done now, 1 pruned, 3 failed" in output.out
     assert Path("runs/latest_multirun").resolve() == many
 
 
@@ -178,10 +179,10 @@ def test_a_job_that_was_done_with_other_settings_or_code_is_told(run, capfd):
     conf.write_text(conf.read_text().replace("{devices: 1}", "{devices: 1, epochs: 3}"))
     (first / "run.json").write_text('{"code": {"commit": "0123456789abcdef"}}')
     assert run("-m", "seed=1,2", "hydra.sweep.dir=runs/many") == 0
-    told = capfd.readouterr().out
-    assert "2 of them with other settings than the config files have now (trainer.epochs)" in told
-    assert "delete its folder: seed=1, seed=2" in told
-    assert "1 of them by the code of commit 01234567; it is " in told
+    output = capfd.readouterr().out
+    assert "2 of them with other settings than the config files have now (trainer.epochs)" in output
+    assert "delete its folder: seed=1, seed=2" in output
+    assert "1 of them by the code of commit 01234567; it is " in output
     assert times_run(first) == ["anew"]
 
 
@@ -189,7 +190,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, capfd):
     assert run("-m", "arm=plain,stops,last") == 130
     many = Path("runs/many")
     assert statuses(many) == {"arm=plain": "done", "arm=stops": "missing", "arm=last": "missing"}
-    assert f"go on with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
+    assert f"resume with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
     Path("calm").touch()
     assert run("resume=runs/many") == 0
     assert times_run(many / "arm=stops") == ["anew", "arm=stops"]
@@ -210,8 +211,8 @@ def test_a_job_that_another_process_works_on_is_left_alone(run, capfd):
     folder.mkdir(parents=True)
     with running(folder):
         assert run("-m", "seed=1,2") == 1
-    told = capfd.readouterr().out
-    assert "missing: seed=1: another process works on it now" in told
+    output = capfd.readouterr().out
+    assert "missing: seed=1: another process works on it now" in output
     assert statuses(folder.parent) == {"seed=1": "missing", "seed=2": "done"}
 
 
@@ -228,7 +229,7 @@ def test_what_a_signal_terminates_is_no_success(run, capfd):
     assert run("arm=terminates") == 143
     assert "stopped by SIGTERM; what was finished is kept" in capfd.readouterr().err
     assert run("-m", "arm=plain,terminates,last") == 143
-    assert "go on with: python train.py resume=" in capfd.readouterr().err
+    assert "resume with: python train.py resume=" in capfd.readouterr().err
     many = Path("runs/many")
     assert set(statuses(many).values()) == {"done", "missing"}
     Path("calm").touch()
@@ -251,27 +252,29 @@ def test_an_interval_and_a_missing_plugin_are_refused(run, capfd, monkeypatch):
     assert "pip install hydra-ray-launcher" in capfd.readouterr().err
 
 
-def test_where_a_process_of_a_pool_dies_the_other_jobs_run(run, capfd):
+def test_where_a_process_of_a_pool_dies_the_rest_is_resumed(run, capfd):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert run("-m", "arm=plain,dies", *launcher) == 1
-    many, told = Path("runs/many"), capfd.readouterr().out
-    assert statuses(many) == {"arm=plain": "done", "arm=dies": "failed"}
-    assert "failed: arm=dies: ended without a result" in told
-    assert times_run(many / "arm=dies") == ["anew", "arm=dies"]  # by itself the second time
-    assert read_job(many / "arm=dies").status == "missing"  # so that it can go on
+    many, printed = Path("runs/many"), capfd.readouterr().out
+    assert statuses(many)["arm=dies"] == "failed"
+    assert "failed: arm=dies: ended without a result" in printed
+    assert f"the rest  python train.py resume={many.resolve()}" in printed
+    Path("calm").touch()
+    assert run("resume=runs/many") == 0
+    assert set(statuses(many).values()) == {"done"}
+    assert times_run(many / "arm=dies") == ["anew", "arm=dies"]
     assert "this is plain" in (many / "arm=plain" / "job.log").read_text()
-    assert "this is plain" not in told
+    assert "this is plain" not in printed + capfd.readouterr().out
 
 
-def test_jobs_of_submitit_are_waited_for_and_their_logs_are_told(run, capfd, monkeypatch):
+def test_a_job_of_submitit_that_dies_is_failed_with_its_log(run, capfd, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     core = pytest.importorskip("submitit.core.core")
     monkeypatch.setattr(core.Job, "_results_timeout_s", 0)  # is for slow network disks
-    assert run("-m", "arm=dies,plain", "hydra/launcher=submitit_local") == 1
-    many = Path("runs/many").resolve()
-    assert statuses(many) == {"arm=dies": "failed", "arm=plain": "done"}
-    assert f"its log: {many}/.submitit/" in capfd.readouterr().out
+    assert run("-m", "arm=plain,dies", "hydra/launcher=submitit_local") == 1
+    assert statuses(Path("runs/many")) == {"arm=plain": "done", "arm=dies": "failed"}
+    assert "arm=dies: ended without a result: it was killed" in capfd.readouterr().out
 
 
 def test_a_job_on_several_devices_has_a_process_of_its_own(run):
@@ -330,10 +333,10 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
     assert apart_from_slurm({"devices": 1}) == ""
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "2")
-    told = apart_from_slurm({"devices": 1})
-    assert "Slurm started 4 tasks" in told
-    assert "this is number 2" in told
-    assert "say trainer.devices=<tasks of a node>" in told
+    result = apart_from_slurm({"devices": 1})
+    assert "Slurm started 4 tasks" in result
+    assert "this is number 2" in result
+    assert "set trainer.devices=<tasks of a node>" in result
     assert apart_from_slurm({"devices": 4}) == ""
 
 

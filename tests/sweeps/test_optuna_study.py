@@ -49,7 +49,7 @@ def test_a_search_lies_in_its_folder_and_is_called_after_its_experiment(search, 
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"objective": "dcie"}, "sweep.objective: found 'dcie'"),
         ({"objective": ["dice", "dice"]}, "wanted each once"),
@@ -61,10 +61,10 @@ def test_a_search_lies_in_its_folder_and_is_called_after_its_experiment(search, 
         ({"pruner": None}, "sweep.pruner: found None, wanted one of median, hyperband, none"),
     ],
 )
-def test_a_setting_that_is_none_is_refused(search, changed, told):
+def test_a_setting_that_is_none_is_refused(search, changed, message):
     with pytest.raises(DataError) as error:
         search(**changed)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_several_objectives_are_never_pruned(search):
@@ -137,9 +137,9 @@ def test_a_job_finds_the_study_and_is_told_where_there_is_none(search, opened):
 def test_a_storage_that_does_not_answer_is_told_without_its_password(opened, url):
     with pytest.raises(
         DataError, match=r"cannot be opened there \(.+\); set sweep.storage"
-    ) as told:
+    ) as caught:
         opened(storage=url)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(caught.value)
     assert masked("mysql+pymysql://me:secret@host/db") == "mysql+pymysql://me:***@host/db"
 
 

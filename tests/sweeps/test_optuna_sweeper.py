@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -149,8 +148,8 @@ def test_a_search_finds_the_best_settings_and_says_how_to_train_them(search, cap
     assert [job["status"] for job in listed["jobs"]] == ["done"] * 16
     assert "sweep.trials=16" in listed["words"]
     job = read_job(folder / "trial_0003")
-    assert "sweep.trial=3" in job.words
-    assert "sweep.trials=16" not in job.words
+    assert "sweep.trial=3" in job.overrides
+    assert "sweep.trials=16" not in job.overrides
 
 
 def test_a_finished_search_can_get_more_trials_and_repeats_none(search):
@@ -233,7 +232,8 @@ def test_a_trial_that_was_done_but_not_told_is_not_run_again(search, monkeypatch
     with pytest.raises(SystemExit, match="130"):
         search("x=interval(0,1)", "sweep.trials=4")
     assert (
-        "stopped; what was finished is kept; go on with: python train.py" in capsys.readouterr().err
+        "stopped; what was finished is kept; resume with: python train.py"
+        in capsys.readouterr().err
     )
     monkeypatch.delenv("STOPS_AFTER")
     folder = search("x=interval(0,1)", "sweep.trials=4")
@@ -298,13 +298,14 @@ def test_without_optuna_the_search_says_what_to_install(search, monkeypatch, cap
     assert "pip install 'optuna>=5'" in capsys.readouterr().err
 
 
-def test_a_real_training_is_searched_by_what_it_logs(tiny, train_words, capfd):
+def test_a_real_training_is_searched_by_what_it_logs(tiny, train_arguments, command):
     folder = tiny / "search"
     words = ["sweep=optuna", "optimizer.lr='tag(log, interval(1e-4,1e-1))'", "sweep.trials=2"]
-    small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}"]
-    command = [sys.executable, train_words[0], "-m", *train_words[1:], *words, *small]
-    subprocess.run([word.replace("'", "") for word in command], cwd=tiny, check=True)
-    assert f"python {train_words[0]} --config-dir=" in capfd.readouterr().out
+    small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", "logger.wandb=disabled"]
+    small += [f"hydra.sweep.dir={folder}"]
+    arguments = ["-m", *train_arguments[1:], *words, *small]
+    done = command("train.py", *[word.replace("'", "") for word in arguments], cwd=tiny)
+    assert f"python {train_arguments[0]} --config-dir=" in done.stdout
     found = optuna.load_study(study_name="ball", storage=f"sqlite:///{folder / 'study.db'}")
     for trial in found.trials:
         place = folder / f"trial_{trial.number:04d}"

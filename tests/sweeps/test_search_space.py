@@ -33,7 +33,7 @@ def conf(tmp_path) -> Path:
 @pytest.fixture
 def read(conf):
     with initialize_config_dir(str(conf), version_base="1.3"):
-        yield lambda *words: read_space(words, GlobalHydra.instance().config_loader())
+        yield lambda *arguments: read_space(arguments, GlobalHydra.instance().config_loader())
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_what_hydra_sweeps_over_becomes_what_optuna_draws_from(read, word, expec
 
 
 def test_words_of_one_value_stay_as_they_are(read):
-    words = ["experiment=x", "~seed", "+a.b='c d'", "widths=[1,2]"]
-    fixed, space = read(*words, "+a.c=1,2")
-    assert fixed == words
+    arguments = ["experiment=x", "~seed", "+a.b='c d'", "widths=[1,2]"]
+    fixed, space = read(*arguments, "+a.c=1,2")
+    assert fixed == arguments
     assert [one.key for one in space] == ["+a.c"]
 
 
@@ -81,7 +81,7 @@ def test_the_later_word_of_a_key_counts(read):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("optimizer.lr=interval(1, 0.1)", "found 1 up to 0.1, wanted the lower end first"),
         ("optimizer.lr=interval(1, 1)", "found 1 up to 1, wanted the lower end first"),
@@ -97,11 +97,11 @@ def test_the_later_word_of_a_key_counts(read):
         ("seed=choice(", "the values to search cannot be read"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_one_sentence(read, word, told):
+def test_what_cannot_be_searched_is_refused_in_one_sentence(read, word, message):
     with pytest.raises(DataError) as error:
         read(word)
     assert str(error.value).startswith(word)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -120,9 +120,9 @@ def test_what_is_drawn_can_be_read_again_as_it_was(read, word):
     study = optuna.create_study()
     for _ in range(5):
         trial = study.ask()
-        (said,), _ = read(dimension.suggest(trial))
-        assert dimension.suggest(trial) == said
-        key, _, value = said.partition("=")
+        (result,), _ = read(dimension.suggest(trial))
+        assert dimension.suggest(trial) == result
+        key, _, value = result.partition("=")
         drawn = trial.params[key]
         assert (value if dimension.choices else float(value)) == drawn
 
@@ -149,5 +149,5 @@ def test_a_search_over_an_unknown_key_is_refused_before_hydra_starts(conf, word)
 
 
 def test_a_search_over_known_keys_passes_before_hydra_starts(conf):
-    words = ["optimizer.lr=tag(log, interval(1e-4, 1e-2))", "model=unet,segresnet"]
-    check_overrides(["-m", *words, "seed=int(interval(1,9))"], conf, "train")
+    arguments = ["optimizer.lr=tag(log, interval(1e-4, 1e-2))", "model=unet,segresnet"]
+    check_overrides(["-m", *arguments, "seed=int(interval(1,9))"], conf, "train")

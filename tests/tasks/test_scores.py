@@ -1,7 +1,4 @@
 import math
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -10,15 +7,6 @@ from neurotarget.tasks.scores import CaseScore, gather, score_case, summarise
 from neurotarget.types import Target
 
 TARGET = Target("toy", ("t1",), {"left": 1, "right": 2}, (1.0, 1.0, 2.0), (8, 8, 8))
-
-RANKS = """
-import sys, torch.distributed as dist
-from neurotarget.tasks.scores import CaseScore, gather
-rank = int(sys.argv[1])
-dist.init_process_group("gloo", f"tcp://127.0.0.1:{sys.argv[2]}", rank=rank, world_size=2)
-mine = {name: CaseScore([rank], [2], [3], 0.5, 8) for name in (["b", "c"] if rank else ["a", "b"])}
-print(list(gather(mine)))
-"""
 
 
 def score(shared, truth, pred, loss=1.0, voxels=100):
@@ -78,19 +66,6 @@ def test_what_a_trivial_mask_would_score_and_which_masks_failed_are_logged():
 
 def test_one_process_gathers_its_own_cases_in_order():
     assert list(gather({"b": score((0,), (1,), (1,)), "a": score((0,), (1,), (1,))})) == ["a", "b"]
-
-
-def test_ranks_gather_all_cases_once():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", RANKS, rank, port], stdout=subprocess.PIPE)
-        for rank in ("0", "1")
-    ]
-    assert [rank.communicate(timeout=120)[0].decode().strip() for rank in ranks] == [
-        "['a', 'b', 'c']"
-    ] * 2
 
 
 def test_nothing_is_counted_in_ignored_voxels():

@@ -126,7 +126,7 @@ def never():
 def test_no_budget_leaves_the_trainers_own_end():
     budget = apply_budget({"kind": None}, TRAINER, never)
     assert budget.trainer == {**TRAINER, "max_steps": -1}
-    assert budget.told == ""
+    assert budget.description == ""
 
 
 def test_no_budget_and_no_end_is_an_end_in_epochs():
@@ -139,13 +139,13 @@ def test_steps_end_where_the_trainer_names_no_end():
     budget = apply_budget({"kind": "steps", "steps": 1000}, trainer, never)
     ends = {"max_steps": 1000, "max_epochs": -1, "max_time": None}
     assert budget.trainer == {"precision": "auto", **ends}
-    assert budget.told == "1000 steps"
+    assert budget.description == "1000 steps"
 
 
 def test_an_end_of_the_trainers_own_holds_beside_steps():
     budget = apply_budget({"kind": "steps", "steps": 1000}, TRAINER, never)
     assert budget.trainer == {**TRAINER, "max_steps": 1000}
-    assert budget.told == (
+    assert budget.description == (
         "1000 steps, or fewer where trainer.max_epochs=200 or trainer.max_time=00:00:15:00 "
         "ends first"
     )
@@ -178,7 +178,7 @@ def test_a_warm_up_longer_than_training_is_told():
 def test_fewer_steps_of_the_trainer_hold_before_a_budget():
     budget = apply_budget({"kind": "steps", "steps": 1000}, {"max_steps": 100}, never)
     assert budget.trainer["max_steps"] == 100
-    assert budget.told == "1000 steps, or fewer where trainer.max_steps=100 ends first"
+    assert budget.description == "1000 steps, or fewer where trainer.max_steps=100 ends first"
 
 
 @pytest.mark.parametrize("steps", [None, "abc", 0])
@@ -192,7 +192,7 @@ def test_minutes_take_the_place_of_a_time():
     assert budget.trainer == {**TRAINER, "max_steps": -1, "max_time": None}
     (timer,) = [one for one in budget.callbacks if isinstance(one, Timer)]
     assert timer.time_remaining() == 150
-    assert "2.5 minutes of training steps" in budget.told
+    assert "2.5 minutes of training steps" in budget.description
 
 
 @pytest.mark.parametrize(
@@ -206,17 +206,17 @@ def test_flops_become_whole_steps_within_the_budget_but_one(flops, steps):
 
 @pytest.mark.parametrize("file", sorted(CONF.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_budget_ends_a_training(file):
-    words = yaml.safe_load(file.read_text(encoding="utf-8"))
-    assert words["kind"] == (None if file.stem == "none" else file.stem)
-    assert set(words) == {"kind", UNITS[words["kind"]] if words["kind"] else "epochs"}
-    assert bool(apply_budget(words, TRAINER, 1e9).told) == (file.stem != "none")
+    text = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert text["kind"] == (None if file.stem == "none" else file.stem)
+    assert set(text) == {"kind", UNITS[text["kind"]] if text["kind"] else "epochs"}
+    assert bool(apply_budget(text, TRAINER, 1e9).description) == (file.stem != "none")
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "error"),
     [
         ({"kind": "hours", "hours": 1}, "budget.kind: got 'hours', wanted one of steps, minutes"),
-        ({"kind": "steps"}, r"found kind steps and no steps; say budget=steps budget.steps=<num"),
+        ({"kind": "steps"}, r"found kind steps and no steps; set budget=steps budget.steps=<num"),
         ({"kind": "flops", "petaflops": None}, "found kind flops and no petaflops"),
         ({"kind": "steps", "steps": 0}, "budget.steps: got 0, wanted a positive number"),
         ({"kind": "steps", "steps": 2.5}, "got 2.5, wanted a whole number of steps"),
@@ -227,14 +227,14 @@ def test_every_shipped_budget_ends_a_training(file):
         ({"kind": "steps", "steps": True}, "budget.steps: got True"),
     ],
 )
-def test_a_budget_that_ends_nothing_is_refused(budget, told):
-    with pytest.raises(DataError, match=told):
+def test_a_budget_that_ends_nothing_is_refused(budget, error):
+    with pytest.raises(DataError, match=error):
         apply_budget(budget, TRAINER, 1e9)
 
 
 @pytest.mark.parametrize("flops", [0.0, math.nan])
 def test_a_model_without_flops_has_no_budget_of_them(flops):
-    with pytest.raises(DataError, match="say budget=steps or budget=minutes"):
+    with pytest.raises(DataError, match="set budget=steps or budget=minutes"):
         apply_budget({"kind": "flops", "petaflops": 1}, TRAINER, flops)
 
 

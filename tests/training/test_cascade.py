@@ -25,21 +25,22 @@ CASCADE = [
     "cascade.folds=2",
     "cascade.margin_mm=2",
     "cascade.region_mm=8",
+    "logger.wandb=disabled",
 ]
 
 
 @pytest.fixture(scope="module")
-def cascade(tiny, train_words, command) -> tuple[Path, str]:
+def cascade(tiny, train_arguments, command) -> tuple[Path, str]:
     """A trained cascade, and what its training printed."""
     folder = tiny / "cascade"
-    done = command(*train_words, *CASCADE, f"hydra.run.dir={folder}", cwd=tiny)
+    done = command(*train_arguments, *CASCADE, f"hydra.run.dir={folder}", cwd=tiny)
     return folder, done.stdout
 
 
 def test_one_command_trains_both_stages_and_says_how_the_first_errs(cascade):
-    folder, said = cascade
-    assert "localiser 1 of 3, which is to find 4 cases" in said
-    assert "localiser on 8 unseen training cases: " in said
+    folder, result = cascade
+    assert "localiser 1 of 3, which is to find 4 cases" in result
+    assert "localiser on 8 unseen training cases: " in result
     kept = folder / "localiser"
     names = {path.name for path in kept.iterdir()}
     assert names == {"boxes.json", "config.yaml", "localisations.tsv", "localiser.json", "weights"}
@@ -78,24 +79,26 @@ def test_held_out_cases_are_segmented_in_the_box(cascade):
             assert apart.max() <= reach + 1
 
 
-def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_words, command):
-    words = [*train_words, *CASCADE, "cascade.steps=1", "cascade.min_confidence=0.99"]
+def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_arguments, command):
+    arguments = [*train_arguments, *CASCADE, "cascade.steps=1", "cascade.min_confidence=0.99"]
+    arguments += ["trainer.max_epochs=1", "held_out=false"]
     folder = tiny / "cascade_unlearnt"
-    done = command(*words, "trainer.max_epochs=1", f"hydra.run.dir={folder}", cwd=tiny)
+    done = command(*arguments, f"hydra.run.dir={folder}", cwd=tiny)
     assert done.stdout.count("found 0 of 4 cases that it was trained on: it is trained again") == 4
     assert done.stdout.count("found 0 of 8 cases that it was trained on: the best so far") == 1
     assert "0 found; 0 missed unnoticed, 8 fell back" in done.stdout
 
 
 def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
-    cascade, tiny, train_words, command
+    cascade, tiny, train_arguments, command
 ):
     first, _ = cascade
     folder = tiny / "cascade_seed"
-    words = [*train_words, *CASCADE, "seed=2", "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
-    said = command(*words, cwd=tiny).stdout
-    assert "localiser 1 of" not in said
-    assert "localiser on 8 unseen training cases: " in said
+    arguments = [*train_arguments, *CASCADE, "seed=2", "trainer.max_epochs=1", "held_out=false"]
+    arguments += [f"hydra.run.dir={folder}"]
+    output = command(*arguments, cwd=tiny).stdout
+    assert "localiser 1 of" not in output
+    assert "localiser on 8 unseen training cases: " in output
     name = "localiser/boxes.json"
     assert (folder / name).read_bytes() == (first / name).read_bytes()
 
@@ -107,10 +110,10 @@ def test_a_scan_that_cannot_be_localised_is_segmented_whole_and_flagged(cascade,
     path = copy / "localiser" / "localiser.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"min_confidence": 0.999}))
     output = tiny / "strict_out"
-    words = [f"run={copy}", f"input={tiny / 'data' / 'sub-00.nii.gz'}", f"output={output}"]
-    said = command("predict.py", *words, cwd=tiny).stdout
-    assert "look at sub-00: not localised (confidence 0." in said
-    assert "wanted at least 0.999): the whole scan was segmented" in said
+    arguments = [f"run={copy}", f"input={tiny / 'data' / 'sub-00.nii.gz'}", f"output={output}"]
+    message = command("predict.py", *arguments, cwd=tiny).stdout
+    assert "look at sub-00: not localised (confidence 0." in message
+    assert "wanted at least 0.999): the whole scan was segmented" in message
     table = pd.read_csv(output / "volumes.tsv", sep="\t")
     assert table.loc[0, "status"] == "done"
     assert table.loc[0, "note"].startswith("not localised (")
@@ -121,15 +124,15 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
     copy = tiny / "cascade_broken"
     shutil.copytree(folder, copy)
     (copy / "localiser" / "localiser.json").write_text("{")
-    words = [f"run={copy}", f"input={tiny / 'data'}", f"output={tiny / 'broken_out'}"]
-    done = command("predict.py", *words, cwd=tiny, check=False)
+    arguments = [f"run={copy}", f"input={tiny / 'data'}", f"output={tiny / 'broken_out'}"]
+    done = command("predict.py", *arguments, cwd=tiny, check=False)
     assert done.returncode == 2
     assert "localiser.json: found no limits of a localiser" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "error"),
     [
         ("cascade.folds=1", "cascade.folds: found 1, wanted a whole number from 2"),
         ("cascade.steps=-1", "cascade.steps: found -1, wanted a whole number from 1"),
@@ -137,13 +140,13 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
     ],
 )
 def test_settings_that_cannot_localise_are_told_in_a_sentence(
-    word, told, tiny, train_words, command
+    word, error, tiny, train_arguments, command
 ):
     folder = tiny / "cascade_refused"
-    words = [*train_words, *CASCADE, word, f"hydra.run.dir={folder}"]
-    done = command(*words, cwd=tiny, check=False)
+    arguments = [*train_arguments, *CASCADE, word, f"hydra.run.dir={folder}"]
+    done = command(*arguments, cwd=tiny, check=False)
     assert done.returncode == 2
-    assert told in done.stderr + done.stdout
+    assert error in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert "localiser 1 of" not in done.stdout  # refused before hours are spent
 

@@ -19,8 +19,8 @@ from neurotarget.studies.study_inputs import from_run
 from neurotarget.training.held_out import score_held_out
 from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.types import Case
-from oracles.bright import CONFIG, TARGET, write_bright, write_bright_weights
 from oracles.runs import write_run
+from oracles.threshold_net import CONFIG, TARGET, write_bright, write_bright_weights
 
 CASES = tuple(f"sub-{number:02d}" for number in range(8))
 LARGEST = Postprocessing(largest_piece=("gland",))
@@ -182,4 +182,4 @@ def test_before_and_after_stand_in_summary_terminal_and_report(a_run, data, caps
     page = (a_run / "report.html").read_text()
     assert "largest piece only" in page
     assert f"<td>{DICE:.4f}</td>" in page.replace(' class="number"', "")
-    assert len(from_run(a_run).beside["postprocessing"]) == len(table)
+    assert len(from_run(a_run).stored["postprocessing"]) == len(table)

@@ -26,21 +26,22 @@ UNET = {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [2, 4], "stri
 
 
 @pytest.fixture(scope="module")
-def planned(tiny, train_words, command):
+def planned(tiny, train_arguments, command):
     """A training that was planned for 20 MB: its folder, and what it printed."""
     folder = tiny / "planned"
-    words = ["plan=auto", "plan.memory_gb=0.02", "held_out=false", "trainer.max_epochs=1"]
-    kept = [word for word in train_words[1:] if not word.startswith(("model.", "data.batch"))]
-    done = command(train_words[0], *kept, *words, f"hydra.run.dir={folder}", cwd=tiny)
+    arguments = ["plan=auto", "plan.memory_gb=0.02", "held_out=false", "trainer.max_epochs=1"]
+    arguments += ["logger.wandb=disabled"]
+    kept = [word for word in train_arguments[1:] if not word.startswith(("model.", "data.batch"))]
+    done = command(train_arguments[0], *kept, *arguments, f"hydra.run.dir={folder}", cwd=tiny)
     return folder, done.stdout
 
 
 def test_a_plan_is_told_and_kept_in_the_configuration(planned):
-    folder, told = planned
+    folder, result = planned
     config = yaml.safe_load((folder / "config.yaml").read_text())
     sides, batch = config["patch_vox"], config["data"]["batch_size"]
-    assert f"patch_vox=[{','.join(map(str, sides))}] data.batch_size={batch}" in told
-    assert "median 24×24×24 voxels" in told
+    assert f"patch_vox=[{','.join(map(str, sides))}] data.batch_size={batch}" in result
+    assert "median 24×24×24 voxels" in result
     assert 16 <= min(sides) <= max(sides) <= 24
     assert batch >= 2
     assert len(config["model"]["widths"]) == len(config["model"]["strides"]) + 1
@@ -63,9 +64,9 @@ def asked(planned, tiny):
     data = build(config["data"], target=target, augmentation=None)
     data.cache = tiny / config["data"]["cache"]  # where the command was said
 
-    def plan(said=(), **changes):
+    def plan(expected=(), **changes):
         changed = {**config, **changes}
-        return with_plan(changed, said, data=data, target=target).config
+        return with_plan(changed, expected, data=data, target=target).config
 
     return plan
 
@@ -77,8 +78,8 @@ def test_what_is_said_stays(asked):
     batch = {**free["data"], "batch_size": 3}
     assert asked(("data.batch_size",), data=batch)["data"]["batch_size"] == 3
     model = {**free["model"], "widths": [4, 8], "strides": None}
-    said = asked(("model.widths",), model=model)
-    assert (said["model"]["widths"], said["model"]["strides"]) == ([4, 8], None)
+    result = asked(("model.widths",), model=model)
+    assert (result["model"]["widths"], result["model"]["strides"]) == ([4, 8], None)
 
 
 def test_more_memory_gives_no_smaller_plan(asked):
@@ -102,7 +103,7 @@ def test_a_run_that_goes_on_keeps_its_plan(planned):
 def propose_for(tiny):
     """`propose_for(model, gb, *said)` plans a model for cases of 24³ voxels and 100 labels."""
 
-    def propose(model, memory_gb, *said, batch_size=2):
+    def propose(model, memory_gb, *expected, batch_size=2):
         labels = {"core": 1, "shell": 2, **{f"absent{number}": number for number in range(3, 100)}}
         target = Target("ball", ["t1"], labels, [1, 1, 1], [16, 16, 16])
         known = Target("ball", ["t1"], {"core": 1, "shell": 2}, [1, 1, 1], [16, 16, 16])
@@ -117,7 +118,7 @@ def propose_for(tiny):
             "loss": {"_target_": "neurotarget.losses.DiceCrossEntropy"},
             "task": {"ema_decay": None},
         }
-        return with_plan(config, said, data=data, target=target).config, target
+        return with_plan(config, expected, data=data, target=target).config, target
 
     return propose
 
@@ -136,9 +137,9 @@ def test_memory_of_a_plan_holds_what_its_loss_needs(propose_for):
     net = fit_patch([24, 24, 24], UNET, target).net
     settings = {"training": True, "loss": DeepSupervision(DiceCrossEntropy())}
     needed_gb = profile(net, (2, 1, 24, 24, 24), **settings).peak_memory_mib * 2**20 / 1e9
-    said = ("data.batch_size", "model.strides")
-    assert propose_for(UNET, 1.001 * needed_gb, *said)[0]["patch_vox"] == [24, 24, 24]
-    assert min(propose_for(UNET, 0.999 * needed_gb, *said)[0]["patch_vox"]) < 24
+    result = ("data.batch_size", "model.strides")
+    assert propose_for(UNET, 1.001 * needed_gb, *result)[0]["patch_vox"] == [24, 24, 24]
+    assert min(propose_for(UNET, 0.999 * needed_gb, *result)[0]["patch_vox"]) < 24
 
 
 @pytest.mark.parametrize("budget", ["much", 0, -1, True])
@@ -147,9 +148,9 @@ def test_a_budget_that_is_no_number_of_gb_is_refused(budget):
         with_plan({"plan": {"memory_gb": budget}}, (), data=None, target=None)
 
 
-def test_too_small_a_budget_says_what_is_needed(tiny, train_words, command):
-    words = ["plan=auto", "plan.memory_gb=0.001", f"hydra.run.dir={tiny / 'small'}"]
-    done = command(train_words[0], *train_words[1:], *words, cwd=tiny, check=False)
+def test_too_small_a_budget_says_what_is_needed(tiny, train_arguments, command):
+    arguments = ["plan=auto", "plan.memory_gb=0.001", f"hydra.run.dir={tiny / 'small'}"]
+    done = command(train_arguments[0], *train_arguments[1:], *arguments, cwd=tiny, check=False)
     assert done.returncode == 2
     assert "GB, and there are 0.001 GB; choose a smaller model" in done.stderr
     assert "Traceback" not in done.stderr

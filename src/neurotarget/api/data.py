@@ -123,9 +123,9 @@ def evaluate(
     check_masks(Path(predictions), splits)
     own = {name: OwnMetric(*metric) for name, metric in (metrics or {}).items()}
     try_metrics(own)
-    found = score(cases, Path(predictions), known, splits, which=set(splits.values()), own=own)
+    scored = score(cases, Path(predictions), known, splits, which=set(splits.values()), own=own)
     path = Path(rows) if rows is not None else new_folder() / "rows.csv"
-    write_rows(found, path)
+    write_rows(scored, path)
     return read_rows(path)
 
 

@@ -106,8 +106,8 @@ def study(
 
     def of_rows(target: Target | None) -> Material:
         shown = None if predictions is None else Path(predictions)
-        asked = target or own_target(folder, levels_of(levels))
-        return from_run(folder, manifest=people, target=asked, predictions=shown)
+        known_target = target or own_target(folder, levels_of(levels))
+        return from_run(folder, manifest=people, target=known_target, predictions=shown)
 
     def of_masks(target: Target | None) -> Material:
         if target is None or people is None:
@@ -121,22 +121,22 @@ def study(
             as_paths(table),
             target=target,
             labels=list(labels) or None,
-            words=reading,
+            reading=reading,
             reference=reference,
         )
 
     readers = {"rows": (rows, of_rows), "masks": (masks, of_masks), "table": (table, of_table)}
     given = [name for name, (value, _) in readers.items() if value is not None]
     if len(given) != 1:
-        found = " and ".join(given) or "none"
-        raise DataError(f"study: found {found} of rows, masks and table, wanted one of them")
+        given_text = " and ".join(given) or "none"
+        raise DataError(f"study: found {given_text} of rows, masks and table, wanted one of them")
     folder = Path(getattr(rows, "folder", rows)) if rows is not None else Path()
     home = folder if rows is not None and folder.is_dir() else None
-    asked = ask if isinstance(ask, str) else "; ".join(ask)
+    questions = ask if isinstance(ask, str) else "; ".join(ask)
     done = make_study(
         Source(f"{given[0]}=…", readers[given[0]][1], home),
         target=known,
-        questions=Questions(asked, matters, acceptable, levels),
+        questions=Questions(questions, matters, acceptable, levels),
         covariates=None if covariates is None else _by_case(covariates),
         output=output,
         seed=seed,
@@ -162,6 +162,6 @@ def _by_case(table: Table) -> pd.DataFrame:
         table if isinstance(table, pd.DataFrame) else pd.read_csv(table, sep=None, engine="python")
     )
     if "case_id" not in whole:
-        found = ", ".join(map(str, whole.columns))
-        raise DataError(f"covariates: found the columns {found}, wanted case_id among them")
+        columns = ", ".join(map(str, whole.columns))
+        raise DataError(f"covariates: found the columns {columns}, wanted case_id among them")
     return whole.assign(case_id=whole["case_id"].astype(str)).set_index("case_id")

@@ -105,8 +105,8 @@ def train(
     Raises:
         DataError: a setting or the data are not as they must be, in one sentence each.
     """
-    asked = {"experiment": experiment, "data.root": root, "hydra.run.dir": folder, "resume": resume}
-    given = [override(key, str(value)) for key, value in asked.items() if value is not None]
+    named = {"experiment": experiment, "data.root": root, "hydra.run.dir": folder, "resume": resume}
+    given = [override(key, str(value)) for key, value in named.items() if value is not None]
     own = [] if config_dir is None else [f"--config-dir={config_dir}"]
     further = [override(key, value) for key, value in settings.items()]
     composed = compose_training([*own, *given, *further, *overrides])

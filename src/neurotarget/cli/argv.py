@@ -3,28 +3,27 @@
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from neurotarget.cli.flags import flag
+from neurotarget.cli.arguments import exists, expanded, read_value
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
-from neurotarget.files import writing as files
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
-from neurotarget.runs.folder.jobs import SITTING, quoted
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
 from neurotarget.runs.folder.recorded_overrides import recorded
-from neurotarget.runs.folder.run_folder import read_words
+from neurotarget.runs.folder.run_folder import read_overrides
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')
@@ -64,23 +63,21 @@ def check_argv(config_path: Path, config_name: str) -> None:
     The output folder of a training is claimed here, before Hydra writes into it.
     """
     listen()
-    print_anything()
-    is_sweep = any(word in FLAGS for word in sys.argv)
+    escape_output()
+    flags = [flag for flag in FLAGS if flag in sys.argv]
     # Hydra does not read -m between overrides
-    typed = [word for word in FLAGS if word in sys.argv]
-    typed += [word for word in sys.argv[1:] if word not in FLAGS]
-    argv = [literal(word, is_sweep=is_sweep) for word in typed]
+    typed = [*flags, *(one for one in sys.argv[1:] if one not in FLAGS)]
+    argv = [literal(one, is_sweep=bool(flags)) for one in typed]
     if config_name == "train":
         argv = resumed_argv(with_own_conf(argv, config_path))
     check_launcher(argv)
     with recorded(_resumed(argv), argv):
         config = check_overrides(argv, config_path, config_name)
     if config is not None and config_name == "train":
-        argv = [word for word in argv if _key(word) != "overwrite"]  # applies once, not to a resume
-        argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
-        for word in argv:
-            if _key(word) in ("hydra.run.dir", "hydra.sweep.dir"):
-                note_runs(_caches(argv), Path(_unquoted(word.partition("=")[2])))
+        argv = _without(argv, {"overwrite"})  # applies once, not to a resume
+        argv += claim_output(config, is_sweep=bool(set(FLAGS) & set(argv)))
+        for place in (*_values(argv, "hydra.run.dir"), *_values(argv, "hydra.sweep.dir")):
+            note_runs(_caches(argv), Path(_unquoted(place)))
     sys.argv[1:] = argv
 
 
@@ -92,7 +89,7 @@ def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
     own = Path("conf")
     groups = [path.name for path in config_path.iterdir() if path.is_dir()]
     is_ours = any((own / group).is_dir() for group in groups)
-    is_named = any(word.startswith(CONFIG_DIR) for word in argv)
+    is_named = any(argument.startswith(CONFIG_DIR) for argument in argv)
     if is_named or not is_ours or real_path(own) == real_path(config_path):
         return list(argv)
     return [f"--config-dir={real_path(own)}", *argv]
@@ -109,60 +106,57 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
         DataError: `resume` names neither a run nor a multirun, or a run together with `-m`, or
             the recorded arguments would run code.
     """
-    said = [word for word in argv if word.startswith("resume=")]
-    if not said or said[-1] in ("resume=null", "resume="):
+    places = _values(argv, "resume")
+    if not places or places[-1] in ("null", ""):
         return list(argv)
-    place = said[-1].removeprefix("resume=")
-    folder = real_path(at_home(place if exists(place) else _unquoted(place)))
-    now = [word for word in joined_options(argv) if not word.startswith("resume=")]
-    is_trusted, now = _trusted(now)
+    folder = real_path(expanded(places[-1] if exists(places[-1]) else _unquoted(places[-1])))
+    is_trusted, typed = _trusted(_without(joined_options(argv), {"resume"}))
     # Hydra does not read options between overrides
-    options = [word for word in now if word.startswith("-") and word not in FLAGS]
-    now = [word for word in now if word not in options]
-    if (folder / MULTIRUN).is_file():
-        now = [word for word in now if word not in FLAGS]
-        anew = {_key(word) for word in (*options, *now)}
-        kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
-        kept = kept if is_trusted else _chosen(kept, folder)
-        return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
-    before = read_words(folder)
-    if any(word in FLAGS for word in argv):
+    options = [one for one in typed if one.startswith("-") and one not in FLAGS]
+    typed = [one for one in typed if one not in (*options, *FLAGS)]
+    is_multirun = (folder / MULTIRUN).is_file()
+    before = read_multirun(folder) if is_multirun else read_overrides(folder)
+    if not is_multirun and set(argv) & set(FLAGS):
         raise DataError(
-            f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
+            f"resume={folder}: found the folder of one run, wanted that of a multirun with -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
+    repeated = {key_of(one) for one in (*options, *typed)}
+    kept = _without(before, repeated | {"hydra.sweep.dir", *INVOCATION_KEYS})
     kept = kept if is_trusted else _chosen(kept, folder)
-    return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+    place = quoted(folder)
+    if is_multirun:
+        return ["-m", *options, *kept, *typed, f"hydra.sweep.dir={place}"]
+    return [*options, *kept, *typed, f"resume={place}", f"hydra.run.dir={place}"]
 
 
-def _chosen(words: Sequence[str], folder: Path) -> list[str]:
+def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
     """Recorded arguments that only choose settings; prints which ones are left out.
 
     Raises:
         DataError: an argument does more than choose a setting.
     """
-    refuse_replayed(words, folder)
-    if sending := [word for word in words if sends(word)]:
+    refuse_replayed(arguments, folder)
+    if sending := [argument for argument in arguments if sends(argument)]:
         print(
             f"resume={folder}: {shlex.join(sending)} of its record decides where scores are sent "
-            "and is left out; type it again beside resume= where that is meant",
+            "and is left out; set it again with resume= where that is meant",
             file=sys.stderr,
         )
-    return [word for word in words if word not in sending]
+    return [argument for argument in arguments if argument not in sending]
 
 
 def _caches(argv: Sequence[str]) -> list[Path]:
     """Caches outside of the working folder, from complete arguments."""
-    typed = [word for word in argv if _key(word) in CACHES and is_elsewhere(word)]
-    values = [_unquoted(word.partition("=")[2]) for word in typed]
+    typed = [one for one in argv if key_of(one) in CACHES and is_elsewhere(one)]
+    values = [_unquoted(one.partition("=")[2]) for one in typed]
     return [Path(value) for value in values if "," not in value or exists(value)]
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
     """Folder of the run to resume, from complete arguments; None for a multirun."""
-    given = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
-    return _unquoted(given[-1]) if given and given[-1] != "null" else None
+    places = _values(argv, "resume")
+    return _unquoted(places[-1]) if places and places[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:
@@ -171,50 +165,37 @@ def check_launcher(argv: Sequence[str]) -> None:
     Raises:
         DataError: its plugin for Hydra is not installed.
     """
-    for word in argv:
-        key, _, name = word.partition("=")
-        package = PLUGINS.get(name) if _key(key) == "hydra/launcher" else None
+    for argument in argv:
+        key, _, name = argument.partition("=")
+        package = PLUGINS.get(name) if key_of(key) == "hydra/launcher" else None
         if package and not _is_there(package):
             raise DataError(
-                f"{word}: found no {package}, wanted the package that brings this launcher; "
+                f"{argument}: found no {package}, wanted the package that brings this launcher; "
                 f"pip install {package}, or leave {key} out: jobs then run one after another"
             )
 
 
-def literal(word: str, *, is_sweep: bool = False) -> str:
+def literal(argument: str, *, is_sweep: bool = False) -> str:
     """Quote a path or name so that Hydra reads it exactly as it was typed.
 
     Only a value that Hydra would read differently is quoted. In a sweep, commas separate paths,
     except inside an existing path.
     """
-    key, sign, value = word.partition("=")
+    key, sign, value = argument.partition("=")
     if not sign or not value or key == "resume":  # quoted later, in `resumed_argv`
-        return word
-    if word.startswith("--"):
-        return f"{key}={at_home(value)}"
-    if _key(word) in PATHS:
-        return f"{key}={_paths(_key(word), value, is_sweep)}"
+        return argument
+    if argument.startswith("--"):
+        return f"{key}={expanded(value)}"
+    if key_of(argument) in PATHS:
+        return f"{key}={_paths(key_of(argument), value, is_sweep)}"
     if _is_quoted(value):
-        return word
+        return argument
     if GRAMMAR.intersection(value) and exists(value):
         return f"{key}={quoted(value)}"
-    if _is_readable(word):
-        return word
-    mended = f"{key}={BETWEEN.sub(_name, value)}"
-    return mended if _is_readable(mended) else word
-
-
-def at_home(path: str) -> str:
-    """Expand `~` in a path; shells do not expand it after a dotted key."""
-    return str(files.at_home(path)) if path[:1] == "~" else path
-
-
-def exists(path: str) -> bool:
-    """Whether a file or folder exists; False for text that cannot be a path."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # too long, or with characters that no path has
-        return False
+    if _is_readable(argument):
+        return argument
+    quoted_text = f"{key}={BETWEEN.sub(_name, value)}"
+    return quoted_text if _is_readable(quoted_text) else argument
 
 
 def _paths(key: str, value: str, is_sweep: bool) -> str:
@@ -244,7 +225,7 @@ def _several(text: str) -> str:
 def _exactly(path: str) -> str:
     if path == "null":
         return path
-    path = at_home(path)
+    path = expanded(path)
     try:
         (read,) = OverridesParser.create().parse_overrides([f"path={path}"])
     except HydraException:
@@ -253,14 +234,14 @@ def _exactly(path: str) -> str:
     return path if is_same and read.value() == path else quoted(path)
 
 
-def _name(found: re.Match) -> str:
-    name = found[0].strip()
-    return found[0] if not name or _is_readable(f"name={name}") else quoted(name)
+def _name(match: re.Match) -> str:
+    name = match[0].strip()
+    return match[0] if not name or _is_readable(f"name={name}") else quoted(name)
 
 
-def _is_readable(word: str) -> bool:
+def _is_readable(argument: str) -> bool:
     try:
-        return bool(OverridesParser.create().parse_overrides([word]))
+        return bool(OverridesParser.create().parse_overrides([argument]))
     except HydraException:
         return False
 
@@ -276,20 +257,21 @@ def _is_there(package: str) -> bool:
         return False
 
 
-def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew]
+def _values(argv: Sequence[str], key: str) -> list[str]:
+    """Values that arguments give to a key."""
+    return [one.partition("=")[2] for one in argv if key_of(one) == key]
 
 
-def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
+def _without(argv: Sequence[str], keys: Collection[str]) -> list[str]:
+    """Arguments that set none of the keys."""
+    return [one for one in argv if key_of(one) not in keys]
+
+
+def _trusted(argv: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is given, and the other arguments."""
-    values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
-    given = [flag({"trust": value}, "trust") for value in values]
-    return any(given), [word for word in words if _key(word) != "trust"]
+    given = [read_value("trust", value, bool) for value in _values(argv, "trust")]
+    return any(given), _without(argv, {"trust"})
 
 
-def _key(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~")
-
-
-def _unquoted(word: str) -> str:
-    return word[1:-1] if _is_quoted(word) else word
+def _unquoted(argument: str) -> str:
+    return argument[1:-1] if _is_quoted(argument) else argument

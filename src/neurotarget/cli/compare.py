@@ -1,55 +1,57 @@
 """`neurotarget compare …`: compare runs of several architectures or settings with statistics."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
-from neurotarget.cli.flags import flag
-from neurotarget.cli.settings import read_whole
-from neurotarget.comparison.arms_text import aligned, listed_files, summary_rows, verdicts
+from neurotarget.cli.arguments import Positional, Seed, read_arguments
+from neurotarget.comparison.arms_text import listed_files, summary_rows, verdicts
 from neurotarget.comparison.write_comparison import WrittenComparison, compare_runs
-from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner, banner_text
-
-WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
-LARGEST_SEED = 2**32 - 1
-
-Words = Mapping[str, str]
+from neurotarget.report.text.numbers import aligned
 
 
-def run(places: Sequence[str | Path], words: Words) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    places: Annotated[tuple[Path, ...], Positional("a multirun folder or runs")]
+    output: Path | None = None
+    overwrite: bool = False
+    common: bool = False
+    ensembles: bool = True
+    title: str = ""
+    seed: Seed = 0
+    wandb: str = "auto"
+    device: str = "auto"
+    trust: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
     """Compare runs, write the comparison and print its result; returns exit status 0.
 
     Raises:
         DataError: an argument is invalid, or the runs cannot be compared.
     """
-    shown = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
-    done = compare_runs(
-        places,
-        output=words.get("output"),
-        common=flag(words, "common"),
-        ensembles=flag(words, "ensembles", default=True),
-        title=words.get("title", ""),
-        seed=read_whole("seed", words.get("seed", "0"), 0, LARGEST_SEED),
-        device=words.get("device", "auto"),
-        wandb=words.get("wandb", "auto"),
-        overwrite=flag(words, "overwrite"),
-        trust=flag(words, "trust"),
-        command=f"neurotarget compare {shlex.join(shown)}",
+    (asked,) = read_arguments("compare", argv, Arguments)
+    print_comparison(
+        compare_runs(**asdict(asked), command=shlex.join(["neurotarget", "compare", *argv]))
     )
-    tell(done)
     return 0
 
 
-def tell(done: WrittenComparison) -> None:
+def print_comparison(done: WrittenComparison) -> None:
     """Print the table of arms, the conclusion, the notes and the paths of the files."""
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
     print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
-    if found := verdicts(done.comparison):
-        print(f"\nhypotheses on the {all_asked(done.comparison.target)}, over seeds")
-        wide = max(map(len, found))
-        print("\n".join(f"  {arm:{wide}}  {told}" for arm, told in found.items()))
+    if by_arm := verdicts(done.comparison):
+        print(f"\nhypotheses on the {target_noun(done.comparison.target)}, over seeds")
+        wide = max(map(len, by_arm))
+        print("\n".join(f"  {arm:{wide}}  {verdict}" for arm, verdict in by_arm.items()))
     for note in done.comparison.notes:
         print(f"  note: {note}")
     files = {"report": done.page, "table": done.table, "README": done.readme}

@@ -1,13 +1,35 @@
 """`neurotarget lint`: report every problem of a data set in one pass."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
+from neurotarget.cli.arguments import PLACE, Positional, read_arguments
+from neurotarget.cli.targets import load_target
 from neurotarget.data.cases.lint import lint
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.types import Target
 
 
-def run(source: str, target: Target | None = None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
+    target: str | None = None
+    trust: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the problems of a data set; returns 2 if there are errors, else 0."""
+    (asked,) = read_arguments("lint", argv, Arguments)
+    target = load_target(asked.target, trust=asked.trust) if asked.target else None
+    return print_lint(asked.source, target)
+
+
+def print_lint(source: Path | str, target: Target | None = None) -> int:
     """Print the problems of a data set, errors first; returns 2 if there are errors, else 0.
 
     Without a target, it checks only what needs none: files, grids, and that labels are integers and

@@ -1,12 +1,11 @@
 """`neurotarget models`: table of the models in conf/model with their cost for a target."""
 
 import csv
-import difflib
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -15,25 +14,30 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from neurotarget.cli.flags import flag
+from neurotarget.cli.arguments import read_arguments
 from neurotarget.cli.overrides import no_variant
-from neurotarget.cli.settings import read_whole
-from neurotarget.data.reading_results import whole_number
+from neurotarget.cli.settings import Kind, integer
+from neurotarget.cli.targets import load_target
 from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
+from neurotarget.number_text import DASH, number
 from neurotarget.printable import cell
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.programs import home
-from neurotarget.report.text.numbers import NOTHING, aligned, number
+from neurotarget.report.text.numbers import aligned
 from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
+from neurotarget.runs.network.fitting import fit_patch, optimizer_states
 from neurotarget.runs.network.objects import build
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 CONF = home() / "conf"
-WORDS = ("model", "target", "batch", "patch", "tsv", "overwrite")
+PATCH = Kind(
+    "three sides in voxels such as patch=48,64,48",
+    lambda sides: len(sides) == 3 and all(0 < side <= 4096 for side in sides),
+)
 ANY_TARGET = Target("any", ("t1",), {"label": 1}, (1, 1, 1), (64, 64, 64))
 GIGA = 1e9
 HEAD = (
@@ -75,29 +79,40 @@ class Line(NamedTuple):
     reason: str = ""
 
 
-def run(words: Mapping[str, str], load_target: Callable[[str], Target]) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    model: tuple[str, ...] = ()
+    target: str | None = None
+    batch: Annotated[int, integer(1, 65_536)] = 2
+    patch: Annotated[tuple[int, ...], PATCH] | None = None
+    tsv: Path | None = None
+    overwrite: bool = False
+    trust: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
     """Print the table, and write it to the file of `tsv=<path>`.
 
     Raises:
         DataError: an argument has an invalid value, or the file cannot be written.
     """
-    path, overwrite = words.get("tsv"), flag(words, "overwrite")
-    if path:
-        claim_file(Path(path), key="tsv", overwrite=overwrite)
-    name, batch = words.get("target", ""), _batch(words.get("batch", "2"))
-    target = load_target(name) if name else ANY_TARGET
-    patch_vox = _patch(words["patch"]) if "patch" in words else None
-    asked = words["model"].split(",") if "model" in words else None
-    lines = list_models(target, batch=batch, patch_vox=patch_vox, names=asked)
+    (asked,) = read_arguments("models", argv, Arguments)
+    if asked.tsv:
+        claim_file(asked.tsv, key="tsv", overwrite=asked.overwrite)
+    target = load_target(asked.target, trust=asked.trust) if asked.target else ANY_TARGET
+    lines = list_models(target, batch=asked.batch, patch_vox=asked.patch, names=asked.model)
     print(
-        f"{f'target {name}' if name else 'no target'}: {len(target.contrasts)} contrast(s), "
-        f"{target.num_labels} labels with background, batches of {batch}\n"
+        f"{f'target {asked.target}' if asked.target else 'no target'}: "
+        f"{len(target.contrasts)} contrast(s), {target.num_labels} labels with background, "
+        f"batches of {asked.batch}\n"
     )
     print(aligned([list(HEAD), *map(_cells, lines)]))
     print(NOTE)
-    if path:
-        write_table(lines, Path(path))
-        print(f"\ntable  {path}")
+    if asked.tsv:
+        write_table(lines, asked.tsv)
+        print(f"\ntable  {asked.tsv}")
     return 0
 
 
@@ -106,7 +121,7 @@ def list_models(
     *,
     batch: int,
     patch_vox: TripleVox | None = None,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] = (),
     conf: Path = CONF,
 ) -> list[Line]:
     """Lines of the named models, or of all models at the top of conf/model.
@@ -125,16 +140,13 @@ def list_models(
         for folder in folders
         for file in folder.glob("model/**/*.yaml")
     }
-    for unknown in set(names or ()) - set(files):
+    for unknown in set(names) - set(files):
         variant, _, plain = unknown.rpartition("/")
         if variant and plain in files:
             there = sorted(name.rpartition("/")[2] for name in files if name.startswith(variant))
             raise DataError(f"model={unknown}: {no_variant('model', variant, plain, there)}")
-        near = difflib.get_close_matches(unknown, files, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise DataError(
-            f"model={unknown}: no such model; {hint}known are {', '.join(sorted(files))}"
-        )
+        known = f"{did_you_mean(unknown, files)}known are {', '.join(sorted(files))}"
+        raise DataError(f"model={unknown}: no such model; {known}")
     top = sorted(name for name in files if "/" not in name)
     line_of = functools.partial(_line, target=target, batch=batch, patch_vox=patch_vox)
     with initialize_config_dir(str(conf), version_base="1.3"):
@@ -207,13 +219,13 @@ def _profiles(
 def _what(file: Path) -> str:
     """First comment line of a config, which describes it."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    told = (line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line)
-    return next(told, "")
+    comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
+    return next((line for line in comments if not line.startswith("@package")), "")
 
 
 def _cells(line: Line) -> list[str]:
     if line.reason:
-        return [line.model, *[NOTHING] * (len(HEAD) - 2), line.reason]
+        return [line.model, *[DASH] * (len(HEAD) - 2), line.reason]
     return [
         line.model,
         f"{line.parameters:,}",
@@ -221,22 +233,10 @@ def _cells(line: Line) -> list[str]:
         line.patch_vox,
         "yes" if line.deep_supervision else "no",
         line.optimizer,
-        NOTHING if line.learning_rate is None else f"{line.learning_rate:g}",
+        DASH if line.learning_rate is None else f"{line.learning_rate:g}",
         number(line.gflops_predict),
         number(line.gflops_train),
         number(line.memory_predict_mib, 0),
         number(line.memory_train_mib, 0),
         line.what,
     ]
-
-
-def _batch(text: str) -> int:
-    return read_whole("batch", text, 1, 65_536)
-
-
-def _patch(text: str) -> TripleVox:
-    sides = [whole_number(side) or 0 for side in text.strip("[]").split(",")]
-    if len(sides) != 3 or not all(0 < side <= 4096 for side in sides):
-        found = f"{text[:40]!r}"
-        raise DataError(f"patch: got {found}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(sides)

@@ -1,6 +1,5 @@
 """Check overrides before Hydra starts, so that an error gets a one-sentence message."""
 
-import difflib
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from omegaconf.errors import (
 
 from neurotarget.cli.setting_table import CHECKS
 from neurotarget.files.reading import real_path
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, nearest
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.sweeps.trial_overrides import keys_of
 
@@ -46,18 +45,20 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
             names the nearest.
     """
     own, argv = _own_folder(argv)
-    if any(word.startswith("-") and word not in MULTIRUN for word in argv):
+    if any(argument.startswith("-") and argument not in MULTIRUN for argument in argv):
         return None
-    swept = any(word in MULTIRUN for word in argv)
-    words = [*own, *(word for word in argv if word not in MULTIRUN)]
+    swept = any(argument in MULTIRUN for argument in argv)
+    arguments = [*own, *(argument for argument in argv if argument not in MULTIRUN)]
     with initialize_config_dir(str(Path(config_path).resolve()), version_base="1.3"):
-        overrides = [_parse(word) for word in words]
+        overrides = [_parse(argument) for argument in arguments]
         if not swept:
-            return _compose(config_name, words)
+            return _compose(config_name, arguments)
         for combination in _combinations(overrides):
             _compose(config_name, combination)
         fixed = [
-            word for word, one in zip(words, overrides, strict=True) if not one.is_sweep_override()
+            argument
+            for argument, one in zip(arguments, overrides, strict=True)
+            if not one.is_sweep_override()
         ]
         with suppress(HydraException, OmegaConfBaseException):
             return compose(config_name, fixed, return_hydra_config=True)
@@ -67,39 +68,43 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
 def joined_options(argv: Sequence[str]) -> list[str]:
     """Join `--config-dir <folder>` to one argument, `--config-dir=<folder>`."""
     joined: list[str] = []
-    for word in argv:
+    for argument in argv:
         if joined and joined[-1] in CONFIG_DIR:
-            joined[-1] = f"{CONFIG_DIR[0]}={word}"
+            joined[-1] = f"{CONFIG_DIR[0]}={argument}"
         else:
-            joined.append(word)
+            joined.append(argument)
     return joined
 
 
 def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Replace `--config-dir`, the user's own config folder, with a Hydra search path."""
     joined = joined_options(argv)
-    folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
+    folders = [
+        argument.partition("=")[2]
+        for argument in joined
+        if argument.startswith(f"{CONFIG_DIR[0]}=")
+    ]
     for folder in folders:
         if not Path(folder).is_dir():
             raise DataError(f"{CONFIG_DIR[0]}={folder}: no such folder; give one like conf")
-    rest = [word for word in joined if not word.startswith(f"{CONFIG_DIR[0]}=")]
+    rest = [argument for argument in joined if not argument.startswith(f"{CONFIG_DIR[0]}=")]
     paths = ",".join(quoted(f"file://{real_path(folder)}") for folder in folders)
     return [f"hydra.searchpath=[{paths}]"] if folders else [], rest
 
 
-def _parse(word: str) -> Override:
+def _parse(argument: str) -> Override:
     try:
-        (override,) = OverridesParser.create(_loader()).parse_overrides([word])
+        (override,) = OverridesParser.create(_loader()).parse_overrides([argument])
     except OverrideParseException as error:
-        key, sign, value = word.partition("=")
+        key, sign, value = argument.partition("=")
         if not sign:
-            raise DataError(f"{word}: found no value, wanted {word}=<value>") from error
+            raise DataError(f"{argument}: found no value, wanted {argument}=<value>") from error
         raise DataError(
-            f"{word}: the value cannot be read; put quotes around the whole and around the value: "
-            f"{shlex.quote(f'{key}={quoted(value)}')}"
+            f"{argument}: the value cannot be read; put quotes around the whole and around the "
+            f"value: {shlex.quote(f'{key}={quoted(value)}')}"
         ) from error
     if not override.key_or_group:
-        raise DataError(f"{word}: found no key, wanted <key>=<value>")
+        raise DataError(f"{argument}: found no key, wanted <key>=<value>")
     return override
 
 
@@ -110,7 +115,8 @@ def _combinations(overrides: list[Override]) -> list[list[str]]:
     lines = [firsts]
     for several in values:
         lines += [
-            [other if word == several[0] else word for word in firsts] for other in several[1:]
+            [other if argument == several[0] else argument for argument in firsts]
+            for other in several[1:]
         ]
     return lines
 
@@ -130,15 +136,15 @@ def _values(override: Override) -> Iterator[str]:
         yield f"{key}={int(start) if start == int(start) else start}"
 
 
-def _compose(config_name: str, words: list[str]) -> DictConfig:
-    for override in map(_parse, words):
+def _compose(config_name: str, arguments: list[str]) -> DictConfig:
+    for override in map(_parse, arguments):
         _check_choice(override)
     try:
-        config = compose(config_name, words, return_hydra_config=True)
+        config = compose(config_name, arguments, return_hydra_config=True)
     except MissingConfigException as error:
         raise DataError(_unknown_choice(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise DataError(_explain(config_name, words, error)) from error
+        raise DataError(_explain(config_name, arguments, error)) from error
     ours = _check_references(config)
     if ours is not None and config_name in CHECKS:
         CHECKS[config_name](ours)
@@ -153,13 +159,13 @@ def _check_choice(override: Override) -> None:
     if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
         raise DataError(
             f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
-            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and set "
             "--config-dir=<conf>"
         )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
-            f"{override.input_line}: found no choice, wanted {wanted}; say one, or leave "
+            f"{override.input_line}: found no choice, wanted {wanted}; choose one, or leave "
             f"{override.key_or_group} out"
         )
 
@@ -192,7 +198,7 @@ def _dangling(error: InterpolationKeyError) -> str:
     ways = f"{group}=<{' | '.join(options)}>"
     if group != "experiment" and (whole := _options("experiment")):
         ways += f" or experiment=<{' | '.join(whole)}>"
-    return f"{group}: nothing is chosen; say {ways}"
+    return f"{group}: nothing is chosen; set {ways}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -205,8 +211,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
             return f"{whole}={variant}/{choice}: {no_variant(whole, variant, choice, several)}"
         group, choice = whole, f"{variant}/{choice}"
         options += [f"{variant}/{one}" for one in several]
-    near = difflib.get_close_matches(choice, options, n=1)
-    hint = f"did you mean {group}={near[0]}? " if near else ""
+    near = nearest(choice, options)
+    hint = f"did you mean {group}={near}? " if near else ""
     return f"{group}={choice}: no such choice; {hint}(choices: {', '.join(options)})"
 
 
@@ -216,15 +222,15 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
     `options` are the choices that have the variant.
     """
     return (
-        f"no such choice: {choice} has no {variant} variant, it comes in one size; say "
+        f"no such choice: {choice} has no {variant} variant, it comes in one size; set "
         f"{group}={choice} ({variant} variants: {', '.join(options)}; `neurotarget models` lists "
         "what each costs)"
     )
 
 
-def _explain(config_name: str, words: list[str], error: Exception) -> str:
+def _explain(config_name: str, arguments: list[str], error: Exception) -> str:
     """Message about the override that fails, found by composing without the plain values."""
-    overrides = [_parse(word) for word in words]
+    overrides = [_parse(argument) for argument in arguments]
     kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
     kept += [one for one in overrides if _options(one.key_or_group)]
     groups = [one.input_line for one in kept]
@@ -253,9 +259,9 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     ours += [group for group in _loader().list_groups("") if not group.startswith("hydra")]
     # a nested key of that name is more likely than a similar spelling
     deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
-    near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
-    near = [] if key.endswith("._target_") else near  # may be a class of the user's own
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = next(iter(deeper), None) or nearest(key, ours)
+    is_class = key.endswith("._target_")  # may be one of the user's own
+    hint = f"did you mean {near}? " if near and not is_class else ""
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
@@ -265,7 +271,7 @@ def _no_branch(override: Override, branch: DictConfig) -> str:
     now = yaml.safe_dump(OmegaConf.to_container(branch), default_flow_style=True, sort_keys=False)
     now = " ".join(now.split())
     return (
-        f"{override.input_line}: found no keys, wanted keys with values; say "
+        f"{override.input_line}: found no keys, wanted keys with values; set "
         f"{shlex.quote(f'{override.key_or_group}={now}')} (as it is now) with your own values, or "
         "null"
     )

@@ -1,18 +1,27 @@
 """`python predict.py run=… input=… output=…`: segment scans with one trained run or several."""
 
+import sys
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from neurotarget.cli.plain import plain
+from neurotarget.cli.setting_table import check_predict
 from neurotarget.inference.predict_folder import Outcome
 from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for
+from neurotarget.process.signals import resumable_with, same_command
 from neurotarget.runs.network.predict_scans import predict_scans
 
-SETTINGS = ("weights", "device", "overlap", "mirror", "postprocess", "ensemble")
+SETTINGS = (
+    *("weights", "device", "overlap", "mirror", "postprocess", "ensemble"),
+    *("overwrite", "probabilities", "trust"),
+)
 
 
+@exits_with_sentence
 def predict(cfg: DictConfig) -> None:
     """Predict every case of `cfg.input` into `cfg.output` and print a summary.
 
@@ -22,36 +31,26 @@ def predict(cfg: DictConfig) -> None:
     if missing := sorted(OmegaConf.missing_keys(cfg) & {"run", "input", "output"}):
         command = " ".join(command_for("predict"))
         raise DataError(
-            f"no {', '.join(missing)}; say {command} run=<run folder> input=<scan, folder or BIDS "
+            f"no {', '.join(missing)}; run {command} run=<run folder> input=<scan, folder or BIDS "
             "data set> output=<folder>"
         )
-    if cfg.threads is not None:
-        torch.set_num_threads(_threads(cfg.threads))
-    output = Path(str(cfg.output))
-    outcomes = predict_scans(
-        cfg.run,
-        str(cfg.input),
-        output,
-        series=None if cfg.get("series") is None else str(cfg.series),
-        **{name: cfg[name] for name in SETTINGS},
-        **{name: _flag(cfg, name) for name in ("overwrite", "probabilities", "trust")},
-    )
-    _tell(outcomes, output)
+    settings = plain(cfg)
+    check_predict(settings)
+    if settings["threads"] is not None:
+        torch.set_num_threads(settings["threads"])
+    output, series = Path(settings["output"]), settings.get("series")
+    with resumable_with(same_command(sys.argv[1:])):
+        outcomes = predict_scans(
+            settings["run"],
+            settings["input"],
+            output,
+            series=None if series is None else str(series),
+            **{name: settings[name] for name in SETTINGS},
+        )
+        _print_summary(outcomes, output)
 
 
-def _flag(cfg: DictConfig, name: str) -> bool:
-    if not isinstance(cfg[name], bool):
-        raise DataError(f"{name}: found {cfg[name]}, wanted true or false")
-    return cfg[name]
-
-
-def _threads(asked: object) -> int:
-    if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
-        raise DataError(f"threads: found {asked}, wanted null or a whole number from 1")
-    return asked
-
-
-def _tell(outcomes: list[Outcome], output: Path) -> None:
+def _print_summary(outcomes: list[Outcome], output: Path) -> None:
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     flagged = [outcome for outcome in outcomes if outcome.status == "done" and outcome.note]
     for outcome in flagged:

@@ -20,16 +20,19 @@ CLOCK = "${now:"
 
 
 def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
-    """Claim the folder of a run or multirun; returns the override that names it, if one is needed.
+    """Claim the folder of a run or multirun; returns the overrides that this process needs.
 
-    The folder of a single run stays locked until this process ends; in a multirun each job locks
+    They name a folder that is named by the time, and keep further ranks from writing a log. The
+    folder of a single run stays locked until this process ends; in a multirun each job locks
     its own folder.
 
     Raises:
         DataError: the folder was not made by this program, cannot be written, or is in use by
             another process.
     """
-    if os.environ.get(JOB) or rank(OmegaConf.select(config, "trainer") or {}):
+    if rank(OmegaConf.select(config, "trainer") or {}):
+        return [f"hydra.job_logging.handlers.file.filename={os.devnull}"]
+    if os.environ.get(JOB):
         return []  # claimed by the process that started this one
     folder = claim_folder(config, is_sweep=is_sweep)
     if folder is None:
@@ -80,8 +83,8 @@ def _check_room(folder: Path, config: DictConfig) -> None:
         draft.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); make room, or say another "
-            "folder"
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or choose "
+            "another folder"
         ) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -100,7 +103,7 @@ def _made_anew(place: Path, key: str) -> Path:
     except OSError as error:
         raise DataError(
             f"{key}: {place} cannot be written ({error.strerror or error}), wanted a folder that "
-            f"can; say paths.runs=<folder>"
+            f"can; set paths.runs=<folder>"
         ) from error
     raise AssertionError  # unreachable: the numbers are endless
 

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from neurotarget.data.reading_results import whole_number
 from neurotarget.problems import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # classes in the table
 MISSING = "???"  # a mandatory value, which is checked elsewhere
-ADVICE = "mend it on the command line or in conf"
+ADVICE = "correct it on the command line or in conf"
 
 
 class Kind(NamedTuple):
@@ -129,18 +128,6 @@ def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
     return next((table[one] for one in patterns if fnmatchcase(key, one)), None)
 
 
-def read_whole(key: str, text: str, low: int, high: int) -> int:
-    """Parse the whole number of an argument `key=<number>`.
-
-    Raises:
-        DataError: it is not a whole number from `low` to `high`.
-    """
-    found = whole_number(text)
-    if found is None or not low <= found <= high:
-        raise DataError(f"{key}: got {_shown(text)}, wanted {whole(low, high).wanted}")
-    return found
-
-
 def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> Iterator[Problem]:
     target = str(node.get("_target_", OURS[0]))
     if not target.startswith(OURS):
@@ -151,7 +138,7 @@ def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> It
         if value == MISSING or str(name).startswith("_"):
             continue
         if kind is not None and not kind.fits(value):
-            yield Problem("error", "", key, _shown(value), kind.wanted, ADVICE)
+            yield Problem("error", "", key, shown_value(value), kind.wanted, ADVICE)
         elif isinstance(value, Mapping):
             yield from _wrong(value, table, f"{key}.")
 
@@ -164,6 +151,7 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """A value for a message, cut after 80 characters."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,13 +1,14 @@
 """`neurotarget study …`: one study from a table of scores or volumes, or from masks."""
 
 import shlex
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from neurotarget.cli.flags import flag
-from neurotarget.cli.settings import read_whole
-from neurotarget.files.writing import at_home
+from neurotarget.cli.arguments import PLACE, Input, Positional, Seed, read_arguments
+from neurotarget.cli.settings import integer
+from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.text.learning_banner import banner, banner_text
@@ -18,75 +19,102 @@ from neurotarget.studies.measured_volumes import from_table
 from neurotarget.studies.study_inputs import Material, from_masks, from_run
 from neurotarget.types import Target
 
-WORDS = (
-    "rows",
-    "masks",
-    "table",
-    "manifest",
-    "target",
-    "second",
-    "predictions",
-    "labels",
-    "ask",
-    "matters",
-    "acceptable",
-    "levels",
-    "output",
-    "overwrite",
-    "cases",
-    "seed",
-    "id",
-    "method",
-    "methods",
-    "unit",
-    "reference",
-)
-KINDS = ("rows", "masks", "table")  # sources of a study
-BELONGS = {  # arguments that only some sources accept
+SOURCES = ("rows", "masks", "table")
+ONLY_WITH = {  # arguments that only some sources accept
     "second": ("masks",),
     "predictions": ("rows",),
     "manifest": ("rows", "masks"),
     **dict.fromkeys(("labels", "id", "method", "methods", "unit", "reference"), ("table",)),
 }
-
-MOST = 2**32 - 1  # largest seed that every generator accepts
-
-Words = Mapping[str, str]
+MASKS = Input("folder of masks", Path.is_dir)
 
 
-def run(words: Words, load_target: Callable[[str], Target]) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    source: Annotated[str, Positional("rows=, masks= or table=")] | None = None
+    rows: Annotated[Path, PLACE] | None = None
+    masks: Annotated[Path, PLACE] | None = None
+    table: tuple[Path, ...] = ()
+    manifest: Annotated[Path, PLACE] | None = None
+    target: str | None = None
+    second: Annotated[Path, MASKS] | None = None
+    predictions: Annotated[Path, MASKS] | None = None
+    labels: tuple[str, ...] = ()
+    ask: str = ""
+    matters: str | None = None
+    acceptable: str = ""
+    levels: str = ""
+    output: Path | None = None
+    overwrite: bool = False
+    cases: Annotated[int, integer(0)] = 12
+    seed: Seed = 0
+    id: str | None = None
+    method: str | None = None
+    methods: tuple[str, ...] = ()
+    unit: str | None = None
+    reference: str | None = None
+    trust: bool = False
+
+    def __post_init__(self) -> None:
+        """Check which arguments go together."""
+        given = [name for name in SOURCES if getattr(self, name)]
+        if self.source and not given:
+            rows, masks, table = (shlex.quote(f"{kind}={self.source}") for kind in SOURCES)
+            raise DataError(
+                f"neurotarget study: found {self.source} without its kind; set {rows}, {masks} or "
+                f"{table}"
+            )
+        if self.source:
+            raise DataError(
+                f"neurotarget study: found {self.source}, wanted arguments such as target=<name>; "
+                "`neurotarget study help` shows all"
+            )
+        if len(given) != 1:
+            raise DataError(
+                f"neurotarget study: found {' and '.join(given) or 'none of them'}, wanted one of "
+                "rows=, masks= and table=; `neurotarget study help` shows how"
+            )
+        for name, sources in ONLY_WITH.items():
+            if getattr(self, name) and given[0] not in sources:
+                raise DataError(
+                    f"neurotarget study {given[0]}=: {name}= has no meaning here, it belongs to "
+                    f"{' or '.join(f'{one}=' for one in sources)}; leave it out"
+                )
+        if self.masks and not (self.target and self.manifest):
+            raise DataError(
+                f"neurotarget study masks=: found no {'manifest' if self.target else 'target'}, "
+                "wanted both; set manifest=<table of cases> target=<name>"
+            )
+
+
+def run(argv: Sequence[str]) -> int:
     """Make one study and print its headlines; returns exit status 0."""
-    kind = _source(words)
-    seed, cases = _whole(words, "seed", 0), _whole(words, "cases", 12)
-    overwrite = flag(words, "overwrite")
-    asked = Questions(
-        words.get("ask", ""),
-        words.get("matters"),
-        words.get("acceptable", ""),
-        words.get("levels", ""),
+    (asked,) = read_arguments("study", argv, Arguments)
+    kind = next(name for name in SOURCES if getattr(asked, name))
+    reader = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind]
+    named = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
+    print_study(
+        make_study(
+            Source(
+                next(argument for argument in named if argument.startswith(f"{kind}=")),
+                lambda target: reader(asked, target),
+                asked.rows if asked.rows and asked.rows.is_dir() else None,
+            ),
+            target=load_target(asked.target, trust=asked.trust) if asked.target else None,
+            questions=Questions(asked.ask, asked.matters, asked.acceptable, asked.levels),
+            output=asked.output,
+            seed=asked.seed,
+            cases=asked.cases,
+            overwrite=asked.overwrite,
+            command=shlex.join(["neurotarget", "study", *named]),
+        )
     )
-    target = load_target(words["target"]) if "target" in words else None
-    rows = at_home(words.get("rows", ""))
-    source = Source(
-        f"{kind}={words[kind]}",
-        partial({"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind], words),
-        rows if kind == "rows" and rows.is_dir() else None,
-    )
-    done = make_study(
-        source,
-        target=target,
-        questions=asked,
-        output=words.get("output"),
-        seed=seed,
-        cases=cases,
-        overwrite=overwrite,
-        command="neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items()),
-    )
-    tell(done)
     return 0
 
 
-def tell(done: WrittenStudy) -> None:
+def print_study(done: WrittenStudy) -> None:
     """Print the headlines of a study and the paths of its files."""
     if loud := banner_text(banner(done.study.learning)):
         print(f"{loud}\n")
@@ -97,101 +125,36 @@ def tell(done: WrittenStudy) -> None:
     if not done.study.measured.methods:
         print("No case has a volume: nothing could be measured or tested.")
     elif not done.study.measured.target.hypotheses:
-        print('No hypothesis was asked; say one, such as ask="volume ~ age: negative".')
+        print('No hypothesis was given; set one, such as ask="volume ~ age: negative".')
     for note in done.study.notes:
         print(f"  note: {note}")
     print(f"\nreport  {done.page}\ntables  {done.page.parent / 'study'}")
 
 
-def _from_rows(words: Words, target: Target | None) -> Material:
-    manifest, predictions = _path(words, "manifest"), _existing_folder(words, "predictions")
-    source, levels = _existing(words, "rows"), levels_of(words.get("levels", ""))
-    target = target or own_target(source, levels)
-    return from_run(source, manifest=manifest, target=target, predictions=predictions)
-
-
-def _from_masks(words: Words, target: Target | None) -> Material:
-    if target is None or "manifest" not in words:
-        raise DataError(
-            "neurotarget study masks=: found no "
-            f"{'target' if target is None else 'manifest'}, wanted both; say "
-            "manifest=<table of cases> target=<name>"
-        )
-    second = _existing_folder(words, "second")
-    return from_masks(
-        _existing(words, "masks"), second, manifest=_existing(words, "manifest"), target=target
+def _from_rows(asked: Arguments, target: Target | None) -> Material:
+    target = target or own_target(asked.rows, levels_of(asked.levels))
+    return from_run(
+        asked.rows, manifest=asked.manifest, target=target, predictions=asked.predictions
     )
 
 
-def _from_table(words: Words, target: Target | None) -> Material:
-    whole = at_home(words["table"])  # a path may contain a comma
-    paths = [whole] if whole.is_file() else list(map(at_home, _list(words, "table")))
-    if absent := [path for path in paths if not (path.is_file() or path.is_symlink())]:
+def _from_masks(asked: Arguments, target: Target | None) -> Material:
+    return from_masks(asked.masks, asked.second, manifest=asked.manifest, target=target)
+
+
+def _from_table(asked: Arguments, target: Target | None) -> Material:
+    if absent := [path for path in asked.table if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
-    options = {"id_column": words.get("id"), "method_column": words.get("method")}
     return from_table(
-        paths,
+        asked.table,
         target=target,
-        labels=_list(words, "labels") or None,
-        words={
-            "levels": levels_of(words.get("levels", "")),
-            **options,
-            "methods": _list(words, "methods"),
-            "unit": words.get("unit", "mm3"),
+        labels=list(asked.labels) or None,
+        reading={
+            "levels": levels_of(asked.levels),
+            "id_column": asked.id,
+            "method_column": asked.method,
+            "methods": list(asked.methods),
+            "unit": asked.unit or "mm3",
         },
-        reference=words.get("reference"),
+        reference=asked.reference,
     )
-
-
-def _source(words: Words) -> str:
-    given = [name for name in KINDS if name in words]
-    if "source" in words and not given:
-        rows, masks, table = (shlex.quote(f"{kind}={words['source']}") for kind in KINDS)
-        raise DataError(
-            f"neurotarget study: found {words['source']} without its kind; say {rows}, {masks} or "
-            f"{table}"
-        )
-    if "source" in words:
-        raise DataError(
-            f"neurotarget study: found {words['source']}, wanted words such as target=<name>; "
-            "`neurotarget study help` shows all"
-        )
-    if len(given) != 1:
-        found = " and ".join(given) or "none of them"
-        raise DataError(
-            f"neurotarget study: found {found}, wanted one of rows=, masks= and table=; "
-            "`neurotarget study help` shows how"
-        )
-    for word, sources in BELONGS.items():
-        if word in words and given[0] not in sources:
-            raise DataError(
-                f"neurotarget study {given[0]}=: {word}= has no meaning here, it belongs to "
-                f"{' or '.join(f'{name}=' for name in sources)}; leave it out"
-            )
-    return given[0]
-
-
-def _existing(words: Words, key: str) -> Path:
-    path = at_home(words[key])
-    if not path.exists():
-        raise DataError(f"{key}: no such file or folder: {path}; check the path")
-    return path
-
-
-def _path(words: Words, key: str) -> Path | None:
-    return _existing(words, key) if key in words else None
-
-
-def _existing_folder(words: Words, key: str) -> Path | None:
-    path = _path(words, key)
-    if path is not None and not path.is_dir():
-        raise DataError(f"{key}: {path} is a file, wanted a folder of masks; check the path")
-    return path
-
-
-def _list(words: Words, key: str) -> list[str]:
-    return [part.strip() for part in words.get(key, "").split(",") if part.strip()]
-
-
-def _whole(words: Words, key: str, default: int) -> int:
-    return read_whole(key, words.get(key, str(default)), 0, MOST)

@@ -1,9 +1,8 @@
 """Load targets by their name or by the path of their file."""
 
-import difflib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from neurotarget.cli.arguments import nearest_of
 from neurotarget.cli.plain import resolved
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home
@@ -37,10 +36,3 @@ def load_target(name: str, *, trust: bool = False) -> Target:
     if not isinstance(target, Target):
         raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
     return target
-
-
-def nearest_of(word: str, known: Mapping | Sequence[str]) -> str:
-    """End of a message about an unknown name: the nearest known name, and all known names."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    hint = f" did you mean {near[0]}?" if near else ""
-    return f"{hint} known are {', '.join(sorted(known))}"

@@ -1,4 +1,4 @@
-"""`python train.py experiment=…`, `neurotarget train …`: one training from its configuration."""
+"""`neurotarget train experiment=…`: run a training or reconstruction from its configuration."""
 
 from pathlib import Path
 
@@ -6,29 +6,33 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from neurotarget.cli.plain import plain
+from neurotarget.cli.setting_table import check_train
 from neurotarget.files.memory_limits import breakdowns
-from neurotarget.process.signals import going_on
-from neurotarget.runs.folder.multirun import to_go_on
-from neurotarget.sweeps.command_overrides import overrides_of, typed_again
+from neurotarget.process.signals import resumable_with
+from neurotarget.reconstruction.experiment import reconstruct
+from neurotarget.runs.folder.multirun import resume_command_of
+from neurotarget.sweeps.command_overrides import overrides_of, repeated_overrides
 from neurotarget.sweeps.pruning import pruning
-from neurotarget.training.train import Start
-from neurotarget.training.train import train as run_training
+from neurotarget.training import train as training
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Run one experiment from files to tables; returns the validation scores at their best.
+    """Run one experiment from files to tables; returns its best values by metric.
 
     Raises:
         DataError: a setting or the data are invalid.
     """
     hydra, config = HydraConfig.get(), plain(cfg)
-    folder = Path(hydra.runtime.output_dir)
-    start = Start(
+    check_train(config)
+    folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)
+    if config["job"] != "train":
+        return reconstruct(config, folder, overrides)
+    start = training.Start(
         folder,
-        overrides_of(hydra),
-        to_go_on(folder, typed_again(hydra)),
+        overrides,
+        resume_command_of(folder, repeated_overrides(hydra)),
         hydra.runtime.choices.get("model"),
         pruning(config, folder),
     )
-    with going_on(start.resume_command), breakdowns(start.resume_command):
-        return run_training(config, start)
+    with resumable_with(start.resume_command), breakdowns(start.resume_command):
+        return training.train(config, start)

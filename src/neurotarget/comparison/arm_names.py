@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from neurotarget.runs.network.fitting import times
+from neurotarget.shapes import times
 
 # settings that may differ between the runs of one arm: the design, paths, and the machine
 NEVER = (
@@ -84,26 +84,23 @@ def settle_arms(
     `slots` are fold and seed of each run: where two runs of an arm have the same slot, the
     experiment's name distinguishes arms, too.
     """
-    for ignored in ((NAME,), ()):
+
+    def grouped(ignored: Sequence[str]) -> tuple[bool, list[str], list[tuple[str, ...]]]:
+        """Whether two runs of an arm share a slot, the differing settings, and the groups."""
         keys = _differing(runs, ignored)
-        kinds = [_kind(model, run, keys) for run, model in zip(runs, models, strict=True)]
-        if max(Counter(zip(kinds, map(str, slots), strict=True)).values(), default=0) < 2:
-            break
-    else:  # duplicate runs, which the caller reports
-        keys = _differing(runs, (NAME,))
-        kinds = [_kind(model, run, keys) for run, model in zip(runs, models, strict=True)]
-    first = {kind: place for place, kind in reversed(list(enumerate(kinds)))}
-    order = sorted(first, key=first.get)
-    names = dict(
-        zip(
-            order,
-            _names(
-                [runs[first[kind]] for kind in order], [models[first[kind]] for kind in order], keys
-            ),
-            strict=True,
-        )
-    )
-    kept = [(names[kind], runs[first[kind]]) for kind in order]
+        kinds = [
+            (model, *(repr(run.get(key)) for key in keys))
+            for run, model in zip(runs, models, strict=True)
+        ]
+        return len({*zip(kinds, map(str, slots), strict=True)}) < len(runs), keys, kinds
+
+    # duplicate runs, which share a slot in both ways, are reported by the caller
+    _, keys, kinds = min(grouped((NAME,)), grouped(()), key=lambda one: one[0])
+    first = {kind: kinds.index(kind) for kind in kinds}
+    places = list(first.values())
+    named = _names([runs[place] for place in places], [models[place] for place in places], keys)
+    names = dict(zip(first, named, strict=True))
+    kept = [(names[kind], runs[place]) for kind, place in first.items()]
     return Settled([names[kind] for kind in kinds], _notes(kept, keys))
 
 
@@ -124,10 +121,6 @@ def _differing(runs: Sequence[Settings], ignored: Sequence[str]) -> list[str]:
     """Keys with several values, in the order of the configs; absent is null."""
     every = dict.fromkeys(key for run in runs for key in run if key not in ignored)
     return [key for key in every if len({repr(run.get(key)) for run in runs}) > 1]
-
-
-def _kind(model: str, run: Settings, keys: Sequence[str]) -> tuple[str, ...]:
-    return (model, *(repr(run.get(key)) for key in keys))
 
 
 def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str]) -> list[str]:

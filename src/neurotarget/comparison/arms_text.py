@@ -1,15 +1,14 @@
 """The table of arms as text for the terminal and as Markdown."""
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.text.amounts import amount, chance, duration, memory
-from neurotarget.report.text.claims import all_asked
+from neurotarget.number_text import DASH, number
+from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner
-from neurotarget.report.text.sentences import DASH, estimate, shown
+from neurotarget.report.text.numbers import amount, chance, duration, estimate, memory
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
@@ -22,11 +21,11 @@ def summary_rows(comparison: Comparison) -> Rows:
     iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
     read = {
-        "dice": ("Dice [95 %]", _dice),
-        "seed_sd": ("SD of seeds", lambda row: shown(_number(row, "seed_sd"), 4)),
-        "p_best": ("best", _chance),
-        "hd95_mm": ("HD95, mm", lambda row: shown(_number(row, "hd95_mm"), 2)),
-        icc: (f"ICC {icc.removesuffix('_icc_a1')}", lambda row: shown(_number(row, icc), 3)),
+        "dice": ("Dice [95 %]", lambda row: estimate(row, "dice", stem="dice", digits=3)),
+        "seed_sd": ("SD of seeds", lambda row: number(_number(row, "seed_sd"), 4)),
+        "p_best": ("best", lambda row: chance(_number(row, "p_best"))),
+        "hd95_mm": ("HD95, mm", lambda row: number(_number(row, "hd95_mm"), 2)),
+        icc: (f"ICC {icc.removesuffix('_icc_a1')}", lambda row: number(_number(row, icc), 3)),
         "n_failed": ("failed", _failed),
         "parameters": ("parameters", lambda row: amount(_number(row, "parameters"))),
         "train_s": ("training", lambda row: duration(_number(row, "train_s"))),
@@ -40,20 +39,8 @@ def summary_rows(comparison: Comparison) -> Rows:
 
 
 def _named(row: Mapping) -> str:
-    word = row.get("learnt")
-    return f"{row['arm']} ({word})" if word in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
-
-
-def aligned(rows: Rows) -> str:
-    """Format rows in aligned columns; names left-aligned, numbers right-aligned."""
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        name, *numbers = zip(row, widths, strict=True)
-        cells = [f"{name[0]}{' ' * (name[1] - _width(name[0]))}"]
-        cells += [f"{' ' * (width - _width(cell))}{cell}" for cell, width in numbers]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    verdict = row.get("learnt")
+    return f"{row['arm']} ({verdict})" if verdict in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
 
 
 def markdown(comparison: Comparison, title: str) -> str:
@@ -64,8 +51,8 @@ def markdown(comparison: Comparison, title: str) -> str:
     loud = arms_banner(comparison)
     first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
     parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
-    if found := verdicts(comparison):
-        lines = [f"- {_escaped(arm)}: {_escaped(verdict)}" for arm, verdict in found.items()]
+    if texts := verdicts(comparison):
+        lines = [f"- {_escaped(arm)}: {_escaped(verdict)}" for arm, verdict in texts.items()]
         parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *lines]))
     if comparison.notes:
         parts.append("\n".join(["Notes:", "", *(f"- {_escaped(one)}" for one in comparison.notes)]))
@@ -79,23 +66,13 @@ def verdicts(comparison: Comparison) -> dict[str, str]:
     """Return the verdicts on the target's hypotheses by the reference and by each arm, as text."""
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
-    found = {}
+    by_arm = {}
     if len(effects):
         reference = effects[effects["arm"] == "reference"]
         texts = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
-        found[f"reference {all_asked(comparison.target)}"] = "; ".join(texts)
-    found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
-    return {str(arm): str(texts) for arm, texts in found.items() if texts}
-
-
-def _dice(row: Mapping) -> str:
-    values = {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
-    return estimate(values, "value", digits=3)
-
-
-def _chance(row: Mapping) -> str:
-    """Probability of being the best net."""
-    return chance(_number(row, "p_best"))
+        by_arm[f"reference {target_noun(comparison.target)}"] = "; ".join(texts)
+    by_arm |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
+    return {str(arm): str(texts) for arm, texts in by_arm.items() if texts}
 
 
 def _failed(row: Mapping) -> str:
@@ -106,12 +83,6 @@ def _failed(row: Mapping) -> str:
 def _number(row: Mapping, key: str) -> float:
     value = row[key]
     return math.nan if pd.isna(value) else float(value)
-
-
-def _width(text: str) -> int:
-    """Width of a text in terminal columns."""
-    drawn = [one for one in text if not unicodedata.combining(one)]
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in drawn)
 
 
 def _escaped(text: str) -> str:

@@ -1,7 +1,7 @@
 """Check that runs were trained and scored on the same cases, and select what all arms share."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.comparison.read_run import Run
 from neurotarget.problems import DataError
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by
 from neurotarget.stats.arms.arms import Arms, listed
 
@@ -89,7 +89,10 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
         slots[arm].add((run.fold, run.seed))
     shared = set.intersection(*slots.values())
     if not shared:
-        have = "; ".join(f"{arm}: {listed(_slots(own))}" for arm, own in slots.items())
+        have = "; ".join(
+            f"{arm}: {listed(f'fold {fold} seed {seed}' for fold, seed in sorted(own))}"
+            for arm, own in slots.items()
+        )
         raise DataError(
             f"compare: found no fold and seed that all arms have ({have}), wanted at least one; "
             "train what is lacking, or name fewer runs"
@@ -127,10 +130,6 @@ def _by_fold(named: Sequence[Named]) -> dict[int, list[Named]]:
     for one in named:
         groups[one.run.fold].append(one)
     return groups
-
-
-def _slots(slots: set[tuple[int, int]]) -> Iterator[str]:
-    return (f"fold {fold} seed {seed}" for fold, seed in sorted(slots))
 
 
 def _other_cases(first: Named, other: Named, fold: int) -> str:
@@ -208,5 +207,5 @@ def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
 
 
 def _reference(rows: pd.DataFrame) -> pd.Series:
-    found = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
-    return found.set_index(["case_id", "label"])["value"]
+    volumes = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
+    return volumes.set_index(["case_id", "label"])["value"]

@@ -1,6 +1,5 @@
 """Ensembles and soups as further arms of a comparison, without leakage of training cases."""
 
-import hashlib
 import math
 import re
 import time
@@ -9,26 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
-from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
+from neurotarget.comparison.read_run import TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, discard
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted, duration
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by, evaluate, read_rows, write_rows
+from neurotarget.stats.arms.arm_tables import MEASURED, SETTINGS
 from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
 from neurotarget.studies.study_inputs import read_cases, with_ledger
 from neurotarget.types import Case, Manifest
@@ -36,7 +37,6 @@ from neurotarget.types import Case, Manifest
 ALL = "all arms"
 RECORD = "ensemble.json"
 SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs that are summed over members
-SHARED = ("batch_size", "patch_vox", "optimizer", "learning_rate")
 SOUPS = (
     "A soup is the mean of the weights of runs that began from different random weights; such "
     "weights need not be alike, and a soup that segments nothing is then no fault of a run."
@@ -100,7 +100,7 @@ def plan_ensembles(arms: Arms) -> list[Plan]:
 
 
 def with_ensembles(
-    found: Gathered,
+    gathered: Gathered,
     output: Path,
     *,
     device: str = "auto",
@@ -111,33 +111,31 @@ def with_ensembles(
     Results of an earlier call with the same weights are reused. Missing scans or masks, and
     networks that cannot be combined, are reported in notes.
     """
-    plans = plan_ensembles(found.arms)
+    plans = plan_ensembles(gathered.arms)
     if not plans:
         reason = "There are no ensembles: no case was held out by two runs."
-        return found._replace(notes=(*found.notes, reason))
-    if older := [name for name, run in found.runs.items() if distances_by(run.rows) == VOXELS]:
+        return gathered._replace(notes=(*gathered.notes, reason))
+    if older := [name for name, run in gathered.runs.items() if distances_by(run.rows) == VOXELS]:
         reason = (
             f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
-        )
-        reason += (
             f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
         )
-        return found._replace(notes=(*found.notes, reason))
-    cases, missing = _cases(found.runs.values())
+        return gathered._replace(notes=(*gathered.notes, reason))
+    cases, missing = _cases(gathered.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
     if lacking := sorted(wanted - cases.keys() | wanted & missing):
         number = counted(len(lacking), "case")
         reason = f"There are no ensembles: scans or masks of {number} are gone "
-        return found._replace(notes=(*found.notes, f"{reason}({listed(lacking)})."))
+        return gathered._replace(notes=(*gathered.notes, f"{reason}({listed(lacking)})."))
     makers = [
-        Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
+        Maker(plan, gathered, cases, folder=output / plan.place, device=device, make=make)
         for plan in plans
     ]
     print(cost_sentence(makers), flush=True)
-    arms, notes = found.arms, []
+    arms, notes = gathered.arms, []
     for maker in makers:
         try:
-            with within_memory("its cases", "close other programs, say ensembles=false"):
+            with within_memory("its cases", "close other programs, or set ensembles=false"):
                 rows = maker.rows()
         except DataError as error:
             notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
@@ -145,7 +143,7 @@ def with_ensembles(
         arms = _joined(arms, maker.plan, rows, maker.cost())
     kinds = set(arms.kinds.values())
     notes += [text for kind, text in (("ensemble", COSTS), ("soup", SOUPS)) if kind in kinds]
-    return found._replace(arms=arms, notes=(*found.notes, *dict.fromkeys(notes)))
+    return gathered._replace(arms=arms, notes=(*gathered.notes, *dict.fromkeys(notes)))
 
 
 class Maker:
@@ -154,7 +152,7 @@ class Maker:
     def __init__(
         self,
         plan: Plan,
-        found: Gathered,
+        gathered: Gathered,
         cases: Mapping[str, Case],
         *,
         folder: Path,
@@ -162,9 +160,9 @@ class Maker:
         make: Callable[..., Any],
     ) -> None:
         self.plan, self.folder, self.device, self.make = plan, folder, device, make
-        self.runs = [found.runs[name] for name in plan.members]
+        self.runs = [gathered.runs[name] for name in plan.members]
         self.cases = [cases[case] for case in plan.cases]
-        self.target = found.arms.target
+        self.target = gathered.arms.target
 
     @property
     def weights(self) -> list[str]:
@@ -234,11 +232,11 @@ class Maker:
     def cost(self) -> dict[str, Any]:
         """Return the columns of cost for all members together."""
         costs = [run.cost for run in self.runs]
-        whole: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, "")
+        whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(TEXTS, "")
         whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
         if self.plan.kind == "soup":
             whole["parameters"] = costs[0]["parameters"]
-        for name in SHARED:
+        for name in SETTINGS:
             values = {repr(cost[name]): cost[name] for cost in costs}
             unknown = "" if isinstance(costs[0][name], str) else math.nan
             whole[name] = costs[0][name] if len(values) == 1 else unknown
@@ -258,7 +256,7 @@ class Maker:
         return {
             "distances": ELEMENTS,
             "weights": hash_of(hashes, self.plan.mode),
-            "configs": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
+            "configs": hash_of_text("\n".join(configs)),
             "runs": list(self.plan.members),
             "cases": list(self.plan.cases),
             **steps,
@@ -273,10 +271,10 @@ def cost_sentence(every: Sequence[Maker]) -> str:
         return f"{len(possible)} of {counted(len(every), 'ensemble')} are there already"
     passes = sum(maker.plan.passes for maker in makers)
     seconds = sum(
-        maker.plan.passes * _mean([run.cost["predict_s_per_case"] for run in maker.runs])
+        maker.plan.passes * fmean(run.cost["predict_s_per_case"] for run in maker.runs)
         for maker in makers
     )
-    length = "" if math.isnan(seconds) else f", about {_length(seconds)} as the runs took"
+    length = "" if math.isnan(seconds) else f", about {duration(seconds)} as the runs took"
     return (
         f"{counted(len(makers), 'ensemble')} to predict: {passes} times a case through a "
         f"network{length}; ensembles=false leaves them out, and what is finished is kept"
@@ -309,7 +307,7 @@ def _plan(
 
 def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
     """Test cases of runs from their cases.tsv, and cases with missing files."""
-    found: dict[str, Case] = {}
+    by_id: dict[str, Case] = {}
     missing = set()
     for run in runs:
         try:
@@ -317,13 +315,13 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
         except (DataError, OSError):
             continue
         for case in manifest.cases:
-            known = found.get(case.case_id, case)  # arms may read other contrasts
+            known = by_id.get(case.case_id, case)  # arms may read other contrasts
             images = {**case.images, **known.images}
-            found[case.case_id] = replace(known, images=images)
+            by_id[case.case_id] = replace(known, images=images)
             files = [*images.values(), *([case.label] if case.label else [])]
             if not images or not all(Path(path).is_file() for path in files):
                 missing.add(case.case_id)
-    return found, missing
+    return by_id, missing
 
 
 def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
@@ -345,15 +343,5 @@ def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any])
 def _file_name(name: str) -> str:
     """A portable file name, made unique among names that would become equal."""
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
-    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+    mark = hash_of_text(name, 6)
     return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _length(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -20,11 +20,11 @@ from neurotarget.comparison.read_run import Run, read_run
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted
 from neurotarget.runs.folder.finished_runs import run_folders, why_unfinished
 from neurotarget.runs.folder.run_folder import own_cases
 from neurotarget.stats.arms.arms import NET, Arms, check_design, listed
-from neurotarget.studies.study_inputs import covariate_table, from_run, read_cases
+from neurotarget.studies.study_inputs import commit_text, covariate_table, from_run, read_cases
 from neurotarget.types import Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"
@@ -59,7 +59,10 @@ def read_arms(
     runs, left = _read_all(run_folders(places))
     if not runs:
         raise DataError(["compare: found no finished run, wanted one or more", *left])
-    if errors := check_targets(runs if target is None else [_with(runs[0], target), *runs]):
+    known = []
+    if target is not None:
+        known = [runs[0]._replace(target=target, folder=Path(f"target {target.name}"))]
+    if errors := check_targets([*known, *runs]):
         raise DataError(errors)
     named, notes = _named(runs)
     if common:
@@ -138,9 +141,9 @@ def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
         Named(arm, f"{arm}/fold={run.fold},seed={run.seed}", run)
         for arm, run in zip(settled.arms, runs, strict=True)
     ]
-    asked = {run.target.hypotheses for run in runs}
-    others = "Runs ask other hypotheses than the first; the first one's are studied for all."
-    return named, [*settled.notes, *([others] if len(asked) > 1 else [])]
+    others = "Runs have other hypotheses than the first; the first one's are studied for all."
+    differ = len({run.target.hypotheses for run in runs}) > 1
+    return named, [*settled.notes, *([others] if differ else [])]
 
 
 def _arms(named: Sequence[Named], target: Target | None) -> tuple[Arms, list[str]]:
@@ -212,20 +215,14 @@ def _facts(named: Sequence[Named]) -> dict[str, str]:
     """Origin of the numbers as text."""
     runs = [one.run for one in named]
     records = [read_plain(run.folder / "run.json") for run in runs]
-    codes = [record.get("code") or {} for record in records]
-    commits = [
-        f"{code['commit']}{', with changes that are not committed' if code.get('changed') else ''}"
-        for code in codes
-        if code.get("commit")
-    ]
-    found = {
+    origins = {
         "experiment": [str(run.summary.get("experiment", "")) for run in runs],
         "data fingerprint": [str(run.summary.get("data_fingerprint") or "") for run in runs],
-        "commit": commits,
+        "commit": [commit_text(record.get("code") or {}) for record in records],
         "hardware": [_hardware(record.get("hardware") or {}) for record in records],
         "folder": [str(run.folder.parent) for run in runs],
     }
-    unique = {name: [one for one in dict.fromkeys(many) if one] for name, many in found.items()}
+    unique = {name: [one for one in dict.fromkeys(many) if one] for name, many in origins.items()}
     return {"runs": str(len(runs)), **{name: listed(many) for name, many in unique.items() if many}}
 
 
@@ -252,7 +249,3 @@ def _hardware(record: Mapping[str, Any]) -> str:
 def _few(lines: Sequence[str]) -> list[str]:
     rest = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"… and {rest} more"] if rest > 0 else [])]
-
-
-def _with(run: Run, target: Target) -> Run:
-    return run._replace(target=target, folder=Path(f"target {target.name}"))

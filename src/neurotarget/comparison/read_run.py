@@ -16,20 +16,11 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import read_rows
-from neurotarget.stats.cohort.learning import Training
+from neurotarget.stats.arms.arm_tables import MEASURED
+from neurotarget.stats.cohort.learning import Training, as_number
 from neurotarget.studies.study_inputs import with_ledger
 from neurotarget.types import Target
 
-NUMBERS = (  # numeric keys of cost.json
-    "parameters",
-    "flops_per_step",
-    "steps",
-    "step_s",
-    "train_s",
-    "peak_memory_mib",
-    "predict_s_per_case",
-    "energy_wh",
-)
 TEXTS = ("peak_memory_of", "energy_of")
 AGAIN = "make it again with neurotarget evaluate, or train the run anew"
 
@@ -97,14 +88,14 @@ def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     if not summary:
         raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
     fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
-    found = {**fallback, **summary}
+    values = {**fallback, **summary}
     for name in fallback:
-        if not isinstance(found[name], int) or isinstance(found[name], bool):
+        if not isinstance(values[name], int) or isinstance(values[name], bool):
             raise DataError(
-                f"{folder}/summary.json: found {name} {found[name]}, wanted a whole number; "
+                f"{folder}/summary.json: found {name} {values[name]}, wanted a whole number; "
                 "train the run anew"
             )
-    return found
+    return values
 
 
 def _splits(path: Path) -> dict[str, str]:
@@ -146,9 +137,9 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a run's cost; NaN or "" where unknown."""
     written = read_plain(folder / "cost.json")
-    cost: dict[str, Any] = {name: _number(written.get(name)) for name in NUMBERS}
+    cost: dict[str, Any] = {name: as_number(written.get(name)) for name in MEASURED}
     if math.isnan(cost["train_s"]):
-        cost["train_s"] = _number(summary.get("train_seconds"))
+        cost["train_s"] = as_number(summary.get("train_seconds"))
     cost |= {name: str(written.get(name) or "") for name in TEXTS}
     training = Training.read(summary.get("training"))
     cost["expected_steps"] = training.expected_steps
@@ -156,13 +147,8 @@ def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -
     cost["time_limit"] = training.time_limit
     data, optimizer = config.get("data") or {}, config.get("optimizer") or {}
     settings = settings_of(config)
-    cost["batch_size"] = _number(written.get("batch_size", data.get("batch_size")))
+    cost["batch_size"] = as_number(written.get("batch_size", data.get("batch_size")))
     cost["patch_vox"] = patch_text(written.get("patch_vox") or settings.get("patch_vox"))
     cost["optimizer"] = str(optimizer.get("_target_", "")).rpartition(".")[2]
-    cost["learning_rate"] = _number(optimizer.get("lr"))
+    cost["learning_rate"] = as_number(optimizer.get("lr"))
     return cost
-
-
-def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan

@@ -1,29 +1,26 @@
 """Compare finished runs, and write the page, tables, figures and Markdown."""
 
-import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import wandb
 
-from neurotarget.comparison.arms_text import (
-    markdown,
-    named_after,
-)
+from neurotarget.comparison.arms_text import markdown, named_after
 from neurotarget.comparison.ensemble_arms import with_ensembles
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.comparison.read_run import Run
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
 from neurotarget.files.reading import real_path
-from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.files.writing import check_writable, expand_home, remove, write_text
 from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
-from neurotarget.report.comparison.comparison_page import write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.runs.folder.older_output import older_output
@@ -81,19 +78,19 @@ def compare_runs(
     mode = wandb_mode(wandb)
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
-    folders = [at_home(place) for place in places]
-    found = read_arms(folders, common=common)
-    folder = _output(output, folders, found.arms.names)
+    folders = [expand_home(place) for place in places]
+    gathered = read_arms(folders, common=common)
+    folder = _output(output, folders, gathered.arms.names)
     claim(folder, older=older_output, overwrite=overwrite)
     if ensembles:
         make = build if trust else build_foreign
-        found = with_ensembles(found, folder / "ensembles", device=device, make=make)
-    facts = {**found.facts, **({"command": command} if command else {})}
-    title = title or _title(found.facts)
-    with within_memory(f"tables of {len(found.runs)} runs in {folder}", "compare fewer of them"):
-        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+        gathered = with_ensembles(gathered, folder / "ensembles", device=device, make=make)
+    facts = {**gathered.facts, **({"command": command} if command else {})}
+    title = title or gathered.facts.get("experiment", "").replace("_", " ") or "arms"
+    with within_memory(f"tables of {len(gathered.runs)} runs in {folder}", "compare fewer of them"):
+        comparison = compare(gathered.arms, seed=seed, notes=gathered.notes, facts=facts)
         done = write_comparison(comparison, folder, title=title)
-    track(done, next(iter(found.runs.values())), mode=mode, title=title, trust=trust)
+    track(done, next(iter(gathered.runs.values())), mode=mode, title=title, trust=trust)
     return done
 
 
@@ -103,11 +100,11 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     The page is written last, so that it always matches the tables.
     """
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
-    tables, drawn = folder / "compare", folder / "compare" / "figures"
+    tables, figures = folder / "compare", folder / "compare" / "figures"
     claimed(folder, older=older_output)
     written = [tables / f"{name}.tsv" for name in comparison.tables]
     refuse_foreign([page, table, readme, *written])
-    old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
+    old = [path for name in FIGURES for path in figures.glob(f"{name}*.[sp][vn]g")]
     for path in (page, table, readme, tables / "parts.tsv", *old):  # parts.tsv is optional
         remove(path)
     for name, values in comparison.tables.items():
@@ -118,11 +115,11 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
         svg = None
         if figure is not None:
             svg = svg_text(figure)
-            save_figure(figure, drawn / name)
-            pictures.append(drawn / f"{name}.png")
+            save_figure(figure, figures / name)
+            pictures.append(figures / f"{name}.png")
         shown.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
-    write_compare_page(page, comparison, shown, title=title)
+    write_text(page, compare_html(comparison, shown, title=title))
     return WrittenComparison(comparison, page, table, readme, pictures)
 
 
@@ -179,28 +176,21 @@ def _logged(done: WrittenComparison) -> dict[str, Any]:
 
 def _summary(comparison: Comparison) -> dict[str, float | str]:
     arms = comparison.tables["arms"].set_index("arm")
-    found: dict[str, float | str] = {
+    logged: dict[str, float | str] = {
         f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
     }
-    return found | {f"compare/learnt/{arm}": word for arm, word in arms["learnt"].items()}
+    return logged | {f"compare/learnt/{arm}": verdict for arm, verdict in arms["learnt"].items()}
 
 
-def _output(asked: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
+def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
     """Folder to write into: in that of a single multirun, else one named after the arms."""
-    if asked is not None:
-        folder = at_home(asked)
+    if output is not None:
+        folder = expand_home(output)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:
         named = "\n".join(sorted(str(real_path(place)) for place in places))
-        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
+        mark = hash_of_text(named, 6)
         folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "may not be written" if there.is_dir() else "is a file"
-        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    check_writable(folder)
     return folder
-
-
-def _title(facts: Mapping[str, str]) -> str:
-    return facts.get("experiment", "").replace("_", " ") or "arms"

@@ -2,14 +2,16 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from neurotarget.files.drafts import draft_path
 from neurotarget.printable import encodable
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError
+from neurotarget.problems import error as problem
 from neurotarget.types import Case
 
 T = TypeVar("T")
@@ -38,20 +40,30 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
     memory = ("more memory, or a smaller scan", MEMORY_ADVICE)
     other = ("a case that can be read", "look at its files, or leave it out")
     wanted, todo = memory if _is_memory(error) else other
-    return DataError(Problem("error", case_id, "", reason_of(error), wanted, todo))
+    return DataError(problem(reason_of(error), wanted, todo, case_id=case_id))
 
 
-def attempted(act: Callable[[Case], T]) -> Callable[[Case], T | DataError]:
-    """Wrap a function of a case so that it returns an error instead of raising one."""
+@contextmanager
+def attempts(
+    act: Callable[[Case], T], cases: Iterable[Case], workers: int
+) -> Iterator[Iterator[T | DataError]]:
+    """Results of `act` in the order of the cases, from threads; an error is its case's result.
 
-    @wraps(act)
-    def safe(case: Case) -> T | DataError:
+    Once the block is left only running calls finish: `ThreadPoolExecutor` alone would finish all
+    pending cases, for hours, before it raises an error or ends a stopped command.
+    """
+
+    def attempt(case: Case) -> T | DataError:
         try:
             return act(case)
         except Exception as error:
             return as_data_error(error, case.case_id)
 
-    return safe
+    pool = ThreadPoolExecutor(max_workers=max(workers, 1))
+    try:
+        yield pool.map(attempt, cases)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def check_names(case_id: str, files: Iterable[Path]) -> None:
@@ -63,12 +75,12 @@ def check_names(case_id: str, files: Iterable[Path]) -> None:
     wanted, todo = "letters of UTF-8", "rename its file"
     name = encodable(case_id)
     if name != case_id:
-        raise DataError(Problem("error", name, "", "a name in another encoding", wanted, todo))
+        raise DataError(problem("a name in another encoding", wanted, todo, case_id=name))
     most = LONGEST_NAME - len(draft_path(Path("-")).name) + 1
     longest = max((len(os.fsencode(path.name)) for path in files), default=0)
     if longest > most:
         found, wanted = f"a name of {longest} bytes for what is written", f"at most {most}"
-        raise DataError(Problem("error", f"{name[:40]}…", "", found, wanted, "shorten its name"))
+        raise DataError(problem(found, wanted, "shorten its name", case_id=f"{name[:40]}…"))
 
 
 def _is_memory(error: Exception) -> bool:

@@ -57,7 +57,7 @@ def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]
     try:
         content = load_json(path)
     except (OSError, ValueError) as reason:
-        todo = "mend it with a text editor or export the data set again"
+        todo = "correct it with a text editor or export the data set again"
         return kind(), [error(f"unreadable JSON ({reason})", "valid JSON", todo, file=path)]
     if not isinstance(content, kind):
         found = f"a JSON {type(content).__name__}"

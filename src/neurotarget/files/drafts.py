@@ -1,18 +1,19 @@
 """Drafts (temporary files next to their target), and the removal of those of killed processes.
 
-The name of a draft says who writes it: `.draft-<machine>-<process>-<name>`. A draft of this machine
-whose process has ended is removed at once. Drafts of other machines and of earlier versions are
-removed after an hour without a write.
+The name of a draft identifies its writer: `.draft-<machine>-<process>-<name>`. A draft of this
+machine whose process has ended is removed at once. Drafts of other machines and of earlier versions
+are removed after an hour without a write.
 """
 
 import functools
-import hashlib
 import os
 import re
 import shutil
 import socket
 from contextlib import suppress
 from pathlib import Path
+
+from neurotarget.files.hashes import hash_of_text
 
 DRAFT = ".draft-"
 ABANDONED_S = 3600.0
@@ -81,4 +82,4 @@ def _machine() -> str:
         numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         numbers = ""
-    return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
+    return hash_of_text(f"{socket.gethostname()} {numbers}", 8)

@@ -1,4 +1,4 @@
-"""Lack of memory, on CPU or in a worker, as an error that says what to do."""
+"""Lack of memory, on CPU or in a worker, as an error with what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ LESS_SHOWN = "close other programs, give fewer cases="
 
 
 @contextmanager
-def breakdowns(going_on: str) -> Iterator[None]:
-    """Raise lack of memory and dead workers as DataError; `going_on` is the command that resumes.
+def breakdowns(resume_command: str) -> Iterator[None]:
+    """Raise lack of memory and dead workers as DataError, with the command that resumes.
 
     Raises:
         DataError: memory did not suffice, or the system killed a DataLoader worker.
@@ -24,7 +24,8 @@ def breakdowns(going_on: str) -> Iterator[None]:
         if isinstance(error, CaseError) or (todo := _todo(error)) is None:
             raise
         raise DataError(
-            f"training: {_reason(error)}; {todo}, close other programs, and go on with: {going_on}"
+            f"training: {_reason(error)}; {todo}, close other programs, and resume with: "
+            f"{resume_command}"
         ) from error
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from unicodedata import normalize
 
 from neurotarget.files.drafts import DRAFT, draft_path
+from neurotarget.files.hashes import digest
 from neurotarget.files.reading import real_path
 from neurotarget.files.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, record_of
-from neurotarget.files.writing import digest, is_ours, is_state, remove
+from neurotarget.files.writing import is_ours, is_state, remove
 from neurotarget.problems import DataError
 
 SHOWN = 5  # file names listed in a message

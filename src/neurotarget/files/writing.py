@@ -1,7 +1,6 @@
 """Atomic writing: a file is written as a draft in its own folder, then renamed into place."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.files.drafts import draft_path, sweep_once
-from neurotarget.files.reading import is_there, opened, real_path
+from neurotarget.files.hashes import digest
+from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.record import NAME_ONLY, record_of
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
@@ -156,7 +156,7 @@ def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     )
 
 
-def at_home(path: Path | str) -> Path:
+def expand_home(path: Path | str) -> Path:
     """Expand `~` and `~<user>`; a path that exists, or an unknown user, is kept as written."""
     path = Path(path)
     if is_there(path):
@@ -166,10 +166,13 @@ def at_home(path: Path | str) -> Path:
     return path
 
 
-def digest(path: Path | str) -> str:
-    """SHA-256 of a file's content; `unread` if it cannot be read (its reader reports that)."""
-    try:
-        with opened(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unread"
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that can be neither written nor made.
+
+    Raises:
+        DataError: it, or the folder that it would be made in, may not be written or is a file.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; name another")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path, PureWindowsPath
 
 from neurotarget.files.reading import is_there
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 
 DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # a Windows drive inside a path
 
@@ -15,10 +15,10 @@ def place(root: Path, text: str) -> Path:
 
     Backslashes separate folders, as on Windows, unless a file with that exact name exists.
     """
-    path = root / at_home(text)
+    path = root / expand_home(text)
     if "\\" not in text or is_there(path):
         return path
-    return root / at_home(PureWindowsPath(text).as_posix())
+    return root / expand_home(PureWindowsPath(text).as_posix())
 
 
 def has_foreign_drive(path: Path) -> bool:

@@ -13,6 +13,7 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
+from neurotarget.shapes import times
 from neurotarget.types import Roi, Target
 
 SHOWN = 5  # names in a message
@@ -137,7 +138,7 @@ def differences(found: State, wanted: State) -> list[str]:
     if spare := [name for name in found if name not in wanted]:
         lines.append(f"{len(spare)} unexpected: {_few(spare)}")
     other = [
-        f"{name} found {_shape(found[name])}, wanted {_shape(tensor)}"
+        f"{name} found {times(found[name].shape)}, wanted {times(tensor.shape)}"
         for name, tensor in wanted.items()
         if name in found and found[name].shape != tensor.shape
     ]
@@ -183,7 +184,3 @@ def _order(value: object) -> list[object]:
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"{', '.join(names[:SHOWN])}{more}"
-
-
-def _shape(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "one number"

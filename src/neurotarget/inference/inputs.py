@@ -3,8 +3,8 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -23,21 +23,14 @@ from neurotarget.data.scans.scratch import Scratch
 from neurotarget.data.scans.volume import SUFFIXES, file_stem
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
-from neurotarget.files.writing import at_home
-from neurotarget.problems import DataError, Problem
+from neurotarget.files.writing import expand_home
+from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Case, Target
 
 log = logging.getLogger(__name__)
 
 DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Net
 OUTPUT = "volumes.tsv"  # marks an output folder of predictions
-
-
-class _Dicom(NamedTuple):
-    """Folder for converted DICOM, and the requested series."""
-
-    scratch: Scratch
-    series: str | None
 
 
 def find_inputs(
@@ -60,8 +53,8 @@ def find_inputs(
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
             several files match.
     """
-    source, contrasts = at_home(source), tuple(contrasts)
-    cases = _find(source, contrasts, _Dicom(scratch, series))
+    source, search = expand_home(source), _Search(tuple(contrasts), scratch, series)
+    cases = search.find(source)
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)
     if series is not None and not is_dicom:
@@ -71,196 +64,175 @@ def find_inputs(
     return cases
 
 
-def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]:
-    if (absent := unfetched(source)) is not None:
-        raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
-    if not source.exists():
-        raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in ENDINGS or any(is_there(source / name) for name in DATA_SETS):
-        return _listed(source, contrasts)
-    if source.is_file():
-        return [_single(source, contrasts)]
-    cases, problems = _in_folder(source, contrasts, dicom)
-    problems += _missing(cases, contrasts) + _repeated(cases)
-    if problems:
-        raise DataError(problems)
-    if not cases:
-        raise DataError(
-            f"input: found no scan in {source}, wanted image files ({' '.join(SUFFIXES)}), a "
-            "subfolder per case, a DICOM series, a BIDS data set (dataset_description.json) or a "
-            "manifest (.csv, .tsv); check the path"
-        )
-    return cases
+@dataclass
+class _Search:
+    """A search for cases with some contrasts; problems are collected."""
 
+    contrasts: tuple[str, ...]
+    scratch: Scratch  # for converted DICOM
+    series: str | None
+    problems: list[Problem] = field(default_factory=list)
 
-def _listed(source: Path, contrasts: tuple[str, ...]) -> list[Case]:
-    wanted = Target(
-        name="input",
-        contrasts=contrasts,
-        labels={"any": (1,)},
-        spacing_mm=(1, 1, 1),
-        patch_vox=(1, 1, 1),
-    )
-    cases = list(read_manifest(source, wanted, images_only=True).cases)
-    if problems := _missing(cases, contrasts):
-        raise DataError(problems)
-    return cases
-
-
-def _single(path: Path, contrasts: tuple[str, ...]) -> Case:
-    if not _is_image(path):
-        raise DataError(
-            f"input: found {path}, wanted one of {' '.join(SUFFIXES)} or a manifest (.csv, .tsv); "
-            "for DICOM give the folder of the series"
-        )
-    if len(contrasts) > 1:
-        raise DataError(
-            f"input: found one file {path}, wanted the contrasts {', '.join(contrasts)}; give a "
-            f"folder with {', '.join(f'<case>_{name}.nii.gz' for name in contrasts)}, or a manifest"
-        )
-    return _case(file_stem(path), {contrasts[0]: path})
-
-
-def _in_folder(
-    folder: Path, contrasts: tuple[str, ...], dicom: _Dicom
-) -> tuple[list[Case], list[Problem]]:
-    folders = _subfolders(folder)
-    if images := _images(folder):
-        if folders:
-            log.warning("input: %d subfolders next to image files are left out", len(folders))
-        return _flat(folder, images, contrasts)
-    is_disc = is_there(folder / INDEX)
-    series = find_series(folder) if is_disc else list_series(folder)
-    lacking = unfetched_slices(folder, is_deep=is_disc)
-    if series or (lacking and (is_disc or not folders)):
-        return [_dicom(folder, series, lacking, contrasts, dicom)], []
-    # next to folders of cases a broken link is a case too
-    cases, problems = [_case(path.name, dict.fromkeys(contrasts, path)) for path in lacking], []
-    for inner in tqdm(folders, "read input folders", unit="case", delay=1):
-        try:
-            case, wrong = _subfolder(inner, contrasts, dicom)
-        except Exception as error:
-            case, wrong = _failing(inner.name, contrasts, error, dicom), []
-        cases += [case] if case else []
-        problems += wrong
-    return cases, problems
-
-
-def _flat(
-    folder: Path, images: list[Path], contrasts: tuple[str, ...]
-) -> tuple[list[Case], list[Problem]]:
-    if len(contrasts) == 1:
-        return [_case(file_stem(path), {contrasts[0]: path}) for path in images], []
-    groups: dict[str, list[Path]] = defaultdict(list)
-    for path in images:
-        groups[_parted(path, contrasts)[0]].append(path)
-    # files named by a contrast alone belong to the case named by the folder
-    named = [(name or real_path(folder).name, paths) for name, paths in groups.items()]
-    pairs = [_matched(name, paths, contrasts) for name, paths in sorted(named)]
-    cases = [case for case, _ in pairs if case.images]
-    if spare := [path.name for path in images if _parted(path, contrasts)[1] is None]:
+    def find(self, source: Path) -> list[Case]:
+        """Find the cases of any kind of source."""
+        if (absent := unfetched(source)) is not None:
+            raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
+        if not source.exists():
+            raise DataError(f"input: no such file or folder: {source}; check the path")
+        if source.suffix.lower() in ENDINGS or any(is_there(source / name) for name in DATA_SETS):
+            cases = self._listed(source)
+            self.problems += self._missing(cases)
+        elif source.is_file():
+            return [self._single(source)]
+        else:
+            cases = self._in_folder(source)
+            self.problems += self._missing(cases) + _repeated(cases)
+        if self.problems:
+            raise DataError(self.problems)
         if not cases:
-            raise DataError(_unnamed(folder, spare, contrasts))
-        log.warning("input: %d files name no contrast and are left out: %s", len(spare), spare[:5])
-    return cases, [problem for _, wrong in pairs for problem in wrong]
-
-
-def _unnamed(folder: Path, names: list[str], contrasts: tuple[str, ...]) -> Problem:
-    by_name = ", ".join(f"<case>_{name}.nii.gz" for name in contrasts)
-    by_number = ", ".join(f"<case>_{number:04d}.nii.gz" for number in range(len(contrasts)))
-    found = f"{len(names)} image files that name no contrast ({', '.join(names[:3])})"
-    todo = "rename them, or give a manifest with a column per contrast"
-    return Problem("error", "", str(folder), found, f"{by_name} or {by_number}", todo)
-
-
-def _subfolder(
-    folder: Path, contrasts: tuple[str, ...], dicom: _Dicom
-) -> tuple[Case | None, list[Problem]]:
-    images = _images(folder)
-    if len(images) == 1 and len(contrasts) == 1:
-        return _case(folder.name, {contrasts[0]: images[0]}), []
-    if images:
-        return _matched(folder.name, images, contrasts)
-    for is_deep, find in ((False, list_series), (True, find_series)):
-        series, lacking = find(folder), unfetched_slices(folder, is_deep=is_deep)
-        if series or lacking:
-            return _dicom(folder, series, lacking, contrasts, dicom), []
-    deeper = next((path for path in sorted(folder.rglob("*")) if _is_image(path)), None)
-    hint = f" (deeper down lies {deeper}: give its folder, or a manifest)" if deeper else ""
-    log.warning("input: no scan in the folder %s; it is left out%s", folder, hint)
-    return None, []
-
-
-def _dicom(
-    folder: Path,
-    series: list[Series],
-    lacking: list[Path],
-    contrasts: tuple[str, ...],
-    dicom: _Dicom,
-) -> Case:
-    name = real_path(folder).name
-    if lacking:  # one file represents all: reading it fails, with the reason
-        log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
-        return _case(name, dict.fromkeys(contrasts, lacking[0]))
-    if len(contrasts) > 1:
-        raise DataError(
-            Problem(
-                "error",
-                folder.name,
-                str(folder),
-                "DICOM files",
-                f"the contrasts {', '.join(contrasts)} in files of their own",
-                "convert the series with dcm2niix and name the contrasts in a manifest",
+            raise DataError(
+                f"input: found no scan in {source}, wanted image files ({' '.join(SUFFIXES)}), a "
+                "subfolder per case, a DICOM series, a BIDS data set (dataset_description.json) or "
+                "a manifest (.csv, .tsv); check the path"
             )
-        )
+        return cases
 
-    def make(path: Path) -> None:
-        convert_series(folder, series, path, case_id=name, wanted=dicom.series)
+    def _listed(self, source: Path) -> list[Case]:
+        one = (1, 1, 1)
+        wanted = Target("input", self.contrasts, {"any": (1,)}, spacing_mm=one, patch_vox=one)
+        return list(read_manifest(source, wanted, images_only=True).cases)
 
-    return _case(name, {contrasts[0]: dicom.scratch.plan(make)})
+    def _single(self, path: Path) -> Case:
+        if not _is_image(path):
+            raise DataError(
+                f"input: found {path}, wanted one of {' '.join(SUFFIXES)} or a manifest (.csv, "
+                ".tsv); for DICOM give the folder of the series"
+            )
+        if len(self.contrasts) > 1:
+            names = ", ".join(f"<case>_{name}.nii.gz" for name in self.contrasts)
+            raise DataError(
+                f"input: found one file {path}, wanted the contrasts {', '.join(self.contrasts)}; "
+                f"give a folder with {names}, or a manifest"
+            )
+        return _case(file_stem(path), {self.contrasts[0]: path})
 
+    def _in_folder(self, folder: Path) -> list[Case]:
+        folders = _subfolders(folder)
+        if images := _images(folder):
+            if folders:
+                log.warning("input: %d subfolders next to image files are left out", len(folders))
+            return self._flat(folder, images)
+        is_disc = is_there(folder / INDEX)
+        series = find_series(folder) if is_disc else list_series(folder)
+        lacking = unfetched_slices(folder, is_deep=is_disc)
+        if series or (lacking and (is_disc or not folders)):
+            return [self._dicom(folder, series, lacking)]
+        # next to folders of cases a broken link is a case too
+        cases = [_case(path.name, dict.fromkeys(self.contrasts, path)) for path in lacking]
+        for inner in tqdm(folders, "read input folders", unit="case", delay=1):
+            try:
+                case = self._subfolder(inner)
+            except Exception as reason:
+                case = self._failing(inner.name, reason)
+            cases += [case] if case else []
+        return cases
 
-def _failing(name: str, contrasts: tuple[str, ...], error: Exception, dicom: _Dicom) -> Case:
-    """A case whose conversion fails, so that the error is reported when it is its turn."""
+    def _flat(self, folder: Path, images: list[Path]) -> list[Case]:
+        if len(self.contrasts) == 1:
+            return [_case(file_stem(path), {self.contrasts[0]: path}) for path in images]
+        groups: dict[str, list[Path]] = defaultdict(list)
+        for path in images:
+            groups[self._parted(path)[0]].append(path)
+        # files named by a contrast alone belong to the case named by the folder
+        named = [(name or real_path(folder).name, paths) for name, paths in groups.items()]
+        cases = [self._matched(name, paths) for name, paths in sorted(named)]
+        cases = [case for case in cases if case.images]
+        if spare := [path.name for path in images if self._parted(path)[1] is None]:
+            if not cases:
+                raise DataError(self._unnamed(folder, spare))
+            log.warning(
+                "input: %d files name no contrast and are left out: %s", len(spare), spare[:5]
+            )
+        return cases
 
-    def fail(path: Path) -> None:  # noqa: ARG001
-        raise as_data_error(error, name)
+    def _unnamed(self, folder: Path, names: list[str]) -> Problem:
+        by_name = ", ".join(f"<case>_{name}.nii.gz" for name in self.contrasts)
+        numbers = range(len(self.contrasts))
+        by_number = ", ".join(f"<case>_{number:04d}.nii.gz" for number in numbers)
+        found = f"{len(names)} image files that name no contrast ({', '.join(names[:3])})"
+        todo = "rename them, or give a manifest with a column per contrast"
+        return error(found, f"{by_name} or {by_number}", todo, file=folder)
 
-    return _case(name, dict.fromkeys(contrasts, dicom.scratch.plan(fail)))
+    def _subfolder(self, folder: Path) -> Case | None:
+        images = _images(folder)
+        if len(images) == 1 and len(self.contrasts) == 1:
+            return _case(folder.name, {self.contrasts[0]: images[0]})
+        if images:
+            return self._matched(folder.name, images)
+        for is_deep, find in ((False, list_series), (True, find_series)):
+            series, lacking = find(folder), unfetched_slices(folder, is_deep=is_deep)
+            if series or lacking:
+                return self._dicom(folder, series, lacking)
+        deeper = next((path for path in sorted(folder.rglob("*")) if _is_image(path)), None)
+        hint = f" (deeper down lies {deeper}: give its folder, or a manifest)" if deeper else ""
+        log.warning("input: no scan in the folder %s; it is left out%s", folder, hint)
+        return None
 
+    def _dicom(self, folder: Path, series: list[Series], lacking: list[Path]) -> Case:
+        name = real_path(folder).name
+        if lacking:  # one file represents all: reading it fails, with the reason
+            log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
+            return _case(name, dict.fromkeys(self.contrasts, lacking[0]))
+        if len(self.contrasts) > 1:
+            wanted = f"the contrasts {', '.join(self.contrasts)} in files of their own"
+            todo = "convert the series with dcm2niix and name the contrasts in a manifest"
+            raise DataError(error("DICOM files", wanted, todo, case_id=folder.name, file=folder))
 
-def _matched(
-    name: str, paths: list[Path], contrasts: tuple[str, ...]
-) -> tuple[Case, list[Problem]]:
-    """The case of a group of files, each assigned to the contrast in its name."""
-    found: dict[str, list[Path]] = {contrast: [] for contrast in contrasts}
-    for path in paths:
-        if (contrast := _parted(path, contrasts)[1]) is not None:
-            found[contrast].append(path)
-    problems = [
-        Problem(
-            "error",
-            name,
-            "",
-            f"{len(some)} files for {contrast} ({', '.join(path.name for path in some)})",
-            "one file per contrast",
-            "move the others away, or give a manifest",
-        )
-        for contrast, some in found.items()
-        if len(some) > 1
-    ]
-    return _case(name, {contrast: some[0] for contrast, some in found.items() if some}), problems
+        def make(path: Path) -> None:
+            convert_series(folder, series, path, case_id=name, wanted=self.series)
 
+        return _case(name, {self.contrasts[0]: self.scratch.plan(make)})
 
-def _parted(path: Path, contrasts: tuple[str, ...]) -> tuple[str, str | None]:
-    """Case name and contrast in a file name; the contrast is None if the name has none."""
-    stem = file_stem(path)
-    for ending, contrast in _endings(contrasts).items():
-        if stem.casefold() == ending:
-            return "", contrast
-        if stem.casefold().endswith(f"_{ending}"):
-            return stem[: -len(ending) - 1], contrast
-    return stem, None
+    def _failing(self, name: str, reason: Exception) -> Case:
+        """A case whose conversion fails, so that the error is reported when it is its turn."""
+
+        def fail(path: Path) -> None:  # noqa: ARG001
+            raise as_data_error(reason, name)
+
+        return _case(name, dict.fromkeys(self.contrasts, self.scratch.plan(fail)))
+
+    def _matched(self, name: str, paths: list[Path]) -> Case:
+        """The case of a group of files, each assigned to the contrast in its name."""
+        found: dict[str, list[Path]] = {contrast: [] for contrast in self.contrasts}
+        for path in paths:
+            if (contrast := self._parted(path)[1]) is not None:
+                found[contrast].append(path)
+        todo = "move the others away, or give a manifest"
+        for contrast, several in found.items():
+            if len(several) > 1:
+                names = ", ".join(path.name for path in several)
+                count = f"{len(several)} files for {contrast} ({names})"
+                self.problems.append(error(count, "one file per contrast", todo, case_id=name))
+        return _case(name, {contrast: files[0] for contrast, files in found.items() if files})
+
+    def _parted(self, path: Path) -> tuple[str, str | None]:
+        """Case name and contrast in a file name; the contrast is None if the name has none."""
+        stem = file_stem(path)
+        for ending, contrast in _endings(self.contrasts).items():
+            if stem.casefold() == ending:
+                return "", contrast
+            if stem.casefold().endswith(f"_{ending}"):
+                return stem[: -len(ending) - 1], contrast
+        return stem, None
+
+    def _missing(self, cases: Iterable[Case]) -> list[Problem]:
+        wanted = f"the contrasts {', '.join(self.contrasts)}"
+        todo = "add the files, or move the case away"
+        return [
+            error(f"no {', '.join(absent)} image", wanted, todo, case_id=case.case_id)
+            for case in cases
+            if (absent := [name for name in self.contrasts if name not in case.images])
+        ]
 
 
 def _endings(contrasts: tuple[str, ...]) -> dict[str, str]:
@@ -274,33 +246,16 @@ def _endings(contrasts: tuple[str, ...]) -> dict[str, str]:
     return dict(sorted(endings.items(), key=lambda item: -len(item[0])))
 
 
-def _missing(cases: Iterable[Case], contrasts: tuple[str, ...]) -> list[Problem]:
-    return [
-        Problem(
-            "error",
-            case.case_id,
-            "",
-            f"no {', '.join(absent)} image",
-            f"the contrasts {', '.join(contrasts)}",
-            "add the files, or move the case away",
-        )
-        for case in cases
-        if (absent := [contrast for contrast in contrasts if contrast not in case.images])
-    ]
-
-
 def _repeated(cases: Iterable[Case]) -> list[Problem]:
     groups: dict[str, list[str]] = defaultdict(list)
     for case in cases:
         groups[case.case_id] += [path.name for path in case.images.values()][:1]
     return [
-        Problem(
-            "error",
-            name,
-            "",
+        error(
             f"{len(files)} files of one name ({', '.join(files)})",
             "one name per case, as outputs are named after it",
             "rename one",
+            case_id=name,
         )
         for name, files in groups.items()
         if len(files) > 1

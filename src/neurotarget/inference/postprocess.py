@@ -17,12 +17,11 @@ from jaxtyping import Integer
 from numpy import ndarray
 from scipy import ndimage
 
+from neurotarget.pieces import CORNERS
 from neurotarget.shapes import Mask
 
 ClassMap = Integer[ndarray, "I J K"]
 Box = tuple[slice, ...]
-
-CORNERS = np.ones((3, 3, 3), dtype=bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.inference.postprocess import CORNERS, ClassMap, Postprocessing
+from neurotarget.inference.postprocess import ClassMap, Postprocessing
 from neurotarget.metrics.surface import hd95_mm, surface_distances
+from neurotarget.pieces import CORNERS
 from neurotarget.types import Triple
 
 Cases = Float[ndarray, " N"]
@@ -264,7 +265,10 @@ def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
 
 
 def _hd95(
-    examples: Sequence[Example], changed: Sequence[ClassMap], number: int, last: int
+    examples: Sequence[Example],
+    changed: Sequence[Integer[ndarray, "_ _ _"]],
+    number: int,
+    last: int,
 ) -> tuple[float, float]:
     """Mean HD95 of a class before and after, mm, over the cases with both values."""
     found = []

@@ -1,7 +1,5 @@
 """Prediction of many cases into a folder: label maps and volumes.tsv; finished cases are kept."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -12,6 +10,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove
 from neurotarget.inference.ledger import Ledger, Outcome
@@ -24,6 +23,7 @@ from neurotarget.inference.prediction_folder import (
     refuse_inputs,
 )
 from neurotarget.inference.segment import Predictor, save_labels, save_probabilities
+from neurotarget.problems import some
 from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,7 @@ class _Job(NamedTuple):
     def made_from(self, case: Case) -> str:
         """Hash of the scan's content and of everything that affects a prediction."""
         images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
-        text = json.dumps({**self.settings, "images": images}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_of_value({**self.settings, "images": images}, 16)
 
 
 def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:
@@ -110,12 +109,11 @@ def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome
         else:
             changed.append(case.case_id)
     if changed:
-        names = ", ".join(changed[:SHOWN]) + (", …" if len(changed) > SHOWN else "")
         log.warning(
             "%d finished cases were made from another scan or with other settings, and are "
             "predicted again: %s",
             len(changed),
-            names,
+            some(changed, SHOWN),
         )
     return kept
 

@@ -6,7 +6,7 @@ from glob import escape
 from pathlib import Path
 
 from neurotarget.files.ownership import refuse_foreign, refuse_twins
-from neurotarget.files.reading import load_json, read_text, real_path
+from neurotarget.files.reading import read_plain, read_text, real_path
 from neurotarget.files.writing import write_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.segment import probability_path
@@ -109,16 +109,11 @@ def older_predictions(folder: Path) -> list[Path] | None:
         return ours
     for case_id in (line.partition("\t")[0] for line in lines):
         maps = folder.glob(f"{escape(case_id)}_*_probability.nii.gz")
-        ours += [one for one in (folder / f"{case_id}.nii.gz", *maps) if _is_older(one, written_ns)]
+        files = [one for one in (folder / f"{case_id}.nii.gz", *maps) if one.is_file()]
+        ours += [one for one in files if one.stat().st_mtime_ns <= written_ns]
     return [*ours, table]
 
 
-def _is_older(path: Path, time_ns: int) -> bool:
-    return path.is_file() and path.stat().st_mtime_ns <= time_ns
-
-
 def _weights_of(path: Path) -> str | None:
-    try:
-        return str(load_json(path)["weights"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    weights = read_plain(path).get("weights")
+    return None if weights is None else str(weights)

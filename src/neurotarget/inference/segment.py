@@ -22,13 +22,14 @@ from neurotarget.data.batches.prepare import (
 )
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
-from neurotarget.data.scans.stored import GUESSED
+from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.pieces import CORNERS
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Target
 
@@ -218,14 +219,10 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
             flags.append(f"{name}: {volume:.0f} mm3 is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(mask):
             flags.append(f"{name}: touches the edge of the region of interest")
-        if (pieces := _pieces(mask)) > 1:
+        if (pieces := ndimage.label(mask, structure=CORNERS)[1]) > 1:
             flags.append(f"{name}: {pieces} pieces")
     return tuple(flags)
 
 
 def _touches_edge(mask: ndarray) -> bool:
     return any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1))
-
-
-def _pieces(mask: ndarray) -> int:
-    return int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])

@@ -18,12 +18,12 @@ from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shi
 from neurotarget.maps.gre_echoes import (
     empty_problems,
     grid_problems,
-    grid_words,
+    grid_texts,
     polar,
     read_echoes,
 )
 from neurotarget.physics.phase import to_radians
-from neurotarget.problems import DataError, Problem, error
+from neurotarget.problems import DataError, Problem, error, errors_of
 from neurotarget.types import Triple
 
 MOST_TE_S = 0.5  # later there is no signal; larger numbers are times in ms
@@ -96,7 +96,7 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         problems += wrong
     mask, wrong = _mask(acquisition, first)
     problems += wrong
-    errors = _errors(problems)
+    errors = errors_of(problems)
     if errors or first is None or b0 is None:
         raise DataError(errors)
     warnings = dict.fromkeys(f"{problem.found} ({problem.todo})" for problem in problems)
@@ -127,16 +127,13 @@ def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], l
     if first is not None and first.is_placed:
         problems += grid_problems(acquisition.case_id, first, read)
     magnitudes, phases = read.values()
-    if acquisition.is_complex and not _errors(problems):
+    if acquisition.is_complex and not errors_of(problems):
         magnitudes, phases, wrong = polar(acquisition.case_id, magnitudes, phases)
         problems += wrong
-    if first is not None and first.is_placed and not (acquisition.is_complex and _errors(problems)):
+    is_unread = acquisition.is_complex and errors_of(problems)
+    if first is not None and first.is_placed and not is_unread:
         problems += empty_problems(acquisition.case_id, magnitudes)
     return magnitudes, phases, problems
-
-
-def _errors(problems: Sequence[Problem]) -> list[Problem]:
-    return [problem for problem in problems if problem.level == "error"]
 
 
 def te_problems(
@@ -223,14 +220,14 @@ def _mask(
         return None, []
     case_id, file = acquisition.case_id, str(acquisition.mask)
     volume, problems = inspect_volume(acquisition.mask, case_id=case_id)
-    if volume is None or _errors(problems):
+    if volume is None or errors_of(problems):
         return None, problems
     mask = volume.array > 0
     if not mask.any():
         found, todo = "an empty mask", "draw it, or leave it out: one is made from the magnitude"
         return None, [error(found, "voxels above 0", todo, case_id=case_id, file=file)]
     if first is not None and first.is_placed and not same_grid(first, volume):
-        there, here = grid_words(volume, first)
+        there, here = grid_texts(volume, first)
         found, wanted = f"a mask on a grid of {there}", f"the scan's, {here}"
         todo = "resample the mask to the scan, or leave it out"
         return None, [error(found, wanted, todo, case_id=case_id, file=file)]

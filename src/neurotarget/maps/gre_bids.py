@@ -13,12 +13,12 @@ from typing import NamedTuple
 from neurotarget.data.cases.bids_files import BidsFile, list_bids
 from neurotarget.data.reading_results import whole_number
 from neurotarget.data.scans.formats import read_grid
-from neurotarget.data.scans.stored import corners_apart
+from neurotarget.data.scans.scan_report import corners_apart
 from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem
-from neurotarget.files.reading import load_json
+from neurotarget.files.reading import read_plain
 from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.maps.gre_sidecars import echo_times, field_strength, metadata, read_sidecars
-from neurotarget.problems import DataError, Problem, error, some, warning
+from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
@@ -41,18 +41,6 @@ class _Defaults(NamedTuple):
 
     field_t: float | None
     b0: Triple | None
-
-
-def find_acquisitions(folder: Path, *, suffix: str | None = None) -> list[Acquisition]:
-    """Gradient-echo scans of a BIDS folder.
-
-    Raises:
-        DataError: a list of all problems of names and sidecars, or there is no such scan.
-    """
-    found = scan_acquisitions(folder, suffix=suffix)
-    if errors := [problem for problem in found.problems if problem.level == "error"]:
-        raise DataError(errors)
-    return found.acquisitions
 
 
 def scan_acquisitions(
@@ -211,11 +199,10 @@ def _derived(root: Path) -> list[BidsFile]:
 
 def is_own(folder: Path) -> bool:
     """Whether the description of a folder of derivatives names neurotarget."""
+    makers = read_plain(folder / "dataset_description.json").get("GeneratedBy") or []
     try:
-        about = load_json(folder / "dataset_description.json")
-        makers = about.get("GeneratedBy") or []
         return any(str(maker.get("Name", "")).startswith(OWN) for maker in makers)
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (AttributeError, TypeError):  # written by hand in another form
         return False
 
 

@@ -50,7 +50,7 @@ def grid_problems(
     for kind, volumes in read.items():
         other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
         if other is not None:
-            there, here = grid_words(other, first)
+            there, here = grid_texts(other, first)
             found = f"{kind} on a grid of {there}"
             wanted = f"the grid of the first echo's {one}, {here}"
             todo = f"export {one} and {other_kind} of one scan, without resampling either"
@@ -68,7 +68,7 @@ def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
     return [error(found, "signal", todo, case_id=case_id)]
 
 
-def grid_words(one: Volume, other: Volume) -> tuple[str, str]:
+def grid_texts(one: Volume, other: Volume) -> tuple[str, str]:
     """Descriptions of two grids: sides and spacing; if equal, axes and position too."""
     sizes = tuple(_voxels(volume) for volume in (one, other))
     if sizes[0] != sizes[1]:

@@ -61,7 +61,7 @@ def echo_times(
         if len({round(value, 7) for value in known}) > 1:
             first, second = kinds
             found = f"EchoTime {known[0]:g} s for {first} and {known[1]:g} s for {second}{which}"
-            return (), [error(found, "one time", "mend the sidecars", case_id=case_id)]
+            return (), [error(found, "one time", "correct the sidecars", case_id=case_id)]
         te_s.append(known[0])
     todo = "write EchoTime in seconds into the sidecars (0.004 for 4 ms)"
     return tuple(te_s), te_problems(case_id, te_s, todo)
@@ -79,7 +79,7 @@ def field_strength(
     ):
         if len(values) > 1:
             found = f"{name} of {', '.join(f'{value:g}' for value in sorted(values))} {unit}"
-            wanted, todo = "one of all echoes", "mend the sidecars"
+            wanted, todo = "one of all echoes", "correct the sidecars"
             return 0.0, [error(found, wanted, todo, case_id=case_id)]
     stated = next(iter(nominal), given_t)
     measured = next(iter(tuned)) / MHZ_PER_T if tuned else None
@@ -88,7 +88,7 @@ def field_strength(
         return 0.0, [error("no field strength", "one in T", todo, case_id=case_id)]
     if None not in (stated, measured) and abs(measured - stated) > APART * measured:
         found = f"{stated:g} T but a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
-        return 0.0, [error(found, "numbers that agree", "mend the sidecar", case_id=case_id)]
+        return 0.0, [error(found, "numbers that agree", "correct the sidecar", case_id=case_id)]
     field_t = stated if measured is None else round(measured, 4)
     return field_t, field_problems(case_id, field_t)
 

@@ -86,16 +86,16 @@ def score_case(
     if truth is not None and pred is not None:
         truth, pred, ignored = same_ignored(target, truth, pred)
     scores = _alone(pred, target, affine, oriented=oriented)
-    for found in scores.values():
-        found["failed"] = float(pred is None)
+    for values in scores.values():
+        values["failed"] = float(pred is None)
     if truth is not None:
-        for label, found in _alone(truth, target, affine, oriented=oriented).items():
-            scores[label] |= {f"reference_{metric}": value for metric, value in found.items()}
+        for label, values in _alone(truth, target, affine, oriented=oriented).items():
+            scores[label] |= {f"reference_{metric}": value for metric, value in values.items()}
         _compare(scores, truth, pred, target, spacing_mm, ignored)
         _add_own(scores, own, truth, pred, spacing_mm, case.case_id)
         _add_borders(scores, truth, target)
-    for label, found in further_scores(truth, further, target, affine, pred=pred).items():
-        scores[label] |= found
+    for label, values in further_scores(truth, further, target, affine, pred=pred).items():
+        scores[label] |= values
     _add_sides(scores, further, target, affine, oriented=oriented)
     return _rows(case, scores, split, target, {name: metric.unit for name, metric in own.items()})
 
@@ -112,13 +112,13 @@ def measure_case(
 ) -> list[Row]:
     """Return the rows of a reference and of further raters without a prediction."""
     scores = {
-        label: {f"reference_{metric}": value for metric, value in found.items()}
-        for label, found in _alone(truth, target, affine, oriented=oriented).items()
+        label: {f"reference_{metric}": value for metric, value in values.items()}
+        for label, values in _alone(truth, target, affine, oriented=oriented).items()
     }
     if truth is not None:
         _add_borders(scores, truth, target)
-    for label, found in further_scores(truth, further, target, affine, alone=True).items():
-        scores[label] |= found
+    for label, values in further_scores(truth, further, target, affine, alone=True).items():
+        scores[label] |= values
     _add_sides(scores, further, target, affine, oriented=oriented)
     return _rows(case, scores, split, target)
 
@@ -135,15 +135,11 @@ def _rows(
     units |= {f"mean_{name}": unit for name, unit in target.units.items()}
     units |= {f"reference_mean_{name}": unit for name, unit in target.units.items()}
 
-    def plain(metric: str) -> str:
-        return metric.partition("@")[0]
-
+    who = (case.case_id, case.subject_id, split)
     return [
-        Row(
-            case.case_id, case.subject_id, split, label, metric, found[metric], units[plain(metric)]
-        )
-        for label, found in scores.items()
-        for metric in sorted(found, key=lambda one: ("@" in one, order.get(one, len(order))))
+        Row(*who, label, metric, values[metric], units[metric.partition("@")[0]])
+        for label, values in scores.items()
+        for metric in sorted(values, key=lambda one: ("@" in one, order.get(one, len(order))))
     ]
 
 
@@ -173,12 +169,12 @@ def _alone(
 
 def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) -> Scores:
     """Whether left and right labels are swapped, by the affine."""
-    found = {}
+    crossed = {}
     for pair in target.pairs:
         box = union(*(boxes[label] for label in pair))
         sides = (classes[box] == _number(label, target) for label in pair)
-        found |= dict.fromkeys(pair, swapped_in_space(*sides, affine))
-    return found
+        crossed |= dict.fromkeys(pair, swapped_in_space(*sides, affine))
+    return crossed
 
 
 def _add_sides(
@@ -190,8 +186,8 @@ def _add_sides(
     oriented: bool,
 ) -> None:
     """Add whether further raters have swapped left and right."""
-    for name, drawn in further.raters.items() if oriented else ():
-        crossed = _crossed(drawn, label_boxes(drawn, target), target, affine)
+    for name, classes in further.raters.items() if oriented else ():
+        crossed = _crossed(classes, label_boxes(classes, target), target, affine)
         for label, value in crossed.items():
             scores[label][f"reference_swapped@{name}"] = value
 
@@ -217,16 +213,16 @@ def _compare(
 ) -> None:
     """Add the metrics of a prediction against its reference."""
     if pred is None:
-        for found in scores.values():
-            found |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
+        for values in scores.values():
+            values |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
         return
     known = [label_boxes(classes, target) for classes in (truth, pred)]
-    for number, (label, found) in enumerate(scores.items(), start=1):
+    for number, (label, values) in enumerate(scores.items(), start=1):
         box = union(*(boxes[label] for boxes in known))
         box = box if ignored is None else wider(box)
         masks = (truth[box] == number, pred[box] == number)
         distances = surface_distances(*masks, spacing_mm, None if ignored is None else ignored[box])
-        found |= _compared(*masks, found, distances, target.surface_tolerance_mm)
+        values |= _compared(*masks, values, distances, target.surface_tolerance_mm)
     for pair in target.pairs:
         box = union(*(boxes[label] for boxes in known for label in pair))
         numbers = [_number(label, target) for label in pair]
@@ -246,11 +242,11 @@ def _add_own(
     case_id: str,
 ) -> None:
     """Add scores of the user's own, of masks on the whole grid."""
-    for number, (label, found) in enumerate(scores.items(), start=1) if own else ():
+    for number, (label, values) in enumerate(scores.items(), start=1) if own else ():
         for name, metric in own.items():
             masks = () if pred is None else (truth == number, pred == number)
             where = f"{case_id}, {label}"
-            found[name] = own_score(name, metric, *masks, spacing_mm=spacing_mm, where=where)
+            values[name] = own_score(name, metric, *masks, spacing_mm=spacing_mm, where=where)
 
 
 def _compared(

@@ -12,11 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
-
-from neurotarget.shapes import Mask
-from neurotarget.types import Triple
 
 # For each configuration of eight voxels, the first of which is outside: the normals of its at most
 # four triangles, as absolute components times 8. A configuration and its inverse have equal
@@ -41,6 +38,8 @@ TRIANGLES = """
 111,111,111 111,202,202 111,111 111,220,220 111,111 111,111 111
 """
 
+Region = Bool[ndarray, "*axes"]  # a mask in 2D or 3D
+
 
 class Elements(NamedTuple):
     """Positions of the elements, in voxels (corner i is between voxels i − 1 and i), and sizes."""
@@ -49,7 +48,9 @@ class Elements(NamedTuple):
     sizes: Float[ndarray, " E"]  # mm², or mm for masks in 2D
 
 
-def surface_elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None = None) -> Elements:
+def surface_elements(
+    mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None = None
+) -> Elements:
     """Return the elements of a 2D or 3D mask; outside the array is outside the mask.
 
     A corner that touches an `ignored` voxel has none, as the mask may extend into it.
@@ -62,7 +63,7 @@ def surface_elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None = None
     return Elements(np.argwhere(is_surface), sizes[code[is_surface]])
 
 
-def _codes(mask: Mask) -> Integer[ndarray, "..."]:
+def _codes(mask: Region) -> Integer[ndarray, "..."]:
     """Configuration of the voxels at each corner as a binary number; the last voxel is bit 0."""
     code = np.zeros([side + 1 for side in mask.shape], dtype=np.uint8)
     voxels = mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8)

@@ -15,8 +15,8 @@ Boxes = dict[str, Box | None]
 
 def label_boxes(classes: ClassMap, target: Target) -> Boxes:
     """Return the bounding box of every label, found in one pass; None for an absent label."""
-    found = find_objects(classes, max_label=target.num_labels - 1)
-    return dict(zip(target.labels, found, strict=True))
+    boxes = find_objects(classes, max_label=target.num_labels - 1)
+    return dict(zip(target.labels, boxes, strict=True))
 
 
 def same_ignored(

@@ -54,16 +54,16 @@ def own_score(
     NaN where there are no masks, both are empty or the score is not finite.
 
     Raises:
-        DataError: the function raises, or returns no number; `where` says for what.
+        DataError: the function raises, or returns no number; `where` names the case and label.
     """
     if not any(mask.any() for mask in masks):
         return math.nan
     try:
-        found = float(metric.score(*masks, spacing_mm))
+        score = float(metric.score(*masks, spacing_mm))
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(
             f"metrics.{name}: found an error in {where} ({reason}), wanted a number from "
-            "(reference, predicted, spacing_mm), NaN where it is undefined; mend the function"
+            "(reference, predicted, spacing_mm), NaN where it is undefined; correct the function"
         ) from error
-    return found if math.isfinite(found) else math.nan
+    return score if math.isfinite(score) else math.nan

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from jaxtyping import Float, Num
+from jaxtyping import Float, Integer, Num
 from numpy import ndarray
 
 from neurotarget.metrics.intensity import mean_inside
@@ -13,6 +13,8 @@ from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored,
 from neurotarget.metrics.overlap import dice
 from neurotarget.metrics.volume_error import volume_mm3, voxel_mm3
 from neurotarget.types import Target
+
+Box = Integer[ndarray, "P Q R"]  # of a class map
 
 Scan = Num[ndarray, "I J K"]
 Scores = dict[str, dict[str, float]]  # label → metric → value
@@ -57,7 +59,7 @@ def further_scores(
     if not alone:
         _add_prediction(scores, pred, further, target)
     maps = {"": truth} if truth is not None else {}
-    maps |= {f"@{name}": drawn for name, drawn in further.raters.items()}
+    maps |= {f"@{name}": classes_of for name, classes_of in further.raters.items()}
     for name, classes in maps.items():
         _add_means(scores, f"reference_mean_{{}}{name}", classes, further, target)
         if name:
@@ -70,12 +72,12 @@ def further_scores(
 
 def _cut(
     truth: ClassMap | None, pred: ClassMap | None, further: Further, target: Target
-) -> tuple[ClassMap | None, ClassMap | None, Further]:
+) -> tuple[Box | None, Box | None, Further]:
     """Crop all arrays to the box of all labels, to speed up later steps."""
     maps = [one for one in (truth, pred, *further.raters.values()) if one is not None]
     box = union(*(box for one in maps for box in label_boxes(one, target).values()))
     inside = (None if one is None else one[box] for one in (truth, pred))
-    raters = {name: drawn[box] for name, drawn in further.raters.items()}
+    raters = {name: classes[box] for name, classes in further.raters.items()}
     scans = {name: scan[box] for name, scan in further.scans.items()}
     return *inside, Further(raters, scans)
 
@@ -84,9 +86,9 @@ def _add_prediction(
     scores: Scores, pred: ClassMap | None, further: Further, target: Target
 ) -> None:
     _add_means(scores, "mean_{}", pred, further, target)
-    for name, drawn in further.raters.items():
-        found = dict.fromkeys(scores, 0.0) if pred is None else _dice(drawn, pred, target)
-        for label, value in found.items():
+    for name, theirs in further.raters.items():
+        by_label = dict.fromkeys(scores, 0.0) if pred is None else _dice(theirs, pred, target)
+        for label, value in by_label.items():
             scores[label][f"dice@{name}"] = value
 
 
@@ -97,8 +99,8 @@ def _add_means(
     boxes = dict.fromkeys(target.labels) if classes is None else label_boxes(classes, target)
     for contrast, scan in further.scans.items():
         for number, (label, box) in enumerate(boxes.items(), start=1):
-            found = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
-            scores[label][metric.format(contrast)] = found
+            mean = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
+            scores[label][metric.format(contrast)] = mean
 
 
 def _add_volumes(
@@ -114,8 +116,8 @@ def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
     """Dice of each label of two maps, without the voxels that either ignores."""
     one, other, _ = same_ignored(target, one, other)
     both = [label_boxes(classes, target) for classes in (one, other)]
-    found = {}
+    by_label = {}
     for number, label in enumerate(target.labels, start=1):
         box = union(*(boxes[label] for boxes in both))
-        found[label] = dice(one[box] == number, other[box] == number)
-    return found
+        by_label[label] = dice(one[box] == number, other[box] == number)
+    return by_label

@@ -20,9 +20,7 @@ from numpy import ndarray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from neurotarget.metrics.elements import Elements, surface_elements
-from neurotarget.shapes import Mask
-from neurotarget.types import Triple
+from neurotarget.metrics.elements import Elements, Region, surface_elements
 
 # float32 affines have a rounding error of 1e-7; distances equal to the tolerance must count
 SLACK_MM = 1e-4
@@ -44,7 +42,7 @@ class SurfaceDistances(NamedTuple):
 
 
 def surface_distances(
-    truth: Mask, pred: Mask, spacing_mm: Triple, ignored: Mask | None = None
+    truth: Region, pred: Region, spacing_mm: tuple[float, ...], ignored: Region | None = None
 ) -> SurfaceDistances:
     """Measure the distances between two surfaces in both directions, in mm.
 
@@ -73,17 +71,17 @@ def surface_distances(
     )
 
 
-def _elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None) -> Elements:
+def _elements(mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None) -> Elements:
     """Elements of a mask, computed in its own bounding box."""
     box = _bounding_box(mask)
     if ignored is not None:  # an ignored neighbour may be one voxel outside the box
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-    found = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
-    return found._replace(places=found.places + [side.start for side in box])
+    elements = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
+    return elements._replace(places=elements.places + [side.start for side in box])
 
 
 def _nearest_mm(
-    first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: Triple
+    first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: tuple[float, ...]
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " P"]]:
     """Distance of each position to the nearest of the other set, in both directions."""
     start = np.minimum(first.min(axis=0), second.min(axis=0))

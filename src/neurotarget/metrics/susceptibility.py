@@ -23,23 +23,23 @@ def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
     NaN where the mask is empty or the truth constant.
     Source: Langkammer et al. 2018, doi:10.1002/mrm.26830.
     """
-    found, true = _centred(chi_ppm, truth_ppm, mask)
+    estimated, true = _centred(chi_ppm, truth_ppm, mask)
     size = float((true**2).sum())
-    return 100 * math.sqrt(float(((found - true) ** 2).sum()) / size) if size else math.nan
+    return 100 * math.sqrt(float(((estimated - true) ** 2).sum()) / size) if size else math.nan
 
 
 def correlation(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
     """Return Pearson's r over the voxels of the mask; NaN where a map is constant."""
-    found, true = _centred(chi_ppm, truth_ppm, mask)
-    size = math.sqrt(float((found**2).sum()) * float((true**2).sum()))
-    return float((found * true).sum()) / size if size else math.nan
+    estimated, true = _centred(chi_ppm, truth_ppm, mask)
+    size = math.sqrt(float((estimated**2).sum()) * float((true**2).sum()))
+    return float((estimated * true).sum()) / size if size else math.nan
 
 
 def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
     """Return the least-squares slope of the map on the truth; below 1 is too little contrast."""
-    found, true = _centred(chi_ppm, truth_ppm, mask)
+    estimated, true = _centred(chi_ppm, truth_ppm, mask)
     size = float((true**2).sum())
-    return float((found * true).sum()) / size if size else math.nan
+    return float((estimated * true).sum()) / size if size else math.nan
 
 
 def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
@@ -89,5 +89,5 @@ def _centred(
         )
     if not mask.any():
         return np.zeros(0), np.zeros(0)
-    found, true = (one[mask].astype(np.float64) for one in (chi_ppm, truth_ppm))
-    return found - found.mean(), true - true.mean()
+    estimated, true = (one[mask].astype(np.float64) for one in (chi_ppm, truth_ppm))
+    return estimated - estimated.mean(), true - true.mean()

@@ -5,17 +5,18 @@ from typing import ClassVar
 
 from torch import nn
 
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Feature, Image, Inner, Levels, Logits, times
 from neurotarget.types import TripleVox
 
 
 class Backbone(nn.Module):
     """A network from (B, C, I, J, K) to (B, L, I, J, K), or to a list of levels in training.
 
-    Subclasses are built as `Net(in_channels, num_labels, *, …)`, with `patch_vox` where weights
-    depend on the input size. They set `stride` if sides must be multiples of it, `needs_spread` if
-    their norm needs more than one voxel in the coarsest grid, `margin_vox` for the voxels lost at
-    each face without padding, and `deep_supervision` if they return coarser levels in training.
+    Subclasses are built as `Net(in_channels, num_labels, *, …)`, the numbers of contrasts and of
+    classes with background, with `patch_vox` where weights depend on the input size. They
+    implement `score`, and set `stride` if sides must be multiples of it, `needs_spread` if their
+    norm needs more than one voxel in the coarsest grid, `margin_vox` for the voxels lost at each
+    face without padding, and `deep_supervision` if they return coarser levels in training.
     """
 
     stride: TripleVox = (1, 1, 1)
@@ -23,6 +24,28 @@ class Backbone(nn.Module):
     margin_vox: int = 0
     deep_supervision: bool = False
     pretrained_with: ClassVar[str] = ""  # origin of compatible weights, such as MONAI's SegResNet
+
+    def forward(self, image: Image) -> Inner | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
+
+        Raises:
+            ValueError: the sides are invalid; see `rule`.
+        """
+        self.check(image)
+        return self.score(image)
+
+    def score(self, image: Image) -> Logits | Levels:
+        """Score an image of valid sides."""
+        raise NotImplementedError
+
+    def with_coarse(
+        self, logits: Logits, levels: Sequence[Feature], heads: nn.ModuleList
+    ) -> Logits | Levels:
+        """Scores, in training with those of the decoder's coarser levels; levels coarsest first."""
+        if not (self.training and len(heads)):
+            return logits
+        coarse = [head(level) for head, level in zip(heads, levels[:-1], strict=True)]
+        return [logits, *reversed(coarse)]
 
     def nearest(self, sides: Sequence[int]) -> TripleVox:
         """Return the smallest valid sides that are at least these."""
@@ -41,16 +64,16 @@ class Backbone(nn.Module):
         sides = tuple(image.shape[2:])
         if (valid := self.nearest(sides)) != sides:
             lower = self.below(sides)
-            others = "" if lower == valid else f" or {_times(lower)}"
+            others = "" if lower == valid else f" or {times(lower)}"
             raise ValueError(
-                f"{type(self).__name__}: got sides {_times(sides)}, wanted {self.rule()}; the "
-                f"nearest are {_times(valid)}{others}"
+                f"{type(self).__name__}: got sides {times(sides)}, wanted {self.rule()}; the "
+                f"nearest are {times(valid)}{others}"
             )
 
     def rule(self) -> str:
         """Text on valid sides."""
         more = " (more than one)" if self.needs_spread else ""
-        return f"multiples of {_times(self.stride)}{more}"
+        return f"multiples of {times(self.stride)}{more}"
 
     def _pairs(self, sides: Sequence[int]) -> zip:
         return zip(sides, self.stride, strict=True)
@@ -67,15 +90,6 @@ class Wrapped(Backbone):
 
     net: nn.Module
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: the sides are invalid; see `rule`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Inner:
+        """Score every voxel, less a margin of `margin_vox`."""
         return self.net(image)
-
-
-def _times(sides: Sequence[int]) -> str:
-    return "×".join(str(side) for side in sides)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from neurotarget.shapes import times
+
 MOST = 5  # most names in a sentence
 LEAST = 0.25  # least share of parameters that must fit, to exclude accidental matches
 States = Mapping[str, Tensor]
@@ -33,7 +35,7 @@ class Match:
         sentences = [f"{len(self.fitting)} tensors match, {percent:.1f} % of the parameters"]
         if self.other_shape:
             shapes = [
-                f"{name} (found {_shape(found)}, wanted {_shape(wanted)})"
+                f"{name} (found {times(found)}, wanted {times(wanted)})"
                 for name, (found, wanted) in self.other_shape.items()
             ]
             sentences.append(f"{_few(shapes)} of another shape, newly initialised")
@@ -115,7 +117,3 @@ def _same(theirs: Tensor, ours: Tensor) -> bool:
 def _few(names: tuple[str, ...] | list[str]) -> str:
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return f"{len(names)} tensors ({', '.join(names[:MOST])}{more})"
-
-
-def _shape(sides: tuple[int, ...]) -> str:
-    return "×".join(map(str, sides)) or "one number"

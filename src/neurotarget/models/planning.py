@@ -10,10 +10,11 @@ Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from neurotarget.models.backbone import Backbone
 from neurotarget.types import Triple, TripleVox
 
 FEWEST_VOX = 4  # smallest side of the coarsest grid
@@ -28,6 +29,11 @@ MOST_LEVELS = 6
 Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch and batch
 
 
+def total_stride(strides: Sequence[TripleVox]) -> TripleVox:
+    """Return the product of the steps between levels along each axis."""
+    return tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+
+
 class Stages(NamedTuple):
     """Strides and kernels of a network's levels, finest first; the first stride is 1×1×1."""
 
@@ -37,7 +43,7 @@ class Stages(NamedTuple):
     @property
     def stride(self) -> TripleVox:
         """Return the product of all strides along each axis."""
-        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+        return total_stride(self.strides)
 
 
 def plan_stages(
@@ -79,16 +85,6 @@ def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:
     return [] if is_short else axes
 
 
-class Sides(Protocol):
-    """Valid sides of a network, as a `Backbone` provides them."""
-
-    def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Return the smallest valid sides that are at least these."""
-
-    def below(self, sides: Sequence[int]) -> TripleVox:
-        """Return the largest valid sides that are at most these."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A proposed patch and batch with their memory."""
@@ -104,7 +100,7 @@ def propose(
     voxels: int,
     *,
     budget_mib: float,
-    sides: Sides,
+    sides: Backbone,
     memory: Memory,
     patch_vox: TripleVox | None = None,
     batch_size: int | None = None,
@@ -139,7 +135,7 @@ def widths(first: int, levels: int, *, most: int = MOST_WIDTH) -> tuple[int, ...
 
 
 def _largest(
-    median_vox: Sequence[int], budget_mib: float, *, sides: Sides, memory: Memory, batch: int
+    median_vox: Sequence[int], budget_mib: float, *, sides: Backbone, memory: Memory, batch: int
 ) -> TripleVox:
     median = np.asarray(median_vox, dtype=float)
     shrink = min(1.0, (MOST_VOXELS / median.prod()) ** (1 / 3))
@@ -155,7 +151,7 @@ def _largest(
     return patch
 
 
-def _less(patch: TripleVox, axis: int, sides: Sides) -> TripleVox:
+def _less(patch: TripleVox, axis: int, sides: Backbone) -> TripleVox:
     """The next smaller valid patch along one axis; unchanged if there is none."""
     shorter = list(patch)
     shorter[axis] -= 1

@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurotarget.problems import DataError
+from neurotarget.shapes import times
 
 MIB = 2**20
 Shape = Sequence[int]
@@ -85,7 +86,7 @@ def profile(
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise DataError(_reason(net, shape, error)) from error
     states = optimizer_states if training else 0
-    trained = sum(_bytes(weight) for weight in net.parameters() if weight.requires_grad)
+    trained = sum(weight.nbytes for weight in net.parameters() if weight.requires_grad)
     return Profile(
         parameters=sum(weight.numel() for weight in net.parameters()),
         flops=counter.get_total_flops(),
@@ -171,12 +172,8 @@ def _like(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
 
 
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
-
-
 def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
-    name, sides = type(net).__name__, "×".join(str(side) for side in shape)
+    name, sides = type(net).__name__, times(shape)
     depends = (DataDependentOutputException, DynamicOutputShapeException)
     if isinstance(error, depends):
         return (

@@ -2,10 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
-Feature = Float[Tensor, "B _ _ _ _"]
+from neurotarget.shapes import Feature
 
 
 def guard_small_grids(net: nn.Module) -> nn.Module:

@@ -1,8 +1,8 @@
 """The head from which every synthetic person is warped: tissues on a 1 mm grid in MNI152 space.
 
-The brain is nilearn's packaged MNI152 (grey and white matter maps); the rest is drawn here:
+The brain is nilearn's packaged MNI152 (grey and white matter maps); the rest is painted here:
 layers of the vault by distance from the brain, and below it a face and a neck of simple solids.
-They are accurate enough for the far surroundings; the neighbourhood of the gland is drawn again,
+They are accurate enough for the far surroundings; the neighbourhood of the gland is rendered again,
 finer and for each person, by `neurotarget.phantom.gland.sella`.
 
 Source: Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033 (MNI152, 2009 release).

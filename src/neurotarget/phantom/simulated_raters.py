@@ -1,4 +1,4 @@
-"""Simulated raters: the mask that another rater, or the same one again, would have drawn.
+"""Simulated raters: the mask that another rater, or the same one again, would draw.
 
 A rater moves every boundary. All boundaries of a scan move together, by the rater's habit and by
 how the scan was read on that day; each structure also moves a little on its own; and smooth waves
@@ -10,9 +10,8 @@ one rater and 0.78 between two raters (Shiraishi et al. 2025, doi:10.1148/ryai.2
 ICC(A,1)). A mean shift of d mm changes a volume by d times the surface S, so two sessions differ
 with variance 2·S²·(scan² + structure²), and the ICC is the volumes' variance between people over
 its sum with the error's. The resulting numbers are printed by
-between people over its sum with the error's. The numbers that come out are printed by
 
-    python -m pytest tests/data/test_raters.py -k published -s
+    python -m pytest tests/phantom/test_simulated_raters.py -k published -s
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from scipy import ndimage
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-MARGIN_MM = 4.0  # around the labels, where a rater may draw
+MARGIN_MM = 4.0  # around the labels, where a rater may mark voxels
 EDGE_MM = 0.7  # SD of the smoothing used to find the surface
 
 
@@ -34,7 +33,7 @@ class Rater:
     """Behaviour of a rater; lengths in mm, outwards positive, SDs where they are random.
 
     `habit_mm` is the rater's own mean shift against the truth, `scan_mm` the shift shared by the
-    structures of one drawing, `structure_mm` that of each alone, `wave_mm` the height of the
+    structures of one session, `structure_mm` that of each alone, `wave_mm` the height of the
     smooth waves, whose width is `wide_mm`.
     """
 
@@ -46,21 +45,23 @@ class Rater:
 
     def __post_init__(self) -> None:
         if min(self.scan_mm, self.structure_mm, self.wave_mm) < 0 or self.wide_mm <= 0:
-            raise ValueError(f"{self}: wanted spreads of 0 or more and wide_mm above 0; mend them")
+            raise ValueError(
+                f"{self}: wanted spreads of 0 or more and wide_mm above 0; correct them"
+            )
 
 
 RATER_1 = Rater(scan_mm=0.072, structure_mm=0.055, wave_mm=0.40)
 RATER_2 = Rater(habit_mm=0.10, scan_mm=0.135, structure_mm=0.085, wave_mm=0.50)
 
 
-def redrawn(
+def simulate_rater(
     label: Integer[ndarray, "I J K"],
     rater: Rater,
     *,
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Integer[ndarray, "I J K"]:
-    """Draw a label map again, with the same ids; 0 is background.
+    """Segment a label map again as a rater would, with the same ids; 0 is background.
 
     Each structure gets the voxels deepest within its moved boundary, as many as its new volume
     holds, at least one; a voxel that two structures claim goes to the one in which it is deeper.
@@ -71,8 +72,8 @@ def redrawn(
     ids = [int(value) for value in np.unique(label) if value]
     if label.ndim != 3 or not ids:
         raise DataError(
-            f"redrawn: found a label map of shape {label.shape} with {len(ids)} structures, wanted "
-            "a 3-D one with at least one; give a mask that is not empty"
+            f"simulated rater: found a label map of shape {label.shape} with {len(ids)} structures,"
+            " wanted a 3-D one with at least one; give a mask that is not empty"
         )
     box = _box(label != 0, spacing_mm)
     there = label[box]
@@ -105,7 +106,7 @@ def _moved(
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Float[ndarray, "I J K"]:
-    """Depth below the new boundary, mm, at least 0 for the voxels that are drawn."""
+    """Depth below the new boundary, mm, at least 0 for the voxels of the new mask."""
     depth = _depth_mm(mask, spacing_mm) + rater.wave_mm * _waves(mask.shape, rater, spacing_mm, rng)
     voxel_mm3 = float(np.prod(spacing_mm))
     more = shift_mm * surface_mm2(mask, spacing_mm) / voxel_mm3
@@ -132,7 +133,7 @@ def _waves(
 
 
 def _box(inside: Bool[ndarray, "I J K"], spacing_mm: Triple) -> tuple[slice, ...]:
-    """Voxels in which a rater may draw."""
+    """Voxels that a rater may mark."""
     (found,) = ndimage.find_objects(inside.astype(np.uint8))
     margins = [int(np.ceil(MARGIN_MM / side)) for side in spacing_mm]
     return tuple(

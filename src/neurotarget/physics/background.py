@@ -14,8 +14,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurotarget.physics.dipole import dipole_kernel
-from neurotarget.physics.extent import bounding_box, squared_depth_mm2
-from neurotarget.physics.fourier import MaskVolume, Volume, fast_sides, spectrum, volume
+from neurotarget.physics.extent import bounding_box, placed, squared_depth_mm2
+from neurotarget.physics.fourier import (
+    MaskVolume,
+    Padded,
+    Volume,
+    across,
+    fast_sides,
+    spectrum,
+    volume,
+)
 from neurotarget.problems import DataError
 from neurotarget.types import Triple, TripleVox
 
@@ -85,7 +93,7 @@ def vsharp(
             done |= fit
     undo = torch.where(widest.abs() > threshold, 1 / widest, 0.0)
     local = volume(spectrum(high, sides) * undo, sides, inner.shape) * done
-    return _placed(local, done, box, field)
+    return placed(local, box, field), placed(done, box, field)
 
 
 def default_radii_mm(spacing_mm: Triple) -> list[float]:
@@ -135,18 +143,14 @@ def _octant(radius_mm: float, spacing_mm: Triple) -> Float[Tensor, "A B C"]:
         (torch.arange(most + 1, dtype=torch.float64) * side).square()
         for most, side in zip(reach, spacing_mm, strict=True)
     ]
-    away = squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :]
+    squares = [across(square, axis) for axis, square in enumerate(squares)]
+    away = sum(squares)
     weights = (away <= radius_mm**2 * (1 + 1e-6)).double()
     copies = torch.ones_like(weights)  # voxels of the sphere per voxel of the octant
     for axis, most in enumerate(reach):
-        copies *= torch.where(torch.arange(most + 1) > 0, 2.0, 1.0).reshape(
-            [-1 if axis == other else 1 for other in range(3)]
-        )
+        copies *= across(torch.where(torch.arange(most + 1) > 0, 2.0, 1.0), axis)
     weights /= (weights * copies).sum()
-    shapes = [[-1 if axis == other else 1 for other in range(3)] for axis in range(3)]
-    moments = [
-        float((weights * copies * squares[axis].reshape(shapes[axis])).sum()) for axis in range(3)
-    ]
+    moments = [float((weights * copies * square).sum()) for square in squares]
     goal = sum(moments) / 3
     for axis, side in enumerate(spacing_mm):
         move = (goal - moments[axis]) / (2 * side**2)
@@ -188,26 +192,26 @@ def pdf(
     outside = torch.ones(sides, device=field.device)
     outside[: shape[0], : shape[1], : shape[2]] -= inner.float()
 
-    def fields(sources: Volume) -> Volume:
+    def fields(sources: Padded) -> Volume:
         return volume(spectrum(sources, sides) * kernel, sides, shape)
 
-    def back(values: Volume) -> Volume:
+    def back(values: Volume) -> Padded:
         return volume(spectrum(trust * values, sides) * kernel, sides, sides) * outside
 
     target = field[box].float() * inner
     sources = _least_squares(fields, back, target, tolerance=tolerance, most=most)
     local = (target - fields(sources)) * inner
-    return _placed(local, inner, box, field)
+    return placed(local, box, field), placed(inner, box, field)
 
 
 def _least_squares(
-    fields: Callable[[Volume], Volume],
-    back: Callable[[Volume], Volume],
+    fields: Callable[[Padded], Volume],
+    back: Callable[[Volume], Padded],
     target: Volume,
     *,
     tolerance: float,
     most: int,
-) -> Volume:
+) -> Padded:
     """Conjugate gradients on the normal equations back(fields(x)) = back(target)."""
     rest = back(target)
     found, way = torch.zeros_like(rest), rest.clone()
@@ -222,13 +226,3 @@ def _least_squares(
         before, power = power, float(rest.square().sum())
         way.mul_(power / before).add_(rest)
     return found
-
-
-def _placed(
-    local: Volume, inside: MaskVolume, box: tuple[slice, ...], like: Volume
-) -> tuple[Volume, MaskVolume]:
-    """Place the box's results on the whole grid, 0 around them."""
-    whole = torch.zeros_like(like, dtype=torch.float32)
-    left = torch.zeros_like(like, dtype=torch.bool)
-    whole[box], left[box] = local, inside
-    return whole, left

@@ -8,16 +8,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotarget.physics.extent import bounding_box
+from neurotarget.physics.extent import bounding_box, placed
 from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.physics.phase import TURN, wrap
-from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
+from neurotarget.physics.unwrap import Steps, integrate, pairs, unwrap_path
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
 OFFSET_MM = 6.0  # SD of the smoothing of the coils' phase (at echo time 0)
 
 Echoes = Float[Tensor, "E I J K"]
+
+
+class _Scan(NamedTuple):
+    """Echoes in the box of the mask, in the order of their times (s); signals are 0 outside it."""
+
+    phases: list[Volume]
+    signals: list[Volume]
+    times: list[float]
+    spacing_mm: Triple
+    mask: MaskVolume
 
 
 class FieldMap(NamedTuple):
@@ -52,7 +62,7 @@ def combine_echoes(
     """
     times = check_times(te_s, len(phase_rad))
     if unwrap not in ("laplacian", "path"):
-        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; mend it")
+        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; correct it")
     order = sorted(range(len(times)), key=times.__getitem__)
     times = [times[echo] for echo in order]
     box = bounding_box(mask)
@@ -61,16 +71,20 @@ def combine_echoes(
     most = float(magnitude.max()) or 1.0  # keeps fourth powers within float32
     signals = [magnitude[echo][box].float() * inner / most for echo in order]
     fit = _by_steps if unwrap == "laplacian" else _by_path
-    field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
-    hz, weight = (
-        torch.zeros_like(mask, dtype=torch.float32),
-        torch.zeros_like(mask, dtype=torch.float32),
-    )
-    hz[box] = field / TURN * inner
+    field = fit(_Scan(phases, signals, times, spacing_mm, inner))
     power = sum(signal.square() * time**2 for signal, time in zip(signals, times, strict=True))
     sure = power.sqrt()
-    weight[box] = sure / sure[inner].median().clamp(min=1e-12)
-    return FieldMap(hz, weight)
+    weight = sure / sure[inner].median().clamp(min=1e-12)
+    return FieldMap(placed(field / TURN * inner, box, mask), placed(weight, box, mask))
+
+
+def fitted(values: Sequence[Tensor], weights: Sequence[Tensor], times: Sequence[float]) -> Tensor:
+    """Slope of the line through 0 that fits values over the echo times, by least squares."""
+    top, bottom = torch.zeros_like(values[0]), torch.zeros_like(values[0])
+    for value, weight, time in zip(values, weights, times, strict=True):
+        top += weight * value * time
+        bottom += weight * time**2
+    return top / bottom.clamp(min=1e-20)
 
 
 def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
@@ -98,42 +112,32 @@ def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
     return times
 
 
-def _by_steps(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> Volume:
+def _by_steps(scan: _Scan) -> Volume:
     """Field in rad/s from differences between neighbours, fitted over the echoes."""
+    phases, signals, times, spacing_mm, mask = scan
     steps = []
     for axis in range(3):
         inside = pairs(mask, axis)
         grown = _grown_steps(phases, axis)
         weights = [_pair_weight(signal, axis) for signal in signals]
         offset = _step_offset(grown, weights, times, spacing_mm) if len(times) > 1 else 0.0
-        top, bottom = torch.zeros_like(grown[0]), torch.zeros_like(grown[0])
-        for step, weight, time in zip(grown, weights, times, strict=True):
-            top += weight * (step - offset) * time
-            bottom += weight * time**2
-        steps.append(top / bottom.clamp(min=1e-20) * inside)
+        steps.append(fitted([step - offset for step in grown], weights, times) * inside)
     return integrate(steps, spacing_mm)
 
 
-def _grown_steps(phases: list[Volume], axis: int) -> list[Volume]:
+def _grown_steps(phases: list[Volume], axis: int) -> list[Steps]:
     """Phase differences of neighbours, echo by echo, each unwrapped with the previous one.
 
     From one echo to the next the difference grows by the effect of the field in between, which is
     far less than that since excitation.
     """
-    steps = [wrap(difference(phases[0], axis))]
+    steps = [wrap(phases[0].diff(dim=axis))]
     for phase in phases[1:]:
-        steps.append(steps[-1] + wrap(difference(phase, axis) - steps[-1]))
+        steps.append(steps[-1] + wrap(phase.diff(dim=axis) - steps[-1]))
     return steps
 
 
-def _pair_weight(signal: Volume, axis: int) -> Volume:
+def _pair_weight(signal: Volume, axis: int) -> Steps:
     """Inverse variance of a phase difference: that of two voxels with noise 1 / signal each."""
     side = signal.shape[axis] - 1
     one = signal.narrow(axis, 0, side).square()
@@ -142,8 +146,8 @@ def _pair_weight(signal: Volume, axis: int) -> Volume:
 
 
 def _step_offset(
-    steps: list[Volume], weights: list[Volume], times: list[float], spacing_mm: Triple
-) -> Volume:
+    steps: list[Steps], weights: list[Steps], times: list[float], spacing_mm: Triple
+) -> Steps:
     """Difference of neighbours at echo time 0: the smoothed intercept of a line."""
     total = sum(weights)
     mean_time = sum(w * t for w, t in zip(weights, times, strict=True)) / total.clamp(min=1e-20)
@@ -156,17 +160,11 @@ def _step_offset(
     return _smoothed(start, total, spacing_mm)
 
 
-def _by_path(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> Volume:
+def _by_path(scan: _Scan) -> Volume:
     """Field in rad/s from phase unwrapped voxel by voxel, fitted over the echoes."""
+    phases, signals, times, _, mask = scan
     if len(times) > 1:
-        offset, guess = _offset(phases, signals, times, spacing_mm=spacing_mm, mask=mask)
+        offset, guess = _offset(scan)
         phases = [wrap(phase - offset) for phase in phases]
     first = unwrap_path(phases[0], mask)
     if len(times) > 1:  # the offset determines the number of turns in the first echo
@@ -181,18 +179,12 @@ def _by_path(
     return top / bottom.clamp(min=1e-20)
 
 
-def _offset(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> tuple[Volume, Volume]:
+def _offset(scan: _Scan) -> tuple[Volume, Volume]:
     """Smooth phase at echo time 0, and the field (rad/s) from the first two echoes.
 
     Slopes are smoothed, not values: at the rim, the mean is that of voxels inside.
     """
+    phases, signals, times, spacing_mm, mask = scan
     apart = wrap(phases[1] - phases[0])
     field = unwrap_path(apart, mask) / (times[1] - times[0])
     start = phases[0] - field * times[0]
@@ -200,7 +192,7 @@ def _offset(
     slopes = []
     for axis in range(3):
         trust = _pair_weight(weight, axis)
-        slopes.append(_smoothed(wrap(difference(start, axis)), trust, spacing_mm))
+        slopes.append(_smoothed(wrap(start.diff(dim=axis)), trust, spacing_mm))
     offset = integrate(slopes, spacing_mm)
     rest = start - offset
     level = torch.atan2((weight * torch.sin(rest)).sum(), (weight * torch.cos(rest)).sum())

@@ -1,13 +1,15 @@
 """Bounding box of a mask, and depth of its voxels."""
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
-from neurotarget.physics.fourier import MaskVolume, Volume
+from neurotarget.physics.fourier import Box, MaskVolume, Volume, across
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
 
-def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:
+def bounding_box(mask: MaskVolume) -> Box:
     """Slices of the smallest box that contains the mask.
 
     Raises:
@@ -24,6 +26,15 @@ def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:
             )
         box.append(slice(int(used[0]), int(used[-1]) + 1))
     return tuple(box)
+
+
+def placed(
+    part: Shaped[Tensor, "i j k"], box: Box, like: Shaped[Tensor, "I J K"]
+) -> Shaped[Tensor, "I J K"]:
+    """Place the values of a box on the whole grid of `like`, 0 around them."""
+    whole = torch.zeros_like(like, dtype=part.dtype)
+    whole[box] = part
+    return whole
 
 
 def squared_depth_mm2(
@@ -52,7 +63,5 @@ def squared_depth_mm2(
             continue
         places = torch.arange(1, side + 1, device=mask.device)
         edge = (torch.minimum(places, places.flip(0)) * side_mm).square()
-        shape = [1, 1, 1]
-        shape[axis] = side
-        depth = torch.minimum(best, edge.reshape(shape).to(best))
+        depth = torch.minimum(best, across(edge, axis).to(best))
     return depth

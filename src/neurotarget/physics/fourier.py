@@ -8,14 +8,21 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Shaped
 from torch import Tensor
 
 from neurotarget.types import Triple, TripleVox
 
 Volume = Float[Tensor, "I J K"]
 MaskVolume = Bool[Tensor, "I J K"]
-Spectrum = Complex[Tensor, "I J H"]
+Padded = Float[Tensor, "P Q R"]  # a volume on padded sides
+Spectrum = Complex[Tensor, "P Q H"]
+Box = tuple[slice, slice, slice]
+
+
+def across(values: Shaped[Tensor, " N"], axis: int) -> Shaped[Tensor, "_ _ _"]:
+    """Values along one axis of a volume, shaped to broadcast over the others."""
+    return values.reshape([-1 if axis == other else 1 for other in range(3)])
 
 
 def fast_side(least: int) -> int:
@@ -41,7 +48,7 @@ def spectrum(values: Volume, sides: TripleVox) -> Spectrum:
     return torch.fft.fft(wave, n=sides[0], dim=0)
 
 
-def volume(wave: Spectrum, sides: TripleVox, shape: Sequence[int]) -> Volume:
+def volume(wave: Tensor, sides: TripleVox, shape: Sequence[int]) -> Volume:
     """First `shape` voxels of the volume whose spectrum on `sides` is given."""
     part = torch.fft.ifft(wave, dim=0)[: shape[0]]
     part = torch.fft.ifft(part, dim=1)[:, : shape[1]]
@@ -52,12 +59,10 @@ def frequencies(
     sides: TripleVox, spacing_mm: Triple, *, device: torch.device | str | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Cycles per mm along each axis of a spectrum, shaped to broadcast, (I,1,1) (1,J,1) (1,1,H)."""
-    first, second, third = sides
-    step_i, step_j, step_k = spacing_mm
-    return (
-        torch.fft.fftfreq(first, d=step_i, device=device)[:, None, None],
-        torch.fft.fftfreq(second, d=step_j, device=device)[None, :, None],
-        torch.fft.rfftfreq(third, d=step_k, device=device)[None, None, :],
+    kinds = (torch.fft.fftfreq, torch.fft.fftfreq, torch.fft.rfftfreq)
+    return tuple(
+        across(kind(side, d=step, device=device), axis)
+        for axis, (kind, side, step) in enumerate(zip(kinds, sides, spacing_mm, strict=True))
     )
 
 
@@ -87,9 +92,7 @@ def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
     scale = torch.zeros_like(wave)
     for axis, (side, step) in enumerate(zip(source.shape, spacing_mm, strict=True)):
         turn = torch.arange(side, device=source.device, dtype=source.dtype) * (math.pi / side)
-        place = [1, 1, 1]
-        place[axis] = side
-        scale += ((2 * torch.cos(turn) - 2) / step**2).reshape(place)
+        scale += across((2 * torch.cos(turn) - 2) / step**2, axis)
     scale[0, 0, 0] = 1
     wave = wave.div_(scale)
     wave[0, 0, 0] = 0

@@ -13,8 +13,17 @@ import torch
 from torch import Tensor
 
 from neurotarget.physics.dipole import dipole_kernel
-from neurotarget.physics.extent import bounding_box
-from neurotarget.physics.fourier import MaskVolume, Volume, fast_sides, laplacian, spectrum, volume
+from neurotarget.physics.extent import bounding_box, placed
+from neurotarget.physics.fourier import (
+    Box,
+    MaskVolume,
+    Padded,
+    Volume,
+    fast_sides,
+    laplacian,
+    spectrum,
+    volume,
+)
 from neurotarget.types import Triple, TripleVox
 
 MARGIN_MM = 20.0
@@ -25,7 +34,7 @@ EDGES = 0.3  # share of the magnitude's gradients that count as edges
 class _Problem:
     """The field in its box, its spectrum and the dipole on padded sides."""
 
-    box: tuple[slice, ...]
+    box: Box
     inner: MaskVolume
     sides: TripleVox
     kernel: Tensor
@@ -49,12 +58,8 @@ class _Problem:
 
     def solved(self, inverse: Tensor, like: Volume) -> Volume:
         """Susceptibility by multiplication of the spectrum."""
-        return self.placed(volume(self.wave * inverse, self.sides, self.inner.shape), like)
-
-    def placed(self, chi: Volume, like: Volume) -> Volume:
-        whole = torch.zeros_like(like, dtype=torch.float32)
-        whole[self.box] = chi * self.inner
-        return whole
+        chi = volume(self.wave * inverse, self.sides, self.inner.shape)
+        return placed(chi * self.inner, self.box, like)
 
 
 def invert_tkd(
@@ -173,9 +178,8 @@ def invert_tv(
             changes.append(change)
         if change < tolerance:
             break
-    return problem.placed(
-        chi[tuple(slice(0, side) for side in problem.inner.shape)], local_field_ppm
-    )
+    chi = chi[tuple(slice(0, side) for side in problem.inner.shape)]
+    return placed(chi * problem.inner, problem.box, local_field_ppm)
 
 
 def _height(psf: Tensor, sides: TripleVox) -> float:
@@ -188,7 +192,7 @@ def _height(psf: Tensor, sides: TripleVox) -> float:
 
 def _limits(
     limit: float, magnitude: Volume | None, problem: _Problem, spacing_mm: Triple
-) -> list[Volume | float]:
+) -> list[Padded | float]:
     """Largest dual value per axis: `limit`, and 0 at edges of the magnitude."""
     if magnitude is None:
         return [limit] * 3

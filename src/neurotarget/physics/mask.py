@@ -18,6 +18,7 @@ from torch import Tensor
 from neurotarget.physics.extent import squared_depth_mm2
 from neurotarget.physics.fourier import MaskVolume, Volume
 from neurotarget.physics.phase import wrap
+from neurotarget.pieces import largest_piece
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
@@ -73,13 +74,15 @@ def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
         if side > 2:
             bend = wrap(wrap(phase.diff(dim=axis)).diff(dim=axis))
             square.narrow(axis, 1, side - 2).add_(bend.square())
-    kept = _largest((mask & (square < UNRELIABLE_RAD**2)).cpu().numpy())
+    kept = largest_piece((mask & (square < UNRELIABLE_RAD**2)).cpu().numpy())
     if kept.sum() < 0.5 * int(mask.sum()):
         return mask
     return torch.from_numpy(ndimage.binary_fill_holes(kept)).to(mask.device) & mask
 
 
-def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, ...]]:
+def _coarse(
+    magnitude: Volume, spacing_mm: Triple
+) -> tuple[Float[Tensor, "i j k"], tuple[int, ...]]:
     """Means over blocks of about `COARSE_MM`, and the voxels in a block per axis."""
     factors = tuple(max(int(COARSE_MM / side + 0.01), 1) for side in spacing_mm)
     factors = tuple(min(f, side) for f, side in zip(factors, magnitude.shape, strict=True))
@@ -87,7 +90,7 @@ def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, .
     return pooled[0], factors
 
 
-def _fine(brain: Bool[Tensor, "I J K"], shape: Sequence[int], factors: Sequence[int]) -> MaskVolume:
+def _fine(brain: Bool[Tensor, "i j k"], shape: Sequence[int], factors: Sequence[int]) -> MaskVolume:
     """The coarse mask on the scan's voxels, with smoothed steps."""
     whole = tuple(side * factor for side, factor in zip(brain.shape, factors, strict=True))
     share = F.interpolate(brain[None, None].float(), size=whole, mode="trilinear")[0, 0]
@@ -101,9 +104,9 @@ def _brain(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I 
         return tissue
     depth = ndimage.distance_transform_edt(tissue, sampling=step_mm)
     deep = CORE * float(depth.max())
-    core = _largest(depth > deep)
+    core = largest_piece(depth > deep)
     away = ndimage.distance_transform_edt(~core, sampling=step_mm)
-    brain = _largest(_opened(tissue & (away <= REACH * deep), step_mm))
+    brain = largest_piece(_opened(tissue & (away <= REACH * deep), step_mm))
     return ndimage.binary_fill_holes(brain)
 
 
@@ -141,10 +144,3 @@ def _otsu(values: Float[ndarray, " N"]) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = low * high * (sums / low - (sums[-1] - sums) / high) ** 2
     return float(centres[np.argmax(np.nan_to_num(apart[:-1], nan=-1.0))])
-
-
-def _largest(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:
-    labels, count = ndimage.label(mask)
-    if not count:
-        return mask
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])

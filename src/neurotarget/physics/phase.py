@@ -106,7 +106,7 @@ def _given(scale: float | str, found: str) -> tuple[float, float, str]:
     if not math.isfinite(factor) or factor == 0:
         raise DataError(
             f"phase: found the scale {scale!r}, wanted 'auto', 'radians', 'range' or radians per "
-            "stored unit (a number that is not 0); mend phase scale"
+            "stored unit (a number that is not 0); correct phase scale"
         )
     return factor, 0.0, f"{found}, taken as {factor:g} radians a unit"
 

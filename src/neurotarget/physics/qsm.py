@@ -1,7 +1,7 @@
 """Quantitative susceptibility mapping: from magnitude and phase to χ in ppm, as one pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -12,13 +12,12 @@ from torch import Tensor
 from neurotarget.physics.background import pdf, sharp, vsharp
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, direction
 from neurotarget.physics.echoes import check_times, combine_echoes
-from neurotarget.physics.extent import bounding_box
+from neurotarget.physics.extent import bounding_box, placed
 from neurotarget.physics.fourier import MaskVolume, Volume
 from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
 from neurotarget.physics.mask import brain_mask, reliable
 from neurotarget.physics.phase import handedness
-from neurotarget.physics.scan import as_tensor, check_arrays, check_field
-from neurotarget.problems import DataError
+from neurotarget.physics.scan import as_tensor, check_arrays, check_choices, check_field
 from neurotarget.types import Triple
 
 LOOK = "look at the map"  # ends a message on phase whose sign contradicts the argument
@@ -69,12 +68,7 @@ class QSM:
     inversion_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, wanted in CHOICES.items():
-            if getattr(self, name) not in wanted:
-                raise DataError(
-                    f"qsm.{name}: found {getattr(self, name)!r}, wanted "
-                    f"{' or '.join(map(str, wanted))}; mend it"
-                )
+        check_choices("qsm", self, CHOICES)
 
     def reconstruct(
         self,
@@ -129,10 +123,10 @@ class QSM:
             "field_t": float(field_t),
             "b0": list(b0),
         }
-        field_ppm, local, chi = (_whole(one, box, brain) for one in maps)
-        return Reconstruction(
-            chi, _whole(left, box, brain), field_ppm, local, brain.cpu().numpy(), facts
+        field_ppm, local, chi, left = (
+            placed(one, box, brain).cpu().numpy() for one in (*maps, left)
         )
+        return Reconstruction(chi, left, field_ppm, local, brain.cpu().numpy(), facts)
 
     def _local(
         self,
@@ -169,23 +163,10 @@ class QSM:
         return chi, {"rounds": len(changes), "last_change": changes[-1]}
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            "unwrap": self.unwrap,
-            "background": self.background,
-            "background_options": dict(self.background_options),
-            "inversion": self.inversion,
-            "inversion_options": dict(self.inversion_options),
-            "reference": self.reference,
-        }
+        left_out = ("handedness", "weighted_edges")
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 def _brain(signal: Tensor, phase: Tensor, spacing_mm: Triple) -> MaskVolume:
     """Brain in the first echo, without its rim where the phase of the middle echo is unreliable."""
     return reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))
-
-
-def _whole(part: Tensor, box: tuple[slice, ...], like: Tensor) -> ndarray:
-    """Place the box's voxels on the scan's grid, 0 around them."""
-    whole = torch.zeros(like.shape, dtype=part.dtype)
-    whole[box] = part.cpu()
-    return whole.numpy()

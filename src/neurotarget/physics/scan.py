@@ -1,7 +1,7 @@
 """Checks of a scan's arrays and numbers, and conversion of arrays to tensors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,19 @@ from neurotarget.types import Triple
 
 WEAKEST_T, STRONGEST_T = 0.05, 25.0
 LEAST_VOX = 4  # per axis
+
+
+def check_choices(name: str, settings: object, choices: Mapping[str, Sequence]) -> None:
+    """Check that settings have one of the known values.
+
+    Raises:
+        DataError: one has not; `name` is that of the settings in the message.
+    """
+    for key, wanted in choices.items():
+        if (value := getattr(settings, key)) not in wanted:
+            raise DataError(
+                f"{name}.{key}: found {value!r}, wanted {' or '.join(map(str, wanted))}; correct it"
+            )
 
 
 def check_arrays(
@@ -75,7 +88,7 @@ def check_spacing(spacing_mm: Sequence[float]) -> None:
     sides = tuple(float(side) for side in spacing_mm)
     if len(sides) != 3 or not all(math.isfinite(side) and side > 0 for side in sides):
         raise DataError(
-            f"voxel size: found {sides} mm, wanted three lengths above 0; mend the image's header"
+            f"voxel size: found {sides} mm, wanted three lengths above 0; correct the header"
         )
 
 

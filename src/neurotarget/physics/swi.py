@@ -11,10 +11,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from neurotarget.physics.echoes import check_times
-from neurotarget.physics.fourier import MaskVolume, Volume, smooth
+from neurotarget.physics.echoes import check_times, fitted
+from neurotarget.physics.fourier import MaskVolume, Volume, across, smooth
 from neurotarget.physics.mask import brain_mask
-from neurotarget.physics.scan import as_tensor, check_arrays, check_spacing
+from neurotarget.physics.scan import as_tensor, check_arrays, check_choices, check_spacing
 from neurotarget.physics.unwrap import unwrap_laplacian
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
@@ -69,16 +69,11 @@ class SWI:
     handedness: Literal[1, -1] = 1
 
     def __post_init__(self) -> None:
-        for name, wanted in CHOICES.items():
-            if getattr(self, name) not in wanted:
-                raise DataError(
-                    f"swi.{name}: found {getattr(self, name)!r}, wanted "
-                    f"{' or '.join(map(str, wanted))}; mend it"
-                )
+        check_choices("swi", self, CHOICES)
         for name in ("mask_power", "mip_mm", "window_vox", "high_pass_mm"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
-                raise DataError(f"swi.{name}: found {value}, wanted more than 0; mend it")
+                raise DataError(f"swi.{name}: found {value}, wanted more than 0; correct it")
 
     def make(
         self,
@@ -105,7 +100,7 @@ class SWI:
         check_spacing(spacing_mm)
         times = check_times(te_s, len(magnitude))
         if axis not in (0, 1, 2):
-            raise DataError(f"swi: found slice axis {axis}, wanted 0, 1 or 2; mend it")
+            raise DataError(f"swi: found slice axis {axis}, wanted 0, 1 or 2; correct it")
         signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
         brain = self._brain(signal[0], mask, spacing_mm)
         filtered = [
@@ -114,7 +109,8 @@ class SWI:
         ]
         combined, te = _combined(filtered, signal, times)
         weights = self._phase_mask(combined, brain) ** self.mask_power
-        swi = _magnitude(signal) * weights
+        whole = signal[0] if len(signal) == 1 else signal.square().mean(dim=0).sqrt()
+        swi = whole * weights
         slices = max(round(self.mip_mm / spacing_mm[axis]), 1)
         facts = {
             "high_pass": self.high_pass,
@@ -182,13 +178,11 @@ def homodyne(magnitude: Volume, phase: Volume, window_vox: int, axis: int) -> Vo
     doi:10.1148/radiology.204.1.9205259.
     """
     image = torch.polar(magnitude, phase)
-    across = [other for other in range(3) if other != axis]
-    wave = torch.fft.fftn(image, dim=across)
-    for other in across:
-        shape = [1, 1, 1]
-        shape[other] = -1
-        wave *= _hann(magnitude.shape[other], window_vox, magnitude.device).reshape(shape)
-    low = torch.fft.ifftn(wave, dim=across)
+    within = [other for other in range(3) if other != axis]
+    wave = torch.fft.fftn(image, dim=within)
+    for other in within:
+        wave *= across(_hann(magnitude.shape[other], window_vox, magnitude.device), other)
+    low = torch.fft.ifftn(wave, dim=within)
     return torch.where(magnitude > 0, torch.angle(image * low.conj()), 0.0)
 
 
@@ -215,14 +209,5 @@ def _combined(phases: list[Volume], signals: Tensor, times: list[float]) -> tupl
     """
     if len(phases) == 1:
         return phases[0], times[0]
-    top, bottom = torch.zeros_like(phases[0]), torch.zeros_like(phases[0])
-    for phase, signal, time in zip(phases, signals, times, strict=True):
-        top += signal.square() * phase * time
-        bottom += signal.square() * time**2
     te = sum(times) / len(times)
-    return top / bottom.clamp(min=1e-20) * te, te
-
-
-def _magnitude(signals: Tensor) -> Volume:
-    """One echo unchanged; of several the root mean square."""
-    return signals[0] if len(signals) == 1 else signals.square().mean(dim=0).sqrt()
+    return fitted(phases, [signal.square() for signal in signals], times) * te, te

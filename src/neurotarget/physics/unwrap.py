@@ -5,17 +5,20 @@ Laplace's equation inside the mask, which the background removal subtracts with 
 `unwrap_path` adds whole turns to each voxel, and nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from neurotarget.physics.extent import bounding_box
+from neurotarget.physics.extent import bounding_box, placed
 from neurotarget.physics.fourier import MaskVolume, Volume, solve_poisson
 from neurotarget.physics.phase import TURN, wrap
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
+
+Steps = Float[Tensor, "i j k"]  # of each voxel to its next neighbour, one fewer along an axis
 
 
 def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None = None) -> Volume:
@@ -35,10 +38,8 @@ def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None 
         mask = torch.ones_like(phase, dtype=torch.bool)
     box = bounding_box(mask)
     inner, part = mask[box], phase[box].float()
-    steps = [wrap(difference(part, axis)) * pairs(inner, axis) for axis in range(3)]
-    result = torch.zeros_like(phase, dtype=torch.float32)
-    result[box] = integrate(steps, spacing_mm) * inner
-    return result
+    steps = [wrap(part.diff(dim=axis)) * pairs(inner, axis) for axis in range(3)]
+    return placed(integrate(steps, spacing_mm) * inner, box, phase)
 
 
 def unwrap_path(
@@ -69,33 +70,23 @@ def unwrap_path(
     found = unwrap_phase(np.ma.array(part, mask=~trusted), rng=0)
     turns = np.round((np.ma.filled(found, 0.0) - part) / TURN) * trusted
     unwrapped = torch.from_numpy(part + turns * TURN).to(phase.device, torch.float32)
-    result = torch.zeros_like(phase, dtype=torch.float32)
-    result[box] = unwrapped * mask[box]
-    return result
+    return placed(unwrapped * mask[box], box, phase)
 
 
-def difference(values: Tensor, axis: int) -> Tensor:
-    """Next neighbour along an axis minus the voxel; one fewer along that axis."""
-    return values.diff(dim=axis)
-
-
-def pairs(mask: MaskVolume, axis: int) -> MaskVolume:
+def pairs(mask: MaskVolume, axis: int) -> Bool[Tensor, "i j k"]:
     """Whether a voxel and its next neighbour along an axis are both in the mask."""
     side = mask.shape[axis] - 1
     return mask.narrow(axis, 0, side) & mask.narrow(axis, 1, side)
 
 
-def integrate(steps: Iterator[Volume] | list[Volume], spacing_mm: Triple) -> Volume:
+def integrate(steps: Sequence[Tensor], spacing_mm: Triple) -> Volume:
     """The volume of mean 0 whose differences along the axes are closest to `steps`.
 
     Least squares over all faces, each weighted by 1 / spacing_mm².
     """
-    source = None
+    first, *rest = steps[0].shape
+    source = steps[0].new_zeros(first + 1, *rest)
     for axis, (step, side_mm) in enumerate(zip(steps, spacing_mm, strict=True)):
-        if source is None:
-            shape = list(step.shape)
-            shape[axis] += 1
-            source = torch.zeros(shape, device=step.device, dtype=step.dtype)
         side, flow = source.shape[axis] - 1, step / side_mm**2
         source.narrow(axis, 0, side).add_(flow)
         source.narrow(axis, 1, side).sub_(flow)

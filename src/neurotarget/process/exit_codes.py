@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from neurotarget.printable import Shown, one_line, shown
 from neurotarget.problems import MIRRORED, CaseError, DataError, Problem
 from neurotarget.process.error_sentences import reason_of, unwritable
-from neurotarget.process.signals import stoppable, way_on
+from neurotarget.process.signals import resume_note, stoppable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +26,7 @@ class ShownRecord(logging.LogRecord):
         return shown(super().getMessage())
 
 
-def print_anything() -> None:
+def escape_output() -> None:
     """Print characters that the locale lacks or that control a terminal as escapes; logs too."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -61,12 +61,12 @@ def _print_error(error: DataError | CaseError | OSError | UnicodeEncodeError | M
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, DataError):
-        tell(error)
+        print_data_error(error)
     elif isinstance(error, MemoryError):
         print(f"error: {reason_of(error)}", file=sys.stderr)
     else:
         _print_other(error)
-    for line in way_on(error):
+    for line in resume_note(error):
         print(line, file=sys.stderr)
     return 2
 
@@ -80,11 +80,11 @@ def _print_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
         print(f"error: {unwritable(error)}", file=sys.stderr)
     else:
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
+        print(f"error: {where}{error.strerror or error}; correct the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
 
 
-def tell(error: DataError) -> None:
+def print_data_error(error: DataError) -> None:
     """Print all problems of an error, errors before warnings."""
     if not error.problems:
         print(f"error: {error}", file=sys.stderr)

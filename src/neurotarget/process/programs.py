@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HELP = Path(__file__).parent / "help"
 COMMAND = "NEUROTARGET_COMMAND"  # set if `neurotarget` started a script
 SCRIPTS = ("train", "predict")
-ASKS = ("help", "-h", "--help")
-NEEDS_WORDS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
+HELP_FLAGS = ("help", "-h", "--help")
+NEEDS_ARGUMENTS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
 GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help lists their options
 
 
@@ -57,7 +57,7 @@ def help_text(name: str) -> str:
         KeyError: there is no such command.
     """
     path = HELP / f"{name}.txt"
-    if name in ASKS:
+    if name in HELP_FLAGS:
         path = HELP / "neurotarget.txt"
     if not path.is_file():
         raise KeyError(name)
@@ -81,17 +81,17 @@ def commands() -> list[str]:
     return sorted(path.stem for path in HELP.glob("*.txt") if path.stem != "neurotarget")
 
 
-def asked_help(argv: Sequence[str]) -> str | None:
+def requested_help(argv: Sequence[str]) -> str | None:
     """Help text that a `neurotarget` command line asks for; None if it asks for none."""
-    if not argv or argv[0] in ASKS:
+    if not argv or argv[0] in HELP_FLAGS:
         name = argv[1] if len(argv) == 2 and argv[1] in commands() else "help"
         return help_text(name)
-    is_bare = len(argv) == 1 and argv[0] in NEEDS_WORDS
-    asks = len(argv) == 2 and argv[1] in ASKS
+    is_bare = len(argv) == 1 and argv[0] in NEEDS_ARGUMENTS
+    asks = len(argv) == 2 and argv[1] in HELP_FLAGS
     return help_text(argv[0]) if argv[0] in commands() and (is_bare or asks) else None
 
 
-def answer_at_once(argv: Sequence[str]) -> None:
+def print_help_or_version(argv: Sequence[str]) -> None:
     """Print the help or version that was asked for and exit; otherwise return.
 
     `argv` are the arguments of `neurotarget`.
@@ -99,6 +99,6 @@ def answer_at_once(argv: Sequence[str]) -> None:
     if "--version" in argv[:2]:
         print(f"neurotarget {version('neurotarget')}")
         sys.exit(0)
-    if (text := asked_help(argv)) is not None:
+    if (text := requested_help(argv)) is not None:
         print(text, end="")
         sys.exit(0)

@@ -98,7 +98,7 @@ def signal_of(error: BaseException | None) -> int | None:
 
 
 @contextmanager
-def going_on(command: str) -> Iterator[None]:
+def resumable_with(command: str) -> Iterator[None]:
     """Note the resume command on errors from a signal, a full disk or lack of memory."""
     try:
         yield
@@ -118,14 +118,14 @@ def same_command(arguments: Sequence[str]) -> str:
     return shlex.join([*start, *arguments])
 
 
-def way_on(error: BaseException) -> list[str]:
-    """The resume command that `going_on` noted, as a clause; an empty list if there is none."""
-    return [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+def resume_note(error: BaseException) -> list[str]:
+    """The resume command that `resumable_with` noted, as a clause; empty if there is none."""
+    return [f"resume with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
 
 
 def end_stopped(error: BaseException, number: int) -> None:
     """Print that the command was stopped and exit with 128 + signal number, as shells do."""
-    parts = [_stopped(number), "what was finished is kept", *way_on(error)]
+    parts = [_stopped(number), "what was finished is kept", *resume_note(error)]
     try:
         print(f"\n{'; '.join(parts)}", file=sys.stderr)
         sys.stdout.flush()

@@ -11,27 +11,33 @@ from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
 from neurotarget.files.ownership import discard
+from neurotarget.files.writing import write_text
 from neurotarget.inference.segment import save_like
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import (
-    Made,
     Method,
+    MethodResult,
     magnitude_of,
     qsm_methods,
     swi_methods,
 )
-from neurotarget.reconstruction.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.reconstruction.swi_images import bright_window
+from neurotarget.reconstruction.reconstruction_scans import (
+    Failed,
+    Scan,
+    read_scans,
+    simulated_scans,
+)
+from neurotarget.reconstruction.swi_images import grey_window
 from neurotarget.report.drawing.figure import save_figure
-from neurotarget.report.figures.map_pictures import axial_figure, canvas
-from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.figures.map_pictures import axial_figure, map_scene
+from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.reconstruction_page import (
     SHORT,
     Comparison,
     cells,
     method_table,
+    reconstruction_html,
     sentence,
-    write_reconstruction_page,
 )
 from neurotarget.report.text.numbers import aligned
 from neurotarget.report.text.sentences import title_of
@@ -93,7 +99,7 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
 def _own(config: Config) -> Config:
     """The part of the configuration that this kind of job reads."""
     if not config.get("reconstruction"):
-        raise DataError("reconstruction: nothing is chosen; say experiment=qsm or experiment=swi")
+        raise DataError("reconstruction: nothing is chosen; set experiment=qsm or experiment=swi")
     own = {key: config[key] for key in KEPT}
     return own | {"data": {"root": config["data"]["root"]}}
 
@@ -111,10 +117,12 @@ def _scans(source: Config, config: Config) -> Iterator[Scan | Failed]:
         scale = str(settings["phase_scale"])
         return read_scans(Path(root), suffix=settings["suffix"], phase_scale=scale)
     if "plan" not in source:
-        raise DataError("data: found no plan of scans to draw; say data=qsm_phantom, or data.root=")
+        raise DataError(
+            "data: found no plan of scans to simulate; set data=qsm_phantom or data.root="
+        )
     config["data"]["plan"] = source["plan"]
     plan = build(source["plan"])
-    return drawn_scans(plan, int(settings["people_per_site"]), mask=settings["mask"])
+    return simulated_scans(plan, int(settings["people_per_site"]), mask=settings["mask"])
 
 
 def _run(
@@ -141,28 +149,30 @@ def _run(
             _save(scan, results, kind, folder)
         if len(figures) < settings["pictures"]:
             figures.append(_figure(scan, results, config, number=count))
-    _tell(failed, notes)
+    _print_notes(failed, notes)
     if not count:
-        raise DataError(f"no scan could be reconstructed ({len(failed)} failed, told above)")
+        raise DataError(f"no scan could be reconstructed ({len(failed)} failed, listed above)")
     table = method_table(read_rows(folder / "rows.csv"))
     facts = _facts(config)
-    told = {case_id: lines for case_id, lines in notes.items() if lines}
-    return Comparison(kind, table, count, failed, settings["published"], facts, told), figures
+    noted = {case_id: lines for case_id, lines in notes.items() if lines}
+    return Comparison(kind, table, count, failed, settings["published"], facts, noted), figures
 
 
-def _notes(scan: Scan, results: Sequence[Made]) -> list[str]:
+def _notes(scan: Scan, results: Sequence[MethodResult]) -> list[str]:
     """Notes about a scan for the user, and those of the first method that has any."""
     return [*scan.gre.notes, *next((one.notes for one in results if one.notes), ())]
 
 
-def _tell(failed: Mapping[str, str], notes: Mapping[str, list[str]]) -> None:
+def _print_notes(failed: Mapping[str, str], notes: Mapping[str, list[str]]) -> None:
     lines = [f"failed: {case_id}: {reason}" for case_id, reason in failed.items()]
-    lines += [f"note: {case_id}: {note}" for case_id, told in notes.items() for note in told]
+    lines += [f"note: {case_id}: {note}" for case_id, several in notes.items() for note in several]
     for line in lines:
         print(line, flush=True)
 
 
-def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> list[Made] | str:
+def _attempt(
+    scan: Scan | Failed, methods: Mapping[str, Method], kind: str
+) -> list[MethodResult] | str:
     """Results of every method on a scan, or the reason why one of them failed."""
     if isinstance(scan, Failed):
         return scan.reason
@@ -173,7 +183,7 @@ def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> l
         return " ".join(str(error).split()) or type(error).__name__
 
 
-def _save(scan: Scan, results: list[Made], kind: str, folder: Path) -> None:
+def _save(scan: Scan, results: list[MethodResult], kind: str, folder: Path) -> None:
     for one in results:
         name = f"{scan.case_id}_desc-{one.method.replace('_', '')}_{SUFFIXES[kind]}.nii.gz"
         array = np.ascontiguousarray(one.array, dtype=np.float32)
@@ -183,7 +193,7 @@ def _save(scan: Scan, results: list[Made], kind: str, folder: Path) -> None:
         save_like(scan.truth_ppm.astype(np.float32), scan.gre.header, folder / "maps" / name)
 
 
-def _figure(scan: Scan, results: list[Made], config: Config, *, number: int) -> NamedFigure:
+def _figure(scan: Scan, results: list[MethodResult], config: Config, *, number: int) -> NamedFigure:
     """One axial slice of every method, through the nuclei or the middle of the brain."""
     mask = results[-1].mask
     focus = np.logical_or.reduce(list(scan.structures.values())) if scan.structures else mask
@@ -194,8 +204,8 @@ def _figure(scan: Scan, results: list[Made], config: Config, *, number: int) -> 
             level = scan.truth_ppm[mask].mean() if mask.any() else 0.0
             maps = {TRUTH: (scan.truth_ppm - level) * mask} | maps
     else:
-        window, unit = bright_window(results[0].array, mask), ""
-    scenes = {name: canvas(array, scan.gre.affine, mask, focus) for name, array in maps.items()}
+        window, unit = grey_window(results[0].array, mask), ""
+    scenes = {name: map_scene(array, scan.gre.affine, mask, focus) for name, array in maps.items()}
     figure = axial_figure(f"scan_{number}", scenes, window=window, unit=unit)
     te = ", ".join(f"{1000 * time:g}" for time in scan.gre.te_s)
     sides = " × ".join(f"{side:.3g}" for side in scan.gre.spacing_mm)
@@ -231,7 +241,8 @@ def _write(
         "methods": json.loads(found.methods.to_json(orient="records")),
     }
     write_json(folder / "summary.json", summary)
-    write_reconstruction_page(folder / "report.html", found, figures, title=_title(config))
+    page = reconstruction_html(found, figures, title=_title(config))
+    write_text(folder / "report.html", page)
     heads, lines = cells(found, SHORT)
     print(aligned([heads, *lines]))
     print(f"\n{sentence(found)}")
@@ -267,4 +278,7 @@ def _facts(config: Config) -> dict[str, str]:
         if key != "published"
     }
     source = config["data"]["root"]
-    return {"scans": Path(source).name if source else "drawn from the built-in cohort", **settings}
+    return {
+        "scans": Path(source).name if source else "simulated, of the built-in cohort",
+        **settings,
+    }

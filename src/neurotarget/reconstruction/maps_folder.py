@@ -4,8 +4,6 @@ A map is finished when its JSON file exists; it is written last, and holds a has
 settings that the map was made from.
 """
 
-import hashlib
-import json
 import logging
 import platform
 import shlex
@@ -23,14 +21,15 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim, is_free, refuse_foreign, refuse_twins
-from neurotarget.files.reading import load_json, real_path
+from neurotarget.files.reading import read_plain, real_path
 from neurotarget.files.writing import remove
 from neurotarget.inference.segment import save_like
 from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import OWN, Scans, is_own
 from neurotarget.printable import encodable
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, errors_of
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.runs.folder.run_folder import write_json
 
@@ -77,7 +76,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
         DataError: no scan can be read, or a map would replace an input, another data set or a
             file that we did not write.
     """
-    errors = [problem for problem in scans.problems if problem.level == "error"]
+    errors = errors_of(scans.problems)
     if not scans.acquisitions:
         raise DataError(errors or "found no gradient-echo scan, wanted at least one")
     print_problems(scans.problems)
@@ -106,22 +105,13 @@ def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
     return output / acquisition.folder / f"{acquisition.stem}_{suffix}.nii.gz"
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """Read the JSON file of a map; empty if there is none or it cannot be read."""
-    try:
-        found = load_json(_sidecar(path))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool) -> Outcome:
     paths = [map_path(acquisition, output, suffix) for suffix in work.suffixes]
     try:
         check_names(acquisition.case_id, [*paths, *map(_sidecar, paths)])
         made_from = _made_from(acquisition, work)
         if not overwrite and _is_kept(paths, made_from):
-            about = read_about(paths[0])
+            about = read_plain(_sidecar(paths[0]))
             return Outcome(acquisition.case_id, "kept", _look_at(about), about, paths[0])
         gre = read_acquisition(acquisition, phase_scale=work.phase_scale)
         maps = work.make(gre)
@@ -138,7 +128,7 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
 
 def _is_kept(paths: Sequence[Path], made_from: str) -> bool:
     """Whether all maps of a scan exist and were made from these files and settings."""
-    is_same = read_about(paths[0]).get(HASH) == made_from
+    is_same = read_plain(_sidecar(paths[0])).get(HASH) == made_from
     return is_same and all(path.is_file() for path in paths)
 
 
@@ -173,8 +163,8 @@ def _look_at(about: Mapping[str, Any]) -> str:
 def _reason(acquisition: Acquisition, error: Exception) -> str:
     text = ". ".join(" ".join(line.split()) for line in str(error).splitlines())
     text = text if isinstance(error, DataError) else reason_of(error)
-    is_told = text.startswith(f"{acquisition.case_id}:")
-    return text if is_told else f"{acquisition.case_id}: {text}"
+    is_named = text.startswith(f"{acquisition.case_id}:")
+    return text if is_named else f"{acquisition.case_id}: {text}"
 
 
 def _made_from(acquisition: Acquisition, work: Work) -> str:
@@ -190,8 +180,7 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
         # omitted for magnitude and phase, so that older maps keep their hash
         **({"is_complex": True} if acquisition.is_complex else {}),
     }
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hash_of_value(facts, 16)
 
 
 def _sidecar(path: Path) -> Path:
@@ -205,8 +194,8 @@ def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path
             path = map_path(one, output, suffix)
             if real_path(path) in inputs:
                 raise DataError(
-                    f"{path}: a map would replace an input; say another output folder, such as "
-                    f"<data set>/derivatives/{OWN}"
+                    f"{path}: a map would replace an input; choose another output folder, such "
+                    f"as <data set>/derivatives/{OWN}"
                 )
 
 
@@ -227,7 +216,7 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
         if not parts or parts[0].startswith("sub-"):
             raise DataError(
                 f"output: found {output}, which holds the scans' own data, wanted another folder "
-                f"for the maps; say {shlex.quote(f'output={root}/derivatives/{OWN}')}"
+                f"for the maps; set {shlex.quote(f'output={root}/derivatives/{OWN}')}"
             )
 
 
@@ -255,8 +244,7 @@ def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
     ours = [folder / DESCRIPTION] if is_own(folder) else []
     main = f"_{work.suffixes[0]}"
     for about in sorted(folder.rglob(f"*{main}.json")):
-        first = about.with_name(f"{about.stem}.nii.gz")
-        if HASH not in read_about(first):
+        if HASH not in read_plain(about):
             continue
         stem, made_ns = about.stem.removesuffix(main), about.stat().st_mtime_ns
         paths = [about.with_name(f"{stem}_{suffix}.nii.gz") for suffix in work.suffixes]
@@ -275,7 +263,7 @@ def _refuse_other(acquisitions: Sequence[Acquisition], output: Path) -> None:
     if any(one.folder for one in acquisitions) and path.is_file() and not is_own(output):
         raise DataError(
             f"output: found another data set in {output}, wanted a folder of its own for the maps; "
-            f"say output=<data set>/derivatives/{OWN}"
+            f"set output=<data set>/derivatives/{OWN}"
         )
 
 

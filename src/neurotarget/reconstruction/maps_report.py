@@ -1,6 +1,6 @@
 """HTML page of a folder of maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from neurotarget.data.scans.volume import inspect_volume
-from neurotarget.reconstruction.maps_folder import Outcome
-from neurotarget.report.figures.map_pictures import Window, canvas, planes_figure
-from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, write_gre_page
+from neurotarget.files.writing import write_text
+from neurotarget.reconstruction.maps_folder import Outcome, Work
+from neurotarget.report.figures.map_pictures import Window, map_scene, planes_figure
+from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, gre_html
 
-SAID = {  # keys of a map's JSON, by their headings on the page
+FACTS = {  # keys of a map's JSON, by their headings on the page
     "Echo times": "EchoTime",
     "Field": "MagneticFieldStrength",
     "B0 along voxel axes": "B0Direction",
@@ -25,33 +26,29 @@ WindowOf = Callable[[ndarray, ndarray | None], Window]
 
 
 def write_report(
-    outcomes: Sequence[Outcome],
-    output: Path,
-    *,
-    kind: str,
-    window_of: WindowOf,
-    unit: str,
-    facts: Mapping[str, str],
-) -> None:
+    outcomes: Sequence[Outcome], output: Path, work: Work, *, window_of: WindowOf, unit: str,
+    device: str,
+) -> None:  # fmt: skip
     """Write `<kind>.html`, the page of the maps in a folder."""
+    facts = {key: str(value) for key, value in work.settings.items() if value != {}}
     cases = []
     for number, outcome in enumerate(outcomes, start=1):
-        is_drawn = outcome.main is not None and number <= MOST_PICTURES
+        has_picture = outcome.main is not None and number <= MOST_PICTURES
         name = f"scan_{number}"
-        picture = _picture(outcome.main, name, window_of, unit) if is_drawn else None
+        picture = _picture(outcome.main, name, window_of, unit) if has_picture else None
         cases.append(_case(outcome, picture))
-    page = output / f"{kind}.html"
-    write_gre_page(page, cases, kind=kind, facts=facts)
+    page = gre_html(cases, kind=work.kind, facts=facts | {"device": device})
+    write_text(output / f"{work.kind}.html", page)
 
 
 def _case(outcome: Outcome, picture: Figure | None) -> GRECase:
     about = outcome.about
-    said = {name: _text(name, about[key]) for name, key in SAID.items() if key in about}
+    facts = {name: _text(name, about[key]) for name, key in FACTS.items() if key in about}
     numbers = {
         name: float("nan") if value is None else float(value)
         for name, value in about.get("Statistics", {}).items()
     }
-    return GRECase(outcome.case_id, outcome.status, outcome.note, said, numbers, picture)
+    return GRECase(outcome.case_id, outcome.status, outcome.note, facts, numbers, picture)
 
 
 def _text(name: str, value: Any) -> str:  # noqa: ANN401
@@ -74,5 +71,5 @@ def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | 
         path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")
     )
     mask = None if brain is None or brain.array.shape != array.shape else brain.array > 0
-    scene = canvas(array, volume.affine, mask)
+    scene = map_scene(array, volume.affine, mask)
     return planes_figure(name, scene, window=window_of(array, mask), unit=unit)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -23,13 +22,13 @@ from neurotarget.physics.swi import SWI
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.qsm_maps import notes_of, reconstructed
 from neurotarget.reconstruction.reconstruction_scans import RING_MM, Scan
-from neurotarget.reconstruction.swi_images import Sign, sign_of, slice_axis
+from neurotarget.reconstruction.swi_images import Sign, sign_of, slice_axis, weighted
 from neurotarget.types import Row
 
 MAGNITUDE = "magnitude"
 
 
-class Made(NamedTuple):
+class MethodResult(NamedTuple):
     """The map and scores of one method on a scan."""
 
     method: str
@@ -39,7 +38,7 @@ class Made(NamedTuple):
     notes: Sequence[str] = ()  # for the user to check
 
 
-Method = Callable[[Scan], Made]
+Method = Callable[[Scan], MethodResult]
 
 
 def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
@@ -107,7 +106,7 @@ def _chain_name(chain: QSM, with_unwrap: bool) -> str:
 
 
 def _qsm(chain: QSM, name: str, device: str) -> Method:
-    def make(scan: Scan) -> Made:
+    def make(scan: Scan) -> MethodResult:
         began_s = time.perf_counter()
         found = reconstructed(scan.gre, chain, device)
         seconds = time.perf_counter() - began_s
@@ -120,7 +119,7 @@ def _qsm(chain: QSM, name: str, device: str) -> Method:
         ]
         if scan.truth_ppm is not None:
             rows += _truth_rows(scan, found.chi_ppm, found.mask, add)
-        return Made(name, found.chi_ppm, found.mask, rows, notes_of(found, chain))
+        return MethodResult(name, found.chi_ppm, found.mask, rows, notes_of(found, chain))
 
     return make
 
@@ -142,32 +141,23 @@ def _truth_rows(
 
 
 def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) -> Method:
-    def make(scan: Scan) -> Made:
-        gre, sign = scan.gre, sign_in(scan)
-        turned = replace(chain, handedness=sign.sign)
+    def make(scan: Scan) -> MethodResult:
+        sign = sign_in(scan)
         began_s = time.perf_counter()
-        found = turned.make(
-            gre.magnitude,
-            gre.phase_rad,
-            gre.te_s,
-            spacing_mm=gre.spacing_mm,
-            axis=slice_axis(gre),
-            mask=gre.mask,
-            device=device,
-        )
+        found = weighted(scan.gre, chain, sign, axis=slice_axis(scan.gre), device=device)
         add = _adder(scan, name)
         rows = [add("brain", "seconds", time.perf_counter() - began_s, "s")]
         rows += _dark(scan, found.swi, add)
-        return Made(name, found.swi, _mask(scan, found.swi), rows, sign.notes)
+        return MethodResult(name, found.swi, _mask(scan, found.swi), rows, sign.notes)
 
     return make
 
 
-def magnitude_of(scan: Scan) -> Made:
+def magnitude_of(scan: Scan) -> MethodResult:
     """The magnitude itself, for comparison with susceptibility-weighted images."""
     image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
     rows = list(_dark(scan, image, _adder(scan, MAGNITUDE)))
-    return Made(MAGNITUDE, image, _mask(scan, image), rows)
+    return MethodResult(MAGNITUDE, image, _mask(scan, image), rows)
 
 
 def _mask(scan: Scan, image: ndarray) -> ndarray:

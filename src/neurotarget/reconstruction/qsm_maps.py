@@ -64,25 +64,18 @@ def make_qsm(
     """
     chain, device = chain or QSM(), usable_device(device)
     check_options(chain)
-    settings = dataclasses.asdict(chain)
-    work = Work(
-        "qsm",
-        SUFFIXES,
-        settings,
-        phase_scale,
-        lambda gre: maps_of(gre, reconstructed(gre, chain, device), chain),
-    )
+
+    def make(gre: GRE) -> list[Map]:
+        return maps_of(gre, reconstructed(gre, chain, device), chain)
+
+    work = Work("qsm", SUFFIXES, dataclasses.asdict(chain), phase_scale, make)
     outcomes = make_all(scans, work, output, overwrite=overwrite)
-    facts = {key: str(value) for key, value in settings.items() if value != {}}
-    write_report(
-        outcomes,
-        output,
-        kind="qsm",
-        window_of=lambda *_: WINDOW_PPM,
-        unit="ppm",
-        facts=facts | {"device": device},
-    )
+    write_report(outcomes, output, work, window_of=_window_ppm, unit="ppm", device=device)
     return outcomes
+
+
+def _window_ppm(*_: object) -> Window:
+    return WINDOW_PPM
 
 
 def check_options(chain: QSM) -> None:
@@ -123,15 +116,15 @@ def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
 def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
     """Maps of one scan with the content of their JSON files, susceptibility first."""
     hz = found.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
-    brain, left = SUFFIXES[1:3]
-    return [
-        Map("Chimap", found.chi_ppm, about_chi(gre, found, chain)),
-        Map(brain, found.brain_mask.astype(np.uint8), {"Type": "Brain"}),
-        Map(
-            left, found.mask.astype(np.uint8), {"Type": "Brain", "Description": "where χ is known"}
-        ),
-        Map(SUFFIXES[3], hz, {"Units": "Hz", "Description": "field without that from outside"}),
-    ]
+    brain, left = (mask.astype(np.uint8) for mask in (found.brain_mask, found.mask))
+    about = (
+        about_chi(gre, found, chain),
+        {"Type": "Brain"},
+        {"Type": "Brain", "Description": "where χ is known"},
+        {"Units": "Hz", "Description": "field without that from outside"},
+    )
+    arrays = (found.chi_ppm, brain, left, hz)
+    return [Map(*one) for one in zip(SUFFIXES, arrays, about, strict=True)]
 
 
 def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
@@ -164,9 +157,9 @@ def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
 def sign_notes(sign: int, finding: str) -> list[str]:
     """Notes on the sign of phase from the data: it was inverted, or could not be determined."""
     if finding.startswith(UNDETERMINED):
-        return [f"sign of phase {finding}; say handedness=1 or -1 where it is known"]
+        return [f"sign of phase {finding}; set handedness=1 or -1 if it is known"]
     if sign == -1:
-        return [f"the sign of phase was turned: {finding}; say handedness=1 where that is wrong"]
+        return [f"the sign of phase was turned: {finding}; set handedness=1 if that is wrong"]
     return []
 
 

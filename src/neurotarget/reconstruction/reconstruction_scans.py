@@ -4,18 +4,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import nibabel as nib
-import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from neurotarget.data.scans.formats import with_header
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import scan_acquisitions
 from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.phantom.dentate.cohort import simulated
-from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
-from neurotarget.problems import DataError, Problem
+from neurotarget.phantom.dentate.plan import QSMPlan
+from neurotarget.problems import DataError, error, errors_of
 from neurotarget.process.exit_codes import print_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
@@ -44,17 +43,17 @@ class Failed(NamedTuple):
     reason: str
 
 
-def drawn_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
+def simulated_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
     """Simulate the scans of the first subjects of each site, one in memory at a time.
 
     With `mask` given, the scan gets the simulated brain mask; with auto it is found in the
     magnitude.
     """
     counts: dict[str, int] = {}
-    for number, subject in enumerate(draw_subjects(plan)):
+    for number, subject in enumerate(plan.subjects()):
         counts[subject.site] = counts.get(subject.site, 0) + 1
         if counts[subject.site] <= per_site:
-            yield _drawn(plan, number, subject.case_id, mask)
+            yield _simulated(plan, number, subject.case_id, mask)
 
 
 def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterator[Scan | Failed]:
@@ -66,15 +65,15 @@ def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterato
     if not folder.is_dir():
         raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")
     found = scan_acquisitions(folder, suffix=suffix)
-    errors = [problem for problem in found.problems if problem.level == "error"]
+    errors = errors_of(found.problems)
     if not found.acquisitions:
         raise DataError(errors)
     print_problems(found.problems)
     for acquisition in found.acquisitions:
         yield _read(acquisition, phase_scale)
     for case_id in dict.fromkeys(problem.case_id for problem in errors):
-        told = [str(problem) for problem in errors if problem.case_id == case_id]
-        yield Failed(case_id, ". ".join(told))
+        reasons = [str(problem) for problem in errors if problem.case_id == case_id]
+        yield Failed(case_id, ". ".join(reasons))
 
 
 def _read(acquisition: Acquisition, phase_scale: str) -> Scan | Failed:
@@ -94,11 +93,11 @@ def _check_truth(acquisition: Acquisition, truth: ndarray, gre: GRE) -> None:
     if truth.shape != gre.magnitude.shape[1:]:
         found = f"a reference map of {truth.shape} voxels"
         wanted, todo = f"the scan's {gre.magnitude.shape[1:]}", "resample it to the scan"
-        name, file = acquisition.case_id, str(acquisition.reference)
-        raise DataError(Problem("error", name, file, found, wanted, todo))
+        place = {"case_id": acquisition.case_id, "file": acquisition.reference}
+        raise DataError(error(found, wanted, todo, **place))
 
 
-def _drawn(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:
+def _simulated(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:
     site, scan = simulated(plan, number)
     gre = GRE(
         magnitude=scan.magnitude,
@@ -108,9 +107,9 @@ def _drawn(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:
         spacing_mm=scan.spacing_mm,
         b0=scan.b0,
         affine=scan.affine,
-        header=_header(scan.chi_ppm.shape, scan.affine),
+        header=with_header(scan.chi_ppm, scan.affine).header,
         mask=scan.mask if mask == "given" else None,
-        phase_scale="radians, as drawn",
+        phase_scale="radians, as simulated",
         notes=(),
     )
     structures = {name: scan.label == value for name, value in LABELS.items()}
@@ -118,13 +117,3 @@ def _drawn(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:
     around = surroundings(veins, scan.mask, scan.spacing_mm, RING_MM)
     name = f"{case_id}_{site.name}"
     return Scan(name, case_id, gre, scan.chi_ppm, structures, veins, around)
-
-
-def _header(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> nib.Nifti1Header:
-    header = nib.Nifti1Header()
-    header.set_data_dtype(np.float32)
-    header.set_data_shape(shape)
-    header.set_xyzt_units("mm")
-    header.set_sform(affine, code="scanner")
-    header.set_qform(affine, code="scanner")
-    return header

@@ -37,7 +37,7 @@ class Sign(NamedTuple):
     """The sign of phase that is paramagnetic, and its source as text."""
 
     sign: int
-    words: str
+    text: str
     notes: Sequence[str] = ()
 
 
@@ -78,15 +78,7 @@ def make_swi(
 
     work = Work("swi", SUFFIXES, settings, phase_scale, make)
     outcomes = make_all(scans, work, output, overwrite=overwrite)
-    facts = {key: str(value) for key, value in settings.items() if value != {}}
-    write_report(
-        outcomes,
-        output,
-        kind="swi",
-        window_of=bright_window,
-        unit="",
-        facts=facts | {"device": device},
-    )
+    write_report(outcomes, output, work, window_of=grey_window, unit="", device=device)
     return outcomes
 
 
@@ -97,20 +89,15 @@ def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
     try:
         facts = reconstructed(gre, QSM(), device).facts
     except DataError as error:
-        words = f"{UNDETERMINED}; taken as stored"
-        return Sign(1, words, [f"sign of phase {words}: no susceptibility map ({error})"])
-    words = str(facts["handedness_found"])
-    sign = int(facts["handedness"])
-    return Sign(sign, words, sign_notes(sign, words))
+        text = f"{UNDETERMINED}; taken as stored"
+        return Sign(1, text, [f"sign of phase {text}: no susceptibility map ({error})"])
+    sign, text = int(facts["handedness"]), str(facts["handedness_found"])
+    return Sign(sign, text, sign_notes(sign, text))
 
 
-def maps_of(
-    gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
-) -> list[Map]:
-    """Images of one scan with the content of their JSON files, susceptibility-weighted first."""
-    axis = slice_axis(gre) if axis is None else axis
-    turned = dataclasses.replace(chain, handedness=sign.sign)
-    found = turned.make(
+def weighted(gre: GRE, chain: SWI, sign: Sign, *, axis: int, device: str) -> SWIResult:
+    """Susceptibility-weighted image of one scan, with this sign of phase."""
+    return dataclasses.replace(chain, handedness=sign.sign).make(
         gre.magnitude,
         gre.phase_rad,
         gre.te_s,
@@ -119,11 +106,19 @@ def maps_of(
         mask=gre.mask,
         device=device,
     )
+
+
+def maps_of(
+    gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
+) -> list[Map]:
+    """Images of one scan with the content of their JSON files, susceptibility-weighted first."""
+    axis = slice_axis(gre) if axis is None else axis
+    found = weighted(gre, chain, sign, axis=axis, device=device)
     about = {
         "Description": "susceptibility-weighted image",
         "Units": "arbitrary",
         **acquisition_facts(gre),
-        "Handedness": sign.words,
+        "Handedness": sign.text,
         "SliceAxis": axis,
         "Method": plain_values(found.facts),
         "Statistics": statistics(gre, found),
@@ -153,7 +148,7 @@ def statistics(gre: GRE, found: SWIResult) -> dict[str, float | None]:
     return {"darkened_share": plain_number(darkened.sum() / max(int(tissue.sum()), 1), 5)}
 
 
-def bright_window(array: ndarray, mask: ndarray | None = None) -> Window:
+def grey_window(array: ndarray, mask: ndarray | None = None) -> Window:
     """Grey window from 0 to the 99th percentile."""
     values = array[mask] if mask is not None else array[array > 0]
     return 0.0, float(np.percentile(values, 99)) if values.size else 1.0

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pandas as pd
 
 from neurotarget.data.cases.brain_volume import brain_volumes
-from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.studies.study_inputs import Material
 
@@ -28,28 +27,25 @@ def with_head_size(material: Material) -> Material:
     be measured, a note explains what to supply.
     """
     measured = material.measured
-    if not any(map(_asks_of_groups, measured.target.hypotheses)) or not material.cases:
+    hypotheses = measured.target.hypotheses
+    if not material.cases or not any(one.groups and not one.contrast for one in hypotheses):
         return material
-    asked = [name for one in measured.target.hypotheses for name in one.variables]
-    if find_tiv([*measured.covariates.columns, *asked]):
+    variables = [name for one in hypotheses for name in one.variables]
+    if find_tiv([*measured.covariates.columns, *variables]):
         return material
     cases = [case for key, case in material.cases.items() if key in measured.covariates.index]
-    found = brain_volumes(cases, measured.target.contrasts)
-    if not found.values:
-        note = f"Groups are compared without head size: {found.why}; {SUPPLY}."
+    measurement = brain_volumes(cases, measured.target.contrasts)
+    if not measurement.values:
+        note = f"Groups are compared without head size: {measurement.why}; {SUPPLY}."
         return material._replace(notes=(*material.notes, note))
-    values = pd.Series(found.values, dtype=float).reindex(measured.covariates.index)
-    covariates = measured.covariates.assign(**{found.column: values})
+    values = pd.Series(measurement.values, dtype=float).reindex(measured.covariates.index)
+    covariates = measured.covariates.assign(**{measurement.column: values})
     known, n = int(values.notna().sum()), len(values)
-    origin = f"{found.column}: {found.origin}, {known} of {n} cases"
-    is_brain = found.column == "brain_mm3"
+    origin = f"{measurement.column}: {measurement.origin}, {known} of {n} cases"
+    is_brain = measurement.column == "brain_mm3"
     note = f"Head size was not given and is taken from the scans ({origin})"
     return material._replace(
         measured=replace(measured, covariates=covariates),
         notes=(*material.notes, f"{note}; {SHRINKS}." if is_brain else f"{note}."),
         facts={**material.facts, HEAD_SIZE: origin},
     )
-
-
-def _asks_of_groups(hypothesis: Hypothesis) -> bool:
-    return bool(hypothesis.groups) and not hypothesis.contrast

@@ -1,6 +1,5 @@
 """Make one study: apply the questions to a cohort, and write the results."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import check_writable, expand_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
@@ -21,8 +20,8 @@ from neurotarget.studies.questions import (
     refuse_codes,
     refuse_copies,
     with_acceptable,
-    with_asked,
     with_covariates,
+    with_hypotheses,
     with_levels,
 )
 from neurotarget.studies.study_folder import write_study
@@ -84,7 +83,7 @@ def make_study(
     if covariates is not None:
         material = with_covariates(material, covariates)
     hypotheses = hypotheses or material.measured.target.hypotheses
-    material = with_asked(material, _with_interest(hypotheses, questions.matters))
+    material = with_hypotheses(material, _with_interest(hypotheses, questions.matters))
     material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
     material = refuse_copies(material)
@@ -101,7 +100,7 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
     Raises:
         DataError: a hypothesis cannot be parsed.
     """
-    asked: list[Hypothesis] = []
+    hypotheses: list[Hypothesis] = []
     for text in (part.strip() for part in ask.split(";")):
         if not text:
             continue
@@ -110,11 +109,11 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
             label = f"{parsed.label}_" if parsed.label else ""
             measure = f"{parsed.measure}_" if parsed.contrast else ""
             name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
-            taken = sum(item.name.startswith(name) for item in asked)
-            asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
+            taken = sum(item.name.startswith(name) for item in hypotheses)
+            hypotheses.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
         except ValueError as error:
             raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
-    return asked
+    return hypotheses
 
 
 def own_target(rows: Path, levels: CodeBook) -> Target | None:
@@ -142,13 +141,13 @@ def levels_of(levels: str | CodeBook) -> CodeBook:
         raise DataError(f"levels: {error}") from error
 
 
-def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
+def _with_interest(hypotheses: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
     """Hypotheses with this smallest effect of interest, unless they state one.
 
     Percentages and volumes apply to group differences only: slopes are per unit of a covariate.
     """
     if text is None:
-        return list(asked)
+        return list(hypotheses)
     try:
         matters = Matters.read("matters", text)
     except ValueError as error:
@@ -157,15 +156,12 @@ def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypoth
         replace(one, matters=matters)
         if one.matters is None and (one.groups or matters.unit == "d")
         else one
-        for one in asked
+        for one in hypotheses
     ]
 
 
 def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
     folder = source.run_folder or Path(f"study_{target.name}")
-    folder = folder if output is None else at_home(output)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "may not be written" if there.is_dir() else "is a file"
-        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    folder = folder if output is None else expand_home(output)
+    check_writable(folder)
     return folder

@@ -33,7 +33,7 @@ def from_table(
     *,
     target: Target | None,
     labels: Sequence[str] | None,
-    words: Mapping[str, Any],
+    reading: Mapping[str, Any],
     reference: str | None = None,
 ) -> Material:
     """Read volumes of one or more methods from tables, without images.
@@ -47,16 +47,16 @@ def from_table(
             f"some of {', '.join(target.label_names)}; leave out labels= or target="
         )
     names = labels or (target.label_names if target else None)
-    found = read_volume_table(paths, labels=names, target=target, **words)
-    columns = list(next(iter(found.volumes.values())).columns)
+    read = read_volume_table(paths, labels=names, target=target, **reading)
+    columns = list(next(iter(read.volumes.values())).columns)
     if target is None:
         fit = _fit_names(columns)
         target = table_target(_fit_names([paths[0].stem])[0], fit)
         named = dict(zip(columns, fit, strict=True))
-        found = found._replace(
-            volumes={name: table.rename(columns=named) for name, table in found.volumes.items()}
+        read = read._replace(
+            volumes={name: table.rename(columns=named) for name, table in read.volumes.items()}
         )
-    volumes = {name: with_regions(table, target) for name, table in found.volumes.items()}
+    volumes = {name: with_regions(table, target) for name, table in read.volumes.items()}
     if reference is None and (len(volumes) == 1 or "reference" in volumes):
         reference = "reference" if "reference" in volumes else next(iter(volumes))
     if reference is not None:
@@ -66,8 +66,8 @@ def from_table(
             )
         volumes = {reference: volumes.pop(reference), **volumes}
     no_scores = pd.DataFrame(columns=list(Row._fields))
-    measured = Measured(target, volumes, found.covariates, no_scores, reference)
-    notes = [sentence(problem) for problem in found.problems]
+    measured = Measured(target, volumes, read.covariates, no_scores, reference)
+    notes = [sentence(problem) for problem in read.problems]
     return Material(measured, {}, None, None, tuple(notes), {})
 
 
@@ -79,7 +79,7 @@ def _fit_names(names: Sequence[str]) -> list[str]:
         plain = plain or "volume"
         plain = f"{plain}_column" if plain == "total" else plain
         taken = [plain, *(f"{plain}_{number}" for number in range(2, len(names) + 2))]
-        fit.append(next(word for word in taken if word not in fit))
+        fit.append(next(one for one in taken if one not in fit))
     return fit
 
 
@@ -98,11 +98,11 @@ def table_target(name: str, labels: Sequence[str]) -> Target:
 
 def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of left and right labels: Left-X and Right-X, lh_X and rh_X, LX and RX."""
-    known, found = set(labels), []
+    known, pairs = set(labels), []
     for label in labels:
         for pattern, other in SIDES:
             right = pattern.sub(other, label, count=1)
             if right != label and right in known:
-                found.append((label, right))
+                pairs.append((label, right))
                 break
-    return found
+    return pairs

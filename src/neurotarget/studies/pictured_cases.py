@@ -11,13 +11,13 @@ from numpy import ndarray
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid
 from neurotarget.files.memory_limits import within_memory
+from neurotarget.number_text import number
 from neurotarget.problems import DataError
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
-from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.study.results import Study
 from neurotarget.studies.study_inputs import Material
 from neurotarget.types import Case, Target
@@ -60,8 +60,8 @@ def choose_cases(study: Study, count: int) -> dict[str, str]:
     between = [case_id for case_id in left if case_id not in {*low, *high}]
     start = max((len(between) - rest // 3) // 2, 0)
     middle = between[start : start + rest // 3]
-    for part, word in zip((low, middle, high), ranks, strict=True):
-        chosen |= {case_id: word for case_id in part if case_id not in chosen}
+    for part, rank in zip((low, middle, high), ranks, strict=True):
+        chosen |= {case_id: rank for case_id in part if case_id not in chosen}
     return chosen
 
 
@@ -147,7 +147,7 @@ def _caption(case_id: str, rank: str, study: Study) -> str:
     for method in shown:  # the line has no room for more
         total = measured.volumes[method].loc[case_id, labels].sum(skipna=False)
         if np.isfinite(total):
-            parts.append(f"{method} {whole(total)} mm³")
+            parts.append(f"{method} {number(total, 0)} mm³")
     return ", ".join(parts)
 
 
@@ -155,5 +155,5 @@ def _flags(case_id: str, study: Study) -> Sequence[str]:
     failures = study.tables.get("failed_cases")
     if failures is None or failures.empty:
         return ()
-    found = failures[failures["case_id"] == case_id]
-    return tuple(f"{line.method}, {line.label}: {line.detail}" for line in found.itertuples())
+    own = failures[failures["case_id"] == case_id]
+    return tuple(f"{line.method}, {line.label}: {line.detail}" for line in own.itertuples())

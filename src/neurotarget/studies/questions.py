@@ -31,18 +31,18 @@ def acceptable_of(text: str) -> dict[str, float]:
         DataError: a key is unknown or repeated, or its value is no number above 0.
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    found = {key.strip(): _positive(value) for key, _, value in pairs}
-    if len(found) < len(pairs) or {*found} - {*ACCEPTABLE} or not all(found.values()):
+    limits = {key.strip(): _positive(value) for key, _, value in pairs}
+    if len(limits) < len(pairs) or {*limits} - {*ACCEPTABLE} or not all(limits.values()):
         raise DataError(
             f"acceptable: found {text.strip()!r}, wanted each of {', '.join(ACCEPTABLE)} at most "
-            "once, with a number above 0; say such as limits_percent=15, dice_margin=0.05"
+            "once, with a number above 0, such as limits_percent=15, dice_margin=0.05"
         )
-    if {*LIMITS} <= {*found}:
+    if {*LIMITS} <= {*limits}:
         raise DataError(
             f"acceptable: found both {' and '.join(LIMITS)}, wanted the limits in one unit; leave "
             "one out"
         )
-    return found
+    return limits
 
 
 def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Material:
@@ -64,7 +64,7 @@ def _positive(text: str) -> float:
     return value if math.isfinite(value) and value > 0 else 0.0
 
 
-def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
+def with_hypotheses(material: Material, hypotheses: Sequence[Hypothesis]) -> Material:
     """Return the cohort with other hypotheses, in the spelling of its columns and categories.
 
     Raises:
@@ -72,10 +72,10 @@ def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
     """
     measured = material.measured
     known = [*measured.target.label_names, *measured.target.regions]
-    for item in asked:
+    for item in hypotheses:
         if item.label and item.label not in known:
             raise DataError(f"ask: no label {item.label}; known are {', '.join(known)}")
-    spelled = tuple(_spelled(item, measured.covariates) for item in asked)
+    spelled = tuple(_spelled(item, measured.covariates) for item in hypotheses)
     try:
         target = replace(measured.target, hypotheses=spelled)
     except ValueError as error:
@@ -99,7 +99,7 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
     if not set(table.index) & set(known.index):
         raise DataError(
             f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "
-            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; mend the column"
+            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; correct the column"
         )
     more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
     joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
@@ -138,7 +138,7 @@ def refuse_codes(material: Material, levels: CodeBook) -> None:
         )
         raise DataError(
             f"{item.covariate}: found the codes {some(codes)} in {len(values)} cases, wanted "
-            f"{' and '.join(item.groups)}, which hypothesis {item.name} compares; say which is "
+            f"{' and '.join(item.groups)}, which hypothesis {item.name} compares; state which is "
             f'which, such as levels="{item.covariate}: {pairs}" on the command line or '
             f"{book_of(item, codes)} in the target"
         )
@@ -150,12 +150,12 @@ def refuse_copies(material: Material) -> Material:
     Raises:
         DataError: more pairs of different subjects agree in all values than chance explains.
     """
-    found = copied_people(material.measured)
-    if not found.pairs:
+    copies = copied_people(material.measured)
+    if not copies.pairs:
         return material
-    listed = some(f"{first} and {second}" for first, second in found.pairs)
-    pairs = "1 pair" if len(found.pairs) == 1 else f"{len(found.pairs)} pairs"
-    if found.are_certain:
+    listed = some(f"{first} and {second}" for first, second in copies.pairs)
+    pairs = "1 pair" if len(copies.pairs) == 1 else f"{len(copies.pairs)} pairs"
+    if copies.are_certain:
         raise DataError(
             f"cases: found {pairs} of different ids with all values equal ({listed}), wanted each "
             "person once; remove the copies, or give them one subject_id"
@@ -173,11 +173,13 @@ def _spelled(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
         return re.sub(WORD, lambda match: ours.get(match[0], match[0]), term)
 
     terms = tuple(map(renamed, hypothesis.adjust))
-    found = replace(hypothesis, covariate=renamed(hypothesis.covariate), adjust=terms)
-    if not found.groups or found.covariate not in covariates:
-        return found
+    spelled = replace(hypothesis, covariate=renamed(hypothesis.covariate), adjust=terms)
+    if not spelled.groups or spelled.covariate not in covariates:
+        return spelled
     there: dict[str, str] = {}
-    for value in covariates[found.covariate].dropna().unique():
-        there.setdefault(level_key(value, found.covariate), written(value))
-    first, second = (there.get(level_key(group, found.covariate), group) for group in found.groups)
-    return replace(found, groups=(first, second))
+    for value in covariates[spelled.covariate].dropna().unique():
+        there.setdefault(level_key(value, spelled.covariate), written(value))
+    first, second = (
+        there.get(level_key(group, spelled.covariate), group) for group in spelled.groups
+    )
+    return replace(spelled, groups=(first, second))

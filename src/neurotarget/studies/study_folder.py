@@ -11,7 +11,7 @@ from neurotarget.files.ownership import claimed, refuse_foreign
 from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.text.sentences import title_of
@@ -40,16 +40,8 @@ FIGURES = (  # prefixes of figure names
 
 # optional tables
 SOMETIMES = (
-    *(
-        "label_effects",
-        "parts",
-        "raters",
-        "ceiling",
-        "rater_differences",
-        "means",
-        "mean_agreement",
-    ),
-    *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
+    *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
     "postprocessing",
 )
 
@@ -76,13 +68,13 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         training=material.training,
     )
     study = with_reporting(study, n_listed=material.n_listed, people=material.people)
-    return replace(study, tables={**study.tables, **material.beside})
+    return replace(study, tables={**study.tables, **material.stored})
 
 
 def software() -> str:
     """Return a text with the versions of the software that computes a study."""
-    named = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
-    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in named)
+    names = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
+    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in names)
 
 
 def write_files(
@@ -119,7 +111,8 @@ def write_files(
         shown.append(PageFigure(name, caption_title, caption, svg))
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
-    write_page(page, study, shown, gallery, title=title_of(title or material.measured.target.name))
+    title = title_of(title or material.measured.target.name)
+    write_text(page, page_html(study, shown, gallery, title=title))
     return WrittenStudy(study, page, tables, pictures, overlays)
 
 

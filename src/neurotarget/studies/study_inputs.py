@@ -35,7 +35,7 @@ class Material(NamedTuple):
     label_ids: Mapping[str, int] | None  # of the reference masks
     notes: tuple[str, ...]
     facts: Mapping[str, str]
-    beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables stored by the run
+    stored: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that the run has stored
     training: Training | None = None  # of the network that made the masks
     n_listed: int = 0  # number of cases in the manifest, including those without rows
     people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
@@ -60,14 +60,14 @@ def from_run(
     rows = read_rows(path)
     if target is None:
         target = run_target(folder)
-    summary = read_summary(folder)
+    summary = read_plain(folder / "summary.json")
     target = with_planted(target, _planted(summary))
     if manifest is None:
         manifest = own_cases(folder)
         if not manifest.is_file():
             raise DataError(
-                f"{path}: found no cases.tsv beside it, wanted the covariates of its cases; say "
-                "manifest=<manifest or data set>"
+                f"{path}: found no cases.tsv in its folder, wanted the covariates of its cases; "
+                "set manifest=<manifest or data set>"
             )
     read, notes = read_cases(manifest, target, need_files=False)
     cases, missing_files = _with_files(read.cases)
@@ -88,7 +88,7 @@ def from_run(
         label_ids,
         tuple(notes),
         run_facts(summary, folder),
-        tables_beside(folder),
+        stored_tables(folder),
         Training.read(summary.get("training")),
         len(read.cases),
         run_people(folder, target),
@@ -114,7 +114,8 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
     names = (masks.name, second.name)
     names = names if names[0] != names[1] else (str(masks), str(second))
     measured = from_rows(table, target, covariates, methods=names)
-    if spare := _spare_files(second, cases):
+    names_of_cases = {f"{case_id}.nii.gz" for case_id in cases}
+    if spare := sorted({path.name for path in second.glob("*.nii*")} - names_of_cases):
         notes.append(named(spare, f"in {second} belong to no case of {manifest}", "mask"))
     return Material(measured, cases, second, read.label_ids, tuple(notes), {})
 
@@ -127,8 +128,8 @@ def run_target(folder: Path) -> Target:
     """
     if not (folder / "config.yaml").is_file():
         raise DataError(
-            f"{folder}: found no config.yaml, wanted a run folder; say target=<name> for rows "
-            "that lie alone"
+            f"{folder}: found no config.yaml, wanted a run folder; set target=<name> for rows "
+            "outside a run folder"
         )
     return recorded_target(read_config(folder), folder)
 
@@ -200,25 +201,20 @@ def run_people(folder: Path, target: Target) -> pd.DataFrame | None:
     return people_table_of(cases, {case.case_id: case.split or "" for case in cases})
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """Read summary.json of a run; empty if it is missing or not ours."""
-    return read_plain(folder / "summary.json")
-
-
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _planted(summary: Mapping[str, Any]) -> dict[str, float]:
     """Planted effects of a generated cohort in a run's summary."""
-    asked = _mapping(summary.get("hypotheses"))
-    found = {name: _mapping(item).get("planted") for name, item in asked.items()}
-    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+    hypotheses = _mapping(summary.get("hypotheses"))
+    planted = {name: _mapping(item).get("planted") for name, item in hypotheses.items()}
+    return {name: value for name, value in planted.items() if isinstance(value, int | float)}
 
 
 def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Return the origin of a run's numbers as text, from its summary and run.json."""
-    named = {
+    names = {
         "experiment": "experiment",
         "model": "model",
         "seed": "seed",
@@ -228,18 +224,23 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
         "data_fingerprint": "data fingerprint",
         "run": "run folder",
     }
-    facts = {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
+    facts = {text: str(summary[key]) for key, text in names.items() if summary.get(key) is not None}
     record = read_plain(folder / "run.json")
     code, hardware = _mapping(record.get("code")), _mapping(record.get("hardware"))
     if code.get("commit"):
-        changed = ", with changes that are not committed" if code.get("changed") else ""
-        facts["commit"] = f"{code['commit']}{changed}"
+        facts["commit"] = commit_text(code)
     if isinstance(hardware.get("argv"), list):
         facts["trained by"] = "train.py " + shlex.join(map(str, hardware["argv"]))
     return facts
 
 
-def tables_beside(folder: Path) -> dict[str, pd.DataFrame]:
+def commit_text(code: Mapping[str, Any]) -> str:
+    """Format the commit of a run.json's `code`; "" where it is unknown."""
+    changed = ", with changes that are not committed" if code.get("changed") else ""
+    return f"{code['commit']}{changed}" if code.get("commit") else ""
+
+
+def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """Read the tables that a run has stored for its study: trials of post-processing."""
     trials = trials_table(read_plain(folder / POSTPROCESSING))
     return {"postprocessing": trials} if len(trials) else {}
@@ -277,7 +278,7 @@ def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
     if len(strange) == len(set(scored)):
         raise DataError(
             f"{manifest}: found none of the cases of the rows (such as {strange[0]}) among its own "
-            f"(such as {silent[0]}), wanted their covariates; say the manifest of these rows"
+            f"(such as {silent[0]}), wanted their covariates; give the manifest of these rows"
         )
     notes = []
     if strange:
@@ -291,15 +292,15 @@ def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
 
 def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
     """Cases by id with their existing files, and a sentence on missing files."""
-    found, missing_files = {}, []
+    by_id, missing_files = {}, []
     for case in cases:
         images = {name: path for name, path in case.images.items() if Path(path).is_file()}
         label = case.label if case.label and case.label.is_file() else None
-        found[case.case_id] = replace(case, images=images, label=label)
+        by_id[case.case_id] = replace(case, images=images, label=label)
         if len(images) < len(case.images) or (case.label and not label):
             missing_files.append(case.case_id)
     missing = "no longer have all their files: missing files are not shown"
-    return found, [named(missing_files, missing, "case")] if missing_files else []
+    return by_id, [named(missing_files, missing, "case")] if missing_files else []
 
 
 def named(names: Sequence[str], what: str, noun: str) -> str:
@@ -317,15 +318,10 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     """
     names = [f"{case_id}.nii.gz" for case_id in case_ids]
     if not any((folder / name).is_file() for name in names):
-        found = "no mask of any case" if folder.is_dir() else "no such folder"
+        problem = "no mask of any case" if folder.is_dir() else "no such folder"
         raise DataError(
-            f"{folder}: found {found}, wanted files called after their case, such as {names[0]}"
+            f"{folder}: found {problem}, wanted files called after their case, such as {names[0]}"
         )
-
-
-def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
-    names = {f"{case_id}.nii.gz" for case_id in cases}
-    return sorted(path.name for path in folder.glob("*.nii*") if path.name not in names)
 
 
 def sentence(problem: Problem) -> str:

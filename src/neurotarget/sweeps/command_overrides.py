@@ -5,13 +5,13 @@ from pathlib import Path
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from neurotarget.runs.folder.jobs import SITTING
-from neurotarget.runs.folder.multirun import is_typed_again
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS
+from neurotarget.runs.folder.multirun import must_be_repeated
 
-WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
+WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in INVOCATION_KEYS))
 
 
-def command_words(config: DictConfig) -> list[str]:
+def multirun_overrides(config: DictConfig) -> list[str]:
     """Overrides of a multirun's command, without those that name its folder."""
     hydra = config.hydra
     overrides = [*hydra.overrides.task, *hydra.overrides.hydra]
@@ -32,11 +32,11 @@ def overrides_of(hydra: HydraConf) -> list[str]:
     return [*own_folders(hydra), *hydra.overrides.task]
 
 
-def typed_again(hydra: HydraConf) -> list[str]:
+def repeated_overrides(hydra: HydraConf) -> list[str]:
     """Overrides that must be typed again whenever a run is resumed, as its record is untrusted.
 
     They name the user's own config folder, output folders elsewhere, and where scores are sent.
     """
     folder = Path(hydra.runtime.output_dir)
-    again = [override for override in hydra.overrides.task if is_typed_again(override, folder)]
+    again = [override for override in hydra.overrides.task if must_be_repeated(override, folder)]
     return [*own_folders(hydra), *again]

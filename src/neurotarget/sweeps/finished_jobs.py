@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.files.reading import read_plain
-from neurotarget.runs.folder.jobs import SITTING, Job
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, Job
 from neurotarget.runs.folder.run_folder import code
 from neurotarget.training.held_out import flat
 
@@ -19,7 +19,7 @@ CHECKED = 50  # jobs; composing a configuration takes a tenth of a second
 SHOWN = 3  # settings named in a message
 
 
-def made_otherwise(
+def outdated_jobs(
     loader: ConfigLoader, config: DictConfig, jobs: Sequence[Job], folder: Path
 ) -> Iterator[str]:
     """Messages about jobs done with the same overrides, but other config files or other code.
@@ -53,7 +53,7 @@ def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -
     """Settings whose values would be different if the job was run now."""
     try:
         before = OmegaConf.load(folder / ".hydra" / "config.yaml")
-        now = loader.load_sweep_config(config, list(job.words))
+        now = loader.load_sweep_config(config, list(job.overrides))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException):
         return []
     then, this = _settings(before), _settings(now)
@@ -63,7 +63,7 @@ def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -
 
 def _settings(config: DictConfig) -> dict[str, object]:
     plain = OmegaConf.to_container(config, resolve=False)
-    return dict(flat({key: plain[key] for key in plain if key not in ("hydra", *SITTING)}))
+    return dict(flat({key: plain[key] for key in plain if key not in ("hydra", *INVOCATION_KEYS)}))
 
 
 def _commit(folder: Path) -> str:

@@ -13,19 +13,19 @@ from omegaconf import DictConfig
 
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
-from neurotarget.process.signals import going_on
+from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.job_names import job_name
-from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_words
+from neurotarget.runs.folder.jobs import Job, JobResult, is_done, result_of
 from neurotarget.runs.folder.multirun import (
     LATEST,
     link,
     overview,
-    settled,
-    to_go_on,
+    resume_command_of,
+    with_earlier_names,
     write_multirun,
 )
-from neurotarget.sweeps.command_overrides import command_words
-from neurotarget.sweeps.finished_jobs import made_otherwise
+from neurotarget.sweeps.command_overrides import multirun_overrides
+from neurotarget.sweeps.finished_jobs import outdated_jobs
 from neurotarget.sweeps.launchers import launch_jobs
 
 
@@ -86,18 +86,20 @@ def sweep_grid(
             f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
             "a new one; choose another, or leave it out"
         )
-    jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
-    command = command_words(config)
-    before = {job.name for job in jobs if is_done(folder / job.name, job.words)}
+    jobs = with_earlier_names(
+        folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"])
+    )
+    command = multirun_overrides(config)
+    before = {job.name for job in jobs if is_done(folder / job.name, job.overrides)}
     write_multirun(folder, command, jobs)
     link(folder.parent / LATEST, folder)
     print(f"{len(jobs)} jobs, {len(before)} of them done before, in {folder}", flush=True)
     done = [job for job in jobs if job.name in before]
-    for line in made_otherwise(context.config_loader, config, done, folder):
+    for line in outdated_jobs(context.config_loader, config, done, folder):
         print(line, flush=True)
     results: list[JobResult] = []
     size = max_batch_size or (1 if type(launcher).__name__ == "BasicLauncher" else len(jobs))
-    with going_on(to_go_on(folder)):
+    with resumable_with(resume_command_of(folder)):
         try:
             for start in range(0, len(jobs), size):
                 batch = jobs[start : start + size]
@@ -117,6 +119,5 @@ def sweep_grid(
 
 def _by_now(result: JobResult) -> JobResult:
     """Present result of a job that was left to another process."""
-    found = read_job(result.folder)
-    is_over = found.status != "missing" and same_words(found.words, result.words)
-    return found if result.status == "missing" and is_over else result
+    found = result_of(result.folder, result.overrides)
+    return found if result.status == "missing" and found.status != "missing" else result

@@ -1,20 +1,16 @@
-"""Calls to Hydra's launchers, arranged so that a job that dies stops no other job.
+"""Calls to Hydra's launchers: jobs that are done are left out, and each job gets a result.
 
-Launchers raise an exception at the first job that was killed. With submitit, the other jobs
-continue and are awaited. A pool of processes (joblib, Ray) breaks down as a whole and does not
-report which job broke it: the jobs that were running are then run one by one, so that only the job
-at fault can fail, and the rest as before.
+A launcher raises at the first job that was killed: a pool of processes (joblib, Ray) then ends all
+jobs that it was running, and submitit's other jobs continue by themselves. Jobs without a result
+run when the multirun is resumed.
 """
 
 import io
 import os
 import sys
-import time
-import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
@@ -32,21 +28,13 @@ from neurotarget.runs.folder.jobs import (
     is_done,
     quoted,
     read_job,
-    same_words,
+    result_of,
+    same_overrides,
 )
 from neurotarget.runs.folder.run_lock import is_running
 from neurotarget.training.devices import PROGRAM
 
-POLL_S = 0.5
 EARLIER = ".earlier"
-
-
-class Launch(NamedTuple):
-    """Result of a launcher call: its returns, or its error and submitit's handles."""
-
-    returns: Sequence[JobReturn]
-    error: Exception | None
-    handles: list[Any]
 
 
 def launch_jobs(
@@ -71,45 +59,45 @@ def launch_jobs(
     lost: dict[str, str] = {}  # reasons of jobs without a result
     todo: list[Job] = []
     for job in jobs:
-        if is_done(folder / job.name, job.words):
+        if is_done(folder / job.name, job.overrides):
             continue
-        if reason := _unfit(launcher, job, folder / job.name):
+        if reason := _launch_problem(launcher, job, folder / job.name):
             lost[job.name] = reason
             continue
-        _make_room(folder, job)
+        _move_earlier_files(folder, job)
         todo.append(job)
     os.environ[PROGRAM] = str(Path(sys.argv[0]).resolve())
     if todo:
-        lost |= launch(launcher, todo, folder, first_number)
+        lost |= _launch(launcher, todo, folder, first_number)
     return [_outcome(folder / job.name, job, lost.get(job.name, "")) for job in jobs]
 
 
 def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
-    found = read_job(folder)
-    if not reason and found.status != "missing" and same_words(found.words, job.words):
+    found = result_of(folder, job.overrides)
+    if not reason and found.status != "missing":
         return found
     status = "missing" if is_running(folder) else "failed"
-    return JobResult(folder, status, job.words, {}, reason or ENDED, folder / LOG)
+    return JobResult(folder, status, job.overrides, {}, reason or ENDED, folder / LOG)
 
 
-def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
+def _launch_problem(launcher: Launcher, job: Job, folder: Path) -> str:
     """Why a job cannot be launched, or ""."""
     if is_running(folder):
         return "another process works on it now"
     try:
-        launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.words))
+        launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.overrides))
     except (HydraException, OmegaConfBaseException) as error:
         return f"its overrides make no configuration ({reason_of(error)})"
     return ""
 
 
-def _make_room(folder: Path, job: Job) -> None:
+def _move_earlier_files(folder: Path, job: Job) -> None:
     """Move the files of an earlier job of this name away, unless this job resumes it."""
     place = folder / job.name
     if not place.is_dir():
         return
     found = read_job(place)
-    if found.status == "missing" and same_words(found.words, job.words):
+    if found.status == "missing" and same_overrides(found.overrides, job.overrides):
         return
     number = 1
     while (kept := folder / EARLIER / f"{job.name}-{number}").exists():
@@ -119,91 +107,28 @@ def _make_room(folder: Path, job: Job) -> None:
     print(f"{job.name}: begins anew; its earlier files are kept in {kept}", flush=True)
 
 
-def launch(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) -> dict[str, str]:
+def _launch(
+    launcher: Launcher, jobs: Sequence[Job], folder: Path, first_number: int
+) -> dict[str, str]:
     """Run all jobs; return the reasons of those without a result, by name.
 
     Raises:
         DataError: the launcher starts none of them.
     """
-    before = {job.name: _written(folder, job) for job in jobs}
-    done = _call(launcher, jobs, number)
-    _wait(done.handles, folder, jobs)
-    lost = {job.name: ENDED for job in jobs if not (folder / job.name / RESULT).is_file()}
-    if done.handles:
-        reasons = {job.name: _scheduler(one) for job, one in zip(jobs, done.handles, strict=False)}
-        return {name: reasons.get(name, reason) for name, reason in lost.items()}
-    if done.error is None:
-        reasons = {job.name: _raised(one) for job, one in zip(jobs, done.returns, strict=False)}
-        return {name: reasons.get(name) or reason for name, reason in lost.items()}
-    started = [
-        job for job in jobs if job.name in lost and _written(folder, job) != before[job.name]
-    ]
-    if lost and not started:
-        raise DataError(f"{_name(launcher)} starts no job: {reason_of(done.error)}") from done.error
-    return _again(launcher, jobs, started, lost, folder=folder, number=number)
-
-
-def _again(
-    launcher: Launcher,
-    jobs: Sequence[Job],
-    started: Sequence[Job],
-    lost: dict[str, str],
-    *,
-    folder: Path,
-    number: int,
-) -> dict[str, str]:
-    """After a pool broke down: run the started jobs one by one, then those that had not started."""
-    if len(jobs) == 1:
-        return lost
-    numbers = {job.name: number + place for place, job in enumerate(jobs)}
-    waiting = [job for job in jobs if job.name in lost and job not in started]
-    print(f"a worker died; again, one by one: {', '.join(job.name for job in started)}", flush=True)
-    still: dict[str, str] = {}
-    for job in started:
-        try:
-            still |= launch(launcher, [job], folder, numbers[job.name])
-        except DataError as error:
-            still[job.name] = reason_of(error)
-    if waiting:
-        still |= launch(launcher, waiting, folder, numbers[waiting[0].name])
-    return still
-
-
-def _call(launcher: Launcher, jobs: Sequence[Job], number: int) -> Launch:
-    overrides = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+    overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+    before = {job.name: _log_bytes(folder, job) for job in jobs}
+    returns: Sequence[JobReturn] = []
+    reason = ENDED
     try:
-        return Launch(launcher.launch(overrides, initial_job_idx=number), None, [])
-    except KeyboardInterrupt as stopped:
-        for handle in _handles(stopped):
-            if type(handle).__name__ == "LocalJob":  # jobs of a cluster continue there
-                handle.cancel()
-        raise
-    except Exception as error:
-        return Launch([], error, _handles(error))
-
-
-def _handles(error: BaseException) -> list[Any]:
-    """Handles of submitit, which its launcher keeps in the stack frame that raised."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        held = frame.f_locals.get("jobs")
-        if isinstance(held, list) and all(
-            type(one).__module__.startswith("submitit") for one in held
-        ):
-            return held
-    return []
-
-
-def _wait(handles: Sequence[Any], folder: Path, jobs: Sequence[Job]) -> None:
-    for handle in handles:
-        handle.wait()
-    while any(is_running(folder / job.name) for job in jobs):
-        time.sleep(POLL_S)
-
-
-def _scheduler(handle: object) -> str:
-    paths = handle.paths
-    log = next((path for path in (paths.stderr, paths.stdout) if path.is_file()), paths.folder)
-    return f"{ENDED} (state {handle.state.lower()}; its log: {log})"
+        returns = launcher.launch(overrides, initial_job_idx=first_number)
+    except Exception as error:  # of any type, from the first job that was killed
+        if all(_log_bytes(folder, job) == before[job.name] for job in jobs):
+            name = f"hydra/launcher {type(launcher).__name__}"
+            raise DataError(f"{name} starts no job: {reason_of(error)}") from error
+        reason = f"{ENDED} ({reason_of(error)})"
+    reasons = {job.name: _raised(one) for job, one in zip(jobs, returns, strict=False)}
+    lost = [job.name for job in jobs if not (folder / job.name / RESULT).is_file()]
+    return {name: reasons.get(name) or reason for name in lost}
 
 
 def _raised(done: JobReturn) -> str:
@@ -216,12 +141,9 @@ def _raised(done: JobReturn) -> str:
     return ""
 
 
-def _written(folder: Path, job: Job) -> int:
+def _log_bytes(folder: Path, job: Job) -> int:
+    """Size of a job's log, which grows when the job starts; -1 if there is none."""
     try:
         return (folder / job.name / LOG).stat().st_size
     except OSError:
         return -1
-
-
-def _name(launcher: Launcher) -> str:
-    return f"hydra/launcher {type(launcher).__name__}"

@@ -129,23 +129,11 @@ def open_study(search: Search, lock: FileLock) -> "optuna.Study":
     Raises:
         DataError: the storage cannot be opened, or its study has other objectives.
     """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with lock:
-            study = optuna.create_study(
-                storage=_storage(search.storage),
-                study_name=search.study_name,
-                directions=["maximize"] * len(search.objectives),
-                load_if_exists=True,
-                sampler=optuna.samplers.RandomSampler(),
-                pruner=pruner_of(search),
-            )
-    except Exception as error:  # database drivers raise errors of any type
-        raise unopened(search, error) from error
+    wanted = ["maximize"] * len(search.objectives)
+    with lock:
+        study = _study(search, "create_study", directions=wanted, load_if_exists=True)
     directions = [direction.name.lower() for direction in study.directions]
-    if directions != ["maximize"] * len(search.objectives):
+    if directions != wanted:
         raise DataError(
             f"sweep.study_name={search.study_name}: found a study that is to {directions} in that "
             f"storage, wanted one to maximize {list(search.objectives)}; choose another "
@@ -160,17 +148,23 @@ def load_study(search: Search) -> "optuna.Study":
     Raises:
         DataError: there is none, or the storage cannot be opened.
     """
+    return _study(search, "load_study")
+
+
+def _study(search: Search, function: str, **more: object) -> "optuna.Study":
+    """Call a function of Optuna that returns a study."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.load_study(
+        return getattr(optuna, function)(
             storage=_storage(search.storage),
             study_name=search.study_name,
-            sampler=optuna.samplers.RandomSampler(),  # unused: values that were sampled are kept
+            sampler=optuna.samplers.RandomSampler(),  # replaced for each trial
             pruner=pruner_of(search),
+            **more,
         )
-    except Exception as error:
+    except Exception as error:  # database drivers raise errors of any type
         raise unopened(search, error) from error
 
 
@@ -229,21 +223,19 @@ def objective_values(
     values: Mapping[str, float], objectives: Sequence[str]
 ) -> tuple[list[float], str]:
     """Each objective from logged metrics, and why one is undefined ("" if none is)."""
-    found, reasons = [], []
-    for objective in objectives:
-        value, reason = objective_value(values, objective)
-        found.append(value)
-        reasons += [reason] if reason else []
-    return found, "; ".join(reasons)
+    pairs = [objective_value(values, objective) for objective in objectives]
+    return [value for value, _ in pairs], "; ".join(reason for _, reason in pairs if reason)
 
 
 def objective_value(values: Mapping[str, float], objective: str) -> tuple[float, str]:
     """An objective from logged metrics, the mean over labels; NaN with a reason."""
     metric = METRICS[objective]
     of_labels = metric.endswith("/")
-    parts = {key: float(value) for key, value in values.items() if key == metric}
-    if of_labels:
-        parts = {key: float(value) for key, value in values.items() if key.startswith(metric)}
+    parts = {
+        key: float(value)
+        for key, value in values.items()
+        if key == metric or (of_labels and key.startswith(metric))
+    }
     if not parts:
         return math.nan, f"{metric}{'<label>' if of_labels else ''} was never logged"
     if undefined := [key for key, value in parts.items() if not math.isfinite(value)]:
@@ -254,7 +246,7 @@ def objective_value(values: Mapping[str, float], objective: str) -> tuple[float,
 def not_learnt(values: Mapping[str, float]) -> str:
     """Why a trial has not learnt, from its validation metrics; "" if it has, or may have."""
     found = judge_validation(values)
-    return " ".join(found.reasons) if found.word == NOT_LEARNT else ""
+    return " ".join(found.reasons) if found.verdict == NOT_LEARNT else ""
 
 
 def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:

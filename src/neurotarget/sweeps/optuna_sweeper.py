@@ -17,11 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
-from neurotarget.process.signals import going_on
+from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.jobs import Job, JobResult
-from neurotarget.runs.folder.multirun import LATEST, link, to_go_on, write_multirun
+from neurotarget.runs.folder.multirun import LATEST, link, resume_command_of, write_multirun
 from neurotarget.runs.folder.run_lock import is_running
-from neurotarget.sweeps.command_overrides import command_words
+from neurotarget.sweeps.command_overrides import multirun_overrides
 from neurotarget.sweeps.launchers import launch_jobs
 from neurotarget.sweeps.optuna_study import (
     Search,
@@ -36,7 +36,7 @@ from neurotarget.sweeps.optuna_study import (
 )
 from neurotarget.sweeps.optuna_workers import Workers
 from neurotarget.sweeps.search_space import Dimension
-from neurotarget.sweeps.trial_overrides import of_trials, signature, split_words
+from neurotarget.sweeps.trial_overrides import of_trials, signature, split_overrides
 from neurotarget.sweeps.trials_table import (
     AT,
     PAGE,
@@ -73,39 +73,41 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
             "leave it out, and train the best settings afterwards by the command that is printed"
         )
     loader = launcher.hydra_context.config_loader
-    fixed, space = split_words(loader, config, settings.get("space") or {}, overrides)
+    fixed, space = split_overrides(loader, config, settings.get("space") or {}, overrides)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".study.lock")
     study = open_study(asked, lock)
     with lock:
         check_same_search(study, signature(asked.objectives, fixed, space))
-    command = command_words(config)
+    command = multirun_overrides(config)
     own = [override for override in command if override.startswith("--config-dir=")]
     target = str(OmegaConf.select(config, "target.name") or asked.study_name)
     tables = Tables(folder, target, asked, space, (*own, *fixed))
     link(folder.parent / LATEST, folder)
     with Workers(folder) as workers:
-        run = Run(launcher, asked, study, space, of_trials(fixed), tuple(command), folder, lock)
+        process = SearchProcess(
+            launcher, asked, study, space, of_trials(fixed), tuple(command), folder, lock
+        )
         try:
-            run.to_the_end(workers, tables)
+            process.run_to_end(workers, tables)
         except StorageInternalError as error:
             raise unopened(asked, error) from error
 
 
 @dataclass(frozen=True)
-class Run:
+class SearchProcess:
     """One process of a search."""
 
     launcher: Launcher
     search: Search
     study: "optuna.Study"
     space: tuple[Dimension, ...]
-    words: tuple[str, ...]  # overrides of every trial
+    fixed: tuple[str, ...]  # overrides of every trial
     command: tuple[str, ...]  # overrides that the search was started with
     folder: Path
     lock: FileLock  # held while trials are counted and started
 
-    def to_the_end(self, workers: Workers, tables: Tables) -> None:
+    def run_to_end(self, workers: Workers, tables: Tables) -> None:
         """Run trials until the search is complete, then print the best.
 
         Raises:
@@ -115,11 +117,11 @@ class Run:
         print(
             f"search: {self.search.trials} trials over {searched}\n"
             f"  results   {self.folder / PAGE}\n"
-            f"  stopped?  {to_go_on(self.folder)}\n"
+            f"  stopped?  {resume_command_of(self.folder)}\n"
             "  faster?   run that in another terminal: both share the trials",
             flush=True,
         )
-        with going_on(to_go_on(self.folder)):
+        with resumable_with(resume_command_of(self.folder)):
             try:
                 while (batch := self._next(workers)) is not None:
                     if batch:
@@ -159,30 +161,30 @@ class Run:
     def _run(self, batch: Sequence["optuna.Trial"], tables: Tables) -> None:
         jobs = [Job(name_of(trial.number), self._overrides(trial)) for trial in batch]
         for job in jobs:
-            sampled = [override for override in job.words if override not in self.words]
+            sampled = [override for override in job.overrides if override not in self.fixed]
             print(f"{job.name}: {' '.join(sampled[:-1])}", flush=True)  # not sweep.trial=
-        self._note(jobs)
+        self._write_jobs(jobs)
         began_s = time.monotonic()
         results = launch_jobs(self.launcher, jobs, self.folder, first_number=batch[0].number)
         lasted_s = time.monotonic() - began_s if len(batch) == 1 else None
         for trial, result in zip(batch, results, strict=True):
             if result.status != "missing":  # else another process works on it
                 seconds = seconds_of(result.folder, lasted_s)
-                self._tell(trial, result, seconds)
+                self._report(trial, result, seconds)
                 print(trial_line(self.study, trial.number, result, tables), flush=True)
-        self._note(jobs, results)
+        self._write_jobs(jobs, results)
         tables.write(self.study)
 
-    def _note(self, jobs: Sequence[Job], results: Sequence[JobResult] = ()) -> None:
+    def _write_jobs(self, jobs: Sequence[Job], results: Sequence[JobResult] = ()) -> None:
         with self.lock:
             write_multirun(self.folder, self.command, jobs, results)
 
     def _overrides(self, trial: "optuna.Trial") -> tuple[str, ...]:
         self.study.sampler = sampler_of(self.search, trial.number)
         sampled = [one.suggest(trial) for one in self.space]
-        return (*self.words, *sampled, f"sweep.trial={trial.number}")
+        return (*self.fixed, *sampled, f"sweep.trial={trial.number}")
 
-    def _tell(self, trial: "optuna.Trial", result: JobResult, seconds: float | None) -> None:
+    def _report(self, trial: "optuna.Trial", result: JobResult, seconds: float | None) -> None:
         from optuna.trial import TrialState
 
         values, reason = objective_values(result.values, self.search.objectives)

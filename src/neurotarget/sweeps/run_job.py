@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from neurotarget.files.ownership import claimed
 from neurotarget.problems import DataError
 from neurotarget.process.error_sentences import ENDED, reason_of
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.folder.jobs import (
     LOG,
@@ -39,7 +39,7 @@ from neurotarget.training.devices import JOB, needs_own_process, rank, run_in_ow
 
 LAST = Path("weights") / "last.ckpt"
 
-Act = Callable[[DictConfig], Mapping[str, float]]
+Train = Callable[[DictConfig], Mapping[str, float]]
 
 
 class Ended(NamedTuple):
@@ -50,8 +50,8 @@ class Ended(NamedTuple):
     reason: str
 
 
-def run_as_job(act: Act, cfg: DictConfig) -> float:
-    """Run `act`, which returns its best values by metric; return that of `cfg.monitor`, else NaN.
+def run_as_job(train: Train, cfg: DictConfig) -> float:
+    """Run `train`, which returns its best values by metric; return that of `cfg.monitor`, else NaN.
 
     Outside a multirun, errors are printed as by `exits_with_sentence`. In a multirun no error is
     raised: it is recorded in result.json and job.log, and the launcher continues. A job that was
@@ -60,7 +60,7 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
-    print_anything()  # a launcher's process has its own streams
+    escape_output()  # a launcher's process has its own streams
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     number = _rank(cfg)
@@ -68,13 +68,13 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
     if hydra.mode == RunMode.MULTIRUN or is_alone:
         _resume(cfg, folder)
         if number > 0:
-            values = act(cfg)
+            values = train(cfg)
         elif is_alone:
-            values = _recorded(act, cfg, folder, sys.stderr).values
+            values = _recorded(train, cfg, folder, sys.stderr).values
         else:
-            values = _run(act, cfg, folder)
+            values = _run(train, cfg, folder)
     else:
-        values = exits_with_sentence(act if number else _claimed(act, folder))(cfg)
+        values = exits_with_sentence(train if number else _claimed(train, folder))(cfg)
         if number == 0 and (folder.parent / MULTIRUN).is_file():  # a job resumed on its own
             write_result(folder, "done", _overrides(), values=values)
     return float(values.get(_monitor(cfg), math.nan))
@@ -84,13 +84,13 @@ def _rank(cfg: DictConfig) -> int:
     return rank(OmegaConf.select(cfg, "trainer") or {})
 
 
-def _claimed(act: Act, folder: Path) -> Act:
-    """Wrap the act so that it claims the folder and holds its lock."""
+def _claimed(train: Train, folder: Path) -> Train:
+    """Wrap a training so that it claims the folder and holds its lock."""
 
     def in_claimed(cfg: DictConfig) -> Mapping[str, float]:
         claimed(folder, older=older_output, key="hydra.run.dir")
         with claimed_alone(folder):
-            return act(cfg)
+            return train(cfg)
 
     return in_claimed
 
@@ -113,19 +113,19 @@ def _resume(cfg: DictConfig, folder: Path) -> None:
             cfg.resume = str(folder)
 
 
-def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
+def _run(train: Train, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
     """Run a job under its lock, with its log; print one line at its end."""
-    shown = HydraConfig.get().runtime.choices.get("hydra/launcher") == "basic"
+    is_basic = HydraConfig.get().runtime.choices.get("hydra/launcher") == "basic"
     began_s = time.monotonic()
     try:
         with (
             running(folder).acquire(timeout=CLAIM_S),
-            logged(folder / LOG, shown=shown) as log,  # other launchers would mix outputs
+            logged(folder / LOG, redirects=not is_basic) as log,  # several would mix their output
         ):
             if is_done(folder, _overrides()):  # a launcher may retry by itself, as Ray does
                 return read_job(folder).values
             (folder / RESULT).unlink(missing_ok=True)
-            ended = _apart(folder) if needs_own_process(cfg) else _recorded(act, cfg, folder, log)
+            ended = _apart(folder) if needs_own_process(cfg) else _recorded(train, cfg, folder, log)
     except Timeout:
         ended = Ended("failed", {}, "another process works on it now")
     except (DataError, OSError) as error:  # such as a full disk, where no result can be written
@@ -147,21 +147,21 @@ def _apart(folder: Path) -> JobResult | Ended:
     return found
 
 
-def _recorded(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+def _recorded(train: Train, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
     """Run the job and write its outcome."""
-    ended = _attempt(act, cfg, folder, log)
+    ended = _attempt(train, cfg, folder, log)
     write_result(folder, ended.status, _overrides(), values=ended.values, reason=ended.reason)
     return ended
 
 
-def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+def _attempt(train: Train, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
     try:
         claimed(folder, older=older_output, key="hydra.run.dir")
-        return Ended("done", act(cfg), "")
+        return Ended("done", train(cfg), "")
     except (Exception, SystemExit) as error:
         if (number := signal_of(error)) is not None:
             raise Stopped(number) from error
-        if _is_ended_by_submitit(error):
+        if _is_requeued(error):
             raise
         if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # raised by Optuna
             return Ended("pruned", {}, reason_of(error))
@@ -170,14 +170,13 @@ def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
         return Ended("failed", {}, reason_of(error))
 
 
-def _is_ended_by_submitit(error: BaseException) -> bool:
-    """Whether the time limit was reached: then no result is written, so that the job can be
-    resumed.
+def _is_requeued(error: BaseException) -> bool:
+    """Whether submitit ends the job at its time limit, to be resumed; then no result is written.
 
-    submitit raises from its signal handler and restarts the job if possible.
+    Its signal handler exits with -1, or raises an error of its own.
     """
-    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return str(innermost.f_globals.get("__name__")).startswith("submitit")
+    is_exit = isinstance(error, SystemExit) and error.code == -1
+    return is_exit or type(error).__module__.startswith("submitit")
 
 
 def _free() -> None:

@@ -1,6 +1,5 @@
 """Overrides of a search: those of all trials, those that are searched, and its signature."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, did_you_mean
+from neurotarget.runs.folder.jobs import key_of
 from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 
 CHOICES_CHECKED = 50  # of one setting
@@ -26,7 +26,7 @@ ANYWHERE = (  # overrides that may differ between machines
 )
 
 
-def split_words(
+def split_overrides(
     loader: ConfigLoader, config: DictConfig, space: Mapping[str, Any], overrides: Sequence[str]
 ) -> tuple[list[str], tuple[Dimension, ...]]:
     """Split overrides into those of every trial and the searched ones (also from `sweep.space`).
@@ -36,7 +36,7 @@ def split_words(
     Raises:
         DataError: nothing is searched, or something that cannot be.
     """
-    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    given = set(map(key_of, overrides))
     further = [
         f"{key}={_text(key, value)}" for key, value in space.items() if key.lstrip("+") not in given
     ]
@@ -72,11 +72,10 @@ def _try(loader: ConfigLoader, config: DictConfig, overrides: list[str], overrid
     except (HydraException, OmegaConfBaseException) as error:
         key = override.partition("=")[0]
         ours = [one for one in keys_of(config) if not one.startswith("hydra.")]
-        near = difflib.get_close_matches(key, ours, n=1)
-        hint = f"did you mean {near[0]}?" if near else "mend it there"
+        hint = did_you_mean(key, ours) or "correct it there"
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"sweep.space: {override} makes no configuration ({reason}); {hint}"
+            f"sweep.space: {override} makes no configuration ({reason}); {hint.rstrip()}"
         ) from error
 
 

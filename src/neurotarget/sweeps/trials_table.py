@@ -12,9 +12,10 @@ from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
-from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
+from neurotarget.report.search.search import Objective, Parameter, Sweep
+from neurotarget.report.search.search_page import sweep_html
 from neurotarget.report.text.sentences import title_of
-from neurotarget.runs.folder.jobs import SITTING, JobResult
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult, key_of
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension
 
@@ -33,7 +34,7 @@ AT = "at"  # attribute of a trial: its folder and process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
 SHOWN = 8  # trials named in a line
-OWN = ("sweep", "held_out", *SITTING)  # settings of the search, not of a single training
+OWN = ("sweep", "held_out", *INVOCATION_KEYS)  # settings of the search, not of a single training
 
 
 class Tables(NamedTuple):
@@ -43,7 +44,7 @@ class Tables(NamedTuple):
     target: str
     search: Search
     space: tuple[Dimension, ...]
-    words: tuple[str, ...]  # overrides of every trial, and --config-dir
+    overrides: tuple[str, ...]  # overrides of every trial, and --config-dir
 
     def write(self, study: "optuna.Study") -> None:
         """Write trials.tsv and sweep.html from the current state of the study."""
@@ -59,11 +60,12 @@ class Tables(NamedTuple):
             importances=pd.DataFrame(shares, columns=["objective", "parameter", "importance"]),
             best=tuple(trial.number for trial in best),
             space="\n".join(one.text for one in self.space),
-            command=command_of(best[0], self.words, self.space) if best else "",
+            command=command_of(best[0], self.overrides, self.space) if best else "",
             facts=_facts(self.search, trials),
             notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
         )
-        write_sweep_page(self.folder / PAGE, sweep, title=title_of(self.search.study_name))
+        title = title_of(self.search.study_name)
+        write_text(self.folder / PAGE, sweep_html(sweep, title=title))
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
@@ -120,7 +122,7 @@ def command_of(
     trial: "optuna.trial.FrozenTrial", overrides: Sequence[str], space: Sequence[Dimension]
 ) -> str:
     """Command line that trains with a trial's settings and scores the held-out cases."""
-    kept = [one for one in overrides if one.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
+    kept = [one for one in overrides if key_of(one).split(".")[0] not in OWN]
     sampled = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
     return shlex.join([*command_for("train"), *kept, *sampled])
 
@@ -167,7 +169,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         named = "best" if len(study.directions) == 1 else "first on the Pareto front"
         lines += [
             f"{named}: trial {best[0].number}; train it, and score the held-out cases, with",
-            f"  {command_of(best[0], tables.words, tables.space)}",
+            f"  {command_of(best[0], tables.overrides, tables.space)}",
             f"page  {tables.folder / PAGE}",
         ]
     elif done:
@@ -176,7 +178,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         reasons = [trial.user_attrs.get("reason", "") for trial in trials]
         why = next((reason for reason in reasons if reason), "none was started")
         raise DataError(
-            f"search: found no trial that was done among {len(trials)} ({why}); mend that and "
+            f"search: found no trial that was done among {len(trials)} ({why}); correct that and "
             f"search in another hydra.sweep.dir; the logs are in {tables.folder}"
         )
     return "\n".join(lines)

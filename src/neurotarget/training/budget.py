@@ -21,7 +21,7 @@ class Budget(NamedTuple):
 
     trainer: dict[str, Any]
     callbacks: list[Callback]
-    told: str  # "" where the trainer's own settings decide
+    description: str  # "" where the trainer's own settings decide
 
 
 def apply_budget(
@@ -111,13 +111,13 @@ def _earlier(own: Mapping[str, Any]) -> str:
 def _amount(kind: str, budget: Mapping[str, Any]) -> float:
     if kind not in UNITS:
         raise DataError(
-            f"budget.kind: got {kind!r}, wanted one of {', '.join(UNITS)}; say budget=steps, "
+            f"budget.kind: got {kind!r}, wanted one of {', '.join(UNITS)}; set budget=steps, "
             "budget=minutes, budget=flops or budget=none"
         )
     unit = UNITS[kind]
     if budget.get(unit) is None:
         raise DataError(
-            f"budget: found kind {kind} and no {unit}; say budget={kind} budget.{unit}=<number>"
+            f"budget: found kind {kind} and no {unit}; set budget={kind} budget.{unit}=<number>"
         )
     amount = budget[unit]
     is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
@@ -132,7 +132,7 @@ def _steps_of(petaflops: float, flops_per_step: float) -> int:
     if not 0 < flops_per_step < math.inf:
         raise DataError(
             f"budget=flops: found {flops_per_step:g} FLOPs in a step of this model, which no "
-            "budget can be divided by; say budget=steps or budget=minutes"
+            "budget can be divided by; set budget=steps or budget=minutes"
         )
     return max(1, int(petaflops * PETA / flops_per_step))
 

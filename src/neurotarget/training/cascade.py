@@ -7,7 +7,6 @@ folder. The result depends on data and splits alone, is stored in the cache, and
 and seed.
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -27,6 +26,7 @@ from neurotarget.data.batches.target_boxes import Box, Boxes, mask_box
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.labels import class_of_id
 from neurotarget.files.drafts import sweep
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.writing import write_text, written
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.segment import Predictor
@@ -60,14 +60,14 @@ class Cases(NamedTuple):
     """Prepared cases on the coarse grid, and the box of each mask."""
 
     entries: Mapping[str, Entry]
-    drawn: Mapping[str, Box | None]
+    reference: Mapping[str, Box | None]
 
     def find(self, predictor: Predictor, case_id: str, limits: Limits) -> Localisation:
         """Localise one case and compare the box with the box of its mask."""
         entry = self.entries[case_id]
         values = np.asarray(entry.image, dtype=np.float32)
         located = locate(predictor.probabilities(values)[1], entry.grid, limits)
-        return compared(located, self.drawn[case_id], entry.grid, limits)
+        return compared(located, self.reference[case_id], entry.grid, limits)
 
 
 class Cascade(NamedTuple):
@@ -178,19 +178,18 @@ def _key(own: Config, settings: Config, data: TargetData) -> str:
     """Hash of everything that a localiser depends on: prepared cases, splits, settings."""
     entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
     parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
-    told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
-    text = json.dumps(told, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    facts = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
+    return hash_of_value(facts, 20)
 
 
 def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
     """Train a localiser for each fold and one on all cases, and write their localisations."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
-    drawn = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
-    cases = Cases(entries, drawn)
+    reference = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
+    cases = Cases(entries, reference)
     train = [case_id for case_id, split in splits.items() if split == "train"]
-    limits = limits_of(settings, target, [entries[name] for name in train], drawn)
+    limits = limits_of(settings, target, [entries[name] for name in train], reference)
     subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
     stages = _stages(train, subjects, splits, settings)
     found: dict[str, Localisation] = {}
@@ -202,7 +201,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
         if name == LAST:
             limits = calibrated(limits, found.values())
         found |= {case_id: cases.find(predictor, case_id, limits) for case_id in stage.asked}
-    _write(kept, folder, limits, drawn, {name: found[name] for name in splits}, splits)
+    _write(kept, folder, limits, reference, {name: found[name] for name in splits}, splits)
 
 
 def drawn_box(entry: Entry) -> Box | None:
@@ -220,10 +219,10 @@ def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
 
 
 def limits_of(
-    settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
+    settings: Config, target: Target, entries: Sequence[Entry], reference: Mapping[str, Box | None]
 ) -> Limits:
     """Sizes and volumes of the training masks on the coarse grid, with the settings."""
-    marked = [entry for entry in entries if drawn[entry.case_id] is not None]
+    marked = [entry for entry in entries if reference[entry.case_id] is not None]
     if not marked and any(entry.facts.get("cut") for entry in entries):
         raise DataError(
             "cascade: found masks that border on ignored voxels in all training cases, wanted "
@@ -233,9 +232,9 @@ def limits_of(
         sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
         raise DataError(
             f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
-            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+            "localise; set a smaller cascade.spacing_mm, or cascade=none"
         )
-    sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
+    sizes = np.array([reference[entry.case_id].size_mm for entry in marked])
     voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]
     volumes = [
         float((np.asarray(entry.label) == 1).sum()) * voxel
@@ -289,7 +288,7 @@ def _learnt(
     If no attempt succeeds, the best one is used.
     """
     marked = [
-        name for name, split in stage.splits.items() if split == "train" and cases.drawn[name]
+        name for name, split in stage.splits.items() if split == "train" and cases.reference[name]
     ]
     places = np.linspace(0, len(marked) - 1, min(ASKED, len(marked))).round().astype(int)
     asked = [marked[place] for place in places]
@@ -340,14 +339,14 @@ def _write(
     kept: Path,
     folder: Path,
     limits: Limits,
-    drawn: Mapping[str, Box | None],
+    reference: Mapping[str, Box | None],
     found: Mapping[str, Localisation],
     splits: Mapping[str, str],
 ) -> None:
     """Write the files of the kept localiser; boxes.json is last and marks them as complete."""
     trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
     errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
-    boxes = Boxes(limits.margin_mm, limits.least_mm, drawn, trusted, tuple(errors))
+    boxes = Boxes(limits.margin_mm, limits.least_mm, reference, trusted, tuple(errors))
     _copy(kept / "weights" / "last.ckpt", folder / "last.ckpt")
     config = (kept / "config.yaml").read_text(encoding="utf-8")
     write_text(folder / "config.yaml", config)

@@ -1,10 +1,10 @@
 """Record of the data that a run was trained on; a resumed run must have the same data."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import write_text
 from neurotarget.printable import cell
@@ -20,7 +20,7 @@ def fingerprint(data: TargetData) -> str:
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
     ]
-    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+    return hash_of_text("\n".join(sorted(parts)), 16)
 
 
 def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:
@@ -40,7 +40,7 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
     if found != text.encode():
         raise DataError(
             f"{path}: found other splits than those drawn now, wanted the ones that this run has "
-            "trained on; restore the data set, or say data.split_seed=<the seed of this run> for "
+            "trained on; restore the data set, or set data.split_seed=<the seed of this run> for "
             "one that was begun when seed drew the splits too"
         )
     write_text(path, text)
@@ -71,5 +71,5 @@ def _refusal(folder: Path, changed: Sequence[str]) -> str:
     return (
         f"{folder}: found a scan or mask of {len(changed)} cases changed since this run began "
         f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
-        f"files, start a new run, or say {ACCEPT}=true to go on with the new ones"
+        f"files, start a new run, or set {ACCEPT}=true to go on with the new ones"
     )

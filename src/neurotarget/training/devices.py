@@ -59,7 +59,7 @@ def apart_from_slurm(trainer: Mapping[str, Any]) -> str:
     return (
         f"Slurm started {tasks} tasks, and a training uses one device: each task trains by itself "
         f"(this is number {os.environ.get('SLURM_PROCID', '0')}); for one training on all of them, "
-        "say trainer.devices=<tasks of a node> trainer.num_nodes=<nodes>"
+        "set trainer.devices=<tasks of a node> trainer.num_nodes=<nodes>"
     )
 
 
@@ -70,9 +70,9 @@ def needs_own_process(cfg: Mapping[str, Any]) -> bool:
     return _per_node(cfg.get("trainer") or {}) > 1
 
 
-def run_in_own_process(words: Sequence[str], folder: Path, place: str) -> int:
+def run_in_own_process(overrides: Sequence[str], folder: Path, place: str) -> int:
     """Run a job in a new process in the folder `place`, forward its output; returns its status."""
-    command = [sys.executable, os.environ[PROGRAM], *words, f"hydra.run.dir={quoted(folder)}"]
+    command = [sys.executable, os.environ[PROGRAM], *overrides, f"hydra.run.dir={quoted(folder)}"]
     with subprocess.Popen(
         command,
         cwd=place,

@@ -8,9 +8,9 @@ import pandas as pd
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.files.hashes import digest
 from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.metrics.own_metrics import OwnMetrics
@@ -37,7 +37,7 @@ from neurotarget.studies.study_inputs import (
     covariate_table,
     people_table_of,
     run_facts,
-    tables_beside,
+    stored_tables,
     with_ledger,
     with_planted,
 )
@@ -105,8 +105,8 @@ def score_held_out(
     facts = {**facts, "weights_sha256": weights_sha256}
     facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}
     ids = {"label_ids": None if label_ids is None else dict(label_ids)}
-    told = {name: {"planted": value} for name, value in planted.items()}
-    summary = {**facts, "hypotheses": told, **ids}
+    hypotheses = {name: {"planted": value} for name, value in planted.items()}
+    summary = {**facts, "hypotheses": hypotheses, **ids}
     write_json(folder / "summary.json", summary)
     material = Material(
         from_rows(with_ledger(rows, predictions), with_planted(target, planted), covariates),
@@ -115,7 +115,7 @@ def score_held_out(
         label_ids,
         (),
         run_facts(facts, folder),
-        tables_beside(folder),
+        stored_tables(folder),
         Training.read(facts.get("training")),
         people=people_table_of(data.manifest.cases, splits),
     )

@@ -1,7 +1,5 @@
 """Choice of post-processing on the validation cases, with the weights of the run's predictions."""
 
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -13,8 +11,8 @@ from tqdm import tqdm
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import read_volume
+from neurotarget.files.hashes import digest, hash_of_value
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.segment import Predictor
 from neurotarget.metrics.volume_error import voxel_mm3
@@ -85,8 +83,7 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
 def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:
     """Hash of all that the choice depends on; prepared folders are named by their content."""
     prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
-    told = [VERSION, made_by, predictor.settings, prepared]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hash_of_value([VERSION, made_by, predictor.settings, prepared], 16)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

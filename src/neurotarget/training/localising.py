@@ -6,21 +6,19 @@ configuration is kept.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurotarget.data.attempts import attempted
+from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.placement import Placed, Proposal, measure_mask, propose_placement
 from neurotarget.data.cases.checkup import examine
 from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.scans.geometry import whole_grid
-from neurotarget.data.threads import mapped
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, errors_of
 from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.runs.network.objects import build_foreign, read_from
 from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
@@ -85,10 +83,9 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     asked = list(by_subject.values())
     places = np.linspace(0, len(asked) - 1, min(MOST_READ, len(asked))).round().astype(int)
 
-    @attempted
     def one(case: Case) -> Placed | None:
         checkup, volumes = examine(case, target, mapping)
-        if any(problem.level == "error" for problem in checkup.problems):
+        if errors_of(checkup.problems):
             return None
         classes = to_classes(volumes["label"].array, mapping)
         first = volumes[target.contrasts[0]]
@@ -98,7 +95,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
-    with closing(mapped(one, [asked[place] for place in places], workers=2)) as found:
+    with attempts(one, [asked[place] for place in places], workers=2) as found:
         return [mask for mask in found if isinstance(mask, Placed)]
 
 

@@ -59,7 +59,7 @@ def _own_transform(name: str, node: Node | None) -> Node | OwnTransform | None:
     p = node.get("p", 1.0)
     if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
         raise DataError(
-            f"augment.{name}.p: found {p!r}, wanted a probability from 0 to 1; mend conf/augment"
+            f"augment.{name}.p: found {p!r}, wanted a probability from 0 to 1; correct conf/augment"
         )
     return OwnTransform(name, function_of(_without(node, "p")), p)
 

@@ -15,8 +15,9 @@ from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose,
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
-from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_of, times
+from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_of
 from neurotarget.runs.network.objects import build
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation
@@ -34,9 +35,9 @@ class Planned(NamedTuple):
 
 
 def with_plan(
-    config: Mapping[str, Any], said: Collection[str], *, data: TargetData, target: Target
+    config: Mapping[str, Any], set_keys: Collection[str], *, data: TargetData, target: Target
 ) -> Planned:
-    """Choose the settings that the command line leaves open; `said` are the keys that it sets.
+    """Choose the settings that the command line leaves open; `set_keys` are the keys that it sets.
 
     Raises:
         DataError: the memory is not a number of GB, or even the smallest patch needs more.
@@ -45,9 +46,9 @@ def with_plan(
     data.prepare_data()
     known = fingerprint([open_entry(data.folders[case.case_id]) for case in data.cases("train")])
     given = sides_of("patch_vox", config["patch_vox"]) if config["patch_vox"] != "auto" else None
-    batch = config["data"]["batch_size"] if "data.batch_size" in said else None
+    batch = config["data"]["batch_size"] if "data.batch_size" in set_keys else None
     model = dict(config["model"])
-    deepens = all(key in model for key in SHALLOW) and not _says(said, "model", SHALLOW)
+    deepens = all(key in model for key in SHALLOW) and not _sets(set_keys, "model", SHALLOW)
     averaged = config["task"].get("ema_decay") is not None
     states = optimizer_states(config["optimizer"]) + averaged
     loss = DeepSupervision(build(config["loss"]))
@@ -72,7 +73,7 @@ def with_plan(
         raise DataError(
             f"plan.memory_gb: a batch of {found.batch_size} patches of {times(found.patch_vox)} "
             f"needs {_gb(found.memory_mib)} GB, and there are "
-            f"{_gb(budget_mib)} GB; choose a smaller model, or say patch_vox=[…], "
+            f"{_gb(budget_mib)} GB; choose a smaller model, or set patch_vox=[…], "
             "data.batch_size=1 or plan.memory_gb=<more>"
         )
     changed = {
@@ -81,7 +82,7 @@ def with_plan(
         "patch_vox": list(found.patch_vox),
         "data": {**config["data"], "batch_size": found.batch_size},
     }
-    return Planned(changed, _told(known, found, model, budget_mib, whose))
+    return Planned(changed, _lines(known, found, model, budget_mib, whose))
 
 
 def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -121,18 +122,18 @@ def _budget(memory_gb: object) -> tuple[float, str]:
     is_number = isinstance(memory_gb, int | float) and not isinstance(memory_gb, bool)
     if not is_number or memory_gb <= 0:
         raise DataError(f"plan.memory_gb: found {memory_gb!r}, wanted a positive number of GB")
-    return memory_gb * MIB_PER_GB, "as said"
+    return memory_gb * MIB_PER_GB, "as set"
 
 
 def _gb(mib: float) -> str:
     return f"{mib / MIB_PER_GB:.2g}"
 
 
-def _says(said: Collection[str], group: str, keys: Collection[str]) -> bool:
-    return any(f"{group}.{key}" in said for key in keys)
+def _sets(set_keys: Collection[str], group: str, keys: Collection[str]) -> bool:
+    return any(f"{group}.{key}" in set_keys for key in keys)
 
 
-def _told(
+def _lines(
     known: Fingerprint, found: Plan, model: Mapping[str, Any], budget_mib: float, whose: str
 ) -> list[str]:
     lines = [

@@ -23,7 +23,7 @@ from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.report.pages.postprocessing import postprocessing_line
 from neurotarget.report.text.learning_banner import banner, banner_text
-from neurotarget.runs.folder.jobs import ACCEPT, SITTING
+from neurotarget.runs.folder.jobs import ACCEPT, INVOCATION_KEYS, key_of
 from neurotarget.runs.folder.run_folder import (
     begin_run,
     open_run,
@@ -83,7 +83,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     if is_main:
-        begin_run(folder, [*start.overrides], goes_on=_goes_on(config, folder))
+        begin_run(folder, [*start.overrides], is_resumed=_is_recorded(config, folder))
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(config["target"])
@@ -134,7 +134,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
             if config["held_out"]:
                 _finish(config, start, parts, made, metrics=metrics)
             else:
-                _tell_learning(parts, config, made)
+                _print_learning(parts, config, made)
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
@@ -144,7 +144,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     return dict(parts.best.values)
 
 
-def _goes_on(config: Config, folder: Path) -> bool:
+def _is_recorded(config: Config, folder: Path) -> bool:
     """Whether the folder has the command line of an earlier start of this run."""
     return bool(config["resume"]) and (folder / "overrides.yaml").is_file()
 
@@ -158,7 +158,7 @@ def _opened(
     """
     for line in lines:
         print(f"  {line}", flush=True)
-    _tell_resumed(config, state, start.folder)
+    _print_resumed(config, state, start.folder)
     record = run_record(start.folder)
     opening = Opening(partial(open_run, start.folder, dict(config), record, [*start.overrides]))
     if state is None:
@@ -226,7 +226,7 @@ def _planned(
     if resumed:
         planned, lines = as_planned(config, start.folder), []
     else:
-        keys = {word.partition("=")[0].lstrip("+~") for word in start.overrides}
+        keys = set(map(key_of, start.overrides))
         planned, lines = with_plan(config, keys, data=data, target=data.target)
     data.batch_size = planned["data"]["batch_size"]
     return planned, [f"plan      {line}" for line in lines]
@@ -265,7 +265,7 @@ def _finish(
         raise _failed_study(folder, result.error) from result.error
 
 
-def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
+def _print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
     """Judge a run without held-out cases by its validation; print and log the result."""
     training = _training(parts, config)
     found = judge_validation(parts.best.values, training)
@@ -299,11 +299,11 @@ def _failed_study(folder: Path, error: Exception) -> DataError:
 
 def _seed(config: Config) -> int:
     if not isinstance(config["seed"], int):
-        raise DataError(f"seed: got {config['seed']!r}, wanted a whole number; say seed=1")
+        raise DataError(f"seed: got {config['seed']!r}, wanted a whole number; set seed=1")
     return config["seed"]
 
 
-def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
+def _print_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if not config["resume"]:
         return
     if state is None:
@@ -313,7 +313,7 @@ def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
-        for key in sorted((before.keys() | now.keys()) - set(SITTING)):
+        for key in sorted((before.keys() | now.keys()) - set(INVOCATION_KEYS)):
             if before.get(key) != now.get(key):
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 

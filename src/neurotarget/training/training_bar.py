@@ -1,5 +1,6 @@
 """Progress bar of a training, with the time left from the pace of the last minutes."""
 
+import sys
 import time
 from collections import deque
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 
 from neurotarget.tasks.schedule import Progress, training_progress
 
-REFRESH_S = 1.0
+REFRESH_S, LOGGED_S = 1.0, 60.0  # on a terminal, and in a file
 WINDOW_S = 180.0  # long enough for a validation or two, so that the time left does not jump at each
 
 
@@ -56,6 +57,7 @@ class TrainingBar(Callback):
         self.monitor, self.bar = monitor, None
         self.progress: Progress = float
         self.shown_s = 0.0
+        self.refresh_s = REFRESH_S if sys.stderr.isatty() else LOGGED_S
         self.pace = Pace()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -80,7 +82,7 @@ class TrainingBar(Callback):
     ) -> None:
         """Update the bar."""
         share = self.progress(trainer.global_step)
-        if self.bar is not None and time.monotonic() - self.shown_s > REFRESH_S:
+        if self.bar is not None and time.monotonic() - self.shown_s > self.refresh_s:
             self.shown_s = time.monotonic()  # reading the loss makes a GPU wait
             self.pace.add(share, self.shown_s)
             self.bar.n = min(100 * share, 100.0)
@@ -89,8 +91,9 @@ class TrainingBar(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Close the bar."""
+        share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
         if self.bar is not None:
-            self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
+            self.bar.n = min(100 * share, 100.0)
             self.bar.close()
 
     def on_exception(self, *_: object) -> None:

@@ -1,6 +1,5 @@
 """Builds the parts of a run from its resolved configuration, and tests every setting."""
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.network.fitting import fit_patch, try_patch
 from neurotarget.runs.network.objects import build, refused
@@ -71,7 +70,7 @@ def build_parts(
     Raises:
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.
     """
-    check_words(config, target)
+    check_choices(config, target)
     net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
     data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
     lines = [note] if note else []
@@ -90,7 +89,7 @@ def build_parts(
     further = [best, meter, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
     if config["budget"]["kind"] in ("minutes", "flops"):  # steps are printed earlier
-        lines.append(f"training  {budget.told}")
+        lines.append(f"training  {budget.description}")
     return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
@@ -114,7 +113,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
     try:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
-        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+        raise DataError(f"training: {' '.join(str(error).split())}; correct a setting") from error
     except (
         ArithmeticError,
         AttributeError,
@@ -137,7 +136,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         raise Stopped(number) from error
 
 
-def check_words(config: Config, target: Target) -> None:
+def check_choices(config: Config, target: Target) -> None:
     """Check the settings `weights`, `monitor`, `postprocess` and `held_out`, which are used late.
 
     Raises:
@@ -147,15 +146,14 @@ def check_words(config: Config, target: Target) -> None:
     names = as_trained(target).label_names
     logged += [f"val/dice/{name}" for name in names]
     logged += [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
-    for name, word, known in (
+    for name, value, known in (
         ("weights", config["weights"], ["best", "last"]),
         ("monitor", config["monitor"], logged),
         ("postprocess", config["postprocess"], POSTPROCESS),
     ):
-        if word not in known:
-            near = difflib.get_close_matches(str(word), known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
+        if value not in known:
+            hint = did_you_mean(str(value), known)
+            raise DataError(f"{name}: got {value!r}; {hint}known are {', '.join(known)}")
     if not isinstance(config["held_out"], bool):
         raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")
 

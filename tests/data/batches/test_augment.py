@@ -116,7 +116,7 @@ def test_flip_along_other_axes_needs_no_pairs():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "error"),
     [
         ({"nois": {"p": 1}}, "augment: found 'nois'.*did you mean noise"),
         ({"noise": {"sdt": 1}}, r"augment\.noise: found 'sdt'.*did you mean std"),
@@ -125,8 +125,8 @@ def test_flip_along_other_axes_needs_no_pairs():
         ({"elastic": {"displacement_mm": 9.0}}, "so that tissue never folds"),
     ],
 )
-def test_bad_settings_are_named(settings, words):
-    with pytest.raises(DataError, match=words):
+def test_bad_settings_are_named(settings, error):
+    with pytest.raises(DataError, match=error):
         build_augmentation(settings, target=target_of("gland"))
 
 

@@ -61,8 +61,8 @@ def test_a_volume_must_fill_what_is_scored_of_a_patch(data, make_target, margin_
     module = data()
     module.target, module.margin_vox = make_target(patch=(14, 14, 14)), margin_vox
     module.prepare_data()
-    told = any("volumes smaller than the patch" in problem.found for problem in module.warnings)
-    assert told is is_told  # volumes have 10³ voxels
+    result = any("volumes smaller than the patch" in problem.found for problem in module.warnings)
+    assert result is is_told  # volumes have 10³ voxels
 
 
 def test_two_modules_with_one_seed_draw_the_same_patches(data):

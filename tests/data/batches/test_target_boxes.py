@@ -21,8 +21,8 @@ def marked(shape, low, high):
     return mask
 
 
-def boxes(errors_mm=(), drawn=None, found=None, least_mm=(8, 8, 8)):
-    return Boxes(2.0, least_mm, drawn or {}, found or {}, tuple(errors_mm))
+def boxes(errors_mm=(), of_masks=None, located=None, least_mm=(8, 8, 8)):
+    return Boxes(2.0, least_mm, of_masks or {}, located or {}, tuple(errors_mm))
 
 
 def test_the_box_of_a_mask_is_in_world_mm():
@@ -32,7 +32,7 @@ def test_the_box_of_a_mask_is_in_world_mm():
     assert mask_box(np.zeros(fine.shape, dtype=bool), fine) is None
 
 
-def test_a_box_found_on_a_coarse_oblique_grid_is_cut_at_the_same_place_on_the_fine_one():
+def test_a_box_located_on_a_coarse_oblique_grid_is_cut_at_the_same_place_on_the_fine_one():
     coarse, fine = grid((4, 4, 4), TILT), grid((1, 1, 1), TILT)
     box = mask_box(marked(coarse.shape, (3, 4, 5), (5, 6, 7)), coarse)  # 12…20, 16…24, 20…28 mm
     assert box.size_mm == pytest.approx((8, 8, 8))
@@ -49,15 +49,15 @@ def test_a_region_has_a_margin_and_is_at_least_a_patch():
 
 def test_errors_run_along_the_axes_of_the_scan():
     tilted = grid(affine=TILT)
-    drawn = Box((0, 0, 0), (4, 4, 4))
+    true = Box((0, 0, 0), (4, 4, 4))
     found = Box(tuple(TILT[:3, :3] @ [1.0, -2.0, 3.0]), (6, 4, 2))
-    assert box_error_mm(found, drawn, tilted) == pytest.approx((1, -2, 3, 2, 0, -2))
+    assert box_error_mm(found, true, tilted) == pytest.approx((1, -2, 3, 2, 0, -2))
 
 
 def test_training_regions_hold_every_jittered_box():
     errors = [(3.0, -1.0, 0.0, 2.0, 0.0, -4.0), (-5.0, 2.0, 1.0, 0.0, 1.0, 0.0)]
-    fine, drawn = grid((1, 1, 1), shape=(80, 80, 80)), Box((40.0, 40.0, 40.0), (10, 10, 10))
-    those = boxes(errors, {"a": drawn})
+    fine, true = grid((1, 1, 1), shape=(80, 80, 80)), Box((40.0, 40.0, 40.0), (10, 10, 10))
+    those = boxes(errors, {"a": true})
     wide = box_of(
         np.zeros((80, 80, 80)),
         fine,
@@ -67,29 +67,31 @@ def test_training_regions_hold_every_jittered_box():
     )
     rng = np.random.default_rng(0)
     for _ in range(200):
-        low, sides = those.draw("a", wide, rng)
+        low, sides = those.sample("a", wide, rng)
         assert (low >= -1).all()  # half a voxel of rounding at either end
         assert (low + sides <= np.array(wide.shape) + 1).all()
 
 
 def test_a_drawn_box_lies_about_the_mask_as_the_localiser_errs():
-    fine, drawn = grid((1, 1, 1), shape=(80, 80, 80)), Box((40.0, 40.0, 40.0), (10, 10, 10))
-    exact = boxes([(0.0,) * 6], {"a": drawn})
-    low, sides = exact.draw("a", fine, np.random.default_rng(0))
+    fine, true = grid((1, 1, 1), shape=(80, 80, 80)), Box((40.0, 40.0, 40.0), (10, 10, 10))
+    exact = boxes([(0.0,) * 6], {"a": true})
+    low, sides = exact.sample("a", fine, np.random.default_rng(0))
     assert low.tolist() == [34, 34, 34]
     assert sides.tolist() == [14, 14, 14]  # a margin of 2 mm at each face
-    off = boxes([(6.0, 0.0, 0.0, 0.0, 0.0, 0.0)], {"a": drawn})
-    lows = {tuple(off.draw("a", fine, np.random.default_rng(seed))[0]) for seed in range(20)}
+    off = boxes([(6.0, 0.0, 0.0, 0.0, 0.0, 0.0)], {"a": true})
+    lows = {tuple(off.sample("a", fine, np.random.default_rng(seed))[0]) for seed in range(20)}
     assert lows == {(28, 34, 34), (40, 34, 34)}
 
 
 def test_others_are_prepared_where_they_were_found():
     box = Box((1.0, 2.0, 3.0), (20.0, 20.0, 20.0))
-    those = boxes(drawn={"a": Box((0, 0, 0), (4, 4, 4)), "b": None}, found={"a": box, "b": None})
+    those = boxes(
+        of_masks={"a": Box((0, 0, 0), (4, 4, 4)), "b": None}, located={"a": box, "b": None}
+    )
     assert those.roi_of("a", trains=False, otherwise=OTHERWISE).offset_mm == (1, 2, 3)
     assert those.roi_of("b", trains=False, otherwise=OTHERWISE) is OTHERWISE
     assert those.roi_of("a", trains=True, otherwise=OTHERWISE).offset_mm == (0, 0, 0)
-    assert those.draw("b", grid(), np.random.default_rng(0)) is None
+    assert those.sample("b", grid(), np.random.default_rng(0)) is None
 
 
 def test_boxes_are_read_as_they_were_written():
@@ -99,8 +101,8 @@ def test_boxes_are_read_as_they_were_written():
 
 @pytest.mark.parametrize(("shift", "share"), [(0, 1), (4, 1), (8, 0.5), (12, 0), (50, 0)])
 def test_the_share_of_a_mask_in_the_box_that_is_cut(shift, share):
-    drawn, cut = Box((0, 0, 0), (8, 8, 8)), Box((shift, 0, 0), (16, 16, 16))
-    assert share_inside(drawn, cut, grid()) == pytest.approx(share)
+    true, cut = Box((0, 0, 0), (8, 8, 8)), Box((shift, 0, 0), (16, 16, 16))
+    assert share_inside(true, cut, grid()) == pytest.approx(share)
 
 
 def test_the_middle_of_a_cropped_grid_is_no_other_place():

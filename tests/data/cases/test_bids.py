@@ -108,9 +108,9 @@ def test_descriptions_that_were_not_fetched_are_told(bids, make_target):
         (place / "dataset_description.json").unlink(missing_ok=True)
         (place / "dataset_description.json").symlink_to(".git/annex/objects/x")
     _, problems = scan_manifest(folder, make_target())
-    told = [str(problem) for problem in problems if "dataset_description" in problem.found]
-    assert len(told) == 2
-    for text in told:
+    result = [str(problem) for problem in problems if "dataset_description" in problem.found]
+    assert len(result) == 2
+    for text in result:
         assert "a broken link for dataset_description.json" in text
         assert "`datalad get dataset_description.json`" in text
 

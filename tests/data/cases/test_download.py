@@ -115,8 +115,8 @@ def test_an_archive_put_there_by_hand_is_used_without_network(tmp_path, monkeypa
 def test_without_network_the_sentence_says_what_to_put_where(tmp_path, monkeypatch):
     dead = Archive("http://127.0.0.1:9/tiny.tar", "md5:0", "Tiny")
     monkeypatch.setitem(ARCHIVES, "tiny", dead)
-    told = r"http://127.0.0.1:9/tiny.tar.*put the archive.*tiny.tar.*data.root=<folder with data"
-    with pytest.raises(DataError, match=told):
+    error = r"http://127.0.0.1:9/tiny.tar.*put the archive.*tiny.tar.*data.root=<folder with data"
+    with pytest.raises(DataError, match=error):
         fetch("tiny", tmp_path)
     assert names(tmp_path) == []
 

@@ -36,7 +36,7 @@ def scan(source, masks=None, **options):
     return {key: path and path.name for key, path in found.items()}, problems
 
 
-def told(problems):
+def problem_lines(problems):
     return [f"{problem.level}: {problem}" for problem in problems]
 
 
@@ -122,7 +122,7 @@ def test_masks_of_one_name_are_told_by_their_folders(cases, folder):
 def test_a_longer_id_is_another_case(cases, folder):
     found, problems = scan(cases("case_id", "IXI25", "IXI251"), folder("IXI251.nii.gz"))
     assert found == {"IXI25": None, "IXI251": "IXI251.nii.gz"}
-    assert "no mask for 1 of 2 cases (IXI25)" in told(problems)[0]
+    assert "no mask for 1 of 2 cases (IXI25)" in problem_lines(problems)[0]
 
 
 def test_a_case_without_a_mask_stays_and_is_named_with_the_folder(cases, folder):
@@ -130,8 +130,8 @@ def test_a_case_without_a_mask_stays_and_is_named_with_the_folder(cases, folder)
     found, problems = scan(cases("case_id,label", "c1,", "c2,gone.nii.gz"), masks)
     assert found == {"c1": "c1.nii.gz", "c2": None}
     assert [problem.level for problem in problems] == ["warning", "warning"]
-    assert f"{masks}: found no mask for 1 of 2 cases (c2)" in told(problems)[0]
-    assert "1 file of no case (c9.nii.gz)" in told(problems)[1]
+    assert f"{masks}: found no mask for 1 of 2 cases (c2)" in problem_lines(problems)[0]
+    assert "1 file of no case (c9.nii.gz)" in problem_lines(problems)[1]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_folder_that_leaves_doubt_is_refused(cases, folder, lines, names, mess
 def test_all_doubts_come_at_once(cases, folder):
     source = cases("case_id,age", "c1,30", "c2,x", "c3,40", "c3,50")
     masks = folder("c1_a.nii.gz", "c1_b.nii.gz", "c3.nii.gz", "z.nii.gz")
-    text = "\n".join(told(scan(source, masks)[1]))
+    text = "\n".join(problem_lines(scan(source, masks)[1]))
     assert all(word in text for word in ("may be meant", "age = 'x'", "'c3' 2 times", "z.nii.gz"))
 
 
@@ -168,5 +168,5 @@ def test_real_masks_are_found_with_their_repeated_case(shared_data):
     found, problems = scan(root / "participants.tsv", root / "masks")
     assert len(found) == len(set(found.values())) == 56
     assert {"IXI251_mask1", "IXI251_mask2"} < set(found)
-    assert told(problems)[0].startswith("warning: IXI251: found 2 masks of one scan")
+    assert problem_lines(problems)[0].startswith("warning: IXI251: found 2 masks of one scan")
     assert len(problems) == 1

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from neurotarget.data.cases.sources import Files, Public
-from neurotarget.phantom.gland.plan import Plan, planted
-from neurotarget.phantom.gland.source import Cohort
+from neurotarget.phantom.gland.cohort import Cohort
+from neurotarget.phantom.gland.plan import Plan
 from neurotarget.problems import DataError
 
 SMALL = Plan(num_cases=1, voxel_scale=4)  # 4 mm: a tenth of a second each
@@ -37,6 +37,6 @@ def test_the_users_own_data_take_the_cohorts_place_untouched(tmp_path: Path):
 
 def test_effects_are_planted_in_the_drawn_cohort_only(tmp_path: Path):
     cohort = Cohort(str(tmp_path), SMALL)
-    assert cohort.planted(None) == planted(SMALL)
+    assert cohort.planted(None) == SMALL.planted()
     assert cohort.planted(str(tmp_path)) == {}
     assert Files().planted(None) == Public("msd_hippocampus", str(tmp_path)).planted(None) == {}

@@ -137,15 +137,15 @@ def test_one_value_may_stand_alone_and_several_covariates_join():
 
 
 @pytest.mark.parametrize(
-    ("external", "told"),
+    ("external", "error"),
     [
         ("island", r"data\.external=island, wanted values by covariate; write it as"),
         ({"site": []}, r"data\.external: no value of site, wanted one or more; name one, or set"),
     ],
 )
-def test_what_names_no_value_of_a_covariate_is_refused(external, told):
+def test_what_names_no_value_of_a_covariate_is_refused(external, error):
     cases = manifest(10, covariates=[{"site": site} for site in "aaaaabbbbb"])
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=error):
         draw(cases, external=external)
 
 

@@ -130,14 +130,14 @@ def refused(mr, tmp_path, slices, match):
 def test_several_series_are_listed_with_their_sizes(tmp_path, mr):
     slices = [mr.slice_of(number) for number in range(3)]
     slices += [mr.slice_of(number, series="2", name="localizer") for number in range(2)]
-    told = r"2 DICOM series: .*T1 MPRAGE \(3 slices\).*; set series="
-    refused(mr, tmp_path, slices, told)
+    text = r"2 DICOM series: .*T1 MPRAGE \(3 slices\).*; set series="
+    refused(mr, tmp_path, slices, text)
 
 
 def test_missing_slices_are_counted(tmp_path, mr):
     slices = [mr.slice_of(number) for number in (0, 1, 2, 5, 6, 7)]
-    told = r"7\.50 mm between slices 3 and 4 where 2\.50 mm is usual .*missing: 2"
-    refused(mr, tmp_path, slices, told)
+    text = r"7\.50 mm between slices 3 and 4 where 2\.50 mm is usual .*missing: 2"
+    refused(mr, tmp_path, slices, text)
 
 
 def test_uneven_spacing_is_refused(tmp_path, mr):
@@ -292,13 +292,13 @@ def test_numbers_that_no_scanner_writes_are_refused(tmp_path, mr, name, value, f
     for one in slices:
         one.RescaleSlope, one.RescaleIntercept = 1, 0
         setattr(one, name, value)
-    told = rf"{re.escape(found)}.* in IM\d+, wanted numbers of a scan"
-    with pytest.raises(DataError, match=told):
+    error = rf"{re.escape(found)}.* in IM\d+, wanted numbers of a scan"
+    with pytest.raises(DataError, match=error):
         convert(mr.write(tmp_path / "dicom", slices), tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "error"),
     [
         ({"Rows": 5}, r"48 bytes of pixels in IM\d+, wanted the 60 bytes of 5 × 6 pixels"),
         ({"Columns": 3000}, "wanted the 24000 bytes of 4 × 3000 pixels"),
@@ -307,12 +307,12 @@ def test_numbers_that_no_scanner_writes_are_refused(tmp_path, mr, name, value, f
         ({"BitsStored": 12, "HighBit": 7}, "12 bits up to bit 7 in 16 in"),
     ],
 )
-def test_pixels_that_do_not_fit_the_header_are_refused(tmp_path, mr, changes, told):
+def test_pixels_that_do_not_fit_the_header_are_refused(tmp_path, mr, changes, error):
     slices = [mr.slice_of(number) for number in range(3)]
     for one in slices:
         for name, value in changes.items():
             setattr(one, name, value)
-    refused(mr, tmp_path, slices, told)
+    refused(mr, tmp_path, slices, error)
 
 
 def test_padding_behind_pixels_is_no_matter(tmp_path, mr):

@@ -41,7 +41,7 @@ def itk(path, *, drop="", add=""):
     return path
 
 
-def told(path):
+def inspected(path):
     volume, problems = inspect_volume(path, case_id="c1")
     return volume, [(problem.level, problem.found) for problem in problems]
 
@@ -52,7 +52,7 @@ def told(path):
 def test_a_nifti_comes_in_mm_whatever_unit_it_names(tmp_path, code, unit_mm):
     stored = np.diag([1 / unit_mm] * 3 + [1]) @ AFFINE
     path = nifti(tmp_path / "a.nii.gz", unit=code, affine=stored)  # 8 and 16: a unit of time
-    volume, problems = told(path)
+    volume, problems = inspected(path)
     assert problems == []
     assert np.allclose(volume.affine, AFFINE, rtol=1e-5)
     assert volume.spacing_mm == pytest.approx((0.8, 0.9, 2.0))
@@ -76,7 +76,7 @@ def test_mm_under_the_name_of_another_unit_are_refused(tmp_path, code, sides):
 @pytest.mark.parametrize("side_mm", [1000.0, 51.0, 0.019])
 def test_voxels_of_another_unit_than_the_header_names_are_refused(tmp_path, side_mm):
     path = nifti(tmp_path / "a.nii", affine=np.diag([*[side_mm] * 3, 1]))
-    (problem,) = told(path)[1]
+    (problem,) = inspected(path)[1]
     sides = " × ".join([f"{side_mm:g}"] * 3)
     assert problem == ("error", f"voxels of {sides} mm by the header's unit")
 
@@ -120,11 +120,11 @@ def test_microns_and_mm_of_the_same_scans_have_one_volume(cases_folder):
 )
 def test_itk_files_that_do_not_say_left_and_right_have_no_orientation(tmp_path, name, drop, reason):
     add = {"a.nrrd": "space dimension: 3", "b.nrrd": "space: scanner-xyz"}.get(name, "")
-    volume, problems = told(itk(tmp_path / name, drop=drop, add=add))
+    volume, problems = inspected(itk(tmp_path / name, drop=drop, add=add))
     assert problems == [("warning", f"no orientation ({reason})")]
     assert not volume.is_oriented
     assert volume.header.get_sform() == pytest.approx(volume.affine)  # for maps beside it
-    assert told(itk(tmp_path / f"whole.{name}"))[0].is_oriented
+    assert inspected(itk(tmp_path / f"whole.{name}"))[0].is_oriented
 
 
 def test_an_mgh_without_a_good_ras_has_no_orientation(tmp_path):
@@ -133,7 +133,7 @@ def test_an_mgh_without_a_good_ras_has_no_orientation(tmp_path):
     content = bytearray((tmp_path / "a.mgh").read_bytes())
     struct.pack_into(">h", content, 28, 0)
     (tmp_path / "a.mgz").write_bytes(gzip.compress(content))
-    volume, problems = told(tmp_path / "a.mgz")
+    volume, problems = inspected(tmp_path / "a.mgz")
     assert not volume.is_oriented
     assert problems == [("warning", "no orientation (goodRASFlag is 0)")]
 
@@ -150,7 +150,7 @@ TURNED = AFFINE @ np.array([[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0,
 def test_a_mirrored_qform_is_told_in_capitals(tmp_path, axis):
     flip = np.eye(4)
     flip[axis, axis] = -1
-    volume, problems = told(nifti(tmp_path / "a.nii", qform=flip @ AFFINE))
+    volume, problems = inspected(nifti(tmp_path / "a.nii", qform=flip @ AFFINE))
     (level, found), *others = problems
     assert not others
     assert level == "warning"
@@ -161,18 +161,18 @@ def test_a_mirrored_qform_is_told_in_capitals(tmp_path, axis):
 def test_a_qform_elsewhere_is_told_with_the_distance(tmp_path):
     moved = AFFINE.copy()
     moved[1, 3] += 4
-    (problem,) = told(nifti(tmp_path / "a.nii", qform=moved))[1]
+    (problem,) = inspected(nifti(tmp_path / "a.nii", qform=moved))[1]
     assert problem == ("warning", "sform and qform that put corners up to 4 mm apart")
     moved[1, 3] -= 3.8
-    assert told(nifti(tmp_path / "a.nii", qform=moved))[1] == []  # 0.22 of a voxel
-    assert told(nifti(tmp_path / "a.nii", qform=MIRRORED, codes=(0, 1)))[1] == []  # one alone
-    turned = told(nifti(tmp_path / "a.nii", qform=TURNED))[1]
+    assert inspected(nifti(tmp_path / "a.nii", qform=moved))[1] == []  # 0.22 of a voxel
+    assert inspected(nifti(tmp_path / "a.nii", qform=MIRRORED, codes=(0, 1)))[1] == []  # one alone
+    turned = inspected(nifti(tmp_path / "a.nii", qform=TURNED))[1]
     assert any("; axes run LAS by the sform, PLS by the qform" in found for _, found in turned)
 
 
 @pytest.mark.parametrize(("name", "count"), [("agree", 0), ("slight", 0), ("xflip", 1)])
 def test_forms_of_real_headers_are_compared(cases_folder, name, count):
-    problems = told(cases_folder / "qform_sform" / f"{name}.nii.gz")[1]
+    problems = inspected(cases_folder / "qform_sform" / f"{name}.nii.gz")[1]
     assert [found[:14] for _, found in problems] == ["LEFT AND RIGHT"] * count
 
 
@@ -191,7 +191,7 @@ def lengthen(path, excess, *, sform):
 def test_a_quaternion_too_long_by_rounding_is_shortened(tmp_path, sform):
     turned = np.diag([-0.8, -0.9, 2.0, 1.0])
     path = nifti(tmp_path / "a.nii", affine=turned)
-    volume, problems = told(lengthen(path, 9e-4, sform=sform))
+    volume, problems = inspected(lengthen(path, 9e-4, sform=sform))
     assert problems == [("warning", "a qform quaternion with |q|² − 1 = 0.0009")]
     assert np.allclose(volume.affine, turned, atol=1e-5)
     assert np.allclose(volume.header.get_qform(), turned, atol=1e-5)
@@ -202,7 +202,7 @@ def test_a_quaternion_longer_than_rounding_needs_the_sform(tmp_path, sform):
     path = lengthen(
         nifti(tmp_path / "a.nii", affine=np.diag([-0.8, -0.9, 2.0, 1.0])), 0.01, sform=sform
     )
-    ((level, found),) = told(path)[1]
+    ((level, found),) = inspected(path)[1]
     assert found == "a qform quaternion with |q|² − 1 = 0.01"
     assert level == ("warning" if sform else "error")
 
@@ -210,7 +210,7 @@ def test_a_quaternion_longer_than_rounding_needs_the_sform(tmp_path, sform):
 @pytest.mark.parametrize("name", ["tiny", "with_sform"])
 def test_real_quaternions_too_long_by_rounding_are_read(cases_folder, name):
     path = cases_folder / "quaternion" / f"{name}.nii.gz"
-    volume, problems = told(path)
+    volume, problems = inspected(path)
     assert volume.is_placed
     assert {level for level, _ in problems} == {"warning"}
     assert np.allclose(read_grid(path)[1], volume.affine)

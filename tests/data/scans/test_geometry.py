@@ -108,4 +108,4 @@ def test_grid_survives_json():
     grid = crop(
         whole_grid((9, 8, 7), affine_for("PSR", (1, 2, 3)), (1, 1, 1)), (4, 4, 4), (3, 3, 3)
     )
-    assert Grid.from_dict(json.loads(json.dumps(grid.as_dict()))) == grid
+    assert Grid(**json.loads(json.dumps(grid.as_dict()))) == grid

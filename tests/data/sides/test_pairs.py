@@ -16,7 +16,6 @@ from neurotarget.data.sides.pairs import (
     split_sides,
     to_trained,
     trained_class,
-    trained_class_of_id,
 )
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.types import Target
@@ -136,7 +135,7 @@ def test_a_data_sets_names_of_the_sides_lead_to_the_merged_class():
     )
     named = {"background": 0, "dentate left": 5, "Dentate-Right": 4}
     assert class_of_id(target, named) == {0: 0, 5: 1, 4: 2}
-    assert trained_class_of_id(target, named) == {0: 0, 5: 1, 4: 1}
+    assert to_trained(class_of_id(target, named), target) == {0: 0, 5: 1, 4: 1}
     assert to_trained({0: 0, 1: 1, 2: 2}, target) == class_of_id(as_trained(target))
 
 

@@ -40,8 +40,8 @@ def test_a_table_by_freesurfer_joins_with_covariates(cases_folder, name, warning
     assert people.loc["sub-001", "age"] == 25.63
     assert people.loc["sub-002", ["age", "sex"]].tolist() == [18.34, "M"]
     assert "EstimatedTotalIntraCranialVol" in people
-    told = [str(problem) for problem in found.problems if "found no row" not in str(problem)]
-    assert len(told) == warnings
+    error = [str(problem) for problem in found.problems if "found no row" not in str(problem)]
+    assert len(error) == warnings
 
 
 def test_thicknesses_by_freesurfer_are_no_volumes(write):

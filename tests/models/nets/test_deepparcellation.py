@@ -48,5 +48,5 @@ def test_stride_is_one_step_fewer_than_the_widths():
     net = DeepParcellation(1, 2, widths=(4, 4, 8))
     assert net.stride == (4, 4, 4)
     assert net(torch.randn(1, 1, 4, 8, 12)).shape == (1, 2, 4, 8, 12)
-    with pytest.raises(ValueError, match="got 1 widths, wanted at least two"):
+    with pytest.raises(ValueError, match="got 1 widths and 0 strides, wanted at least two"):
         DeepParcellation(1, 2, widths=(8,))

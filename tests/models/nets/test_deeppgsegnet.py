@@ -44,5 +44,5 @@ def test_nothing_but_the_last_convolution_has_a_bias():
 
 
 def test_one_width_is_refused():
-    with pytest.raises(ValueError, match="got 1 widths, wanted at least two"):
+    with pytest.raises(ValueError, match="got 1 widths and 0 strides, wanted at least two"):
         DeepPGSegNet(1, 2, widths=(8,))

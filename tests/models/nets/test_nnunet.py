@@ -60,7 +60,7 @@ def test_without_levels_to_supervise_one_tensor_comes_back_in_training_too(chang
 
 @pytest.mark.parametrize("changes", [{"patch_vox": (8, 8, 12)}, {"max_levels": 2}])
 def test_fewer_than_three_levels_are_refused(changes):
-    with pytest.raises(ValueError, match="which leave 2 levels, wanted at least 3; say a patch"):
+    with pytest.raises(ValueError, match="leave 2 of the 3 levels that it needs; set a patch"):
         tiny(**changes)
 
 
@@ -72,7 +72,7 @@ def test_without_the_package_the_sentence_says_what_to_install(monkeypatch):
 
 
 def test_residual_encoder_on_one_level_is_refused():
-    with pytest.raises(ValueError, match="got patch 8×7×7 and max_levels None, which leave one"):
+    with pytest.raises(ValueError, match="patch 8×7×7 and max_levels None, which leave 1 of the 2"):
         tiny(ResEncUNet, patch_vox=(8, 7, 7))
 
 

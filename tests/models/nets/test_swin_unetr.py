@@ -26,13 +26,13 @@ def test_second_version_adds_a_convolution_to_each_stage():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "error"),
     [
         ({"feature_size": 20}, "got feature_size 20, whose heads cannot share 20 by 3"),
         ({"feature_size": 12, "num_heads": [5, 6, 12, 24]}, "cannot share 12 by 5, wanted"),
         ({"depths": [2, 2]}, "got 2 depths and 4 numbers of heads, wanted four of each"),
     ],
 )
-def test_stages_that_do_not_fit_are_refused(changes, told):
-    with pytest.raises(ValueError, match=told):
+def test_stages_that_do_not_fit_are_refused(changes, error):
+    with pytest.raises(ValueError, match=error):
         SwinUNETR(1, 2, **changes)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from neurotarget.phantom.dentate.anatomy import fill_dentate
-from neurotarget.phantom.dentate.nuclei import draw_dentates
+from neurotarget.phantom.dentate.anatomy import render_dentate
+from neurotarget.phantom.dentate.nuclei import sample_dentates
 from oracles.dentates import filled_pair, straight_scene
 
 
@@ -37,8 +37,8 @@ def test_left_lies_left():
 
 
 def test_a_grid_that_misses_the_dentate_is_refused():
-    nucleus = draw_dentates(np.random.default_rng(1))[0]
+    nucleus = sample_dentates(np.random.default_rng(1))[0]
     far = (nucleus.centre[0], nucleus.centre[1], 60.0)
     scene = straight_scene(far, (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match=r"lies outside the scan; widen site\.extent_mm"):
-        fill_dentate(scene, nucleus, 800.0, mean_ppm=0.1, rng=np.random.default_rng(1))
+        render_dentate(scene, nucleus, 800.0, mean_ppm=0.1, rng=np.random.default_rng(1))

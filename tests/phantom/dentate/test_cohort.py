@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from neurotarget.data.scans.volume import read_volume
-from neurotarget.phantom.cohort_files import draw_cohort, nifti
-from neurotarget.phantom.dentate.cohort import MASKS, QSM_PHANTOM, simulated
-from neurotarget.phantom.dentate.plan import QSMPlan, planted
-from neurotarget.phantom.dentate.source import QSMCohort
+from neurotarget.phantom.cohort import nifti
+from neurotarget.phantom.dentate.cohort import MASKS, QSMCohort, simulated
+from neurotarget.phantom.dentate.plan import QSMPlan
 from neurotarget.problems import DataError
 
 PLAN = QSMPlan(num_cases=3, voxel_scale=4)
@@ -20,7 +19,7 @@ PLACES = ("qsm", *MASKS.values())
 
 
 def make(folder: Path, plan: QSMPlan = PLAN, workers: int = 2) -> Path:
-    return draw_cohort(folder, plan, QSM_PHANTOM, workers=workers, progress=False)
+    return QSMCohort("", plan, workers).generate(folder, progress=False)
 
 
 def voxels(folder: Path) -> dict[str, bytes]:
@@ -70,7 +69,7 @@ def test_maps_are_stored_to_a_ten_thousandth_of_a_ppm(tmp_path: Path):
 
 def test_true_volumes_and_planted_values_are_told(cohort: Path):
     told = json.loads((cohort / "planted.json").read_text())
-    assert told["planted"] == planted(PLAN)
+    assert told["planted"] == PLAN.planted()
     assert told["key"] == PLAN.key
     assert [len(case["dentate_mm3"]) for case in told["cases"]] == [2, 2, 2]
     for number, case in enumerate(told["cases"]):
@@ -136,7 +135,7 @@ def test_a_source_draws_each_plan_beside_the_others(tmp_path: Path):
     before = times(manifest.parent)
     assert source.obtain(None) == manifest
     assert times(manifest.parent) == before
-    assert source.planted(None) == planted(one)
+    assert source.planted(None) == one.planted()
 
 
 def test_the_users_own_maps_take_the_cohorts_place(tmp_path: Path):

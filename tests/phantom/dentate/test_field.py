@@ -3,12 +3,12 @@ import pytest
 import torch
 from scipy import ndimage
 
-from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
+from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, render_maps
 from neurotarget.phantom.dentate.field import field_ppm, own_brain
-from neurotarget.phantom.dentate.nuclei import draw_dentates
+from neurotarget.phantom.dentate.nuclei import sample_dentates
 from neurotarget.phantom.dentate.plan import SITES
 from neurotarget.phantom.dentate.scanner import MIDDLE_MM
-from neurotarget.phantom.gland.scanner import draw_warp, stored_grid
+from neurotarget.phantom.scanner import sample_warp, stored_grid
 from neurotarget.physics.background import pdf, vsharp
 from neurotarget.physics.dipole import dipole_field
 
@@ -23,8 +23,8 @@ def drawn() -> tuple[Maps, np.ndarray, np.ndarray]:
     shape, affine = stored_grid(SITES[0], 2.0, rng)
     affine[:3, 3] += MIDDLE_MM
     person = QSMPerson(1500.0, (800.0, 800.0), (0.15, 0.15), (1,))
-    dentates, warp = draw_dentates(rng), draw_warp(shape, affine, 0.9, rng)
-    maps = draw_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
+    dentates, warp = sample_dentates(rng), sample_warp(shape, affine, 0.9, rng)
+    maps = render_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
     fields = [
         field_ppm(one, warp, SPACING_MM, B0)
         for one in (maps, maps._replace(chi_ppm=np.zeros_like(maps.chi_ppm)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurotarget.phantom.dentate.nuclei import CENTRE_MM, draw_dentates, in_dentate
+from neurotarget.phantom.dentate.nuclei import CENTRE_MM, in_dentate, sample_dentates
 
 STEP_MM = 0.5
 LATTICE = np.stack(np.meshgrid(*[np.arange(-15, 15.1, STEP_MM)] * 3, indexing="ij"))
@@ -14,7 +14,7 @@ def points_of(nucleus) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def pairs():
-    return [draw_dentates(np.random.default_rng(seed)) for seed in range(12)]
+    return [sample_dentates(np.random.default_rng(seed)) for seed in range(12)]
 
 
 def test_centres_of_mass_lie_where_the_atlas_has_them(pairs):

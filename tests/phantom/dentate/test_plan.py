@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.phantom.dentate.plan import GROUPS, QSMPlan, QSMSubject, draw_subjects, planted
+from neurotarget.phantom.dentate.plan import GROUPS, QSMPlan, QSMSubject
 from neurotarget.physics.qsm import QSM
 
 
@@ -18,11 +18,11 @@ def regression(people: list[QSMSubject], values: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def crowd() -> list[QSMSubject]:
-    return draw_subjects(QSMPlan(num_cases=12_000))
+    return QSMPlan(num_cases=12_000).subjects()
 
 
 def test_many_people_show_what_is_planted(crowd):
-    told = planted(QSMPlan())
+    told = QSMPlan().planted()
     volumes = np.array([sum(person.dentate_mm3) for person in crowd])
     means = np.array([np.mean(person.dentate_ppm) for person in crowd])
     control, friedreich, ms, age = regression(crowd, volumes)
@@ -38,7 +38,7 @@ def test_many_people_show_what_is_planted(crowd):
 
 
 def test_a_small_cohort_shows_what_is_planted():
-    people = draw_subjects(QSMPlan())
+    people = QSMPlan().subjects()
     _, friedreich, ms, _ = regression(people, np.array([sum(p.dentate_mm3) for p in people]))
     assert friedreich == pytest.approx(-480, abs=25)
     assert ms == pytest.approx(-130, abs=25)
@@ -59,7 +59,7 @@ def test_left_and_right_correlate_within_a_group(crowd):
 
 
 def test_default_plan_gives_friedreich_thirty_percent_less():
-    told = planted(QSMPlan())
+    told = QSMPlan().planted()
     assert told == {
         "friedreich_volume": -480.0,
         "multiple_sclerosis_volume": -130.0,
@@ -70,13 +70,13 @@ def test_default_plan_gives_friedreich_thirty_percent_less():
 
 def test_every_planted_value_can_be_changed():
     plan = QSMPlan(friedreich_mm3=-100, ms_mm3=0, friedreich_ppm=0.01, ppm_per_year=0.001)
-    assert list(planted(plan).values()) == [-100.0, 0.0, 0.01, 0.001]
+    assert list(plan.planted().values()) == [-100.0, 0.0, 0.01, 0.001]
     assert plan.expected_mm3("friedreich") == 1500
     assert plan.expected_ppm("friedreich", 50) == pytest.approx(0.152 + 0.01 + 0.01)
 
 
 def test_groups_sexes_and_sites_are_balanced():
-    people = draw_subjects(QSMPlan())
+    people = QSMPlan().subjects()
     cells = [(person.group, person.sex, person.site) for person in people]
     sites = [site.name for site in QSMPlan().sites]
     assert {cell: cells.count(cell) for cell in cells} == {
@@ -88,7 +88,7 @@ def test_groups_sexes_and_sites_are_balanced():
 
 
 def test_shares_say_how_many_are_in_a_group():
-    people = draw_subjects(QSMPlan(num_cases=11, shares={"control": 3, "ms": 1}))
+    people = QSMPlan(num_cases=11, shares={"control": 3, "ms": 1}).subjects()
     groups = [person.group for person in people]
     assert {group: groups.count(group) for group in GROUPS} == {
         "control": 8,
@@ -97,9 +97,9 @@ def test_shares_say_how_many_are_in_a_group():
     }
 
 
-def test_seed_decides_who_is_drawn():
-    assert draw_subjects(QSMPlan(seed=3)) == draw_subjects(QSMPlan(seed=3))
-    assert draw_subjects(QSMPlan(seed=3)) != draw_subjects(QSMPlan(seed=4))
+def test_the_seed_determines_the_people():
+    assert QSMPlan(seed=3).subjects() == QSMPlan(seed=3).subjects()
+    assert QSMPlan(seed=3).subjects() != QSMPlan(seed=4).subjects()
 
 
 def test_any_change_of_plan_changes_its_key():
@@ -129,7 +129,7 @@ def test_plan_reads_plain_values():
     assert plan.sites[0].chain == QSM(background="sharp", inversion="tkd")
     assert plan.sites[0].te_s == (0.01, 0.02)
     assert plan.rater_1.wave_mm == 0.1
-    assert {person.site for person in draw_subjects(plan)} == {"a"}
+    assert {person.site for person in plan.subjects()} == {"a"}
 
 
 SITE = {"name": "a", "spacing_mm": [1, 1, 1], "extent_mm": [180, 230, 220]}
@@ -152,6 +152,6 @@ SITE = {"name": "a", "spacing_mm": [1, 1, 1], "extent_mm": [180, 230, 220]}
         ({"sites": [SITE | {"chain": {"inversion": "x"}}]}, "wanted l2 or tkd or tv"),
     ],
 )
-def test_a_plan_that_cannot_be_drawn_is_refused(values: dict, said: str):
+def test_an_impossible_plan_is_refused(values: dict, said: str):
     with pytest.raises(ValueError, match=said):
         QSMPlan(**values)

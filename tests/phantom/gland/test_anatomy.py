@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from neurotarget.phantom.gland.anatomy import Head, Person, draw_head
+from neurotarget.phantom.gland.anatomy import Head, Person, render_head
 from neurotarget.phantom.gland.plan import SITES
-from neurotarget.phantom.gland.scanner import Site
+from neurotarget.phantom.scanner import Site
 
 NORTH, SOUTH = SITES
 
@@ -21,7 +21,7 @@ def volume_mm3(head: Head) -> float:
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    return draw_head(person(), NORTH)
+    return render_head(person(), NORTH)
 
 
 def mean_at(head: Head, offset_mm: tuple[float, float, float]) -> float:
@@ -39,7 +39,7 @@ def test_label_holds_the_planned_volume_in_one_piece(head: Head):
 
 @pytest.mark.parametrize("planned_mm3", [250.0, 950.0])
 def test_small_and_large_glands_keep_their_volume_on_an_oblique_grid(planned_mm3: float):
-    drawn = draw_head(person(gland_mm3=planned_mm3), SOUTH)
+    drawn = render_head(person(gland_mm3=planned_mm3), SOUTH)
     assert volume_mm3(drawn) == pytest.approx(planned_mm3, rel=0.005)
 
 
@@ -60,15 +60,15 @@ def test_head_is_whole_from_vertex_to_neck(head: Head):
 
 
 def test_the_same_seed_draws_the_same_voxels():
-    one, two = (draw_head(person(), NORTH, voxel_scale=3) for _ in range(2))
-    other = draw_head(person(seed=(1, 3)), NORTH, voxel_scale=3)
+    one, two = (render_head(person(), NORTH, voxel_scale=3) for _ in range(2))
+    other = render_head(person(seed=(1, 3)), NORTH, voxel_scale=3)
     assert (one.image == two.image).all()
     assert (one.label == two.label).all()
     assert (one.image != other.image).any()
 
 
 def test_sites_store_their_own_grids():
-    north, south = (draw_head(person(), site, voxel_scale=3) for site in SITES)
+    north, south = (render_head(person(), site, voxel_scale=3) for site in SITES)
     assert nib.aff2axcodes(north.affine) == ("R", "A", "S")
     assert nib.aff2axcodes(south.affine) == ("P", "S", "R")
     assert nib.affines.voxel_sizes(north.affine) == pytest.approx([3, 3, 3])
@@ -78,12 +78,12 @@ def test_sites_store_their_own_grids():
 
 
 def test_larger_heads_are_larger():
-    small, large = (draw_head(person(tiv_ml=ml), NORTH, voxel_scale=4) for ml in (1200, 1700))
+    small, large = (render_head(person(tiv_ml=ml), NORTH, voxel_scale=4) for ml in (1200, 1700))
     bright = [(head.image > 100).sum() for head in (small, large)]
     assert bright[1] > 1.1 * bright[0]
 
 
 def test_a_scan_that_misses_the_gland_is_refused():
     narrow = Site("narrow", (2.0, 2.0, 2.0), (20.0, 20.0, 20.0))
-    with pytest.raises(ValueError, match="gland lies outside the scan"):
-        draw_head(person(), narrow)
+    with pytest.raises(ValueError, match="lies outside the scan"):
+        render_head(person(), narrow)

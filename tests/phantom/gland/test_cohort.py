@@ -8,16 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.phantom.cohort_files import draw_cohort
-from neurotarget.phantom.gland.cohort import PHANTOM
-from neurotarget.phantom.gland.plan import Plan, planted
+from neurotarget.phantom.gland.cohort import Cohort
+from neurotarget.phantom.gland.plan import Plan
 from neurotarget.problems import DataError
 
 PLAN = Plan(num_cases=4, voxel_scale=3)  # 3 mm: a tenth of a second each
 
 
 def make(folder: Path, plan: Plan = PLAN, workers: int = 2) -> Path:
-    return draw_cohort(folder, plan, PHANTOM, workers=workers, progress=False)
+    return Cohort("", plan, workers).generate(folder, progress=False)
 
 
 def voxels(folder: Path) -> list[bytes]:
@@ -61,7 +60,7 @@ def read(cohort: Path) -> str:
 
 def test_planted_values_are_written_with_the_cohort(cohort: Path):
     told = json.loads(read(cohort))
-    assert told["planted"] == planted(PLAN)
+    assert told["planted"] == PLAN.planted()
     assert told["key"] == PLAN.key
     assert told["plan"]["num_cases"] == 4
 

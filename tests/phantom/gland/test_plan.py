@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.phantom.gland.plan import Plan, draw_subjects, planted
+from neurotarget.phantom.gland.plan import Plan
 
 
 def fit(plan: Plan) -> np.ndarray:
     """Intercept, sex difference, age slope and residual SD of the drawn volumes."""
-    people = draw_subjects(plan)
+    people = plan.subjects()
     design = [[1.0, person.sex == "F", person.age] for person in people]
     volumes = np.array([person.planted_mm3 for person in people])
     found, _, _, _ = np.linalg.lstsq(np.array(design, dtype=float), volumes, rcond=None)
@@ -18,7 +18,7 @@ def fit(plan: Plan) -> np.ndarray:
 def test_many_people_show_what_is_planted():
     plan = Plan(num_cases=40_000)
     _, gap, slope, spread = fit(plan)
-    told = planted(plan)
+    told = plan.planted()
     assert told == {"sex_difference": 70.0, "age_slope": -3.0, "spread": 115.0}
     assert gap == pytest.approx(70, abs=4)  # 3.5 standard errors
     assert slope == pytest.approx(-3, abs=0.13)
@@ -28,18 +28,18 @@ def test_many_people_show_what_is_planted():
 def test_every_planted_value_can_be_changed():
     plan = Plan(num_cases=20_000, sex_gap_mm3=0, slope_mm3_per_decade=10, spread_mm3=20)
     assert fit(plan)[1:] == pytest.approx([0, 1, 20], abs=1)
-    assert planted(plan) == {"sex_difference": 0.0, "age_slope": 1.0, "spread": 20.0}
+    assert plan.planted() == {"sex_difference": 0.0, "age_slope": 1.0, "spread": 20.0}
 
 
 def test_volumes_are_flat_before_the_slope_begins():
     plan = Plan(age_range=(10, 40))
     assert plan.expected_mm3(12, "F") == plan.expected_mm3(25, "F") == 705
     assert plan.expected_mm3(35, "M") == 705 - 70 - 30
-    assert -3 < planted(plan)["age_slope"] < 0
+    assert -3 < plan.planted()["age_slope"] < 0
 
 
 def test_sexes_sites_and_ages_are_balanced():
-    people = draw_subjects(Plan(num_cases=40))
+    people = Plan(num_cases=40).subjects()
     groups = [(person.sex, person.site) for person in people]
     assert {group: groups.count(group) for group in set(groups)} == {
         (sex, site): 10 for sex in "FM" for site in ("north", "south")
@@ -50,9 +50,9 @@ def test_sexes_sites_and_ages_are_balanced():
     assert len({person.case_id for person in people}) == 40
 
 
-def test_seed_decides_who_is_drawn():
-    assert draw_subjects(Plan(seed=3)) == draw_subjects(Plan(seed=3))
-    assert draw_subjects(Plan(seed=3)) != draw_subjects(Plan(seed=4))
+def test_the_seed_determines_the_people():
+    assert Plan(seed=3).subjects() == Plan(seed=3).subjects()
+    assert Plan(seed=3).subjects() != Plan(seed=4).subjects()
 
 
 def test_any_change_of_plan_changes_its_key():
@@ -67,7 +67,7 @@ def test_plan_reads_plain_values():
     sites = [{"name": "a", "spacing_mm": [1, 1, 2], "extent_mm": [180, 230, 220], "axes": "LAS"}]
     plan = Plan(num_cases=3, age_range=[30, 40], sites=sites, tiv_ml={"F": 1400, "M": 1500})
     assert plan.sites[0].spacing_mm == (1.0, 1.0, 2.0)
-    assert {person.site for person in draw_subjects(plan)} == {"a"}
+    assert {person.site for person in plan.subjects()} == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_plan_reads_plain_values():
         ),
     ],
 )
-def test_a_plan_that_cannot_be_drawn_is_refused(values: dict, said: str):
+def test_an_impossible_plan_is_refused(values: dict, said: str):
     with pytest.raises(ValueError, match=said):
         Plan(**values)

@@ -147,8 +147,8 @@ def test_an_ensemble_at_the_top_is_not_what_nets_are_compared_with(texts):
     comparison = a_comparison(["ensemble", "unet", "nnunet"])
     rows = comparison.tables["differences"]
     own = rows[(rows["arm"] != "ensemble") | (rows["other"] == "unet")]
-    words = texts(differences_figure(with_tables(comparison, differences=own)))
-    assert {"ensemble", "nnunet", "Dice minus that of unet"} <= set(words)
+    text = texts(differences_figure(with_tables(comparison, differences=own)))
+    assert {"ensemble", "nnunet", "Dice minus that of unet"} <= set(text)
 
 
 def test_a_case_far_below_the_others_does_not_squeeze_them(found, texts):

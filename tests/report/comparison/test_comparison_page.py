@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from neurotarget.comparison.arms_text import verdicts
+from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
-from neurotarget.report.comparison.comparison_page import compare_html, question, write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html, question
 from neurotarget.report.pages.plain_page import PageFigure
-from neurotarget.report.text.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.text.numbers import amount, chance, duration, energy, memory, operations
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page
 
@@ -25,7 +26,7 @@ def read(comparison, figures=FIGURES, title="gland: nets"):
 
 
 def columns_of(page):
-    found = [page.json(name) for name in page.scripts if name.startswith("sheet-")]
+    found = [page.json(name) for name in page.scripts if name.startswith("table-")]
     return {sheet["name"]: sheet["columns"] for sheet in found}
 
 
@@ -35,14 +36,14 @@ def with_arms(comparison, **columns):
 
 
 def test_the_page_begins_with_what_was_asked_and_found(comparison):
-    words = read(comparison).text
-    order = [words.index(text) for text in (
+    message = read(comparison).text
+    order = [message.index(text) for text in (
         "gland: nets", question(comparison),
         "6 arms, 15 trainings, 1 fold, 3 seeds, 20 cases, 20 people.", comparison.sentence,
         "Arms", "Cost", "Conclusions", "Figures", "Tables", "Notes",
     )]  # fmt: skip
     assert order[:4] == sorted(order[:4])
-    assert {"1 case has no age.", "commit", "abc123"} <= set(words)
+    assert {"1 case has no age.", "commit", "abc123"} <= set(message)
 
 
 def test_arms_that_differ_by_more_than_their_model_are_called_settings(comparison):
@@ -63,16 +64,16 @@ def test_the_table_of_arms_reads_in_units_of_people(comparison):
 
 def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named(comparison):
     swapped = with_arms(comparison, train_s=[9000.0, 600.0, *[9e9] * 3, np.nan])
-    words = " ".join(read(swapped).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert "model=unet trained the fastest: in 10 min instead of 2 h 30 min" in words
+    text = " ".join(read(swapped).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "model=unet trained the fastest: in 10 min instead of 2 h 30 min" in text
 
 
 def test_where_all_trained_equally_long_the_fastest_to_predict_is_named(comparison):
     equal = with_arms(
         comparison, train_s=[120.0, 121.0, *[120.0] * 4], predict_s_per_case=[0.5, 0.2, *[9.0] * 4]
     )
-    words = " ".join(read(equal).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in words
+    text = " ".join(read(equal).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in text
 
 
 def beside(comparison):
@@ -107,9 +108,9 @@ def test_one_training_has_no_chance_and_no_test(comparison):
             | {"arms": comparison.tables["arms"].assign(p_best=np.nan)},
         )
     )
-    words = " ".join(page.text)
-    assert "No net has a chance to be best: it asks for two seeds or three folds" in words
-    assert "not what another training would" in words
+    text = " ".join(page.text)
+    assert "No net has a chance to be best: it asks for two seeds or three folds" in text
+    assert "not what another training would" in text
     first, second = (next(row for row in page.rows() if row[0] == n) for n in "12")
     assert (first[4:6], second[4:6]) == (["–", "best net"], ["–", "not testable from one training"])
     assert ["–", "not testable from one training"] in [row[3:] for row in page.rows()]
@@ -167,10 +168,10 @@ def test_verdicts_on_means_are_by_masks_and_those_on_volumes_by_volumes(comparis
 
 def test_every_table_is_there_in_full_with_headings_for_people(comparison):
     page = read(comparison)
-    shown = [found for _, found in page.elements if "data-sheet" in found]
+    shown = [found for _, found in page.elements if "data-table" in found]
     assert {found["data-name"] for found in shown} == set(comparison.tables)
     for found in shown:
-        sheet = page.json(f"sheet-{found['data-sheet']}")
+        sheet = page.json(f"table-{found['data-table']}")
         table = comparison.tables[sheet["name"]]
         assert list(sheet["data"]) == list(table)
         if sheet["name"] != "cases":
@@ -221,26 +222,26 @@ def test_a_comparison_with_nothing_in_it_has_a_page(comparison, how):
             numbers = table.select_dtypes("number").columns.difference(["fold", "seed"])
             tables[name] = table.assign(**dict.fromkeys(numbers, np.nan), reason="no volumes")
     page = read(replace(comparison, tables={} if how == "missing" else tables), figures=[])
-    words = " ".join(page.text)
-    assert "nan" not in words.lower().split()
+    text = " ".join(page.text)
+    assert "nan" not in text.lower().split()
     expected = {"missing": "1 case has no age.", "empty": "Without any row: Arms",
                 "undefined": "could not be estimated: no volumes"}  # fmt: skip
-    assert expected[how] in words
+    assert expected[how] in text
 
 
 def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
-    write_compare_page(tmp_path / "compare.html", comparison, FIGURES, title="gland")
+    write_text(tmp_path / "compare.html", compare_html(comparison, FIGURES, title="gland"))
     text = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     assert len(text) < 300_000
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
-        write_compare_page(tmp_path / "file" / "x.html", comparison, [], title="gland")
+        write_text(tmp_path / "file" / "x.html", compare_html(comparison, [], title="gland"))
 
 
 @pytest.mark.parametrize(
-    ("read_as", "value", "words"),
+    ("read_as", "value", "arguments"),
     [
         (amount, 1_234_000, "1.23 M"), (amount, 999_600, "1 M"), (amount, 950, "950"),
         (amount, np.nan, "–"), (operations, 4.2e9, "4.2 GFLOP"), (duration, 0.0531, "0.0531 s"),
@@ -250,5 +251,5 @@ def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
         (chance, 0.995, "> 99 %"), (chance, 0.0, "< 1 %"), (chance, np.nan, "–"),
     ],
 )  # fmt: skip
-def test_amounts_are_read_at_a_glance(read_as, value, words):
-    assert read_as(value).replace("\N{NARROW NO-BREAK SPACE}", " ") == words
+def test_amounts_are_read_at_a_glance(read_as, value, arguments):
+    assert read_as(value).replace("\N{NARROW NO-BREAK SPACE}", " ") == arguments

@@ -103,7 +103,7 @@ def test_every_reference_leads_to_an_id_of_the_figure():
 )
 def test_names_come_out_as_text(name):
     class Tags(HTMLParser):
-        seen, words = set(), ""
+        seen, arguments = set(), ""
 
         def handle_starttag(self, tag, attrs):
             self.seen = {*self.seen, tag, *(key for key, _ in attrs if key.startswith("on"))}

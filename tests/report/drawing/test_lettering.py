@@ -3,15 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from neurotarget.report.drawing.lettering import (
-    decimals,
-    estimate,
-    fitted,
-    plain,
-    thousands,
-    wide_inch,
-    words,
-)
+from neurotarget.number_text import digits_for, number
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
+from neurotarget.report.text.numbers import estimate, tick_text
 
 
 def test_a_text_that_fits_is_kept():
@@ -40,19 +34,19 @@ def test_an_estimate_has_equal_decimals_by_its_largest_number():
 
 def test_without_an_interval_there_are_no_brackets():
     assert estimate({"value": 1.5, "low": math.nan, "high": 2.0}) == "1.50"
-    assert estimate(dict.fromkeys(("value", "low", "high"), math.nan)) == "-"
+    assert estimate(dict.fromkeys(("value", "low", "high"), math.nan)) == "–"
 
 
 @pytest.mark.parametrize(
-    ("value", "count"), [(0, 0), (250, 0), (25, 1), (2.5, 2), (0.25, 2), (0.025, 3), (np.nan, 0)]
+    ("value", "count"), [(0, 0), (250, 0), (25, 1), (2.5, 2), (0.25, 3), (0.025, 3), (np.nan, 0)]
 )
 def test_decimals_follow_the_size(value, count):
-    assert decimals(value) == count
+    assert digits_for(value) == count
 
 
 def test_minus_is_a_minus():
-    assert words(-1.5, 1) == thousands(-1.5) == "−1.5"
+    assert number(-1.5, 1) == tick_text(-1.5) == "−1.5"
 
 
-def test_thousands_are_set_apart_from_ten_thousand_on():
-    assert (thousands(9999), thousands(-12000)) == ("9999", "−12\u202f000")
+def test_tick_text_are_set_apart_from_ten_thousand_on():
+    assert (tick_text(9999), tick_text(-12000)) == ("9999", "−12\u202f000")

@@ -16,8 +16,8 @@ from neurotarget.report.drawing.panels import (
     sex_mark,
     sex_name,
     shown,
-    table,
 )
+from neurotarget.report.text.sentences import rows_of
 
 
 def test_points_are_cases_with_a_volume_by_all_methods(study):
@@ -86,9 +86,9 @@ def test_labels_without_a_volume_have_no_panel(study):
 
 
 def test_a_table_that_is_missing_or_lacks_a_column_has_no_rows(study):
-    assert table(study, "nothing").empty
-    assert table(study, "curves", stratum="all").empty
-    assert len(table(study, "curves", label="total", method="reference")) == 6
+    assert rows_of(study, "nothing").empty
+    assert rows_of(study, "curves", stratum="all").empty
+    assert len(rows_of(study, "curves", label="total", method="reference")) == 6
 
 
 def test_large_volumes_are_shown_in_cm3(study):

@@ -35,7 +35,7 @@ def test_points_are_volumes_over_age(study):
 
 
 def test_the_slope_stands_above_each_panel(study, texts):
-    assert texts(ages_figure(study)).count("−1.00 [−2.00, 0.00] mm³/year, n = 24") == 6
+    assert texts(ages_figure(study)).count("−1.00 [−2.00, 0.00] mm³ per year, n = 24") == 6
 
 
 def test_a_slope_that_could_not_be_estimated_says_why(make_study, texts):

@@ -11,7 +11,7 @@ def test_rates_are_in_percent_with_their_interval(study, texts):
     assert values == pytest.approx([100 / 24] * 2)
     spans = [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "None"]
     assert spans == [pytest.approx([0.7, 20.2])] * 2
-    assert texts(figure).count("1 of 24: 4.2 % [0.7, 20.2]") == 2
+    assert texts(figure).count("1 of 24: 4.2 [0.7, 20.2] %") == 2
     assert panel.get_xlim()[0] == 0
 
 

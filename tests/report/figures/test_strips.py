@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.report.figures.strips import Quartiles, dice_figure, dice_labels, volumes_figure
+from neurotarget.report.figures.strips import dice_figure, dice_labels, volumes_figure
 
 
 def with_dice(study, **values):
@@ -63,10 +63,6 @@ def test_of_too_many_labels_those_of_the_lowest_median_are_shown(make_study):
 def test_without_scores_there_are_no_strips(alone, study):
     assert dice_figure(alone) is None
     assert dice_figure(with_dice(study, anterior=[np.nan])) is None
-
-
-def test_quartiles_are_those_of_a_hand_count():
-    assert Quartiles.of([1, 2, 3, 4, 5]) == (2, 3, 4)
 
 
 def test_volumes_stand_by_sex_with_their_means(alone, texts):

@@ -60,9 +60,9 @@ def test_of_four_raters_three_pairs_are_shown_and_it_says_so(make_study):
 def test_of_too_many_labels_the_caption_tells_which_are_shown(make_study):
     many = make_study(labels=[f"r{number:02}" for number in range(14)], n=6)
     found = {named.name: named for named in all_figures(many)}
-    told = "Of 15 labels and regions the 12 with the lowest agreement are shown"
-    assert told in found["scatter"].caption
-    assert told in found["bland_altman"].caption
+    text = "Of 15 labels and regions the 12 with the lowest agreement are shown"
+    assert text in found["scatter"].caption
+    assert text in found["bland_altman"].caption
     assert "the 6 with the lowest agreement" in found["ages"].caption
 
 

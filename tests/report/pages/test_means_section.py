@@ -12,12 +12,12 @@ from neurotarget.report.text.text_tables import hypotheses_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import with_planted
-from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows
+from oracles.rater_cohort import GAP_PPM, TARGET, rater_cohort, rater_rows
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return analyse(drawn_cohort())
+    return analyse(rater_cohort())
 
 
 def test_a_row_a_label_and_method_with_its_unit_in_the_head(drawn):
@@ -36,7 +36,7 @@ def test_a_row_a_label_and_method_with_its_unit_in_the_head(drawn):
 
 
 def test_one_method_alone_has_no_agreement():
-    rows, covariates = drawn_rows(12)
+    rows, covariates = rater_rows(12)
     alone = rows[rows["metric"].isin(["reference_volume_mm3", "reference_mean_qsm"])]
     (section,) = means_sections(analyse(from_rows(alone, TARGET, covariates)))
     assert len(section.grids[0].columns) == 6
@@ -48,7 +48,7 @@ def test_a_study_without_units_has_no_section(study):
 
 
 def test_what_is_planted_in_tissue_is_said_to_come_out_smaller(drawn):
-    planted = replace(drawn_cohort(), target=with_planted(TARGET, {"susceptibility": GAP_PPM}))
+    planted = replace(rater_cohort(), target=with_planted(TARGET, {"susceptibility": GAP_PPM}))
     study = analyse(planted)
     (section,) = means_sections(study)
     assert "expected to come out smaller than planted" in section.after[-1]
@@ -61,7 +61,7 @@ def test_what_is_planted_in_tissue_is_said_to_come_out_smaller(drawn):
 
 def test_volumes_are_planted_as_they_are():
     asked = with_planted(TARGET, {"nuclei_smaller": -250.0})
-    study = analyse(replace(drawn_cohort(), target=asked))
+    study = analyse(replace(rater_cohort(), target=asked))
     assert "planted" not in " ".join(means_sections(study)[0].after)
     text = hypotheses_table(summarise(study, planted={"nuclei_smaller": -250.0}))
     assert "tissue" not in text
@@ -73,7 +73,7 @@ def test_volumes_are_planted_as_they_are():
         (
             "mean_qsm ~ group + age: patient > control",
             "Hypothesis: the mean qsm of the whole nuclei is higher in the group “patient” than in "
-            "the group “control”, at equal age.",
+            "the group “control”, adjusted for age.",
         ),
         (
             "mean_qsm[left]: F < M",

@@ -15,10 +15,10 @@ from neurotarget.report.text.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import with_planted
-from oracles.drawn import TARGET as DRAWN
-from oracles.drawn import drawn_rows
+from oracles.held_out_parts import rows_of, target
 from oracles.pages import Page
-from oracles.parts import rows_of, target
+from oracles.rater_cohort import TARGET as DRAWN
+from oracles.rater_cohort import rater_rows
 
 SPLITS = ["test"] * 8 + ["external"] * 6
 
@@ -63,7 +63,7 @@ def test_published_values_stand_beside_ours_in_the_table(study):
 
 
 def test_every_person_has_a_table_of_his_own():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     rows["split"] = np.where(rows["case_id"] < "c25", "test", "external")
     grids = parts_section(analyse(from_rows(rows, DRAWN, covariates))).grids
     assert [grid.caption for grid in grids] == [

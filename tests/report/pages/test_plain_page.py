@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from neurotarget.files.writing import write_text
 from neurotarget.report.comparison.comparison_figures import all_figures
-from neurotarget.report.comparison.comparison_page import write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.pages.plain_page import page_figures
-from neurotarget.report.search.search_page import write_sweep_page
+from neurotarget.report.search.search_page import sweep_html
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page
 from oracles.sweeps import a_sweep
@@ -24,8 +25,8 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     comparison = a_comparison(6)
     figures = page_figures(all_figures(comparison))
-    write_compare_page(folder / "compare.html", comparison, figures, title=ODD)
-    write_sweep_page(folder / "sweep.html", a_sweep(("dice", "volume_icc")), title="search")
+    write_text(folder / "compare.html", compare_html(comparison, figures, title=ODD))
+    write_text(folder / "sweep.html", sweep_html(a_sweep(("dice", "volume_icc")), title="search"))
     return {kind: folder / f"{kind}.html" for kind in KINDS}
 
 
@@ -38,7 +39,7 @@ def open_page(browser, files):
         page = browser.new_page(viewport={"width": width, "height": 800}, **options)
         opened.append(page)
         page.set_default_timeout(15_000)
-        page.on("console", lambda told: wrong.append(told.text))
+        page.on("console", lambda expected: wrong.append(expected.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append("dialog"), dialog.dismiss()))
         page.on("request", lambda request: asked.append(request.url))
@@ -59,7 +60,7 @@ def test_no_page_scrolls_sideways(open_page, kind, width):
     wide = "document.documentElement.scrollWidth > window.innerWidth"
     assert not page.evaluate(wide)
     page.locator("#open-tables").click()
-    page.locator("details[data-sheet] tbody tr").nth(20).wait_for()
+    page.locator("details[data-table] tbody tr").nth(20).wait_for()
     assert not page.evaluate(wide)
 
 
@@ -128,7 +129,7 @@ def test_whether_arms_are_told_apart_reads_as_yes_or_no(open_page):
     differences = page.locator('details[data-name="differences"]')
     differences.locator("summary").click()
     differences.locator("tbody tr").first.wait_for()
-    place = differences.locator("th").all_inner_texts().index("Told apart")
+    place = differences.locator("th").all_inner_texts().index("Different")
     cells = differences.locator(f"tbody td:nth-child({place + 1})").all_inner_texts()
     assert set(cells) == {"yes", "no"}
 

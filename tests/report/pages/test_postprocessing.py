@@ -16,7 +16,7 @@ from neurotarget.report.pages.postprocessing import (
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from oracles.parts import rows_of, target
+from oracles.held_out_parts import rows_of, target
 
 BEFORE_AFTER = {"dice_before": 0.9, "dice_after": 0.924, "in_pieces_before": 4}
 CHANGE = {"label": "anterior", "n": 7, **BEFORE_AFTER, "in_pieces_after": 1}

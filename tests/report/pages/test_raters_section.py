@@ -14,13 +14,13 @@ from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.text.sentences import answer, cohort, headlines
 from neurotarget.stats.study.analysis import analyse
-from oracles.drawn import drawn_cohort, several_masks
 from oracles.pages import Page
+from oracles.rater_cohort import rater_cohort, several_masks
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return analyse(drawn_cohort())
+    return analyse(rater_cohort())
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_the_page_links_to_its_sections_and_holds_their_rows(drawn):
 
 
 def test_names_of_raters_are_escaped():
-    measured = drawn_cohort(12)
+    measured = rater_cohort(12)
     odd = "<b>x"
     volumes = {odd if name == "rater2" else name: part for name, part in measured.volumes.items()}
     renamed = replace(measured, volumes=volumes, raters=("again", odd), means={})

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.files.writing import write_text
 from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.drawing.figure import DARK, LIGHT
 from neurotarget.report.pages import study_page as page_module
 from neurotarget.report.pages.plain_page import DARK_PAGE
-from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html, write_page
+from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.stats.study.analysis import analyse
 from oracles.pages import Page
 
@@ -125,15 +126,15 @@ def test_a_figure_stands_inline_and_a_missing_one_says_why(found):
     assert '<svg viewBox="0 0 9 9">' in text
     assert "<?xml" not in text
     assert "DOCTYPE svg" not in text
-    assert "Not drawn. no sex" in text
+    assert "No figure. no sex" in text
 
 
 def test_every_table_is_there_in_full(found):
     page = read(found)
-    shown = [found["data-name"] for _, found in page.elements if "data-sheet" in found]
+    shown = [found["data-name"] for _, found in page.elements if "data-table" in found]
     assert set(shown) == {name for name, table in found.tables.items() if len(table)}
     place = shown.index("effects")
-    sheet = page.json(f"sheet-{place}")
+    sheet = page.json(f"table-{place}")
     assert sheet["data"]["estimate"] == found.tables["effects"]["estimate"].tolist()
 
 
@@ -145,17 +146,17 @@ def test_a_study_with_nothing_in_it_has_a_page(found, undefined, tables):
         rest = {name: table.iloc[:0] for name, table in found.tables.items()}
         study = replace(found, tables={} if tables == "none" else rest)
     page = read(study, cases=[a_case()])
-    words = " ".join(page.text)
-    assert "nan" not in words.lower().split()
+    text = " ".join(page.text)
+    assert "nan" not in text.lower().split()
     expected = {"none": "nothing to test", "empty": "Without any row:",
                 "undefined": "could not be estimated: constant volumes"}  # fmt: skip
-    assert expected[tables] in words
+    assert expected[tables] in text
 
 
 def test_notes_and_facts_are_told(found):
     study = replace(found, notes=("3 cases have no age.",), facts={"commit": "abc", "seed": "7"})
-    words = read(study).text
-    assert {"3 cases have no age.", "commit", "abc", "seed", "7"} <= set(words)
+    text = read(study).text
+    assert {"3 cases have no age.", "commit", "abc", "seed", "7"} <= set(text)
 
 
 def luminance(colour):
@@ -175,9 +176,9 @@ def test_text_stands_out_from_its_ground(theme):
     css = (files("neurotarget.report") / "assets" / "page.css").read_text()
     light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", css.partition("\n}")[0]))
     page = light | LIGHT if theme == "light" else DARK | DARK_PAGE
-    pairs = [(ink, ground) for ink in ("ink", "muted", "accent") for ground in ("paper", "sheet")]
+    pairs = [(ink, ground) for ink in ("ink", "muted", "accent") for ground in ("paper", "panel")]
     pairs += [("yes", "yes-back"), ("no", "no-back"), ("open", "open-back"), ("ink", "mark"),
-              ("yes", "sheet"), ("no", "sheet"), ("on-accent", "accent")]  # fmt: skip
+              ("yes", "panel"), ("no", "panel"), ("on-accent", "accent")]  # fmt: skip
     for ink, ground in pairs:  # WCAG 2.2, 1.4.3, level AA
         assert contrast(page[ink], page[ground]) >= 4.5, (ink, ground)
 
@@ -188,20 +189,20 @@ def test_what_does_not_fit_is_counted(found, monkeypatch):
                if name.startswith("volume"))  # fmt: skip
     monkeypatch.setattr(page_module, "VOLUMES_BYTES", int(2.5 * size))
     monkeypatch.setattr(page_module, "PICTURES_BYTES", 13_000)
-    words = " ".join(read(found, cases=cases).text)
-    assert "The viewer holds 2 of 9 cases; the others were left out" in words
-    assert "6 of 9 pictures of cases were left out to keep the page small." in words
-    assert words.count("The picture was left out, to keep this page small.") == 6
+    message = " ".join(read(found, cases=cases).text)
+    assert "The viewer holds 2 of 9 cases; the others were left out" in message
+    assert "6 of 9 pictures of cases were left out to keep the page small." in message
+    assert message.count("The picture was left out, to keep this page small.") == 6
 
 
 def test_a_page_is_written_whole_or_not_at_all(found, tmp_path):
-    write_page(tmp_path / "report.html", found, [], [a_case()], title="gland")
+    write_text(tmp_path / "report.html", page_html(found, [], [a_case()], title="gland"))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
-        write_page(tmp_path / "file" / "report.html", found, [], [], title="gland")
+        write_text(tmp_path / "file" / "report.html", page_html(found, [], [], title="gland"))
 
 
 def test_the_same_study_gives_the_same_page(found):

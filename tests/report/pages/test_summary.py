@@ -223,7 +223,7 @@ def test_cases_without_reference_have_volumes_alone():
 
 def test_the_text_holds_what_a_reader_needs(summary):
     text = summary_text(summary | {"experiment": "gland", "model": "unet", "seed": 3})
-    for words in (
+    for arguments in (
         "60 held-out cases of 60 subjects",
         "experiment gland, model unet, seed 3",
         "1 case failed (no mask, an empty one where the reference is not empty, or a Dice below ",
@@ -231,13 +231,13 @@ def test_the_text_holds_what_a_reader_needs(summary):
         "(1 undefined)",
         "(1 missing)",
         "age_slope of anterior",
-        "mm³/year",
+        "mm³ per year",
         "shown",
         "planted",
         "recovered",
         "1 mask failed and is left out",
     ):
-        assert words in text
+        assert arguments in text
 
 
 def test_a_volume_and_its_spread_have_as_many_decimals(summary):

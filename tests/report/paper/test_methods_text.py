@@ -17,10 +17,10 @@ from neurotarget.report.pages.people_section import (
 from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
-from neurotarget.report.paper.method_sentences import SENTENCES
-from neurotarget.report.paper.methods_text import methods_text
-from neurotarget.report.paper.references import TITLES, bibtex, references
-from neurotarget.report.text.definitions import KNOWN
+from neurotarget.report.paper.methods_text import methods_text, short_command
+from neurotarget.report.paper.references import bibtex, references
+from neurotarget.report.text.assets import asset_table
+from neurotarget.report.text.definitions import known_definitions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 
@@ -87,7 +87,7 @@ def test_people_of_the_training_stand_beside_those_studied(reported):
 
 
 def test_seeds_versions_and_the_command_are_said(written):
-    assert "neurotarget 0.1.0; intervals were drawn with seed 7" in written.text
+    assert "neurotarget 0.1.0; intervals were computed with seed 7" in written.text
     assert "Command: `neurotarget study`" in written.text
 
 
@@ -115,7 +115,7 @@ def test_the_checklist_has_the_sections_of_the_published_one(reported):
 
 
 def test_every_cited_doi_has_its_title():
-    assert {one.doi for one in KNOWN if one.doi} <= {*TITLES}
+    assert {one.doi for one in known_definitions() if one.doi} <= {*asset_table("references")}
     (found,) = references([("DeLong 1988", "10.2307/2531595")])
     assert "Characteristic Curves: A Nonparametric Approach}" in bibtex([found])
 
@@ -135,8 +135,10 @@ def test_the_flow_is_drawn_and_listed(reported, page):
 
 
 def test_every_statistic_with_a_source_has_a_sentence_of_its_own():
-    assert {one.name for one in KNOWN if one.source} == {*SENTENCES}
-    assert all(text.count("{}") == 1 and text.endswith(" {}.") for text in SENTENCES.values())
+    assert {one.name for one in known_definitions() if one.source} == {*asset_table("methods")}
+    assert all(
+        text.count("{}") == 1 and text.endswith(" {}.") for text in asset_table("methods").values()
+    )
 
 
 def test_the_methods_are_sentences_about_what_was_done(written):
@@ -174,3 +176,10 @@ def test_without_sites_no_site_is_harmonised_or_left_out(with_covariates, make_s
 def test_with_sites_they_are(reported, written):
     assert "harmonisation of sites by ComBat [@johnson2007]." in written.text
     assert claim_table(reported).set_index("item").at[30, "filled_by"] == "study"
+
+
+def test_a_command_shows_paths_below_its_folder_and_names_of_other_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = f"neurotarget study table={tmp_path}/a/b.csv,/else/c.tsv ask='volume ~ age: any'"
+    short = "neurotarget study table=a/b.csv,c.tsv 'ask=volume ~ age: any'"
+    assert short_command(command) == short

@@ -59,8 +59,8 @@ def test_the_best_so_far_rises_when_high_is_good_and_falls_when_low_is(one):
 
 
 def test_trials_without_a_value_are_counted_and_marked(one, texts):
-    words = texts(history_figure(one))
-    assert {"done (25)", "pruned (4)", "failed (1)", "best"} <= set(words)
+    text = texts(history_figure(one))
+    assert {"done (25)", "pruned (4)", "failed (1)", "best"} <= set(text)
 
 
 def test_a_setting_that_was_searched_in_log_has_a_log_axis(one):

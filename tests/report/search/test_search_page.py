@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
 from neurotarget.report.search.search import Objective, Parameter
-from neurotarget.report.search.search_page import sentence, sweep_html, write_sweep_page
+from neurotarget.report.search.search_page import sentence, sweep_html
 from oracles.pages import Page
 from oracles.sweeps import a_sweep, without_values
 
@@ -31,21 +32,21 @@ def page(one):
 
 
 def test_the_page_begins_with_what_was_sought_and_found(one, page):
-    words = page.text
-    assert "Which settings give the highest dice for the target gland?" in words
-    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in words)
-    assert sentence(one) in words
-    assert one.command in words
-    assert one.space in words
-    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(words)
+    message = page.text
+    assert "Which settings give the highest dice for the target gland?" in message
+    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in message)
+    assert sentence(one) in message
+    assert one.command in message
+    assert one.space in message
+    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(message)
 
 
 def test_the_sentence_names_the_best_trial_with_its_settings(one):
     row = one.trials.set_index("trial").loc[one.best[0]]
-    told = sentence(one)
-    assert told.startswith(f"Trial {one.best[0]} is best, dice {row['dice']:.4f}, with optimizer.")
-    assert f"model.width={row['model.width']}" in told
-    assert told.endswith("optimizer.lr mattered most for dice (70 %).")
+    text = sentence(one)
+    assert text.startswith(f"Trial {one.best[0]} is best, dice {row['dice']:.4f}, with optimizer.")
+    assert f"model.width={row['model.width']}" in text
+    assert text.endswith("optimizer.lr mattered most for dice (70 %).")
 
 
 def test_of_two_objectives_the_front_is_told_and_listed(two):
@@ -63,7 +64,7 @@ def test_what_is_lower_is_better_is_asked_for_so(one):
 
 
 def test_settings_keep_their_names_and_digits(one, page):
-    trials = page.json("sheet-0")
+    trials = page.json("table-0")
     kinds = {column["key"]: (column["heading"], column["kind"]) for column in trials["columns"]}
     assert kinds["optimizer.lr"] == ("optimizer.lr", "setting")
     assert kinds["trial"] == ("Trial", "count")
@@ -72,9 +73,9 @@ def test_settings_keep_their_names_and_digits(one, page):
 
 
 def test_a_search_without_results_has_a_page(one):
-    words = " ".join(read(without_values(one)).text)
-    assert "No trial is done yet." in words
-    assert "nan" not in words.lower().split()
+    text = " ".join(read(without_values(one)).text)
+    assert "No trial is done yet." in text
+    assert "nan" not in text.lower().split()
 
 
 def test_names_with_markup_are_text(one, page):
@@ -100,10 +101,10 @@ def test_a_table_without_a_wanted_column_is_refused(one):
 
 
 def test_a_page_is_written_whole_or_not_at_all(one, tmp_path):
-    write_sweep_page(tmp_path / "sweep.html", one, title="x")
+    write_text(tmp_path / "sweep.html", sweep_html(one, title="x"))
     text = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
-        write_sweep_page(tmp_path / "file" / "sweep.html", one, title="x")
+        write_text(tmp_path / "file" / "sweep.html", sweep_html(one, title="x"))

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.text.definitions import KNOWN, definitions
+from neurotarget.report.text.definitions import definitions, known_definitions
 from neurotarget.stats.study.analysis import analyse
 
 
@@ -32,6 +32,6 @@ def test_a_study_defines_each_statistic_and_failure_once(study):
 
 
 def test_every_source_has_a_year_and_dois_are_bare():
-    for one in KNOWN:
+    for one in known_definitions():
         assert re.search(r"\b(18|19|20)\d\d\b", one.source), one.name
         assert re.fullmatch(r"(10\.\d{4,}/\S+)?", one.doi), one.name

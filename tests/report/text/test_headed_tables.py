@@ -3,13 +3,21 @@ import json
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.text.headed_tables import empty_tables, reasons, script_json, sheets
+from neurotarget.report.text.headed_tables import (
+    empty_tables,
+    page_tables,
+    reasons,
+    script_json,
+    table_specs,
+)
 from neurotarget.stats.study.analysis import analyse
+
+SPECS = table_specs()
 
 
 def columns_of(table, name="effects"):
-    (sheet,) = sheets({name: table})
-    return {column.key: column for column in sheet.columns}
+    (shown,) = page_tables({name: table}, SPECS)
+    return {column.key: column for column in shown.columns}
 
 
 def test_intervals_belong_to_their_value():
@@ -40,17 +48,17 @@ def test_kinds_tell_counts_shares_and_p_values():
     }  # fmt: skip
 
 
-def test_empty_words_have_no_column_but_stay_in_the_data():
-    (sheet,) = sheets({"x": pd.DataFrame({"value": [np.nan], "reason": [""]})})
-    assert [column.key for column in sheet.columns] == ["value"]
-    assert list(sheet.data) == ["value", "reason"]
+def test_empty_texts_have_no_column_but_stay_in_the_data():
+    (table,) = page_tables({"x": pd.DataFrame({"value": [np.nan], "reason": [""]})}, SPECS)
+    assert [column.key for column in table.columns] == ["value"]
+    assert list(table.data) == ["value", "reason"]
 
 
 def test_numbers_are_kept_whole_and_undefined_ones_are_null():
     values = [1 / 3, np.nan, np.inf, 2.0]
-    (sheet,) = sheets({"x": pd.DataFrame({"v": values, "w": ["b", None, "a", "b"]})})
-    assert sheet.data["v"] == [1 / 3, None, None, 2]
-    assert sheet.data["w"] == {"words": ["b", "", "a"], "codes": [0, 1, 2, 0]}
+    (table,) = page_tables({"x": pd.DataFrame({"v": values, "w": ["b", None, "a", "b"]})}, SPECS)
+    assert table.data["v"] == [1 / 3, None, None, 2]
+    assert table.data["w"] == {"levels": ["b", "", "a"], "codes": [0, 1, 2, 0]}
 
 
 def test_nullable_and_categorical_columns_are_read_too():
@@ -58,33 +66,37 @@ def test_nullable_and_categorical_columns_are_read_too():
         {"a": pd.array([1, None], dtype="Int64"), "b": pd.Categorical(["x", None]),
          "c": pd.to_datetime(["2020-01-01", None])}
     )  # fmt: skip
-    (sheet,) = sheets({"x": table})
-    assert sheet.data["a"] == [1, None]
-    assert sheet.data["b"]["words"] == ["x", ""]
-    assert sheet.data["c"]["words"] == ["2020-01-01 00:00:00", ""]
+    (table,) = page_tables({"x": table}, SPECS)
+    assert table.data["a"] == [1, None]
+    assert table.data["b"]["levels"] == ["x", ""]
+    assert table.data["c"]["levels"] == ["2020-01-01 00:00:00", ""]
 
 
 def test_long_tables_begin_with_the_whole_cohort():
     table = pd.DataFrame({"stratum": ["all", *["sex"] * 99], "value": 1.0})
-    assert sheets({"scores": table})[0].preset == {"stratum": "all"}
-    assert sheets({"scores": table[:10]})[0].preset == {}
+    assert page_tables({"scores": table}, SPECS)[0].preset == {"stratum": "all"}
+    assert page_tables({"scores": table[:10]}, SPECS)[0].preset == {}
 
 
 def test_tables_come_in_reading_order_and_unknown_ones_last():
     one = pd.DataFrame({"value": [1.0]})
-    names = [sheet.name for sheet in sheets({"mine": one, "cases": one, "effects": one})]
+    names = [
+        table.name for table in page_tables({"mine": one, "cases": one, "effects": one}, SPECS)
+    ]
     assert names == ["effects", "cases", "mine"]
 
 
 def test_tables_without_rows_are_named():
     empty = {"sites": pd.DataFrame({"n": []}), "effects": pd.DataFrame({"n": [1]})}
-    assert [sheet.name for sheet in sheets(empty)] == ["effects"]
-    assert empty_tables(empty) == ["Leave one site out"]
+    assert [table.name for table in page_tables(empty, SPECS)] == ["effects"]
+    assert empty_tables(empty, SPECS) == ["Leave one site out"]
 
 
 def test_reasons_are_counted_by_table():
     table = pd.DataFrame({"value": [np.nan, np.nan, 1.0], "reason": ["one sex", "ties", "fine"]})
-    assert reasons({"agreement": table}) == [("Agreement of volumes", 2, {"one sex": 1, "ties": 1})]
+    assert reasons({"agreement": table}, SPECS) == [
+        ("Agreement of volumes", 2, {"one sex": 1, "ties": 1})
+    ]
 
 
 def test_json_cannot_end_its_script():
@@ -95,10 +107,10 @@ def test_json_cannot_end_its_script():
 
 def test_every_table_of_a_study_can_be_shown(study):
     tables = analyse(study.measured).tables
-    for sheet in sheets(tables):
-        assert sheet.title != sheet.name
-        assert json.loads(script_json(sheet.data))
-        assert {column.key for column in sheet.columns} <= set(sheet.data)
+    for table in page_tables(tables, SPECS):
+        assert table.title != table.name
+        assert json.loads(script_json(table.data))
+        assert {column.key for column in table.columns} <= set(table.data)
         lengths = {len(one if isinstance(one, list) else one["codes"])
-                   for one in sheet.data.values()}  # fmt: skip
-        assert lengths == {sheet.n_rows}
+                   for one in table.data.values()}  # fmt: skip
+        assert lengths == {table.n_rows}

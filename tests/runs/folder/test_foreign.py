@@ -10,12 +10,12 @@ import yaml
 
 from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
-from neurotarget.cli.main import load_target
+from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
 from neurotarget.runs.folder.known_caches import RUNS, note_runs
-from neurotarget.runs.folder.multirun import read_multirun, settled, to_go_on
+from neurotarget.runs.folder.multirun import read_multirun, resume_command_of, with_earlier_names
 from neurotarget.training.localising import located
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -147,7 +147,7 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump([word, "trust=true"]))
     assert resumed_argv([f"resume={tmp_path}", "trust=true"])[0] == word
     assert "trust=true" not in resumed_argv([f"resume={tmp_path}", "trust=true"])
-    with pytest.raises(DataError, match="trust: found 1, wanted true or false"):
+    with pytest.raises(DataError, match="trust: got '1', wanted true or false"):
         resumed_argv([f"resume={tmp_path}", "trust=1"])
 
 
@@ -155,9 +155,9 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
 @pytest.mark.parametrize("trust", [[], ["trust=true"]])
 def test_leave_is_of_one_sitting_and_never_taken_from_the_run(word, trust, tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["seed=1", word]))
-    words = resumed_argv([f"resume={tmp_path}", *trust])
-    assert words[0] == "seed=1"
-    assert word not in words
+    arguments = resumed_argv([f"resume={tmp_path}", *trust])
+    assert arguments[0] == "seed=1"
+    assert word not in arguments
     assert word in resumed_argv([f"resume={tmp_path}", *trust, word])
 
 
@@ -181,9 +181,9 @@ def test_options_come_before_overrides_as_hydra_reads_them(tmp_path):
 
 
 def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp_path):
-    words = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
-    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
-    command = to_go_on(tmp_path)
+    arguments = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments}))
+    command = resume_command_of(tmp_path)
     assert command == f"python train.py --config-dir=/mine paths.cache=/scratch resume={tmp_path}"
     made = resumed_argv(command.split()[2:])
     assert [word for word in made if "=/" in word][:2] == [
@@ -211,23 +211,25 @@ SENDING = [
 @pytest.mark.parametrize("word", SENDING)
 @pytest.mark.parametrize("record", ["overrides.yaml", "multirun.yaml"])
 def test_only_what_is_typed_decides_where_scores_are_sent(word, record, tmp_path, capsys):
-    words = ["seed=1", word, "logger.wandb=offline", "logger.tags=[a]"]
-    (tmp_path / record).write_text(yaml.safe_dump({"words": words} if record[0] == "m" else words))
+    arguments = ["seed=1", word, "logger.wandb=offline", "logger.tags=[a]"]
+    (tmp_path / record).write_text(
+        yaml.safe_dump({"words": arguments} if record[0] == "m" else arguments)
+    )
     made = resumed_argv([f"resume={tmp_path}"])
-    assert [one for one in made if one in words] == [one for one in words if one != word]
-    told = capsys.readouterr().err
-    assert told.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
-    assert told.count("\n") == 1
-    assert shlex.quote(word) in to_go_on(tmp_path, [word])
+    assert [one for one in made if one in arguments] == [one for one in arguments if one != word]
+    error = capsys.readouterr().err
+    assert error.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
+    assert error.count("\n") == 1
+    assert shlex.quote(word) in resume_command_of(tmp_path, [word])
     assert word in resumed_argv([f"resume={tmp_path}", "trust=true"])
 
 
 def test_the_command_that_goes_on_types_again_where_scores_are_sent(tmp_path):
-    words = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
-    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
-    command = to_go_on(tmp_path)
+    arguments = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments}))
+    command = resume_command_of(tmp_path)
     assert command == (f"python train.py logger.wandb=online logger.project=mine resume={tmp_path}")
-    assert [one for one in resumed_argv(command.split()[2:]) if one in words] == [
+    assert [one for one in resumed_argv(command.split()[2:]) if one in arguments] == [
         "seed=1,2",
         "logger.wandb=online",
         "logger.project=mine",
@@ -253,7 +255,7 @@ def test_a_cache_that_was_typed_for_a_run_need_not_be_typed_again(elsewhere):
     (job / "overrides.yaml").write_text(yaml.safe_dump([f"paths.cache={cache}"]))
     assert f"paths.cache={cache}" in resumed_argv([f"resume={job}"])
     (run / "multirun.yaml").write_text(yaml.safe_dump({"words": [f"paths.cache={cache}"]}))
-    assert to_go_on(run) == f"python train.py resume={run}"
+    assert resume_command_of(run) == f"python train.py resume={run}"
 
 
 def refuses(run):
@@ -293,11 +295,11 @@ def test_a_link_in_place_of_the_list_is_none(elsewhere):
 def test_a_training_lists_itself_in_the_cache_that_is_typed(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    words = ["target=pituitary", "data.root=a", "paths.cache=../cache", "hydra.run.dir=runs/a"]
-    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    arguments = ["target=pituitary", "data.root=a", "paths.cache=../cache", "hydra.run.dir=runs/a"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     check_argv(CONF, "train")
     assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
-    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     check_argv(CONF, "train")
     assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
 
@@ -314,7 +316,7 @@ def test_jobs_of_a_multirun_stay_inside_its_folder(name, tmp_path):
     jobs = [{"name": name, "status": "missing", "words": ["seed=1"]}]
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": [], "jobs": jobs}))
     with pytest.raises(DataError, match="wanted a folder in that of the multirun"):
-        settled(tmp_path, [Job("seed=1", ("seed=1",))])
+        with_earlier_names(tmp_path, [Job("seed=1", ("seed=1",))])
 
 
 def test_a_job_that_is_a_link_out_of_its_multirun_is_refused(tmp_path):

@@ -6,7 +6,14 @@ import pytest
 from neurotarget.problems import CaseError, DataError, Problem
 from neurotarget.process.error_sentences import reason_of
 from neurotarget.process.exit_codes import exits_with_sentence
-from neurotarget.runs.folder.jobs import LOG, is_done, quoted, read_job, same_words, write_result
+from neurotarget.runs.folder.jobs import (
+    LOG,
+    is_done,
+    quoted,
+    read_job,
+    same_overrides,
+    write_result,
+)
 
 WORDS = ("model=unet", "seed=1")
 
@@ -31,7 +38,7 @@ def test_a_job_without_a_result_has_the_words_it_was_started_with(tmp_path):
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "overrides.yaml").write_text("- model=unet\n- seed=1\n")
     assert read_job(tmp_path)[1:3] == ("missing", WORDS)
-    assert read_job(tmp_path / "nowhere").words == ()
+    assert read_job(tmp_path / "nowhere").overrides == ()
 
 
 def test_done_means_the_same_words_in_any_order(tmp_path):
@@ -49,7 +56,7 @@ def test_pruned_jobs_are_over_and_failed_ones_are_not(tmp_path, status, is_over)
 
 
 def test_words_of_hydra_do_not_make_another_job():
-    assert same_words(["seed=1", "hydra/launcher=joblib"], ["seed=1"])
+    assert same_overrides(["seed=1", "hydra/launcher=joblib"], ["seed=1"])
 
 
 def test_an_end_in_backslashes_stays_inside_the_quotes():

@@ -16,7 +16,12 @@ from neurotarget.runs.folder.moved_names import (
         ("neurotarget.models.unet.UNet", "neurotarget.models.nets.unet.UNet"),
         ("neurotarget.models.nets.unet.UNet", "neurotarget.models.nets.unet.UNet"),
         ("neurotarget.models.backbone.Backbone", "neurotarget.models.backbone.Backbone"),
-        ("neurotarget.data.sources.Cohort", "neurotarget.phantom.gland.source.Cohort"),
+        ("neurotarget.data.sources.Cohort", "neurotarget.phantom.gland.cohort.Cohort"),
+        ("neurotarget.phantom.gland.source.Cohort", "neurotarget.phantom.gland.cohort.Cohort"),
+        (
+            "neurotarget.phantom.dentate.source.QSMCohort",
+            "neurotarget.phantom.dentate.cohort.QSMCohort",
+        ),
         ("neurotarget.data.sources.Files", "neurotarget.data.cases.sources.Files"),
         ("neurotarget.data.qsm_plan.QsmPlan", "neurotarget.phantom.dentate.plan.QsmPlan"),
         ("os.system", "os.system"),

@@ -44,8 +44,8 @@ def holder(tmp_path):
     started = []
 
     def start(locks="with", host=""):
-        words = [sys.executable, "-c", HOLDER, str(tmp_path), locks, host]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        arguments = [sys.executable, "-c", HOLDER, str(tmp_path), locks, host]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         started.append(process)
         assert process.stdout.readline() == "held\n"
         return process

@@ -68,10 +68,10 @@ def test_the_targets_patch_is_made_as_large_as_the_model_needs_and_said(target):
 
 
 def test_sides_that_were_asked_for_are_refused_with_the_nearest(target):
-    said = (
+    error = (
         r"found \[8, 12, 10\], and UNet wants .*; set patch_vox=\[8,12,12\] or patch_vox=\[8,12,8\]"
     )
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=error):
         fit_patch([8, 12, 10], UNET, target)
 
 

@@ -76,7 +76,7 @@ def test_a_constructor_that_says_its_name_is_not_named_twice():
 
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
     plan = {"_target_": "neurotarget.phantom.gland.plan.Plan", "num_case": 3}
-    cohort = {"_target_": "neurotarget.phantom.gland.source.Cohort", "folder": "a", "plan": plan}
+    cohort = {"_target_": "neurotarget.phantom.gland.cohort.Cohort", "folder": "a", "plan": plan}
     with pytest.raises(DataError, match="Plan: no such setting 'num_case'; did you mean num_cases"):
         build(cohort)
     with pytest.raises(DataError, match="UNet: no such setting 'width'; did you mean widths"):

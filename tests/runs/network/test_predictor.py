@@ -53,13 +53,16 @@ def test_weights_of_another_width_are_told_by_shape(a_run):
     edit(a_run, model={"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]})
     with pytest.raises(DataError) as refused:
         load_predictor(a_run, device="cpu")
-    told = str(refused.value)
-    assert told.startswith(f"{a_run}/weights/best.ckpt: the weights do not fit UNet as config.yaml")
-    assert (
-        "of another shape: downs.0.conv.unit0.conv.weight found 2×1×3×3×3, wanted 4×1×3×3×3" in told
+    result = str(refused.value)
+    assert result.startswith(
+        f"{a_run}/weights/best.ckpt: the weights do not fit UNet as config.yaml"
     )
-    assert "missing" not in told
-    assert "classes" not in told
+    assert (
+        "of another shape: downs.0.conv.unit0.conv.weight found 2×1×3×3×3, wanted 4×1×3×3×3"
+        in result
+    )
+    assert "missing" not in result
+    assert "classes" not in result
 
 
 def test_weights_of_another_architecture_are_told_by_name(a_run):
@@ -75,8 +78,8 @@ def test_weights_of_another_architecture_are_told_by_name(a_run):
 
 def test_weights_of_a_target_with_other_labels_are_told_by_class(a_run):
     write_weights(a_run, "unet", 1, num_labels=5)
-    told = "they are of 5 classes, and the target ball has 3: background, core, shell"
-    with pytest.raises(DataError, match=told):
+    error = "they are of 5 classes, and the target ball has 3: background, core, shell"
+    with pytest.raises(DataError, match=error):
         load_predictor(a_run, device="cpu")
 
 

@@ -60,17 +60,17 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "error"),
     [
         ("none.pt", None, "no such file; give a run folder"),
         ("cut.safetensors", b"\x10\x00\x00", "cannot be read"),
         ("plain.pt", {"epoch": 3}, "found no tensors by name"),
     ],
 )
-def test_what_holds_no_weights_is_refused(tmp_path, name, content, told):
+def test_what_holds_no_weights_is_refused(tmp_path, name, content, error):
     if isinstance(content, bytes):
         (tmp_path / name).write_bytes(content)
     elif content:
         torch.save(content, tmp_path / name)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=error):
         load_pretrained(tmp_path / name, net())

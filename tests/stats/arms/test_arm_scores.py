@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from neurotarget.stats.arms.arm_scores import mean_of, score_arms, score_beside, undefined
+from neurotarget.stats.arms.arm_scores import mean_of, score_arms, secondary_scores, undefined
 from oracles.arms import arms_of, target
 
 NAN = math.nan
@@ -89,7 +89,7 @@ def test_a_lost_mask_errs_by_the_whole_volume_and_has_no_surface():
         for metric, value in {**values, "reference_volume_mm3": 100.0}.items()
         if metric != "reference_volume_mm3" or case != "c3"
     ]
-    found = score_beside(arms_of(rows, target("front")))
+    found = secondary_scores(arms_of(rows, target("front")))
     assert list(found) == ["volume_error_abs_mm3", "surface_dice"]
     error, surface = (scored.by_arm["mean"]["a"].tolist() for scored in found.values())
     assert error == pytest.approx([10, 100, NAN], nan_ok=True)
@@ -105,5 +105,5 @@ def test_hd95_has_no_worst_value_so_a_case_with_a_lost_mask_has_none():
         )
         for metric, value in (("dice", dice), ("hd95_mm", distance))
     ]  # fmt: skip
-    (found,) = score_beside(arms_of(rows, target("front", "back"))).values()
+    (found,) = secondary_scores(arms_of(rows, target("front", "back"))).values()
     assert found.by_arm["mean"]["a"].tolist() == pytest.approx([2, NAN], nan_ok=True)

@@ -95,9 +95,9 @@ def test_each_arm_and_the_reference_are_asked_for_the_effects():
     expected = study_effects(measured).set_index("hypothesis")["estimate"]
     found = table[table["arm"] == "reference"].set_index("hypothesis")["estimate"]
     assert found.to_dict() == pytest.approx(expected.to_dict())
-    words = table.groupby("arm")["verdict"].agg(set)
-    assert words["good"] == words["reference"] == {"shown"}
-    assert words["blind"] == {"no conclusion"}
+    arguments = table.groupby("arm")["verdict"].agg(set)
+    assert arguments["good"] == arguments["reference"] == {"shown"}
+    assert arguments["blind"] == {"no conclusion"}
 
 
 def test_verdicts_are_counted_over_seeds():

@@ -83,7 +83,7 @@ def test_a_large_comparison_takes_seconds():
 
 @pytest.mark.parametrize(
     ("seeds", "words"),
-    [((1,), "the variance of a difference is raised 2.5-fold"), ((1, 2), "rest on seeds and say")],
+    [((1,), "the variance of a difference is raised 2.5-fold"), ((1, 2), "rest on seeds and do")],
 )
 def test_folds_that_share_training_data_are_told(seeds, words):
     found = compare(simulated({"a": 0.79, "b": 0.8}, seeds=seeds, n=18))

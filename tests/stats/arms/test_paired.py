@@ -6,10 +6,10 @@ import pytest
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from neurotarget.stats.arms.arm_scores import score_arms, score_beside
+from neurotarget.stats.arms.arm_scores import score_arms, secondary_scores
 from neurotarget.stats.arms.mixed import fit_arms
-from neurotarget.stats.arms.paired import differences_table, order, signed_rank_p, told_apart
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.arms.paired import differences_table, distinguished, order, signed_rank_p
+from neurotarget.stats.core.multiple_tests import corrected
 from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 
@@ -68,10 +68,10 @@ def test_many_differences_are_left_to_scipy():
 def test_holm_leaves_out_what_is_unknown():
     p = np.array([0.04, np.nan, 0.01, 0.03, 0.5, 0.03])
     expected = multipletests(p[np.isfinite(p)], method="holm")[1]
-    found = holm(p)
+    found = corrected(p)
     assert found[np.isfinite(p)] == pytest.approx(expected)
     assert np.isnan(found[1])
-    assert len(holm(np.array([]))) == 0
+    assert len(corrected(np.array([]))) == 0
 
 
 def test_arms_that_never_differ_have_p_1():
@@ -88,7 +88,7 @@ def test_rounding_is_no_difference():
 
 def test_a_planted_difference_is_told_apart_and_equal_arms_are_not():
     table = table_of(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, seeds=(1, 2), n=90))
-    assert told_apart(table) == {frozenset("ac"), frozenset("bc")}
+    assert distinguished(table) == {frozenset("ac"), frozenset("bc")}
     assert row(table, "c", "a")["model_low"] < 0.05 < row(table, "c", "a")["model_high"]
 
 
@@ -96,8 +96,8 @@ def test_a_planted_difference_is_told_apart_and_equal_arms_are_not():
 def test_one_training_in_all_is_not_tested_however_clear(folds):
     """Of equal nets that were trained once three in four comparisons would find one better."""
     arms = simulated({"a": 0.5, "b": 0.9}, folds=folds, n=90)
-    words = {1: "not testable from one training", 3: "yes"}
-    assert set(table_of(arms)["told_apart"]) == {words[folds]}
+    arguments = {1: "not testable from one training", 3: "yes"}
+    assert set(table_of(arms)["told_apart"]) == {arguments[folds]}
 
 
 def test_arms_that_share_some_cases_only_are_not_tested():
@@ -219,7 +219,7 @@ def test_of_errors_and_distances_less_is_better(metric):
                                 ("hd95_mm", 2, 1))
     ]  # fmt: skip
     arms = replace(arms, scores=pd.concat([arms.scores, *more]))
-    scored = score_beside(arms)[metric]
+    scored = secondary_scores(arms)[metric]
     fits = {"mean": fit_arms(scored, "mean", arms.nets)}
     found = differences_table(scored, fits, metric=metric).iloc[0]
     better = found if found["arm"] == "a" else {"wins": found["losses"]}

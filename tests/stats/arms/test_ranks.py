@@ -7,7 +7,7 @@ from scipy.stats import friedmanchisquare
 
 from neurotarget.stats.arms.arm_scores import score_arms
 from neurotarget.stats.arms.mixed import fit_arms
-from neurotarget.stats.arms.paired import differences_table, told_apart
+from neurotarget.stats.arms.paired import differences_table, distinguished
 from neurotarget.stats.arms.ranks import critical_difference, friedman_p, letters, ranks_table
 from oracles.arms import arms_of, dice_of, simulated, target
 
@@ -135,6 +135,6 @@ def test_nets_that_were_trained_once_share_a_letter_and_say_why():
 def test_groups_follow_the_tests_of_pairs():
     table, differences = ranked(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, n=90))
     assert not table["reason"].str.contains("is not known from one").any()
-    assert told_apart(differences) == pairs("ac", "bc")
+    assert distinguished(differences) == pairs("ac", "bc")
     groups = table[table["label"] == "mean"].set_index("arm")["group"].to_dict()
     assert groups == {"c": "a", "a": "b", "b": "b"}

@@ -203,7 +203,7 @@ def test_of_usual_volumes_the_reference_tells():
     fewer = only_volumes({"truth": usual[1:], "ours": usual[1:]}, "truth", volume_range_mm3={})
     row = failures_table(fewer).query("definition == 'implausible_volume'").iloc[0]
     assert row["n"] == 0
-    assert row["reason"] == "no plausible range, and fewer than 10 volumes to say what is usual"
+    assert row["reason"] == "no plausible range, and fewer than 10 volumes for a usual range"
 
 
 def test_a_table_of_volumes_alone_is_checked_for_what_it_can():

@@ -55,7 +55,7 @@ def test_gain_is_the_way_from_the_best_trivial_mask_to_a_perfect_one():
 def test_the_word_is_by_the_way_gone_and_the_share_that_failed(dice, trivial, n_failed, word):
     known = Training(all_foreground_dice=trivial)
     found = judge_learning(dice=dice, n_failed=n_failed, n_masks=15, training=known)
-    assert found.word == word
+    assert found.verdict == word
     assert f"The mean Dice of 15 held-out masks is {dice:.3f}" in found.reasons[0]
     assert any(f"{n_failed} of 15 held-out masks failed" in why for why in found.reasons) == bool(
         n_failed
@@ -74,16 +74,18 @@ def test_the_trivial_mask_stands_beside_the_dice():
 
 def test_without_held_out_masks_validation_tells():
     found = judge_learning(dice=NAN, n_failed=0, n_masks=0, training=Training(dice=0.9))
-    assert (found.word, found.reasons) == ("learnt", ("The mean Dice of validation is 0.900.",))
+    assert (found.verdict, found.reasons) == ("learnt", ("The mean Dice of validation is 0.900.",))
     found = judge_learning(dice=NAN, n_failed=0, n_masks=0)
-    assert (found.word, found.reasons) == ("not known", ("No mask could be scored.",))
+    assert (found.verdict, found.reasons) == ("not known", ("No mask could be scored.",))
     untrained = Training(steps=0, expected_steps=10)
-    assert judge_learning(dice=NAN, n_failed=0, n_masks=0, training=untrained).word == "not learnt"
+    assert (
+        judge_learning(dice=NAN, n_failed=0, n_masks=0, training=untrained).verdict == "not learnt"
+    )
 
 
 def test_a_good_validation_points_at_the_held_out_scans():
     found = judge_learning(dice=0.01, n_failed=9, n_masks=9, training=Training(dice=0.81))
-    assert found.word == "not learnt"
+    assert found.verdict == "not learnt"
     assert "Validation reached a Dice of 0.810: the held-out scans are unlike" in found.reasons[2]
 
 
@@ -107,7 +109,7 @@ def test_a_good_validation_points_at_the_held_out_scans():
 def test_few_steps_are_warned_of_and_change_no_word(steps, expected, limit, warned):
     known = Training(steps, expected, time_limit=limit)
     found = judge_learning(dice=0.9, n_failed=0, n_masks=4, training=known)
-    assert found.word == "learnt"
+    assert found.verdict == "learnt"
     assert len(found.warnings) == bool(warned)
     assert all(warned in line for line in found.warnings)
 
@@ -137,13 +139,13 @@ def test_a_training_comes_back_from_json_as_it_was():
 
 def test_validation_tells_of_a_trial():
     learnt = {"val/dice_mean": 0.8, "val/dice_all_foreground": 0.01, "val/failed_share": 0.0}
-    assert judge_validation(learnt).word == "learnt"
-    assert judge_validation(learnt | {"val/failed_share": 0.3}).word == "doubtful"
+    assert judge_validation(learnt).verdict == "learnt"
+    assert judge_validation(learnt | {"val/failed_share": 0.3}).verdict == "doubtful"
     lost = judge_validation(learnt | {"val/failed_share": 0.6})
-    assert lost.word == "not learnt"
+    assert lost.verdict == "not learnt"
     assert "60 % of the masks in validation failed" in lost.reasons[1]
-    assert judge_validation({"val/dice_mean": 0.016}).word == "not learnt"
-    assert judge_validation({}).word == "not known"
+    assert judge_validation({"val/dice_mean": 0.016}).verdict == "not learnt"
+    assert judge_validation({}).verdict == "not known"
 
 
 TARGET = Target(
@@ -184,7 +186,7 @@ def test_masks_that_neither_has_are_not_counted():
 def test_effects_on_failed_masks_have_no_conclusion_and_no_number():
     study = studied(lambda number: 0.0 if number < 4 else 0.9)  # 4 of 15, of all masks 4 of 30
     effects = study.tables["effects"].set_index(["hypothesis", "method"])
-    assert study.learning.word == "learnt"
+    assert study.learning.verdict == "learnt"
     failed = effects.loc[("age", "predicted")]
     assert failed["verdict"] == "no conclusion"
     assert failed["reason"].startswith("the network’s masks cannot answer: 4 of 15 failed (no mask")
@@ -200,9 +202,9 @@ def test_effects_on_failed_masks_have_no_conclusion_and_no_number():
 
 def test_a_network_that_has_not_learnt_answers_nothing():
     study = studied(lambda _: 0.04)
-    assert study.learning.word == "doubtful"  # half of all masks failed, the others are good
+    assert study.learning.verdict == "doubtful"  # half of all masks failed, the others are good
     lost = studied(lambda _: 0.04, training=Training(all_foreground_dice=0.45))
-    assert lost.learning.word == "not learnt"
+    assert lost.learning.verdict == "not learnt"
     mine = lost.tables["effects"].query("method == 'predicted'")
     assert set(mine["verdict"]) == {"no conclusion"}
     why = "the network’s masks cannot answer: it has not learnt, and 15 of 30 masks failed"
@@ -219,7 +221,7 @@ def test_masks_without_a_reference_are_judged_by_whether_they_are_there():
     rows += [("failed", f"c{number}", float(number >= 50)) for number in range(61)]
     table = pd.DataFrame(rows, columns=["metric", "case_id", "value"]).assign(label="gland")
     found = judge_rows(table, None)
-    assert found.word == "learnt"
+    assert found.verdict == "learnt"
     assert found.reasons[0].startswith("The mean Dice of 10 held-out masks is 0.900")
     assert found.reasons[1].startswith("11 of 61 held-out masks failed")
 

@@ -105,11 +105,6 @@ def test_fisher_interval_equals_scipy():
     assert fisher_interval(found.statistic, 25) == pytest.approx((theirs.low, theirs.high))
 
 
-def test_an_interval_of_ranks_is_wider():
-    r, ranks = fisher_interval(0.8, 20), fisher_interval(0.8, 20, ranks=True)
-    assert ranks[0] < r[0] < r[1] < ranks[1]
-
-
 def test_fisher_interval_needs_four_pairs_and_ends_at_one():
     assert all(math.isnan(end) for end in fisher_interval(0.5, 3))
     assert fisher_interval(1.0, 10) == (1, 1)

@@ -69,11 +69,11 @@ def plain(x, y):
 
 
 def test_a_draw_holds_as_many_subjects_as_there_are():
-    weights = draws(7, seed=0, draws=50)
+    weights = draws(7, seed=0, count=50)
     assert weights.shape == (50, 7)
     assert (weights.sum(axis=1) == 7).all()
-    assert np.array_equal(weights, draws(7, seed=0, draws=50))
-    assert not np.array_equal(weights, draws(7, seed=1, draws=50))
+    assert np.array_equal(weights, draws(7, seed=0, count=50))
+    assert not np.array_equal(weights, draws(7, seed=1, count=50))
 
 
 def test_a_subject_comes_once_in_a_draw_on_average():
@@ -99,7 +99,7 @@ def test_replicates_are_the_sample_its_draws_and_its_jackknife():
     weights = replicates(4, 3, 10)
     assert weights.shape == (1 + 10 + 4, 4)
     assert (weights[0] == 1).all()
-    assert np.array_equal(weights[1:11], draws(4, seed=3, draws=10))
+    assert np.array_equal(weights[1:11], draws(4, seed=3, count=10))
     with pytest.raises(ValueError, match="read-only"):
         weights[0, 0] = 2
 
@@ -117,7 +117,7 @@ def test_codes_number_the_subjects(subjects):
 def test_a_weighted_statistic_is_that_of_the_expanded_sample(name, mean):
     x, y = volumes(seed=2, n=15, mean=mean)
     y[:4] = y[4]  # ties
-    weights = draws(15, seed=1, draws=20)
+    weights = draws(15, seed=1, count=20)
     found = pair(x, y, weights)[name]
     for row, value in zip(weights.astype(int), found, strict=True):
         assert value == pytest.approx(plain(np.repeat(x, row), np.repeat(y, row))[name], rel=1e-6)
@@ -134,7 +134,7 @@ def test_a_weight_counts_for_all_cases_of_its_subject():
 
 def test_a_weighted_mean_is_that_of_the_expanded_sample():
     x, _ = volumes(n=8)
-    weights = draws(8, seed=0, draws=10)
+    weights = draws(8, seed=0, count=10)
     rows = [np.repeat(x, row) for row in weights.astype(int)]
     every = np.arange(8)
     assert weighted_mean(weights, x, every) == pytest.approx([row.mean() for row in rows])
@@ -151,7 +151,7 @@ def test_iccs_of_four_judges_are_those_of_shrout_and_fleiss():
 
 
 def test_iccs_of_several_methods_are_those_of_the_expanded_sample():
-    weights = draws(6, seed=4, draws=30)
+    weights = draws(6, seed=4, count=30)
     found = all_methods(weights, 1000 + JUDGES, np.arange(6))
     for number, row in enumerate(weights.astype(int)):
         columns = np.repeat(1000 + JUDGES, row, axis=0).T
@@ -161,7 +161,7 @@ def test_iccs_of_several_methods_are_those_of_the_expanded_sample():
 
 def test_iccs_of_two_methods_are_the_same_either_way():
     x, y = volumes()
-    weights = draws(30, seed=0, draws=10)
+    weights = draws(30, seed=0, count=10)
     both = all_methods(weights, np.stack([x, y], axis=1), np.arange(30))
     for name, values in both.items():
         assert values == pytest.approx(pair(x, y, weights)[name])
@@ -270,8 +270,6 @@ def test_a_skewed_statistic_has_a_skewed_interval():
     means = weighted_mean(replicates(30, 0), values, np.arange(30))
     low, high = ends(means)
     assert high - means[0] > 1.3 * (means[0] - low)
-    narrower = ends(means, level=0.8)
-    assert low < narrower[0] < narrower[1] < high
 
 
 def test_draws_that_are_all_equal_are_their_own_interval():

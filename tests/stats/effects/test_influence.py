@@ -7,9 +7,9 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effects import effects_table, estimate_effect
 from neurotarget.stats.effects.influence import (
     COLUMNS,
-    far_off,
     influence_note,
     influence_table,
+    is_outlier,
     outlier_notes,
 )
 from neurotarget.types import Target
@@ -69,18 +69,18 @@ def test_five_of_forty_tenfold_values_are_all_far_off(statistics):
     """Their mean and SD would hide all of them; the median and the MAD do not."""
     values = pd.read_csv(statistics / "outlier_agree.csv")["v_hand"].to_numpy()[1:]
     values = np.append(values, values[-1])
-    assert not far_off(values).any()
+    assert not is_outlier(values).any()
     values[[3, 9, 14, 22, 30]] *= 10
-    assert far_off(values).nonzero()[0].tolist() == [3, 9, 14, 22, 30]
+    assert is_outlier(values).nonzero()[0].tolist() == [3, 9, 14, 22, 30]
     assert (np.abs(values - values.mean()) / values.std() > 3).sum() < 5
 
 
 def test_far_off_is_counted_by_hand():
     """Median 3, MAD 1: 3 · 1.4826 away is 7.4478."""
-    assert far_off(np.array([1, 2, 3, 4, 7.5, np.nan])).tolist() == [False] * 4 + [True, False]
-    assert not far_off(np.array([1, 2, 3, 4, 7.4])).any()
-    assert not far_off(np.array([1.0, 1, 1, 1, 9])).any()  # no spread to hold it against
-    assert not far_off(np.array([1.0, 2, 3, 99])).any()  # too few
+    assert is_outlier(np.array([1, 2, 3, 4, 7.5, np.nan])).tolist() == [False] * 4 + [True, False]
+    assert not is_outlier(np.array([1, 2, 3, 4, 7.4])).any()
+    assert not is_outlier(np.array([1.0, 1, 1, 1, 9])).any()  # no spread to hold it against
+    assert not is_outlier(np.array([1.0, 2, 3, 99])).any()  # too few
 
 
 def test_where_nobody_stands_out_nothing_changes():

@@ -54,14 +54,14 @@ def test_an_interval_that_touches_0_includes_it():
 
 
 def test_without_a_smallest_effect_of_interest_nothing_is_absent():
-    assert judged(0, 0.001).word == INCONCLUSIVE
+    assert judged(0, 0.001).kind == INCONCLUSIVE
 
 
 def test_an_interval_of_two_one_sided_tests_within_what_matters_is_absent():
     # 1.96 to 1.645: a half width of 20 at 95 % is one of 16.8 at 90 %
-    assert judged(0, 20, matters=17).word == ABSENT
-    assert judged(0, 20, matters=16.7).word == INCONCLUSIVE
-    assert judged(-1, 20, matters=17).word == INCONCLUSIVE
+    assert judged(0, 20, matters=17).kind == ABSENT
+    assert judged(0, 20, matters=16.7).kind == INCONCLUSIVE
+    assert judged(-1, 20, matters=17).kind == INCONCLUSIVE
     assert judged(0, 20, matters=17).reason == (
         "the 90 % interval [−16.8, 16.8] lies within the smallest effect of interest, 17 mm³"
     )
@@ -75,7 +75,7 @@ def test_what_is_shown_but_does_not_matter_says_so():
 def test_direction_and_size_are_judged_apart():
     # −0.84 [−1.18, −0.50] where −8 is published
     found = judged(-0.84, 0.34, sign=-1, expected=-8.0, unit="mm3/year")
-    assert found == (SMALLER, "the interval excludes the published −8 mm³/year")
+    assert found == (SMALLER, "the interval excludes the published −8 mm³ per year")
     assert judged(-6, 2.5, sign=-1, expected=-8.0) == (SHOWN, "")
     assert judged(-16, 2.5, sign=-1, expected=-8.0).reason == "larger than the published −8 mm³"
     assert judged(6, 2.5, sign=0, expected=-8.0) == (
@@ -86,8 +86,10 @@ def test_direction_and_size_are_judged_apart():
 
 def test_a_published_effect_that_the_data_exclude_is_named():
     found = judged(0.3, 3.05, sign=-1, expected=-3.3, matters=1.65, unit="mm3/year")
-    assert found.word == INCONCLUSIVE
-    assert found.reason.startswith("the interval excludes the published −3.3 mm³/year; the power ")
+    assert found.kind == INCONCLUSIVE
+    assert found.reason.startswith(
+        "the interval excludes the published −3.3 mm³ per year; the power "
+    )
     found = judged(35, 85, expected=46.0, matters=23)
     assert found == (
         INCONCLUSIVE,
@@ -97,9 +99,9 @@ def test_a_published_effect_that_the_data_exclude_is_named():
 
 
 def test_volumes_that_show_a_share_of_an_effect_are_held_against_that_share():
-    assert judged(0, 20, matters=17, share=0.6).word == INCONCLUSIVE
-    assert judged(0, 20, matters=30, share=0.6).word == ABSENT
-    assert judged(25, 10, expected=46.0).word == SMALLER
+    assert judged(0, 20, matters=17, share=0.6).kind == INCONCLUSIVE
+    assert judged(0, 20, matters=30, share=0.6).kind == ABSENT
+    assert judged(25, 10, expected=46.0).kind == SMALLER
     assert judged(25, 10, expected=46.0, share=0.6) == (SHOWN, "")
 
 

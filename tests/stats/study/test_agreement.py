@@ -7,8 +7,8 @@ import statsmodels.api as sm
 from neurotarget.stats.core.interval import is_normal
 from neurotarget.stats.core.resample import codes
 from neurotarget.stats.study.agreement import agreement_intervals, agreement_values
-from oracles.cases import statistics_case
 from oracles.coverage import DESIGNS, covered
+from oracles.statistics_cases import statistics_case
 
 # by R 4.2 (psych, epiR, boot) on the same tables
 GOLDEN = {

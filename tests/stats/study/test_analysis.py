@@ -109,13 +109,13 @@ def test_without_external_cases_a_study_is_what_it_was():
 
 
 @pytest.mark.parametrize(
-    ("borders", "told"),
+    ("borders", "expected"),
     [
         (1, "2 cases have ignored voxels.*in 1 of them they border on b.*of the judged part"),
         (0, "2 cases have ignored voxels.*no structure borders on them"),
     ],
 )
-def test_volumes_of_a_judged_part_are_told(borders, told):
+def test_volumes_of_a_judged_part_are_told(borders, expected):
     target = Target("t", ("t1",), {"a": 1, "b": 2}, (1, 1, 1), (8, 8, 8))
     metric = "reference_borders_on_ignored"
     rows = [
@@ -129,4 +129,4 @@ def test_volumes_of_a_judged_part_are_told(borders, told):
     ]
     covariates = pd.DataFrame(index=pd.Index(["c1", "c2"], name="case_id"))
     notes = analyse(from_rows(pd.DataFrame(rows), target, covariates)).notes
-    assert [note for note in notes if re.search(told, note)]
+    assert [note for note in notes if re.search(expected, note)]

@@ -320,23 +320,23 @@ def test_constant_and_absent_volumes_are_told():
     bare = table[["subject_id", "group"]]
     found = biomarkers_table(measured(bare, reference=labels, predicted=labels)).set_index("label")
     assert found.loc["flat", "reason"].tolist() == ["the volumes do not vary"] * 2
-    told = "no subject of these groups has a volume"
-    assert found.loc["absent", "reason"].tolist() == [told] * 2
+    text = "no subject of these groups has a volume"
+    assert found.loc["absent", "reason"].tolist() == [text] * 2
     steps = found.loc["steps"].iloc[0]
     assert (steps["auc"], steps["auc_high"], steps["auc_raw"]) == (1, 1, 0)
     assert steps["auc_of"] == "control larger than patient, as by the medians of reference"
     assert math.isnan(steps["d"])
     assert steps["reason"] == "the volumes do not vary within the groups"
     deltas = biomarker_differences_table(measured(bare, reference=labels, predicted=labels))
-    told = "the volumes of reference and predicted do not vary within the groups"
-    assert deltas.set_index("label").loc["steps", "reason"] == told
+    text = "the volumes of reference and predicted do not vary within the groups"
+    assert deltas.set_index("label").loc["steps", "reason"] == text
 
 
 def test_covariates_that_do_not_vary_or_are_too_many_are_told():
     table = people(sex="F")
     found = biomarkers_table(measured(table, reference=volumes_of(people()))).iloc[0]
-    told = "age, tiv (fitted on the controls, group control); sex left out: it does not vary"
-    assert found["adjusted_for"] == told
+    text = "age, tiv (fitted on the controls, group control); sex left out: it does not vary"
+    assert found["adjusted_for"] == text
     small = people(n=3)
     found = biomarkers_table(measured(small, reference=volumes_of(small))).iloc[0]
     assert found["adjusted_for"] == "nothing: 6 subjects are too few for age, sex, tiv"

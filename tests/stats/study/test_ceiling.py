@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.stats.study.ceiling import INTER, INTRA, ceiling_table, drawings_of, people_of
+from neurotarget.stats.study.ceiling import INTER, INTRA, ceiling_table, people_of, repeated_masks
 from neurotarget.stats.study.raters import raters_table
 from neurotarget.stats.study.tables import agreement_table
-from oracles.drawn import TARGET, drawn_cohort, drawn_rows, several_masks
+from oracles.rater_cohort import TARGET, rater_cohort, rater_rows, several_masks
 
 
 @pytest.fixture(scope="module")
 def measured():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     return from_rows(
         rows.assign(metric=rows["metric"].str.replace("@again", "@rater1_again")),
         TARGET,
@@ -66,7 +66,7 @@ def test_the_error_is_that_of_one_drawing_with_the_interval_of_agreement(measure
     ],
 )
 def test_who_drew_the_reference(raters, drawn_by, of_reference):
-    measured = drawn_cohort()
+    measured = rater_cohort()
     covariates = measured.covariates
     if drawn_by:
         covariates = covariates.assign(rater=drawn_by)
@@ -79,7 +79,7 @@ def test_who_drew_the_reference(raters, drawn_by, of_reference):
 
 def test_masks_of_one_scan_are_paired_by_rater_and_order():
     measured = several_masks(40)
-    drawn = drawings_of(measured)
+    drawn = repeated_masks(measured)
     assert drawn.methods == ("A", "A_again", "B")
     volumes = measured.volumes["reference"]["left"]
     assert drawn.volumes["A"].loc["c07", "left"] == volumes["c07_mask1"]
@@ -97,12 +97,12 @@ def test_one_mask_a_scan_is_no_pair():
     measured = several_masks(6)
     first = measured.covariates.index.str.endswith("_mask1")
     alone = replace(measured, covariates=measured.covariates[first])
-    assert drawings_of(alone) is None
-    assert drawings_of(drawn_cohort()) is None
+    assert repeated_masks(alone) is None
+    assert repeated_masks(rater_cohort()) is None
 
 
 def test_several_people_who_drew_the_reference_are_no_one():
-    measured = drawn_cohort()
+    measured = rater_cohort()
     half = pd.Series(["a", "b"] * 20, index=measured.covariates.index)
     mixed = replace(measured, covariates=measured.covariates.assign(rater=half))
     assert people_of(mixed)["reference"] == "reference"

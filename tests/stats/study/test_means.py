@@ -6,14 +6,14 @@ from neurotarget.problems import DataError
 from neurotarget.stats.cohort.measured import from_rows, means_with_regions, with_regions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.means import mean_agreement_table, means_table
-from oracles.drawn import GAP_PPM, SLOPE_PPM, TARGET, drawn_cohort, drawn_rows
+from oracles.rater_cohort import GAP_PPM, SLOPE_PPM, TARGET, rater_cohort, rater_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(scope="module")
 def measured():
-    return drawn_cohort()
+    return rater_cohort()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def study(measured):
 
 def test_rows_become_means_of_every_method(measured):
     assert set(measured.means["qsm"]) == set(measured.methods)
-    rows, _ = drawn_rows()
+    rows, _ = rater_rows()
     own = rows[(rows["metric"] == "mean_qsm") & (rows["label"] == "left")]["value"]
     assert measured.means["qsm"]["predicted"]["left"].tolist() == pytest.approx(
         own.tolist(), nan_ok=True
@@ -81,7 +81,7 @@ def test_differences_and_power_are_in_the_unit_too(study):
 
 
 def test_sites_are_compared_by_volumes_only():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     covariates["site"] = ["A", "B", "C", "D"] * 10
     found = analyse(from_rows(rows, TARGET, covariates)).tables["sites"]
     assert set(found["hypothesis"]) == {"nuclei_smaller"}
@@ -89,7 +89,7 @@ def test_sites_are_compared_by_volumes_only():
 
 
 def test_a_hypothesis_on_means_that_nobody_has_measured_says_so():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     bare = rows[~rows["metric"].str.contains("mean")]
     tables = analyse(from_rows(bare, TARGET, covariates)).tables
     found = tables["effects"].set_index("hypothesis").loc["susceptibility"]
@@ -123,6 +123,6 @@ def test_each_case_has_its_means_and_absent_ones_are_counted(study):
 
 
 def test_a_rater_called_as_a_method_is_refused():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     with pytest.raises(DataError, match="a rater called 'rater2' beside the methods anna and rat"):
         from_rows(rows, TARGET, covariates, methods=("anna", "rater2"))

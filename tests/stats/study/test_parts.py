@@ -12,9 +12,9 @@ from neurotarget.stats.study.parts import COLUMNS, correlation_p, parts_table
 from neurotarget.stats.study.tables import agreement_table, scores_table
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of
-from oracles.drawn import TARGET as DRAWN
-from oracles.drawn import drawn_rows
-from oracles.parts import rows_of, target
+from oracles.held_out_parts import rows_of, target
+from oracles.rater_cohort import TARGET as DRAWN
+from oracles.rater_cohort import rater_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -131,7 +131,7 @@ def test_cases_that_trained_are_of_neither_part():
 
 
 def test_each_further_rater_has_the_same_parts_over_the_cases_that_he_has_drawn():
-    rows, _ = drawn_rows()
+    rows, _ = rater_rows()
     numbers = rows["case_id"].str[1:].astype(int)
     rows["split"] = np.where(numbers < 25, "test", "external")
     table = table_of(rows, DRAWN)
@@ -152,7 +152,7 @@ def test_each_further_rater_has_the_same_parts_over_the_cases_that_he_has_drawn(
 
 
 def test_published_values_stand_beside_the_reference_alone():
-    rows, _ = drawn_rows()
+    rows, _ = rater_rows()
     rows["split"] = "external"
     told = [{"what": "dice", "label": "left", "part": "external", "value": 0.9, "source": "s"}]
     table = table_of(rows, replace(DRAWN, published=told))

@@ -5,16 +5,16 @@ import pytest
 from neurotarget.stats.cohort.failures import failures_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.study.raters import network_of, rater_differences_table, raters_table
+from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.tables import agreement_table
-from oracles.drawn import DICE, TARGET, drawn_cohort, drawn_rows
+from oracles.rater_cohort import DICE, TARGET, rater_cohort, rater_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(scope="module")
 def measured():
-    return drawn_cohort()
+    return rater_cohort()
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def differences(measured):
 
 def test_every_two_of_network_and_people_have_a_row_a_label_and_region(measured, table):
     assert measured.methods == ("reference", "predicted", "again", "rater2")
-    assert network_of(measured) == "predicted"
+    assert measured.network == "predicted"
     assert len(table) == 6 * 3
     assert list(table.index[:3]) == [("reference", "predicted", x) for x in TARGET_LABELS]
 
@@ -49,7 +49,7 @@ def test_each_pair_has_the_dice_of_its_own_rows(table):
 def test_a_failure_counts_as_0_and_a_scan_that_was_not_drawn_as_missing(table):
     row = table.loc[("predicted", "rater2", "left")]
     assert (row["n"], row["n_missing"], row["n_volumes"]) == (32, 8, 31)
-    rows, _ = drawn_rows()
+    rows, _ = rater_rows()
     own = rows[(rows["metric"] == "dice@rater2") & (rows["label"] == "left")]["value"]
     assert row["dice"] == pytest.approx(own.mean())
     assert row["dice_low"] < row["dice"] < row["dice_high"]
@@ -88,7 +88,7 @@ def test_a_network_between_the_people_is_closer_than_one_and_less_close_than_the
 
 
 def test_equal_agreement_shows_no_difference():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     rng = np.random.default_rng(1)
     dice = rows["metric"].isin(["dice", "rater_dice@again"])
     rows.loc[dice, "value"] = 0.9 + rng.normal(0, 0.02, dice.sum())
@@ -101,21 +101,21 @@ def test_equal_agreement_shows_no_difference():
 
 
 def test_the_unit_of_the_intervals_is_the_subject():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     one = rows.assign(subject_id="one")
     found = rater_differences_table(from_rows(one, TARGET, covariates))
     assert found["difference"].isna().all()
     assert set(found["reason"]) == {"fewer than 3 subjects"}
-    table = raters_table(from_rows(one, TARGET, covariates), agreement_table(drawn_cohort()))
+    table = raters_table(from_rows(one, TARGET, covariates), agreement_table(rater_cohort()))
     assert table["dice"].notna().all()
     assert table["dice_low"].isna().all()
 
 
 def test_people_alone_are_put_against_each_other():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     people = rows[rows["metric"].str.startswith(("reference_", "rater_"))]
     measured = from_rows(people, TARGET, covariates)
-    assert network_of(measured) is None
+    assert measured.network is None
     table = raters_table(measured, agreement_table(measured))
     assert set(zip(table["first"], table["second"], strict=True)) == {
         ("reference", "again"), ("reference", "rater2"), ("again", "rater2")
@@ -125,7 +125,7 @@ def test_people_alone_are_put_against_each_other():
 
 
 def test_without_raters_the_study_is_as_it_was():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     plain = rows[~rows["metric"].str.contains("@|mean")]
     tables = analyse(from_rows(plain, TARGET, covariates)).tables
     assert not {"raters", "rater_differences", "means", "mean_agreement"} & set(tables)
@@ -140,7 +140,7 @@ def test_a_scan_that_a_rater_has_not_drawn_is_no_failure(measured):
 
 
 def test_swapped_masks_of_a_rater_are_named():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     crossed = rows[rows["metric"] == "reference_volume_mm3@rater2"].assign(
         metric="reference_swapped@rater2"
     )
@@ -153,7 +153,7 @@ def test_swapped_masks_of_a_rater_are_named():
 
 
 def test_a_prediction_that_is_never_there_leaves_the_people():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     rows.loc[rows["metric"] == "volume_mm3", "value"] = np.nan
     measured = from_rows(rows, TARGET, covariates)
     assert measured.methods == ("reference", "again", "rater2")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.stats.cohort.measured import Measured, with_regions
-from neurotarget.stats.effects.effects import INCONCLUSIVE, estimate_effect
-from neurotarget.stats.effects.verdict import SHOWN
+from neurotarget.stats.effects.effects import estimate_effect
+from neurotarget.stats.effects.verdict import INCONCLUSIVE, SHOWN
 from neurotarget.stats.study.sites import (
     COLUMNS,
     HARMONISATION_COLUMNS,

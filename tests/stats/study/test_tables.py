@@ -8,7 +8,6 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from neurotarget.problems import DataError
 from neurotarget.stats.cohort.measured import Measured, with_regions
 from neurotarget.stats.study.tables import (
     AGREEMENT_UNITS,
@@ -355,12 +354,6 @@ def test_a_score_without_an_interval_says_why(values, reason):
     assert found["reason"] == reason
     assert math.isnan(found["low"]) == bool(reason)
     assert found["n_nan"] == sum(map(math.isnan, values))
-
-
-def test_two_values_of_one_score_are_refused():
-    cohort = two_methods(n=3, scores=scored("dice", [0.8, 0.6]) * 2)
-    with pytest.raises(DataError, match="c00: found two rows of dice for front, wanted one"):
-        scores_table(cohort)
 
 
 def test_a_cohort_without_cases_has_rows_and_reasons():

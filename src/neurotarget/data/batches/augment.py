@@ -116,7 +116,7 @@ def _make(name: str, values: dict[str, object]) -> Affine | Elastic | Flip | tio
         return INTENSITY[name](**values, **FIXED.get(name, {}), copy=False)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"augment.{name}: found {values}, wanted values it takes ({error}); mend conf/augment"
+            f"augment.{name}: found {values}, wanted valid values ({error}); correct conf/augment"
         ) from error
 
 
@@ -125,7 +125,7 @@ def _refuse_unknown(name: str, values: object) -> None:
     _refuse_word("augment", name, [*SPATIAL, *INTENSITY])
     if values is not None and not isinstance(values, Mapping):
         raise DataError(
-            f"augment.{name}: found {values!r}, wanted its parameters or null; mend conf/augment"
+            f"augment.{name}: found {values!r}, wanted its parameters or null; correct conf/augment"
         )
     make: Callable = SPATIAL.get(name) or INTENSITY[name]
     known = {*inspect.signature(make).parameters, "p"} - {"kwargs", *FIXED.get(name, {})}
@@ -136,7 +136,7 @@ def _refuse_unknown(name: str, values: object) -> None:
 def _refuse_word(where: str, word: str, known: list[str]) -> None:
     if word not in known:
         near = difflib.get_close_matches(word, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "mend conf/augment"
+        hint = f"did you mean {near[0]}?" if near else "correct conf/augment"
         raise DataError(f"{where}: found {word!r}, wanted one of {', '.join(known)}; {hint}")
 
 

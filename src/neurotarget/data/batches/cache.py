@@ -163,7 +163,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
                 raise  # an error of reading, not of writing
             raise DataError(
                 f"{folder}: a prepared case cannot be written ({error.strerror or error}); make "
-                "room, or say a cache on another disk, such as paths.cache=<folder>"
+                "room, or set a cache on another disk, such as paths.cache=<folder>"
             ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -182,7 +182,7 @@ def is_whole(folder: Path) -> bool:
 def open_entry(folder: Path) -> Entry:
     """Open a prepared case without reading its voxels."""
     facts = load_json(folder / "entry.json")
-    return Entry(facts["case_id"], Grid.from_dict(facts["grid"]), facts, folder)
+    return Entry(facts["case_id"], Grid(**facts["grid"]), facts, folder)
 
 
 def _checksum(path: Path) -> str:

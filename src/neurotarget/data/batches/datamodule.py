@@ -22,7 +22,7 @@ from neurotarget.data.cases.sources import Source
 from neurotarget.data.cases.splits import assign_splits, check_external
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, Problem, errors_of, warning
 from neurotarget.shapes import Batch
 from neurotarget.types import Case, Manifest, Roi, Target
 
@@ -153,7 +153,7 @@ class TargetData(pl.LightningDataModule):
             )
         except DataError as error:
             raise joined([*problems, error]) from error
-        if _has_error(problems):
+        if errors_of(problems):
             raise DataError(problems)
         self.splits = splits
         entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
@@ -162,7 +162,7 @@ class TargetData(pl.LightningDataModule):
             for case, entry in zip(manifest.cases, entries, strict=True)
         ]
         problems += lint(manifest, self.target, splits=self.splits, checkups=checkups)
-        if _has_error(problems):
+        if errors_of(problems):
             raise DataError(problems)
         self.warnings = problems
         self.manifest, self.folders = manifest, folders
@@ -260,9 +260,8 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
     if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
         found = f"{outside} % of the mask outside the region of interest"
         todo = "enlarge target.roi.size_mm or move its offset_mm"
-        problems.append(
-            Problem("warning", case.case_id, str(case.label), found, "the whole mask inside", todo)
-        )
+        place = {"case_id": case.case_id, "file": case.label}
+        problems.append(warning(found, "the whole mask inside", todo, **place))
     sides = zip(entry.shape[1:], target.patch_vox, strict=True)
     return Checkup(
         problems=problems,
@@ -273,7 +272,3 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
         digest=facts["digest"],
         cut=cut,
     )
-
-
-def _has_error(problems: Sequence[Problem]) -> bool:
-    return any(problem.level == "error" for problem in problems)

@@ -146,10 +146,8 @@ class Regions(tio.SubjectsDataset):
 
     def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
         """First voxel and sides of the box that the network may see of a case."""
-        drawn = None
-        if self.boxes is not None:
-            drawn = self.boxes.draw(entry.case_id, entry.grid, rng)
-        return drawn or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
+        box = self.boxes and self.boxes.sample(entry.case_id, entry.grid, rng)
+        return box or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
 
     def _centre(
         self, entry: Entry, first: ndarray, sides: ndarray, rng: np.random.Generator

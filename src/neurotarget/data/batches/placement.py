@@ -86,7 +86,7 @@ def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:
         return Proposal("none", None, "")
     small = f"{target.name} fills {percent(share)} of these scans"
     if len(placed) < FEWEST:
-        why = f"{len(placed)} training masks are too few to say where it may lie"
+        why = f"{len(placed)} training masks are too few to estimate where it may lie"
         return Proposal("cascade", None, f"{small}, and {why}")
     regions = {name: region_about(faces, patch_mm) for name, faces in _by_anchor(placed).items()}
     best = min(

@@ -1,9 +1,6 @@
 """Prepare a case's files: canonical axes, target spacing, working box, one intensity scale."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
-from neurotarget.data.attempts import attempted
+from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.cache import ensure, entry_folder
 from neurotarget.data.batches.roi import box_of
 from neurotarget.data.cases.checkup import examine
@@ -29,8 +26,8 @@ from neurotarget.data.scans.geometry import (
 )
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
-from neurotarget.data.threads import mapped
-from neurotarget.problems import DataError, Problem
+from neurotarget.files.hashes import hash_of_text, hash_of_value
+from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
 VERSION = 6  # of the computation in this file; increase it to prepare every case again
@@ -107,12 +104,11 @@ def prepare(
     """
     mapping = class_of_id(target, manifest.label_ids)
 
-    @attempted
     def one(case: Case) -> Path:
         own = target if rois is None else replace(target, roi=rois[case.case_id])
         return prepare_case(case, own, preparation, cache, mapping)
 
-    with closing(mapped(one, manifest.cases, workers)) as found:
+    with attempts(one, manifest.cases, workers) as found:
         bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
@@ -137,8 +133,7 @@ def prepare_case(
 
     def make(draft: Path) -> dict:
         checkup, volumes = examine(case, target, mapping)
-        if errors := [problem for problem in checkup.problems if problem.level == "error"]:
-            raise DataError(errors)
+        refuse_errors(checkup.problems)
         image, grid, _ = to_work(_scans(case, volumes, target, preparation), target)
         image = stored(image)
         np.save(draft / "image.npy", image)
@@ -185,8 +180,7 @@ def contents(manifest: Manifest, target: Target) -> dict[str, str]:
 
 
 def _hash(paths: Sequence[Path]) -> str:
-    digests = " ".join(scan_digest(path) for path in paths)
-    return hashlib.sha256(digests.encode()).hexdigest()[:20]
+    return hash_of_text(" ".join(map(scan_digest, paths)), 20)
 
 
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
@@ -196,8 +190,7 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
         DataError: a contrast is missing, broken, or on another grid than the first.
     """
     checkup, volumes = examine(replace(case, label=None), target, None)
-    if errors := [problem for problem in checkup.problems if problem.level == "error"]:
-        raise DataError(errors)
+    refuse_errors(checkup.problems)
     several = len(target.contrasts) > 1  # then a warning names its contrast
     warnings = dict.fromkeys(
         f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
@@ -234,16 +227,10 @@ def _scans(
     case: Case, volumes: Mapping[str, Volume], target: Target, preparation: Preparation
 ) -> Scans:
     if absent := [name for name in target.contrasts if name not in case.images]:
-        raise DataError(
-            Problem(
-                "error",
-                case.case_id,
-                "",
-                f"no {' and no '.join(absent)} image (only {', '.join(case.images) or 'none'})",
-                f"the contrasts {', '.join(target.contrasts)}",
-                f"add a column {absent[0]} with the file's path",
-            )
-        )
+        found = f"no {' and no '.join(absent)} image (only {', '.join(case.images) or 'none'})"
+        wanted = f"the contrasts {', '.join(target.contrasts)}"
+        todo = f"add a column {absent[0]} with the file's path"
+        raise DataError(error(found, wanted, todo, case_id=case.case_id))
     values = {name: _scaled(volumes[name].array, preparation) for name in target.contrasts}
     return Scans(case, values, volumes[target.contrasts[0]])
 
@@ -301,14 +288,15 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
 
 def joined(errors: Sequence[DataError | Problem]) -> DataError:
     """Join errors to one; it keeps the problems unless an error is only text."""
-    if any(isinstance(error, DataError) and not error.problems for error in errors):
-        return DataError([line for error in errors for line in str(error).split("\n")])
-    problems = [
-        problem
-        for error in errors
-        for problem in (error.problems if isinstance(error, DataError) else [error])
-    ]
-    return DataError(problems)
+    if any(isinstance(one, DataError) and not one.problems for one in errors):
+        return DataError([line for one in errors for line in str(one).split("\n")])
+    return DataError(
+        [
+            problem
+            for one in errors
+            for problem in (one.problems if isinstance(one, DataError) else [one])
+        ]
+    )
 
 
 def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
@@ -350,4 +338,4 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
     }
     if case.label and case.raters:
         settings["raters"] = {name: scan_digest(path) for name, path in case.raters.items()}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return hash_of_value(settings)

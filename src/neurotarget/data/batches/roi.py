@@ -8,12 +8,13 @@ generous box; the network segments the target inside the box.
 
 import numpy as np
 import SimpleITK as sitk
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.scans.geometry import Grid, crop
-from neurotarget.problems import DataError, Problem
+from neurotarget.pieces import largest_piece
+from neurotarget.problems import DataError, error
 from neurotarget.types import Anchor, Roi, Triple
 
 COARSE_MM = 4.0
@@ -37,16 +38,10 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     box = crop(grid, centre, roi.size_mm)
     if box is None:
         extent = " × ".join(f"{side:.0f}" for side in np.multiply(grid.canonical_shape, spacing))
-        raise DataError(
-            Problem(
-                "error",
-                case_id,
-                file,
-                f"a scan of {extent} mm that the region of interest misses",
-                f"a scan that holds the point {roi.offset_mm} mm from the {roi.anchor} anchor",
-                "set target.roi to fit these scans, or target.roi=null to use whole scans",
-            )
-        )
+        found = f"a scan of {extent} mm that the region of interest misses"
+        wanted = f"a scan that holds the point {roi.offset_mm} mm from the {roi.anchor} anchor"
+        todo = "set target.roi to fit these scans, or target.roi=null to use whole scans"
+        raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
     return box
 
 
@@ -72,7 +67,7 @@ def grid_spacing_mm(affine: Float[ndarray, "4 4"]) -> Triple:
 
 
 def _head_anchor(
-    scan: Float[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
+    scan: Real[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
 ) -> Float[ndarray, "3"]:
     step = tuple(max(int(COARSE_MM / side), 1) for side in spacing)
     coarse_mm = np.array(spacing) * step
@@ -80,16 +75,9 @@ def _head_anchor(
     area_mm2 = head.sum(axis=(0, 1)) * coarse_mm[0] * coarse_mm[1]
     tall = np.flatnonzero(area_mm2 > VERTEX_AREA_MM2)
     if tall.size == 0:
-        raise DataError(
-            Problem(
-                "error",
-                case_id,
-                file,
-                "no outline of a head",
-                "a scan of the whole head, for the region of interest's anchor 'head'",
-                "set target.roi.anchor=scan or world, or target.roi=null to use whole scans",
-            )
-        )
+        wanted = "a scan of the whole head, for the region of interest's anchor 'head'"
+        todo = "set target.roi.anchor=scan or world, or target.roi=null to use whole scans"
+        raise DataError(error("no outline of a head", wanted, todo, case_id=case_id, file=file))
     vertex = int(tall[-1])
     depths = [max(vertex - round(depth / coarse_mm[2]), 0) for depth in VAULT_MM]
     vault = head[:, :, depths[1] : depths[0] + 1]
@@ -108,12 +96,8 @@ def _head(coarse: ndarray) -> Bool[ndarray, "I J K"]:
     upper = values[:, :, -side[2] :]
     air = np.concatenate([upper[i][:, j].ravel() for i in _ends(side[0]) for j in _ends(side[1])])
     bright = values > max(SCALP_SHARE * otsu.GetThreshold(), 1.5 * np.percentile(air, 99))
-    pieces, count = ndimage.label(ndimage.binary_opening(bright))
-    if count == 0:
-        return bright
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces == sizes.argmax()
+    opened = ndimage.binary_opening(bright)
+    return largest_piece(opened) if opened.any() else bright
 
 
 def _ends(side: int) -> tuple[slice, slice]:

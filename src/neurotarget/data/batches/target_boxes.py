@@ -1,4 +1,4 @@
-"""Boxes around a target: of its mask, as a localiser found it, and with random errors for training.
+"""Boxes around a target: of its mask, of a localiser, and with random errors for training.
 
 A box has its centre in world mm and its sides along the scan's canonical axes, so that it is the
 same on the coarse grid of the localiser and on the fine grid that is cut.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Real
 from numpy import ndarray
 
 from neurotarget.data.scans.geometry import Grid
@@ -33,15 +33,16 @@ class Box:
 class Boxes:
     """Boxes of a data set's cases, and the errors of a localiser on unseen subjects.
 
-    `drawn` are the boxes of the masks, `found` those of a localiser that was not trained on the
-    case; None if it found none with enough confidence. `errors_mm` has a row per case with a
-    trusted box: found minus drawn, of the centre along the three axes and of the three sides.
+    `of_masks` are the boxes of the masks, `located` those of a localiser that was not trained on
+    the case; None if it has none with enough confidence. `errors_mm` has a row per case with a
+    trusted box: located minus that of the mask, of the centre along the three axes and of the
+    three sides.
     """
 
     margin_mm: float
     least_mm: Triple
-    drawn: Mapping[str, Box | None]
-    found: Mapping[str, Box | None]
+    of_masks: Mapping[str, Box | None]
+    located: Mapping[str, Box | None]
     errors_mm: tuple[tuple[float, ...], ...]
 
     @property
@@ -53,35 +54,35 @@ class Boxes:
         return _triple(2 * errors[:, :3].max(axis=0) + errors[:, 3:].max(axis=0))
 
     def roi_of(self, case_id: str, *, trains: bool, otherwise: Roi | None) -> Roi | None:
-        """Region to prepare of a case: large for training, around the found box for all others.
+        """Region to prepare of a case: large for training, around the located box for all others.
 
-        A training case without a mask uses its found box; a case with neither is prepared in the
+        A training case without a mask uses its located box; a case with neither is prepared in the
         region `otherwise`, as in prediction.
         """
         least = {"margin_mm": self.margin_mm, "least_mm": self.least_mm}
-        if trains and (drawn := self.drawn.get(case_id)) is not None:
-            return drawn.roi(**least, room_mm=self.reach_mm)
-        found = self.found.get(case_id)
-        return otherwise if found is None else found.roi(**least)
+        if trains and (box := self.of_masks.get(case_id)) is not None:
+            return box.roi(**least, room_mm=self.reach_mm)
+        box = self.located.get(case_id)
+        return otherwise if box is None else box.roi(**least)
 
-    def draw(
+    def sample(
         self, case_id: str, grid: Grid, rng: np.random.Generator
     ) -> tuple[ndarray, ndarray] | None:
         """Jitter the box of a case by a random error of the localiser: first voxel and sides (3,).
 
-        None if the case has no drawn box; the whole prepared volume is then its box.
+        None if the case has no box of a mask; the whole prepared volume is then its box.
         """
-        drawn = self.drawn.get(case_id)
-        if drawn is None:
+        box = self.of_masks.get(case_id)
+        if box is None:
             return None
         error = np.zeros(6)
         if self.errors_mm:
             error = np.array(self.errors_mm[rng.integers(len(self.errors_mm))])
             error[:3] *= rng.choice([-1.0, 1.0], 3)  # too few errors to estimate a bias
         spacing = np.array(grid.spacing_mm)
-        size = np.array(drawn.size_mm) + error[3:] + 2 * self.margin_mm
+        size = np.array(box.size_mm) + error[3:] + 2 * self.margin_mm
         sides = np.round(np.maximum(size, self.least_mm) / spacing).astype(int)
-        centre = np.linalg.inv(grid.work_affine) @ [*drawn.centre_mm, 1.0]
+        centre = np.linalg.inv(grid.work_affine) @ [*box.centre_mm, 1.0]
         low = np.round(centre[:3] + error[:3] / spacing - (sides - 1) / 2).astype(int)
         return low, sides
 
@@ -90,8 +91,8 @@ class Boxes:
         return {
             "margin_mm": self.margin_mm,
             "least_mm": list(self.least_mm),
-            "drawn": {name: _plain(box) for name, box in self.drawn.items()},
-            "found": {name: _plain(box) for name, box in self.found.items()},
+            "drawn": {name: _plain(box) for name, box in self.of_masks.items()},
+            "found": {name: _plain(box) for name, box in self.located.items()},
             "errors_mm": [list(error) for error in self.errors_mm],
         }
 
@@ -117,17 +118,17 @@ def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
     return Box(_triple(centre[:3]), _triple((high - low + 1) * np.array(grid.spacing_mm)))
 
 
-def box_error_mm(found: Box, drawn: Box, grid: Grid) -> tuple[float, ...]:
-    """Found minus drawn: centre along the grid's axes, then sides; six lengths in mm."""
+def box_error_mm(box: Box, true: Box, grid: Grid) -> tuple[float, ...]:
+    """A box minus the true one: centre along the grid's axes, then sides; six lengths in mm."""
     axes = grid.work_affine[:3, :3] / np.array(grid.spacing_mm)
-    centre = np.linalg.solve(axes, np.subtract(found.centre_mm, drawn.centre_mm))
-    return tuple(float(part) for part in [*centre, *np.subtract(found.size_mm, drawn.size_mm)])
+    centre = np.linalg.solve(axes, np.subtract(box.centre_mm, true.centre_mm))
+    return tuple(float(part) for part in [*centre, *np.subtract(box.size_mm, true.size_mm)])
 
 
-def share_inside(drawn: Box, cut: Box, grid: Grid) -> float:
-    """Share of a drawn box that lies inside the box that is cut, 0 to 1."""
-    apart = np.abs(box_error_mm(cut, drawn, grid)[:3])
-    sides, room = np.array(drawn.size_mm), np.array(cut.size_mm)
+def share_inside(box: Box, cut: Box, grid: Grid) -> float:
+    """Share of a box that lies inside the box that is cut, 0 to 1."""
+    apart = np.abs(box_error_mm(cut, box, grid)[:3])
+    sides, room = np.array(box.size_mm), np.array(cut.size_mm)
     shared = np.clip((sides + room) / 2 - apart, 0, np.minimum(sides, room))
     return float(np.prod(shared / sides))
 
@@ -142,6 +143,6 @@ def _box(values: Mapping[str, Sequence[float]] | None) -> Box | None:
     return Box(_triple(values["centre_mm"]), _triple(values["size_mm"]))
 
 
-def _triple(values: Float[ndarray, "3"] | Sequence[float]) -> Triple:
+def _triple(values: Real[ndarray, "3"] | Sequence[float]) -> Triple:
     first, second, third = (float(value) for value in values)
     return first, second, third

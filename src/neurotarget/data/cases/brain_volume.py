@@ -18,6 +18,7 @@ from scipy import ndimage
 from neurotarget.data.cases.bids import NATIVE
 from neurotarget.data.scans.volume import Volume, read_volume
 from neurotarget.files.reading import opened
+from neurotarget.pieces import largest_piece
 from neurotarget.problems import DataError
 from neurotarget.types import Case
 
@@ -34,7 +35,7 @@ FREESURFER = ("derivatives", "sourcedata")  # folders of BIDS data sets with its
 class BrainVolumes(NamedTuple):
     """Volumes in mm³ by case_id with their column and origin; empty if no source has them.
 
-    `why` says what was searched if nothing was found.
+    `why` is the reason if nothing was found.
     """
 
     values: Mapping[str, float]
@@ -54,7 +55,11 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
     sources: tuple[tuple[str, str, Callable[[Path], float]], ...] = (
         ("etiv_mm3", "FreeSurfer's eTIV (aseg.stats)", _freesurfer_mm3),
         ("brain_mm3", "brain masks of the derivatives (*_desc-brain_mask)", _masked_mm3),
-        ("brain_mm3", "voxels that are not 0 in skull-stripped scans", _stripped_scan_mm3),
+        (
+            "brain_mm3",
+            "voxels that are not 0 in skull-stripped scans",
+            lambda scan: stripped_mm3(read_volume(scan)),
+        ),
     )
     for column, origin, measure in sources:
         if found := _of_all(seen, contrasts, measure, most_missing=MOST_MISSING * len(cases)):
@@ -74,8 +79,9 @@ def stripped_mm3(volume: Volume) -> float:
     faces = (inside.take(end, axis=axis).mean() for axis in range(3) for end in (0, -1))
     if not volume.is_placed or not inside.any() or max(faces) > TOUCHED:
         return math.nan
-    largest, share = _largest(inside)
-    return _plausible_mm3(largest, volume) if share >= ONE_PIECE else math.nan
+    largest = largest_piece(inside)
+    is_one = largest.sum() >= ONE_PIECE * inside.sum()
+    return _plausible_mm3(largest, volume) if is_one else math.nan
 
 
 def mask_mm3(volume: Volume) -> float:
@@ -108,10 +114,6 @@ def _scan_of(case: Case, contrasts: Sequence[str]) -> Path | None:
     """The scan of the first contrast that the case has."""
     paths = (case.images.get(name) for name in (*contrasts, *case.images))
     return next((path for path in paths if path is not None and path.is_file()), None)
-
-
-def _stripped_scan_mm3(scan: Path) -> float:
-    return stripped_mm3(read_volume(scan))
 
 
 def _masked_mm3(scan: Path) -> float:
@@ -150,8 +152,11 @@ def _etiv_mm3(path: Path) -> float:
     with opened(path) as stream:
         text = stream.read(HEADER_BYTES).decode("utf-8", "replace")
     match = ETIV.search(text)
-    value = float(match[1]) if match else math.nan
-    return value if PLAUSIBLE_MM3[0] <= value <= PLAUSIBLE_MM3[1] else math.nan
+    return _if_plausible(float(match[1])) if match else math.nan
+
+
+def _if_plausible(mm3: float) -> float:
+    return mm3 if PLAUSIBLE_MM3[0] <= mm3 <= PLAUSIBLE_MM3[1] else math.nan
 
 
 def _bids_root(scan: Path) -> Path | None:
@@ -162,15 +167,6 @@ def _bids_root(scan: Path) -> Path | None:
     )
 
 
-def _largest(inside: Bool[ndarray, "I J K"]) -> tuple[Bool[ndarray, "I J K"], float]:
-    """The largest piece of a mask (connected by faces), and its share of the mask."""
-    pieces, _ = ndimage.label(inside)
-    counts = np.bincount(pieces.ravel())
-    counts[0] = 0
-    return pieces == counts.argmax(), float(counts.max() / counts.sum())
-
-
 def _plausible_mm3(mask: Bool[ndarray, "I J K"], volume: Volume) -> float:
     whole = ndimage.binary_fill_holes(mask)
-    mm3 = float(whole.sum() * abs(np.linalg.det(volume.affine[:3, :3])))
-    return mm3 if PLAUSIBLE_MM3[0] <= mm3 <= PLAUSIBLE_MM3[1] else math.nan
+    return _if_plausible(float(whole.sum() * abs(np.linalg.det(volume.affine[:3, :3]))))

@@ -250,7 +250,7 @@ def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> l
     for left, right in target.pairs:
         if left in right_mm and right in right_mm and right_mm[left] > right_mm[right]:
             found = f"{left} to the right of {right}"
-            todo = "swap the ids, or mend the orientation in the header"
+            todo = "swap the ids, or correct the orientation in the header"
             place = {"case_id": case.case_id, "file": str(case.label)}
             problems.append(warning(found, "the left on the left", todo, **place))
     return problems

@@ -4,15 +4,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 
 from tqdm import tqdm
 
-from neurotarget.data.attempts import attempted
+from neurotarget.data.attempts import attempts
 from neurotarget.data.cases.checkup import Checkup, check_case
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.labels import class_of_id
-from neurotarget.data.threads import mapped
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Manifest, Target
 
@@ -65,11 +63,10 @@ def _check_all(
     workers: int,
 ) -> list[Checkup]:
     # threads suffice: unzipping and counting release the interpreter lock
-    @attempted
     def check(case: Case) -> Checkup:
         return check_case(case, target, mapping)
 
-    with closing(mapped(check, cases, workers)) as found:
+    with attempts(check, cases, workers) as found:
         results = map(_as_checkup, found)
         pace = 0.1 if sys.stderr.isatty() else 30.0
         return list(tqdm(results, "lint", len(cases), unit="case", delay=1, mininterval=pace))
@@ -171,7 +168,7 @@ def _check_foreground(
         if absent := [name for name, size in sums.items() if size == 0]:
             where = f"the {split} cases" if split else "the data set"
             found = f"no voxel of {some(absent)} in {where}"
-            todo = "add labelled cases, mend the target's labels, or draw the splits anew"
+            todo = "add labelled cases, correct the target's labels, or assign the splits again"
             problems.append(error(found, "each label in each split", todo))
     return problems
 

@@ -19,8 +19,8 @@ from neurotarget.data.scans.volume import missing_file
 from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there
 from neurotarget.files.unfetched import Unfetched, unfetched
-from neurotarget.files.writing import at_home
-from neurotarget.problems import DataError, Problem, error
+from neurotarget.files.writing import expand_home
+from neurotarget.problems import Problem, error, errors_of, refuse_errors
 from neurotarget.types import Case, Manifest, Target
 
 log = logging.getLogger(__name__)
@@ -38,35 +38,15 @@ class _Options(NamedTuple):
     filters: Filters | None
 
 
-def read_manifest(
-    source: Path | str,
-    target: Target | None,
-    *,
-    root: Path | str | None = None,
-    need_images: bool = True,
-    images_only: bool = False,
-    filters: Filters | None = None,
-    masks: Path | str | None = None,
-    repeats: bool = False,
-) -> Manifest:
-    """Read the cases of a data set and log warnings; see `scan_manifest` for the options.
+def read_manifest(source: Path | str, target: Target | None, **options: object) -> Manifest:
+    """Read the cases of a data set and log warnings; `options` are those of `scan_manifest`.
 
     Raises:
         DataError: a list of all problems of the data set.
     """
-    manifest, problems = scan_manifest(
-        source,
-        target,
-        root=root,
-        need_images=need_images,
-        images_only=images_only,
-        filters=filters,
-        masks=masks,
-        repeats=repeats,
-    )
-    errors = [problem for problem in problems if problem.level == "error"]
-    if errors or manifest is None:
-        raise DataError(errors)
+    manifest, problems = scan_manifest(source, target, **options)
+    refuse_errors(problems)
+    assert manifest is not None  # without cases there is an error
     for problem in problems:
         log.warning("%s", problem)
     return manifest
@@ -99,8 +79,8 @@ def scan_manifest(
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer file)
     is left out with a warning; if no case is left, with an error.
     """
-    source = at_home(source)
-    root = at_home(root) if root is not None else None
+    source = expand_home(source)
+    root = expand_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
@@ -108,7 +88,7 @@ def scan_manifest(
         cases, added = part_repeats(cases)
         problems += added
     if masks is not None and cases:
-        cases, added = place_masks(cases, at_home(masks))
+        cases, added = place_masks(cases, expand_home(masks))
         problems += added
     if need_files:
         cases, added = _with_files(cases, options, has_masks=masks is not None)
@@ -117,7 +97,7 @@ def scan_manifest(
     problems += [*_check_names(cases), *split_conflicts(cases), *check_sexes(cases)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)
-    if not cases and not any(problem.level == "error" for problem in problems):
+    if not cases and not errors_of(problems):
         problems.append(error("no case", "at least one", "add cases", file=source))
     problems = list(dict.fromkeys(problems))
     return (Manifest(cases, source, found.label_ids) if cases else None), problems
@@ -198,7 +178,7 @@ def _with_files(
         case, added = _without_unfetched(case, wrong, need_images=options.need_images)
         kept += [case] if case else []
         problems += added
-    broken = {problem.case_id for problem in problems if problem.level == "error"}
+    broken = {problem.case_id for problem in errors_of(problems)}
     if options.images_only and any(case.case_id not in broken for case in kept):
         problems = []
     if cases and not kept:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from neurotarget.data.cases.nnunet_raw import channel_names, channels_of
+from neurotarget.data.cases.nnunet_raw import channel_names, channels_of, miscounted
 from neurotarget.data.reading_results import Found, named_labels, read_json
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.reading import is_there
 from neurotarget.files.written_paths import place
-from neurotarget.problems import Problem, error, warning
+from neurotarget.problems import Problem, error
 from neurotarget.types import Case, Target
 
 
@@ -52,7 +52,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
         problems.append(_stacked(names, stacked, path))
     else:
         problems += [problem._replace(file=str(path)) for problem in wrong]
-    problems += _miscounted(description, len(cases), path)
+    problems += miscounted(description, len(cases), path)
     if images_only:
         return Found(cases, problems)
     cases, wrong = add_participants(cases, folder, target)
@@ -77,11 +77,3 @@ def _stacked(names: list[str], cases: int, path: Path) -> Problem:
         "next to the old one (nibabel.four_to_three splits a file)"
     )
     return error(found, "one file per channel", todo, file=path)
-
-
-def _miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
-    expected = description.get("numTraining")
-    if expected is None or str(expected) == str(found):
-        return []
-    todo = "complete the list, or mend numTraining"
-    return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=path)]

@@ -53,9 +53,8 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
         cases = _cases(layout, "Tr", "train" if has_test else None)
     if has_test:
         cases += _cases(layout, "Ts", "test")
-    if (expected := description.get("numTraining")) is not None:
-        trained = sum(case.split != "test" for case in cases)
-        problems += _miscounted(expected, trained, folder)
+    trained = sum(case.split != "test" for case in cases)
+    problems += miscounted(description, trained, folder / "dataset.json")
     if images_only:
         return Found(cases, problems)
     cases, wrong = _with_folds(cases, folder / "splits_final.json")
@@ -152,12 +151,13 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _miscounted(expected: object, found: int, folder: Path) -> list[Problem]:
-    if str(expected) == str(found):
+def miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
+    """Warn if the number of training cases is not that of `dataset.json`."""
+    expected = description.get("numTraining")
+    if expected is None or str(expected) == str(found):
         return []
-    todo = "complete the copy, or mend numTraining"
-    file = folder / "dataset.json"
-    return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=file)]
+    todo = "complete the data set, or correct numTraining"
+    return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=path)]
 
 
 def _with_folds(cases: list[Case], path: Path) -> tuple[list[Case], list[Problem]]:

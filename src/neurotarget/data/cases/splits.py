@@ -65,7 +65,7 @@ def assign_splits(
     by_case = {case.case_id: splits[case.subject_id] for case in cases}
     wanted = ("train", "val") if "external" in by_case.values() else ("train", "val", "test")
     if empty := [split for split in wanted if split not in by_case.values()]:
-        todo = f"mark cases as {' and '.join(empty)}, or leave the split out and have it drawn"
+        todo = f"mark cases as {' and '.join(empty)}, or give no splits and have them assigned"
         found = f"no {' and no '.join(empty)} case among {len(cases)}"
         raise DataError(error(found, "cases in each split", todo, file=manifest.source))
     return by_case
@@ -128,7 +128,7 @@ def _random_folds(
     subjects = sorted({case.subject_id for case in cases})
     if not 0 <= fold < n_folds or n_folds < 2:
         found = f"data.fold={fold} of data.n_folds={n_folds}"
-        raise DataError(error(found, "0 ≤ fold < n_folds and two folds", "mend the settings"))
+        raise DataError(error(found, "0 ≤ fold < n_folds and two folds", "correct the settings"))
     if len(subjects) < max(n_folds, 3):
         todo = "set data.n_folds lower, or add subjects"
         wanted = f"at least {max(n_folds, 3)} for {n_folds} folds"
@@ -168,7 +168,7 @@ def _unseen(
             raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
         if strange := [value for value in asked if value.casefold() not in known]:
             close = nearest(strange[0], known.values())
-            todo = f"did you mean {close}?" if close else "mend data.external"
+            todo = f"did you mean {close}?" if close else "correct data.external"
             there = f"no case with {name} {', '.join(strange)}"
             raise DataError(error(there, f"one of {some(_sorted(known.values()))}", todo))
         sought = {value.casefold() for value in asked}
@@ -212,7 +212,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
     there = list(dict.fromkeys(known for case in cases for known in case.covariates))
     if name not in there:
         close = nearest(name, there)
-        todo = f"did you mean {close}?" if close else f"mend {key}, or add the column"
+        todo = f"did you mean {close}?" if close else f"correct {key}, or add the column"
         raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
     if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
         found = f"no {name} of {some(without)}, and no way to tell whether it was trained on"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.reading import opened
 
 GZIP = b"\x1f\x8b"
@@ -17,7 +17,7 @@ SPARE = 1 << 20  # bytes after the voxels: padding, or tags of an MGH file
 MOST_VOXELS = 1 << 31  # a head at 0.2 mm has half as many
 GIB = 1 << 30
 WHOLE = ("a whole image", "copy or export it again")
-SIZE_WRONG = "mend the sizes in the header, or export the scan again"
+SIZE_WRONG = "correct the sizes in the header, or export the scan again"
 
 
 def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:

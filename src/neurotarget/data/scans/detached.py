@@ -4,14 +4,13 @@ A header may name any file of the machine as its voxels. Only a regular file in 
 with the same name except for the suffix, and of the size that the header states, is accepted.
 """
 
-import hashlib
 import re
 from pathlib import Path
 
 from neurotarget.data.scans.bounded import read_bounded
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
+from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import real_path, why_not_regular
-from neurotarget.files.writing import digest
 
 # suffix of a header: suffix of its voxel file → encoding as NRRD names it
 DETACHED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -28,7 +27,7 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in DETACHED if name.endswith(suffix)), "")
 
 
-def voxels_beside(path: Path, places: list[str], encoding: str, report: Report) -> Path:
+def voxel_file(path: Path, places: list[str], encoding: str, report: Report) -> Path:
     """Check and return the voxel file that a header names in `places`.
 
     Raises:
@@ -73,5 +72,4 @@ def scan_digest(path: Path) -> str:
         return digest(path)
     stem = path.name[: -len(suffix)]
     voxel_files = [path.with_name(f"{stem}{end}") for end in DETACHED[suffix]]
-    content = " ".join(digest(one) for one in (path, *voxel_files))
-    return hashlib.sha256(content.encode()).hexdigest()
+    return hash_of_text(" ".join(digest(one) for one in (path, *voxel_files)))

@@ -25,7 +25,7 @@ from neurotarget.data.scans.dicom_slice import (
     check_numbers,
     check_pixels,
 )
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.reading import opened
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.writing import written

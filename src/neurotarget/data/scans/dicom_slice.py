@@ -13,7 +13,7 @@ from numpy import ndarray
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.data.scans.volume import MOST_ORIGIN_MM
 from neurotarget.types import SIDES_MM
 

@@ -9,6 +9,7 @@ import math
 import struct
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -17,18 +18,15 @@ from numpy import ndarray
 from neurotarget.data.scans.bounded import check_shape, read_bounded
 from neurotarget.data.scans.itk import read_itk
 from neurotarget.data.scans.picture import PICTURE, read_picture
-from neurotarget.data.scans.stored import (
+from neurotarget.data.scans.scan_report import (
     GUESSED,
     Report,
-    Stored,
     corners_apart,
     in_mm,
     invertible,
-    made,
-    native,
 )
 from neurotarget.files.reading import opened
-from neurotarget.problems import MIRRORED
+from neurotarget.problems import MIRRORED, errors_of
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
@@ -43,6 +41,16 @@ MGH_VOXEL_BYTES = {0: 1, 1: 4, 3: 4, 4: 2}  # by the code of the data type
 MOST_OFFSET = 1 << 26  # bytes before the voxels; NIfTI header extensions are shorter
 
 
+class Stored(NamedTuple):
+    """Content of a file before checks."""
+
+    array: ndarray
+    affine: ndarray  # (4, 4) to RAS+ in mm
+    header: nib.Nifti1Header  # as stored, in the file's own unit of length
+    sides_mm: tuple[float, ...]  # of a voxel, as stated in the header
+    is_oriented: bool  # whether the file defines left and right
+
+
 def read_stored(path: Path, report: Report) -> Stored:
     """Read a file of any supported format; problems of its header are added to the report.
 
@@ -55,8 +63,10 @@ def read_stored(path: Path, report: Report) -> Stored:
     if name.endswith(MGH):
         return _read_mgh(path, report)
     if name.endswith(PICTURE):
-        return read_picture(path, report)
-    return read_itk(path, report)
+        array, affine = read_picture(path, report)
+        return with_header(array, affine, is_oriented=False)
+    array, affine, is_oriented = read_itk(path, report)
+    return with_header(array, affine, is_oriented=is_oriented)
 
 
 def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
@@ -80,7 +90,7 @@ def _read_mgh(path: Path, report: Report) -> Stored:
     is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
     if not is_oriented:
         report.no_orientation("goodRASFlag is 0")
-    return made(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
+    return with_header(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
 
 
 def _read_nifti(path: Path, report: Report) -> Stored:
@@ -90,7 +100,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
     unit_mm = _mend(stored, report)
     if stored.binaryblock != before:
         content = stored.binaryblock + content[size:]
-    is_broken = any(problem.level == "error" for problem in report.problems)
+    is_broken = bool(errors_of(report.problems))
     image = kind.from_stream(BytesIO(content))
     sform, qform = (int(image.header[f"{form}_code"]) for form in ("sform", "qform"))
     if not (is_broken or sform > 0 or qform > 0):
@@ -215,3 +225,27 @@ def _affine_of(header: nib.Nifti1Header) -> ndarray:
     """Affine of a header by its codes; for our maps of a scan without orientation, the sform."""
     is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
     return header.get_sform() if is_guessed else header.get_best_affine()
+
+
+def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
+    """Wrap an array from a format without NIfTI header, with a NIfTI header made for it."""
+    array = native(array)
+    header = nib.Nifti1Header()
+    header.set_data_dtype(array.dtype)
+    header.set_data_shape(array.shape)
+    header.set_xyzt_units("mm")
+    if invertible(affine):
+        # maps of this scan need a position; `GUESSED` marks a guess, which only we read
+        code = "scanner" if is_oriented else "unknown"
+        header.set_sform(affine, code=code)
+        header.set_qform(affine, code=code)
+        header["descrip"] = b"" if is_oriented else GUESSED
+    sides_mm = tuple(float(side) for side in header.get_zooms()[:3])
+    return Stored(array, affine, header, sides_mm, is_oriented)
+
+
+def native(array: ndarray) -> ndarray:
+    """A writable copy or view of an array in native byte order."""
+    # torch accepts neither foreign byte order nor read-only memory
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array if array.flags.writeable else array.copy(order="K")

@@ -6,8 +6,8 @@ to the region of interest. As the axes stay parallel, resampling is separable: t
 matrices, multiplied by BLAS, instead of a loop over voxels.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import nibabel as nib
 import numpy as np
@@ -30,6 +30,13 @@ class Grid:
     start: Triple
     scale: Triple
     shape: TripleVox
+
+    def __post_init__(self) -> None:
+        kinds = {"native_shape": int, "start": float, "scale": float, "shape": int}
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, tuple(kind(item) for item in getattr(self, name)))
+        rows = tuple(tuple(float(item) for item in row) for row in self.affine)
+        object.__setattr__(self, "affine", rows)
 
     @property
     def native_affine(self) -> Float[ndarray, "4 4"]:
@@ -84,39 +91,19 @@ class Grid:
 
     def as_dict(self) -> dict:
         """Plain values for JSON."""
-        names = ("native_shape", "affine", "start", "scale", "shape")
-        return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> "Grid":
-        """Make a grid from the result of `as_dict`."""
-        affine = tuple(tuple(float(item) for item in row) for row in values["affine"])
-        return cls(
-            native_shape=tuple(int(side) for side in values["native_shape"]),
-            affine=affine,
-            start=tuple(float(item) for item in values["start"]),
-            scale=tuple(float(item) for item in values["scale"]),
-            shape=tuple(int(side) for side in values["shape"]),
-        )
+        return asdict(self)
 
 
 def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Grid:
     """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan."""
-    plain = tuple(tuple(float(item) for item in row) for row in np.asarray(affine, float))
-    native = Grid(tuple(int(side) for side in shape), plain, (0, 0, 0), (1, 1, 1), (1, 1, 1))
+    native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides = np.array(native.canonical_shape)
     found = nib.affines.voxel_sizes(native.canonical_affine)
     scale = np.asarray(spacing_mm) / found
     scale[np.abs(scale - 1) * sides < 0.05] = 1  # do not interpolate because of a rounded header
     work = np.maximum(np.round(sides / scale), 1).astype(int)
     start = (sides - 1) / 2 - scale * (work - 1) / 2
-    return Grid(
-        native.native_shape,
-        plain,
-        tuple(float(item) for item in start),
-        tuple(float(item) for item in scale),
-        tuple(int(side) for side in work),
-    )
+    return replace(native, start=start, scale=scale, shape=work)
 
 
 def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | None:
@@ -132,14 +119,7 @@ def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | Non
     low = np.maximum(low, 0)
     if (high <= low).any():
         return None
-    start = np.array(grid.start) + scale * low
-    return Grid(
-        grid.native_shape,
-        grid.affine,
-        tuple(float(item) for item in start),
-        grid.scale,
-        tuple(int(side) for side in high - low),
-    )
+    return replace(grid, start=np.array(grid.start) + scale * low, shape=high - low)
 
 
 def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
@@ -150,10 +130,7 @@ def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
     scan = grid.canonical(array)
     if grid.is_exact:
         return np.ascontiguousarray(scan[_exact_box(grid)], dtype=np.float32)
-    work = scan
-    for axis, matrix in enumerate(_matrices(grid, scan.shape)):
-        work = _apply(work, matrix, axis)
-    return np.ascontiguousarray(work)
+    return np.ascontiguousarray(_resampled(scan, _matrices(grid, scan.shape)))
 
 
 def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
@@ -166,10 +143,10 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
     if grid.is_exact:
         return np.ascontiguousarray(scan[_exact_box(grid)])
     matrices = _matrices(grid, scan.shape)
-    best = _share(scan == 0, matrices)
+    best = _resampled(scan == 0, matrices)
     result = np.zeros(grid.shape, dtype=classes.dtype)
     for label in np.unique(scan[scan != 0]):
-        share = _share(scan == label, matrices)
+        share = _resampled(scan == label, matrices)
         won = share > best
         result[won] = label
         best[won] = share[won]
@@ -184,10 +161,8 @@ def labels_to_native(
     Probabilities, not labels, are interpolated (cubic) and the largest wins; outside the box
     all is background. Works slab by slab, so that memory stays small for many labels.
     """
-    if len(probabilities) <= 256:
-        canonical = np.zeros(grid.canonical_shape, dtype=np.uint8)
-    else:
-        canonical = np.zeros(grid.canonical_shape, dtype=np.uint16)
+    kind = np.uint8 if len(probabilities) <= 256 else np.uint16
+    canonical = np.zeros(grid.canonical_shape, dtype=kind)
     for box, values in _native_slabs(probabilities, grid):
         canonical[box] = values.argmax(axis=0)
     return np.ascontiguousarray(grid.stored(canonical))
@@ -270,8 +245,7 @@ def _apply(array: ndarray, matrix: ndarray, axis: int) -> ndarray:
     return np.moveaxis(moved @ matrix[:, low:high].T, -1, axis)
 
 
-def _share(mask: ndarray, matrices: list[ndarray]) -> ndarray:
-    share = mask
+def _resampled(array: ndarray, matrices: list[ndarray]) -> ndarray:
     for axis, matrix in enumerate(matrices):
-        share = _apply(share, matrix, axis)
-    return share
+        array = _apply(array, matrix, axis)
+    return array

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape
-from neurotarget.data.scans.detached import check_length, suffix_of, voxels_beside
-from neurotarget.data.scans.stored import Report, Stored, in_mm, made
+from neurotarget.data.scans.detached import check_length, suffix_of, voxel_file
+from neurotarget.data.scans.scan_report import Report, in_mm
 from neurotarget.files.reading import check_regular, opened
 
 NAMED_UNITS_MM = {
@@ -24,7 +25,6 @@ NAMED_UNITS_MM = {
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
 }
-GUESSED = b"orientation unknown, sform of the source"  # header description of our own maps
 TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
 ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
 DATA_FILES = ("datafile", "elementdatafile")  # fields of NRRD and MetaImage, without blanks
@@ -33,8 +33,10 @@ VOXEL_BYTES = 8  # of the largest voxel type
 PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
 
 
-def read_itk(path: Path, report: Report) -> Stored:
+def read_itk(path: Path, report: Report) -> tuple[ndarray, ndarray, bool]:
     """Read a `.nrrd` or `.mha` file with its own voxels, or a header with a voxel file next to it.
+
+    Returns the voxels, the affine to RAS+ in mm, and whether the file defines left and right.
 
     Raises:
         DataError: the voxels are in another place, or the header's sizes are impossible.
@@ -46,7 +48,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     places, data = _places(path, fields, is_nrrd=is_nrrd), None
     if suffix_of(path):
         encoding = fields.get("encoding", "").casefold() if is_nrrd else ""
-        data = voxels_beside(path, places, encoding, report)
+        data = voxel_file(path, places, encoding, report)
     elif places:
         todo = "convert the scan to NIfTI, which is one file"
         raise report.refused(f"voxels in another file ({places[0]!r})", "voxels in the file", todo)
@@ -63,7 +65,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)
     if image.GetDimension() != 3:
-        return made(array.T, np.eye(4))
+        return array.T, np.eye(4), True
     unit_mm = _named_unit_mm(fields, report)
     axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine = np.eye(4)
@@ -72,7 +74,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     without = _unoriented(fields, is_nrrd=is_nrrd)
     if without:
         report.no_orientation(without)
-    return made(array.T, affine, is_oriented=not without)
+    return array.T, affine, not without
 
 
 def _text_fields(path: Path, report: Report) -> dict[str, str]:

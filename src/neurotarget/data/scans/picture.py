@@ -12,8 +12,9 @@ from numpy import ndarray
 from PIL import Image, ImageOps
 
 from neurotarget.data.scans.bounded import check_shape
-from neurotarget.data.scans.stored import Report, Stored, made
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.reading import opened
+from neurotarget.problems import DataError
 
 PICTURE = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
@@ -23,8 +24,8 @@ TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 PIXEL_BYTES = 4
 
 
-def read_picture(path: Path, report: Report) -> Stored:
-    """Read a grey picture: (I, J, 1), with an affine of 1 mm a pixel and no orientation.
+def read_picture(path: Path, report: Report) -> tuple[ndarray, ndarray]:
+    """Read a grey picture: voxels (I, J, 1) and an affine (4, 4) of 1 mm a pixel to RAS+.
 
     A picture with equal red, green and blue is grey. The EXIF orientation of a photograph is
     applied.
@@ -47,7 +48,7 @@ def read_picture(path: Path, report: Report) -> Stored:
             image.load()
         except SyntaxError as error:  # of a broken chunk of PNG
             raise ValueError(str(error)) from error
-    return made(_grey(ImageOps.exif_transpose(image), report).T[..., None], TO_RAS, is_oriented=False)
+    return _grey(ImageOps.exif_transpose(image), report).T[..., None], TO_RAS
 
 
 def _grey(image: Image.Image, report: Report) -> ndarray:
@@ -64,6 +65,6 @@ def _grey(image: Image.Image, report: Report) -> ndarray:
     return channels[..., 0]
 
 
-def _too_large(found: str, report: Report) -> Exception:
+def _too_large(found: str, report: Report) -> DataError:
     wanted = f"at most {MOST_PIXELS} pixels"
     return report.refused(found, wanted, "cut it to what is to be read, or make it smaller")

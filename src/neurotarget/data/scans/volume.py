@@ -11,13 +11,13 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
-from neurotarget.data.scans.formats import ITK, MGH, NIFTI, read_stored
+from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
 from neurotarget.data.scans.picture import PICTURE
-from neurotarget.data.scans.stored import Report, Stored, corners_apart, invertible
+from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
 from neurotarget.types import SIDES_MM
 
 SUFFIXES = (*NIFTI, *MGH, *ITK, *PICTURE)
@@ -66,17 +66,16 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
     """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file; a `.png` or `.jpg` is a scan of one slice. Trailing axes of length one are dropped; scaled voxels are returned scaled, others
-    in their stored type, in native byte order. Other units of length in the header are converted to
-    mm. Warnings are appended to `warnings`.
+    voxel file; a `.png` or `.jpg` is a scan of one slice. Trailing axes of length one are dropped;
+    scaled voxels are returned scaled, others in their stored type, in native byte order. Other
+    units of length in the header are converted to mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
             not positive, affine that cannot be inverted, an unknown unit of length.
     """
     volume, problems = inspect_volume(path, case_id=case_id)
-    if errors := [problem for problem in problems if problem.level == "error"]:
-        raise DataError(errors)
+    refuse_errors(problems)
     assert volume is not None  # without a volume there is an error
     if warnings is not None:
         warnings += problems
@@ -106,15 +105,15 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
         return [], report.problems
     try:
         stored = read_stored(path, report)
-    except DataError as error:
-        return [], [*report.problems, *error.problems]
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+    except DataError as wrong:
+        return [], [*report.problems, *wrong.problems]
+    except UNREADABLE as wrong:
+        reason = " ".join(str(wrong).split())[-200:] or type(wrong).__name__
         report.error(f"an unreadable file ({reason})", "a whole image", "copy or export it again")
         return [], report.problems
     _check_affine(stored, report)
     affine, header = stored.affine, stored.header
-    if any(problem.level == "error" for problem in report.problems):
+    if errors_of(report.problems):
         affine = np.full((4, 4), np.nan)  # so that nothing is measured with it
     _check_voxels(stored.array, report)
     arrays = _volumes(stored.array, report, most_axes)
@@ -133,7 +132,7 @@ def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
     if has_foreign_drive(path):
         todo = "write the path relative to the manifest: this machine has no drive of Windows"
     found, todo = absent or (found, todo)
-    return Problem("error", case_id, str(path), found, "an image file", todo)
+    return error(found, "an image file", todo, case_id=case_id, file=path)
 
 
 def same_grid(a: Volume, b: Volume) -> bool:
@@ -156,7 +155,7 @@ def shifted_grid(
     found = f"a grid {mm:.3f} mm or {vox:.3f} voxel off"
     wanted = f"the grid of {name}"
     todo = f"up to {SAME_GRID_VOX:g} voxel it is taken for the same; nothing is resampled"
-    return [Problem("warning", case_id, file, found, wanted, todo)]
+    return [warning(found, wanted, todo, case_id=case_id, file=file)]
 
 
 def file_stem(path: Path) -> str:
@@ -177,7 +176,7 @@ def _check_affine(stored: Stored, report: Report) -> None:
         )
         return
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if any(problem.level == "error" for problem in report.problems):  # of the spacing
+    if errors_of(report.problems):  # of the spacing
         return
     if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
         report.warning(

@@ -4,12 +4,12 @@ It is found from the scan alone, also for a tilted or off-centre head. It is nee
 halves of a target do not determine their sides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy import ndarray
 from scipy import ndimage, optimize
 
@@ -21,7 +21,7 @@ TILTS = np.radians((-30.0, -15.0, 0.0, 15.0, 30.0))  # starts of the search
 REACH_MM, STEP_MM = 24.0, 4.0  # search range to both sides of the centre of mass
 LEAST_SHARE = 0.5  # of a scan that must have a mirror image for a plane to count
 
-Points = Float[ndarray, "N 3"]
+Points = Real[ndarray, "N 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Plane:
     normal: Triple = (1.0, 0.0, 0.0)
     source: str = "the middle given"  # for messages
 
-    def right_mm(self, points_mm: Points) -> Float[ndarray, " N"]:
-        """Signed distance of each point from the plane, positive to the right, in mm."""
+    def right_mm(self, points_mm: Real[ndarray, "*N 3"] | Sequence) -> Float[ndarray, "*N"] | float:
+        """Signed distance of a point or several from the plane, positive to the right, in mm."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 
-def middle_of(scan: Float[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Plane:
+def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Plane:
     """Find the plane between the halves of a head, tilted by up to about 35 degrees.
 
     `scan` may be stored in any order and cropped to a box about the midline; `affine` maps its
@@ -45,7 +45,8 @@ def middle_of(scan: Float[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> P
     """
     values, affine = _coarse(np.asarray(scan), np.asarray(affine, dtype=float))
     points = _places(values.shape, affine)
-    weights = np.abs(values - np.median(_faces(values))).ravel()
+    faces = [values.take((0, -1), axis=axis).ravel() for axis in range(3)]
+    weights = np.abs(values - np.median(np.concatenate(faces))).ravel()
     if weights.sum() == 0:
         return Plane(tuple(points.mean(axis=0).tolist()), source="the middle of the scan's grid")
     centre = weights @ points / weights.sum()
@@ -110,7 +111,3 @@ def _coarse(scan: ndarray, affine: ndarray) -> tuple[Float[ndarray, "I J K"], nd
 def _places(shape: tuple[int, ...], affine: ndarray) -> Points:
     indices = np.indices(shape).reshape(3, -1).T
     return indices @ affine[:3, :3].T + affine[:3, 3]
-
-
-def _faces(values: ndarray) -> ndarray:
-    return np.concatenate([values.take((0, -1), axis=axis).ravel() for axis in range(3)])

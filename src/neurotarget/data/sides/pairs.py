@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.data.labels import class_of_id
 from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
+from neurotarget.pieces import CORNERS
 from neurotarget.shapes import Mask
 from neurotarget.types import Target
 
@@ -28,7 +28,6 @@ MAIN_SHARE = 0.1  # of the largest piece; smaller pieces are not used to find th
 BOTH_SHARE = 0.2  # least share of a pair beyond the middle of the head to count as two sides
 CUT_SHARE = 0.25  # of the way from the border to a centre: a piece that reaches further is cut
 OTHERS = "the plane between the other pairs"
-CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner are connected
 
 Classes = Integer[ndarray, "I J K"]
 Affine = Float[ndarray, "4 4"]
@@ -83,19 +82,6 @@ def trained_class(target: Target) -> tuple[int, ...]:
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
     return (0, *(numbers[names[label]] for label in target.labels))
-
-
-def trained_class_of_id(
-    target: Target, label_ids: Mapping[str, int] | None = None
-) -> dict[int, int]:
-    """Class of `as_trained(target)` for each id in a label file.
-
-    Names are looked up as those of the target, so a data set's own names of the sides apply.
-
-    Raises:
-        DataError: as in `class_of_id`.
-    """
-    return to_trained(class_of_id(target, label_ids), target)
 
 
 def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
@@ -258,8 +244,9 @@ def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray,
 
 def _right_of(plane: Plane, shape: tuple[int, ...], affine: Affine) -> Mask:
     """Whether each voxel of a grid lies to the right of a plane."""
-    to_right = np.array(plane.normal) @ np.asarray(affine, float)[:3, :3]  # mm per voxel
-    start = float(plane.right_mm(np.asarray(affine, float)[:3, 3]))
+    affine = np.asarray(affine, float)
+    to_right = np.array(plane.normal) @ affine[:3, :3]  # mm per voxel
+    start = float(plane.right_mm(affine[:3, 3]))
     i, j, k = (np.arange(side) * step for side, step in zip(shape, to_right, strict=True))
     return i[:, None, None] + (j[:, None] + k) > -start
 

@@ -43,7 +43,6 @@ def type_covariates(
     standard name (`Gender`, `Age at scan`), the latter with a warning. Categories get one spelling:
     that of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`,
     define the meaning of numbers.
-    what numbers stand for.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     names, problems = _names(columns, target, file)
@@ -52,7 +51,9 @@ def type_covariates(
     typed: list[dict[str, Covariate]] = [{} for _ in rows]
     for column in columns:
         name = names[column]
-        texts = _decoded([row.get(column, "") for row in rows], codes_of(name, codes))
+        meaning = codes_of(name, codes)
+        texts = [row.get(column, "") for row in rows]
+        texts = [meaning.get(code_key(text), text) for text in texts]
         values, wrong = _values(name, texts, case_ids, file, is_number=name in slopes)
         problems += wrong
         if any(isinstance(value, str) for value in values):
@@ -92,11 +93,6 @@ def renamed_problems(
     ]
 
 
-def _decoded(texts: Sequence[str], codes: Mapping[str, str]) -> list[str]:
-    """Replace codes by their meaning in a code book."""
-    return [codes.get(code_key(text), text) for text in texts]
-
-
 def _values(
     name: str, texts: Sequence[str], case_ids: Sequence[str], file: Path, *, is_number: bool
 ) -> tuple[list[Covariate], list[Problem]]:
@@ -134,7 +130,7 @@ def _categories(
         problems += [_merged(name, found, spelt, file) for found in _merges(spelt)]
     elif odd := {one: labels.count(one) for one in spelt if level_key(one, name) not in ("f", "m")}:
         listed = ", ".join(f"{text!r} in {count}" for text, count in odd.items())
-        todo = "mend them, or know that they are categories of their own"
+        todo = "correct them; until then they are categories of their own"
         problems.append(
             warning(f"{name} = {listed} of {len(values)} cases", "F or M", todo, file=file)
         )
@@ -191,7 +187,7 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
             found = f"no case of {item.covariate} {' or '.join(sorted(absent))}"
             todo = f"write the groups so; the column has {some(sorted(has))}"
             if all(isinstance(value, float) for value in values):
-                todo += f", and the target says what they mean: {book_of(item, has)}"
+                todo += f", and the target states their meaning: {book_of(item, has)}"
             problems.append(_untestable(item.name, found, " and ".join(item.groups), todo))
     return list(dict.fromkeys(problems))
 
@@ -215,7 +211,7 @@ def check_sexes(cases: Sequence[Case]) -> list[Problem]:
     for (subject, name), sexes in known.items():
         if len(sexes) > 1:
             listed = ", ".join(f"{value} in {case_id}" for value, case_id in sexes.items())
-            todo = "mend the column, or give each person a subject_id"
+            todo = "correct the column, or give each person a subject_id"
             found = f"subject {subject} of {len(sexes)} values of {name} ({listed})"
             problems.append(error(found, "one a subject", todo))
     return problems
@@ -244,7 +240,7 @@ def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
 
 
 def _not_a_number(case_id: str, column: str, text: str, file: Path) -> Problem:
-    todo = "mend the cell, or write n/a where it is not known"
+    todo = "correct the cell, or write n/a where it is not known"
     if isinstance(_number(text.replace(",", ".")), float):
         todo = "write a decimal point, not a comma"
     found = f"the covariate {column} = {text!r}, which is not a number"

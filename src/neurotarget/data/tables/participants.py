@@ -98,7 +98,7 @@ def add_sessions(
     """Add the covariates of each case's session from `sub-*_sessions.tsv` (BIDS).
 
     Sessions match with and without `ses-`. Their columns replace those of `participants.tsv`, which
-    describe one visit, even where they have no value; a warning says where.
+    describe one visit, even where they have no value; a warning lists these.
     """
     problems: list[Problem] = []
     rows: list[Mapping[str, str]] = [{} for _ in cases]

@@ -220,7 +220,7 @@ def _no_column(table: TextTable, path: Path, name: str) -> Problem:
 def _names(label: str, method: str, end: str) -> list[str]:
     if not method:
         return [f"{label}{end}"]
-    return [f"{label}_{method}{end}", f"{method}_{label}{end}", f"{label}{end}_{method}"]
+    return [f"{label}_{method}{end}", f"{method}_{label}{end}"]
 
 
 def _key(name: str) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +24,9 @@ from neurotarget.data.tables.volume_columns import (
     is_number,
     no_labels,
 )
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.levels import CodeBook, level_key, usual_columns
-from neurotarget.problems import DataError, Problem, error, nearest, some, warning
+from neurotarget.problems import DataError, Problem, error, nearest, refuse_errors, some, warning
 from neurotarget.types import Target
 
 ONE_METHOD = "measured"  # name of the method if no table names one
@@ -42,17 +42,6 @@ class VolumeTable(NamedTuple):
     volumes: dict[str, pd.DataFrame]
     covariates: pd.DataFrame  # first subject_id
     problems: list[Problem]
-
-
-class _Wrong(NamedTuple):
-    """A cell that cannot be read as it is."""
-
-    case_id: str
-    path: Path
-    column: str
-    text: str
-    wanted: str
-    todo: str
 
 
 def read_volume_table(
@@ -86,7 +75,7 @@ def read_volume_table(
         DataError: the unit is unknown, the labels are unknown, or a list of all problems of the
             tables.
     """
-    paths = [at_home(path) for path in paths]
+    paths = [expand_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
     if not labels and target is not None:
@@ -94,21 +83,22 @@ def read_volume_table(
     tables = [(_read(path, id_column), path) for path in paths]
     problems = [problem for table, path in tables for problem in _table_problems(table, path)]
     if not labels or not all(table.rows for table, _ in tables):
-        _refuse(problems)
+        refuse_errors(problems)
         raise DataError(no_labels(tables))
     asked = Asked(tuple(labels), tuple(methods), id_column, method_column, unit.casefold())
     roles, wrong = find_roles(tables, asked)
     problems += wrong
     if not roles:
-        _refuse(problems)
+        refuse_errors(problems)
     cohort = _Cohort(roles, asked_covariates(target))
     for table in roles:
         cohort.add(table)
     covariates, untyped = cohort.covariates(target, levels)
     volumes, unknown = cohort.volumes_by_method(asked)
-    problems += [*cohort.problems, *_by_cell(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
-    problems += _commas(covariates)
-    _refuse(problems)
+    wrong_cells = [one for kind in cohort.wrong.values() for one in _merged(kind)]
+    problems += [*cohort.problems, *wrong_cells, *untyped, *unknown]
+    problems += [*_codes(covariates), *_commas(covariates)]
+    refuse_errors(problems)
     return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
 
 
@@ -121,7 +111,7 @@ class _Cohort:
         self.cells: dict[str, dict[str, str]] = {}  # covariate → case → text
         self.columns: dict[str, tuple[str, Path]] = {}  # covariate → its name and its table
         self.subjects: dict[str, str] = {}
-        self.wrong: list[_Wrong] = []
+        self.wrong: dict[tuple[Path, str, str], list[Problem]] = {}  # by table, column and rule
         columns = list(dict.fromkeys(name for table in tables for name in table.covariates))
         self.renamed, several = usual_columns(columns, names)
         self.problems = renamed_problems(self.renamed, several)
@@ -129,8 +119,7 @@ class _Cohort:
     def add(self, table: Roles) -> None:
         """Add the rows of a table."""
         self.problems += _check_rows(table)
-        seen, failed = set(), []
-        done = set()
+        seen, failed, done = set(), [], set()
         for row in table.rows:
             key, method = _key(row[table.case_id]), row.get(table.method or "", ONE_METHOD)
             if is_missing(key) or is_missing(method) or (key, method) in done:
@@ -162,15 +151,16 @@ class _Cohort:
             value = float(text) * item.unit_mm3 if is_number(text) else math.nan
             known = values.setdefault(case, value)
             if not 0 <= value < math.inf:
-                todo = "mend the cell, or write n/a where there is none"
+                todo = "correct the cell, or write n/a where there is none"
                 if is_number(text.replace(",", ".")) and "," in text:
                     todo = "write a decimal point, not a comma"
-                rule = ("a volume of 0 or more", todo)
-                self._complain(case, table, item.column, repr(text), rule)
+                self._refuse_cell(
+                    case, table, item.column, repr(text), "a volume of 0 or more", todo
+                )
             elif not math.isclose(known, value, rel_tol=1e-9):
-                todo = "mend one of them, or name the method of each in a column method"
-                conflict = f"{known:g} and {value:g} mm³"
-                self._complain(case, table, item.column, conflict, ("one volume", todo))
+                todo = "correct one of them, or name the method of each in a column method"
+                both = f"{known:g} and {value:g} mm³"
+                self._refuse_cell(case, table, item.column, both, "one volume", todo)
 
     def _add_covariates(self, table: Roles, row: Mapping[str, str], case: str) -> None:
         if table.subject_id and not is_missing(row[table.subject_id]):
@@ -189,14 +179,16 @@ class _Cohort:
         if is_missing(before):
             known[case] = text
         elif not is_missing(text) and not _same(before, text, column):
-            todo = "mend one of them, or drop the column"
-            conflict = f"{before!r} and {text!r}"
-            self._complain(case, table, column, conflict, ("one value a case", todo))
+            todo = "correct one of them, or drop the column"
+            both = f"{before!r} and {text!r}"
+            self._refuse_cell(case, table, column, both, "one value a case", todo)
 
-    def _complain(
-        self, case: str, table: Roles, column: str, text: str, rule: tuple[str, str]
+    def _refuse_cell(
+        self, case: str, table: Roles, column: str, text: str, wanted: str, todo: str
     ) -> None:
-        self.wrong.append(_Wrong(self.names[case], table.path, column, text, *rule))
+        found = f"{column} = {text}"
+        problem = error(found, wanted, todo, case_id=self.names[case], file=table.path)
+        self.wrong.setdefault((table.path, column, wanted), []).append(problem)
 
     def covariates(
         self, target: Target | None, levels: CodeBook
@@ -227,22 +219,16 @@ class _Cohort:
             close = nearest(name, known)
             todo = f"write {close}" if close else "write one of them"
             problems.append(error(f"no method {name} (only {some(known)})", "its rows", todo))
-        cases = list(self.names)
-        tables = {}
-        for name in names:
-            columns = {label: self.volumes.get((name, label), {}) for label in asked.labels}
-            values = {
-                label: [found.get(case, math.nan) for case in cases]
-                for label, found in columns.items()
-            }
-            index = pd.Index(self.names.values(), name="case_id")
-            tables[name] = pd.DataFrame(values, index=index, dtype=float)
+        index = pd.Index(self.names.values(), name="case_id")
+        tables = {
+            name: pd.DataFrame(
+                {label: self.volumes.get((name, label), {}) for label in asked.labels},
+                index=list(self.names),
+                dtype=float,
+            ).set_axis(index)
+            for name in names
+        }
         return tables, problems
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if errors := [problem for problem in problems if problem.level == "error"]:
-        raise DataError(list(dict.fromkeys(errors)))
 
 
 def _read(path: Path, id_column: str | None) -> TextTable:
@@ -312,20 +298,13 @@ def _same(first: str, second: str, column: str) -> bool:
     return keys[0] == keys[1] or _key(first) == _key(second)
 
 
-def _by_cell(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
-    """One problem per cell, or one for many cells of a kind."""
-    kinds: dict[tuple[Path, str, str], list[_Wrong]] = {}
-    for item in wrong:
-        kinds.setdefault((item.path, item.column, item.wanted), []).append(item)
-    for (path, column, wanted), items in kinds.items():
-        if len(items) <= SENTENCES:
-            for item in items:
-                found = f"{column} = {item.text}"
-                yield error(found, wanted, item.todo, case_id=item.case_id, file=path)
-            continue
-        cases = some(item.case_id for item in items)
-        found = f"{column} = {items[0].text} and the like in {cases}"
-        yield error(found, wanted, items[0].todo, file=path)
+def _merged(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Problems of cells of one kind, or one problem for many of them."""
+    if len(problems) <= SENTENCES:
+        return problems
+    cases = some(problem.case_id for problem in problems)
+    found = f"{problems[0].found} and the like in {cases}"
+    return [problems[0]._replace(case_id="", found=found)]
 
 
 def _commas(covariates: pd.DataFrame) -> list[Problem]:
@@ -345,11 +324,9 @@ def _codes(covariates: pd.DataFrame) -> list[Problem]:
     if "sex" not in covariates or not pd.api.types.is_numeric_dtype(covariates["sex"]):
         return []
     codes = sorted(covariates["sex"].dropna().unique())
-    if not codes:
-        return []
     found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
     todo = (
         'set levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
         "be compared; until then it is a number"
     )
-    return [warning(found, "F or M", todo)]
+    return [warning(found, "F or M", todo)] if codes else []

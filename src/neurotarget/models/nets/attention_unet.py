@@ -1,14 +1,13 @@
 """MONAI's attention U-Net, whose skips have gates controlled by the coarser level."""
 
-import math
 from collections.abc import Sequence
 
 from monai.networks.nets import AttentionUnet as MonaiAttentionUnet
 
 from neurotarget.models.backbone import Wrapped
 from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.types import TripleVox
 
 
 class AttentionUNet(Wrapped):
@@ -19,6 +18,16 @@ class AttentionUNet(Wrapped):
     4. Biases of convolutions before a norm have no effect, but MONAI's weights have them.
 
     Source: Oktay et al. 2018, doi:10.48550/arXiv.1804.03999.
+
+    Args:
+        widths: channels of each level, finest first.
+        strides: step between levels, one number or one per axis; one entry fewer than `widths`,
+            by default all 2.
+        kernel: side of the convolutions in voxels, odd, one number or one per axis.
+        dropout: probability of dropping a value after each convolution.
+
+    Raises:
+        ValueError: the strides do not fit the widths, or a gate would have no channel.
     """
 
     needs_spread = True  # batch norm of one patch needs more than one voxel
@@ -33,27 +42,14 @@ class AttentionUNet(Wrapped):
         kernel: int | Sequence[int] = 3,
         dropout: float = 0.0,
     ) -> None:
-        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of each level, finest first.
-            strides: step between levels, one number or one per axis.
-            kernel: side of the convolutions in voxels, odd, one number or one per axis.
-            dropout: probability of dropping a value after each convolution.
-
-        Raises:
-            ValueError: the strides do not fit the widths, or a gate would have no channel.
-        """
         super().__init__()
         steps = steps_between(strides, len(widths), net="AttentionUNet")
         if min(widths[:-1]) < 2:
             raise ValueError(
                 f"AttentionUNet: got widths {list(widths)}, wanted at least 2, as a gate has half "
-                "the channels of its level; mend model.widths"
+                "the channels of its level; correct model.widths"
             )
-        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*steps, strict=True))
+        self.stride = total_stride(steps)
         side = kernel if isinstance(kernel, int) else tuple(kernel)
         self.net = MonaiAttentionUnet(
             spatial_dims=3,

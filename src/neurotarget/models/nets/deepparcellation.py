@@ -5,15 +5,13 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
-from neurotarget.types import TripleVox
-
-Feature = Float[Tensor, "B _ _ _ _"]
+from neurotarget.shapes import Feature, Image, Logits
 
 # standard deviation of a normal distribution truncated at two standard deviations
 CUT_STD = 0.87962566
@@ -30,28 +28,19 @@ class DeepParcellation(Backbone):
     Glorot's is not published.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
+
+    Args:
+        widths: channels of each level, finest first; each is half as fine as the one before.
+
+    Raises:
+        ValueError: there are fewer than two widths.
     """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, widths: Sequence[int] = (8, 16, 32, 64)
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background; 1 gives the published net.
-            widths: channels of each level, finest first; each is half as fine as the one before.
-
-        Raises:
-            ValueError: there are fewer than two widths.
-        """
         super().__init__()
-        if len(widths) < 2:
-            raise ValueError(
-                f"DeepParcellation: got {len(widths)} widths, wanted at least two; mend "
-                "conf/model/deepparcellation.yaml"
-            )
-        self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
+        self.stride = total_stride(steps_between(None, len(widths), net="DeepParcellation"))
         steps = [1] + [2] * (len(widths) - 1)
         ends = pairwise([in_channels, *widths])
         self.downs = nn.ModuleList(
@@ -68,13 +57,8 @@ class DeepParcellation(Backbone):
         self.apply(_start)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         skips, feature = [], image
         for down in self.downs:
             feature = down(feature)

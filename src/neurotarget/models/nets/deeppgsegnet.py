@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
-from neurotarget.types import TripleVox
 
 
 class DeepPGSegNet(Backbone):
@@ -22,28 +23,19 @@ class DeepPGSegNet(Backbone):
 
     Source: Choi et al. 2024, doi:10.3389/fendo.2024.1338743; layers as in the authors' later
     deepPGSegNet-pediatric.
+
+    Args:
+        widths: channels of each level, finest first.
+
+    Raises:
+        ValueError: there are fewer than two widths.
     """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, widths: Sequence[int] = (64, 128, 256, 512)
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background; 1 gives the published net.
-            widths: channels of each level, finest first.
-
-        Raises:
-            ValueError: there are fewer than two widths.
-        """
         super().__init__()
-        if len(widths) < 2:
-            raise ValueError(
-                f"DeepPGSegNet: got {len(widths)} widths, wanted at least two; mend "
-                "conf/model/deeppgsegnet.yaml"
-            )
-        self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
+        self.stride = total_stride(steps_between(None, len(widths), net="DeepPGSegNet"))
         coarsest = {widths[-2], max(widths[-2], widths[-1] // 2)}
         self.needs_spread = 8 in coarsest  # groups of a single channel, for tiny widths only
         self.downs = nn.ModuleList(
@@ -59,13 +51,8 @@ class DeepPGSegNet(Backbone):
         self.head = nn.Conv3d(widths[0], num_labels, 1)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         feature, skips = self.downs[0](image), []
         for down in self.downs[1:]:
             skips.append(feature)

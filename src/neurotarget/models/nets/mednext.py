@@ -5,9 +5,8 @@ from typing import NamedTuple
 from monai.networks.nets import MedNeXt as MonaiMedNeXt
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 from neurotarget.types import TripleVox
 
 
@@ -33,6 +32,15 @@ class MedNeXt(Backbone):
     Biases of convolutions before a norm have no effect, as the norm removes them.
 
     Source: Roy et al. 2023, doi:10.1007/978-3-031-43901-8_39.
+
+    Args:
+        size: `S`, `B`, `M` or `L`: number of blocks, and their inner width.
+        kernel: side of the depthwise convolutions in voxels; the paper has 3 and 5.
+        width: channels at full resolution, doubled at each of the four steps.
+        deep_supervision: in training, also score the four coarser grids.
+
+    Raises:
+        ValueError: the size is unknown, or the kernel not odd.
     """
 
     stride: TripleVox = (16, 16, 16)
@@ -49,19 +57,6 @@ class MedNeXt(Backbone):
         width: int = 32,
         deep_supervision: bool = True,
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            size: `S`, `B`, `M` or `L`: number of blocks, and their inner width.
-            kernel: side of the depthwise convolutions in voxels; the paper has 3 and 5.
-            width: channels at full resolution, doubled at each of the four steps.
-            deep_supervision: in training, also score the four coarser grids.
-
-        Raises:
-            ValueError: the size is unknown, or the kernel not odd.
-        """
         super().__init__()
         if size not in SIZES:
             raise ValueError(f"MedNeXt: got size {size!r}, wanted one of {', '.join(SIZES)}")
@@ -85,12 +80,7 @@ class MedNeXt(Backbone):
         )
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all sides are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         scores = self.net(image)
         return list(scores) if isinstance(scores, tuple) else scores

@@ -7,10 +7,9 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels
 from neurotarget.models.planning import plan_stages, widths
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits, times
 from neurotarget.types import Triple, TripleVox
 
 
@@ -21,14 +20,21 @@ class _Planned(Backbone):
 
     def __init__(
         self,
-        *,
         patch_vox: TripleVox,
         spacing_mm: Triple | None,
         max_levels: int | None,
+        *,
+        least_levels: int,
         deep_supervision: bool,
     ) -> None:
         super().__init__()
         self.stages = plan_stages(patch_vox, spacing_mm, max_levels=max_levels)
+        if (levels := len(self.stages.strides)) < least_levels:
+            raise ValueError(
+                f"{type(self).__name__}: got patch {times(patch_vox)} and max_levels {max_levels}, "
+                f"which leave {levels} of the {least_levels} levels that it needs; set a patch of "
+                "16 voxels or more along two axes, or another model"
+            )
         self.stride = self.stages.stride
         # apart from the finest, nnU-Net's loss leaves out bottleneck and coarsest decoder level
         self.num_coarse = max(len(self.stages.strides) - 3, 0) if deep_supervision else 0
@@ -43,6 +49,18 @@ class NNUNet(_Planned):
     decoder level has the kernel of the coarser level, unlike in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+
+    Args:
+        patch_vox: sides of the training patch.
+        spacing_mm: of the voxels; by default alike along all axes.
+        max_levels: no more levels than these, at least 3.
+        base_width: channels of the finest level; each coarser one has twice as many,
+        max_width: up to these.
+        residual: use residual blocks.
+        deep_supervision: in training, also score coarser decoder levels.
+
+    Raises:
+        ValueError: the patch or `max_levels` leave fewer than three levels.
     """
 
     pretrained_with = "MONAI's DynUNet"
@@ -60,35 +78,10 @@ class NNUNet(_Planned):
         residual: bool = False,
         deep_supervision: bool = True,
     ) -> None:
-        """Plan and build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the training patch.
-            spacing_mm: of the voxels; by default alike along all axes.
-            max_levels: no more levels than these, at least 3.
-            base_width: channels of the finest level; each coarser one has twice as many,
-            max_width: up to these.
-            residual: use residual blocks.
-            deep_supervision: in training, also score coarser decoder levels.
-
-        Raises:
-            ValueError: the patch or `max_levels` leave fewer than three levels.
-        """
         super().__init__(
-            patch_vox=patch_vox,
-            spacing_mm=spacing_mm,
-            max_levels=max_levels,
-            deep_supervision=deep_supervision,
+            patch_vox, spacing_mm, max_levels, least_levels=3, deep_supervision=deep_supervision
         )
         kernels, strides = self.stages
-        if len(strides) < 3:
-            raise ValueError(
-                f"NNUNet: got patch {'×'.join(map(str, patch_vox))} and max_levels {max_levels}, "
-                f"which leave {len(strides)} levels, wanted at least 3; say a patch of 16 voxels "
-                "or more along two axes, or another model"
-            )
         self.net = DynUNet(
             spatial_dims=3,
             in_channels=in_channels,
@@ -105,13 +98,8 @@ class NNUNet(_Planned):
         del self.net.skip_layers
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         skips, feature = [], image
         for down in (self.net.input_block, *self.net.downsamples):
             feature = down(feature)
@@ -136,6 +124,18 @@ class ResEncUNet(_Planned):
     residual branches at zero. Depth, strides and kernels follow from the patch.
 
     Source: Isensee et al. 2024, doi:10.1007/978-3-031-72114-4_47.
+
+    Args:
+        patch_vox: sides of the training patch.
+        spacing_mm: of the voxels; by default alike along all axes.
+        max_levels: no more levels than these.
+        base_width: channels of the finest level; each coarser one has twice as many,
+        max_width: up to these.
+        blocks: residual blocks of each level, finest first; the last one is repeated.
+        deep_supervision: in training, also score all decoder levels but the coarsest.
+
+    Raises:
+        ValueError: the package cannot be imported, or there is but one level.
     """
 
     pretrained_with = "nnU-Net's ResEnc"
@@ -153,34 +153,10 @@ class ResEncUNet(_Planned):
         blocks: Sequence[int] = (1, 3, 4, 6, 6, 6),
         deep_supervision: bool = True,
     ) -> None:
-        """Plan and build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the training patch.
-            spacing_mm: of the voxels; by default alike along all axes.
-            max_levels: no more levels than these.
-            base_width: channels of the finest level; each coarser one has twice as many,
-            max_width: up to these.
-            blocks: residual blocks of each level, finest first; the last one is repeated.
-            deep_supervision: in training, also score all decoder levels but the coarsest.
-
-        Raises:
-            ValueError: the package cannot be imported, or there is but one level.
-        """
         super().__init__(
-            patch_vox=patch_vox,
-            spacing_mm=spacing_mm,
-            max_levels=max_levels,
-            deep_supervision=deep_supervision,
+            patch_vox, spacing_mm, max_levels, least_levels=2, deep_supervision=deep_supervision
         )
         kernels, strides = self.stages
-        if len(strides) < 2:
-            raise ValueError(
-                f"ResEncUNet: got patch {'×'.join(map(str, patch_vox))} and max_levels "
-                f"{max_levels}, which leave one level, wanted at least 2; say a larger patch"
-            )
         levels = len(strides)
         self.net = _residual_encoder_unet()(
             input_channels=in_channels,
@@ -203,13 +179,8 @@ class ResEncUNet(_Planned):
         _once(self.net, unused=levels - 2 - self.num_coarse)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         decoder, skips = self.net.decoder, self.net.encoder(image)
         feature, levels = skips.pop(), []
         for lift, stage in zip(decoder.transpconvs, decoder.stages, strict=True):
@@ -232,7 +203,7 @@ def _residual_encoder_unet() -> type[nn.Module]:
             "ResEncUNet: the package dynamic-network-architectures cannot be imported "
             f"({error}); pip install dynamic-network-architectures brings it with timm and "
             "torchvision (of the release that fits torch), and with --no-deps without them, which "
-            "is enough for this network; or say model=nnunet"
+            "is enough for this network; or set model=nnunet"
         ) from None  # the message has the innermost error
     return ResidualEncoderUNet
 

@@ -1,6 +1,5 @@
 """The plain 3D U-Net: two convolutions per level, max pooling, transposed convolutions."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -8,10 +7,10 @@ from monai.networks.blocks import Convolution, UpSample
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels, norm_of, steps_between
+from neurotarget.models.nets.unet import norm_of, steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
-from neurotarget.types import TripleVox
+from neurotarget.shapes import Image, Levels, Logits
 
 
 class PlainUNet(Backbone):
@@ -22,6 +21,18 @@ class PlainUNet(Backbone):
     of one), which adds 2,336 scales.
 
     Source: Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49.
+
+    Args:
+        widths: channels of each level, finest first; a level's first convolution has half.
+        strides: pooling between levels, one number or one per axis; one entry fewer than `widths`,
+            by default all 2.
+        kernel: side of the convolutions in voxels, odd, one number or one per axis.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the strides do not fit the widths, or the norm is unknown.
     """
 
     needs_spread = True  # the norm needs a variance
@@ -38,24 +49,9 @@ class PlainUNet(Backbone):
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of each level, finest first; a level's first convolution has half.
-            strides: pooling between levels, one number or one per axis.
-            kernel: side of the convolutions in voxels, odd, one number or one per axis.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the strides do not fit the widths, or the norm is unknown.
-        """
         super().__init__()
         steps = steps_between(strides, len(widths), net="PlainUNet")
-        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*steps, strict=True))
+        self.stride = total_stride(steps)
         self.deep_supervision = deep_supervision
         halves = [max(width // 2, 1) for width in widths]
         settings = {
@@ -77,13 +73,8 @@ class PlainUNet(Backbone):
         self.top = nn.Conv3d(widths[0], num_labels, 1)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         feature = self.downs[0](image)
         skips = []
         for pool, down in zip(self.pools, self.downs[1:], strict=True):
@@ -93,11 +84,7 @@ class PlainUNet(Backbone):
         for lift, up in zip(self.raises, self.ups, strict=True):  # coarsest first
             feature = up(torch.cat([skips.pop(), lift(feature)], dim=1))
             levels.append(feature)
-        logits = self.top(feature)
-        if not (self.training and len(self.heads)):
-            return logits
-        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
-        return [logits, *reversed(coarse)]
+        return self.with_coarse(self.top(feature), levels, self.heads)
 
 
 def _two(

@@ -7,9 +7,8 @@ from monai.networks.nets import SegResNet as MonaiSegResNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 
 
 class SegResNet(Backbone):
@@ -19,6 +18,17 @@ class SegResNet(Backbone):
     its heads are separate from the net, so that weights fit with and without them.
 
     Source: Myronenko 2019, doi:10.1007/978-3-030-11726-9_28.
+
+    Args:
+        base_width: channels of the finest level; each coarser one has twice as many.
+        blocks_down: residual blocks of each encoder level, finest first.
+        blocks_up: residual blocks of each decoder level, coarsest first; by default 1 each.
+        dropout: probability of dropping a channel after the first convolution.
+        upsample: `nontrainable` (linear, as published), `deconv` or `pixelshuffle`.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the blocks of encoder and decoder do not fit, or upsampling is unknown.
     """
 
     pretrained_with = "MONAI's SegResNet"
@@ -35,27 +45,12 @@ class SegResNet(Backbone):
         upsample: str = "nontrainable",
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            base_width: channels of the finest level; each coarser one has twice as many.
-            blocks_down: residual blocks of each encoder level, finest first.
-            blocks_up: residual blocks of each decoder level, coarsest first; by default 1 each.
-            dropout: probability of dropping a channel after the first convolution.
-            upsample: `nontrainable` (linear, as published), `deconv` or `pixelshuffle`.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the blocks of encoder and decoder do not fit, or upsampling is unknown.
-        """
         super().__init__()
         ups = [1] * (len(blocks_down) - 1) if blocks_up is None else list(blocks_up)
         if len(blocks_down) < 2 or len(ups) != len(blocks_down) - 1:
             raise ValueError(
                 f"SegResNet: got blocks_down {list(blocks_down)} and blocks_up {ups}, wanted at "
-                "least two levels down and one level fewer up; mend model.blocks_up"
+                "least two levels down and one level fewer up; correct model.blocks_up"
             )
         if upsample not in ("nontrainable", "deconv", "pixelshuffle"):
             raise ValueError(
@@ -79,20 +74,11 @@ class SegResNet(Backbone):
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         feature, skips = self.net.encode(image)
         levels, skips = [], skips[:-1]
         for sample, up in zip(self.net.up_samples, self.net.up_layers, strict=True):
             feature = up(sample(feature) + skips.pop())
             levels.append(feature)
-        logits = self.net.conv_final(feature)
-        if not (self.training and len(self.heads)):
-            return logits
-        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
-        return [logits, *reversed(coarse)]
+        return self.with_coarse(self.net.conv_final(feature), levels, self.heads)

@@ -14,6 +14,19 @@ class SwinUNETR(Wrapped):
 
     Source: Hatamizadeh et al. 2022, doi:10.1007/978-3-031-08999-2_22; with `residual`, He et al.
     2023, doi:10.1007/978-3-031-43901-8_40.
+
+    Args:
+        feature_size: channels of the first stage, doubled at each; a multiple of 12.
+        depths: attention layers of each stage, even numbers, as windows alternate.
+        num_heads: attention heads of each stage.
+        window_vox: side of the attention windows, in the voxels of a stage's own grid.
+        norm: of the convolutions, `instance` or `batch`.
+        dropout: probability of dropping a value in the transformer.
+        residual: start each stage with a residual convolution, as in Swin UNETR version 2.
+        checkpointing: save memory by activation checkpointing in the encoder.
+
+    Raises:
+        ValueError: the stages are not four, or the channels no multiple of 12 or of the heads.
     """
 
     stride: TripleVox = (32, 32, 32)
@@ -34,23 +47,6 @@ class SwinUNETR(Wrapped):
         residual: bool = False,
         checkpointing: bool = False,
     ) -> None:
-        """Build the net of four stages.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            feature_size: channels of the first stage, doubled at each; a multiple of 12.
-            depths: attention layers of each stage, even numbers, as windows alternate.
-            num_heads: attention heads of each stage.
-            window_vox: side of the attention windows, in the voxels of a stage's own grid.
-            norm: of the convolutions, `instance` or `batch`.
-            dropout: probability of dropping a value in the transformer.
-            residual: start each stage with a residual convolution, as in Swin UNETR version 2.
-            checkpointing: save memory by activation checkpointing in the encoder.
-
-        Raises:
-            ValueError: the stages are not four, or the channels no multiple of 12 or of the heads.
-        """
         super().__init__()
         _check_stages(feature_size, depths, num_heads)
         self.net = MonaiSwinUNETR(
@@ -72,7 +68,7 @@ def _check_stages(feature_size: int, depths: Sequence[int], num_heads: Sequence[
     if len(depths) != 4 or len(num_heads) != 4:
         raise ValueError(
             f"SwinUNETR: got {len(depths)} depths and {len(num_heads)} numbers of heads, wanted "
-            "four of each, one a stage; mend conf/model/swin_unetr.yaml"
+            "four of each, one a stage; correct conf/model/swin_unetr.yaml"
         )
     widths = [feature_size * 2**stage for stage in range(4)]
     unshared = [f"{w} by {h}" for w, h in zip(widths, num_heads, strict=True) if w % h]
@@ -80,5 +76,5 @@ def _check_stages(feature_size: int, depths: Sequence[int], num_heads: Sequence[
         shares = f", whose heads cannot share {', '.join(unshared)}" if unshared else ""
         raise ValueError(
             f"SwinUNETR: got feature_size {feature_size}{shares}, wanted a multiple of 12 that "
-            "the heads divide; mend conf/model/swin_unetr.yaml"
+            "the heads divide; correct conf/model/swin_unetr.yaml"
         )

@@ -4,16 +4,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
 from monai.networks.nets import UNet as MonaiUNet
-from torch import Tensor, nn
+from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 from neurotarget.types import TripleVox
-
-Levels = list[Float[Tensor, "B L _ _ _"]]  # full grid first, then each coarser decoder level
 
 
 class UNet(Backbone):
@@ -24,6 +22,20 @@ class UNet(Backbone):
     takes five times as long on a CPU at equal widths).
 
     Source: Kerfoot et al. 2019, doi:10.1007/978-3-030-12029-0_40.
+
+    Args:
+        widths: channels of each level, finest first.
+        strides: step between levels, one number or one per axis; one entry fewer than `widths`,
+            by default all 2.
+        kernel: side of the convolutions in voxels, odd, one number or one per axis.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        top_width: channels at full resolution before a last 1×1×1 convolution; by default there
+        is no such convolution, as in MONAI, and the finest level returns the scores.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the strides do not fit the widths, or the norm is unknown.
     """
 
     needs_spread = True  # the norm needs a variance
@@ -41,26 +53,9 @@ class UNet(Backbone):
         top_width: int | None = None,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of each level, finest first.
-            strides: step between levels, one number or one per axis.
-            kernel: side of the convolutions in voxels, odd, one number or one per axis.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            top_width: channels at full resolution before a last 1×1×1 convolution; by default there
-            is no such convolution, as in MONAI, and the finest level returns the scores.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the strides do not fit the widths, or the norm is unknown.
-        """
         super().__init__()
         strides = steps_between(strides, len(widths), net="UNet")
-        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+        self.stride = total_stride(strides)
         self.deep_supervision = deep_supervision
         whole = MonaiUNet(
             spatial_dims=3,
@@ -80,13 +75,8 @@ class UNet(Backbone):
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         skips, feature = [], image
         for down in self.downs:
             feature = down(feature)
@@ -95,11 +85,7 @@ class UNet(Backbone):
         for up in self.ups:  # coarsest first
             feature = up(torch.cat([skips.pop(), feature], dim=1))
             levels.append(feature)
-        logits = self.top(feature)
-        if not (self.training and len(self.heads)):
-            return logits
-        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
-        return [logits, *reversed(coarse)]
+        return self.with_coarse(self.top(feature), levels, self.heads)
 
 
 def steps_between(
@@ -115,13 +101,13 @@ def steps_between(
     if levels < 2 or len(strides) != levels - 1:
         raise ValueError(
             f"{net}: got {levels} widths and {len(strides)} strides, wanted at least two widths "
-            "and one stride fewer; mend model.widths or model.strides"
+            "and one stride fewer; correct model.widths or model.strides"
         )
     steps = tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
     if any(len(step) != 3 or min(step) < 1 for step in steps):
         raise ValueError(
             f"{net}: got strides {strides}, wanted whole numbers of at least 1, one a step or "
-            "three; mend model.strides"
+            "three; correct model.strides"
         )
     return steps
 

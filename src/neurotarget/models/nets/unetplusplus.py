@@ -6,9 +6,9 @@ from monai.networks.nets import BasicUNetPlusPlus
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels, norm_of
+from neurotarget.models.nets.unet import norm_of
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 
 LEVELS = 5
 
@@ -22,6 +22,16 @@ class UNetPlusPlus(Backbone):
     their mean.
 
     Source: Zhou et al. 2018, doi:10.1007/978-3-030-00889-5_1.
+
+    Args:
+        widths: channels of the five levels, finest first, and of the last layer before the
+            scores; the default is MONAI's.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        deep_supervision: in training, also score with the three shallower decoders.
+
+    Raises:
+        ValueError: there are not six widths, or the norm is unknown.
     """
 
     stride = (2 ** (LEVELS - 1),) * 3
@@ -37,25 +47,11 @@ class UNetPlusPlus(Backbone):
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of the five levels, finest first, and of the last layer before the
-                scores; the default is MONAI's.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            deep_supervision: in training, also score with the three shallower decoders.
-
-        Raises:
-            ValueError: there are not six widths, or the norm is unknown.
-        """
         super().__init__()
         if len(widths) != LEVELS + 1:
             raise ValueError(
                 f"UNetPlusPlus: got {len(widths)} widths, wanted {LEVELS} of levels and one of the "
-                "last layer; mend model.widths"
+                "last layer; correct model.widths"
             )
         self.deep_supervision = deep_supervision
         self.net = BasicUNetPlusPlus(
@@ -73,13 +69,8 @@ class UNetPlusPlus(Backbone):
             self.net.final_conv_0_3 = nn.Identity()
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, by four decoders, deepest first.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, by four decoders, deepest first."""
         *shallower, deepest = self.net(image)
         if self.training and self.deep_supervision:
             return [deepest, *reversed(shallower)]

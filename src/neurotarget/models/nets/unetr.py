@@ -7,7 +7,7 @@ from torch import nn
 
 from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image
+from neurotarget.shapes import Image, times
 from neurotarget.types import TripleVox
 
 
@@ -16,9 +16,22 @@ class UNETR(Wrapped):
 
     Each block of 16³ voxels has a learned position embedding, so weights belong to one patch size:
     the net accepts no other sides, neither in training nor for whole volumes; `nearest` and `below`
-    return sides that it can be built for. MONAI's unused `norm_cross_attn` is removed.
+    return sides that it can be built for. The encoder has 12 layers; MONAI's unused
+    `norm_cross_attn` is removed.
 
     Source: Hatamizadeh et al. 2022, doi:10.1109/WACV51458.2022.00181.
+
+    Args:
+        patch_vox: sides of the patches, rounded up to multiples of 16.
+        feature_size: channels of the convolutions at full resolution, doubled at each step.
+        hidden_size: size of the transformer's token of a block of voxels.
+        mlp_dim: width of its two-layer perceptrons.
+        num_heads: attention heads; they share `hidden_size` evenly.
+        norm: of the convolutions, `instance` or `batch`.
+        dropout: probability of dropping a value in the transformer.
+
+    Raises:
+        ValueError: the heads cannot share `hidden_size`.
     """
 
     stride: TripleVox = (16, 16, 16)
@@ -37,27 +50,11 @@ class UNETR(Wrapped):
         norm: str = "instance",
         dropout: float = 0.0,
     ) -> None:
-        """Build the net; the encoder always has 12 layers.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the patches, rounded up to multiples of 16.
-            feature_size: channels of the convolutions at full resolution, doubled at each step.
-            hidden_size: size of the transformer's token of a block of voxels.
-            mlp_dim: width of its two-layer perceptrons.
-            num_heads: attention heads; they share `hidden_size` evenly.
-            norm: of the convolutions, `instance` or `batch`.
-            dropout: probability of dropping a value in the transformer.
-
-        Raises:
-            ValueError: the heads cannot share `hidden_size`.
-        """
         super().__init__()
         if hidden_size % num_heads:
             raise ValueError(
                 f"UNETR: got hidden_size {hidden_size} and num_heads {num_heads}, wanted a "
-                "multiple of the heads; mend conf/model/unetr.yaml"
+                "multiple of the heads; correct conf/model/unetr.yaml"
             )
         self.patch_vox = self.nearest(patch_vox)
         self.net = nets.UNETR(
@@ -83,10 +80,6 @@ class UNETR(Wrapped):
         """
         if (sides := tuple(image.shape[2:])) != self.patch_vox:
             raise ValueError(
-                f"UNETR: got sides {_times(sides)}, wanted those it is built for, the patch's; the "
-                f"nearest are {_times(self.patch_vox)}"
+                f"UNETR: got sides {times(sides)}, wanted those it is built for, the patch's; the "
+                f"nearest are {times(self.patch_vox)}"
             )
-
-
-def _times(sides: Sequence[int]) -> str:
-    return "×".join(map(str, sides))

@@ -24,6 +24,13 @@ class VNet(Backbone):
     number that does.
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79.
+
+    Args:
+        base_width: channels of the finest level; each coarser one has twice as many.
+        dropout: probability of dropping a channel in the two coarsest levels and the skips.
+
+    Raises:
+        ValueError: the width is less than the number of contrasts.
     """
 
     stride = (16, 16, 16)
@@ -32,22 +39,11 @@ class VNet(Backbone):
     def __init__(
         self, in_channels: int, num_labels: int, *, base_width: int = 16, dropout: float = 0.5
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts, at most `base_width`.
-            num_labels: classes including background.
-            base_width: channels of the finest level; each coarser one has twice as many.
-            dropout: probability of dropping a channel in the two coarsest levels and the skips.
-
-        Raises:
-            ValueError: the width is less than the number of contrasts.
-        """
         super().__init__()
         if base_width < in_channels:
             raise ValueError(
                 f"VNet: got base_width {base_width} for {in_channels} contrasts, wanted at least "
-                "as many; mend model.base_width"
+                "as many; correct model.base_width"
             )
         taken = next(n for n in range(in_channels, base_width + 1) if base_width % n == 0)
         fits = taken == in_channels
@@ -55,13 +51,8 @@ class VNet(Backbone):
         self.net = _Scaled(taken, num_labels, base_width=base_width, dropout=dropout)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         return self.net(self.stem(image))
 
 

@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from neurotarget.models.backbone import Backbone, Wrapped
+from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image
+from neurotarget.shapes import Feature, Image
 from neurotarget.types import TripleVox
 
-Feature = Float[Tensor, "B _ _ _ _"]
 LEVELS = 4
 
 
@@ -39,7 +38,7 @@ class WeningerLocator(Wrapped):
         self.net = FourLevels(in_channels, num_labels, width=width, padding=1, narrows=False)
 
 
-class WeningerSegmenter(Backbone):
+class WeningerSegmenter(Wrapped):
     """U-Net without padding that segments the parts of a tumour.
 
     It scores only the inner voxels of a patch, without 44 at each face (36³ of the published 124³),
@@ -58,15 +57,6 @@ class WeningerSegmenter(Backbone):
         super().__init__()
         self.net = FourLevels(in_channels, num_labels, width=width, padding=0, narrows=True)
 
-    def forward(self, image: Image) -> Float[Tensor, "B L _ _ _"]:
-        """Score every voxel that is not within `margin_vox` of a face.
-
-        Raises:
-            ValueError: a side is not 92 plus a multiple of 8.
-        """
-        self.check(image)
-        return self.net(image)
-
     def rule(self) -> str:
         """Text on valid sides."""
         return "sides of 92, 100, 108, … 124, …, as it does not pad and loses 44 at each face"
@@ -84,20 +74,17 @@ class WeningerSegmenter(Backbone):
 
 
 class FourLevels(nn.Module):
-    """Four levels of two convolutions, joined by max pooling and transposed convolutions."""
+    """Four levels of two convolutions, joined by max pooling and transposed convolutions.
+
+    Args:
+        width: channels of the finest level.
+        padding: voxels added at each face before a convolution of 3³; 0 for none.
+        narrows: whether a step up halves the channels, or the block after it.
+    """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, width: int, padding: int, narrows: bool
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes.
-            width: channels of the finest level.
-            padding: voxels added at each face before a convolution of 3³; 0 for none.
-            narrows: whether a step up halves the channels, or the block after it.
-        """
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
         ends = pairwise([in_channels, *widths])

@@ -1,7 +1,7 @@
 """One person in a susceptibility scan: maps of the tissues, and the two dentate nuclei.
 
 A head is the template seen through a smooth warp, as in `neurotarget.phantom.gland.anatomy`; the
-dentates are drawn with finer samples, so that a voxel gets the share of it that they fill.
+dentates are rendered with finer samples, so that a voxel gets the share of it that they fill.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,11 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.phantom.atlas import head_atlas
 from neurotarget.phantom.canvas import ORIGIN_MM
 from neurotarget.phantom.dentate.nuclei import REACH_MM, Dentate, in_dentate
 from neurotarget.phantom.dentate.template import paint
-from neurotarget.phantom.gland.anatomy import SLAB_VOX, Scene, blocks
-from neurotarget.phantom.gland.scanner import Warp
+from neurotarget.phantom.scanner import Warp
+from neurotarget.phantom.scene import Scene, blocks, slabs
 from neurotarget.types import TripleVox
 
 FINE = 3  # samples per voxel side around a dentate
@@ -32,7 +31,7 @@ LEFT, RIGHT = 1, 2  # ids in the label
 
 @dataclass(frozen=True, slots=True)
 class QSMPerson:
-    """A person to draw; pairs are (left, right) dentate; volumes and means are the truth."""
+    """A person to render; pairs are (left, right) dentate; volumes and means are the truth."""
 
     tiv_ml: float
     dentate_mm3: tuple[float, float]
@@ -60,28 +59,28 @@ class Filled(NamedTuple):
     label: Bool[ndarray, "i j k"]
 
 
-def draw_maps(
+def render_maps(
     person: QSMPerson, warp: Warp, shape: TripleVox, affine: Float[ndarray, "4 4"], *,
     dentates: Sequence[Dentate], rng: np.random.Generator,
 ) -> Maps:  # fmt: skip
-    """Draw the tissues of one head on a grid seen through a warp.
+    """Render the tissues of one head on a grid seen through a warp.
 
     Raises:
         ValueError: the grid misses a dentate.
     """
-    maps = looked_up(torch.from_numpy(paint(rng)), warp, shape)
+    maps = _whole_scan(torch.from_numpy(paint(rng)), warp, shape)
     chi = maps[0]
     label = np.zeros(shape, dtype=np.uint8)
     wanted = zip((LEFT, RIGHT), dentates, person.dentate_mm3, person.dentate_ppm, strict=True)
     for number, nucleus, volume_mm3, mean_ppm in wanted:
-        scene = Scene(head_atlas(), warp, shape, affine, np.array(nucleus.centre))
-        filled = fill_dentate(scene, nucleus, volume_mm3, mean_ppm=mean_ppm, rng=rng)
+        scene = Scene(warp, shape, affine, np.array(nucleus.centre))
+        filled = render_dentate(scene, nucleus, volume_mm3, mean_ppm=mean_ppm, rng=rng)
         chi[filled.box] += filled.share * (filled.chi_ppm - chi[filled.box])
         label[filled.box][filled.label] = number
     return Maps(*maps, label)
 
 
-def fill_dentate(
+def render_dentate(
     scene: Scene, nucleus: Dentate, volume_mm3: float, *, mean_ppm: float, rng: np.random.Generator
 ) -> Filled:
     """Scale a nucleus to its volume on the scan's grid, and fill voxels with it.
@@ -92,13 +91,7 @@ def fill_dentate(
     Raises:
         ValueError: the grid misses the nucleus.
     """
-    try:
-        box = scene.box(REACH_MM)
-    except ValueError as reason:
-        raise ValueError(
-            f"draw_maps: the dentate at {scene.centre.round()} mm of MNI152 lies outside the scan; "
-            "widen site.extent_mm"
-        ) from reason
+    box = scene.box(REACH_MM)
     offsets = scene.offsets(box, FINE)
     few = offsets[:, 1::2, 1::2, 1::2]
     sample_mm3 = scene.voxel_mm3 * (2 / FINE) ** 3
@@ -119,18 +112,14 @@ def fill_dentate(
     return Filled(box, share, filled.astype(np.float32), label.reshape(share.shape))
 
 
-def looked_up(
+def _whole_scan(
     channels: Float[torch.Tensor, "C X Y Z"], warp: Warp, shape: TripleVox
 ) -> Float[ndarray, "C I J K"]:
     """Channels of the template at every native voxel; its edge is continued outwards."""
-    found = np.empty((len(channels), *shape), dtype=np.float32)
-    rows = max(SLAB_VOX // (shape[1] * shape[2]), 1)
-    others = [np.arange(side) for side in shape[1:]]
-    for first in range(0, shape[0], rows):
-        span = np.arange(first, min(first + rows, shape[0]))
-        places = warp.at(span, *others)
-        found[:, first : first + rows] = at_places(channels, places)
-    return found
+    values = np.empty((len(channels), *shape), dtype=np.float32)
+    for slab, where_mm in slabs(warp, shape):
+        values[:, slab] = at_places(channels, where_mm)
+    return values
 
 
 def at_places(

@@ -18,7 +18,7 @@ from scipy.interpolate import make_interp_spline
 
 from neurotarget.phantom.dentate.anatomy import Maps, at_places
 from neurotarget.phantom.dentate.template import AIR_PPM, qsm_template
-from neurotarget.phantom.gland.scanner import Warp
+from neurotarget.phantom.scanner import Warp
 from neurotarget.physics.dipole import dipole_field
 from neurotarget.physics.fourier import fast_sides
 from neurotarget.types import Triple, TripleVox

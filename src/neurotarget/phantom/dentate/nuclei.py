@@ -72,7 +72,7 @@ class Dentate:
         return replace(self, size=self.size * factor)
 
 
-def draw_dentates(rng: np.random.Generator) -> tuple[Dentate, Dentate]:
+def sample_dentates(rng: np.random.Generator) -> tuple[Dentate, Dentate]:
     """Draw one person's left and right nucleus: one shape with small differences of the sides."""
     shape = {
         "radii": np.array([9.8, 10.0, 11.5]) * np.exp(rng.normal(0, 0.07, 3)),

@@ -15,10 +15,8 @@ The planted numbers and their sources:
 Head size is as in `neurotarget.phantom.gland.plan` and does not act on the dentates.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -27,15 +25,13 @@ from numpy import ndarray
 from scipy import stats
 
 from neurotarget.phantom.dentate.scanner import GRESite
-from neurotarget.phantom.gland.plan import LIMIT_SD
+from neurotarget.phantom.plan import LIMIT_SD, WIDEN, CohortPlan
 from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater
 from neurotarget.physics.qsm import QSM
 
-DRAWING = 2  # raise it when a change gives other voxels for the same plan
 GROUPS = ("control", "friedreich", "ms")
 TRIES = 30
 FROM_AGE = 40.0  # years, where `chi_ppm` holds
-_WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())
 EXTENT_MM = (172.0, 220.0, 184.0)
 SITES = (
     GRESite(
@@ -102,18 +98,31 @@ SITES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QSMPlan:
+class QSMSubject(NamedTuple):
+    """One planned person; volumes and mean susceptibilities are the truth, left and right."""
+
+    case_id: str
+    age: float
+    sex: str
+    group: str
+    site: str
+    tiv_ml: float
+    dentate_mm3: tuple[float, float]
+    dentate_ppm: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class QSMPlan(CohortPlan):
     """All settings of a cohort; `voxel_scale` multiplies voxel sides.
 
     Volumes are of both dentates, mm³: `control_mm3`, and what the two other groups have more.
     `shares` are the shares of the groups.
     """
 
-    num_cases: int = 60
-    seed: int = 1
+    kind = "QSM"
+    site_class = GRESite
+
     age_range: tuple[float, float] = (16.0, 64.0)
-    share_women: float = 0.5
     shares: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 1.0))
     control_mm3: float = 1600.0
     friedreich_mm3: float = -480.0
@@ -125,44 +134,25 @@ class QSMPlan:
     ppm_per_year: float = 0.0008
     spread_ppm: float = 0.012  # SD between people
     side_ppm: float = 0.004  # SD of each side about its person's mean
-    tiv_ml: Mapping[str, float] = field(default_factory=lambda: {"F": 1410.0, "M": 1600.0})
-    tiv_spread_ml: float = 120.0
-    voxel_scale: float = 1.0
     sites: tuple[GRESite, ...] = SITES
     rater_1: Rater = RATER_1
     rater_2: Rater = RATER_2
 
     def __post_init__(self) -> None:
-        fix = object.__setattr__
-        sites = [site if isinstance(site, GRESite) else GRESite(**site) for site in self.sites]
-        fix(self, "sites", tuple(sites))
-        fix(self, "age_range", tuple(float(age) for age in self.age_range))
-        fix(self, "shares", {key: float(self.shares.get(key, 0)) for key in GROUPS})
-        fix(self, "tiv_ml", {key: float(self.tiv_ml[key]) for key in ("F", "M")})
+        self._set(shares={key: float(self.shares.get(key, 0)) for key in GROUPS})
         for name in ("rater_1", "rater_2"):
-            if isinstance(getattr(self, name), Mapping):
-                fix(self, name, Rater(**getattr(self, name)))
-        wrong = {
-            "num_cases must be at least 1": self.num_cases < 1,
-            "age_range must rise": self.age_range[0] >= self.age_range[1],
-            "share_women must lie in 0 to 1": not 0 <= self.share_women <= 1,
+            if isinstance(rater := getattr(self, name), Mapping):
+                self._set(**{name: Rater(**rater)})
+        super().__post_init__()
+
+    def _faults(self) -> dict[str, bool]:
+        return super()._faults() | {
             "shares must be 0 or more, and not all 0": min(self.shares.values()) < 0
             or not any(self.shares.values()),
             "side_correlation must lie above -1 and up to 1": not -1 < self.side_correlation <= 1,
-            "voxel_scale must be positive": self.voxel_scale <= 0,
-            "needs at least one site": not self.sites,
-            "needs site names that differ": len({site.name for site in sites}) < len(sites),
             "gives the smallest dentates less than 50 mm³": self._smallest_mm3() < 50,
             "gives a susceptibility below 0": self._lowest_ppm() < 0,
         }
-        if problems := [text for text, holds in wrong.items() if holds]:
-            raise ValueError(f"QSM plan: {'; '.join(problems)}; mend the plan (conf/data)")
-
-    @property
-    def key(self) -> str:
-        """Fingerprint of the cohort: equal keys mean equal voxels."""
-        text = json.dumps({"drawing": DRAWING, **asdict(self)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def expected_mm3(self, group: str) -> float:
         """Mean volume of both dentates in a group, mm³."""
@@ -182,55 +172,69 @@ class QSMPlan:
 
     def _smallest_mm3(self) -> float:
         least = min(self.expected_mm3(group) for group in GROUPS)
-        return (least - LIMIT_SD * _WIDEN * (self.spread_mm3 + self.sides_mm3)) / 2
+        return (least - LIMIT_SD * WIDEN * (self.spread_mm3 + self.sides_mm3)) / 2
 
     def _lowest_ppm(self) -> float:
         means = [self.expected_ppm(group, age) for group in GROUPS for age in self.age_range]
-        return min(means) - LIMIT_SD * _WIDEN * (self.spread_ppm + self.side_ppm)
+        return min(means) - LIMIT_SD * WIDEN * (self.spread_ppm + self.side_ppm)
 
+    def subjects(self) -> list[QSMSubject]:
+        """Sample people and their sites.
 
-class QSMSubject(NamedTuple):
-    """One planned person; volumes and mean susceptibilities are the truth, left and right."""
+        In each group and sex, ages are even, sites alternate, and the other differences between
+        people have the planned spread and little correlation with age, so that small cohorts show
+        the planted effects too.
+        """
+        rng = np.random.default_rng([self.seed, 0])
+        people = []
+        for group, members in _proportional(self.num_cases, self.shares).items():
+            sexes = {"F": self.share_women, "M": 1 - self.share_women}
+            for sex, count in _proportional(members, sexes).items():
+                ages = self.even_ages(count, rng)
+                sites = rng.permutation((len(people) + np.arange(count)) % len(self.sites))
+                heads_ml = self.head_sizes_ml(sex, count, rng)
+                uniform = (_apart_from_age(count, rng) + rng.random((count, 5))) / max(count, 1)
+                residuals = WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
+                people += [
+                    self._subject(group, sex, *one)
+                    for one in zip(ages, sites.tolist(), heads_ml, residuals, strict=True)
+                ]
+        return self.shuffled(people, "qsm", rng)
 
-    case_id: str
-    age: float
-    sex: str
-    group: str
-    site: str
-    tiv_ml: float
-    dentate_mm3: tuple[float, float]
-    dentate_ppm: tuple[float, float]
+    def _subject(
+        self, group: str, sex: str, age: float, site: int, tiv_ml: float,
+        residuals: Float[ndarray, "5"],
+    ) -> QSMSubject:  # fmt: skip
+        """A person by the residuals of total, difference, mean, left and right."""
+        years = round(float(age), 1)
+        total, apart, mean, left, right = residuals.tolist()
+        volume_mm3 = self.expected_mm3(group) + self.spread_mm3 * total
+        apart *= self.sides_mm3
+        chi_ppm = self.expected_ppm(group, years) + self.spread_ppm * mean
+        return QSMSubject(
+            case_id="",
+            age=years,
+            sex=sex,
+            group=group,
+            site=self.sites[site].name,
+            tiv_ml=round(float(tiv_ml), 1),
+            dentate_mm3=(round((volume_mm3 - apart) / 2, 1), round((volume_mm3 + apart) / 2, 1)),
+            dentate_ppm=tuple(round(chi_ppm + self.side_ppm * side, 5) for side in (left, right)),
+        )
 
+    def planted(self) -> dict[str, float]:
+        """Values that a study of the truth should recover, by hypothesis.
 
-def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
-    """Draw subjects and their sites.
-
-    In each group and sex, ages are even, sites alternate, and the other differences between people
-    have the planned spread and little correlation with age, so that small cohorts show the planted
-    effects too.
-    """
-    rng = np.random.default_rng([plan.seed, 0])
-    subjects = []
-    for group, people in _dealt(plan.num_cases, plan.shares).items():
-        women = plan.share_women
-        for sex, count in _dealt(people, {"F": women, "M": 1 - women}).items():
-            low, high = plan.age_range
-            ages = low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
-            where = rng.permutation((len(subjects) + np.arange(count)) % len(plan.sites))
-            heads_ml = plan.tiv_ml[sex] + plan.tiv_spread_ml * _cut(rng.standard_normal(count))
-            uniform = (_apart_from_age(count, rng) + rng.random((count, 5))) / max(count, 1)
-            residuals = _WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
-            for age, site, tiv_ml, apart in zip(ages, where, heads_ml, residuals, strict=True):
-                who = QSMSubject(
-                    "", round(float(age), 1), sex, group, plan.sites[site].name,
-                    round(float(tiv_ml), 1), (0.0, 0.0), (0.0, 0.0),
-                )  # fmt: skip
-                subjects.append(_with_dentates(who, plan, apart))
-    digits = len(str(plan.num_cases))
-    return [
-        subjects[place]._replace(case_id=f"qsm{number + 1:0{digits}d}")
-        for number, place in enumerate(rng.permutation(plan.num_cases))
-    ]
+        `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
+        `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control.
+        `susceptibility_age_slope`: ppm per year.
+        """
+        return {
+            "friedreich_volume": float(self.friedreich_mm3),
+            "multiple_sclerosis_volume": float(self.ms_mm3),
+            "friedreich_susceptibility": float(self.friedreich_ppm),
+            "susceptibility_age_slope": float(self.ppm_per_year),
+        }
 
 
 def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N 5"]:
@@ -240,28 +244,7 @@ def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N
     return min(tries, key=lambda ranks: float(np.abs(ranks @ age).max())).T
 
 
-def _cut(residuals: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
-    return np.clip(residuals, -LIMIT_SD, LIMIT_SD)
-
-
-def _with_dentates(
-    subject: QSMSubject, plan: QSMPlan, residuals: Float[ndarray, "5"]
-) -> QSMSubject:
-    """Add dentates to a person, from residuals of total, difference, mean, left and right."""
-    total, apart, mean, left, right = residuals.tolist()
-    volume_mm3 = plan.expected_mm3(subject.group) + plan.spread_mm3 * total
-    apart *= plan.sides_mm3
-    chi_ppm = plan.expected_ppm(subject.group, subject.age) + plan.spread_ppm * mean
-    return subject._replace(
-        dentate_mm3=(round((volume_mm3 - apart) / 2, 1), round((volume_mm3 + apart) / 2, 1)),
-        dentate_ppm=(
-            round(chi_ppm + plan.side_ppm * left, 5),
-            round(chi_ppm + plan.side_ppm * right, 5),
-        ),
-    )
-
-
-def _dealt(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+def _proportional(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     """Whole numbers proportional to `shares` that add up to `count`, by largest remainders."""
     total = sum(shares.values())
     exact = {name: count * share / total for name, share in shares.items()}
@@ -270,18 +253,3 @@ def _dealt(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     for name in left[: count - sum(whole.values())]:
         whole[name] += 1
     return whole
-
-
-def planted(plan: QSMPlan) -> dict[str, float]:
-    """Values that a study of the truth should recover, by hypothesis.
-
-    `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
-    `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control.
-    `susceptibility_age_slope`: ppm per year.
-    """
-    return {
-        "friedreich_volume": float(plan.friedreich_mm3),
-        "multiple_sclerosis_volume": float(plan.ms_mm3),
-        "friedreich_susceptibility": float(plan.friedreich_ppm),
-        "susceptibility_age_slope": float(plan.ppm_per_year),
-    }

@@ -16,12 +16,13 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.phantom.atlas import head_atlas
-from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
+from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, render_maps
 from neurotarget.phantom.dentate.field import field_ppm, own_brain
-from neurotarget.phantom.dentate.nuclei import draw_dentates
-from neurotarget.phantom.gland.scanner import Site, draw_shading, draw_warp, stored_grid
+from neurotarget.phantom.dentate.nuclei import sample_dentates
+from neurotarget.phantom.scanner import Site, sample_shading, sample_warp, stored_grid
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
+from neurotarget.pieces import largest_piece
 from neurotarget.types import Triple
 
 MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point where heads are placed
@@ -87,9 +88,9 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
     spacing_mm = tuple(float(side) for side in np.linalg.norm(affine[:3, :3], axis=0))
     b0 = tuple(float(part) for part in affine[2, :3] / spacing_mm)
     scale = (person.tiv_ml / head_atlas().intracranial_ml) ** (1 / 3)
-    dentates = draw_dentates(rng)
-    warp = draw_warp(shape, affine, scale, rng)
-    maps = draw_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
+    dentates = sample_dentates(rng)
+    warp = sample_warp(shape, affine, scale, rng)
+    maps = render_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
     total = field_ppm(maps, warp, spacing_mm, b0)
     magnitude, phase = _echoes(maps, total, site, rng)
     mask = _mask(maps, magnitude[0], site, spacing_mm)
@@ -128,10 +129,10 @@ def _echoes(
     hz = total_ppm * np.float32(GAMMA_HZ_PER_T * site.field_t * 1e-6)
     r2star = maps.r2star_hz * np.float32((site.field_t / 3) ** FIELD_POWER)
     r2star += np.abs(maps.chi_ppm) * np.float32(R2PRIME_HZ_PER_PPM * site.field_t / 3)
-    bright = maps.brightness * np.exp(draw_shading(shape, site.shading, rng)) * site.white
-    offset = draw_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
+    bright = maps.brightness * np.exp(sample_shading(shape, site.shading, rng)) * site.white
+    offset = sample_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
     spread = np.float32(site.noise * site.white)
-    slopes = _slopes(hz)
+    slopes = [np.gradient(hz, axis=axis) for axis in range(3)]  # Hz across a voxel
     magnitude, phase = np.empty((2, len(site.te_s), *shape), dtype=np.float32)
     for echo, te in enumerate(site.te_s):
         signal = bright * np.exp(-np.float32(te) * r2star)
@@ -145,11 +146,6 @@ def _echoes(
     return magnitude, phase
 
 
-def _slopes(hz: Float[ndarray, "I J K"]) -> list[Float[ndarray, "I J K"]]:
-    """Difference of frequency across a voxel along each axis, Hz."""
-    return [np.gradient(hz, axis=axis) for axis in range(3)]
-
-
 def _mask(
     maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
 ) -> Bool[ndarray, "I J K"]:
@@ -158,6 +154,4 @@ def _mask(
     It contains no bone or air: exactly the sources outside the mask are background.
     """
     lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
-    parts, count = ndimage.label(own_brain(maps, spacing_mm) & lit)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    return ndimage.binary_fill_holes(parts == 1 + int(np.argmax(sizes)))
+    return ndimage.binary_fill_holes(largest_piece(own_brain(maps, spacing_mm) & lit))

@@ -90,8 +90,8 @@ def qsm_template() -> Template:
 def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
-    The dentate is left out, as it is drawn finer. Susceptibility is of brain and veins relative to
-    soft tissue; bulk is that of air, bone and soft tissue relative to air.
+    The dentate is left out, as it is rendered finer. Susceptibility is of brain and veins relative
+    to soft tissue; bulk is that of air, bone and soft tissue relative to air.
     """
     template = qsm_template()
     atlas = template.atlas
@@ -105,8 +105,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
         name: value * float(np.exp(rng.normal(0, SPREAD)))
         for name, value in (IRON_PPM | {"vein": CHI_PPM["vein"]}).items()
     }
-    iron = codes[Tissue.GREY]
-    blood = codes[Tissue.VEIN]
+    iron, blood = codes[[Tissue.GREY, Tissue.VEIN]].tolist()
     for part in template.parts:
         signal = blood if part.name == "vein" else iron
         _mix(channels, part, (varied[part.name], *signal))

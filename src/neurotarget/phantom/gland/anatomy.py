@@ -1,11 +1,10 @@
 """One synthetic T1-weighted head and the label of its pituitary gland.
 
 A head is the tissue template seen through a smooth warp (pose, head size, individual shape);
-around the sella it is drawn again with finer samples. The scanner's shading and noise are added
+around the sella it is rendered again with finer samples. The scanner's shading and noise are added
 last. Nothing is resampled twice: each native voxel is looked up in the template.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,21 +13,14 @@ from jaxtyping import Float, Int16, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.phantom.atlas import Atlas, head_atlas
+from neurotarget.phantom.atlas import head_atlas
 from neurotarget.phantom.canvas import ORIGIN_MM
 from neurotarget.phantom.gland import sella as phantom_sella
-from neurotarget.phantom.gland.scanner import (
-    Site,
-    Warp,
-    draw_brightness,
-    draw_warp,
-    scanned,
-    stored_grid,
-)
+from neurotarget.phantom.gland.scanner import sample_brightness, scanned
 from neurotarget.phantom.gland.sella import Sella
-from neurotarget.types import TripleVox
+from neurotarget.phantom.scanner import Site, sample_warp, stored_grid
+from neurotarget.phantom.scene import Scene, blocks, slabs
 
-SLAB_VOX = 600_000  # voxels drawn at a time, so that they fit into the processor's cache
 FINE = 2  # samples per voxel side around the sella
 EXACT = 3  # samples per voxel side for the gland's own volume
 TEXTURE = 0.08  # SD of the brightness within the tissues around the sella
@@ -37,7 +29,7 @@ WANDER_MM = (0.7, 1.0, 0.7)  # SD of the gland's position between people, templa
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person to draw; `gland_mm3` is the true volume of the gland."""
+    """A person to render; `gland_mm3` is the true volume of the gland."""
 
     age: float
     sex: str
@@ -54,46 +46,8 @@ class Head(NamedTuple):
     affine: Float[ndarray, "4 4"]
 
 
-class Scene(NamedTuple):
-    """Position of a head in its scan."""
-
-    atlas: Atlas
-    warp: Warp
-    shape: TripleVox
-    affine: Float[ndarray, "4 4"]
-    centre: Float[ndarray, "3"]  # of the gland, template mm
-
-    @property
-    def voxel_mm3(self) -> float:
-        """Volume of a stored voxel."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])))
-
-    def box(self, reach_mm: float) -> tuple[slice, slice, slice]:
-        """Voxels that contain a cube of template space around the gland, with a margin."""
-        lattice = [np.linspace(0, side - 1, 48) for side in self.shape]
-        far = np.abs(self._offsets(lattice)).max(axis=0)
-        if far.min() > reach_mm:
-            raise ValueError("draw_head: the gland lies outside the scan; widen site.extent_mm")
-        spans = []
-        for axis, places in enumerate(lattice):
-            hit = np.flatnonzero((far < reach_mm).any(axis=tuple({0, 1, 2} - {axis})))
-            low, high = max(hit[0] - 1, 0), min(hit[-1] + 1, len(places) - 1)
-            spans.append(slice(int(places[low]), int(np.ceil(places[high])) + 1))
-        return tuple(spans)
-
-    def offsets(self, box: Sequence[slice], samples: int) -> Float[ndarray, "3 i j k"]:
-        """Offset from the gland in template mm, at `samples` per voxel side."""
-        inner = (np.arange(samples) + 0.5) / samples - 0.5
-        spans = [np.arange(part.start, part.stop) for part in box]
-        return self._offsets([(span[:, None] + inner).ravel() for span in spans])
-
-    def _offsets(self, places_vox: list[ndarray]) -> Float[ndarray, "3 i j k"]:
-        centre = self.centre.astype(np.float32)
-        return self.warp.at(*places_vox) - centre[:, None, None, None]
-
-
-def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
-    """Draw one scan; the same person, site and scale give the same voxels.
+def render_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
+    """Render one scan; the same person, site and scale give the same voxels.
 
     `voxel_scale` multiplies the site's voxel sides. The label is the whole gland, anterior and
     posterior lobe without the stalk: the voxels with the largest shares, as many as give
@@ -106,14 +60,14 @@ def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
     atlas = head_atlas()
     shape, affine = stored_grid(site, voxel_scale, rng)
     scale = (person.tiv_ml / atlas.intracranial_ml) ** (1 / 3)
-    warp = draw_warp(shape, affine, scale, rng)
-    sella = phantom_sella.draw_sella(
+    warp = sample_warp(shape, affine, scale, rng)
+    sella = phantom_sella.sample_sella(
         rng, age=person.age, sex=person.sex, volume_mm3=person.gland_mm3, scale=scale
     )
     centre = np.array(phantom_sella.CENTRE_MM) + rng.normal(0, WANDER_MM)
-    scene = Scene(atlas, warp, shape, affine, centre)
+    scene = Scene(warp, shape, affine, centre)
     sella, label = fit_gland(scene, sella, person.gland_mm3)
-    brightness = draw_brightness(site, rng)
+    brightness = sample_brightness(site, rng)
     template = atlas.intensity(brightness)
     image = _coarse(scene, template)
     _paint_sella(scene, sella, image, template=template, brightness=brightness, rng=rng)
@@ -123,7 +77,7 @@ def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
 def fit_gland(
     scene: Scene, sella: Sella, volume_mm3: float
 ) -> tuple[Sella, UInt8[ndarray, "I J K"]]:
-    """Fit the gland's height to its native volume, and draw its label."""
+    """Fit the gland's height to its native volume, and render its label."""
     box = scene.box(0.5 * max(sella.width, sella.length) + 3.0)
     offsets = scene.offsets(box, EXACT)
     axes = phantom_sella.turned(sella, offsets)
@@ -141,14 +95,11 @@ def fit_gland(
     return sella, label
 
 
-def _coarse(scene: Scene, template: Float[ndarray, "I J K"]) -> Float[ndarray, "..."]:
+def _coarse(scene: Scene, template: Float[ndarray, "X Y Z"]) -> Float[ndarray, "I J K"]:
     """The template's brightness at every native voxel."""
     image = np.empty(scene.shape, dtype=np.float32)
-    rows = max(SLAB_VOX // (scene.shape[1] * scene.shape[2]), 1)
-    others = [np.arange(side) for side in scene.shape[1:]]
-    for first in range(0, scene.shape[0], rows):
-        span = np.arange(first, min(first + rows, scene.shape[0]))
-        image[first : first + rows] = _look_up(template, scene.warp.at(span, *others))
+    for slab, where_mm in slabs(scene.warp, scene.shape):
+        image[slab] = _look_up(template, where_mm)
     return image
 
 
@@ -163,11 +114,11 @@ def _paint_sella(
     sella: Sella,
     image: Float[ndarray, "I J K"],
     *,
-    template: Float[ndarray, "I J K"],
+    template: Float[ndarray, "X Y Z"],
     brightness: Float[ndarray, " T"],
     rng: np.random.Generator,
 ) -> None:
-    """Draw the box around the gland again with finer samples and texture, in place."""
+    """Render the box around the gland again with finer samples and texture, in place."""
     box = scene.box(phantom_sella.REACH_MM * 1.1)
     offsets = scene.offsets(box, FINE)
     axes = phantom_sella.turned(sella, offsets)
@@ -175,7 +126,7 @@ def _paint_sella(
     here = weight > 0
     where = offsets[:, here] + scene.centre.astype(np.float32)[:, None]
     fine = _look_up(template, where)
-    brain = _look_up(scene.atlas.brain_map(), where)
+    brain = _look_up(head_atlas().brain_map(), where)
     points = tuple(axis[here] for axis in axes)
     phantom_sella.paint_sella(fine, points, brain, sella=sella, brightness=brightness)
     painted = np.zeros(weight.shape, dtype=np.float32)
@@ -184,9 +135,3 @@ def _paint_sella(
     grain = ndimage.gaussian_filter(rng.standard_normal(weight.shape, dtype=np.float32), 0.9)
     painted *= 1 + TEXTURE * grain / grain.std()
     image[box] += painted - weight * image[box]
-
-
-def blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
-    """Means of cubes of `side` samples."""
-    i, j, k = (length // side for length in fine.shape)
-    return fine.reshape(i, side, j, side, k, side).mean(axis=(1, 3, 5))

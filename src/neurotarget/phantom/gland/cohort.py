@@ -1,30 +1,33 @@
-"""The built-in cohort on disk: synthetic heads whose glands have planted effects of sex and age.
+"""The built-in cohort of synthetic heads whose glands have planted effects of sex and age.
 
 It replaces a real cohort in trials of the software: the planted effects are known, so it can be
 checked that a study recovers them (`neurotarget.phantom.gland.plan`). It says nothing about people.
 """
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 from neurotarget.phantom.atlas import head_atlas
-from neurotarget.phantom.cohort_files import Drawing, Scans, nifti
-from neurotarget.phantom.gland.anatomy import Person, draw_head
-from neurotarget.phantom.gland.plan import Plan, draw_subjects, planted
+from neurotarget.phantom.cohort import GeneratedCohort, Scans, nifti
+from neurotarget.phantom.gland.anatomy import Person, render_head
+from neurotarget.phantom.gland.plan import Plan
 
 
-def _case(plan: Plan, number: int) -> Scans:
-    subject = draw_subjects(plan)[number]
-    site = next(site for site in plan.sites if site.name == subject.site)
-    seed = (plan.seed, 1, number)
-    person = Person(subject.age, subject.sex, subject.tiv_ml, subject.planted_mm3, seed)
-    head = draw_head(person, site, voxel_scale=plan.voxel_scale)
-    return {"images": nifti(head.image, head.affine), "labels": nifti(head.label, head.affine)}
+@dataclass(frozen=True)
+class Cohort(GeneratedCohort):
+    """Synthetic T1-weighted heads with the masks of their glands."""
 
+    columns: ClassVar = {"t1": "images", "label": "labels"}
+    covariates = ("age", "sex", "site", "tiv_ml")
+    bar_text = "generating the built-in cohort"
+    warm = staticmethod(head_atlas)
 
-PHANTOM = Drawing(
-    people=draw_subjects,
-    draw=_case,
-    planted=planted,
-    columns={"t1": "images", "label": "labels"},
-    covariates=("age", "sex", "site", "tiv_ml"),
-    warm=head_atlas,
-    bar_text="drawing the built-in cohort",
-)
+    plan: Plan = field(default_factory=Plan)
+
+    def render(self, number: int) -> Scans:
+        """Scan and mask of one subject."""
+        subject = self.plan.subjects()[number]
+        seed = (self.plan.seed, 1, number)
+        person = Person(subject.age, subject.sex, subject.tiv_ml, subject.planted_mm3, seed)
+        head = render_head(person, self.plan.site_of(subject), voxel_scale=self.plan.voxel_scale)
+        return {"images": nifti(head.image, head.affine), "labels": nifti(head.label, head.affine)}

@@ -23,7 +23,7 @@ from neurotarget.phantom.canvas import Tissue, mirror, rod_mm
 from neurotarget.types import Triple
 
 CENTRE_MM = (0.5, 2.8, -31.8)  # of the gland in MNI152: 33 manual masks of HCP subjects
-REACH_MM = 27.0  # half the side of the box that is drawn
+REACH_MM = 27.0  # half the side of the box that is rendered
 FADE_MM = 6.0  # transition from the box to the coarse head
 SOFT_MM = 0.7  # width of an edge
 CLIVUS_SLOPE = 2.6  # mm down per mm back
@@ -55,7 +55,7 @@ class Sella:
         return replace(self, height=height)
 
 
-def draw_sella(
+def sample_sella(
     rng: np.random.Generator, *, age: float, sex: str, volume_mm3: float, scale: float
 ) -> Sella:
     """Draw one person's sella; `scale` is native over template length.
@@ -111,7 +111,7 @@ def in_gland(sella: Sella, axes: Axes) -> Bool[ndarray, "..."]:
 
 
 def near(axes: Axes) -> Float[ndarray, "..."]:
-    """Weight of the fine drawing: 1 around the gland, 0 beyond `REACH_MM`."""
+    """Weight of the fine rendering: 1 around the gland, 0 beyond `REACH_MM`."""
     x, y, z = axes
     edge = REACH_MM - np.maximum(np.maximum(np.abs(x), np.abs(y)), np.abs(z))
     return np.clip(edge / FADE_MM, 0, 1)

@@ -21,23 +21,24 @@
     return root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches;
   }
 
-  function tellTheme() {
+  function showTheme() {
     themeButton.setAttribute("aria-pressed", String(isDark()));
   }
 
   themeButton.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    tellTheme();
+    showTheme();
   });
-  prefersDark.addEventListener("change", tellTheme);
-  tellTheme();
+  prefersDark.addEventListener("change", showTheme);
+  showTheme();
 
   // -- numbers -----------------------------------------------------------------------------------
   const isKnown = (value) => typeof value === "number";
 
   function digitsFor(values) {
     const largest = Math.max(0, ...values.filter(isKnown).map(Math.abs));
-    return largest >= 100 ? 0 : largest >= 10 ? 1 : largest >= 1 ? 2 : 3;
+    if (largest > 0 && largest < 0.01) return 1 - Math.floor(Math.log10(largest));
+    return largest === 0 || largest >= 100 ? 0 : largest >= 10 ? 1 : largest >= 1 ? 2 : 3;
   }
 
   function number(value, digits) {
@@ -83,8 +84,8 @@
     build() {
       if (this.isBuilt) return;
       this.isBuilt = true;
-      const place = this.details.dataset.sheet;
-      Object.assign(this, JSON.parse(document.getElementById(`sheet-${place}`).textContent));
+      const place = this.details.dataset.table;
+      Object.assign(this, JSON.parse(document.getElementById(`table-${place}`).textContent));
       this.chosen = { ...this.preset };
       this.sorted = { key: null, up: true };
       this.page = 0;
@@ -99,7 +100,7 @@
 
     value(key, row) {
       const column = this.data[key];
-      return Array.isArray(column) ? column[row] : column.words[column.codes[row]];
+      return Array.isArray(column) ? column[row] : column.levels[column.codes[row]];
     }
 
     isWhole({ key, low }) {
@@ -114,8 +115,8 @@
         const column = this.columns.find((one) => one.key === key);
         const heading = column ? column.heading : key;
         select.append(new Option(`${heading}: all`, ""));
-        for (const word of this.data[key].words) {
-          select.append(new Option(`${heading}: ${this.word(key, word) || DASH}`, `=${word}`));
+        for (const level of this.data[key].levels) {
+          select.append(new Option(`${heading}: ${this.displayed(key, level) || DASH}`, `=${level}`));
         }
         if (key in this.chosen) select.value = `=${this.chosen[key]}`;
         select.setAttribute("aria-label", `Show only: ${heading}`);
@@ -139,7 +140,7 @@
         });
         tools.append(this.search);
       }
-      this.count = element("span", "", "told");
+      this.count = element("span", "", "shown-rows");
       this.count.setAttribute("role", "status");
       const save = element("button", "Download TSV", "quiet");
       save.type = "button";
@@ -193,21 +194,21 @@
     rows() {
       const chosen = Object.entries(this.chosen);
       return this.order.filter((row) => {
-        if (chosen.some(([key, word]) => this.value(key, row) !== word)) return false;
+        if (chosen.some(([key, level]) => this.value(key, row) !== level)) return false;
         if (!this.text) return true;
         return this.columns.some((column) => this.cell(column, row).toLowerCase().includes(this.text));
       });
     }
 
-    word(key, text) {
-      if (key === "unit") return text.replaceAll("mm3", "mm³");
-      return Object.hasOwn(report.page.words, text) ? report.page.words[text] : text;
+    displayed(key, text) {
+      if (key === "unit") return text.replaceAll("mm3", "mm³").replaceAll("/", " per ");
+      return Object.hasOwn(report.page.values, text) ? report.page.values[text] : text;
     }
 
     cell(column, row) {
       const value = this.value(column.key, row);
       if (column.kind === "case") return String(value);
-      if (column.kind === "text") return this.word(column.key, String(value));
+      if (column.kind === "text") return this.displayed(column.key, String(value));
       const ends = column.low ? [column.low, column.high].map((key) => this.value(key, row)) : [];
       return readable(column, value, ...ends);
     }
@@ -287,7 +288,7 @@
     /* Open the table at a case; false where it does not hold it. */
     reveal(id) {
       this.build();
-      if (!this.data.case_id || !this.data.case_id.words.includes(id)) return false;
+      if (!this.data.case_id || !this.data.case_id.levels.includes(id)) return false;
       this.chosen = {};
       for (const select of this.details.querySelectorAll("select")) select.value = "";
       this.text = "";
@@ -302,7 +303,7 @@
     }
   }
 
-  const tables = [...document.querySelectorAll("details[data-sheet]")].map((one) => new Table(one));
+  const tables = [...document.querySelectorAll("details[data-table]")].map((one) => new Table(one));
   for (const table of tables) if (table.details.open) table.build();
 
   document.getElementById("open-tables")?.addEventListener("click", (event) => {

@@ -277,7 +277,7 @@ void main() {
     try {
       starting ||= start();
       await starting;
-      await new Promise((done) => setTimeout(done, 0)); // lets the words appear first
+      await new Promise((done) => setTimeout(done, 0)); // lets the text appear first
       const found = await prepare(current);
       const drawn = await images(found);
       if (ticket !== wanted || !dialog.open) return; // asked for no longer

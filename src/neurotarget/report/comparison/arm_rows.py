@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import INK, MUTED, SERIES, SMALL_PT, TEXT_PT
+from neurotarget.report.drawing.figure import INK, SERIES, TEXT_PT
 from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import Mark
+from neurotarget.report.drawing.row_figure import LINE_INCH, NUMBER_INCH, Point, Row, Text
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
@@ -26,8 +28,6 @@ MEAN = "mean"  # value of the column `label` for the mean over labels
 WIDTH = 8.05  # inches; width of figures of rows
 MOST_NAME_INCH = 2.2
 MOST_LINES = 3
-LINE_INCH = 0.14  # line height of names
-NUMBER_INCH = 0.3  # width of an arm's number with the gap after it
 
 
 class Arm(NamedTuple):
@@ -85,7 +85,7 @@ def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]
 def left_inch(arms: Sequence[Arm]) -> float:
     """Return the width that names and numbers of arms need at the left, in inches."""
     lines = [line for arm in arms for line in name_lines(arm.name)]
-    return wide_inch(lines, TEXT_PT) + NUMBER_INCH + 0.3
+    return wide_inch(lines, TEXT_PT) + NUMBER_INCH + 0.32
 
 
 def least_inch(arms: Sequence[Arm], least: float) -> float:
@@ -94,46 +94,23 @@ def least_inch(arms: Sequence[Arm], least: float) -> float:
     return max(least, lines * LINE_INCH + 0.06)
 
 
-def name_arm(axes: Axes, place: float, arm: Arm, *, left: float) -> None:
-    """Write number and name of an arm left of its row, left-aligned."""
-    _write_left(axes, place, [str(arm.number)], at=-(left - 0.1), colour=MUTED)
-    _write_left(axes, place, name_lines(arm.name), at=-(left - 0.1 - NUMBER_INCH), colour=INK)
+def arm_row(
+    arm: Arm, points: Sequence[Point] = (), texts: Sequence[Text] = (), height: float = 1.0
+) -> Row:
+    """Return the row of an arm, with its number and its name."""
+    return Row(name_lines(arm.name), points, texts, height, str(arm.number))
 
 
-def name_row(axes: Axes, place: float, name: str, *, left: float) -> None:
-    """Write a name without a number in the column of names."""
-    _write_left(axes, place, [fitted(name, left - 0.3, TEXT_PT)], at=-(left - 0.1), colour=INK)
-
-
-def write_column(
-    axes: Axes, place: float, text: str, *, at: float, width: float, **style: object
-) -> None:
-    """Write small text right of the axes, in a column `at` inches from them."""
-    axes.annotate(
-        fitted(text, width, SMALL_PT, bold=style.get("fontweight") == "bold"),
-        (1, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(72 * at, 0),
-        textcoords="offset points",
-        fontsize=SMALL_PT,
-        va="center_baseline",
-        annotation_clip=False,
-        **style,
-    )
-
-
-def head_column(axes: Axes, text: str, *, at: float) -> None:
-    """Write the heading of a text column right of the axes."""
-    axes.annotate(
-        text,
-        (1, 1),
-        xycoords="axes fraction",
-        xytext=(72 * at, 5),
-        textcoords="offset points",
-        fontsize=SMALL_PT,
-        color=MUTED,
-        va="bottom",
-        annotation_clip=False,
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Draw a legend in one line at the top of a figure."""
+    height = figure.get_size_inches()[1]
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.005, 1 - 0.05 / height),
+        ncols=len(handles),
+        columnspacing=1.4,
+        borderaxespad=0,
     )
 
 
@@ -146,19 +123,3 @@ def number_of(row: Mapping, key: str) -> float:
 def known(table: pd.DataFrame, key: str) -> bool:
     """Return whether any row has a value in this column."""
     return key in table and bool(np.isfinite(table[key].astype(float)).any())
-
-
-def _write_left(axes: Axes, place: float, lines: Sequence[str], *, at: float, colour: str) -> None:
-    for number, line in enumerate(lines):
-        up = ((len(lines) - 1) / 2 - number) * LINE_INCH
-        axes.annotate(
-            line,
-            (0, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(72 * at, 72 * up),
-            textcoords="offset points",
-            fontsize=TEXT_PT,
-            color=colour,
-            va="center_baseline",
-            annotation_clip=False,
-        )

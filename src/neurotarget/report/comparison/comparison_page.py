@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import Arm, arms_of, known, number_of
-from neurotarget.report.comparison.comparison_sheets import DEFINITIONS, WORDS, tables_about
 from neurotarget.report.comparison.differences_section import difference_sections
 from neurotarget.report.comparison.forest_figure import best_net, to_best
 from neurotarget.report.comparison.parts_of_arms import parts_sections
@@ -19,16 +19,28 @@ from neurotarget.report.pages.plain_page import (
     PageFigure,
     Section,
     render_page,
-    write_plain,
 )
-from neurotarget.report.text.amounts import amount, chance, duration, energy, memory, operations
-from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.claims import target_noun
+from neurotarget.report.text.definitions import Definition, known_definitions
+from neurotarget.report.text.headed_tables import TableSpec, table_specs, value_texts
 from neurotarget.report.text.learning_banner import arms_banner
-from neurotarget.report.text.sentences import DASH, counted, estimate, rows_of, shown, title_of
+from neurotarget.report.text.numbers import (
+    amount,
+    chance,
+    counted,
+    duration,
+    energy,
+    estimate,
+    memory,
+    operations,
+)
+from neurotarget.report.text.sentences import as_sentence, rows_of, title_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import NOT_APART
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
+from neurotarget.types import FAILED
 
 FIGURES_LEAD = "Click a point of a case to find its row in the tables."
 REFERENCE = "reference"
@@ -39,7 +51,7 @@ COLUMNS = (
     Heading("Dice [95 %]"),
     Heading("SD of seeds"),
     Heading("Chance to be best"),
-    Heading("Told apart", "text"),
+    Heading("Different", "text"),
     Heading("ICC of volumes"),
     Heading("Failed cases"),
 )
@@ -58,39 +70,35 @@ CHEAP = (("train_s", "trained"), ("predict_s_per_case", "predicts a case"))
 EQUALLY_LONG = 1.05  # largest ratio of training times that count as equal
 
 
-def write_compare_page(
-    path: Path, comparison: Comparison, figures: Sequence[PageFigure], *, title: str
-) -> None:
-    """Write `compare.html` as one self-contained file, atomically.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_plain(path, *_page(comparison, figures, title), target=comparison.target.name)
-
-
 def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title: str) -> str:
-    """Return the HTML of the page."""
-    return render_page(*_page(comparison, figures, title), target=comparison.target.name)
-
-
-def _page(
-    comparison: Comparison, figures: Sequence[PageFigure], title: str
-) -> tuple[Head, Body, list[Section]]:
+    """Return the page of a comparison."""
     texts = question(comparison), _design(comparison), comparison.sentence
-    head = Head(title, "Comparison", *texts, arms_banner(comparison))
+    failed = Definition("Failed mask", as_sentence(FAILED), needs=("arms", "n_failed"))
     body = Body(
         figures,
         comparison.tables,
         comparison.notes,
         comparison.facts,
-        about=tables_about(comparison.target.label_names),
-        known=DEFINITIONS,
-        words=WORDS,
+        specs=_specs(comparison),
+        known=(*known_definitions("comparison"), failed),
+        values={**value_texts(), "volume_error_abs_mm3": "volume error, mm³"},
         figures_lead=FIGURES_LEAD,
     )
-    sections = (_arms, difference_sections, _costs, parts_sections, _conclusions)
-    return head, body, [section for made in sections for section in made(comparison)]
+    makers = (_arms, difference_sections, _costs, parts_sections, _conclusions)
+    sections = [section for make in makers for section in make(comparison)]
+    head = Head(title, "Comparison", *texts, arms_banner(comparison))
+    return render_page(head, body, sections, target=comparison.target.name)
+
+
+def _specs(comparison: Comparison) -> dict[str, TableSpec]:
+    """Formats of the tables; the columns of the table of arms contain names of labels."""
+    specs = table_specs("comparison")
+    by_label = {}
+    for label in comparison.target.label_names:
+        by_label |= {f"{label}_dice": f"Dice, {label}", f"{label}_icc_a1": f"ICC(A,1), {label}"}
+    arms = specs["arms"]
+    headings, kinds = {**by_label, **arms.headings}, dict.fromkeys(by_label, "number")
+    return {**specs, "arms": replace(arms, headings=headings, kinds={**kinds, **arms.kinds})}
 
 
 def question(comparison: Comparison) -> str:
@@ -131,14 +139,10 @@ def _arms(comparison: Comparison) -> list[Section]:
         _row(arm, row, _apart(arm, best, apart), icc)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
-    lead = (
-        "Best first. Dice is the mean over labels, seeds and cases; its 95 % interval says what "
-        "other cases would change, the SD of seeds what another training would. Told apart is "
-        "meant from the best net."
-    )
+    lead = page_text("arms.lead")
     if not known(table, "p_best") and len(arms) > 1:
-        lead += f" {FEW_TRAININGS[:1].upper()}{FEW_TRAININGS[1:]}."
-    return [Section("arms", "Arms", lead, Grid("Arms, best first", COLUMNS, rows))]
+        lead += f" {as_sentence(FEW_TRAININGS)}"
+    return [Section("arms", "Arms", lead, [Grid("Arms, best first", COLUMNS, rows)])]
 
 
 def _costs(comparison: Comparison) -> list[Section]:
@@ -152,9 +156,9 @@ def _costs(comparison: Comparison) -> list[Section]:
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
-    lead = "Means over runs, on the hardware that is named at the end of the page."
+    lead = page_text("arms.costs")
     grid = Grid("What the arms cost", columns, rows)
-    return [Section("costs", "Cost", lead, grid, after=_cheapest(comparison))]
+    return [Section("costs", "Cost", lead, [grid], _cheapest(comparison))]
 
 
 def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
@@ -165,15 +169,11 @@ def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
     return [
         _place(arm),
         name,
-        estimate(
-            {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]},
-            "value",
-            digits=3,
-        ),
-        shown(number_of(row, "seed_sd"), 4),
+        estimate(row, "dice", stem="dice", digits=3),
+        number(number_of(row, "seed_sd"), 4),
         chance(number_of(row, "p_best")),
         apart,
-        shown(number_of(row, icc), 3) if icc else DASH,
+        number(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
 
@@ -189,7 +189,7 @@ def _apart(arm: Arm, best: Arm | None, apart: Mapping[str, str]) -> str:
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
-    """Sentence on the cheapest net among those not told apart from the best.
+    """Sentence on the cheapest net among those that do not differ significantly from the best.
 
     Cheapest in training, or in prediction if a time limit made training times equal.
     """
@@ -206,14 +206,14 @@ def _cheapest(comparison: Comparison) -> list[str]:
         row = nets.loc[seconds.idxmin()]
         if row["arm"] == best.name:
             return [
-                f"Of the {len(seconds)} nets that cannot be told apart, the best also {act} the "
-                f"fastest ({duration(number_of(row, cost))})."
+                f"Of the {len(seconds)} nets that do not differ significantly, the best also "
+                f"{act} the fastest ({duration(number_of(row, cost))})."
             ]
         than = table[table["arm"] == best.name].iloc[0]
         own, others = (amount(number_of(one, "parameters")) for one in (row, than))
         size = "as many parameters" if own == others else f"{own} parameters instead of {others}"
         return [
-            f"Of the nets that cannot be told apart from the best, {row['arm']} {act} the "
+            f"Of the nets that do not differ significantly from the best, {row['arm']} {act} the "
             f"fastest: in {duration(number_of(row, cost))} instead of "
             f"{duration(number_of(than, cost))}, with {size}."
         ]
@@ -225,7 +225,10 @@ def _conclusions(comparison: Comparison) -> list[Section]:
     rows = rows_of(comparison, "effects")
     if not len(rows):
         return []
-    names, what = list(dict.fromkeys(rows["hypothesis"].astype(str))), all_asked(comparison.target)
+    names, what = (
+        list(dict.fromkeys(rows["hypothesis"].astype(str))),
+        target_noun(comparison.target),
+    )
     claims = rows.drop_duplicates("hypothesis").set_index("hypothesis")["claim"]
     arms = [REFERENCE, *(arm.name for arm in arms_of(comparison))]
     cells = [
@@ -237,9 +240,9 @@ def _conclusions(comparison: Comparison) -> list[Section]:
         *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
     ]
     rows = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
-    lead = f"What the target's hypotheses come to on the {what} of each arm, counted over seeds."
+    lead = page_text("arms.conclusions", what=what)
     grid = Grid("Verdicts of each arm", columns, rows)
-    return [Section("conclusions", "Conclusions", lead, grid)]
+    return [Section("conclusions", "Conclusions", lead, [grid])]
 
 
 def _verdicts(rows: pd.DataFrame) -> str:

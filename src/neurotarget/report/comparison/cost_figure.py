@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from numpy import ndarray
 
 from neurotarget.report.comparison.arm_rows import (
-    LINE_INCH,
     Arm,
     arms_of,
     known,
@@ -28,6 +27,7 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, wide_inch
 from neurotarget.report.drawing.panels import legend, ticks
+from neurotarget.report.drawing.row_figure import LINE_INCH
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
@@ -141,8 +141,8 @@ def _axis(axes: Axes, values: Sequence[float]) -> None:
     margin = (high / low) ** 0.1
     axes.set_xlim(low / margin, high * margin)
     steps = next(steps for most, steps in STEPS if high / low < most)
-    found = LogLocator(subs=steps, numticks=50).tick_values(low / margin, high * margin)
-    inside = [value for value in found if low / margin <= value <= high * margin]
+    ticks_at = LogLocator(subs=steps, numticks=50).tick_values(low / margin, high * margin)
+    inside = [value for value in ticks_at if low / margin <= value <= high * margin]
     axes.xaxis.set_major_locator(FixedLocator(inside))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""Critical difference diagram: mean ranks on one axis, bars join arms not told apart.
+"""Critical difference diagram: mean ranks on one axis, bars join arms without a clear difference.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html.
 """
@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.comparison.arm_rows import (
-    LINE_INCH,
     Arm,
     arms_of,
     least_inch,
@@ -29,8 +29,8 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import words
-from neurotarget.report.text.numbers import p_value
+from neurotarget.report.drawing.row_figure import LINE_INCH
+from neurotarget.report.text.numbers import p_equals
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
@@ -51,29 +51,29 @@ class Ranked(NamedTuple):
 @look()
 def critical_difference_figure(comparison: Comparison) -> Figure | None:
     """Draw Demšar's diagram of the mean over labels; None without ranks of two arms."""
-    found = ranked(comparison)
-    if len(found) < 2:
+    arms = ranked(comparison)
+    if len(arms) < 2:
         return None
-    bars = groups(found)
-    half = -(-len(found) // 2)
-    row = least_inch([one.arm for one in found], 0.27)
+    bars = groups(arms)
+    half = -(-len(arms) // 2)
+    row = least_inch([one.arm for one in arms], 0.27)
     first = TOP + 0.16 + BAR_INCH * len(bars) + 0.2
     height = first + (half - 1) * row + 0.25
     figure = new_figure("ranks", WIDTH, height, free=True)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
-    _axis(axes, len(found))
-    for number, ranks in enumerate(bars):
-        y = TOP + 0.18 + BAR_INCH * number
-        at = [_x(rank, len(found)) for rank in ranks]
+    _axis(axes, len(arms))
+    for row_number, ranks in enumerate(bars):
+        y = TOP + 0.18 + BAR_INCH * row_number
+        at = [_x(rank, len(arms)) for rank in ranks]
         axes.plot([min(at), max(at)], [y, y], color=INK, lw=2.5, zorder=4)
         axes.plot(at, [y] * len(at), ls="none", marker="o", markersize=5.5, color=INK, zorder=5)
-    for place, one in enumerate(found):
+    for place, one in enumerate(arms):
         at_left = place < half
-        y = first + row * (place if at_left else len(found) - 1 - place)
-        _arm(axes, one, len(found), y, at_left=at_left)
-    _critical(axes, comparison, len(found))
+        y = first + row * (place if at_left else len(arms) - 1 - place)
+        _arm(axes, one, len(arms), y, at_left=at_left)
+    _critical(axes, comparison, len(arms))
     return finished(figure)
 
 
@@ -81,21 +81,21 @@ def ranked(comparison: Comparison) -> list[Ranked]:
     """Return the arms with a rank, best first."""
     rows = _rows(comparison)
     known = {arm.name: arm for arm in arms_of(comparison)}
-    found = [
+    arms = [
         Ranked(known[row["arm"]], float(row["mean_rank"]), str(row.get("group", "") or ""))
         for row in rows.to_dict("records")
         if row["arm"] in known and np.isfinite(row["mean_rank"])
     ]
-    return sorted(found, key=lambda one: one.rank)
+    return sorted(arms, key=lambda one: one.rank)
 
 
-def groups(found: Sequence[Ranked]) -> list[list[float]]:
-    """Return the ranks in each group of at least two arms that are not told apart.
+def groups(arms: Sequence[Ranked]) -> list[list[float]]:
+    """Return the ranks in each group of at least two arms that do not differ significantly.
 
     Groups come from tests of pairs, so an arm of another group may be between them.
     """
-    letters = sorted({letter for one in found for letter in _letters(one)})
-    members = [[one.rank for one in found if letter in _letters(one)] for letter in letters]
+    letters = sorted({letter for one in arms for letter in _letters(one)})
+    members = [[one.rank for one in arms if letter in _letters(one)] for letter in letters]
     return [ranks for ranks in members if len(ranks) > 1]
 
 
@@ -133,9 +133,9 @@ def _arm(axes: Axes, one: Ranked, count: int, y: float, *, at_left: bool) -> Non
     lines = name_lines(f"{one.arm.number}  {one.arm.name}", SIDE - 0.75)
     where = {"ha": "right" if at_left else "left", "va": "center_baseline"}
     sign = -1 if at_left else 1
-    axes.text(end + sign * 0.05, y, words(one.rank, 1), fontsize=SMALL_PT, color=MUTED, **where)
-    for number, line in enumerate(lines):
-        down = (number - (len(lines) - 1) / 2) * LINE_INCH
+    axes.text(end + sign * 0.05, y, number(one.rank, 1), fontsize=SMALL_PT, color=MUTED, **where)
+    for place, line in enumerate(lines):
+        down = (place - (len(lines) - 1) / 2) * LINE_INCH
         axes.text(end + sign * (0.27 + GAP), y + down, line, fontsize=TEXT_PT, **where)
 
 
@@ -145,16 +145,16 @@ def _critical(axes: Axes, comparison: Comparison, count: int) -> None:
     size, p = float(row["critical_difference"]), float(row["friedman_p"])
     style = {"fontsize": SMALL_PT, "va": "center_baseline"}
     if np.isfinite(p):
-        text = f"Friedman test of all: p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
+        text = f"Friedman test of all: {p_equals(p)}"
         axes.text(0.1, 0.2, text, color=MUTED, **style)
     if not np.isfinite(size):
         return
     end, y = SIDE + size * AXIS / (count - 1), 0.36
     if end > WIDTH - 0.1:
-        text = f"critical difference {words(size, 2)}, more than all ranks"
+        text = f"critical difference {number(size, 2)}, more than all ranks"
         axes.text(WIDTH - 0.1, 0.2, text, ha="right", **style)
         return
     axes.plot([SIDE, end], [y, y], color=INK, lw=1.4)
     for x in (SIDE, end):
         axes.plot([x, x], [y - 0.05, y + 0.05], color=INK, lw=1.4)
-    axes.text(SIDE, 0.2, f"critical difference {words(size, 2)}", **style)
+    axes.text(SIDE, 0.2, f"critical difference {number(size, 2)}", **style)

@@ -11,27 +11,27 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy import ndarray
 
+from neurotarget.number_text import number
 from neurotarget.report.comparison.arm_rows import (
     WIDTH,
     Arm,
+    arm_row,
     arms_of,
-    head_column,
     least_inch,
     left_inch,
-    name_arm,
+    legend_above,
     number_of,
-    write_column,
 )
-from neurotarget.report.drawing.figure import INK, MUTED, SMALL_PT, finished, look, new_figure
-from neurotarget.report.drawing.lettering import estimate, words
-from neurotarget.report.drawing.panels import case_urls, jitter
-from neurotarget.report.drawing.row_figure import Block, block_axes
-from neurotarget.report.text.sentences import counted, rows_of
+from neurotarget.report.drawing.figure import INK, MUTED, finished, look, new_figure
+from neurotarget.report.drawing.panels import case_urls, jitter, quartile_box
+from neurotarget.report.drawing.row_figure import Column, Frame, Point, Row, Text, draw_rows
+from neurotarget.report.text.numbers import counted, estimate
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56
 RIGHT = 2.25  # inches; width of the text at the right
-ESTIMATE_AT, SEEDS_AT = 0.12, 1.55
+COLUMNS = (Column(0.12, 1.43, "mean [95 %]"), Column(1.55, 0.7, "seed SD"))
 CASES, MEAN_AT, SEEDS = -0.12, 0.16, 0.34  # vertical positions, in shares of a row's height
 HALF = 0.2  # half height of the strip of cases
 MOST_LINKED = 1500  # most points with links; more slow down a page
@@ -45,30 +45,25 @@ def dice_arms_figure(comparison: Comparison) -> Figure | None:
 
     None where no arm has a Dice.
     """
-    arms = [arm for arm in arms_of(comparison) if len(case_dice(comparison, arm))]
+    arms = {arm: dice for arm in arms_of(comparison) if len(dice := case_dice(comparison, arm))}
     if not arms:
         return None
-    row_inch, left = least_inch(arms, ROW_INCH), left_inch(arms)
-    height = TOP + len(arms) * row_inch + FOOT
-    figure = new_figure("dice", WIDTH, height, free=True)
-    axes = block_axes(figure, Block(left, TOP, WIDTH - left - RIGHT, len(arms), row_inch))
-    linked = sum(len(case_dice(comparison, arm)) for arm in arms) <= MOST_LINKED
-    low = _low(comparison, arms)
-    for place, arm in enumerate(arms):
-        if place:
-            axes.axhline(place - 0.5, color=MUTED, lw=0.4, alpha=0.5)
-        name_arm(axes, place, arm, left=left)
-        _cases(axes, place, case_dice(comparison, arm), linked=linked)
-        _means(axes, place, comparison, arm)
-        below = case_dice(comparison, arm).loc[lambda dice: dice < low]
-        if len(below):
-            text = f"{counted(len(below), 'case')} below the axis, to {words(below.min(), 2)}"
-            write_column(axes, place + SEEDS, text, at=ESTIMATE_AT, width=RIGHT - 0.2, color=MUTED)
+    row_inch, left = least_inch(list(arms), ROW_INCH), left_inch(list(arms))
+    low = _low(comparison, list(arms))
+    rows = [_row(comparison, arm, dice, low) for arm, dice in arms.items()]
+    figure = new_figure("dice", WIDTH, TOP + len(arms) * row_inch + FOOT, free=True)
+    frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
+    axes, _ = draw_rows(figure, rows, frame, COLUMNS, lines=True)
+    is_linked = sum(map(len, arms.values())) <= MOST_LINKED
+    for place, (arm, dice) in enumerate(arms.items()):
+        _cases(axes, place, dice, is_linked=is_linked)
+        seeds = seed_means(comparison, arm)
+        style = {"marker": "|", "markersize": 6.5, "markeredgewidth": 1.3, "zorder": 4}
+        heights = np.full(len(seeds), place + SEEDS)
+        axes.plot(seeds, heights, ls="none", color=arm.mark.colour, **style)
     axes.set_xlim(low, 1.0)
     axes.set_xlabel("Dice, mean over labels")
     axes.grid(axis="x")
-    head_column(axes, "mean [95 %]", at=ESTIMATE_AT)
-    head_column(axes, "seed SD", at=SEEDS_AT)
     _legend(figure)
     return finished(figure)
 
@@ -102,36 +97,28 @@ def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
     return float(np.floor(max(low - 0.005, 0) * 20) / 20)
 
 
-def _cases(axes: Axes, place: int, values: pd.Series, *, linked: bool) -> None:
+def _cases(axes: Axes, place: int, values: pd.Series, *, is_linked: bool) -> None:
     """Draw cases as points with their quartiles."""
     heights = place + CASES + jitter(values.to_numpy(), HALF)
-    drawn = axes.scatter(
-        values, heights, s=8, marker="o", facecolor=MUTED, alpha=0.55, linewidths=0, zorder=2
-    )
-    if linked:
-        drawn.set_urls(case_urls(values.index))
-    q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
-    ends = [place + CASES - HALF - 0.02, place + CASES + HALF + 0.02]
-    axes.fill_betweenx(ends, q1, q3, color=MUTED, alpha=0.2, lw=0, zorder=1)
-    axes.plot([median] * 2, ends, color=INK, lw=1.6, zorder=3)
+    style = {"s": 8, "marker": "o", "facecolor": MUTED, "alpha": 0.55, "linewidths": 0, "zorder": 3}
+    points = axes.scatter(values, heights, **style)
+    if is_linked:
+        points.set_urls(case_urls(values.index))
+    quartile_box(axes, place + CASES, values, HALF + 0.02)
 
 
-def _means(axes: Axes, place: int, comparison: Comparison, arm: Arm) -> None:
-    """Draw the mean over cases with its interval and the means of seeds, and write both."""
+def _row(comparison: Comparison, arm: Arm, dice: pd.Series, low: float) -> Row:
+    """The mean with its interval, and texts on it, on seeds, and on cases below `low`."""
     row = rows_of(comparison, "arms", arm=arm.name).iloc[0]
-    mean, low, high = (number_of(row, key) for key in ("dice", "dice_low", "dice_high"))
-    style = {"color": arm.mark.colour, "zorder": 4}
-    if np.isfinite(low + high):
-        axes.plot([low, high], [place + MEAN_AT] * 2, lw=1.8, **style)
-    axes.plot([mean], [place + MEAN_AT], ls="none", marker=arm.mark.marker, markersize=5.5, **style)
-    seeds = seed_means(comparison, arm)
-    axes.plot(seeds, np.full(len(seeds), place + SEEDS), ls="none", marker="|", markersize=6.5,
-              markeredgewidth=1.3, **style)  # fmt: skip
-    text = estimate({"value": mean, "low": low, "high": high}, 3)
-    write_column(axes, place, text, at=ESTIMATE_AT, width=SEEDS_AT - ESTIMATE_AT)
-    sd = number_of(row, "seed_sd")
-    seed_sd = words(sd, 4) if np.isfinite(sd) else "one seed" if len(seeds) == 1 else "–"
-    write_column(axes, place, seed_sd, at=SEEDS_AT, width=RIGHT - SEEDS_AT)
+    ends = (number_of(row, key) for key in ("dice", "dice_low", "dice_high"))
+    sd, count = number_of(row, "seed_sd"), len(seed_means(comparison, arm))
+    seed_sd = "one seed" if count == 1 and not np.isfinite(sd) else number(sd, 4)
+    texts = [Text(estimate(row, "dice", stem="dice", digits=3)), Text(seed_sd, 1)]
+    below = dice[dice < low]
+    if len(below):
+        text = f"{counted(len(below), 'case')} below the axis, to {number(below.min(), 2)}"
+        texts.append(Text(text, 0, SEEDS, MUTED, width_inch=RIGHT - 0.2))
+    return arm_row(arm, [Point(*ends, arm.mark, MEAN_AT, 5.5)], texts)
 
 
 def _legend(figure: Figure) -> None:
@@ -143,8 +130,4 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], marker="|", markersize=7, markeredgewidth=1.3, label="mean of a seed",
                **style),
     ]  # fmt: skip
-    height = figure.get_size_inches()[1]
-    figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.005, 1 - 0.05 / height), ncols=4,
-        fontsize=SMALL_PT, columnspacing=1.4, borderaxespad=0,
-    )  # fmt: skip
+    legend_above(figure, handles)

@@ -2,11 +2,13 @@
 
 import math
 
+from neurotarget.number_text import DASH, digits_for
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
-from neurotarget.report.text.numbers import p_value
-from neurotarget.report.text.sentences import DASH, digits_for, estimate, rows_of
+from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.numbers import estimate, p_value
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, NOT_APART
 
@@ -17,25 +19,7 @@ SCORES = {
     "hd95_mm": "HD95, mm (less is better)",
 }
 DIGITS = {"dice": 3, "surface_dice": 3}
-COLUMNS = (
-    Heading("Arm", "text"),
-    Heading("Score", "text"),
-    Heading("Difference [95 %]"),
-    Heading("p (Holm)"),
-    Heading("Told apart", "text"),
-)
-LEAD = (
-    "On the same cases, mean over labels. The volume error is the absolute difference from the "
-    "reference's volume; a lost mask errs by all of it, and has a surface Dice of 0. p is the "
-    "larger of Wilcoxon's and the mixed model's, each corrected for the number of pairs; Dice was "
-    "chosen beforehand to order the arms, the other scores show whether it holds beyond overlap."
-)
-BY_TRAININGS = "Intervals count what other trainings would change."
-SHARED = "Folds share training data; what follows from that stands in the notes."
-BY_CASES = (
-    "Each arm was trained once, so the intervals say what other cases would change, not what "
-    "another training would."
-)
+COLUMNS = headings(["Arm", "Score"], ["Difference [95 %]", "p (Holm)"], ["Different"])
 
 
 def difference_sections(comparison: Comparison) -> list[Section]:
@@ -43,23 +27,24 @@ def difference_sections(comparison: Comparison) -> list[Section]:
     table = rows_of(comparison, "differences")
     if "metric" not in table:
         return []
-    found = {metric: to_best(comparison, metric) for metric in table["metric"].unique()}
+    by_metric = {metric: to_best(comparison, metric) for metric in table["metric"].unique()}
     rows = [
         [one.arm.name, SCORES.get(metric, metric), *_cells(one, metric)]
         for arm in arms_of(comparison)
-        for metric, differences in found.items()
+        for metric, differences in by_metric.items()
         for one in differences
         if one.arm.name == arm.name
     ]
     if not rows:
         return []
-    is_tested = any(_is_tested(one) for every in found.values() for one in every)
-    lead = f"{LEAD} {BY_TRAININGS if is_tested else BY_CASES}"
+    is_tested = any(_is_tested(one) for every in by_metric.values() for one in every)
+    keys = ["lead", "by_trainings" if is_tested else "by_cases"]
     arms = rows_of(comparison, "arms")
     if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
-        lead += f" {SHARED}"
+        keys.append("shared")
+    lead = " ".join(page_text(f"differences.{key}") for key in keys)
     heading = f"Each arm minus {best_net(comparison).name}"
-    return [Section("differences", heading, lead, Grid("Differences to the best", COLUMNS, rows))]
+    return [Section("differences", heading, lead, [Grid("Differences to the best", COLUMNS, rows)])]
 
 
 def _is_tested(one: Difference) -> bool:
@@ -74,6 +59,6 @@ def _cells(one: Difference, metric: str) -> list[str]:
     p = max(by_cases.p, by_model.p) if is_tested else math.nan
     return [
         estimate(shown._asdict(), "value", digits=digits, sign=True),
-        p_value(p) if math.isfinite(p) else DASH,
+        p_value(p),
         one.apart or DASH,
     ]

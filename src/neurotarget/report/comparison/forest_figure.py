@@ -4,21 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neurotarget.report.comparison.arm_rows import (
     WIDTH,
     Arm,
+    arm_row,
     arms_of,
-    head_column,
     least_inch,
     left_inch,
+    legend_above,
     main_label,
-    name_arm,
     number_of,
-    write_column,
 )
 from neurotarget.report.drawing.figure import (
     INK,
@@ -29,21 +27,35 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import estimate, fitted
-from neurotarget.report.drawing.panels import ticks
-from neurotarget.report.drawing.row_figure import Block, block_axes, fit_width
-from neurotarget.report.text.numbers import p_value
+from neurotarget.report.drawing.lettering import fitted
+from neurotarget.report.drawing.panels import Mark
+from neurotarget.report.drawing.row_figure import (
+    Column,
+    Frame,
+    Point,
+    Row,
+    Text,
+    draw_rows,
+    zero_line,
+)
+from neurotarget.report.text.numbers import estimate, p_value
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
-RIGHT = 3.0  # inches; width of the text at the right
-ESTIMATE_AT, P_AT, TOLD_AT = 0.12, 1.62, 2.22
+RIGHT = 3.1  # inches; width of the text at the right
 TEXTS = ("told_apart", "reason")
-HEADS = (("difference [95 %]", ESTIMATE_AT), ("p (Holm)", P_AT), ("told apart", TOLD_AT))
-METHODS = (("bootstrap", "o", SERIES[0], -0.19), ("mixed model", "s", SERIES[1], 0.19))
+COLUMNS = (
+    Column(0.12, 1.58, "difference [95 %]"),
+    Column(1.75, 0.6, "p (Holm)"),
+    Column(2.35, 0.78, "different"),
+)
+METHODS = {  # marker, and shift in a row
+    "bootstrap": (Mark(SERIES[0], "o", "-"), -0.19),
+    "mixed model": (Mark(SERIES[1], "s", "-"), 0.19),
+}
 SHORT = {ONE_TRAINING: "not testable", OTHER_DESIGN: "not testable"}
 
 
@@ -68,23 +80,17 @@ class Difference(NamedTuple):
 @look()
 def differences_figure(comparison: Comparison) -> Figure | None:
     """Draw the mean difference of Dice to the best net; None without estimates."""
-    found = to_best(comparison)
-    if not any(np.isfinite(one.by[0].value) for one in found):
+    differences = to_best(comparison)
+    if not any(np.isfinite(one.by[0].value) for one in differences):
         return None
-    arms = [one.arm for one in found]
+    arms, rows = [one.arm for one in differences], [_row(one) for one in differences]
     row_inch, left = least_inch(arms, ROW_INCH), left_inch(arms)
-    figure = new_figure("differences", WIDTH, TOP + len(found) * row_inch + FOOT, free=True)
-    axes = block_axes(figure, Block(left, TOP, WIDTH - left - RIGHT, len(found), row_inch))
-    for place, one in enumerate(found):
-        _draw(axes, place, one, left)
-    ends = [value for one in found for by in one.by for value in by[:3]]
-    fit_width(axes, ends, zero=True)
-    axes.axvline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
-    ticks(axes, "x", 5)
+    figure = new_figure("differences", WIDTH, TOP + len(differences) * row_inch + FOOT, free=True)
+    frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
+    axes, _ = draw_rows(figure, rows, frame, COLUMNS, zero=True)
+    zero_line(axes)
     text = f"Dice minus that of {best_net(comparison).name}"
     axes.set_xlabel(fitted(text, WIDTH - left - RIGHT + 1.2, TEXT_PT))
-    for text, at in HEADS:
-        head_column(axes, text, at=at)
     _legend(figure)
     return finished(figure)
 
@@ -101,15 +107,15 @@ def to_best(comparison: Comparison, metric: str = "dice") -> list[Difference]:
     if not len(rows) or best is None:
         return []
     rows = rows[rows["label"] == main_label(rows)]
-    found = []
+    differences = []
     for arm in arms_of(comparison):
         ahead = rows[(rows["arm"] == best.name) & (rows["other"] == arm.name)]
         behind = rows[(rows["arm"] == arm.name) & (rows["other"] == best.name)]
         for part, sign in ((ahead, -1), (behind, 1)):
             if len(part):
-                found.append(_difference(arm, part.iloc[0], sign))
+                differences.append(_difference(arm, part.iloc[0], sign))
                 break
-    return found
+    return differences
 
 
 def _difference(arm: Arm, row: pd.Series, sign: int) -> Difference:
@@ -124,38 +130,32 @@ def _difference(arm: Arm, row: pd.Series, sign: int) -> Difference:
     return Difference(arm, (by[0], by[1]), apart, reason)
 
 
-def _draw(axes: Axes, place: int, one: Difference, left: float) -> None:
-    name_arm(axes, place, one.arm, left=left)
-    for found, (_, marker, colour, down) in zip(one.by, METHODS, strict=True):
-        y = place + down
-        if not np.isfinite(found.value):
-            write_column(axes, y, one.reason or "not estimated", at=ESTIMATE_AT, width=RIGHT - 0.95,
-                         color=MUTED)  # fmt: skip
+def _row(one: Difference) -> Row:
+    is_apart = one.apart == APART
+    points, texts = [], []
+    for interval, (mark, shift) in zip(one.by, METHODS.values(), strict=True):
+        points.append(Point(*interval[:3], mark, shift, 5.5, is_apart))
+        if not np.isfinite(interval.value):
+            reason = one.reason or "not estimated"
+            texts.append(Text(reason, 0, shift, MUTED, width_inch=RIGHT - 0.95))
             continue
-        if np.isfinite(found.low + found.high):
-            axes.plot([found.low, found.high], [y, y], color=colour, lw=1.7, zorder=3)
-        axes.plot([found.value], [y], ls="none", marker=marker, markersize=5.5, zorder=4,
-                  markerfacecolor=colour if one.apart == APART else "none", markeredgecolor=colour,
-                  markeredgewidth=1.3)  # fmt: skip
-        text = estimate(found._asdict(), 3, sign=True)
-        write_column(axes, y, text, at=ESTIMATE_AT, width=P_AT - ESTIMATE_AT)
-        if np.isfinite(found.p):
-            write_column(axes, y, p_value(found.p), at=P_AT, width=TOLD_AT - P_AT)
-    weight = {"fontweight": "bold"} if one.apart == APART else {"color": MUTED}
+        text = estimate(interval._asdict(), digits=3, sign=True)
+        texts.append(Text(text, 0, shift))
+        if np.isfinite(interval.p):
+            texts.append(Text(p_value(interval.p), 1, shift))
     text = SHORT.get(one.apart, one.apart)
-    write_column(axes, place, text, at=TOLD_AT, width=RIGHT - TOLD_AT, **weight)
+    texts.append(Text(text, 2, colour=INK if is_apart else MUTED, is_bold=is_apart))
+    return arm_row(one.arm, points, texts)
 
 
 def _legend(figure: Figure) -> None:
+    dot = {"ls": "none", "marker": "o", "markersize": 5.5, "markeredgecolor": INK}
     handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=5, lw=1.6, label=name)
-        for name, marker, colour, _ in METHODS
+        Line2D([], [], color=mark.colour, marker=mark.marker, markersize=5, lw=1.6, label=name)
+        for name, (mark, _) in METHODS.items()
     ]
     handles += [
-        Line2D([], [], ls="none", marker="o", markersize=5.5, color=INK, label="told apart"),
-        Line2D([], [], ls="none", marker="o", markersize=5.5, markerfacecolor="none",
-               markeredgecolor=INK, label="not told apart"),
-    ]  # fmt: skip
-    height = figure.get_size_inches()[1]
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.005, 1 - 0.05 / height),
-                  ncols=4, borderaxespad=0)  # fmt: skip
+        Line2D([], [], **dot, color=INK, label="different"),
+        Line2D([], [], **dot, markerfacecolor="none", label="not shown to differ"),
+    ]
+    legend_above(figure, handles)

@@ -5,22 +5,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import arms_of
-from neurotarget.report.figures.part_strips import MARKS, mean_sd, parts_labels
+from neurotarget.report.figures.part_strips import MARKS, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
-from neurotarget.report.text.headed_tables import VALUES
-from neurotarget.report.text.sentences import DASH, counted, rows_of, shown
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.numbers import counted, mean_sd
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.study.tables import ALL_LABELS
 
 REFERENCE, ALL = "reference", "all"
 STATISTICS = ("dice", "pearson_r", "icc_a1")
-LEAD = (
-    "Internal cases are of sites that were trained on, external ones of others. For all labels, "
-    "Dice is their mean, and r and ICC are those of the total volume. Means over seeds; each seed "
-    "with its intervals stands in the table of internal and external. Published values are of "
-    "other scans, raters and networks: nothing here tests whether ours meet them."
-)
 Column = tuple[str, str, str]  # reference or rater, statistic, part
 
 
@@ -42,7 +39,7 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
     more = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
     grid = Grid("Internal and external", headings, rows)
-    return [Section("parts", "Internal and external", LEAD, grid, after=more)]
+    return [Section("parts", "Internal and external", page_text("parts.arms"), [grid], more)]
 
 
 def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
@@ -68,7 +65,7 @@ def _columns(table: pd.DataFrame) -> list[Column]:
 
 def _heading(column: Column) -> Heading:
     against, statistic, part = column
-    name = VALUES.get(statistic, statistic)
+    name = value_texts().get(statistic, statistic)
     return Heading(f"{name}{'' if against == REFERENCE else f' with {against}'}, {part}")
 
 
@@ -79,8 +76,8 @@ def _cells(rows: pd.DataFrame, columns: Sequence[Column], value: str) -> list[st
         own = rows[where & (rows["part"] == part)]
         if value == "published":
             published = own[["published", "published_sd"]].drop_duplicates().to_numpy(float)
-            cells.append("; ".join(mean_sd(*pair) for pair in published) or DASH)
+            cells.append("; ".join(mean_sd(*pair, 2) for pair in published) or DASH)
         else:
             mean = own.drop_duplicates("seed")[value].mean(skipna=False) if len(own) else math.nan
-            cells.append(shown(mean, 3))
+            cells.append(number(mean, 3))
     return cells

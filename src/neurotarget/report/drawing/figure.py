@@ -233,7 +233,7 @@ def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
     for key in ("style", "fill", "stroke"):
         if key in element.attrib:
             style = FONT.sub("", element.attrib[key])
-            element.set(key, HEX.sub(lambda found: colours.get(found[0], found[0]), style))
+            element.set(key, HEX.sub(lambda match: colours.get(match[0], match[0]), style))
     for key in ("d", "x", "y", "transform"):
         if key in element.attrib:
             element.set(key, DECIMALS.sub(r"\1", element.attrib[key]))

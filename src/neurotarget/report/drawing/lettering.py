@@ -2,17 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from neurotarget.report.text.numbers import NOTHING, number
-
 PT_PER_INCH = 72
 MOST_LETTERS = 200  # longer text is cut before it is measured
-MINUS = "\N{MINUS SIGN}"
 
 
 def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = False) -> str:
@@ -41,39 +37,3 @@ def plain(text: object) -> str:
     unfit = ("Cc", "Cs", "Cn")  # control characters, surrogates, unassigned code points
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
     return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
-
-
-def words(value: float, digits: int | None = None, *, sign: bool = False) -> str:
-    """Format a number; a dash for a missing one."""
-    if not np.isfinite(value):
-        return NOTHING
-    return number(float(value), digits, sign=sign).replace("-", MINUS)
-
-
-def estimate(row: Mapping, digits: int | None = None, *, sign: bool = False) -> str:
-    """Format a value with its interval in square brackets; `row` has value, low and high."""
-    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
-    digits = decimals(value, low, high) if digits is None else digits
-    text = words(value, digits, sign=sign)
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return text
-    return f"{text} [{words(low, digits)}, {words(high, digits)}]"
-
-
-def decimals(*values: float) -> int:
-    """Return decimals that show about three digits of the largest value, for all values."""
-    known = [abs(value) for value in values if np.isfinite(value)]
-    most = max(known, default=0.0)
-    steps = (100.0, 10.0, 0.1, 0.01, 0.001)
-    return sum(most < step for step in steps) if most else 0
-
-
-def thousands(value: float, _: int | None = None) -> str:
-    """Format a tick label with thin spaces between thousands."""
-    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
-
-
-def not_estimable(row: Mapping | None) -> str:
-    """Return the reason why a row has no value; "" where it has one or no reason."""
-    return "" if row is None else str(row.get("reason", "") or "")

@@ -17,6 +17,14 @@ from PIL import Image
 from scipy import ndimage
 
 from neurotarget.report.drawing.figure import COLOURS, colour, look
+from neurotarget.report.drawing.image_panels import (
+    GAP_INCH,
+    inch_per_mm,
+    mark,
+    plane_panels,
+    scale_bar,
+    show_slice,
+)
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.scene import (
     PLANES,
@@ -29,8 +37,7 @@ from neurotarget.report.drawing.scene import (
 )
 
 TITLE_PT = 11.0
-WIDTH_INCH, GAP_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.08, 0.5, 0.34
-BARS_MM, LEAST_BAR = (10.0, 20.0, 50.0), 0.13  # shortest scale bar, as a share of a panel
+WIDTH_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.5, 0.34
 MOST_HIGH_INCH = 3.4  # most height of a row that shows errors
 MOST_LABELS = 6  # in the legend
 NO_IMAGE = "0.24"  # grey behind masks without a scan
@@ -103,42 +110,35 @@ def _palette() -> Image.Image:
 
 def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> Figure:
     """Rows of three planes; all panels of a row have the same scale."""
-    head = HEAD_INCH if title else GAP_INCH
-    inches = [_inch_per_mm(scene) for scene in scenes]
-    highs = [
-        max(scene.side_mm(plane.up) for plane in PLANES) * inch
-        for scene, inch in zip(scenes, inches, strict=True)
+    top = HEAD_INCH if title else GAP_INCH
+    most = {"slice": np.inf}
+    scales = [
+        inch_per_mm(one, WIDTH_INCH - 2 * GAP_INCH, most.get(one.view, MOST_HIGH_INCH))
+        for one in scenes
     ]
-    height = sum(highs) + head + FOOT_INCH + GAP_INCH * (len(scenes) - 1)
+    highs = [
+        max(scene.side_mm(plane.up) for plane in PLANES) * scale
+        for scene, scale in zip(scenes, scales, strict=True)
+    ]
+    height = sum(highs) + top + FOOT_INCH + GAP_INCH * (len(scenes) - 1)
     figure = Figure(figsize=(WIDTH_INCH, height), facecolor="black")
-    top = height - head
-    for scene, inch, high in zip(scenes, inches, highs, strict=True):
-        used = sum(scene.side_mm(plane.across) for plane in PLANES) * inch
-        left = (WIDTH_INCH - used - 2 * GAP_INCH) / 2
-        for plane in PLANES:
-            width, tall = scene.side_mm(plane.across) * inch, scene.side_mm(plane.up) * inch
-            bottom = top - (high + tall) / 2
-            place = (left / WIDTH_INCH, bottom / height, width / WIDTH_INCH, tall / height)
-            _draw(figure.add_axes(place), plane, scene)
-            left += width + GAP_INCH
-        top -= high + GAP_INCH
-    middle = 1 - head / 2 / height
-    text = fitted(title, WIDTH_INCH - 0.2, TITLE_PT)
+    text, middle = fitted(title, WIDTH_INCH - 0.2, TITLE_PT), 1 - top / 2 / height
     figure.text(0.01, middle, text, color="white", fontsize=TITLE_PT, va="center")
+    for scene, scale, high in zip(scenes, scales, highs, strict=True):
+        for plane, panel in plane_panels(figure, scene, scale, top):
+            _draw(panel, plane, scene)
+        top += high + GAP_INCH
     _legend(figure, scenes[0], label_names)
     return figure
 
 
-def _inch_per_mm(scene: Scene) -> float:
-    """Scale for the full width of the figure, limited by the height of a row."""
-    wide = sum(scene.side_mm(plane.across) for plane in PLANES)
-    high = max(scene.side_mm(plane.up) for plane in PLANES)
-    inch = (WIDTH_INCH - 4 * GAP_INCH) / wide
-    return inch if scene.view == "slice" else min(inch, MOST_HIGH_INCH / high)
-
-
 def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
-    _background(panel, plane, scene)
+    if scene.image is None:
+        show_slice(panel, plane, scene, None)
+        panel.fill_between(panel.get_xlim(), *panel.get_ylim(), color=NO_IMAGE, lw=0)
+    else:
+        low, high = np.percentile(scene.image[tuple(scene.box)], (0.5, 99.5))
+        show_slice(panel, plane, scene, (low, max(high, low + 1e-6)), "bicubic")
     maps = [(scene.truth, False), (scene.pred, True)]
     known = [(classes, dashed) for classes, dashed in maps if classes is not None]
     for place, (classes, dashed) in enumerate(known):
@@ -147,37 +147,9 @@ def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
         _outline(panel, classes, plane, scene, dashed=dashed)
     if scene.stray is not None and scene.stray.any():
         _mark_stray(panel, scene.stray, plane, scene)
-    across, up = ((scene.box[axis], scene.spacing_mm[axis]) for axis in (plane.across, plane.up))
-    panel.set_xlim(across[0].stop * across[1], across[0].start * across[1])  # reversed: R at left
-    panel.set_ylim(up[0].start * up[1], up[0].stop * up[1])
-    panel.set_axis_off()
-    for place, align, text in ((0.02, "left", plane.ends[0]), (0.98, "right", plane.ends[1])):
-        _mark(panel, place, 0.5, text, ha=align, va="center")
-    _mark(panel, 0.02, 0.98, f"{plane.name}{VIEWS[scene.view]}", ha="left", va="top")
+    mark(panel, 0.02, 0.98, f"{plane.name}{VIEWS[scene.view]}", ha="left", va="top")
     if plane is PLANES[0]:
-        _scale_bar(panel, scene.side_mm(plane.across))
-
-
-def _background(panel: Axes, plane: Plane, scene: Scene) -> None:
-    """Draw the slice of the scan, or grey where there is none."""
-    ends = []
-    for axis in (plane.across, plane.up):
-        ends += [0, scene.shape[axis] * scene.spacing_mm[axis]]
-    if scene.image is None:
-        panel.fill_between(ends[:2], *ends[2:], color=NO_IMAGE, lw=0)
-        panel.set_aspect("equal")
-        return
-    low, high = np.percentile(scene.image[tuple(scene.box)], (0.5, 99.5))
-    panel.imshow(
-        scene.seen(scene.image, plane).astype(float),
-        cmap="gray",
-        vmin=low,
-        vmax=max(high, low + 1e-6),
-        origin="lower",
-        extent=ends,
-        interpolation="bicubic",
-        aspect="equal",
-    )
+        scale_bar(panel)
 
 
 def _fill(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene) -> None:
@@ -187,7 +159,7 @@ def _fill(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene) -> None:
 
 def _outline(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, *, dashed: bool) -> None:
     for number, x, y, inside in _grids(classes, plane, scene):
-        drawn = panel.contour(
+        outline = panel.contour(
             x,
             y,
             inside,
@@ -196,7 +168,7 @@ def _outline(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, *, dash
             linewidths=1.3 if dashed else 1.8,
             linestyles=[(0, (3, 2))] if dashed else "solid",
         )
-        drawn.set_path_effects([Stroke(linewidth=2.4, foreground="black", alpha=0.6), Normal()])
+        outline.set_path_effects([Stroke(linewidth=2.4, foreground="black", alpha=0.6), Normal()])
 
 
 def _grids(
@@ -231,20 +203,6 @@ def _mark_stray(panel: Axes, stray: Mask, plane: Plane, scene: Scene) -> None:
             middle = ((low + high - 1) / 2 + 0.5) * sides_mm
             radius = extent_mm / 2 + RING_SHARE * shown_mm
             panel.add_patch(Circle(middle[::-1], radius, fill=False, color=STRAY, lw=1.2))
-
-
-def _scale_bar(panel: Axes, side_mm: float) -> None:
-    length_mm = next((bar for bar in BARS_MM if bar > LEAST_BAR * side_mm), BARS_MM[-1])
-    ends = [0.97 - length_mm / side_mm, 0.97]
-    bar = panel.plot(ends, [0.04, 0.04], color="white", lw=2, transform=panel.transAxes)
-    bar[0].set_path_effects([Stroke(linewidth=3.5, foreground="black"), Normal()])
-    _mark(panel, sum(ends) / 2, 0.055, f"{length_mm:g} mm", ha="center", va="bottom")
-
-
-def _mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
-    panel.text(x, y, text, color="white", fontsize=9, transform=panel.transAxes, **align).set(
-        path_effects=[Stroke(linewidth=2, foreground="black"), Normal()]
-    )
 
 
 def _legend(figure: Figure, scene: Scene, label_names: Sequence[str]) -> None:

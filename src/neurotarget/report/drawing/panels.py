@@ -14,8 +14,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy import ndarray
 
 from neurotarget.levels import level
-from neurotarget.report.drawing.figure import CASE, INK, MUTED, SERIES, SMALL_PT, TEXT_PT
-from neurotarget.report.drawing.lettering import fitted, plain, thousands
+from neurotarget.report.drawing.figure import (
+    CASE,
+    INK,
+    MUTED,
+    SERIES,
+    SMALL_PT,
+    TEXT_PT,
+    new_figure,
+)
+from neurotarget.report.drawing.lettering import fitted, plain
+from neurotarget.report.text.numbers import tick_text
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.study.results import Study
@@ -66,22 +76,6 @@ class Shown(NamedTuple):
     left_out: int
 
 
-def table(study: Study, name: str, **wanted: str) -> pd.DataFrame:
-    """Return rows of a study's table with these values; empty where there is no table."""
-    rows = study.tables.get(name)
-    if rows is None or not len(rows) or set(wanted) - set(rows):
-        return pd.DataFrame()
-    for column, value in wanted.items():
-        rows = rows[rows[column] == value]
-    return rows
-
-
-def agreement(study: Study, pair: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
-    """Return the agreement of two methods over the whole cohort, by label and statistic."""
-    rows = table(study, "agreement", first=pair[0], second=pair[1], stratum="all")
-    return {(row["label"], row["statistic"]): row for _, row in rows.iterrows()}
-
-
 def pairs(measured: Measured) -> list[tuple[str, str]]:
     """Return the pairs of methods that have figures of their own: the first three."""
     return list(measured.pairs[:MOST_PAIRS])
@@ -98,8 +92,8 @@ def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Show
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return Shown(labels, 0)
-    found = agreement(study, (*methods, "", "")[:2])
-    values = {label: float(_value(found, label, "icc_a1")) for label in labels}
+    agreement = agreement_rows(study, *(*methods, "", "")[:2])
+    values = {label: float(_value(agreement, label, "icc_a1")) for label in labels}
     worst = sorted(labels, key=lambda label: (np.isnan(values[label]), values[label]))[:most]
     return Shown([label for label in labels if label in worst], len(labels) - most)
 
@@ -117,14 +111,14 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
     }
     if len(columns) < len(set(methods)):
         return pd.DataFrame()
-    found = pd.DataFrame(columns, index=measured.covariates.index)[list(methods)]
-    found = found[np.isfinite(found).all(axis=1)]
-    found.columns = pd.RangeIndex(len(methods))
-    known = measured.covariates.loc[found.index]
+    cases = pd.DataFrame(columns, index=measured.covariates.index)[list(methods)]
+    cases = cases[np.isfinite(cases).all(axis=1)]
+    cases.columns = pd.RangeIndex(len(methods))
+    known = measured.covariates.loc[cases.index]
     age = known["age"] if "age" in known else pd.Series(np.nan, index=known.index)
-    found["age"] = pd.to_numeric(age, errors="coerce")
-    found["sex"] = known["sex"].map(sex_name) if "sex" in known else ""
-    return found
+    cases["age"] = pd.to_numeric(age, errors="coerce")
+    cases["sex"] = known["sex"].map(sex_name) if "sex" in known else ""
+    return cases
 
 
 def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
@@ -162,8 +156,8 @@ def case_urls(case_ids: Sequence[object]) -> list[str]:
 
 def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
     """Draw cases as points with links; many points are drawn smaller and fainter."""
-    area, alpha = next(found for most, *found in CROWDS if len(case_ids) <= most)
-    drawn = axes.scatter(
+    area, alpha = next(style for most, *style in CROWDS if len(case_ids) <= most)
+    cloud = axes.scatter(
         x,
         y,
         s=area,
@@ -174,7 +168,7 @@ def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence
         clip_on=False,
         zorder=3,
     )
-    drawn.set_urls(case_urls(case_ids))
+    cloud.set_urls(case_urls(case_ids))
 
 
 def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) -> None:
@@ -204,6 +198,40 @@ def scale(study: Study, labels: Sequence[str]) -> Scale:
     return Scale("cm³", 1000.0) if known.min() >= LARGE_MM3 else Scale("mm³", 1.0)
 
 
+def panel_grid(
+    name: str,
+    count: int,
+    columns: int,
+    *,
+    width_inch: float,
+    row_inch: float,
+    margin_inch: float = 0.4,
+    **share: str | bool,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels in rows of `columns`; empty places are hidden.
+
+    `share` are the arguments of matplotlib's `subplots` on shared axes.
+    """
+    rows = -(-count // columns)
+    figure = new_figure(name, width_inch, row_inch * rows + margin_inch)
+    panels = figure.subplots(rows, columns, squeeze=False, **share).ravel()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return figure, list(panels[:count])
+
+
+def quartile_box(
+    axes: Axes, place: float, values: Sequence[float], half: float, *, is_upright: bool = False
+) -> None:
+    """Draw a box from quartile to quartile with a line at the median, within ±`half`."""
+    q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
+    ends = [place - half, place + half]
+    fill = axes.fill_between if is_upright else axes.fill_betweenx
+    fill(ends, q1, q3, color=MUTED, alpha=0.22, lw=0, zorder=2)
+    line = (ends, [median] * 2) if is_upright else ([median] * 2, ends)
+    axes.plot(*line, color=INK, lw=1.8, zorder=4)
+
+
 def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float) -> None:
     """Write a panel's title in bold with lines of text below it, cut to about the width."""
     text = fitted(title.replace("_", " "), width_inch, TEXT_PT, bold=True)
@@ -224,7 +252,7 @@ def ticks(axes: Axes, which: str, most: int = 5) -> None:
     """Set a few round ticks, with thin spaces between thousands."""
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(thousands))
+    axis.set_major_formatter(FuncFormatter(tick_text))
 
 
 def apart(
@@ -269,6 +297,6 @@ def _van_der_corput(count: int) -> Float[ndarray, " N"]:
     return result
 
 
-def _value(found: Mapping, label: str, statistic: str) -> float:
-    row = found.get((label, statistic))
+def _value(agreement: Mapping, label: str, statistic: str) -> float:
+    row = agreement.get((label, statistic))
     return np.nan if row is None else row["value"]

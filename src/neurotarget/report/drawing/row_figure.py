@@ -1,4 +1,8 @@
-"""Figures of rows: name at the left, estimate with its interval, text at the right."""
+"""Figures of rows: name at the left, estimates with their intervals, text in columns at the right.
+
+A figure module makes `Row` records; `draw_rows` draws them. Vertical positions are in rows: the
+first row of usual height is at 0, the next at 1.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,120 +11,136 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import INK, MUTED, SMALL_PT, TEXT_PT
-from neurotarget.report.drawing.lettering import fitted
-from neurotarget.report.drawing.panels import Mark
+from neurotarget.report.drawing.figure import GRID, INK, MUTED, SMALL_PT, TEXT_PT
+from neurotarget.report.drawing.lettering import PT_PER_INCH, fitted
+from neurotarget.report.drawing.panels import Mark, ticks
 
 ROW_INCH = 0.25
+LINE_INCH = 0.14  # line height of names
+NUMBER_INCH = 0.3  # width of a row's number with the gap after it
+EDGE_INCH = 0.1  # margin left of the names
+LARGE_PT, SMALL_MARK_PT = 6.0, 4.0  # sizes of markers
 
 
-class Line(NamedTuple):
-    """One row; with a value of NaN nothing is drawn, and `right` holds the reason."""
+class Point(NamedTuple):
+    """An estimate with its interval; what is NaN is not drawn."""
 
-    name: str
     value: float
     low: float
     high: float
     mark: Mark
-    right: Sequence[str] = ()  # text of each column at the right
-    is_minor: bool = False  # a variant of the row above it
-    is_published: bool = False
+    shift: float = 0.0  # downwards from the middle of the row, in rows
+    size_pt: float = LARGE_PT
+    is_filled: bool = True
 
 
-class Block(NamedTuple):
+class Text(NamedTuple):
+    """Small text right of the axes, in a column."""
+
+    text: str
+    column: int = 0
+    shift: float = 0.0  # downwards from the middle of the row, in rows
+    colour: str = INK
+    is_bold: bool = False
+    width_inch: float = 0.0  # if not that of the column
+
+
+class Row(NamedTuple):
+    """One row; its name may have several lines, and a number before them."""
+
+    name: Sequence[str]
+    points: Sequence[Point] = ()
+    texts: Sequence[Text] = ()
+    height: float = 1.0  # in rows
+    number: str = ""
+
+
+class Column(NamedTuple):
+    """A column of texts, `at_inch` right of the axes."""
+
+    at_inch: float
+    width_inch: float
+    head: str = ""
+
+
+class Frame(NamedTuple):
     """Position of the axes in a figure of rows, in inches from its upper left corner."""
 
     left: float
     top: float
     width: float
-    rows: int
     row_inch: float = ROW_INCH
 
-    @property
-    def bottom(self) -> float:
-        """Lower end, in inches from the top."""
-        return self.top + self.rows * self.row_inch
+
+def rows_inch(rows: Sequence[Row], row_inch: float = ROW_INCH) -> float:
+    """Return the height of the axes of these rows, in inches."""
+    return row_inch * sum(row.height for row in rows)
 
 
-def block_axes(figure: Figure, block: Block) -> Axes:
-    """Return axes with a position for every row, the first at the top."""
+def draw_rows(
+    figure: Figure,
+    rows: Sequence[Row],
+    frame: Frame,
+    columns: Sequence[Column] = (),
+    *,
+    zero: bool = False,
+    lines: bool = False,
+) -> tuple[Axes, list[float]]:
+    """Draw rows with axes of their own; return these and the middle of each row.
+
+    The axis includes all intervals, and zero if requested; `lines` separate the rows.
+    """
     width, height = figure.get_size_inches()
-    axes = figure.add_axes(
-        (
-            block.left / width,
-            1 - block.bottom / height,
-            block.width / width,
-            block.rows * block.row_inch / height,
-        )
-    )
-    axes.set_ylim(block.rows - 0.5, -0.5)
+    tall = rows_inch(rows, frame.row_inch)
+    bottom = 1 - (frame.top + tall) / height
+    axes = figure.add_axes((frame.left / width, bottom, frame.width / width, tall / height))
+    axes.set_ylim(tall / frame.row_inch - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    return axes
-
-
-def draw_line(axes: Axes, place: float, line: Line) -> None:
-    """Draw interval and marker of a row; a published value is a hollow diamond."""
-    mark = line.mark
-    if np.isfinite(line.low) and np.isfinite(line.high):
-        axes.plot(
-            [line.low, line.high],
-            [place] * 2,
-            color=mark.colour,
-            lw=1.0 if line.is_minor else 1.8,
-            zorder=3,
+    ends = np.cumsum([0.0, *(row.height for row in rows)]) - 0.5
+    places = [float(place) for place in (ends[:-1] + ends[1:]) / 2]
+    for row, place, top in zip(rows, places, ends, strict=False):
+        _write_name(axes, place, row, frame.left)
+        for point in row.points:
+            draw_point(axes, place + point.shift, point)
+        for text in row.texts:
+            _write_text(axes, place + text.shift, text, columns[text.column])
+        if lines and top > 0:
+            axes.axhline(top, color=GRID, lw=0.6, zorder=0)
+    for column in columns:
+        _write(
+            axes, column.head, (1, 1), (column.at_inch, 5 / PT_PER_INCH), colour=MUTED, is_head=True
         )
-    if np.isfinite(line.value):
+    points = [point for row in rows for point in row.points]
+    fit_width(axes, [value for point in points for value in point[:3]], zero=zero)
+    ticks(axes, "x", 5)
+    return axes, places
+
+
+def draw_point(axes: Axes, place: float, point: Point) -> None:
+    """Draw the interval and the marker of an estimate."""
+    colour = point.mark.colour
+    if np.isfinite(point.low) and np.isfinite(point.high):
+        ends = [point.low, point.high]
+        axes.plot(ends, [place] * 2, color=colour, lw=0.3 * point.size_pt, zorder=3)
+    if np.isfinite(point.value):
         axes.plot(
-            [line.value],
+            [point.value],
             [place],
             ls="none",
-            marker="d" if line.is_published else mark.marker,
-            markersize=8 if line.is_published else 4 if line.is_minor else 6,
-            markerfacecolor="none" if line.is_published else mark.colour,
-            markeredgecolor=mark.colour,
-            markeredgewidth=1.4 if line.is_published else 0.8,
+            marker=point.mark.marker,
+            markersize=point.size_pt,
+            markerfacecolor=colour if point.is_filled else "none",
+            markeredgecolor=colour,
+            markeredgewidth=0.8 if point.is_filled else 1.3,
             clip_on=False,
             zorder=4,
         )
 
 
-def name_left(axes: Axes, place: float, text: str, *, width_inch: float, pad_inch: float) -> None:
-    """Write the name of a row left of its axes, left-aligned."""
-    axes.annotate(
-        fitted(text, width_inch, TEXT_PT),
-        (0, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(-72 * (width_inch + pad_inch), 0),
-        textcoords="offset points",
-        fontsize=TEXT_PT,
-        va="center_baseline",
-        annotation_clip=False,
-    )
-
-
-def write_right(
-    axes: Axes,
-    place: float,
-    texts: Sequence[str],
-    *,
-    at_inch: Sequence[float],
-    width_inch: Sequence[float],
-    faint: bool = False,
-) -> None:
-    """Write the text of a row in columns right of its axes."""
-    for text, at, width in zip(texts, at_inch, width_inch, strict=False):
-        axes.annotate(
-            fitted(text, width, SMALL_PT),
-            (1, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(72 * at, 0),
-            textcoords="offset points",
-            fontsize=SMALL_PT,
-            color=MUTED if faint else INK,
-            va="center_baseline",
-            annotation_clip=False,
-        )
+def zero_line(axes: Axes) -> None:
+    """Draw a dotted line at zero behind the rows."""
+    axes.axvline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
 
 
 def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
@@ -131,3 +151,53 @@ def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
     low, high = min(known), max(known)
     margin = 0.05 * ((high - low) or abs(high) or 1.0)
     axes.set_xlim(low - margin, high + margin)
+
+
+def write_title(axes: Axes, text: str, left: float, up_pt: float, **style: object) -> None:
+    """Write a line above the axes that begins at the left edge of the names."""
+    at = (EDGE_INCH - left, up_pt / PT_PER_INCH)
+    _write(axes, text, (0, 1), at, is_head=True, **style)
+
+
+def _write_name(axes: Axes, place: float, row: Row, left: float) -> None:
+    start = EDGE_INCH - left
+    if row.number:
+        _write(axes, row.number, (0, place), (start, 0), colour=MUTED, size_pt=TEXT_PT)
+        start += NUMBER_INCH
+    for order, line in enumerate(row.name):
+        up = ((len(row.name) - 1) / 2 - order) * LINE_INCH
+        text = fitted(line, -start - 2 * EDGE_INCH, TEXT_PT)
+        _write(axes, text, (0, place), (start, up), size_pt=TEXT_PT)
+
+
+def _write_text(axes: Axes, place: float, text: Text, column: Column) -> None:
+    width = text.width_inch or column.width_inch
+    style = {"colour": text.colour, "is_bold": text.is_bold}
+    shown = fitted(text.text, width, SMALL_PT, bold=text.is_bold)
+    _write(axes, shown, (1, place), (column.at_inch, 0), **style)
+
+
+def _write(
+    axes: Axes,
+    text: str,
+    place: tuple[float, float],
+    at_inch: tuple[float, float],
+    *,
+    colour: str = INK,
+    size_pt: float = SMALL_PT,
+    is_bold: bool = False,
+    is_head: bool = False,
+) -> None:
+    """Write next to the axes at (share of the width, row), or for a head at shares of both."""
+    axes.annotate(
+        text,
+        place,
+        xycoords="axes fraction" if is_head else ("axes fraction", "data"),
+        xytext=[PT_PER_INCH * one for one in at_inch],
+        textcoords="offset points",
+        fontsize=size_pt,
+        fontweight="bold" if is_bold else "normal",
+        color=colour,
+        va="bottom" if is_head else "center_baseline",
+        annotation_clip=False,
+    )

@@ -1,6 +1,6 @@
 """Content of a picture of one case: slices, cropping, and the errors of a prediction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import nibabel as nib
@@ -13,6 +13,7 @@ ClassMap = Integer[ndarray, "I J K"]
 Mask = Bool[ndarray, "I J K"]
 
 MARGIN_MM = 12.0  # margin around the target
+BRAIN_MARGIN_MM = 4.0  # margin around the brain, in pictures of maps
 LEAST_MM = 56.0  # smallest side of the shown part, so that the location is recognisable
 CORNERS = np.ones((3, 3, 3), dtype=bool)  # connectivity: voxels that share a corner
 
@@ -46,8 +47,8 @@ class Scene(NamedTuple):
     pred: ClassMap | None
     shape: tuple[int, ...]
     spacing_mm: ndarray
-    centre: list[int]
-    box: list[slice]
+    centre: Sequence[int]
+    box: Sequence[slice]
     view: Literal["slice", "error", "projection"] = "slice"
     stray: Mask | None = None
 
@@ -87,14 +88,7 @@ def scene_of(
     Raises:
         ValueError: there is neither image nor mask.
     """
-    turn = nib.orientations.io_orientation(affine)
-    stored = nib.affines.voxel_sizes(affine)
-    spacing_mm = np.empty(3)
-    spacing_mm[turn[:, 0].astype(int)] = stored
-    scan, *maps = (
-        None if array is None else nib.orientations.apply_orientation(array, turn)
-        for array in (image, truth, pred)
-    )
+    spacing_mm, (scan, *maps) = canonical(affine, image, truth, pred)
     shape = next((array.shape for array in (scan, *maps) if array is not None), None)
     if shape is None:
         raise ValueError("overlay: got neither image nor mask, wanted one of them to draw")
@@ -104,6 +98,36 @@ def scene_of(
     else:
         centre, box = [_middle(profile) for profile in _profiles(target)], _box(target, spacing_mm)
     return Scene(scan, *maps, shape, spacing_mm, centre, box)
+
+
+def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[ndarray | None]]:
+    """Return the spacing in mm and the arrays in canonical order (RAS+)."""
+    turn = nib.orientations.io_orientation(affine)
+    spacing_mm = np.empty(3)
+    spacing_mm[turn[:, 0].astype(int)] = nib.affines.voxel_sizes(affine)
+    return spacing_mm, [
+        None if array is None else nib.orientations.apply_orientation(array, turn)
+        for array in arrays
+    ]
+
+
+def map_scene(
+    array: ndarray, affine: ndarray, shown: Mask | None = None, focus: Mask | None = None
+) -> Scene:
+    """Return a stored map in canonical order, with slices at the centre of `focus` or `shown`.
+
+    `shown` is the brain mask for cropping; without it the whole map is shown.
+    """
+    spacing_mm, (turned, shown, focus) = canonical(affine, array, shown, focus)
+    box = [slice(0, side) for side in turned.shape]
+    centre = [side // 2 for side in turned.shape]
+    for mask in (shown, focus):
+        if mask is not None and mask.any():
+            centre = [_mean_slice(profile) for profile in _profiles(mask)]
+    if shown is not None and shown.any():
+        sides = zip(_profiles(shown), spacing_mm, strict=True)
+        box = [_span(*side, BRAIN_MARGIN_MM, 0.0) for side in sides]
+    return Scene(turned, None, None, turned.shape, spacing_mm, centre, box)
 
 
 def error_scenes(scene: Scene) -> list[Scene]:
@@ -154,12 +178,21 @@ def _box(mask: Mask, spacing_mm: ndarray) -> list[slice]:
 
 def _middle(profile: Integer[ndarray, " N"]) -> int:
     """Slice through the centre, or the largest one where the centre has little of the target."""
-    centre = round(float((np.arange(len(profile)) * profile).sum() / profile.sum()))
+    centre = _mean_slice(profile)
     return centre if profile[centre] > profile.max() / 2 else int(profile.argmax())
 
 
-def _span(profile: Integer[ndarray, " N"], spacing_mm: float) -> slice:
+def _mean_slice(profile: Integer[ndarray, " N"]) -> int:
+    return round(float((np.arange(len(profile)) * profile).sum() / profile.sum()))
+
+
+def _span(
+    profile: Integer[ndarray, " N"],
+    spacing_mm: float,
+    margin_mm: float = MARGIN_MM,
+    least_mm: float = LEAST_MM,
+) -> slice:
     used = np.flatnonzero(profile)
     low, high = used[0], used[-1] + 1
-    margin = max(MARGIN_MM / spacing_mm, (LEAST_MM / spacing_mm - (high - low)) / 2)
+    margin = max(margin_mm / spacing_mm, (least_mm / spacing_mm - (high - low)) / 2)
     return slice(max(round(low - margin), 0), min(round(high + margin), len(profile)))

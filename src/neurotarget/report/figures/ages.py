@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import WIDTH_INCH, finished, look, new_figure
-from neurotarget.report.drawing.lettering import estimate
+from neurotarget.report.drawing.figure import WIDTH_INCH, finished, look
 from neurotarget.report.drawing.panels import (
     MOST_PANELS,
     Mark,
@@ -16,16 +15,17 @@ from neurotarget.report.drawing.panels import (
     by_sex,
     head,
     legend,
+    panel_grid,
     points,
     scale,
     scatter,
     sex_mark,
     sex_name,
     shown,
-    table,
     ticks,
 )
-from neurotarget.report.text.numbers import unit_text
+from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_METHODS = 3
@@ -43,23 +43,20 @@ def ages_figure(study: Study) -> Figure | None:
         return None
     columns = len(methods) if len(methods) > 1 else min(len(labels), 3)
     cells = [(label, method) for label in labels for method in methods]
-    rows = -(-len(cells) // columns)
     width = {1: 4.4}.get(columns, WIDTH_INCH)
-    figure = new_figure("ages", width, PANEL_INCH * rows + 0.4)
-    panels = figure.subplots(
-        rows, columns, squeeze=False, sharex=True, sharey="row" if len(methods) > 1 else False
-    )
+    size = {"width_inch": width, "row_inch": PANEL_INCH}
+    share = {"sharex": True, "sharey": "row" if len(methods) > 1 else False}
+    figure, panels = panel_grid("ages", len(cells), columns, **size, **share)
     shared, marks = scale(study, labels), {}
-    for panel, (label, method) in zip(panels.ravel(), cells, strict=False):
-        curves = table(study, "curves", label=label, method=method)
+    for panel, (label, method) in zip(panels, cells, strict=True):
+        curves = rows_of(study, "curves", label=label, method=method)
         marks |= _draw(panel, points(study, label, (method,)), curves, shared.mm3)
         title = label if len(methods) == 1 else f"{label}, {method}"
         lines = _slope_lines(study, label, method)
         lines = lines if columns > 2 else [", ".join(lines)] if lines else []
         head(panel, title, lines, width_inch=width / columns - 0.75)
-    for panel in panels.ravel()[len(cells) :]:
-        panel.set_visible(False)
-    _label_last_of_columns(panels, len(cells))
+    for panel in panels[-columns:]:  # the lowest of each column, also in an incomplete row
+        panel.tick_params(labelbottom=True)
     figure.supxlabel("age, years", fontsize=9)
     figure.supylabel(f"volume, {shared.unit}", fontsize=9)
     legend(figure, marks, lines=True)
@@ -75,9 +72,9 @@ def ages_labels(study: Study) -> Shown:
     """Choose labels with at least one curve; of too many, those with the least agreement."""
     methods = ages_methods(study)
     known = shown(study, methods, MOST_PANELS // max(len(methods), 1))
-    curves = table(study, "curves")
-    drawn = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
-    return Shown([label for label in known.labels if label in drawn], known.left_out)
+    curves = rows_of(study, "curves")
+    fitted = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
+    return Shown([label for label in known.labels if label in fitted], known.left_out)
 
 
 def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) -> dict[str, Mark]:
@@ -100,19 +97,10 @@ def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) ->
 
 
 def _slope_lines(study: Study, label: str, method: str) -> list[str]:
-    rows = table(study, "age", label=label, method=method)
+    rows = rows_of(study, "age", label=label, method=method)
     if not len(rows):
         return []
     row: Mapping = rows.iloc[0]
     if not np.isfinite(row["slope"]):
         return [str(row["reason"] or "slope not estimable")]
-    slope = {"value": row["slope"], "low": row["low"], "high": row["high"]}
-    unit = unit_text(str(row["unit"]))
-    return [f"{estimate(slope, sign=True)} {unit}", f"n = {int(row['n'])}"]
-
-
-def _label_last_of_columns(panels: np.ndarray, count: int) -> None:
-    """Put the age axis below the lowest panel of each column, also in an incomplete row."""
-    columns = panels.shape[1]
-    for number in range(max(count - columns, 0), count):
-        panels.ravel()[number].tick_params(labelbottom=True)
+    return [estimate(row, "slope", sign=True, unit=str(row["unit"])), f"n = {int(row['n'])}"]

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     GRID,
     INK,
@@ -15,26 +16,27 @@ from neurotarget.report.drawing.figure import (
     WIDTH_INCH,
     finished,
     look,
-    new_figure,
 )
-from neurotarget.report.drawing.lettering import PT_PER_INCH, estimate, plain, words
+from neurotarget.report.drawing.lettering import PT_PER_INCH, plain
 from neurotarget.report.drawing.panels import (
     Mark,
     Scale,
     Shown,
-    agreement,
     apart,
     by_sex,
     head,
     legend,
     pair_name,
     pairs,
+    panel_grid,
     points,
     scale,
     scatter,
     shown,
     ticks,
 )
+from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.study.results import Study
 
 LINES = {"upper_limit": "upper limit", "bias": "bias", "lower_limit": "lower limit"}
@@ -55,18 +57,15 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     if not pair or not labels:
         return None
     columns = min(len(labels), 2)
-    rows = -(-len(labels) // columns)
     width = ONE_INCH if columns == 1 else TWO_INCH
     name = pair_name(study.measured, pair, "bland_altman")
-    figure = new_figure(name, width, (PANEL_INCH + 0.6) * rows + 0.6)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    found, shared, marks = agreement(study, pair), scale(study, labels), {}
-    for panel, label in zip(panels, labels, strict=False):
-        known = {name: row for (of, name), row in found.items() if of == label}
+    size = {"width_inch": width, "row_inch": PANEL_INCH + 0.6, "margin_inch": 0.6}
+    figure, panels = panel_grid(name, len(labels), columns, **size)
+    agreement, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
+    for panel, label in zip(panels, labels, strict=True):
+        known = {name: row for (of, name), row in agreement.items() if of == label}
         marks |= _draw(panel, points(study, label, pair), known, shared)
         head(panel, label, [_slope_text(known)], width_inch=width / columns - 0.85)
-    for panel in panels[len(labels) :]:
-        panel.set_visible(False)
     first, second = (plain(name) for name in pair)
     figure.supxlabel(f"mean of {first} and {second}, {shared.unit}", fontsize=9)
     figure.supylabel(f"{second} − {first}, {shared.unit}", fontsize=9)
@@ -76,12 +75,12 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
 
 def bland_altman_labels(study: Study, pair: tuple[str, str]) -> Shown:
     """Choose the labels of the scatter figure whose bias could be estimated."""
-    found, known = agreement(study, pair), shown(study, pair)
-    return Shown([label for label in known.labels if _is_known(found, label)], known.left_out)
+    agreement, known = agreement_rows(study, *pair), shown(study, pair)
+    return Shown([label for label in known.labels if _is_known(agreement, label)], known.left_out)
 
 
-def _is_known(found: Mapping, label: str) -> bool:
-    rows = [found.get((label, name)) for name in LINES]
+def _is_known(agreement: Mapping, label: str) -> bool:
+    rows = [agreement.get((label, name)) for name in LINES]
     return all(row is not None and np.isfinite(row["value"]) for row in rows)
 
 
@@ -123,8 +122,8 @@ def _in_unit(row: Mapping, shared: Scale) -> dict[str, float]:
 
 
 def _set_heights(panel: Axes, differences: pd.Series, scaled: Mapping) -> None:
-    drawn = [*differences, 0.0, *(row[key] for row in scaled.values() for key in row)]
-    low, high = np.nanmin(drawn), np.nanmax(drawn)
+    heights = [*differences, 0.0, *(row[key] for row in scaled.values() for key in row)]
+    low, high = np.nanmin(heights), np.nanmax(heights)
     margin = 0.05 * ((high - low) or 1.0)
     panel.set_ylim(low - margin, high + margin)
 
@@ -154,7 +153,7 @@ def _slope_text(known: Mapping) -> str:
     text = f"n = {int(bias['n'])}"
     percent = known.get("bias_percent")
     if percent is not None and np.isfinite(percent["value"]):
-        text += f" · bias {words(percent['value'], 1, sign=True)} %"
+        text += f" · bias {number(percent['value'], 1, sign=True)} %"
     if slope is not None and (slope["low"] > 0 or slope["high"] < 0):
-        text += f" · slope {estimate(slope, 2, sign=True)}"
+        text += f" · slope {estimate(slope, digits=2, sign=True)}"
     return text

@@ -16,7 +16,8 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.lettering import plain
-from neurotarget.report.text.sentences import counted, rows_of
+from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.cohort.flow import EFFECT, FAILED
 from neurotarget.stats.study.results import Study
 
@@ -73,7 +74,7 @@ def _arrow(axes: Axes, top: float) -> None:
 
 
 def _lines(step: list[dict]) -> list[tuple[str, str]]:
-    """Texts of a box, each with the note beside it; several methods stand below the step's name."""
+    """Texts of a box, each with its note; several methods are below the step's name."""
     name = step[0]["step"]
     name = f"of these, {name}" if name == FAILED else name
     name = f"{name[:1].upper()}{name[1:]}"

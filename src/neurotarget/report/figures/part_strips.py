@@ -1,8 +1,8 @@
 """Figure of the Dice of internal and external cases, with published values as lines."""
 
 import math
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,16 +13,13 @@ from neurotarget.report.drawing.figure import (
     INK,
     MUTED,
     SERIES,
-    SMALL_PT,
-    TEXT_PT,
-    WIDTH_INCH,
     finished,
     look,
-    new_figure,
 )
-from neurotarget.report.drawing.lettering import fitted, wide_inch, words
 from neurotarget.report.drawing.panels import Mark, jitter, scatter
-from neurotarget.report.figures.strips import POOR, dice_scores
+from neurotarget.report.drawing.row_figure import Row, Text
+from neurotarget.report.figures.strips import dice_scores, strips_figure
+from neurotarget.report.text.numbers import mean_sd
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
@@ -32,9 +29,17 @@ MARKS = {
     "internal": Mark(SERIES[0], "o", "-"),
     "external": Mark(SERIES[1], "^", "-"),
 }
-ROW_INCH, TOP_INCH, FOOT_INCH = 0.4, 0.45, 0.55
 
-Strip = tuple[str, str, pd.Series, pd.DataFrame]  # label, part, Dice by case, rows of the table
+PUBLISHED = {"color": MUTED, "lw": 1.6, "ls": (0, (2, 1.2))}  # style of published means
+
+
+class Strip(NamedTuple):
+    """Dice of a label in a part by case, and its rows of the table."""
+
+    label: str
+    part: str
+    values: pd.Series
+    rows: pd.DataFrame
 
 
 @look()
@@ -47,27 +52,14 @@ def parts_figure(study: Study) -> Figure | None:
     strips = _strips(study, table) if len(table) else []
     if not strips:
         return None
-    height = TOP_INCH + FOOT_INCH + ROW_INCH * len(strips)
-    figure = new_figure(NAME, WIDTH_INCH, height, free=True)
-    names = [fitted(f"{label}, {part}", 2.2, TEXT_PT) for label, part, _, _ in strips]
-    left, right = (wide_inch(names, TEXT_PT) + 0.25) / WIDTH_INCH, 1.35 / WIDTH_INCH
-    panel = figure.add_axes(
-        (left, FOOT_INCH / height, 1 - left - right, ROW_INCH * len(strips) / height)
-    )
+    rows = [Row([f"{one.label}, {one.part}"], texts=[Text(_mean_text(one))]) for one in strips]
+    lowest = min(min(one.values.min(), *_reach(one.rows)) for one in strips)
+    figure, panel = strips_figure(NAME, rows, "mean ± SD (n)", lowest)
     for place, strip in enumerate(strips):
-        _strip(panel, place, *strip[1:])
-        if place and strips[place - 1][0] != strip[0]:
+        _draw(panel, place, strip)
+        if place and strips[place - 1].label != strip.label:
             panel.axhline(place - 0.5, color=GRID, lw=0.6, zorder=0)
-    lowest = min(min(values.min(), *_reach(rows)) for _, _, values, rows in strips)
-    panel.set(xlim=(0.0 if lowest < POOR else POOR, 1.0), xlabel="Dice")
-    panel.set_ylim(len(strips) - 0.5, -0.5)
-    panel.set_yticks(range(len(strips)), names, fontsize=TEXT_PT)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.grid(axis="x")
     _legend(figure, table)
-    figure.text(1 - right + 0.12 / WIDTH_INCH, 1 - 0.3 / height, "mean ± SD (n)",
-                fontsize=SMALL_PT, color=MUTED, va="center")  # fmt: skip
     return finished(figure)
 
 
@@ -83,40 +75,34 @@ def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
     return [label for label in labels if label in kept], len(labels) - MOST_LABELS
 
 
-def mean_sd(mean: float, sd: float) -> str:
-    """Format a mean with its SD, if there is one."""
-    spread = f" ± {words(sd, 2)}" if np.isfinite(sd) else ""
-    return f"{words(mean, 2)}{spread}"
-
-
 def _strips(study: Study, table: pd.DataFrame) -> list[Strip]:
     scores, parts = dice_scores(study), study.measured.parts
-    found = []
+    strips = []
     for label in parts_labels(table[table["label"].isin(list(scores))])[0]:
         for part in MARKS:
             rows = table[(table["label"] == label) & (table["part"] == part)]
             values = scores[label]
             values = values[values.index.isin(parts.index[parts == part])]
             if len(rows) and len(values):
-                found.append((label, part, values.sort_values(kind="stable"), rows))
-    return found
+                strips.append(Strip(label, part, values.sort_values(kind="stable"), rows))
+    return strips
 
 
-def _strip(panel: Axes, place: int, part: str, values: pd.Series, rows: pd.DataFrame) -> None:
-    scatter(panel, values, place + jitter(values.to_numpy(), 0.26), MARKS[part], values.index)
+def _draw(panel: Axes, place: int, strip: Strip) -> None:
+    values, mark = strip.values, MARKS[strip.part]
+    scatter(panel, values, place + jitter(values.to_numpy(), 0.26), mark, values.index)
     ends = [place - 0.38, place + 0.38]
     panel.plot([values.mean()] * 2, ends, color=INK, lw=1.8, zorder=4)
-    for _, row in rows[rows["published"].notna()].iterrows():
+    for _, row in strip.rows[strip.rows["published"].notna()].iterrows():
         at, sd = float(row["published"]), float(row["published_sd"])
         if math.isfinite(sd):
             panel.fill_betweenx(ends, at - sd, at + sd, color=MUTED, alpha=0.16, lw=0, zorder=1)
-        panel.plot([at] * 2, ends, color=MUTED, lw=1.6, ls=(0, (2, 1.2)), zorder=2)
-    first = rows.iloc[0]
-    panel.annotate(
-        f"{mean_sd(first['value'], first['sd'])} ({int(first['n'])})", (1, place),
-        xycoords=("axes fraction", "data"), xytext=(0.12 * 72, 0), textcoords="offset points",
-        fontsize=SMALL_PT, va="center_baseline",
-    )  # fmt: skip
+        panel.plot([at] * 2, ends, **PUBLISHED, zorder=2)
+
+
+def _mean_text(strip: Strip) -> str:
+    first = strip.rows.iloc[0]
+    return f"{mean_sd(first['value'], first['sd'], 2)} ({int(first['n'])})"
 
 
 def _reach(rows: pd.DataFrame) -> list[float]:
@@ -133,6 +119,5 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     ]
     handles.append(Line2D([], [], color=INK, lw=1.8, label="mean"))
     if table["published"].notna().any():
-        style = {"color": MUTED, "lw": 1.6, "ls": (0, (2, 1.2))}
-        handles.append(Line2D([], [], **style, label="published, of other data (band: ± SD)"))
+        handles.append(Line2D([], [], **PUBLISHED, label="published, of other data (band: ± SD)"))
     figure.legend(handles=handles, loc="upper left", ncols=len(handles))

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import unit_text
 from neurotarget.report.drawing.figure import (
     MUTED,
     SMALL_PT,
@@ -16,7 +17,6 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import method_mark, scatter, ticks
-from neurotarget.report.text.numbers import unit_text
 from neurotarget.report.text.sentences import rows_of, title_of
 from neurotarget.stats.study.results import Study
 

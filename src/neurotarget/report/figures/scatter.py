@@ -7,23 +7,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import GRID, INK, WIDTH_INCH, finished, look, new_figure
-from neurotarget.report.drawing.lettering import estimate, not_estimable, plain
+from neurotarget.report.drawing.figure import GRID, INK, WIDTH_INCH, finished, look
+from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.drawing.panels import (
     Mark,
     Scale,
-    agreement,
     by_sex,
     head,
     legend,
     pair_name,
     pairs,
+    panel_grid,
     points,
     scale,
     scatter,
     shown,
     ticks,
 )
+from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.study.results import Study
 
 
@@ -38,29 +40,22 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     labels = shown(study, pair).labels if pair else []
     if not pair or not labels:
         return None
-    columns = _columns(len(labels))
-    rows = -(-len(labels) // columns)
+    columns = 2 if len(labels) == 4 else min(len(labels), 3)
     width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
     name = pair_name(study.measured, pair, "scatter")
-    figure = new_figure(name, width, (width / columns + 0.42) * rows + 0.4)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    found, shared, marks = agreement(study, pair), scale(study, labels), {}
-    for panel, label in zip(panels, labels, strict=False):
+    size = {"width_inch": width, "row_inch": width / columns + 0.42}
+    figure, panels = panel_grid(name, len(labels), columns, **size)
+    agreement, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
+    for panel, label in zip(panels, labels, strict=True):
         cases = points(study, label, pair)
         marks |= _points(panel, cases, shared)
-        _slope(panel, found, label, shared)
-        lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
+        _slope(panel, agreement, label, shared)
+        lines = _agreement_lines(agreement, label, len(cases), len(study.measured.covariates))
         head(panel, label, lines, width_inch=width / columns - 0.8)
-    for panel in panels[len(labels) :]:
-        panel.set_visible(False)
     figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
     figure.supylabel(f"{plain(pair[1])}, {shared.unit}", fontsize=9)
     legend(figure, marks)
     return finished(figure)
-
-
-def _columns(count: int) -> int:
-    return count if count <= 3 else 2 if count == 4 else 3
 
 
 def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
@@ -78,9 +73,9 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
     return marks
 
 
-def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
+def _slope(panel: Axes, agreement: Mapping, label: str, shared: Scale) -> None:
     """Draw Deming's line of the second method on the first, over the width of the panel."""
-    slope, start = (found.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
+    slope, start = (agreement.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
     if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
         return
     ends = np.array(panel.get_xlim())
@@ -89,14 +84,14 @@ def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
                scaley=False)  # fmt: skip
 
 
-def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
+def _agreement_lines(agreement: Mapping, label: str, n: int, of: int) -> list[str]:
     lines = []
     for name, statistic in (
         ("ICC(A,1)", "icc_a1"), ("r", "pearson_r"), ("slope", "reference_slope")
     ):  # fmt: skip
-        row = found.get((label, statistic))
+        row = agreement.get((label, statistic))
         if row is not None and np.isfinite(row["value"]):
-            lines.append(f"{name} {estimate(row, 3)}")
+            lines.append(f"{name} {estimate(row, digits=3)}")
         elif row is not None:
-            lines.append(f"{name}: {not_estimable(row) or 'not estimable'}")
+            lines.append(f"{name}: {row['reason'] or 'not estimable'}")
     return [*lines, f"n = {n}" + (f" ({of - n} without both)" if of > n else "")]

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import GRID, INK, MUTED, TEXT_PT, finished, look, new_figure
+from neurotarget.number_text import unit_text
+from neurotarget.report.drawing.figure import INK, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import (
     Mark,
@@ -18,18 +19,19 @@ from neurotarget.report.drawing.panels import (
     method_mark,
     points,
     scale,
-    table,
     ticks,
 )
 from neurotarget.report.drawing.row_figure import (
-    Block,
-    Line,
-    block_axes,
-    draw_line,
-    fit_width,
-    name_left,
+    LARGE_PT,
+    SMALL_MARK_PT,
+    Frame,
+    Point,
+    Row,
+    draw_rows,
+    write_title,
+    zero_line,
 )
-from neurotarget.report.text.numbers import unit_text
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_SITES, MOST_EFFECTS, MOST_METHODS = 40, 3, 2
@@ -47,33 +49,37 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
     if which >= len(effects):
         return None
     hypothesis, label = effects[which]
-    rows = table(study, "sites", hypothesis=hypothesis, label=label)
-    sites = list(dict.fromkeys(rows["site"]))[:MOST_SITES]
+    table = rows_of(study, "sites", hypothesis=hypothesis, label=label)
+    table = table.assign(site=table["site"].astype(str))
+    sites = list(dict.fromkeys(table["site"]))[:MOST_SITES]
     row_inch = min(max(3.0 / len(sites), 0.24), 0.5)
     height = TOP + FOOT + row_inch * len(sites)
     figure = new_figure(sites_name(which), WIDTH, height, free=True)
     wide = (WIDTH - LEFT - 2 * GAP - 0.2) / 3
-    axes = [
-        block_axes(figure, Block(LEFT + k * (wide + GAP), TOP, wide, len(sites), row_inch))
-        for k in range(3)
-    ]
-    methods = [name for name in study.measured.methods if name in set(rows["method"])]
-    methods = methods[:MOST_METHODS]
-    marks = {name: method_mark(study.measured, name) for name in methods}
-    for kind, panel in zip(("within", "without"), axes[:2], strict=True):
-        _effects(panel, rows, kind, sites, marks)
-        _overall(panel, study, hypothesis, label, marks)
-        panel.set_xlabel(fitted(f"effect, {unit_text(str(rows['unit'].iloc[0]))}", wide, TEXT_PT))
-    _volumes(axes[2], study, label, sites, marks)
-    _names(axes[0], rows, sites)
-    titles = ("each site alone", "all but this site", "volumes")
-    for panel, title in zip(axes, titles, strict=True):
-        for place in range(1, len(sites)):
-            panel.axhline(place - 0.5, color=GRID, lw=0.6, zorder=0)
+    methods = [name for name in study.measured.methods if name in set(table["method"])]
+    marks = {name: method_mark(study.measured, name) for name in methods[:MOST_METHODS]}
+    names, panels = _names(table, sites), []
+    kinds = {"within": "each site alone", "without": "all but this site", "": "volumes"}
+    for place, (kind, title) in enumerate(kinds.items()):
+        rows = [Row([name]) for name in names] if place == 0 else [Row([])] * len(sites)
+        if kind:
+            points = _points(table, kind, sites, marks)
+            rows = [row._replace(points=own) for row, own in zip(rows, points, strict=True)]
+        frame = Frame(LEFT + place * (wide + GAP), TOP, wide, row_inch)
+        panel, _ = draw_rows(figure, rows, frame, zero=bool(kind), lines=True)
+        if kind:
+            zero_line(panel)
+            _overall(panel, study, hypothesis, label, marks)
+            unit = unit_text(str(table["unit"].iloc[0]))
+            panel.set_xlabel(fitted(f"effect, {unit}", wide, TEXT_PT))
         panel.set_title(fitted(title, wide, TEXT_PT, bold=True), pad=6)
+        panels.append(panel)
+    _volumes(panels[-1], study, label, sites, marks)
+    for panel in panels:
+        ticks(panel, "x", 4)
     title = f"{hypothesis.replace('_', ' ')}, {label or 'total'}"
-    figure.text(0.1 / WIDTH, 1 - 0.4 / height, fitted(title, WIDTH - 0.2, 10, bold=True),
-                fontsize=10, fontweight="bold", va="center")  # fmt: skip
+    title = fitted(title, WIDTH - 0.2, 10, bold=True)
+    write_title(panels[0], title, LEFT, 72 * (TOP - 0.45), size_pt=10, is_bold=True)
     legend(figure, marks)
     return finished(figure)
 
@@ -83,17 +89,17 @@ def sites_effects(study: Study) -> list[tuple[str, str]]:
 
     Each hypothesis has one figure, for the label that it is about.
     """
-    rows = table(study, "sites")
+    rows = rows_of(study, "sites")
     if not len(rows) or rows["site"].nunique() < 2:
         return []
     known = rows[["estimate_within", "estimate_without"]].astype(float).notna().any(axis=1)
-    found = {}
+    effects = {}
     for hypothesis, part in rows[known].groupby("hypothesis", sort=False):
         labels = list(dict.fromkeys(part["label"]))
-        declared = table(study, "effects", hypothesis=hypothesis)
+        declared = rows_of(study, "effects", hypothesis=hypothesis)
         wanted = declared["label"].iloc[0] if len(declared) else study.measured.labels[-1]
-        found[str(hypothesis)] = str(wanted if wanted in labels else labels[0])
-    return list(found.items())[:MOST_EFFECTS]
+        effects[str(hypothesis)] = str(wanted if wanted in labels else labels[0])
+    return list(effects.items())[:MOST_EFFECTS]
 
 
 def sites_name(which: int) -> str:
@@ -101,26 +107,23 @@ def sites_name(which: int) -> str:
     return "sites" if which == 0 else f"sites_{which + 1}"
 
 
-def _places(count: int) -> list[float]:
+def _shifts(marks: Mapping[str, Mark]) -> dict[str, float]:
     """Vertical offsets of the methods within a row."""
-    return [0.0] if count == 1 else [-0.18, 0.18]
+    return dict(zip(marks, [0.0] if len(marks) == 1 else [-0.18, 0.18], strict=True))
 
 
-def _effects(
-    panel: Axes, rows: pd.DataFrame, kind: str, sites: list, marks: Mapping[str, Mark]
-) -> None:
-    ends = []
-    for (method, mark), shift in zip(marks.items(), _places(len(marks)), strict=True):
-        for _, row in rows[rows["method"] == method].iterrows():
-            if row["site"] not in sites:
-                continue
-            values = (row[f"estimate_{kind}"], row[f"{kind}_low"], row[f"{kind}_high"])
-            line = Line("", *(float(value) for value in values), mark, is_minor=len(sites) > 10)
-            draw_line(panel, sites.index(row["site"]) + shift, line)
-            ends += [line.value, line.low, line.high]
-    fit_width(panel, ends, zero=True)
-    panel.axvline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
-    ticks(panel, "x", 4)
+def _points(
+    table: pd.DataFrame, kind: str, sites: list[str], marks: Mapping[str, Mark]
+) -> list[list[Point]]:
+    """Estimates of each site by method, within the site or without it."""
+    size_pt, shifts = SMALL_MARK_PT if len(sites) > 10 else LARGE_PT, _shifts(marks)
+    keys = (f"estimate_{kind}", f"{kind}_low", f"{kind}_high")
+    own = table[table["method"].isin(marks)]
+    points: dict[str, list[Point]] = {site: [] for site in sites}
+    for row in own[own["site"].isin(sites)].to_dict("records"):
+        ends, mark = (float(row[key]) for key in keys), marks[row["method"]]
+        points[row["site"]].append(Point(*ends, mark, shifts[row["method"]], size_pt))
+    return list(points.values())
 
 
 def _overall(
@@ -128,7 +131,7 @@ def _overall(
 ) -> None:
     """Draw the effect in the whole cohort as a line behind the sites."""
     for method, mark in marks.items():
-        rows = table(
+        rows = rows_of(
             study, "effects", hypothesis=hypothesis, label=label, method=method, leads=True
         )
         if len(rows) and math.isfinite(rows.iloc[0]["estimate"]):
@@ -142,26 +145,24 @@ def _volumes(panel: Axes, study: Study, label: str, sites: list, marks: Mapping[
     shared = scale(study, [label])
     site_of = study.measured.covariates["site"].astype(str)
     half = 0.3 / len(marks)
-    for (method, mark), shift in zip(marks.items(), _places(len(marks)), strict=True):
+    for method, shift in _shifts(marks).items():
+        mark = marks[method]
         cases = points(study, label, (method,))
         for place, site in enumerate(sites):
-            values = (cases[site_of[cases.index] == str(site)][0] / shared.mm3).sort_values()
+            values = (cases[site_of[cases.index] == site][0] / shared.mm3).sort_values()
             if not len(values):
                 continue
-            drawn = panel.scatter(
+            cloud = panel.scatter(
                 values, place + shift + jitter(values.to_numpy(), half * 0.8), s=7,
                 marker=mark.marker, facecolor=mark.colour, alpha=0.4, linewidths=0, zorder=2,
             )  # fmt: skip
-            drawn.set_urls(case_urls(values.index))
+            cloud.set_urls(case_urls(values.index))
             panel.plot([values.median()] * 2, [place + shift - half, place + shift + half],
                        color=INK, lw=1.8, zorder=4)  # fmt: skip
     panel.set_xlabel(f"volume, {shared.unit}")
-    ticks(panel, "x", 4)
 
 
-def _names(panel: Axes, rows: pd.DataFrame, sites: list) -> None:
-    counts = rows.groupby("site")["n"].max()
-    for place, site in enumerate(sites):
-        n = counts.get(site, np.nan)
-        text = f"{plain(site)} (n = {int(n)})" if np.isfinite(n) else plain(site)
-        name_left(panel, place, text, width_inch=LEFT - 0.2, pad_inch=0.1)
+def _names(table: pd.DataFrame, sites: list[str]) -> list[str]:
+    counts = table.groupby("site")["n"].max()
+    known = {site: f" (n = {int(n)})" for site, n in counts.items() if np.isfinite(n)}
+    return [f"{plain(site)}{known.get(site, '')}" for site in sites]

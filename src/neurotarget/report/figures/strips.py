@@ -1,16 +1,14 @@
 """Strip figures with one point per case: Dice of each label, and volumes by sex."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
-    INK,
-    MUTED,
     SERIES,
     SMALL_PT,
     TEXT_PT,
@@ -19,7 +17,7 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import estimate, fitted, plain, wide_inch, words
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import (
     Mark,
     Shown,
@@ -27,35 +25,26 @@ from neurotarget.report.drawing.panels import (
     case_urls,
     head,
     jitter,
+    panel_grid,
     points,
+    quartile_box,
     scale,
     scatter,
     sex_name,
     shown,
-    table,
     ticks,
 )
+from neurotarget.report.drawing.row_figure import Column, Frame, Row, Text, draw_rows
+from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.cohort.failures import POOR
 from neurotarget.stats.study.results import Study
 
 MOST_NAMED = 3  # cases with a Dice below POOR are named if there are at most so many
 MOST_STRIPS = 30
 NAME_LEFT = 0.35  # above this Dice a name fits at the left of its point
-STRIP_INCH = 0.55
+STRIP_INCH, STRIPS_TOP = 0.55, 0.5
 DICE = Mark(SERIES[0], "o", "-")
-
-
-class Quartiles(NamedTuple):
-    """Median and quartiles."""
-
-    q1: float
-    median: float
-    q3: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Quartiles":
-        """Return the quartiles of at least one value."""
-        return cls(*(float(item) for item in np.quantile(values, [0.25, 0.5, 0.75])))
 
 
 @look()
@@ -64,29 +53,27 @@ def dice_figure(study: Study) -> Figure | None:
 
     Cases with a low Dice are named. None where no mask was scored.
     """
-    scores = dice_scores(study)
-    labels = dice_labels(study).labels
+    scores, labels = dice_scores(study), dice_labels(study).labels
     if not labels:
         return None
-    height = STRIP_INCH * len(labels) + 0.75
-    figure = new_figure("dice", WIDTH_INCH, height, free=True)
-    names = [fitted(label, 2.0, TEXT_PT) for label in labels]
-    left, right = (wide_inch(names, TEXT_PT) + 0.25) / WIDTH_INCH, 1.45 / WIDTH_INCH
-    panel = figure.add_axes(
-        (left, 0.55 / height, 1 - left - right, STRIP_INCH * len(labels) / height)
-    )
-    low = 0.0 if min(scores[label].min() for label in labels) < POOR else POOR
+    rows = [Row([label], texts=[Text(_quartiles(scores[label]))]) for label in labels]
+    lowest = min(scores[label].min() for label in labels)
+    figure, panel = strips_figure("dice", rows, "median [quartiles]", lowest)
     for place, label in enumerate(labels):
-        _dice_strip(panel, place, scores[label])
-    panel.set(xlim=(low, 1.0), ylim=(len(labels) - 0.5, -0.5), xlabel="Dice")
-    panel.set_yticks(range(len(labels)))
-    panel.set_yticklabels(names, fontsize=TEXT_PT)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.grid(axis="x")
-    figure.text(1 - right + 0.15 / WIDTH_INCH, 1 - 0.1 / height, "median [quartiles]",
-                fontsize=SMALL_PT, color=MUTED, va="center")  # fmt: skip
+        _dice_strip(panel, place, scores[label].sort_values(kind="stable"))
     return finished(figure)
+
+
+def strips_figure(name: str, rows: Sequence[Row], head: str, lowest: float) -> tuple[Figure, Axes]:
+    """Return a figure of rows over Dice, from 0 or from one half on, by the lowest value."""
+    left = wide_inch([fitted(row.name[0], 2.2, TEXT_PT) for row in rows], TEXT_PT) + 0.35
+    height = STRIPS_TOP + STRIP_INCH * len(rows) + 0.55
+    figure = new_figure(name, WIDTH_INCH, height, free=True)
+    frame = Frame(left, STRIPS_TOP, WIDTH_INCH - left - 1.45, STRIP_INCH)
+    panel, _ = draw_rows(figure, rows, frame, [Column(0.12, 1.3, head)])
+    panel.set(xlim=(0.0 if lowest < POOR else POOR, 1.0), xlabel="Dice")
+    panel.grid(axis="x")
+    return figure, panel
 
 
 def dice_scores(study: Study) -> dict[str, pd.Series]:
@@ -106,8 +93,12 @@ def dice_labels(study: Study) -> Shown:
     return Shown([label for label in labels if label in worst], len(labels) - len(worst))
 
 
+def _quartiles(values: pd.Series) -> str:
+    low, median, high = values.quantile([0.25, 0.5, 0.75])
+    return estimate({"value": median, "low": low, "high": high}, digits=2)
+
+
 def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
-    values = values.sort_values(kind="stable")
     poor = values[values < POOR] if (values < POOR).sum() <= MOST_NAMED else values[:0]
     rest = values.drop(poor.index)
     scatter(panel, rest, place + jitter(rest.to_numpy(), 0.3), DICE, rest.index)
@@ -118,7 +109,7 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
     ):
         is_left = value > NAME_LEFT  # there are no other points at the left
         panel.annotate(
-            f"{fitted(case_id, 1.0, SMALL_PT)} ({words(value, 2)})",
+            f"{fitted(case_id, 1.0, SMALL_PT)} ({number(value, 2)})",
             (value, height),
             xytext=(-5 if is_left else 5, 0),
             textcoords="offset points",
@@ -127,25 +118,7 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
             va="center",
             url=url,
         )
-    middle = Quartiles.of(values)
-    _bar(panel, place, middle, half=0.34)
-    panel.annotate(
-        f"{words(middle.median, 2)} [{words(middle.q1, 2)}, {words(middle.q3, 2)}]",
-        (1, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(0.15 * 72, 0),
-        textcoords="offset points",
-        fontsize=SMALL_PT,
-        va="center_baseline",
-    )
-
-
-def _bar(panel: Axes, place: float, middle: Quartiles, *, half: float) -> None:
-    """Draw a box from quartile to quartile with a line at the median."""
-    panel.fill_betweenx(
-        [place - half, place + half], middle.q1, middle.q3, color=MUTED, alpha=0.22, lw=0, zorder=2
-    )
-    panel.plot([middle.median] * 2, [place - half, place + half], color=INK, lw=1.8, zorder=4)
+    quartile_box(panel, place, values, 0.34)
 
 
 @look()
@@ -157,19 +130,15 @@ def volumes_figure(study: Study) -> Figure | None:
     labels = shown(study, (method,)).labels
     if not labels:
         return None
-    columns = min(len(labels), 3)
-    rows = -(-len(labels) // columns)
+    columns, shared = min(len(labels), 3), scale(study, labels)
     width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
-    figure = new_figure("volumes", width, 2.9 * rows + 0.2)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    shared = scale(study, labels)
-    for panel, label in zip(panels, labels, strict=False):
+    size = {"width_inch": width, "row_inch": 2.9, "margin_inch": 0.2}
+    figure, panels = panel_grid("volumes", len(labels), columns, **size)
+    for panel, label in zip(panels, labels, strict=True):
         cases = points(study, label, (method,))
-        known = table(study, "volumes", method=method, label=label)
+        known = rows_of(study, "volumes", method=method, label=label)
         lines = _volume_strips(panel, cases, known, shared.mm3)
         head(panel, label, lines, width_inch=width / columns - 0.8)
-    for panel in panels[len(labels) :]:
-        panel.set_visible(False)
     figure.supylabel(f"volume, {shared.unit}", fontsize=9)
     return finished(figure)
 
@@ -179,10 +148,7 @@ def _volume_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, mm3: f
     for place, (name, mark, part) in enumerate(by_sex(cases)):
         values = part[0].to_numpy() / mm3
         scatter(panel, place + jitter(values, 0.26), values, mark, part.index)
-        middle = Quartiles.of(values)
-        spread = [place - 0.34, place + 0.34]
-        panel.fill_between(spread, middle.q1, middle.q3, color=MUTED, alpha=0.22, lw=0, zorder=2)
-        panel.plot(spread, [middle.median] * 2, color=INK, lw=1.8, zorder=4)
+        quartile_box(panel, place, values, 0.34, is_upright=True)
         names.append(plain(f"{name} ({len(part)})" if name else f"all ({len(part)})"))
         lines += _mean_lines(name, part, known, mm3)
     panel.set_xlim(-0.6, len(names) - 0.4)

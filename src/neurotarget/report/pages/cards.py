@@ -5,26 +5,26 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.text.claims import asked_of, claim_of
-from neurotarget.report.text.numbers import p_value
+from neurotarget.number_text import stated, unit_text
+from neurotarget.report.text.claims import claim_of, measure_noun
+from neurotarget.report.text.numbers import counted, estimate, p_equals
 from neurotarget.report.text.sentences import (
+    as_sentence,
     compared,
     comparison_sentence,
-    counted,
-    estimate,
+    label_text,
     leading,
+    records,
     rows_of,
-    shown,
     title_of,
-    unit_words,
     volumes_of,
 )
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.effects.influence import influence_note
-from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE
+from neurotarget.stats.effects.verdict import ABSENT, OPPOSITE, SHOWN_KINDS
 from neurotarget.stats.study.results import Study
 
-ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
+ICONS = dict.fromkeys(SHOWN_KINDS, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
 KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
 ROOM = 0.06  # free share of the strip's width at both ends
 
@@ -80,16 +80,15 @@ class Card(NamedTuple):
 def cards(study: Study) -> list[Card]:
     """Return a card for each hypothesis of the target with rows in the tables."""
     effects = leading(study)
-    asked = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
-    return [_card(study, asked[name], rows) for name, rows in effects.items() if name in asked]
+    known = {one.name: one for one in study.measured.target.hypotheses}
+    return [_card(study, known[name], rows) for name, rows in effects.items() if name in known]
 
 
 def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
-    first, others, what = rows[0], rows[1:], asked_of(hypothesis)
+    first, others, what = rows[0], rows[1:], measure_noun(hypothesis)
     published = ""
     if math.isfinite(expected := first["expected"]):
-        figures = _decimals(float(f"{expected:.3g}"))
-        published = f"{shown(expected, figures, sign=True)} {unit_words(first['unit'])}"
+        published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}"
     both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
     # each method repeats what holds for the model of both
     remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
@@ -102,7 +101,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         tuple(_result(row, what, _influence(study, row)) for row in rows),
         _strip(rows),
         tuple((KINDS.get(finding, "open"), sentence) for finding, sentence in both),
-        (*map(_sentence, remarks), *_by_label(study, hypothesis.name)),
+        (*map(as_sentence, remarks), *_by_label(study, hypothesis.name)),
     )
 
 
@@ -111,12 +110,12 @@ def _by_label(study: Study, name: str) -> list[str]:
     rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
     for method, own in rows.groupby("method", sort=False) if len(rows) else ():
         each = [
-            f"{row['label'].replace('_', ' ')} {estimate(row, 'estimate', sign=True)} "
-            f"({_p(row['p_holm'])})"
+            f"{label_text(row['label'])} {estimate(row, 'estimate', sign=True)} "
+            f"({p_equals(row['p_holm'])})"
             for row in own.to_dict("records")
             if math.isfinite(row["estimate"])
         ]
-        unit = unit_words(own["unit"].iloc[0])
+        unit = unit_text(own["unit"].iloc[0])
         if each:
             count = int(own["n_tests"].iloc[0])
             sentences.append(
@@ -128,19 +127,18 @@ def _by_label(study: Study, name: str) -> list[str]:
 
 def _influence(study: Study, row: Mapping) -> str:
     """Short text on whether the effect depends on one person."""
-    asked = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
-    found = rows_of(study, "influence", **asked).to_dict("records")
-    return influence_note(found[0]) if found else ""
+    wanted = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
+    rows = records(study, "influence", **wanted)
+    return influence_note(rows[0]) if rows else ""
 
 
 def _result(row: Mapping, what: str, influence: str) -> Result:
     facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
-        facts.append(_p(row["p"]))
+        facts.append(p_equals(row["p"]))
     if math.isfinite(row["size"]):
-        size = {"value": row["size"], "low": row["size_low"], "high": row["size_high"]}
         facts.append(f"{row['size_kind'].replace('Hedges g', 'Hedges’ g')} "
-                     f"{estimate(size, 'value', digits=2)}")  # fmt: skip
+                     f"{estimate(row, 'size', stem='size', digits=2)}")  # fmt: skip
     if math.isfinite(row["power"]):
         facts.append(f"{math.floor(100 * row['power'])} % power to find the published effect")
     if row["share"] < 1 and math.isfinite(row["estimate"]):
@@ -157,24 +155,16 @@ def _result(row: Mapping, what: str, influence: str) -> Result:
         ICONS.get(row["verdict"], "open"),
         value if known else "Not estimable",
         f"[{rest}" if rest else "",
-        unit_words(row["unit"]) if known else "",
+        unit_text(row["unit"]) if known else "",
         tuple(fact for fact in facts if fact),
-        _sentence(row["reason"]),
+        as_sentence(row["reason"]),
     )
-
-
-def _p(value: float) -> str:
-    return f"p {p_value(value) if value < 0.001 else '= ' + p_value(value)}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _strip(rows: Sequence[Mapping]) -> Strip | None:
     known = [
-        (number, row)
-        for number, row in enumerate(rows)
+        (order, row)
+        for order, row in enumerate(rows)
         if all(math.isfinite(row[key]) for key in ("estimate", "low", "high"))
     ]
     if not known:
@@ -189,15 +179,15 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
         return round(100 * (ROOM + (1 - 2 * ROOM) * (value - low) / width), 2)
 
     marks = tuple(
-        Mark(row["method"], *(place(row[key]) for key in ("estimate", "low", "high")), number)
-        for number, row in known
+        Mark(row["method"], *(place(row[key]) for key in ("estimate", "low", "high")), order)
+        for order, row in known
     )
     return Strip(
         marks,
         place(0.0),
         place(expected) if math.isfinite(expected) else None,
-        tuple((place(tick), shown(tick, _decimals(tick))) for tick in _ticks(low, high)),
-        unit_words(known[0][1]["unit"]),
+        tuple((place(tick), stated(tick)) for tick in _ticks(low, high)),
+        unit_text(known[0][1]["unit"]),
     )
 
 
@@ -206,9 +196,4 @@ def _ticks(low: float, high: float) -> list[float]:
     step = 10 ** math.floor(math.log10((high - low) or 1.0))
     step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
-
-
-def _decimals(value: float) -> int:
-    text = f"{value:.12f}".rstrip("0")
-    return len(text.partition(".")[2])
+    return [count * step for count in range(first, last + 1)]

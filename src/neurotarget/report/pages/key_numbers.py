@@ -6,21 +6,20 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.number_text import DASH, digits_for, number
+from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.numbers import counted, estimate, in_percent, percent
 from neurotarget.report.text.sentences import (
-    DASH,
-    counted,
-    digits_for,
-    estimate,
+    agreement_rows,
     failed_is,
+    label_text,
     main_failures,
     main_label,
     own_methods,
     own_pairs,
-    percent,
     rating,
+    records,
     rows_of,
-    shown,
     title_of,
     volumes_of,
 )
@@ -71,14 +70,14 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 def failure_lines(study: Study) -> list[KeyRow]:
     """Return failure rates by definition, one cell per method, without unused definitions."""
     table = rows_of(study, "failures")
-    found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
+    rows = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
     return [
         KeyRow(
-            VALUES.get(name, name).capitalize().replace("dice", "Dice"),
-            tuple(_failed(found.get((name, method))) for method in own_methods(study)),
+            value_texts().get(name, name).capitalize().replace("dice", "Dice"),
+            tuple(_failed(rows.get((name, method))) for method in own_methods(study)),
         )
-        for name in dict.fromkeys(name for name, _ in found)
-        if any(row["n"] > 0 for (other, _), row in found.items() if other == name)
+        for name in dict.fromkeys(name for name, _ in rows)
+        if any(row["n"] > 0 for (other, _), row in rows.items() if other == name)
     ]
 
 
@@ -90,27 +89,27 @@ def _failed(row: Mapping | None) -> str:
 
 def _together(study: Study, first: str, second: str) -> KeyNumbers:
     label = main_label(study)
-    found = _agreement(study, first, second)
+    agreement = agreement_rows(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
-        _icc_tile(study, found, label),
-        _bias_tile(found, label),
+        _icc_tile(study, agreement, label),
+        _bias_tile(agreement, label),
         _failure_tile(study, second),
-        _spread_tile(found, label),
+        _spread_tile(agreement, label),
         _surface_tile(study, label) if _is_scored(study, first, second) else None,
     ]
     scores = rows_of(study, "scores", stratum="all")
     has_scores = _is_scored(study, first, second) and len(scores) and scores["mean"].notna().any()
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
-    rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
-    rows = [row for row in rows if row is not None]
-    shown_rows = _worst(study, rows, found)
+    known = {name for name, _ in agreement}
+    labels = [name for name in study.measured.labels if name in known]
+    shown = _worst(study, labels, agreement) if len(labels) > 1 else []
     return KeyNumbers(
         f"{title_of(volumes_of(second))} against {volumes_of(first)}",
         tuple(tile for tile in tiles if tile),
         (*_score_columns(study), *columns) if has_scores else columns,
-        tuple(shown_rows) if len(rows) > 1 else (),
-        len(rows) - len(shown_rows),
+        tuple(_key_row(study, agreement, label, bool(has_scores)) for label in shown),
+        len(labels) - len(shown) if shown else 0,
     )
 
 
@@ -119,28 +118,25 @@ def _is_scored(study: Study, first: str, second: str) -> bool:
     return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
-def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
-    """Rows in the target's order; of many labels, those of lowest Dice or ICC, and the main one."""
-    if len(rows) <= MOST_LABELS:
-        return list(rows)
-    dice = {row.label: _score(study, row.label, "dice") for row in rows}
+def _worst(study: Study, labels: Sequence[str], agreement: Mapping) -> list[str]:
+    """Labels in the target's order; of many, those of lowest Dice or ICC, and the main one."""
+    if len(labels) <= MOST_LABELS:
+        return list(labels)
+    dice = {label: _score(study, label, "dice") for label in labels}
     if any(dice.values()):
         worth = {label: score["mean"] if score else math.nan for label, score in dice.items()}
     else:
-        worth = {label: found.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice}
+        worth = {
+            label: agreement.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice
+        }
     worst = sorted(worth, key=lambda label: (math.isnan(worth[label]), worth[label]))
     main = main_label(study)
     kept = {main, *[label for label in worst if label != main][: MOST_LABELS - 1]}
-    return [row for row in rows if row.label in kept]
-
-
-def _agreement(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
-    rows = rows_of(study, "agreement", first=first, second=second, stratum="all")
-    return {(row["label"], row["statistic"]): row for row in rows.to_dict("records")}
+    return [label for label in labels if label in kept]
 
 
 def _score(study: Study, label: str, metric: str) -> dict | None:
-    rows = rows_of(study, "scores", label=label, metric=metric, stratum="all").to_dict("records")
+    rows = records(study, "scores", label=label, metric=metric, stratum="all")
     return rows[0] if rows else None
 
 
@@ -150,10 +146,10 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
     row = _score(study, MEAN_LABEL if is_mean else label, "dice")
     if row is None or not math.isfinite(row["mean"]):
         return None
-    what = "mean over the labels" if is_mean else row["label"]
+    what = "mean over the labels" if is_mean else label_text(row["label"])
     parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
     note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
-    return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
+    return Tile("Overlap (Dice)", number(row["mean"], 2), _ends(row, 2), note)
 
 
 def _surface_tile(study: Study, label: str) -> Tile | None:
@@ -165,17 +161,17 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
         return None
     row = (own if len(own) else known.nlargest(1, "median")).iloc[0]
     near = _score(study, row["label"], "surface_dice")
-    note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
+    note = f"{label_text(row['label'])}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
     if near is not None and math.isfinite(near["mean"]):
-        note += f"; surface Dice {shown(near['mean'], 2)} {_tolerance(study)}"
+        note += f"; surface Dice {number(near['mean'], 2)} {_tolerance(study)}"
     note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
-    value = f"{shown(row['mean'], 2)} mm"
+    value = f"{number(row['mean'], 2)} mm"
     return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
 
 
 def _quartiles(row: Mapping) -> str:
-    ends = " to ".join(shown(row[key], 2) for key in ("q1", "q3"))
-    return f"median {shown(row['median'], 2)}, quartiles {ends}"
+    ends = " to ".join(number(row[key], 2) for key in ("q1", "q3"))
+    return f"median {number(row['median'], 2)}, quartiles {ends}"
 
 
 def _left_out(row: Mapping) -> str:
@@ -197,50 +193,50 @@ def _score_columns(study: Study) -> tuple[str, ...]:
 def _by_part(rows: pd.DataFrame, column: str) -> str:
     """A number by part, if there are parts: `(internal 0.91, external 0.85)`."""
     parts = [
-        f"{row['level']} {shown(row[column], 2)}"
+        f"{row['level']} {number(row[column], 2)}"
         for row in rows[rows["stratum"] == "part"].to_dict("records")
     ]
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
-    row, name = found.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
+def _icc_tile(study: Study, agreement: Mapping, label: str) -> Tile | None:
+    row, name = agreement.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
     if row is None:
         return None
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
-    agreement = rating(row["low"], row["high"])
-    asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
-    parts = _by_part(rows_of(study, "agreement", **asked), "value")
-    note = f"{label}, {int(row['n'])} cases{parts}" + (
-        f"; agreement is {agreement}" if agreement else ""
+    rated = rating(row["low"], row["high"])
+    wanted = {key: row[key] for key in ("first", "second", "label", "statistic")}
+    parts = _by_part(rows_of(study, "agreement", **wanted), "value")
+    note = f"{label_text(label)}, {int(row['n'])} cases{parts}" + (
+        f"; agreement is {rated}" if rated else ""
     )
-    fixed = found.get((label, "icc_a1_fixed"))
+    fixed = agreement.get((label, "icc_a1_fixed"))
     if fixed is not None and math.isfinite(fixed["low"]):
-        ends = " to ".join(shown(fixed[end], 2) for end in ("low", "high"))
+        ends = " to ".join(number(fixed[end], 2) for end in ("low", "high"))
         note += f"; for these two methods alone, not any two, {ends}"
-    return Tile(name, shown(row["value"], 2), _ends(row, 2), note)
+    return Tile(name, number(row["value"], 2), _ends(row, 2), note)
 
 
-def _bias_tile(found: Mapping, label: str) -> Tile | None:
-    row = found.get((label, "bias"))
+def _bias_tile(agreement: Mapping, label: str) -> Tile | None:
+    row = agreement.get((label, "bias"))
     if row is None:
         return None
     if not math.isfinite(row["value"]):
         return Tile("Bias of volumes", DASH, "", row["reason"])
     digits = digits_for(row["value"], row["low"], row["high"])
-    limits = _limits(found, label)
+    limits = _limits(agreement, label)
     note = f"95 % of single differences are expected between {limits} mm³" if limits else ""
-    value = f"{shown(row['value'], digits, sign=True)} mm³"
+    value = f"{number(row['value'], digits, sign=True)} mm³"
     return Tile("Bias of volumes", value, _ends(row, digits), note)
 
 
-def _spread_tile(found: Mapping, label: str) -> Tile | None:
+def _spread_tile(agreement: Mapping, label: str) -> Tile | None:
     """Spread of the second method's volumes as a share of the first's."""
-    row = found.get((label, "reference_slope"))
+    row = agreement.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None
-    slope = shown(row["value"], 2)
+    slope = number(row["value"], 2)
     note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
     if row["low"] <= 0:
         note = f"{row['second']} volumes are not shown to follow {row['first']} volumes"
@@ -257,8 +253,8 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
     row = main_failures(study, method)
     if row is None:
         return None
-    rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
-    text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
+    rate = in_percent(row)
+    text = f"{number(rate['value'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
     failed = f"{int(row['n_failed'])} of {int(row['n'])}"
     return Tile(f"Failed cases, {method}", failed, text, failed_is(study, method))
 
@@ -266,36 +262,34 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
 def _ends(row: Mapping, digits: int) -> str:
     if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
         return ""
-    return f"95 % interval {shown(row['low'], digits)} to {shown(row['high'], digits)}"
+    return f"95 % interval {number(row['low'], digits)} to {number(row['high'], digits)}"
 
 
-def _limits(found: Mapping, label: str) -> str:
-    ends = [found.get((label, name), {"value": math.nan})["value"] for name in
+def _limits(agreement: Mapping, label: str) -> str:
+    ends = [agreement.get((label, name), {"value": math.nan})["value"] for name in
             ("lower_limit", "upper_limit")]  # fmt: skip
     if not all(math.isfinite(end) for end in ends):
         return ""
     digits = digits_for(*ends)
-    return " and ".join(shown(end, digits, sign=True) for end in ends)
+    return " and ".join(number(end, digits, sign=True) for end in ends)
 
 
-def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow | None:
-    icc, bias = (found.get((label, name)) for name in ("icc_a1", "bias"))
-    if icc is None and bias is None:
-        return None
+def _key_row(study: Study, agreement: Mapping, label: str, has_scores: bool) -> KeyRow:
+    icc, bias = (agreement.get((label, name)) for name in ("icc_a1", "bias"))
     cells = []
     if has_scores:
         for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
             row = _score(study, label, metric)
             cell = DASH if row is None else estimate(row, "mean", digits=digits)
             if metric == "hd95_mm" and cell != DASH:
-                ends = f"{shown(row['q1'], 2)} to {shown(row['q3'], 2)}"
-                cell += f"; {shown(row['median'], 2)} ({ends})"
+                ends = f"{number(row['q1'], 2)} to {number(row['q3'], 2)}"
+                cell += f"; {number(row['median'], 2)} ({ends})"
                 cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""
             cells.append(cell)
-    cells.append(estimate(icc, "value", digits=3) if icc else DASH)
-    cells.append(estimate(bias, "value", sign=True) if bias else DASH)
-    cells.append(_limits(found, label).replace(" and ", " to ") or DASH)
-    return KeyRow(label, tuple(cells))
+    cells.append(estimate(icc or {}, digits=3))
+    cells.append(estimate(bias or {}, sign=True))
+    cells.append(_limits(agreement, label).replace(" and ", " to ") or DASH)
+    return KeyRow(label_text(label), tuple(cells))
 
 
 def _alone(study: Study, method: str) -> KeyNumbers:
@@ -315,20 +309,20 @@ def _alone(study: Study, method: str) -> KeyNumbers:
 
 
 def _volume_row(row: Mapping) -> KeyRow:
-    ends = " to ".join(shown(row[key], 0) for key in ("minimum", "maximum"))
+    ends = " to ".join(number(row[key], 0) for key in ("minimum", "maximum"))
     cells = (
         estimate(row, "mean"),
-        shown(row["sd"]),
-        shown(row["median"]),
+        number(row["sd"]),
+        number(row["median"]),
         ends,
         str(int(row["n"])),
     )
-    return KeyRow(row["label"].replace("_", " "), cells)
+    return KeyRow(label_text(row["label"]), cells)
 
 
 def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
-    note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
-    label = row["label"].replace("_", " ")
-    return Tile(f"Mean volume of {label}", f"{shown(row['mean'], digits)} mm³",
+    note = f"{int(row['n'])} cases, SD {number(row['sd'], digits)} mm³"
+    label = label_text(row["label"])
+    return Tile(f"Mean volume of {label}", f"{number(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip

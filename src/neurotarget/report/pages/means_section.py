@@ -2,58 +2,39 @@
 
 from collections.abc import Sequence
 
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.sentences import (
-    PLANTED_IN_TISSUE,
-    digits_for,
-    estimate,
-    rows_of,
-    shown,
-)
+from neurotarget.number_text import digits_for, number
+from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, records, rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_LABELS = 12
-CAUTION = (
-    "A mean inside a mask moves with the mask: voxels at its border hold other tissue too, so "
-    "that a larger mask pulls the mean towards what lies around."
-)
-PLANTED = (
-    "What is planted in this generated cohort is a property of the tissue. Reconstruction from "
-    "noisy echoes takes some of it, and voxels at a mask’s border hold other tissue: means, and "
-    "effects on them, are expected to come out smaller than planted."
-)
 
 
-def means_sections(study: Study) -> list[TableSection]:
+def means_sections(study: Study) -> list[Section]:
     """Return a section for each contrast with a unit, with one row per label."""
     return [_section(study, contrast) for contrast in study.measured.means]
 
 
-def _section(study: Study, contrast: str) -> TableSection:
+def _section(study: Study, contrast: str) -> Section:
     measured = study.measured
     unit, methods = measured.target.units[contrast], list(measured.means[contrast])
     labels, title = _labels(measured.labels), f"Mean {contrast}"
-    columns = [Heading("Label", "text"), Heading("Masks", "text"), Heading(f"Mean, {unit}")]
-    columns += [Heading(f"SD, {unit}"), Heading("Cases"), Heading("Missing")]
+    numbers = [f"Mean, {unit}", f"SD, {unit}", "Cases", "Missing"]
     if len(methods) > 1:
-        columns += [
-            Heading(f"Bias to {methods[0]}, {unit}"),
-            Heading(f"ICC(A,1) with {methods[0]}"),
-        ]
+        numbers += [f"Bias to {methods[0]}, {unit}", f"ICC(A,1) with {methods[0]}"]
+    columns = headings(["Label", "Masks"], numbers)
     rows = [_row(study, contrast, label, methods, place) for label in labels
             for place in range(len(methods))]  # fmt: skip
     left = len(measured.labels) - len(labels)
     more = [f"{left} more labels are in the tables below."] if left else []
-    lead = (
-        f"Mean {contrast} of the voxels inside each mask, averaged over cases; square brackets "
-        "hold 95 % intervals over people. A region is the mean of its labels, weighted by volume. "
-        "An empty mask, or none, has no mean and is missing."
-    )
-    asked = measured.target.hypotheses
-    is_planted = (contrast, PLANTED_IN_TISSUE) in {(item.contrast, item.source) for item in asked}
-    after = [*more, CAUTION, *([PLANTED] if is_planted else [])]
-    return TableSection(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
+    lead = page_text("means.lead", contrast=contrast)
+    sources = {(item.contrast, item.source) for item in measured.target.hypotheses}
+    is_planted = (contrast, PLANTED_IN_TISSUE) in sources
+    after = [*more, page_text("means.caution")]
+    after += [page_text("means.planted")] if is_planted else []
+    return Section(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
@@ -64,9 +45,9 @@ def _labels(labels: Sequence[str]) -> list[str]:
 def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place: int) -> list[str]:
     """A method's mean of one label, and its agreement with the first method."""
     method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
-    found = rows_of(study, "means", method=method, **here).to_dict("records")
-    row = found[0]  # the table has exactly one row per method and label
-    cells = [label, method, estimate(row, "mean"), shown(row["sd"], digits_for(row["mean"]))]
+    rows = records(study, "means", method=method, **here)
+    row = rows[0]  # the table has exactly one row per method and label
+    cells = [label, method, estimate(row, "mean"), number(row["sd"], digits_for(row["mean"]))]
     cells += [str(int(row["n"])), str(int(row["n_missing"]))]
     if len(methods) == 1:
         return cells

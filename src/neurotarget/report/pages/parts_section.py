@@ -8,34 +8,27 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.figures.part_strips import MARKS, NAME, mean_sd, parts_labels
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.headed_tables import VALUES
-from neurotarget.report.text.numbers import p_value
+from neurotarget.number_text import DASH, number
+from neurotarget.report.figures.part_strips import MARKS, NAME, parts_labels
+from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.numbers import estimate, mean_sd, p_equals
 from neurotarget.report.text.sentences import (
-    DASH,
     FEWER_VOLUMES,
     PLANTED,
     PLANTED_IN_TISSUE,
-    cases_told,
-    estimate,
+    case_counts,
     rows_of,
-    shown,
 )
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
 STATISTICS = {"bias": "Bias, mm³"}  # headings that differ from VALUES
-THEIRS = (
-    "Published values are of other scans, raters and networks than these. They stand here for "
-    "orientation: nothing on this page tests whether ours meet them."
-)
-NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
 
 
-def parts_section(study: Study) -> TableSection | None:
+def parts_section(study: Study) -> Section | None:
     """Return the section with each label and part and published values, or None."""
     table = rows_of(study, "parts")
     if not len(table):
@@ -49,7 +42,7 @@ def parts_section(study: Study) -> TableSection | None:
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
     if any("(" in row[2] for grid in grids for row in grid.rows):
         more.append(FEWER_VOLUMES)
-    return TableSection(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
+    return Section(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
 
 
 def _caption(person: str, is_one_of_several: bool) -> str:
@@ -63,17 +56,17 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
-    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n"), Heading("Failed")]
+    numbers = ["n", "Failed"]
     for name in statistics:
-        columns.append(Heading(STATISTICS.get(name) or VALUES.get(name, name)))
-        columns += [Heading("published")] if name in has_published else []
+        numbers.append(STATISTICS.get(name) or value_texts().get(name, name))
+        numbers += ["published"] if name in has_published else []
     rows = [
         [_shown(study, label), part, *_cells(rows, statistics, has_published)]
         for label in labels
         for part in MARKS
         if len(rows := table[(table["label"] == label) & (table["part"] == part)])
     ]
-    return Grid(caption, columns, rows)
+    return Grid(caption, headings(["Label", "Cases"], numbers), rows)
 
 
 def is_generated(study: Study) -> bool:
@@ -86,13 +79,13 @@ def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -
     """Cells of one label in one part, from the column n on."""
     scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
     counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
-    cells = [cases_told(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
+    cells = [case_counts(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
     for name in statistics:
         own = rows[rows["statistic"] == name].to_dict("records")
         cells.append(_ours(own[0]) if own else DASH)
         if name in published:
             others = [row for row in own if math.isfinite(row["published"])]
-            theirs = [mean_sd(row["published"], row["published_sd"]) for row in others]
+            theirs = [mean_sd(row["published"], row["published_sd"], 2) for row in others]
             cells.append("; ".join(theirs) or DASH)
     return cells
 
@@ -108,30 +101,17 @@ def _ours(row: Mapping) -> str:
     text = estimate(row, "value", digits=2)
     if math.isfinite(row["sd"]):
         value, _, ends = text.partition(" ")
-        text = f"{value} ± {shown(row['sd'], 2)} {ends}".rstrip()
-    return f"{text}, p {_p(row['p'])}" if math.isfinite(row["p"]) else text
-
-
-def _p(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"
+        text = f"{value} ± {number(row['sd'], 2)} {ends}".rstrip()
+    return f"{text}, {p_equals(row['p'])}" if math.isfinite(row["p"]) else text
 
 
 def _lead(table: pd.DataFrame) -> str:
-    there = set(table["part"])
-    if there == {"external"}:
-        return "All held-out cases are external: of a site that the network has never seen."
-    if there == {"internal"}:
-        return "All held-out cases are internal: of sites that the network was trained on."
-    return (
-        "Internal cases are of sites that the network was trained on, external ones of sites that "
-        "it has never seen. Dice stands with its SD over cases; square brackets hold 95 % "
-        "intervals over people, which a part of fewer than 10 people has not."
-    )
+    parts = set(table["part"])
+    return page_text(f"parts.{'both' if len(parts) > 1 else parts.pop()}")
 
 
 def _sources(study: Study, table: pd.DataFrame) -> list[str]:
     """Sentences on the sources of published values and their limits."""
     sources = [text for text in dict.fromkeys(table["source"]) if text]
-    notes = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
-    return [*notes, NO_PATIENTS] if is_generated(study) else notes
+    notes = [f"Published by {'; '.join(sources)}.", page_text("parts.published")] if sources else []
+    return [*notes, page_text("parts.generated")] if is_generated(study) else notes

@@ -1,48 +1,27 @@
 """Sections on people: Table 1, flow of cases, change within people, and checks of models."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import pandas as pd
-
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.numbers import listed, p_value
-from neurotarget.report.text.sentences import (
-    DASH,
-    counted,
-    main_label,
-    rows_of,
-    shown,
-    title_of,
-    unit_words,
-)
+from neurotarget.number_text import DASH, number
+from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.numbers import counted, estimate, listed, p_value
+from neurotarget.report.text.sentences import label_text, main_label, records, rows_of, title_of
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
 COUNTED = ("people", "scans")  # counts in Table 1, no covariates
-MOST_TOLD = 6  # most categories of one covariate in a sentence
-COMPLETE = (
-    "Missing values are not filled in: a case without one is left out of the effects that need it, "
-    "and counted there."
-)
-OF_SPLITS = (
-    "Training, validation and held out are the splits of the network’s training; only people whose "
-    "masks are measured here are studied."
-)
-WITHIN_BETWEEN = (
-    "The slope within people is how fast they change; the slope between people compares people of "
-    "different ages, and includes what sets generations apart. Where both differ, a slope from one "
-    "scan per person is not a rate of change."
-)
+MOST_CATEGORIES = 6  # most of one covariate in a sentence
+MOST_LABELS = 12
 
 
-def people_sections(study: Study) -> list[TableSection]:
+def people_sections(study: Study) -> list[Section]:
     """Return the sections on Table 1, flow, change within people and checks, where they exist."""
-    found = (_people(study), _flow(study), _change(study), _checks(study))
-    return [section for section in found if section]
+    sections = (_people(study), _flow(study), _change(study), _checks(study))
+    return [section for section in sections if section]
 
 
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
@@ -71,7 +50,7 @@ def people_lines(study: Study) -> list[str]:
     lines = []
     for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
         cells = [(row["level"], _cell(row)) for row in rows.to_dict("records")]
-        if len(cells) > MOST_TOLD:
+        if len(cells) > MOST_CATEGORIES:
             lines.append(f"{name} in {len(cells)} categories")
         elif name in COUNTED:
             lines.append(f"{cells[0][1]} {name}")
@@ -88,24 +67,24 @@ def missing_sentence(study: Study) -> str:
     lacking = table[table["n_missing"] > 0].drop_duplicates("characteristic")
     parts = [
         f"{row['characteristic']} of {counted(int(row['n_missing']), 'person')} "
-        f"({shown(row['percent_missing'], 1)} %)"
+        f"({number(row['percent_missing'], 1)} %)"
         for row in lacking.to_dict("records")
     ]
     if parts:
-        return f"Missing: {', '.join(parts)}. {COMPLETE}"
+        return f"Missing: {', '.join(parts)}. {page_text('people.complete')}"
     names = [name for name in table["characteristic"].unique() if name not in COUNTED]
     return f"No value of {listed(names)} is missing." if names else "There are no covariates."
 
 
 def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people."""
-    table = rows_of(study, "longitudinal", label=main_label(study))
+    rows = records(study, "longitudinal", label=main_label(study))
     return [
-        f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
-        f"people ({shown(row['percent_a_year'], 2, sign=True)} % a year; {int(row['n_repeated'])} "
-        f"people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
-        "people."
-        for row in table.to_dict("records")
+        f"By {row['method']}, the {label_text(row['label'])} volume changes by "
+        f"{_slope(row, 'within')} within people ({number(row['percent_a_year'], 2, sign=True)} % "
+        f"per year; {int(row['n_repeated'])} people with scans at two ages or more), and differs "
+        f"by {_slope(row, 'between')} between people."
+        for row in rows
         if math.isfinite(row["within"])
     ]
 
@@ -127,33 +106,33 @@ def tests_sentence(study: Study) -> str:
 
 def limits_sentences(study: Study) -> list[str]:
     """Return sentences on whether limits of agreement of the main label are acceptable."""
-    table = rows_of(study, "assumptions", label=main_label(study))
+    rows = records(study, "assumptions", label=main_label(study))
     return [
         f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
         f"{'' if row['verdict'] != 'undecided' else 'against '}the ± "
-        f"{shown(row['acceptable'])} mm³ that were set as acceptable before."
-        for row in table.to_dict("records")
+        f"{number(row['acceptable'])} mm³ that were set as acceptable before."
+        for row in rows
         if row["verdict"]
     ]
 
 
-def _people(study: Study) -> TableSection | None:
+def _people(study: Study) -> Section | None:
     parts, rows = people_rows(study)
     if not rows:
         return None
     splits = [part for part in parts if part in SPLITS]
-    heads = ["All studied" if splits and part == ALL else _part_name(part) for part in parts]
-    columns = [Heading("Characteristic", "text"), *map(Heading, heads)]
-    lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
-    after = [missing_sentence(study), *([OF_SPLITS] if splits else [])]
-    return TableSection(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
+    whole = "All studied" if splits else "All"
+    columns = headings(["Characteristic"], [whole if part == ALL else part for part in parts])
+    after = [missing_sentence(study), *([page_text("people.splits")] if splits else [])]
+    lead = page_text("people.lead")
+    return Section(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
 
 
-def _flow(study: Study) -> TableSection | None:
+def _flow(study: Study) -> Section | None:
     table = rows_of(study, "flow")
     if not len(table):
         return None
-    heads = [Heading("Step", "text"), Heading("Of", "text"), Heading("n"), Heading("Left out")]
+    columns = headings(["Step", "Of"], ["n", "Left out"], ["Why"])
     rows = [
         [
             *(row["step"], row["of"] or DASH, str(int(row["n"])), str(int(row["n_left_out"]))),
@@ -161,116 +140,95 @@ def _flow(study: Study) -> TableSection | None:
         ]
         for row in table.fillna({"why": "", "of": ""}).to_dict("records")
     ]
-    lead = "From the cases that were listed to those behind each effect, where n counts people."
-    return TableSection(
-        FLOW, "Flow of cases", lead, [Grid("Flow", [*heads, Heading("Why", "text")], rows)]
-    )
+    lead = page_text("people.flow")
+    return Section(FLOW, "Flow of cases", lead, [Grid("Flow", columns, rows)])
 
 
-def _change(study: Study) -> TableSection | None:
+def _change(study: Study) -> Section | None:
     table = rows_of(study, "longitudinal")
     if not len(table):
         return None
-    heads = ["Within people", "p", "% a year", "Between people", "p", "People", "With repeats"]
-    columns = [Heading("Label", "text"), Heading("Method", "text"), *map(Heading, heads)]
+    names = ["Within people", "p", "% per year", "Between people", "p", "People", "With repeats"]
+    columns = headings(["Label", "Method"], names)
     rows = [
         [
-            *(row["label"], row["method"], _slope(row, "within"), _p(row["p_within"])),
-            shown(row["percent_a_year"], 2, sign=True),
-            *(_slope(row, "between"), _p(row["p_between"])),
+            *(row["label"], row["method"], _slope(row, "within"), p_value(row["p_within"])),
+            number(row["percent_a_year"], 2, sign=True),
+            *(_slope(row, "between"), p_value(row["p_between"])),
             *(str(int(row["n_people"])), str(int(row["n_repeated"]))),
         ]
         for row in table.to_dict("records")
     ]
     reasons = [f"{title_of(one)}." for one in table["reason"].unique() if one]
-    lead = (
-        "Slopes over age of a mixed model, with 95 % intervals that are clustered by person "
-        "(sandwich, Student’s t)."
-    )
-    return TableSection(
-        CHANGE,
-        "Change within people",
-        lead,
-        [Grid("Slopes over age", columns, rows)],
-        [*reasons, WITHIN_BETWEEN],
-        change_sentences(study),
-    )
+    lead, after = page_text("people.change"), [*reasons, page_text("people.within_between")]
+    grids, findings = [Grid("Slopes over age", columns, rows)], change_sentences(study)
+    return Section(CHANGE, "Change within people", lead, grids, after, findings)
 
 
-def _checks(study: Study) -> TableSection | None:
-    grids = [
-        grid for grid in (_differences(study), _tests(study), _noninferiority(study)) if grid.rows
-    ]
+def _checks(study: Study) -> Section | None:
+    every = (_differences(study), _tests(study), _noninferiority(study))
+    grids = [grid for grid in every if grid.rows]
     if not grids:
         return None
     after = [tests_sentence(study)] if tests_sentence(study) else []
-    lead = (
-        "Limits of agreement suppose normal differences of one spread (Shapiro–Wilk, "
-        "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
-        f"{MUCH:g} says that a term is hard to tell from the others; random sites count as fixed."
-    )
-    return TableSection(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
+    lead = page_text("people.checks", inflation=MUCH)
+    return Section(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 
 
 def _differences(study: Study) -> Grid:
-    names = ("p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
-    columns = [Heading("Methods", "text"), Heading("Label", "text"), Heading("People")]
-    columns += [*map(Heading, names), Heading("Verdict", "text"), Heading("Remark", "text")]
-    table = rows_of(study, "assumptions")
+    labels = study.measured.labels
+    labels = labels if len(labels) <= MOST_LABELS else [*study.measured.target.regions]
+    names = ("People", "p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
+    columns = headings(["Methods", "Label"], names, ["Verdict", "Remark"])
     rows = [
         [
             *(f"{row['second']} – {row['first']}", row["label"], str(int(row["n"]))),
-            *(_p(row["p_normal"]), _p(row["p_constant"]), _ratio(row)),
-            *(shown(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
+            *(p_value(row["p_normal"]), p_value(row["p_constant"]), _ratio(row)),
+            *(number(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
         ]
-        for row in (table.to_dict("records") if len(table) else ())
-        if row["label"] in _labels(study)
+        for row in records(study, "assumptions")
+        if row["label"] in labels
     ]
     return Grid("Differences of methods", columns, rows)
 
 
 def _tests(study: Study) -> Grid:
-    columns = [Heading("Hypothesis", "text"), Heading("Method", "text")]
-    columns += [Heading(text) for text in ("p", "p by Holm", "Hypotheses", "Variance inflation")]
-    table = rows_of(study, "tests")
+    numbers = ["p", "p by Holm", "Hypotheses", "Variance inflation"]
+    columns = headings(["Hypothesis", "Method"], numbers)
     rows = [
         [
-            *(title_of(row["hypothesis"]), row["method"], _p(row["p"]), _p(row["p_holm"])),
-            *(shown(row["n_tests"], 0), shown(row["vif"], 1)),
+            *(title_of(row["hypothesis"]), row["method"]),
+            *(p_value(row[key]) for key in ("p", "p_holm")),
+            *(number(row["n_tests"], 0), number(row["vif"], 1)),
         ]
-        for row in (table.to_dict("records") if len(table) else ())
+        for row in records(study, "tests")
     ]
     return Grid("Tests", columns, rows)
 
 
 def _noninferiority(study: Study) -> Grid:
-    columns = [Heading("Network compared with", "text"), Heading("Against", "text")]
-    columns += [Heading("Difference of Dice"), Heading("Margin"), Heading("Verdict", "text")]
-    table = rows_of(study, "noninferiority", label=main_label(study))
+    columns = headings(
+        ["Network compared with", "Against"], ["Difference of Dice", "Margin"], ["Verdict"]
+    )
     rows = [
         [
-            *(row["rater"], row["against"], _ends(row, "difference", "low", "high", 3)),
-            f"{shown(row['margin'], 2)}, {row['margin_from']}",
+            *(row["rater"], row["against"], estimate(row, "difference", digits=3, sign=True)),
+            f"{number(row['margin'], 2)}, {row['margin_from']}",
             row["verdict"],
         ]
-        for row in (table.to_dict("records") if len(table) else ())
+        for row in records(study, "noninferiority", label=main_label(study))
     ]
     return Grid("Non-inferiority to a second rater", columns, rows)
-
-
-def _labels(study: Study) -> Sequence[str]:
-    labels = study.measured.labels
-    return labels if len(labels) <= 12 else [*study.measured.target.regions]
 
 
 def _cell(row: Mapping) -> str:
     if math.isfinite(row["mean"]):
         digits = 0 if abs(row["maximum"]) >= 1000 else 1
         mean, sd, low, high = (
-            shown(row[name], digits) for name in ("mean", "sd", "minimum", "maximum")
+            number(row[name], digits) for name in ("mean", "sd", "minimum", "maximum")
         )
         return f"{mean} ± {sd} ({low} to {high})"
-    share = f" ({shown(row['percent'], 1)} %)" if math.isfinite(row["percent"]) else ""
+    share = f" ({number(row['percent'], 1)} %)" if math.isfinite(row["percent"]) else ""
     return f"{int(row['n'])}{share}"
 
 
@@ -278,29 +236,10 @@ def _named(name: str, level: str) -> str:
     return f"{title_of(name)}{': ' if level else ''}{level}"
 
 
-def _part_name(part: str) -> str:
-    return "All" if part == ALL else part
-
-
 def _slope(row: Mapping, name: str) -> str:
-    text = _ends(row, name, f"{name}_low", f"{name}_high", None)
-    return text if text == DASH else f"{text} {unit_words(row['unit'])}"
-
-
-def _ends(row: Mapping, value: str, low: str, high: str, digits: int | None) -> str:
-    if not math.isfinite(row[value]):
-        return DASH
-    ends = f"[{shown(row[low], digits)}, {shown(row[high], digits)}]"
-    return f"{shown(row[value], digits, sign=True)} {ends}"
+    return estimate(row, name, stem=name, sign=True, unit=row["unit"])
 
 
 def _ratio(row: Mapping) -> str:
-    if not math.isfinite(row["ratio"]):
-        return DASH
-    return (
-        f"{shown(row['ratio'], 3)} [{shown(row['ratio_lower'], 3)}, {shown(row['ratio_upper'], 3)}]"
-    )
-
-
-def _p(value: float) -> str:
-    return DASH if pd.isna(value) else p_value(float(value))
+    ratio = {"value": row["ratio"], "low": row["ratio_lower"], "high": row["ratio_upper"]}
+    return estimate(ratio, digits=3)

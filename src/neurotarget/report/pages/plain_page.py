@@ -9,35 +9,33 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files as resources
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from neurotarget.files.writing import write_text
 from neurotarget.printable import shown
 from neurotarget.report.drawing.figure import COLOURS, DARK, LIGHT, svg_text
-from neurotarget.report.figures.study_figures import NamedFigure
-from neurotarget.report.text.definitions import KNOWN, Definition, definitions
+from neurotarget.report.figures.named_figures import NamedFigure
+from neurotarget.report.text.assets import asset
+from neurotarget.report.text.definitions import Definition, definitions, known_definitions
 from neurotarget.report.text.headed_tables import (
-    TABLES,
-    VALUES,
-    About,
-    Sheet,
+    PageTable,
+    TableSpec,
     empty_tables,
+    page_tables,
     reasons,
     script_json,
-    sheets,
+    table_specs,
+    value_texts,
 )
 from neurotarget.report.text.learning_banner import Banner
 
 # colours of the page in addition to those of the figures
 DARK_PAGE = {
     "paper": "#10141a",
-    "sheet": "#191f27",
+    "panel": "#191f27",
     "line": "#333c47",
     "accent": "#7cc4f5",
     "on-accent": "#10141a",
@@ -71,6 +69,14 @@ class Heading(NamedTuple):
     kind: str = "number"  # or text
 
 
+def headings(
+    text: Sequence[str], numbers: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> list[Heading]:
+    """Return headings of columns of text, then of numbers, then of text again."""
+    first, last = ([Heading(one, "text") for one in names] for names in (text, remarks))
+    return [*first, *map(Heading, numbers), *last]
+
+
 class Grid(NamedTuple):
     """A static table on the page; the first cell of a row is its heading."""
 
@@ -87,14 +93,19 @@ class Code(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section of a plain page above its figures; `name` is its anchor."""
+    """A section of a page above its figures, with static tables; `name` is its anchor.
+
+    The captions of several grids are shown as headings. On the page of a study, a figure with this
+    `name` is shown at the end of the section instead of among the others.
+    """
 
     name: str
-    heading: str
+    title: str
     lead: str = ""
-    grid: Grid | None = None
+    grids: Sequence[Grid] = ()
+    after: Sequence[str] = ()  # sentences below the tables
+    findings: Sequence[str] = ()  # highlighted sentences above them
     codes: Sequence[Code] = ()
-    after: Sequence[str] = ()  # sentences below
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ class Head:
 class Body:
     """Lower part of a page: figures, tables, definitions and notes.
 
-    `about` describes the tables, `known` holds available definitions, and `words` the displayed
+    `specs` describes the tables, `known` holds available definitions, and `values` the displayed
     text of values.
     """
 
@@ -121,9 +132,9 @@ class Body:
     tables: Mapping[str, pd.DataFrame]
     notes: Sequence[str]
     facts: Mapping[str, str]
-    about: Mapping[str, About] = field(default_factory=lambda: TABLES)
-    known: Sequence[Definition] = KNOWN
-    words: Mapping[str, str] = field(default_factory=lambda: VALUES)
+    specs: Mapping[str, TableSpec] = field(default_factory=table_specs)
+    known: Sequence[Definition] = field(default_factory=known_definitions)
+    values: Mapping[str, str] = field(default_factory=value_texts)
     figures_lead: str = ""
 
 
@@ -137,24 +148,13 @@ def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
     ]
 
 
-def write_plain(
-    path: Path, head: Head, body: Body, sections: Sequence[Section], *, target: str
-) -> None:
-    """Write a page without cases and viewer as one file, atomically.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_text(path, render_page(head, body, sections, target=target))
-
-
 def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: str) -> str:
     """Return a page of text, grids and code above figures, sortable tables and notes.
 
     `target` is the prefix of the names of downloaded tables.
     """
-    page = {"target": target, "cases": [], "known": [], "words": dict(body.words)}
-    links = [(one.name, one.heading) for one in sections]
+    page = {"target": target, "cases": [], "known": [], "values": dict(body.values)}
+    links = [(one.name, one.title) for one in sections]
     links += [("figures", "Figures")] if body.figures else []
     links += [("tables", "Tables")] if any(len(table) for table in body.tables.values()) else []
     context = {**shared(head, body), "parts": sections, "sections": [*links, ("notes", "Notes")]}
@@ -163,16 +163,16 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
 
 def shared(head: Head, body: Body) -> dict[str, object]:
     """Return the variables of the base template, except the links in `sections`."""
-    found = sheets(body.tables, body.about)
+    tables = page_tables(body.tables, body.specs)
     return {
         **{name: getattr(head, name) for name in Head.__dataclass_fields__},
         "figures": [figure._replace(svg=_svg(figure.svg)) for figure in body.figures],
         "figures_lead": body.figures_lead,
-        "sheets": found,
-        "sheets_json": [_sheet_json(sheet) for sheet in found],
+        "tables": tables,
+        "tables_json": [_table_json(table) for table in tables],
         "notes": body.notes,
-        "reasons": [_reason(*every) for every in reasons(body.tables, body.about)],
-        "empty": empty_tables(body.tables, body.about),
+        "reasons": [_reason(*every) for every in reasons(body.tables, body.specs)],
+        "empty": empty_tables(body.tables, body.specs),
         "definitions": definitions(body.tables, body.known),
         "facts": body.facts,
         "css": _css(),
@@ -213,11 +213,6 @@ def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
     return [Markup(_in_script(text)) for text in texts]
 
 
-def asset(name: str) -> str:
-    """Return the text of an asset file."""
-    return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")
-
-
 def _reason(heading: str, count: int, why: Mapping[str, int]) -> str:
     most = list(why.items())[:MOST_REASONS]
     parts = [f"{reason} ({n})" if len(why) > 1 else reason for reason, n in most]
@@ -226,9 +221,9 @@ def _reason(heading: str, count: int, why: Mapping[str, int]) -> str:
     return f"{heading}: {rows} could not be estimated: {'; '.join(parts)}{more}."
 
 
-def _sheet_json(sheet: Sheet) -> Markup:
-    known = {key: value for key, value in sheet._asdict().items() if key != "about"}
-    columns = [column._asdict() for column in sheet.columns]
+def _table_json(table: PageTable) -> Markup:
+    known = {key: value for key, value in table._asdict().items() if key != "description"}
+    columns = [column._asdict() for column in table.columns]
     return Markup(script_json({**known, "columns": columns}))
 
 

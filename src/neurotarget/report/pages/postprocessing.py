@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.numbers import aligned, number
-from neurotarget.report.text.sentences import counted, rows_of, shown
+from neurotarget.number_text import number
+from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.numbers import aligned, counted
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
@@ -25,15 +26,6 @@ STEPS = {
 }
 COLUMNS = ("step", "label", "size_mm3", "kept", "reason", "n", "dice_before", "dice_after")
 COLUMNS += ("in_pieces_before", "in_pieces_after")
-LEAD = (
-    "What is done to every predicted mask after the network, learned on validation cases: a step "
-    "is kept where the mean Dice of a label does not fall, no case loses more than 0.01 or than "
-    "the mean gains, and Dice rises or fewer pieces are left (after Isensee 2021, "
-    "doi:10.1038/s41592-020-01008-z). Steps were tried in this order, each on what those kept "
-    "before it have left. The validation cases also chose the weights, so that the held-out cases "
-    "may gain less."
-)
-
 Record = Mapping[str, Any]
 
 
@@ -56,7 +48,7 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
 
 def postprocessing_line(record: Record) -> str:
     """Return one line on the learned steps."""
-    n, steps, changes = record["n_cases"], steps_words(record["steps"]), record["changes"]
+    n, steps, changes = record["n_cases"], steps_text(record["steps"]), record["changes"]
     of = counted(n, "validation case")
     if not changes:
         return f"postprocess  nothing learned from {of}: too few"
@@ -65,7 +57,7 @@ def postprocessing_line(record: Record) -> str:
     return f"postprocess  {'; '.join(steps)}: on {of} {_effect(changes, n)}"
 
 
-def steps_words(steps: Record) -> list[str]:
+def steps_text(steps: Record) -> list[str]:
     """Return texts of the kept steps, with their labels."""
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     for key in ("largest_piece", "fill_holes"):
@@ -78,27 +70,27 @@ def steps_words(steps: Record) -> list[str]:
 
 def postprocessing_text(facts: Record) -> str:
     """Format the labels before and after the kept steps as a table for the terminal."""
-    steps, labels = steps_words(facts["steps"]), facts["labels"]
+    steps, labels = steps_text(facts["steps"]), facts["labels"]
     of = counted(facts["n_cases"], "validation case")
     if not steps:
         return f"Post-processing: none ({'too few: ' if not labels else 'no step helps on '}{of})"
     head = [f"Post-processing, on {of}", "Dice before", "after", "in pieces before", "after"]
     table = [[*head, "HD95 mm before", "after"]]
-    changed = [name for name, found in labels.items() if found["hd95_before_mm"] is not None]
+    changed = [name for name, change in labels.items() if change["hd95_before_mm"] is not None]
     for name in changed[:MOST_ROWS]:
-        found = labels[name]
+        change = labels[name]
         table.append(
             [
                 name,
-                *(number(found[f"dice_{when}"], 3) for when in ("before", "after")),
-                *(str(found[f"in_pieces_{when}"]) for when in ("before", "after")),
-                *(number(found[f"hd95_{when}_mm"], 2) for when in ("before", "after")),
+                *(number(change[f"dice_{when}"], 3) for when in ("before", "after")),
+                *(str(change[f"in_pieces_{when}"]) for when in ("before", "after")),
+                *(number(change[f"hd95_{when}_mm"], 2) for when in ("before", "after")),
             ]
         )
     return "\n".join([aligned(table), f"kept: {'; '.join(steps)}"])
 
 
-def postprocessing_section(study: Study) -> TableSection | None:
+def postprocessing_section(study: Study) -> Section | None:
     """Return the section on tried steps; None where the study has none."""
     table = rows_of(study, NAME)
     if not len(table):
@@ -107,15 +99,22 @@ def postprocessing_section(study: Study) -> TableSection | None:
     moves |= table["in_pieces_before"] != table["in_pieces_after"]
     chosen = table[moves] if moves.any() else table
     chosen = chosen.sort_values("kept", ascending=False, kind="stable")[:MOST_ROWS].sort_index()
-    columns = [Heading("Step", "text"), Heading("Label", "text"), Heading("Kept", "text")]
-    columns += [Heading("Validation cases"), Heading("Dice before"), Heading("after")]
-    columns += [Heading("Masks in several pieces before"), Heading("after")]
+    numbers = [
+        "Validation cases",
+        "Dice before",
+        "after",
+        "Masks in several pieces before",
+        "after",
+    ]
+    columns = headings(["Step", "Label", "Kept"], numbers)
     grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
     after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]
     kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
-    found = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
-    return TableSection(NAME, TITLE, LEAD, [grid], after if left else (), [found])
+    finding = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
+    return Section(
+        NAME, TITLE, page_text("postprocessing.lead"), [grid], after if left else (), [finding]
+    )
 
 
 def _row(row: Record) -> list[str]:
@@ -127,7 +126,7 @@ def _row(row: Record) -> list[str]:
         row["label"],
         "kept" if row["kept"] else f"no: {row['reason']}",
         str(int(row["n"])),
-        *(shown(row[f"dice_{when}"], 4) for when in ("before", "after")),
+        *(number(row[f"dice_{when}"], 4) for when in ("before", "after")),
         *(str(int(row[f"in_pieces_{when}"])) for when in ("before", "after")),
     ]
 

@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.number_text import number
+from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
     Grid,
     Head,
-    Heading,
     Section,
+    headings,
     page_figures,
-    write_plain,
+    render_page,
 )
-from neurotarget.report.text.amounts import duration
-from neurotarget.report.text.definitions import Definition
-from neurotarget.report.text.headed_tables import About
-from neurotarget.report.text.sentences import counted, shown
+from neurotarget.report.text.definitions import known_definitions
+from neurotarget.report.text.headed_tables import table_specs
+from neurotarget.report.text.numbers import counted, duration
+from neurotarget.report.text.sentences import capital
 
 TITLES = {
     "qsm": "Ways to susceptibility",
@@ -65,35 +65,6 @@ DIGITS = {
     "contrast": 1,
     "mask_left": 2,
 }
-DEFINITIONS = (
-    Definition(
-        "Error of the brain",
-        "Root mean square difference from the truth, each without its mean over the brain, in % of "
-        "the truth's SD. An empty map has 100 %. Each is of the brain that the method leaves; the "
-        "rim, which some leave out, is the hardest part.",
-        "Langkammer 2018",
-        "10.1002/mrm.26830",
-        ("methods", "metric", "nrmse"),
-    ),
-    Definition(
-        "Mean and bias of a nucleus",
-        "Mean susceptibility in the part of the nucleus that the map has, above the brain's mean, "
-        "and how much more than the truth's on the same voxels.",
-        "",
-        "",
-        ("methods", "metric", "bias_qsm"),
-    ),
-    Definition(
-        "Contrast to noise",
-        "How much darker veins, or the nuclei together, are than what lies 2 to 5 mm around them, "
-        "in SDs of that. A vein "
-        "across the main field that is thicker than a voxel has negative phase, which the positive "
-        "mask leaves bright: weighting gains in thin veins and flat voxels. Drawn veins are thick.",
-        "Xu 2006",
-        "10.1016/j.mri.2005.10.030",
-        ("methods", "metric", "contrast_to_noise"),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -121,56 +92,57 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(mean="mean", sd="std", n="count").reset_index()
 
 
-def write_reconstruction_page(
-    path: Path, found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
-) -> None:
-    """Write the page as one file, atomically.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    failed = f", {len(found.failed)} failed" if found.failed else ""
-    cohort = f"{counted(found.n_scans, 'scan')}{failed}."
+def reconstruction_html(
+    comparison: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
+) -> str:
+    """Return the page that compares methods of reconstruction."""
+    failed = f", {len(comparison.failed)} failed" if comparison.failed else ""
+    cohort = f"{counted(comparison.n_scans, 'scan')}{failed}."
     head = Head(
-        title or TITLES[found.kind],
+        title or TITLES[comparison.kind],
         "Reconstruction",
-        QUESTIONS[found.kind],
+        QUESTIONS[comparison.kind],
         cohort,
-        sentence(found),
+        sentence(comparison),
     )
-    about = {"methods": About("Methods", "Mean and SD over the scans.", is_printed=True)}
     body = Body(
         page_figures(figures),
-        {"methods": found.methods},
+        {"methods": comparison.methods},
         [
-            *(f"{case_id}: {reason}" for case_id, reason in found.failed.items()),
-            *(f"{case_id}: {note}" for case_id, notes in found.notes.items() for note in notes),
+            *(f"{case_id}: {reason}" for case_id, reason in comparison.failed.items()),
+            *(
+                f"{case_id}: {note}"
+                for case_id, notes in comparison.notes.items()
+                for note in notes
+            ),
         ],
-        found.facts,
-        about=about,
-        known=DEFINITIONS,
-        words=NAMES,
+        comparison.facts,
+        specs=table_specs("reconstruction"),
+        known=known_definitions("reconstruction"),
+        values=NAMES,
         figures_lead="One slice of each method on one grey scale; the patient's right is on the "
         "left.",
     )
-    write_plain(path, head, body, [*_methods(found), *_published(found)], target=found.kind)
+    return render_page(
+        head, body, [*_methods(comparison), *_published(comparison)], target=comparison.kind
+    )
 
 
-def sentence(found: Comparison) -> str:
+def sentence(comparison: Comparison) -> str:
     """Return a sentence on the best method by the first available score, and on the magnitude."""
     for label, metric, phrase, is_least in BEST:
-        known = (found.methods["label"] == label) & (found.methods["metric"] == metric)
-        rows = found.methods[known].dropna(subset="mean")
+        known = (comparison.methods["label"] == label) & (comparison.methods["metric"] == metric)
+        rows = comparison.methods[known].dropna(subset="mean")
         own = rows[rows["method"] != MAGNITUDE]
         if not len(own):
             continue
         row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
         unit = f" {row['unit']}" if row["unit"] else ""
-        text = f"{row['method']} has {phrase}, {shown(row['mean'], DIGITS[metric])}{unit}"
-        text += _over(found, str(row["method"]))
+        text = f"{row['method']} has {phrase}, {number(row['mean'], DIGITS[metric])}{unit}"
+        text += _over(comparison, str(row["method"]))
         magnitude = rows.loc[rows["method"] == MAGNITUDE, "mean"]
         addition = (
-            f"; the magnitude has {shown(magnitude.iloc[0], DIGITS[metric])}"
+            f"; the magnitude has {number(magnitude.iloc[0], DIGITS[metric])}"
             if len(magnitude)
             else ""
         )
@@ -178,9 +150,9 @@ def sentence(found: Comparison) -> str:
     return "There is no reference, so nothing is scored."
 
 
-def _over(found: Comparison, method: str) -> str:
+def _over(comparison: Comparison, method: str) -> str:
     """Text on the share of the brain in a method's error; methods differ in the rim they keep."""
-    table = found.methods
+    table = comparison.methods
     share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
     return (
         f" over the {100 * share.iloc[0]:.0f} % of the brain that it leaves" if len(share) else ""
@@ -188,10 +160,10 @@ def _over(found: Comparison, method: str) -> str:
 
 
 def cells(
-    found: Comparison, metrics: Sequence[str] = tuple(NAMES)
+    comparison: Comparison, metrics: Sequence[str] = tuple(NAMES)
 ) -> tuple[list[str], list[list[str]]]:
     """Return a table with one row per method: headings, and texts of these metrics in order."""
-    table = found.methods
+    table = comparison.methods
     there = dict.fromkeys(zip(table["label"], table["metric"], strict=True))
     columns = sorted(
         (one for one in there if one[1] in metrics), key=lambda one: metrics.index(one[1])
@@ -216,33 +188,30 @@ def _cell(rows: pd.DataFrame, key: tuple[str, str]) -> str:
     if key[1] == "seconds":
         return duration(float(row["mean"]))
     digits = DIGITS.get(key[1], 4)
-    spread = f" ± {shown(row['sd'], digits)}" if row["n"] > 1 else ""
-    return f"{shown(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
+    spread = f" ± {number(row['sd'], digits)}" if row["n"] > 1 else ""
+    return f"{number(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
 
 
-def _methods(found: Comparison) -> list[Section]:
-    if not len(found.methods):
+def _methods(comparison: Comparison) -> list[Section]:
+    if not len(comparison.methods):
         return []
-    heads, lines = cells(found)
-    columns = [
-        Heading("Method", "text"),
-        *(Heading(f"{head[:1].upper()}{head[1:]}") for head in heads[1:]),
-    ]
-    lead = "Mean ± SD over the scans, a row a method."
-    return [Section("methods", "Methods", lead, Grid("Methods", columns, lines))]
+    heads, lines = cells(comparison)
+    columns = headings(["Method"], list(map(capital, heads[1:])))
+    lead = "Mean ± SD over the scans, one row per method."
+    return [Section("methods", "Methods", lead, [Grid("Methods", columns, lines)])]
 
 
-def _published(found: Comparison) -> list[Section]:
-    if not found.published:
+def _published(comparison: Comparison) -> list[Section]:
+    if not comparison.published:
         return []
-    columns = [Heading("Tissue", "text"), Heading("Susceptibility, ppm"), Heading("From", "text")]
+    columns = headings(["Tissue"], ["Susceptibility, ppm"], ["From"])
     lines = [
         (str(one["label"]), _ppm(one["value"]), str(one.get("source", "")))
-        for one in found.published
+        for one in comparison.published
     ]
     lead = "Published values, for comparison: other scans, and other references than this brain's."
-    return [Section("published", "Published values", lead, Grid("Published", columns, lines))]
+    return [Section("published", "Published values", lead, [Grid("Published", columns, lines)])]
 
 
 def _ppm(value: object) -> str:
-    return shown(float(value), 3) if isinstance(value, int | float) else str(value)
+    return number(float(value), 3) if isinstance(value, int | float) else str(value)

@@ -5,13 +5,11 @@ forbids all requests and all scripts but our own.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from neurotarget.files.writing import write_text
 from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
@@ -24,14 +22,13 @@ from neurotarget.report.pages.plain_page import (
     Body,
     Head,
     PageFigure,
-    asset,
+    Section,
     rendered,
     scripts,
     shared,
 )
 from neurotarget.report.pages.postprocessing import postprocessing_section
 from neurotarget.report.pages.raters_section import raters_section
-from neurotarget.report.pages.section import TableSection
 from neurotarget.report.pages.viewer import (
     MOST_CLASSES,
     PageCase,
@@ -39,12 +36,13 @@ from neurotarget.report.pages.viewer import (
     fit_budget,
     fit_pictures,
 )
-from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.report.text.assets import asset
+from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.learning_banner import banner
 from neurotarget.report.text.sentences import answer, cohort, own_methods, title_of
 from neurotarget.stats.study.results import Study
 
-__all__ = ["PageCase", "PageFigure", "page_html", "write_page"]
+__all__ = ["PageCase", "PageFigure", "page_html"]
 
 PAGE_BYTES = 23_500_000  # most bytes of a page; larger ones are slow in browsers and mail
 VOLUMES_BYTES = 14_000_000
@@ -75,50 +73,35 @@ class _Place(NamedTuple):
     has_volumes: bool
 
 
-def write_page(
-    path: Path,
-    study: Study,
-    figures: Sequence[PageFigure],
-    cases: Sequence[PageCase],
-    *,
-    title: str,
-) -> None:
-    """Write the report of a study as one file, atomically.
-
-    Pictures and volumes of the most informative cases are kept, and others are left out and counted
-    on the page, so that it stays below 25 MB.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_text(path, page_html(study, figures, cases, title=title))
-
-
 def page_html(
     study: Study, figures: Sequence[PageFigure], cases: Sequence[PageCase], *, title: str
 ) -> str:
-    """Return the HTML of the report."""
+    """Return the report of a study.
+
+    Pictures and volumes of the most informative cases are kept, and others are left out and counted
+    on the page, so that it stays below 25 MB.
+    """
     pictures = fit_pictures(cases, PICTURES_BYTES)
     body = Body(figures, study.tables, study.notes, study.facts, figures_lead=FIGURES_LEAD)
     context = shared(_head(study, title), body)
     svgs = [figure.svg for figure in context["figures"]]
-    used = sum(len(text or "") for text in (*pictures, *svgs, *context["sheets_json"]))
+    used = sum(len(text or "") for text in (*pictures, *svgs, *context["tables_json"]))
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
-    tabled, drawn = _tabled(study), context["figures"]
-    found = {section.name: section.title for section in tabled}
-    context["figures"] = [figure for figure in drawn if figure.name not in found]
+    parts, every = _parts(study), context["figures"]
+    titles = {section.name: section.title for section in parts}
+    context["figures"] = [figure for figure in every if figure.name not in titles]
     return rendered(
         "page.html.j2",
         {
             **context,
             **_findings(study),
             **_viewer(study, volumes),
-            "tabled": tabled,
-            "beside": {figure.name: figure for figure in drawn if figure.name in found},
+            "parts": parts,
+            "section_figures": {figure.name: figure for figure in every if figure.name in titles},
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
-            "sections": _sections(context["figures"], cases, context["sheets"], found),
+            "sections": _sections(context["figures"], cases, context["tables"], titles),
         },
         scripts=_scripts(has_viewer=any(volumes)),
         page=_page_data(study, cases, volumes),
@@ -136,14 +119,14 @@ def _head(study: Study, title: str) -> Head:
 def _findings(study: Study) -> dict:
     """Template variables of verdicts and key numbers."""
     return {
-        "cards": [{**card._asdict(), "strip_words": _strip_text(card)} for card in cards(study)],
+        "cards": [{**card._asdict(), "strip_text": _strip_text(card)} for card in cards(study)],
         "numbers": key_numbers(study),
         "failures": failure_lines(study),
         "methods": own_methods(study),
     }
 
 
-def _tabled(study: Study) -> list[TableSection]:
+def _parts(study: Study) -> list[Section]:
     """Sections of tables: parts, raters, means, post-processing, people and checks."""
     several = (parts_section(study), raters_section(study), *means_sections(study))
     several = (*several, postprocessing_section(study), *people_sections(study))
@@ -204,7 +187,7 @@ def _page_data(
         "colours": {"truth": _rgb(TRUTH), "pred": _rgb(PRED)},
         "palette": [_rgb(colour) for colour in COLOURS],
         "labels": labels if len(labels) <= MOST_CLASSES else [],
-        "words": VALUES,
+        "values": value_texts(),
     }
 
 
@@ -250,20 +233,20 @@ def _left_out(
 def _sections(
     figures: Sequence[PageFigure],
     cases: Sequence[PageCase],
-    sheets: Sequence,
-    found: Mapping[str, str],
+    tables: Sequence,
+    optional: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """Anchor and heading of each section on this page; `found` are the optional ones."""
+    """Anchor and heading of each section on this page; `optional` are not on every page."""
     there = {
         "verdicts": True,
         "numbers": True,
-        **dict.fromkeys(found, True),
+        **dict.fromkeys(optional, True),
         "figures": figures,
         "cases": cases,
-        "tables": sheets,
+        "tables": tables,
         "notes": True,
     }
-    headings = {"numbers": "Key numbers", **found}
+    headings = {"numbers": "Key numbers", **optional}
     return [(name, headings.get(name, title_of(name))) for name, has in there.items() if has]
 
 

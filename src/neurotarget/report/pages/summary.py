@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.report.pages.postprocessing import postprocessing_text
-from neurotarget.report.text.learning_banner import told as learning_text
-from neurotarget.report.text.numbers import number
-from neurotarget.report.text.sentences import counted, rows_of
+from neurotarget.report.text.learning_banner import learning_text
+from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.report.text.text_tables import (
     agreement_table,
     hypotheses_table,
@@ -19,7 +20,8 @@ from neurotarget.report.text.text_tables import (
 )
 from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
-from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
+from neurotarget.stats.effects.effects import claim
+from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import ALL_LABELS, own_units
 from neurotarget.types import FAILED
@@ -92,8 +94,8 @@ def summary_text(summary: Mapping) -> str:
     without them.
     """
     shown = _shown(summary)
-    loud = learning_text(*(summary.get(key) or "" for key in LEARNING))
-    parts = [*([loud] if loud else []), _head(summary), scores_table(summary, shown)]
+    warning = learning_text(*(summary.get(key) or "" for key in LEARNING))
+    parts = [*([warning] if warning else []), _head(summary), scores_table(summary, shown)]
     if any(summary["volume"][label]["n"] for label in shown):
         parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
@@ -106,8 +108,10 @@ def summary_text(summary: Mapping) -> str:
 
 
 def _learning(study: Study) -> dict:
-    found = study.learning
-    values = ("", (), ()) if found is None else (found.word, found.reasons, found.warnings)
+    learning = study.learning
+    values = ("", (), ())
+    if learning is not None:
+        values = (learning.verdict, learning.reasons, learning.warnings)
     return dict(zip(LEARNING, values, strict=True))
 
 
@@ -117,9 +121,9 @@ def _below_half(study: Study) -> int:
     return int(rows["n_failed"].sum())
 
 
-def _score(found: pd.Series) -> dict:
+def _score(row: pd.Series) -> dict:
     numbers = ("mean", "sd", "median", "q1", "q3", "low", "high", "n", "n_nan", "n_failed")
-    return {key: found[key] for key in numbers}
+    return {key: row[key] for key in numbers}
 
 
 def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:
@@ -142,10 +146,10 @@ def _volume(study: Study, label: str) -> dict:
         }
     )
     known = both.dropna()
-    found = {"n": len(known), "n_nan": len(both) - len(known)}
+    summary = {"n": len(known), "n_nan": len(both) - len(known)}
     for method in METHODS:
-        found[f"{method}_mean_mm3"] = _mean(known[method].to_list())
-        found[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
+        summary[f"{method}_mean_mm3"] = _mean(known[method].to_list())
+        summary[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
     table = study.tables["agreement"]
     table = table[(table["stratum"] == "all") & (table["label"] == label)]
     table = table[(table["first"] == METHODS[0]) & (table["second"] == METHODS[1])]
@@ -158,10 +162,10 @@ def _volume(study: Study, label: str) -> dict:
     for statistic in (*AGREEMENT, "bias"):
         key = "bias_mm3" if statistic == "bias" else statistic
         ends = {f"{key}_{end}": value(statistic, end) for end in ("low", "high")}
-        found |= {key: value(statistic), **ends}
-    found |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
-    found |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
-    return found | _errors(measured.scores, label)
+        summary |= {key: value(statistic), **ends}
+    summary |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
+    summary |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
+    return summary | _errors(measured.scores, label)
 
 
 def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
@@ -185,31 +189,31 @@ def _parts(study: Study) -> dict[str, dict]:
     if not len(table):
         return {}
     numbers = ("value", "low", "high", "sd", "p", "n", "n_failed")
-    found: dict[str, dict] = {}
+    parts: dict[str, dict] = {}
     for row in table.to_dict("records"):
-        by_label = found.setdefault(row["part"], {}).setdefault(row["statistic"], {})
+        by_label = parts.setdefault(row["part"], {}).setdefault(row["statistic"], {})
         own = by_label.setdefault(row["label"], {key: row[key] for key in numbers})
         theirs = own.setdefault("published", [])
         if math.isfinite(row["published"]):
             spread, source = row["published_sd"], row["source"]
             theirs.append({"value": row["published"], "sd": spread, "source": source})
-    return {"parts": found}
+    return {"parts": parts}
 
 
 def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     table = study.tables["effects"]
     table = table[(table["hypothesis"] == name) & table["leads"].astype(bool)]
     by_method = {line["method"]: line for line in table.to_dict("records")}
-    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
-    what, unit = ("means" if asked.contrast else "volumes"), study.measured.unit_of(asked)
+    hypothesis = next(item for item in study.measured.target.hypotheses if item.name == name)
+    what, unit = ("means" if hypothesis.contrast else "volumes"), study.measured.unit_of(hypothesis)
     effects = {
         method: _effect(by_method.get(method), f"{method} {what}", unit) for method in METHODS
     }
     value, ours = planted.get(name), effects["predicted"]
     known = value is not None and math.isfinite(ours["estimate"])
     return {
-        "label": asked.label,
-        "claim": claim(asked),
+        "label": hypothesis.label,
+        "claim": claim(hypothesis),
         **effects,
         "planted": value,
         "recovered": ours["low"] <= value <= ours["high"] if known else None,
@@ -273,8 +277,8 @@ def _head(summary: Mapping) -> str:
 def _by_part(summary: Mapping) -> str:
     """Text on the mean Dice of each part, where there are both."""
     means = {}
-    for part, found in (summary.get("parts") or {}).items():
-        dice = found.get("dice", {})
+    for part, statistics in (summary.get("parts") or {}).items():
+        dice = statistics.get("dice", {})
         own = dice.get(ALL_LABELS) or next(iter(dice.values()), None)
         if own:
             means[part] = f"{part} {number(own['value'], 3)} of {own['n']}"

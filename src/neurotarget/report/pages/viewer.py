@@ -115,7 +115,7 @@ def fit_budget(
     One case of each of the ranks in `FIRST` comes first, the others follow in their order. After
     five cases in a row that do not fit, the rest is left out.
     """
-    found: list[Volumes | None] = [None] * len(cases)
+    encoded: list[Volumes | None] = [None] * len(cases)
     left, misses = limit_bytes, 0
     for number in _urgency(cases):
         if misses == MOST_MISSES:
@@ -126,20 +126,20 @@ def fit_budget(
         if volumes.size > left:
             misses += 1
             continue
-        found[number], left, misses = volumes, left - volumes.size, 0
-    return found
+        encoded[number], left, misses = volumes, left - volumes.size, 0
+    return encoded
 
 
 def fit_pictures(cases: Sequence[PageCase], limit_bytes: int) -> list[str | None]:
     """Encode the pictures that fit as base64, in the order of `fit_budget`."""
-    found: list[str | None] = [None] * len(cases)
+    encoded: list[str | None] = [None] * len(cases)
     left = limit_bytes
     for number in _urgency(cases):
         png = cases[number].png
         if png and 4 * -(-len(png) // 3) <= left:
-            found[number] = base64.b64encode(png).decode("ascii")
-            left -= len(found[number])
-    return found
+            encoded[number] = base64.b64encode(png).decode("ascii")
+            left -= len(encoded[number])
+    return encoded
 
 
 def _urgency(cases: Sequence[PageCase]) -> list[int]:

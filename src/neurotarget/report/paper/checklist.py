@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
-from neurotarget.report.text.sentences import cohort, counted, headlines, part_counts, rows_of
+from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, volumes_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -49,13 +50,13 @@ def _see(table: str, text: str, value: str = "") -> Fill:
 
 def _hypotheses(study: Study) -> str:
     target = study.measured.target
-    asked = [f"{one.name} ({' + '.join(one.terms)})" for one in target.hypotheses]
-    return " ".join(filter(None, [target.question, "; ".join(asked)]))
+    models = [f"{one.name} ({' + '.join(one.terms)})" for one in target.hypotheses]
+    return " ".join(filter(None, [target.question, "; ".join(models)]))
 
 
 def _reference(study: Study) -> str:
     reference = study.measured.reference
-    return f"The volumes by {reference} are the reference." if reference else ""
+    return f"Reference: {volumes_of(reference)}." if reference else ""
 
 
 def _raters(study: Study) -> str:
@@ -69,7 +70,7 @@ def _raters(study: Study) -> str:
 
 
 def _disjoint(study: Study) -> str:
-    return "Splits and folds are drawn by person." if "seed" in study.facts else ""
+    return "Splits and folds are made by person." if "seed" in study.facts else ""
 
 
 def _split(study: Study) -> str:

@@ -4,7 +4,10 @@ A statistic is described by its definition on the page, if the tables contain it
 formatted by the same functions, so that page, text and tables cannot disagree.
 """
 
+import re
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
@@ -16,11 +19,11 @@ from neurotarget.report.pages.people_section import (
     tests_sentence,
 )
 from neurotarget.report.pages.raters_section import ceiling_sentences
-from neurotarget.report.paper.method_sentences import SENTENCES
 from neurotarget.report.paper.references import bibtex, first_source, references
+from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import definitions
 from neurotarget.report.text.numbers import listed
-from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of
+from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of, volumes_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 
@@ -31,6 +34,9 @@ CHANGE = (
 )
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
 NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
+
+
+ABSOLUTE = re.compile(r"(?<![^=,])/[^,]+")  # a path that begins an argument, a value or an item
 
 
 class Written(NamedTuple):
@@ -69,15 +75,15 @@ def methods_text(study: Study) -> Written:
 
 def _data(study: Study) -> str:
     target, covariates = study.measured.target, study.measured.covariates
-    asked = f" The question was: {target.question}" if target.question else ""
+    question = f" The question was: {target.question}" if target.question else ""
     raters = study.measured.raters
     more = f" Further masks were drawn by {listed(raters)}." if raters else ""
     repeats = len(covariates) - study.measured.subjects.nunique()
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
-    truth = f" The volumes by {reference} are the reference." if reference else ""
+    truth = f" Reference: {volumes_of(reference)}." if reference else ""
     size = f" Head size is {study.facts['head size']}." if "head size" in study.facts else ""
-    return f"{cohort(study)}{asked}{truth}{more}{once}{size} {missing_sentence(study)}".strip()
+    return f"{cohort(study)}{question}{truth}{more}{once}{size} {missing_sentence(study)}".strip()
 
 
 def _network(study: Study) -> str:
@@ -89,14 +95,13 @@ def _network(study: Study) -> str:
 
 
 def _effects(study: Study) -> str:
-    asked = study.measured.target.hypotheses
-    if not asked:
+    hypotheses = study.measured.target.hypotheses
+    if not hypotheses:
         return ""
-    models = "; ".join(f"{item.name}: `{_formula(item)}`" for item in asked)
-    return (
-        f"{'One hypothesis was' if len(asked) == 1 else f'{len(asked)} hypotheses were'} declared "
-        f"({models}). {tests_sentence(study)}"
-    ).strip()
+    models = "; ".join(f"{item.name}: `{_formula(item)}`" for item in hypotheses)
+    count = len(hypotheses)
+    were = "One hypothesis was" if count == 1 else f"{count} hypotheses were"
+    return f"{were} declared ({models}). {tests_sentence(study)}".strip()
 
 
 def _formula(item: Hypothesis) -> str:
@@ -118,15 +123,16 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     """Return a sentence with its source on each statistic that the tables contain."""
-    found = {one.name: one for one in definitions(study.tables)}
-    sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in found.items()}
+    known = {one.name: one for one in definitions(study.tables)}
+    sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in known.items()}
     cited = {name: f"[@{key}]" for name, key in sources.items() if key}
-    return " ".join(text.format(cited[name]) for name, text in SENTENCES.items() if name in cited)
+    sentences = asset_table("methods")
+    return " ".join(text.format(cited[name]) for name, text in sentences.items() if name in cited)
 
 
 def _definitions(study: Study) -> str:
     """List of the statistics with their definitions on the page."""
-    return "\n".join(f"- {one.name}: {one.words}" for one in definitions(study.tables))
+    return "\n".join(f"- {one.name}: {one.text}" for one in definitions(study.tables))
 
 
 def _checks(study: Study, keys: Mapping[str, str]) -> str:
@@ -143,10 +149,22 @@ def _software(study: Study) -> str:
     facts = study.facts
     parts = [facts["software"]] if "software" in facts else []
     parts += (
-        [f"intervals were drawn with seed {facts['study seed']}"] if "study seed" in facts else []
+        [f"intervals were computed with seed {facts['study seed']}"]
+        if "study seed" in facts
+        else []
     )
-    command = f" Command: `{facts['command']}`." if "command" in facts else ""
+    command = f" Command: `{short_command(facts['command'])}`." if "command" in facts else ""
     return f"Software: {'; '.join(parts)}.{command}" if parts else ""
+
+
+def short_command(command: str) -> str:
+    """Return a command with absolute paths relative to the current folder, else the names alone."""
+    return shlex.join(ABSOLUTE.sub(_short_path, word) for word in shlex.split(command))
+
+
+def _short_path(match: re.Match) -> str:
+    path, folder = Path(match[0]), Path.cwd()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
 
 
 def _people(study: Study) -> str:

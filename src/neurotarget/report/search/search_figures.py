@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     INK,
     MUTED,
@@ -17,12 +18,14 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import fitted, plain, wide_inch, words
-from neurotarget.report.drawing.panels import Mark, jitter, legend, ticks
-from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
+from neurotarget.report.drawing.panels import Mark, jitter, legend, panel_grid, ticks
+from neurotarget.report.figures.named_figures import NamedFigure, named_figure
 from neurotarget.report.search.search import Objective, Parameter, Sweep
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.sentences import capital
 
+NOT_DONE = "No trial is done."
 DONE = Mark(SERIES[0], "o", "-")
 BEST = Mark(SERIES[1], "D", "-")
 PRUNED = Mark(MUTED, "|", "-")
@@ -40,26 +43,18 @@ def all_figures(sweep: Sweep) -> list[NamedFigure]:
 
 
 def _history(sweep: Sweep) -> NamedFigure:
-    title = "History"
-    if not len(done(sweep)):
-        return NamedFigure("history", title, "No trial is done.", None)
-    caption = (
-        "Every trial in the order in which it began. The line is the best value so far: while it "
-        "still rises, more trials may find better settings; where it has long been flat, they will "
-        "hardly. Diamonds are the best trials; trials without a value, which were stopped early or "
-        "failed, stand at the foot."
-    )
-    if any(one.direction == "minimize" for one in sweep.objectives):
-        caption += " Lower is better where the axis says so."
-    return NamedFigure("history", title, caption, history_figure(sweep))
+    is_minimum = any(one.direction == "minimize" for one in sweep.objectives)
+    more = " Lower is better where the axis says so." if is_minimum else ""
+    figure = history_figure(sweep) if len(done(sweep)) else None
+    return named_figure("search.history", "History", figure, NOT_DONE, more=more)
 
 
 @look()
 def history_figure(sweep: Sweep) -> Figure:
     """Draw each objective over trials, with the best so far; one panel per objective."""
     count = len(sweep.objectives)
-    figure = new_figure("history", WIDTH_INCH, 2.5 * count + 0.35)
-    panels = figure.subplots(count, 1, squeeze=False, sharex=True).ravel()
+    size = {"width_inch": WIDTH_INCH, "row_inch": 2.5, "margin_inch": 0.35}
+    figure, panels = panel_grid("history", count, 1, **size, sharex=True)
     for axes, objective in zip(panels, sweep.objectives, strict=True):
         _history_panel(axes, sweep, objective)
     panels[-1].set_xlabel("trial")
@@ -99,18 +94,17 @@ def _history_marks(sweep: Sweep) -> dict[str, Mark]:
 
 
 def _pareto(sweep: Sweep) -> NamedFigure:
-    title, figure = "Pareto front", pareto_figure(sweep)
-    if figure is None:
-        return NamedFigure("pareto", title, "No trial is done.", None)
     first, second = (plain(one.name) for one in sweep.objectives[:2])
-    caption = (
-        f"Each trial by {first} and {second}. Diamonds with their numbers are the Pareto front: "
-        "no other trial is better in one objective without being worse in another. Which of them "
-        "to take is a choice, not a result."
+    count = len(sweep.objectives)
+    return named_figure(
+        "search.pareto",
+        "Pareto front",
+        pareto_figure(sweep),
+        NOT_DONE,
+        more=f" The first two of {count} objectives are shown." if count > 2 else "",
+        first=first,
+        second=second,
     )
-    if len(sweep.objectives) > 2:
-        caption += f" The first two of {len(sweep.objectives)} objectives are shown."
-    return NamedFigure("pareto", title, caption, figure)
 
 
 @look()
@@ -152,16 +146,10 @@ def _name_front(axes: Axes, front: pd.DataFrame, keys: tuple[str, str]) -> None:
 
 
 def _importances(sweep: Sweep) -> NamedFigure:
-    title, figure = "What mattered", importances_figure(sweep)
-    if figure is None:
-        why = "There are too few trials that are done, or there is one parameter only."
-        return NamedFigure("importances", title, f"Importances are not known. {why}", None)
-    caption = (
-        "How much each setting has to do with a good value: its share of what sets the best trials "
-        "apart from all others. A small share means only that the values that were tried made "
-        "little difference."
-    )
-    return NamedFigure("importances", title, caption, figure)
+    why = "There are too few trials that are done, or there is one parameter only."
+    why = f"Importances are not known. {why}"
+    figure = importances_figure(sweep)
+    return named_figure("search.importances", "Importance of settings", figure, why)
 
 
 @look()
@@ -176,18 +164,18 @@ def importances_figure(sweep: Sweep) -> Figure | None:
     count, height = len(table.columns), BAR_INCH * len(table) + 0.95
     width = (WIDTH_INCH - left - right - gap * (count - 1)) / count
     figure = new_figure("importances", WIDTH_INCH, height, free=True)
-    for number, (objective, shares) in enumerate(table.items()):
+    for column, (objective, shares) in enumerate(table.items()):
         axes = figure.add_axes(
-            ((left + number * (width + gap)) / WIDTH_INCH, 0.6 / height, width / WIDTH_INCH,
+            ((left + column * (width + gap)) / WIDTH_INCH, 0.6 / height, width / WIDTH_INCH,
              BAR_INCH * len(table) / height)
         )  # fmt: skip
         axes.barh(range(len(table)), 100 * shares, height=0.62, color=SERIES[0])
         for place, share in enumerate(100 * shares):
-            text = "< 1" if 0 < share < 1 else words(share, 0)
+            text = "< 1" if 0 < share < 1 else number(share, 0)
             axes.annotate(text, (share, place), xytext=(4, 0), textcoords="offset points",
                           fontsize=SMALL_PT, va="center_baseline")  # fmt: skip
         axes.set(ylim=(len(table) - 0.5, -0.5), xlim=(0, 100 * float(table.max(axis=None)) * 1.02))
-        axes.set_yticks(range(len(table)), names if number == 0 else [])
+        axes.set_yticks(range(len(table)), names if column == 0 else [])
         axes.tick_params(axis="y", length=0, labelsize=TEXT_PT)
         axes.set_title(fitted(objective, width, TEXT_PT, bold=True) if count > 1 else "")
         axes.set_xlabel("importance, %")
@@ -207,28 +195,16 @@ def importances_of(sweep: Sweep) -> pd.DataFrame:
 
 def _parameters(sweep: Sweep) -> list[NamedFigure]:
     """Objectives over settings, one figure per objective."""
-    found = []
-    for number, objective in enumerate(sweep.objectives, start=1):
-        name = "settings" if number == 1 else f"settings_{number}"
-        title = "Settings"
-        if len(sweep.objectives) > 1:
-            title += f": {plain(objective.name)}"
+    figures, more = [], ""
+    if (count := len(sweep.parameters)) > MOST_PANELS:
+        more = f" The {MOST_PANELS} most important of {counted(count, 'setting')} are shown."
+    for place, objective in enumerate(sweep.objectives, start=1):
+        name = "settings" if place == 1 else f"settings_{place}"
+        of = f": {plain(objective.name)}" if len(sweep.objectives) > 1 else ""
         figure = settings_figure(sweep, objective, name)
-        if figure is None:
-            found.append(NamedFigure(name, title, "No trial is done.", None))
-            continue
-        caption = (
-            f"{plain(objective.name)} of every trial over each setting; diamonds are the best "
-            "trials. Where they crowd at the end of an axis, values beyond it may be better: widen "
-            "the search there."
-        )
-        if len(sweep.parameters) > MOST_PANELS:
-            caption += (
-                f" The {MOST_PANELS} most important of "
-                f"{counted(len(sweep.parameters), 'setting')} are shown."
-            )
-        found.append(NamedFigure(name, title, caption[:1].upper() + caption[1:], figure))
-    return found
+        values = {"name": name, "more": more, "objective": capital(plain(objective.name))}
+        figures.append(named_figure("search.settings", f"Settings{of}", figure, NOT_DONE, **values))
+    return figures
 
 
 @look()
@@ -239,11 +215,10 @@ def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | N
         return None
     shown = _by_importance(sweep)[:MOST_PANELS]
     columns = min(len(shown), 3)
-    lines = -(-len(shown) // columns)
     width = {1: 4.0, 2: 5.8}.get(columns, WIDTH_INCH)
-    figure = new_figure(name, width, 2.3 * lines + 0.35)
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-    for place, (axes, parameter) in enumerate(zip(panels, shown, strict=False)):
+    size = {"width_inch": width, "row_inch": 2.3, "margin_inch": 0.35}
+    figure, panels = panel_grid(name, len(shown), columns, **size, sharey=True)
+    for place, (axes, parameter) in enumerate(zip(panels, shown, strict=True)):
         x = _setting(axes, parameter, rows[parameter.name], rows[objective.name])
         known = rows.loc[x.index]
         _points(axes, x, known[objective.name].astype(float), _is_best(sweep, known))
@@ -252,8 +227,6 @@ def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | N
         axes.set_xlabel(fitted(parameter.name, width / columns - 0.4, TEXT_PT))
         if place % columns == 0:
             axes.set_ylabel(fitted(axis_name(objective), 2.0, TEXT_PT))
-    for axes in panels[len(shown) :]:
-        axes.set_visible(False)
     ticks(panels[0], "y", 5)
     legend(figure, {"done": DONE, "best": BEST})
     return finished(figure)
@@ -269,28 +242,28 @@ def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.S
     is_text = not pd.api.types.is_numeric_dtype(settings) or pd.api.types.is_bool_dtype(settings)
     if is_text:
         return _named(axes, settings.dropna().astype(str), values)
-    found = settings.astype(float)
-    found = found[np.isfinite(found)]
-    if parameter.is_log and len(found) and found.min() > 0:
-        _log(axes, found)
+    places = settings.astype(float)
+    places = places[np.isfinite(places)]
+    if parameter.is_log and len(places) and places.min() > 0:
+        _log(axes, places)
     else:
         ticks(axes, "x", 4)
-    return found
+    return places
 
 
 def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
     """Positions for text values, with trials of one value spread where they are dense."""
     names = sorted(settings.unique())
-    found = settings.map(names.index).astype(float)
+    places = settings.map(names.index).astype(float)
     for _, part in settings.groupby(settings):
-        found[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
+        places[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
     room = 1.9 / max(len(names), 1)
     is_tight = wide_inch([plain(one) for one in names], SMALL_PT) > room
     axes.set_xticks(range(len(names)), [fitted(one, 1.2, SMALL_PT) for one in names],
                     rotation=35 if is_tight else 0, ha="right" if is_tight else "center",
                     rotation_mode="anchor")  # fmt: skip
     axes.set_xlim(-0.6, len(names) - 0.4)
-    return found
+    return places
 
 
 def _log(axes: Axes, values: pd.Series) -> None:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.pages.plain_page import (
     Body,
     Code,
@@ -15,106 +16,33 @@ from neurotarget.report.pages.plain_page import (
     Section,
     page_figures,
     render_page,
-    write_plain,
 )
-from neurotarget.report.search.search import (
-    STATUSES,
-    TRIAL_COLUMNS,
-    Direction,
-    Objective,
-    Parameter,
-    Sweep,
-)
+from neurotarget.report.search.search import STATUSES, Sweep
 from neurotarget.report.search.search_figures import all_figures, done, importances_of
-from neurotarget.report.text.amounts import duration, figures
-from neurotarget.report.text.definitions import Definition
-from neurotarget.report.text.headed_tables import About
+from neurotarget.report.text.definitions import known_definitions
+from neurotarget.report.text.headed_tables import TableSpec, table_specs
 from neurotarget.report.text.learning_banner import Banner
-from neurotarget.report.text.numbers import listed
-from neurotarget.report.text.sentences import DASH, counted
+from neurotarget.report.text.numbers import counted, duration, listed
 from neurotarget.stats.cohort.learning import NOT_LEARNT
-
-__all__ = [
-    "STATUSES",
-    "TRIAL_COLUMNS",
-    "Direction",
-    "Objective",
-    "Parameter",
-    "Sweep",
-    "sweep_html",
-    "write_sweep_page",
-]
 
 MOST_BEST = 20  # most trials of the front at the top; the table has all
 UNLEARNT_TRIALS = "NOT LEARNT: trials whose network has not learnt are never the best"
-TRIAL_HEADINGS = {
-    "trial": "Trial",
-    "status": "Status",
-    "seconds": "Seconds",
-    "folder": "Folder",
-    "reason": "Reason",
-}
-DEFINITIONS = (
-    Definition(
-        "Trial",
-        "One training with settings that the search chose. Its value is measured on validation "
-        "cases; the best of many is a little too good, as chance had a hand in it.",
-        "Cawley and Talbot 2010, jmlr.org/papers/v11/cawley10a.html",
-        "",
-        ("trials", "", ""),
-    ),
-    Definition(
-        "Pruned",
-        "Stopped early, because it did worse than others had at the same time.",
-        "Li 2018, jmlr.org/papers/v18/16-558.html",
-        "",
-        ("trials", "status", "pruned"),
-    ),
-    Definition(
-        "Importance",
-        "How differently a setting is spread among the best trials and among all (PED-ANOVA), as a "
-        "share of the sum over settings. It says nothing of settings that were not varied.",
-        "Watanabe 2023",
-        "10.24963/ijcai.2023/488",
-        ("importances", "", ""),
-    ),
-)
-FRONT = Definition(
-    "Pareto front",
-    "The trials that no other beats in one objective without losing in another.",
-    "Deb 2002",
-    "10.1109/4235.996017",
-    ("trials", "", ""),
-)
-
-
-def write_sweep_page(path: Path, sweep: Sweep, *, title: str) -> None:
-    """Write `sweep.html` as one self-contained file, atomically.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_plain(path, *_page(sweep, title), target=sweep.target)
 
 
 def sweep_html(sweep: Sweep, *, title: str) -> str:
-    """Return the HTML of the page."""
-    return render_page(*_page(sweep, title), target=sweep.target)
-
-
-def _page(sweep: Sweep, title: str) -> tuple[Head, Body, list[Section]]:
+    """Return the page of a search."""
     texts = _question(sweep), _amounts(sweep), sentence(sweep)
-    head = Head(title, "Search", *texts, _banner(sweep))
+    known = known_definitions("search")
     body = Body(
         page_figures(all_figures(sweep)),
         {"trials": sweep.trials, "importances": sweep.importances},
         sweep.notes,
         sweep.facts,
-        about=_about(sweep),
-        known=(*DEFINITIONS, FRONT) if len(sweep.objectives) > 1 else DEFINITIONS,
-        figures_lead="",
+        specs=_specs(sweep),
+        known=known if len(sweep.objectives) > 1 else known[:-1],  # the last is the Pareto front
     )
-    return head, body, [*_best(sweep), *_words(sweep)]
+    head = Head(title, "Search", *texts, _banner(sweep))
+    return render_page(head, body, [*_best(sweep), *_space(sweep)], target=sweep.target)
 
 
 def sentence(sweep: Sweep) -> str:
@@ -189,14 +117,12 @@ def _best(sweep: Sweep) -> list[Section]:
     columns += [Heading("Training")]
     many = len(sweep.objectives) > 1
     heading = "Pareto front" if many else "Best trial"
-    after = []
-    if left := len(sweep.best) - MOST_BEST:
-        after = [f"{left} more are in the table of trials."] if left > 0 else []
+    left = len(sweep.best) - MOST_BEST
+    after = [f"{left} more are in the table of trials."] if left > 0 else []
     grid = Grid(heading, columns, [_row(sweep, row) for row in rows.to_dict("records")])
-    codes = [Code("Train with these settings", sweep.command)] if sweep.command else []
-    if many and codes:
-        codes = [Code("Train with the settings of the first", sweep.command)]
-    return [Section("best", heading, "", grid, codes, after)]
+    of = "the settings of the first" if many else "these settings"
+    codes = [Code(f"Train with {of}", sweep.command)] if sweep.command else []
+    return [Section("best", heading, "", [grid], after, codes=codes)]
 
 
 def _row(sweep: Sweep, row: Mapping) -> list[str]:
@@ -208,31 +134,19 @@ def _row(sweep: Sweep, row: Mapping) -> list[str]:
     ]
 
 
-def _words(sweep: Sweep) -> list[Section]:
+def _space(sweep: Sweep) -> list[Section]:
     if not sweep.space:
         return []
-    lead = "What was searched, one setting a line."
+    lead = "What was searched, one setting per line."
     return [Section("space", "Search space", lead, codes=[Code("Settings", sweep.space)])]
 
 
-def _about(sweep: Sweep) -> dict[str, About]:
-    objectives = [one.name for one in sweep.objectives]
-    return {
-        "trials": About(
-            "Trials",
-            "A row a trial, in the order in which they began.",
-            is_printed=True,
-            headings={**TRIAL_HEADINGS, **{name: name for name in objectives}},
-            kinds={"trial": "count", **dict.fromkeys(objectives, "number")},
-            own_names=True,
-        ),
-        "importances": About(
-            "Importances",
-            "Share of each setting in what sets the best trials apart from all others.",
-            is_printed=True,
-            kinds={"importance": "share"},
-        ),
-    }
+def _specs(sweep: Sweep) -> dict[str, TableSpec]:
+    specs, objectives = table_specs("search"), [one.name for one in sweep.objectives]
+    trials = specs["trials"]
+    headings = {**trials.headings, **{name: name for name in objectives}}
+    kinds = {**trials.kinds, **dict.fromkeys(objectives, "number")}
+    return {**specs, "trials": replace(trials, headings=headings, kinds=kinds)}
 
 
 def _kind(values: pd.Series) -> str:
@@ -240,12 +154,12 @@ def _kind(values: pd.Series) -> str:
 
 
 def _value(value: float) -> str:
-    return DASH if not math.isfinite(value) else f"{value:.4f}".replace("-", "−")
+    return number(value, 4)
 
 
 def _setting(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
     if isinstance(value, float):
-        return figures(value) if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
+        return f"{value:.3g}"
     return str(value)

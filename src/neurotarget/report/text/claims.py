@@ -10,17 +10,17 @@ from neurotarget.types import Target
 
 VOLUMES, MASKS = "volumes", "masks"
 SEX = ("sex", "gender")
-UNNAMED = ("table", "volume", "volumes")  # names of files that name no structure
+TABLE = ("table",)  # contrasts of a target that was made from a table, with the name of its file
 HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV", "brain mm3": "brain volume"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
 
-def asked_of(hypothesis: Hypothesis) -> str:
+def measure_noun(hypothesis: Hypothesis) -> str:
     """Return what a hypothesis is tested on: volumes, or masks (for means of a contrast)."""
     return MASKS if hypothesis.contrast else VOLUMES
 
 
-def all_asked(target: Target) -> str:
+def target_noun(target: Target) -> str:
     """Return what all hypotheses are tested on: masks where any is about a mean, else volumes."""
     return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
 
@@ -29,7 +29,7 @@ def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
     """State a hypothesis: `Hypothesis: the volume … is larger in women than in men.`."""
     claim = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
-    adjusted = f", at equal {listed(map(_term, at))}" if at else ""
+    adjusted = f", adjusted for {listed(map(_term, at))}" if at else ""
     return f"Hypothesis: the {_quantity(hypothesis, target)} {claim}{adjusted}."
 
 
@@ -44,8 +44,8 @@ def _quantity(hypothesis: Hypothesis, target: Target) -> str:
         whole = f"the whole {target.name}" if label == "total" else label
         return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
     if label == "total":
-        name = target.name.replace("_", " ")
-        return "total volume" if name.casefold() in UNNAMED else f"total {name} volume"
+        is_table = target.contrasts == TABLE
+        return "total volume" if is_table else f"total {target.name.replace('_', ' ')} volume"
     return f"{label.replace('_', ' ')} volume"
 
 
@@ -81,7 +81,7 @@ def _group(name: str, covariate: str) -> str:
 
 
 def _term(term: str) -> str:
-    if found := re.fullmatch(r"spline\((.+)\)", term):
-        return f"{found[1]} (as a curve)"
+    if curve := re.fullmatch(r"spline\((.+)\)", term):
+        return f"{curve[1]} (as a curve)"
     text = term.replace("*", " × ").replace("_", " ")
     return HEADS.get(text.casefold(), text)

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.text.sentences import not_estimated
+from neurotarget.report.text.assets import asset_table
+from neurotarget.report.text.sentences import not_estimated, title_of
 
 MANY = 60  # from so many rows on, a table first shows the whole cohort only
 MOST_PRINTED = 60  # most rows of a printed table
@@ -16,7 +17,7 @@ MOST_CHOICES = 150  # most values of a column with a filter
 
 
 @dataclass(frozen=True)
-class About:
+class TableSpec:
     """Title and description of a table, and the format of its columns.
 
     `value` is the column that is missing in rows with a reason; `low` and `high` belong to it.
@@ -24,204 +25,32 @@ class About:
     """
 
     title: str
-    words: str = ""
+    description: str = ""
     is_printed: bool = False  # included when the page is printed
     value: str = ""
-    headings: Mapping[str, str] = field(default_factory=dict)  # these override HEADINGS
+    headings: Mapping[str, str] = field(default_factory=dict)  # override those of all tables
     kinds: Mapping[str, str] = field(default_factory=dict)  # override the kind by name
     scales: Mapping[str, float] = field(default_factory=dict)  # divisors of shown numbers
-    hidden: Sequence[str] = ()  # columns that are in the download only
     own_names: bool = False
 
 
-TABLES = {  # in reading order
-    "effects": About(
-        "Effects",
-        "Each hypothesis by each method in each of its models; the leading model answers it.",
-        is_printed=True,
-    ),
-    "effect_differences": About(
-        "Difference of effects between methods",
-        "Second minus first, on the same people, against the smallest effect of interest.",
-        is_printed=True,
-    ),
-    "residuals": About(
-        "Residuals",
-        "Residual of each person in the leading model, and the effect's change without them.",
-    ),
-    "label_effects": About(
-        "Effects by label",
-        "Each hypothesis on a whole target, by label; p by Holm is corrected for their number.",
-        headings={"p_holm": "p by Holm", "n_tests": "tests"},
-        is_printed=True,
-    ),
-    "power": About(
-        "Power and sample size",
-        "People needed to find each effect with 80 % power.",
-        is_printed=True,
-    ),
-    "raters": About(
-        "Raters",
-        "Every two of network, reference and further raters: overlap of masks, agreement of "
-        "volumes (second minus first).",
-        value="dice",
-        headings={"icc_a1": "ICC(A,1)", "icc_c1": "ICC(C,1)", "pearson_r": "Pearson r"},
-    ),
-    "ceiling": About(
-        "Intra- and inter-rater error",
-        "The SD of one drawing of the same scan, by one rater who draws again and by two raters; "
-        "the bias between both is a separate column and not part of it.",
-        is_printed=True,
-        value="error_mm3",
-        headings={"error": "kind", "error_mm3": "error, mm³", "icc_a1": "ICC(A,1)"},
-    ),
-    "rater_differences": About(
-        "Network compared with raters",
-        "Agreement of the network with a person minus that of another person, on the same cases.",
-    ),
-    "agreement": About(
-        "Agreement of volumes",
-        "Every statistic for every label, in the whole cohort and by sex, site, group and age.",
-    ),
-    "parts": About(
-        "Internal and external",
-        "Cases of sites that were trained on (internal) and of others (external); published "
-        "values are of other data.",
-        is_printed=True,
-    ),
-    "scores": About(
-        "Scores of masks",
-        "Overlap and surface distances against the reference, in the cohort and its parts. A lost "
-        "mask has no distances: it is counted as undefined and as failed, not in their mean.",
-    ),
-    "failures": About("Failures", "Cases that failed by each definition.", is_printed=True),
-    "failed_cases": About("Failed cases", "Worst first.", is_printed=True),
-    "volumes": About("Volumes", "Mean volume of every label by every method."),
-    "means": About(
-        "Mean intensities", "Mean over cases of the mean inside every label, by every method."
-    ),
-    "mean_agreement": About(
-        "Agreement of mean intensities",
-        "As the agreement of volumes, in the unit of the contrast; shares in % have no meaning "
-        "where 0 is a convention.",
-    ),
-    "age": About("Age", "Slope of volume over age, and tests of a curve."),
-    "influence": About(
-        "Influence of single people",
-        "Each hypothesis, as declared and in the leading model, with everybody, without the one "
-        "person who changes the verdict or sign (or else moves the effect most), and by a robust "
-        "method; outliers are more than 3 MAD from the median.",
-        value="estimate",
-        headings={
-            "estimate_without": "Without that person",
-            "verdict_without": "Verdict without",
-            "robust": "Robust",
-            "robust_kind": "Robust method",
-            "n_outliers": "Outliers",
-            "outliers": "Who",
-        },
-    ),
-    "biomarkers": About("Group discrimination", "How well a volume discriminates two groups."),
-    "biomarker_differences": About(
-        "Difference of discrimination between methods", "Second minus first, on the same people."
-    ),
-    "sites": About("Leave one site out", "Each effect on volumes within one site, and without it."),
-    "harmonisation": About("Harmonisation of sites", "Before and after ComBat, out of fold."),
-    "postprocessing": About(
-        "Post-processing",
-        "Steps tried on the validation cases: mean Dice and masks in several pieces, before and "
-        "after.",
-    ),
-    "people": About("Table 1", "Who was studied, in all and by part."),
-    "flow": About("Flow of cases", "Who was left out at each step, and why."),
-    "longitudinal": About(
-        "Change within people",
-        "Slopes over age within and between people, mm³ a year, clustered by person.",
-        value="within",
-    ),
-    "assumptions": About(
-        "Checks of differences",
-        "Whether limits of agreement may be stated in mm³, and whether they are narrow enough.",
-        value="p_normal",
-    ),
-    "tests": About("Tests", "p values, uncorrected and by Holm; variance inflation.", value="vif"),
-    "noninferiority": About(
-        "Non-inferiority", "The network’s Dice minus a second rater’s, against a margin."
-    ),
-    "curves": About("Age curves", "The points of the curves with their bands."),
-    "cases": About("Cases", "One row per case: covariates, volumes, scores."),
-}
-HEADINGS = {
-    **{letter: letter for letter in "npqrd"},
-    "sd": "SD",
-    "auc": "AUC",
-    "auc_raw": "AUC, first group larger",
-    "auc_of": "AUC of",
-    "delta_d": "Δ d",
-    "delta_auc": "Δ AUC",
-    "q1": "1st quartile",
-    "q3": "3rd quartile",
-    "case_id": "Case",
-    "subject_id": "Subject",
-    "n_dropped": "Left out",
-    "n_failed": "Failed",
-    "interval": "Kind of interval",
-    "n_sites": "Sites",
-    "n_perfect": "n, perfect",
-    "n_method": "n, method",
-    "n_a": "n of A",
-    "n_b": "n of B",
-    "n_missing": "Missing",
-    "n_nan": "Undefined",
-    "n_volumes": "n of volumes",
-    "n_subjects": "Subjects",
-    "published_sd": "Published SD",
-    "size_kind": "Kind of size",
-    "p_curve": "p of curve",
-    "p_slope": "p of slope",
-    "p_interaction": "p of interaction with sex",
-    "detectable": "Detectable",
-    "expected": "Expected",
-    "hd95_mm": "HD95, mm",
-    "of_network": "Of the network",
-    "of_rater": "Of the rater",
-    "mae_mm3": "Mean absolute error, mm³",
-    "mae_combat_mm3": "… after ComBat, mm³",
-    "bias_mm3": "Bias, mm³",
-    "bias_combat_mm3": "… after ComBat, mm³",
-}
-# displayed text of values in text columns
-VALUES = {
-    "pearson_r": "Pearson r",
-    "spearman_rho": "Spearman rho",
-    "icc_a1": "ICC(A,1)",
-    "icc_a1_fixed": "ICC(A,1), for these methods alone",
-    "icc_c1": "ICC(C,1)",
-    "ccc": "CCC",
-    "bias": "bias",
-    "bias_percent": "bias, %",
-    "sd_difference": "SD of differences",
-    "lower_limit": "lower limit of agreement",
-    "upper_limit": "upper limit of agreement",
-    "proportional_slope": "slope of the difference on the mean",
-    "slope_on_reference": "slope of the difference on the reference",
-    "reference_slope": "slope on the reference",
-    "reference_intercept": "intercept on the reference",
-    "dice": "Dice",
-    "hd95_mm": "HD95",
-    "assd_mm": "ASSD",
-    "surface_dice": "surface Dice",
-    "volume_similarity": "volume similarity",
-    "tiv_ancova": "TIV by ANCOVA",
-    "tiv_residual": "TIV by residual",
-    "tiv_proportion": "TIV by proportion",
-    "crash_or_empty": "crash or empty",
-    "dice_below_0.1": "Dice below 0.1",
-    "dice_below_0.5": "poor: Dice below 0.5",
-    "implausible_volume": "implausible volume",
-    "touches_edge": "touches the edge",
-    "several_pieces": "several pieces",
-}
+def table_specs(page: str = "study") -> dict[str, TableSpec]:
+    """Return the tables of a kind of page, in reading order."""
+    known = asset_table("tables")
+    shared = known["shared"].get(page, {})
+    specs = {}
+    for name, spec in known[page].items():
+        common = {} if spec.get("own_names") else shared
+        merged = {key: {**common[key], **spec.get(key, {})} for key in common}
+        specs[name] = TableSpec(**{**spec, **merged})
+    return specs
+
+
+def value_texts() -> dict[str, str]:
+    """Return the displayed text of values in text columns."""
+    return asset_table("tables")["values"]
+
+
 MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {
@@ -246,12 +75,12 @@ class Column(NamedTuple):
     scale: float = 1
 
 
-class Sheet(NamedTuple):
-    """One table of the page. `data` is JSON: columns by key, text columns as words and codes."""
+class PageTable(NamedTuple):
+    """One table of the page. `data` is JSON: columns by key, text columns as levels and codes."""
 
     name: str
     title: str
-    about: str
+    description: str
     columns: tuple[Column, ...]
     filters: tuple[str, ...]
     preset: Mapping[str, str]
@@ -260,30 +89,32 @@ class Sheet(NamedTuple):
     data: Mapping[str, object]
 
 
-def sheets(tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES) -> list[Sheet]:
-    """Return every table with rows, in the order of `known`; unknown tables come last."""
-    names = [name for name in known if name in tables]
-    names += [name for name in tables if name not in known]
-    return [_sheet(name, tables[name], _about(name, known)) for name in names if len(tables[name])]
+def page_tables(
+    tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]
+) -> list[PageTable]:
+    """Return every table with rows, in the order of `specs`; other tables come last."""
+    names = [name for name in specs if name in tables]
+    names += [name for name in tables if name not in specs]
+    return [
+        _page_table(name, tables[name], _spec(name, specs)) for name in names if len(tables[name])
+    ]
 
 
-def empty_tables(
-    tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
-) -> list[str]:
+def empty_tables(tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]) -> list[str]:
     """Return the headings of tables without rows."""
-    return [_about(name, known).title for name, table in tables.items() if not len(table)]
+    return [_spec(name, specs).title for name, table in tables.items() if not len(table)]
 
 
 def reasons(
-    tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
+    tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]
 ) -> list[tuple[str, int, dict[str, int]]]:
     """Return title, number of rows and reasons for each table with missing estimates."""
     found_reasons = []
     for name, table in tables.items():
-        about = _about(name, known)
-        value = about.value or next((key for key in (*MAIN, "d") if key in table), "")
-        if found := not_estimated(table, value):
-            found_reasons.append((about.title, sum(found.values()), found))
+        spec = _spec(name, specs)
+        value = spec.value or next((key for key in (*MAIN, "d") if key in table), "")
+        if counts := not_estimated(table, value):
+            found_reasons.append((spec.title, sum(counts.values()), counts))
     return found_reasons
 
 
@@ -295,64 +126,64 @@ def script_json(value: object) -> str:
     return text
 
 
-def _sheet(name: str, table: pd.DataFrame, about: About) -> Sheet:
+def _page_table(name: str, table: pd.DataFrame, spec: TableSpec) -> PageTable:
     filters = tuple(
         key for key in FILTERS if key in table and 1 < table[key].nunique() <= MOST_CHOICES
     )
     whole = len(table) > MANY and "stratum" in filters and (table["stratum"] == "all").any()
-    return Sheet(
+    return PageTable(
         name,
-        about.title,
-        about.words,
-        _columns(table, about),
+        spec.title,
+        spec.description,
+        _columns(table, spec),
         filters,
         {"stratum": "all"} if whole else {},
         len(table),
-        about.is_printed and len(table) <= MOST_PRINTED,
+        spec.is_printed and len(table) <= MOST_PRINTED,
         {str(key): _packed(table[key]) for key in table},
     )
 
 
-def _about(name: str, known: Mapping[str, About]) -> About:
-    return known.get(name) or About(_words(name))
+def _spec(name: str, specs: Mapping[str, TableSpec]) -> TableSpec:
+    return specs.get(name) or TableSpec(_title(name))
 
 
-def _columns(table: pd.DataFrame, about: About) -> tuple[Column, ...]:
+def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
     """Columns without empty ones; intervals are merged into their column."""
-    ends = _intervals(table, about)
-    merged = {end for pair in ends.values() for end in pair} | set(about.hidden)
+    ends = _intervals(table, spec)
+    merged = {end for pair in ends.values() for end in pair}
     return tuple(
         Column(
             str(key),
-            _heading(str(key), about),
-            _kind(str(key), table[key], about),
+            _heading(str(key), spec),
+            _kind(str(key), table[key], spec),
             *ends.get(key, ("", "")),
-            scale=about.scales.get(str(key), 1),
+            scale=spec.scales.get(str(key), 1),
         )
         for key in table
         if key not in merged and not _is_blank(table[key])
     )
 
 
-def _intervals(table: pd.DataFrame, about: About) -> dict[str, tuple[str, str]]:
+def _intervals(table: pd.DataFrame, spec: TableSpec) -> dict[str, tuple[str, str]]:
     """Names of low and high of each column with an interval: `icc_low` serves `icc_a1` too."""
-    found: dict[str, tuple[str, str]] = {}
+    ends: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
         for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
             if {f"{stem}_low", f"{stem}_high"} <= set(table):
-                found[key] = (f"{stem}_low", f"{stem}_high")
-    main = about.value or next((key for key in MAIN if key in table), None)
-    if main and main not in found and {"low", "high"} <= set(table):
-        found[main] = ("low", "high")
-    return found
+                ends[key] = (f"{stem}_low", f"{stem}_high")
+    main = spec.value or next((key for key in MAIN if key in table), None)
+    if main and main not in ends and {"low", "high"} <= set(table):
+        ends[main] = ("low", "high")
+    return ends
 
 
-def _kind(key: str, values: pd.Series, about: About) -> str:
+def _kind(key: str, values: pd.Series, spec: TableSpec) -> str:
     if key == "case_id":
         return "case"
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return "text"
-    return about.kinds.get(key) or _kind_by_name(key, is_own=_is_own(key, about))
+    return spec.kinds.get(key) or _kind_by_name(key, is_own=_is_own(key, spec))
 
 
 def _kind_by_name(key: str, *, is_own: bool) -> str:
@@ -365,9 +196,9 @@ def _kind_by_name(key: str, *, is_own: bool) -> str:
     return "share" if key in SHARES else "number"
 
 
-def _is_own(key: str, about: About) -> bool:
+def _is_own(key: str, spec: TableSpec) -> bool:
     """Whether this column has a user's name."""
-    return about.own_names and key not in about.headings
+    return spec.own_names and key not in spec.headings
 
 
 def _is_blank(values: pd.Series) -> bool:
@@ -377,26 +208,24 @@ def _is_blank(values: pd.Series) -> bool:
     return bool((values.isna() | (values.astype(str) == "")).all())
 
 
-def _heading(key: str, about: About) -> str:
-    if _is_own(key, about):
+def _heading(key: str, spec: TableSpec) -> str:
+    if _is_own(key, spec):
         return key
-    return about.headings.get(key) or HEADINGS.get(key) or _words(key)
+    return spec.headings.get(key) or asset_table("tables")["headings"].get(key) or _title(key)
 
 
-def _words(key: str) -> str:
-    text = key.replace("_mm3", ", mm³").replace("_mm", ", mm").replace("_", " ")
-    # names such as eTIV stay as they are
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+def _title(key: str) -> str:
+    return title_of(key.replace("_mm3", ", mm³").replace("_mm", ", mm"))
 
 
 def _packed(values: pd.Series) -> object:
-    """Numbers as a list with null where undefined; text as distinct words and codes."""
+    """Numbers as a list with null where undefined; text as distinct levels and codes."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return [_number(value) for value in values.tolist()]
     texts = ["" if _is_missing(value) else str(value) for value in values.tolist()]
     names = list(dict.fromkeys(texts))
     places = {text: number for number, text in enumerate(names)}
-    return {"words": names, "codes": [places[text] for text in texts]}
+    return {"levels": names, "codes": [places[text] for text in texts]}
 
 
 def _number(value: float) -> float | int | None:

@@ -30,20 +30,20 @@ def banner(learning: Learning | None) -> Banner | None:
     """Return the banner; None where the network has learnt and there are no warnings."""
     if learning is None:
         return None
-    if learning.word in HEADS:
-        kind = "no" if learning.word == NOT_LEARNT else "open"
+    if learning.verdict in HEADS:
+        kind = "no" if learning.verdict == NOT_LEARNT else "open"
         lines = (*learning.reasons, *learning.warnings)
-        return Banner(kind, HEADS[learning.word], lines)
+        return Banner(kind, HEADS[learning.verdict], lines)
     return Banner("open", WARNED, learning.warnings) if learning.warnings else None
 
 
 def arms_banner(comparison: Comparison) -> Banner | None:
     """Return the banner of a comparison: arms that have not learnt, or may not have."""
     table = rows_of(comparison, "arms")
-    if "learnt" not in table or not (loud := table["learnt"].isin(HEADS)).any():
+    if "learnt" not in table or not (is_warned := table["learnt"].isin(HEADS)).any():
         return None
     nets = table[table["kind"] == NET]
-    lines = tuple(f"{row['arm']}: {row['reason']}." for _, row in table[loud].iterrows())
+    lines = tuple(f"{row['arm']}: {row['reason']}." for _, row in table[is_warned].iterrows())
     if len(nets) and (nets["learnt"] == NOT_LEARNT).all():
         return Banner("no", NONE_LEARNT, lines)
     if (table["learnt"] == NOT_LEARNT).any():
@@ -51,11 +51,13 @@ def arms_banner(comparison: Comparison) -> Banner | None:
     return Banner("open", DOUBTED, lines)
 
 
-def banner_text(found: Banner | None) -> str:
+def banner_text(warning: Banner | None) -> str:
     """Format a banner for the terminal; "" for None."""
-    return "" if found is None else "\n".join([found.head, *(f"  {line}" for line in found.lines)])
+    if warning is None:
+        return ""
+    return "\n".join([warning.head, *(f"  {line}" for line in warning.lines)])
 
 
-def told(word: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
+def learning_text(verdict: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
     """Format the banner from the values in summary.json."""
-    return banner_text(banner(Learning(word, tuple(reasons), tuple(warnings))))
+    return banner_text(banner(Learning(verdict, tuple(reasons), tuple(warnings))))

@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.text.claims import VOLUMES, all_asked, asked_of, claim_of
-from neurotarget.report.text.numbers import listed, number, unit_text
+from neurotarget.number_text import stated, unit_text
+from neurotarget.report.text.claims import VOLUMES, claim_of, measure_noun, target_noun
+from neurotarget.report.text.numbers import counted, estimate, listed, percent
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
-from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION, SHOWN
+from neurotarget.stats.effects.verdict import NO_CONCLUSION, SHOWN, SHOWN_KINDS
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED as FAILED_IS
 
-MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 PREDICTED = "predicted"
 ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
@@ -39,42 +39,15 @@ def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFr
     return table
 
 
-def shown(value: object, digits: int | None = None, *, sign: bool = False) -> str:
-    """Format a number with a typographic minus; a dash for a missing one."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    text = number(float(value), digits, sign=sign)
-    if float(text) == 0:
-        text = text.lstrip("+-")
-    whole, _, decimals = text.partition(".")
-    if len(whole.lstrip("+-")) > 4:
-        whole = f"{int(whole):{'+' if sign else ''},}".replace(",", NARROW)
-    return (f"{whole}.{decimals}" if decimals else whole).replace("-", MINUS)
+def records(study: Study | Comparison, name: str, **wanted: object) -> list[dict]:
+    """Return rows of a table with these values as dictionaries."""
+    return rows_of(study, name, **wanted).to_dict("records")
 
 
-def digits_for(*values: float) -> int:
-    """Return decimals that suit the largest of these values; small ones keep two digits."""
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    if 0 < largest < 0.01:
-        return 1 - math.floor(math.log10(largest))
-    return next((count for edge, count in ((100, 0), (10, 1), (1, 2)) if largest >= edge), 3)
-
-
-def unit_words(unit: str) -> str:
-    """Format a unit for a sentence: `mm³ per year`."""
-    return unit_text(unit).replace("/", " per ")
-
-
-def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = False) -> str:
-    """Format a value with its interval in square brackets, in equal decimals, without unit."""
-    value, low, high = (float(row.get(name, math.nan)) for name in (key, "low", "high"))
-    if not math.isfinite(value):
-        return DASH
-    digits = digits_for(value, low, high) if digits is None else digits
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return shown(value, digits, sign=sign)
-    ends = f"[{shown(low, digits)}, {shown(high, digits)}]"
-    return f"{shown(value, digits, sign=sign)} {ends}"
+def agreement_rows(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
+    """Return the agreement of two methods over the whole cohort, by label and statistic."""
+    rows = records(study, "agreement", first=first, second=second, stratum="all")
+    return {(row["label"], row["statistic"]): row for row in rows}
 
 
 def title_of(name: str) -> str:
@@ -82,6 +55,11 @@ def title_of(name: str) -> str:
     text = name.replace("_", " ").strip()
     # names such as eTIV stay as they are
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
+def label_text(label: str) -> str:
+    """Format the name of a label for a sentence."""
+    return label.replace("_", " ")
 
 
 def volumes_of(method: str, what: str = VOLUMES) -> str:
@@ -93,7 +71,7 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
     """State the verdict by one method's volumes, or masks, with the effect and its interval."""
     text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
-        text += f", {estimate(row, 'estimate', sign=True)} {unit_words(row['unit'])}"
+        text += f", {estimate(row, 'estimate', sign=True, unit=row['unit'])}"
     elif row["reason"]:
         text += f": {row['reason']}"
     return text
@@ -109,8 +87,8 @@ def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
         second=second["method"],
     )
     for model in (first["model"], WITH_SITE, DECLARED):  # a mixed model has no paired difference
-        if len(found := rows[rows["model"] == model] if len(rows) else rows):
-            return found.iloc[0].to_dict()
+        if len(same := rows[rows["model"] == model] if len(rows) else rows):
+            return same.iloc[0].to_dict()
     return None
 
 
@@ -120,33 +98,27 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
     Estimates are compared, not verdicts: two wide intervals do not show agreement.
     """
     if why := _no_conclusion(first, second):
-        return UNDECIDED, f"{_capital(why)}."
+        return UNDECIDED, as_sentence(why)
     whose = "network" if second["method"] == PREDICTED else f"method {second['method']}"
     other = "the reference" if first["method"] == "reference" else first["method"]
     if row is None or not math.isfinite(row["difference"]):
         why = row["reason"] if row is not None and row["reason"] else "one is not estimable"
         return UNDECIDED, f"The two effects cannot be compared: {why}."
-    unit = unit_words(row["unit"])
-    apart = f"{estimate(row, 'difference', sign=True)} {unit}"
-    finding, matters = row["finding"], row["matters"]
-    figures = f"{matters:.3g}"
-    margin = shown(float(figures), len(figures.partition(".")[2]))
-    small = f"the smallest effect of interest ({margin} {unit})"
-    if finding == EQUIVALENT:
-        text = f"The {whose} measures the same effect as {other}: the difference, {apart}, "
-        return finding, f"{text}lies within {small}."
-    if finding == SLIGHT:
-        text = f"The {whose} measures another effect than {other}, by {apart}: less than "
-        return finding, f"{text}{small}."
-    if finding == DIFFERENT:
-        return finding, f"The {whose} measures another effect than {other}, by {apart}."
+    unit = unit_text(row["unit"])
+    apart = estimate(row, "difference", sign=True, unit=row["unit"])
+    finding, matters = row["finding"] or UNDECIDED, row["matters"]
+    small = f"the smallest effect of interest ({stated(matters)} {unit})"
+    same, another = f"measures the same effect as {other}", f"measures another effect than {other}"
     end = f"the interval of the difference, {apart}, reaches beyond {small}"
     if not math.isfinite(matters):
         end = f"the difference is {apart}, and no smallest effect of interest (matters) is stated"
-    return (
-        UNDECIDED,
-        f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
-    )
+    texts = {
+        EQUIVALENT: f"The {whose} {same}: the difference, {apart}, lies within {small}.",
+        SLIGHT: f"The {whose} {another}, by {apart}: less than {small}.",
+        DIFFERENT: f"The {whose} {another}, by {apart}.",
+        UNDECIDED: f"Whether the {whose} {same} is undecided: {end}.",
+    }
+    return finding, texts[finding]
 
 
 def _no_conclusion(*rows: Mapping) -> str:
@@ -154,16 +126,22 @@ def _no_conclusion(*rows: Mapping) -> str:
     return next((row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION), "")
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Return a text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def as_sentence(text: str) -> str:
+    """Return a text as a sentence; "" stays."""
+    return f"{capital(text)}." if text else ""
 
 
 def leading(study: Study) -> dict[str, list[dict]]:
     """Return the rows of effects by the leading model, by hypothesis, in the methods' order."""
-    found: dict[str, list[dict]] = {}
-    for row in rows_of(study, "effects", leads=True).to_dict("records"):
-        found.setdefault(row["hypothesis"], []).append(row)
-    return found
+    effects: dict[str, list[dict]] = {}
+    for row in records(study, "effects", leads=True):
+        effects.setdefault(row["hypothesis"], []).append(row)
+    return effects
 
 
 def cohort(study: Study) -> str:
@@ -175,7 +153,7 @@ def cohort(study: Study) -> str:
         text += f" of {counted(people, 'person')}"
     if "site" in table and (sites := table["site"].nunique()):
         text += f" from {counted(sites, 'site')}"
-    if parts := [f"{number} {part}" for part, number in part_counts(study).items()]:
+    if parts := [f"{count} {part}" for part, count in part_counts(study).items()]:
         text += f", {listed(parts)}"
     methods = study.measured.methods
     if not methods:
@@ -186,14 +164,14 @@ def cohort(study: Study) -> str:
 def part_counts(study: Study) -> dict[str, int]:
     """Return the number of cases by part, internal first; empty where no case is external."""
     parts = study.measured.parts
-    found = {part: int((parts == part).sum()) for part in PARTS.values()}
-    return {part: n for part, n in found.items() if n} if found[EXTERNAL] else {}
+    counts = {part: int((parts == part).sum()) for part in PARTS.values()}
+    return {part: n for part, n in counts.items() if n} if counts[EXTERNAL] else {}
 
 
 def answer(study: Study) -> str:
     """Return the result of the study in a sentence; "" without hypotheses."""
     effects, measured = leading(study), study.measured
-    what, parts = all_asked(measured.target), []
+    what, parts = target_noun(measured.target), []
     for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
         if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
@@ -218,13 +196,13 @@ def answer(study: Study) -> str:
         several = f"in {len(findings)} comparisons of {both} the effect is {listed(counts)}"
         parts.append(one if len(findings) == 1 else several)
     text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
-    return f"{_capital(text)}."
+    return f"{capital(text)}."
 
 
 def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
     """What one method's effects show, with the other verdicts: not shown is not absent."""
     verdicts = [row["verdict"] for row in rows]
-    count = sum(verdict in FOUND for verdict in verdicts)
+    count = sum(verdict in SHOWN_KINDS for verdict in verdicts)
     others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
     if len(rows) == 1:
         more = f" ({others[0].removeprefix('shown, ')})" if others else ""
@@ -236,16 +214,16 @@ def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
 
 def headlines(study: Study) -> list[str]:
     """Return a line for each hypothesis, for agreement and for failures."""
-    named = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
+    hypotheses = {one.name: one for one in study.measured.target.hypotheses}
     lines = []
     for name, rows in leading(study).items():
-        asked = named.get(name)
-        head = claim_of(study, asked) if asked else title_of(name)
-        what = asked_of(asked) if asked else VOLUMES
+        hypothesis = hypotheses.get(name)
+        head = claim_of(study, hypothesis) if hypothesis else title_of(name)
+        what = measure_noun(hypothesis) if hypothesis else VOLUMES
         verdicts = "; ".join(verdict_sentence(row, what) for row in rows)
-        lines.append(f"{head} {_capital(verdicts)}.")
+        lines.append(f"{head} {capital(verdicts)}.")
         if remark := rows[0]["remark"]:
-            lines[-1] += f" {_capital(remark)}."
+            lines[-1] += f" {capital(remark)}."
         if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
             lines[-1] += f" {comparison_sentence(*two, compared(study, *two))[1]}"
     return lines + _agreement_lines(study) + _failure_lines(study)
@@ -262,7 +240,7 @@ def own_pairs(study: Study) -> list[tuple[str, str]]:
     return [pair for pair in study.measured.pairs if not raters & {*pair}]
 
 
-def cases_told(n: int, n_volumes: int) -> str:
+def case_counts(n: int, n_volumes: int) -> str:
     """Format the number of cases with a Dice, and with both volumes where it differs."""
     return str(n) if n == n_volumes else f"{n} ({n_volumes})"
 
@@ -286,7 +264,7 @@ def rating(low: float, high: float) -> str:
 
 def main_failures(study: Study, method: str) -> dict | None:
     """Return the row of failed masks; None where nothing could be judged."""
-    rows = rows_of(study, "failures", method=method, definition=FAILED.name).to_dict("records")
+    rows = records(study, "failures", method=method, definition=FAILED.name)
     return next((row for row in rows if row["n"] > 0), None)
 
 
@@ -295,12 +273,6 @@ def failed_is(study: Study, method: str) -> str:
     rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)
     has_no_masks = len(rows) and not (rows["n"] > 0).any()
     return NO_VOLUME if has_no_masks else FAILED_IS
-
-
-def percent(row: Mapping) -> str:
-    """Format a rate with its interval, in %."""
-    scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
-    return f"{estimate(scaled, 'rate', digits=1)} %"
 
 
 def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
@@ -315,15 +287,12 @@ def _agreement_lines(study: Study) -> list[str]:
     lines = []
     for first, second in own_pairs(study):
         label = main_label(study)
-        rows = rows_of(
-            study, "agreement", first=first, second=second, label=label, stratum="all"
-        ).to_dict("records")
-        found = {row["statistic"]: row for row in rows}
-        if not {"icc_a1", "bias"} <= set(found) or not math.isfinite(found["icc_a1"]["value"]):
+        rows = agreement_rows(study, first, second)
+        icc, bias = (rows.get((label, name)) for name in ("icc_a1", "bias"))
+        if icc is None or bias is None or not math.isfinite(icc["value"]):
             continue
-        icc, bias = found["icc_a1"], found["bias"]
         lines.append(
-            f"Volumes of {label}, {second} against {first}: ICC(A,1) "
+            f"Volumes of {label_text(label)}, {second} against {first}: ICC(A,1) "
             f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
             f"({int(icc['n'])} cases)."
         )
@@ -340,12 +309,6 @@ def _failure_lines(study: Study) -> list[str]:
                 f"{percent(row)} ({failed_is(study, method)})."
             )
     return lines
-
-
-def counted(n: int, what: str) -> str:
-    """Format a count with its noun: `1 case`, `2 people`."""
-    irregular = {"person": "people"}
-    return f"{n} {what}" if n == 1 else f"{n} {irregular.get(what, what + 's')}"
 
 
 def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from neurotarget.report.text.numbers import NOTHING, aligned, interval, number, p_value, unit_text
+from neurotarget.number_text import DASH, interval, number, unit_text
+from neurotarget.report.text.numbers import aligned, counted, estimate, mean_sd, p_value
 from neurotarget.stats.cohort.subjects import CHANGE
 from neurotarget.stats.study.tables import SCORE_UNITS
 
@@ -40,31 +41,21 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
     """Format mean volumes, bias with limits of agreement, and mean absolute error by label."""
-    head = [
-        "Volumes",
-        "n",
-        "reference mm³",
-        "predicted mm³",
-        "bias mm³",
-        "",
-        "95 % limits",
-        "error",
-    ]
-    table = [head]
+    heads = ["Volumes", "n", "reference mm³", "predicted mm³", "bias mm³", "95 % limits", "error"]
+    table = [heads]
     for label in labels:
-        found = summary["volume"][label]
-        limits = (found["lower_limit_mm3"], found["upper_limit_mm3"])
-        missing = f" ({found['n_nan']} missing)" if found["n_nan"] else ""
+        volume = summary["volume"][label]
+        limits = (volume["lower_limit_mm3"], volume["upper_limit_mm3"])
+        missing = f" ({volume['n_nan']} missing)" if volume["n_nan"] else ""
         table.append(
             [
                 label,
-                f"{found['n']}{missing}",
-                _volume(found["reference_mean_mm3"], found["reference_sd_mm3"]),
-                _volume(found["predicted_mean_mm3"], found["predicted_sd_mm3"]),
-                number(found["bias_mm3"], sign=True),
-                interval(found["bias_mm3_low"], found["bias_mm3_high"]),
+                f"{volume['n']}{missing}",
+                _volume(volume["reference_mean_mm3"], volume["reference_sd_mm3"]),
+                _volume(volume["predicted_mean_mm3"], volume["predicted_sd_mm3"]),
+                estimate(volume, "bias_mm3", stem="bias_mm3", sign=True),
                 " to ".join(number(limit, sign=True) for limit in limits),
-                f"{number(found['error_abs_percent'], 1)} %",
+                f"{number(volume['error_abs_percent'], 1)} %",
             ]
         )
     return aligned(table)
@@ -74,16 +65,10 @@ def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
     """Format correlations, ICC and slope of predicted on reference volumes."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
     names |= {"reference_slope": "slope on reference"}
-    table = [["Agreement of volumes", *(item for name in names.values() for item in (name, ""))]]
+    table = [["Agreement of volumes", *names.values()]]
     for label in labels:
-        found = summary["volume"][label]
-        line = [label]
-        for key in names:
-            line += [
-                number(found[key], 3),
-                interval(found[f"{key}_low"], found[f"{key}_high"], 3),
-            ]
-        table.append(line)
+        volume = summary["volume"][label]
+        table.append([label, *(estimate(volume, key, stem=key, digits=3) for key in names)])
     return aligned(table)
 
 
@@ -93,42 +78,40 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
     head = ["Internal and external", "n", "failed"]
     table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
     for label in labels:
-        for part, found in parts.items():
-            if label not in found.get("dice", {}):
+        for part, statistics in parts.items():
+            if label not in statistics.get("dice", {}):
                 continue
-            dice = found["dice"][label]
+            dice = statistics["dice"][label]
             line = [f"{label}, {part}", str(dice["n"]), str(dice["n_failed"])]
             for key in names:
-                own = found[key].get(label, {}) if key in found else {}
-                value = f"{number(own.get('value'), 3)}"
-                value += f" ± {number(own['sd'], 3)}" if own.get("sd") is not None else ""
+                own = statistics[key].get(label, {}) if key in statistics else {}
+                value = mean_sd(own.get("value"), own.get("sd"), 3)
                 line += [value, interval(own.get("low"), own.get("high"), 3), _published(own)]
             table.append(line)
     filled = [column for column in zip(*table, strict=True) if any(column[1:])]
     note = "\n(published values are of other scans, raters and networks)"
-    return aligned(list(zip(*filled, strict=True))) + (
-        note if "published" in map(_first, filled) else ""
-    )
+    has_published = any(column[0] == "published" for column in filled)
+    return aligned(list(zip(*filled, strict=True))) + (note if has_published else "")
 
 
 def hypotheses_table(summary: Mapping) -> str:
     """Format each hypothesis on both kinds of masks, with planted effects and exclusions."""
-    table = [["Hypotheses", "masks", "n", "effect", "", "", "p", "verdict"]]
+    table = [["Hypotheses", "masks", "n", "effect", "", "p", "verdict"]]
     notes = []
-    for name, found in summary["hypotheses"].items():
+    for name, hypothesis in summary["hypotheses"].items():
         for line, which in enumerate(("reference", "predicted")):
-            effect = found[which]
-            of = f" of {found['label']}" if found["label"] else ""
-            first = (f"{name}{of}", f"  {found['claim']}")[line]
+            effect = hypothesis[which]
+            of = f" of {hypothesis['label']}" if hypothesis["label"] else ""
+            first = (f"{name}{of}", f"  {hypothesis['claim']}")[line]
             table.append(_effect_line(first, which, effect))
             notes += _notes(name, which, effect)
-        if found["planted"] is not None:
-            verdict = {True: "recovered", False: "not recovered", None: NOTHING}
-            planted = number(found["planted"], sign=True)
-            unit = unit_text(found["reference"]["unit"])
+        if hypothesis["planted"] is not None:
+            verdict = {True: "recovered", False: "not recovered", None: DASH}
+            planted = number(hypothesis["planted"], sign=True)
+            unit = unit_text(hypothesis["reference"]["unit"])
             if not unit.startswith("mm³"):
                 notes.append(f"  {name}: planted in the tissue; a mean in a map shows less of it")
-            table.append(["", "planted", "", planted, unit, "", "", verdict[found["recovered"]]])
+            table.append(["", "planted", "", planted, unit, "", verdict[hypothesis["recovered"]]])
     return "\n".join([aligned(table), *notes])
 
 
@@ -137,9 +120,8 @@ def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
         first,
         which,
         str(effect["n"]),
-        number(effect["estimate"], sign=True),
+        estimate(effect, "estimate", sign=True),
         unit_text(effect["unit"]) if effect["estimate"] is not None else "",
-        interval(effect["low"], effect["high"]),
         p_value(effect["p"]),
         effect["verdict"],
     ]
@@ -148,30 +130,22 @@ def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
 def _notes(name: str, which: str, effect: Mapping) -> list[str]:
     notes = []
     if effect["n_dropped"]:
-        cases = "case" if effect["n_dropped"] == 1 else "cases"
+        cases = counted(effect["n_dropped"], "case")
         is_steady = CHANGE not in effect["reason"]
         what = "volume" if effect["unit"].startswith("mm3") else "mean"
         lack = f"without a {what} or covariate " if is_steady else ""
-        notes.append(f"{effect['n_dropped']} {cases} {lack}left out")
+        notes.append(f"{cases} {lack}left out")
     notes += [effect[key] for key in ("reason", "remark") if effect.get(key)]
     return [f"  {name}, {which}: {'; '.join(notes)}"] if notes else []
 
 
-def _first(column: Sequence[str]) -> str:
-    return column[0]
-
-
 def _published(own: Mapping) -> str:
-    notes = [
-        f"{number(one['value'], 2)}" + ("" if one["sd"] is None else f" ± {number(one['sd'], 2)}")
-        for one in own.get("published", [])
-    ]
-    return "; ".join(notes)
+    return "; ".join(mean_sd(one["value"], one["sd"], 2) for one in own.get("published", []))
 
 
 def _volume(mean: float | None, sd: float | None) -> str:
     digits = 0 if mean is not None and mean >= 100 else 1
-    return f"{number(mean, digits)} ± {number(sd, digits)}"
+    return mean_sd(mean, sd, digits)
 
 
 def _quartiles(score: Mapping) -> str:
@@ -180,4 +154,4 @@ def _quartiles(score: Mapping) -> str:
 
 def _mean_sd(score: Mapping, digits: int) -> str:
     undefined = f" ({score['n_nan']} undefined)" if score["n_nan"] else ""
-    return f"{number(score['mean'], digits)} ± {number(score['sd'], digits)}{undefined}"
+    return f"{mean_sd(score['mean'], score['sd'], digits)}{undefined}"

@@ -1,8 +1,9 @@
 """Folder names of jobs, made of the overrides that are swept."""
 
-import hashlib
 import re
 from collections.abc import Sequence
+
+from neurotarget.files.hashes import hash_of_text
 
 LONGEST = 120  # characters; many file systems allow 255
 UNSAFE = re.compile(r"[^\w.+@-]+", re.ASCII)
@@ -25,7 +26,7 @@ def job_name(swept: Sequence[str]) -> str:
 
 def marked(name: str, overrides: Sequence[str]) -> str:
     """A name of at most `LONGEST` characters that ends in a hash of the overrides."""
-    mark = hashlib.sha256("\0".join(overrides).encode()).hexdigest()[:MARK]
+    mark = hash_of_text("\0".join(overrides), MARK)
     return f"{name[: LONGEST - MARK - 1].rstrip(',=-')}-{mark}"
 
 

@@ -13,8 +13,9 @@ from neurotarget.files.writing import write_text
 RESULT = "result.json"
 LOG = "job.log"
 ACCEPT = "accept_changed_data"
-SITTING = ("resume", "overwrite", "trust", ACCEPT)  # valid for one invocation, never recorded
-OF_SITTING = (*(f"{key}=" for key in SITTING), "hydra.", "hydra/")  # these do not affect results
+INVOCATION_KEYS = ("resume", "overwrite", "trust", ACCEPT)  # of one invocation, never recorded
+# prefixes of overrides that do not affect the result
+WITHOUT_EFFECT = (*(f"{key}=" for key in INVOCATION_KEYS), "hydra.", "hydra/")
 
 Status = Literal["done", "failed", "pruned", "missing"]
 STATUSES: dict[str, Status] = {"done": "done", "failed": "failed", "pruned": "pruned"}  # recorded
@@ -24,7 +25,7 @@ class Job(NamedTuple):
     """A job to run: name of its folder, and overrides without those of Hydra itself."""
 
     name: str
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
 
 
 class JobResult(NamedTuple):
@@ -32,7 +33,7 @@ class JobResult(NamedTuple):
 
     folder: Path
     status: Status  # "missing" if there is no result
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     values: dict[str, float]
     reason: str  # one sentence if it failed or was pruned, else ""
     log: Path
@@ -82,18 +83,29 @@ def write_result(
 
 def is_done(folder: Path, overrides: Sequence[str]) -> bool:
     """Whether the job in `folder` was finished or pruned, with these overrides in any order."""
+    return result_of(folder, overrides).status in ("done", "pruned")
+
+
+def result_of(folder: Path, overrides: Sequence[str]) -> JobResult:
+    """Result of a job with these overrides in any order; `missing` if it had others."""
     found = read_job(folder)
-    return found.status in ("done", "pruned") and same_words(found.words, overrides)
+    is_same = same_overrides(found.overrides, overrides)
+    return found if is_same else found._replace(status="missing")
 
 
-def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
+def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two lists of overrides give the same result; where and how they run is ignored."""
-    return told(some) == told(others)
+    return result_overrides(some) == result_overrides(others)
 
 
-def told(overrides: Sequence[str]) -> list[str]:
+def result_overrides(overrides: Sequence[str]) -> list[str]:
     """Sorted overrides that affect the result."""
-    return sorted(override for override in overrides if not override.startswith(OF_SITTING))
+    return sorted(override for override in overrides if not override.startswith(WITHOUT_EFFECT))
+
+
+def key_of(override: str) -> str:
+    """Key that an override sets, adds or removes."""
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _started_with(folder: Path) -> tuple[str, ...]:

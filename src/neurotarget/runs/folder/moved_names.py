@@ -12,10 +12,17 @@ MOVED = (
     (re.compile(rf"neurotarget\.models\.({NETS})\."), r"neurotarget.models.nets.\1."),
     (re.compile(r"neurotarget\.data\.prepare\."), "neurotarget.data.batches.prepare."),
     (re.compile(r"neurotarget\.data\.module\."), "neurotarget.data.batches.datamodule."),
-    (re.compile(r"neurotarget\.data\.sources\.Cohort$"), "neurotarget.phantom.gland.source.Cohort"),
+    (
+        re.compile(r"neurotarget\.(data\.sources|phantom\.gland\.source)\.Cohort$"),
+        "neurotarget.phantom.gland.cohort.Cohort",
+    ),
     (re.compile(r"neurotarget\.data\.sources\."), "neurotarget.data.cases.sources."),
     (re.compile(r"neurotarget\.data\.phantom_plan\."), "neurotarget.phantom.gland.plan."),
-    (re.compile(r"neurotarget\.data\.qsm_(plan|source)\."), r"neurotarget.phantom.dentate.\1."),
+    (re.compile(r"neurotarget\.data\.qsm_plan\."), "neurotarget.phantom.dentate.plan."),
+    (
+        re.compile(r"neurotarget\.(data\.qsm_source|phantom\.dentate\.source)\."),
+        "neurotarget.phantom.dentate.cohort.",
+    ),
 )
 
 
@@ -27,9 +34,9 @@ def present_name(path: str) -> str:
     return path
 
 
-def present_override(word: str) -> str:
-    """A recorded override with the key of now: the loss was a setting of the task."""
-    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", word)
+def present_override(override: str) -> str:
+    """A recorded override with its present key: the loss was a setting of the task."""
+    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", override)
 
 
 def with_present_names(config: dict[str, Any]) -> dict[str, Any]:

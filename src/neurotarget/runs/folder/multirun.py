@@ -16,7 +16,7 @@ from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
-from neurotarget.runs.folder.jobs import Job, JobResult, read_job, same_words, told
+from neurotarget.runs.folder.jobs import Job, JobResult, read_job, result_of, result_overrides
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 
 MULTIRUN = "multirun.yaml"
@@ -36,22 +36,25 @@ def write_multirun(
     Raises:
         DataError: the file cannot be written.
     """
-    came_to = {result.folder.name: result for result in results}
+    results_by_name = {result.folder.name: result for result in results}
     names = {job.name for job in jobs}
     listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
-    lines = [_line(job, came_to.get(job.name) or _on_disk(folder, job)) for job in jobs]
+    lines = [
+        _line(job, results_by_name.get(job.name) or result_of(folder / job.name, job.overrides))
+        for job in jobs
+    ]
     record = {"words": list(overrides), "jobs": [*listed, *lines]}
     write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
-def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     """The jobs with the names that an earlier command in this folder gave them.
 
     A job keeps its folder if other keys are swept over now. If a folder's job was done with other
     overrides, it is kept: the new job's name also contains the overrides that are new.
     """
     lines = _read(folder).get("jobs") or []
-    names = {tuple(told(line["words"])): line["name"] for line in lines}
+    names = {tuple(result_overrides(line["words"])): line["name"] for line in lines}
     taken = {
         line["name"]: line["words"]
         for line in lines
@@ -59,12 +62,16 @@ def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     }
     found = []
     for job in jobs:
-        name = names.get(tuple(told(job.words)))
+        name = names.get(tuple(result_overrides(job.overrides)))
         if name is None and job.name in taken:
-            added = [override for override in told(job.words) if override not in taken[job.name]]
+            added = [
+                override
+                for override in result_overrides(job.overrides)
+                if override not in taken[job.name]
+            ]
             name = f"{job.name},{job_name(added)}"
             if not added or len(name) > LONGEST:
-                name = marked(job.name, job.words)
+                name = marked(job.name, job.overrides)
         found.append(job._replace(name=name or job.name))
     return found
 
@@ -95,7 +102,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     lines = [f"{len(results)} jobs: {summary}"]
     for one in results:
-        if one.status == "done" and judge_validation(one.values).word == NOT_LEARNT:
+        if one.status == "done" and judge_validation(one.values).verdict == NOT_LEARNT:
             lines.append(f"  NOT LEARNT: {one.folder.name}")
     for one in results:
         if one.status in ("failed", "missing"):
@@ -105,7 +112,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     if sum((one.folder / ROWS).is_file() for one in results) > 1:
         lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
     if counts["failed"] + counts["left alone"]:
-        lines.append(f"  the rest  {to_go_on(folder)}")
+        lines.append(f"  the rest  {resume_command_of(folder)}")
     if others := _unfinished_others(folder, {one.folder.name for one in results}):
         lines.append(
             f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
@@ -120,16 +127,16 @@ def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
     return [one for one in listed if one not in names and read_job(folder / one).status not in over]
 
 
-def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
+def resume_command_of(folder: Path, own: Sequence[str] = ()) -> str:
     """Shell command that resumes a run.
 
-    `own` are the result of `typed_again`; for a multirun, by default, from its recorded overrides.
+    `own` are the `repeated_overrides`; for a multirun, by default, those of its record.
     """
-    own = own or [override for override in _overrides(folder) if is_typed_again(override, folder)]
+    own = own or [override for override in _overrides(folder) if must_be_repeated(override, folder)]
     return shlex.join([*command_for("train"), *own, f"resume={folder}"])
 
 
-def is_typed_again(override: str, folder: Path) -> bool:
+def must_be_repeated(override: str, folder: Path) -> bool:
     """Whether an override must be typed again on resuming, as the run is untrusted."""
     is_far = is_elsewhere(override) and not is_known_cache(override, folder)
     return override.startswith("--config-dir=") or is_far or sends(override)
@@ -147,13 +154,8 @@ def link(place: Path, folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _on_disk(folder: Path, job: Job) -> JobResult:
-    found = read_job(folder / job.name)
-    return found if same_words(found.words, job.words) else found._replace(status="missing")
-
-
 def _line(job: Job, result: JobResult) -> dict[str, Any]:
-    line = {"name": job.name, "status": result.status, "words": list(job.words)}
+    line = {"name": job.name, "status": result.status, "words": list(job.overrides)}
     if result.reason:
         line |= {"reason": result.reason, "log": f"{job.name}/{result.log.name}"}
     return line

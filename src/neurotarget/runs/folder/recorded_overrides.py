@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.run_folder import OVERRIDES, read_words
+from neurotarget.runs.folder.jobs import key_of
+from neurotarget.runs.folder.run_folder import OVERRIDES, read_overrides
 
 
 @contextmanager
@@ -24,8 +25,8 @@ def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
         path = Path(folder or "") / OVERRIDES
         if not folder or not path.is_file():
             raise
-        overrides = [override for override in read_words(path.parent) if override in argv]
-        keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+        overrides = [override for override in read_overrides(path.parent) if override in argv]
+        keys = list(map(key_of, overrides))
         lines = str(error).splitlines()
         raise DataError(
             [f"{path}: {line}" if any(map(line.__contains__, keys)) else line for line in lines]

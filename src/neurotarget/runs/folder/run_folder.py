@@ -99,7 +99,7 @@ def write_cases(
             table.writerow(cells(line))
 
 
-def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> None:
+def begin_run(folder: Path, overrides: list[str], *, is_resumed: bool = False) -> None:
     """Record the command line before any work, so that a run that is killed can be resumed.
 
     A resumed run keeps its record until the new command has been accepted. Drafts of earlier
@@ -107,7 +107,7 @@ def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> N
     """
     for place in (folder, *(folder / name for name in PLACES)):
         sweep(place, now_s=math.inf)
-    if not goes_on:
+    if not is_resumed:
         _write_overrides(folder, overrides)
     _link_latest(folder)
 
@@ -165,7 +165,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return with_present_names(config)
 
 
-def read_words(folder: Path) -> list[str]:
+def read_overrides(folder: Path) -> list[str]:
     """Overrides that a run was started with.
 
     Raises:

@@ -15,6 +15,7 @@ from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]
@@ -132,11 +133,6 @@ def sides_of(name: str, asked: object) -> TripleVox:
         found = list(asked) if is_list else asked
         raise DataError(f"{name}: found {found}, wanted auto or three sides such as [48,64,48]")
     return tuple(asked)
-
-
-def times(sides: Sequence[int]) -> str:
-    """Format sides as `96×96×96`."""
-    return "×".join(str(side) for side in sides)
 
 
 def _listed(sides: Sequence[int]) -> str:

@@ -40,15 +40,15 @@ class Localisation(NamedTuple):
         return not self.located.reason and self.inside < HIT
 
 
-def compared(located: Located, drawn: Box | None, grid: Grid, limits: Limits) -> Localisation:
+def compared(located: Located, reference: Box | None, grid: Grid, limits: Limits) -> Localisation:
     """Compare a localisation with the box of the mask, if there is one."""
-    centre = None if drawn is None else drawn.centre_mm
-    if drawn is None or located.box is None:
+    centre = None if reference is None else reference.centre_mm
+    if reference is None or located.box is None:
         return Localisation(located, centre, (), float("nan"))
-    error = box_error_mm(located.box, drawn, grid)
+    error = box_error_mm(located.box, reference, grid)
     roi = located.box.roi(margin_mm=limits.margin_mm, least_mm=limits.least_mm)
     cut = Box(located.box.centre_mm, roi.size_mm)
-    return Localisation(located, centre, error, share_inside(drawn, cut, grid))
+    return Localisation(located, centre, error, share_inside(reference, cut, grid))
 
 
 def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:

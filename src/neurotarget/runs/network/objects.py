@@ -17,7 +17,7 @@ from neurotarget.types import Target
 
 # errors of constructors on invalid values: our own, Python's and torch's
 REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
-MEND = "mend the setting in conf or on the command line"
+ADVICE = "correct the setting in conf or on the command line"
 RESTORE = "restore the file, or use the version that wrote it"
 FOREIGN = "a config that is not this program's own"
 
@@ -54,7 +54,7 @@ def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
     """What a node's `_target_` names, to be called later.
 
     A class is made with the node's settings and its object is called; a function gets the settings
-    beside the arguments of the call.
+    with the arguments of the call.
 
     Raises:
         DataError: it cannot be imported or called, or a setting is unknown or refused.
@@ -129,7 +129,7 @@ def located(path: str) -> Callable[..., Any]:
         raise DataError(f"_target_: found {path!r}, and {module} has no {name}{hint}") from error
 
 
-def refused(cfg: Mapping, error: BaseException, todo: str = MEND) -> str:
+def refused(cfg: Mapping, error: BaseException, todo: str = ADVICE) -> str:
     """Message about the error of a constructor, taken from the innermost exception."""
     while error.__cause__ is not None:
         error = error.__cause__

@@ -1,6 +1,5 @@
 """From a run folder to a predictor: network, weights, windows, localiser, post-processing."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -10,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from neurotarget.data.sides.pairs import as_trained
+from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import load_json, read_text
-from neurotarget.files.writing import digest
 from neurotarget.inference.averaging import differences
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.postprocess import Postprocessing
@@ -83,7 +82,7 @@ def load_predictor(
     localiser = None
     if (config.get("cascade") or {}).get("localise"):
         localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)
-        made_by = hashlib.sha256(f"{made_by}\n{first}".encode()).hexdigest()
+        made_by = hash_of_text(f"{made_by}\n{first}")
     predictor = Predictor(
         net,
         target,
@@ -140,7 +139,7 @@ def _load_localiser(
             f"{path}: found no limits of a localiser ({' '.join(str(error).split())[:200]}), "
             "wanted the file as training wrote it; copy the whole run folder again"
         ) from error
-    return Localiser(predictor, limits), hashlib.sha256(f"{made_by}{text}".encode()).hexdigest()
+    return Localiser(predictor, limits), hash_of_text(f"{made_by}{text}")
 
 
 def usable_device(asked: object) -> str:

@@ -1,16 +1,16 @@
 """Loading of several runs as one predictor."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.inference.averaging import Ensemble, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.finished_runs import run_folders
 from neurotarget.runs.folder.jobs import read_job
-from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.folder.multirun import resume_command_of
 from neurotarget.runs.folder.run_folder import read_config, weights_path
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.predictor import load_predictor
@@ -33,7 +33,8 @@ def trained_runs(place: Path, weights: str = "best") -> list[Path]:
     if not runs:
         raise DataError(
             f"run={place}: found {len(there)} runs, none of them finished with "
-            f"weights/{weights}.ckpt, wanted at least one; go on with them: {to_go_on(place)}"
+            f"weights/{weights}.ckpt, wanted at least one; resume them with: "
+            f"{resume_command_of(place)}"
         )
     if left := [folder.name for folder in there if folder not in runs]:
         print(f"not finished, and left out: {', '.join(left)}", flush=True)
@@ -80,7 +81,7 @@ def load_ensemble(
 
 def hash_of(made_by: Sequence[str], mode: str) -> str:
     """Hash of several weights and of how they are combined."""
-    return hashlib.sha256("\n".join([mode, *sorted(made_by)]).encode()).hexdigest()
+    return hash_of_text("\n".join([mode, *sorted(made_by)]))
 
 
 def own_weights(run: Path) -> str:

@@ -18,7 +18,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.runs.tracking.energy import EnergyMeter, Gpus, Processor, Source
+from neurotarget.runs.tracking.energy import EnergyMeter
 from neurotarget.types import TripleVox
 
 try:
@@ -28,7 +28,7 @@ except ImportError:  # Windows
 
 FILE = "cost.json"
 MIB = 2**20
-ENERGY_EVERY_S = 10.0  # counters of a CPU overflow after minutes at the earliest
+ENERGY_EVERY_S = 10.0  # between two readings of the GPUs' power
 
 
 class CostMeter(Callback):
@@ -38,14 +38,13 @@ class CostMeter(Callback):
     checkpoints: if the training process makes the patches, a whole queue is filled at once, so
     single steps are not representative. Peak memory is what torch allocated on a GPU, else that of
     the whole process (with program and data, without workers), from start to end of the training,
-    including validation. Energy is that of the machine's CPUs and of the GPUs in use, including
-    other programs.
+    including validation. Energy is that of the GPUs in use, including other programs.
     """
 
     def __init__(self) -> None:
         self.steps, self.expected_steps = 0, math.nan
         self.peak_memory_mib, self.peak_memory_of = 0.0, ""
-        self.energy = EnergyMeter({})
+        self.energy = EnergyMeter()
         self._is_training = self._is_resumed = False
         self._device = torch.device("cpu")
         self._before_s, self._since = 0.0, None  # seconds; start on the monotonic clock
@@ -64,9 +63,9 @@ class CostMeter(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start measuring."""
         self._device = trainer.strategy.root_device
-        energy = EnergyMeter(_sources(self._device, trainer))
+        energy = EnergyMeter(trainer.device_ids if self._device.type == "cuda" else ())
         if self._is_resumed:
-            energy.go_on(self.energy.joules)
+            energy.resume(self.energy.joules)
         self.energy = energy
         _forget_peak(self._device)
         self._is_training = True
@@ -74,7 +73,7 @@ class CostMeter(Callback):
         self._start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Count the step, and read counters before they overflow."""
+        """Count the step, and read the power of the GPUs now and then."""
         now, self.steps = time.monotonic(), trainer.global_step
         if now - self._read_at > ENERGY_EVERY_S:
             self._read_at = now
@@ -105,7 +104,7 @@ class CostMeter(Callback):
             "train_s": self.train_s,
             "peak_memory_mib": self.peak_memory_mib,
             "peak_memory_of": self.peak_memory_of,
-            "joules": dict(self.energy.joules),
+            "joules": {} if self.energy.joules is None else {"gpu": self.energy.joules},
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -115,7 +114,7 @@ class CostMeter(Callback):
         self.expected_steps = float(state_dict.get("expected_steps", math.nan))
         self.peak_memory_mib = float(state_dict["peak_memory_mib"])
         self.peak_memory_of = str(state_dict["peak_memory_of"])
-        self.energy.joules = dict(state_dict["joules"])
+        self.energy.joules = state_dict["joules"].get("gpu")
         self._is_resumed = True
 
     def _start(self) -> None:
@@ -165,7 +164,7 @@ def write_cost(
         "predict_s_per_case": None,
         "predict_cases": 0,
         "energy_wh": meter.energy.watt_hours,
-        "energy_of": meter.energy.whose,
+        "energy_of": "" if meter.energy.joules is None else "gpu",
     }
     kept = read_plain(folder / FILE)  # of a resumed run, whose predictions may be kept
     cost |= {name: kept[name] for name in ("predict_s_per_case", "predict_cases") if name in kept}
@@ -217,13 +216,6 @@ def _forget_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):  # for Linux 5 means the peak of resident memory
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-
-
-def _sources(device: torch.device, trainer: pl.Trainer) -> dict[str, Source]:
-    found: dict[str, Source] = {"cpu": Processor()}
-    if device.type == "cuda":
-        found["gpu"] = Gpus(trainer.device_ids)
-    return found
 
 
 def _known(value: float) -> float | None:

@@ -208,9 +208,9 @@ def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
 
     def act(run: "wandb.Run") -> None:
         reasons = " ".join((*learning.reasons, *learning.warnings))
-        run.summary.update({"learnt": learning.word, "learnt_reasons": reasons})
-        if learning.word in (NOT_LEARNT, DOUBTFUL):
-            run.tags = (*(run.tags or ()), learning.word)
+        run.summary.update({"learnt": learning.verdict, "learnt_reasons": reasons})
+        if learning.verdict in (NOT_LEARNT, DOUBTFUL):
+            run.tags = (*(run.tags or ()), learning.verdict)
 
     on_wandb(made, act)
 

@@ -5,7 +5,6 @@ An arm has not learnt if at least half of its runs have not; if any has not, it 
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pandas as pd
 
@@ -33,26 +32,27 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan
-    found = {}
+    learnings = {}
     for arm in arms.names:
         runs = arms.runs[arms.runs["arm"] == arm]
         rows = arms.scores[arms.scores["arm"] == arm]
         rows = rows[rows["label"].isin(arms.labels)]
         own = [_judged(rows[rows["run"] == run], line, trivial) for run, line in runs.iterrows()]
-        found[arm] = _together(own, judge_rows(rows, Training(all_foreground_dice=trivial), "run"))
-    return found
+        learnings[arm] = _together(
+            own, judge_rows(rows, Training(all_foreground_dice=trivial), "run")
+        )
+    return learnings
 
 
-def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
+def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
     """Return the scores of the arms that have learnt; None where no net has."""
     arms = scored.arms
-    able = [arm for arm in arms.names if learnings[arm].word != NOT_LEARNT]
+    able = [arm for arm in arms.names if learnings[arm].verdict != NOT_LEARNT]
     if not set(able) & set(arms.nets):
         return None
     if len(able) == len(arms.names):
         return scored
-    scores, runs = (table[table["arm"].isin(able)] for table in (arms.scores, arms.runs))
-    return score_arms(replace(arms, scores=scores, runs=runs))
+    return score_arms(arms.only(able))
 
 
 def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:
@@ -83,17 +83,17 @@ def _judged(rows: pd.DataFrame, run: pd.Series, trivial: float) -> Learning:
 
 def _together(runs: list[Learning], whole: Learning) -> Learning:
     """Verdict on an arm from those on its runs, with the sentences on all its masks."""
-    bad = sum(one.word == NOT_LEARNT for one in runs)
-    weak = sum(one.word == DOUBTFUL for one in runs)
+    bad = sum(one.verdict == NOT_LEARNT for one in runs)
+    weak = sum(one.verdict == DOUBTFUL for one in runs)
     if bad and 2 * bad >= len(runs):
-        word = NOT_LEARNT
+        verdict = NOT_LEARNT
     elif bad or weak:
-        word = DOUBTFUL
+        verdict = DOUBTFUL
     else:
-        word = LEARNT if any(one.word == LEARNT for one in runs) else UNKNOWN
+        verdict = LEARNT if any(one.verdict == LEARNT for one in runs) else UNKNOWN
     reasons = list(whole.reasons)
     if len(runs) > 1 and (bad or weak):
         counts = [f"{n} {what}" for n, what in ((bad, NOT_LEARNT), (weak, DOUBTFUL)) if n]
         reasons.append(f"Of {len(runs)} trainings: {', '.join(counts)}.")
     warned = tuple(dict.fromkeys(line for one in runs for line in one.warnings))
-    return Learning(word, tuple(reasons), warned)
+    return Learning(verdict, tuple(reasons), warned)

@@ -1,6 +1,5 @@
 """Separate results for internal and external cases of every arm of a comparison."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -28,10 +27,10 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
             measured = from_rows(means, arms.target, known)
             agreement = agreement_table(measured, seed=seed)
             scores = scores_table(measured)
-            found = parts_table(measured, agreement, scores, seed=seed)
-            tables.append(found.assign(arm=arm, seed=training))
-    found = [table for table in tables if len(table)]
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=ARM_COLUMNS)
+            parts = parts_table(measured, agreement, scores, seed=seed)
+            tables.append(parts.assign(arm=arm, seed=training))
+    filled = [table for table in tables if len(table)]
+    whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=ARM_COLUMNS)
     return whole[ARM_COLUMNS]
 
 
@@ -55,9 +54,3 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
         "in the hypotheses: by the mean of the volumes that the folds of a seed give."
     )
     return replace(arms, scores=scores, runs=runs), [note]
-
-
-def of_arms(arms: Arms, names: Sequence[str]) -> Arms:
-    """Return a copy with only these arms."""
-    scores, runs = (table[table["arm"].isin(names)] for table in (arms.scores, arms.runs))
-    return replace(arms, scores=scores, runs=runs)

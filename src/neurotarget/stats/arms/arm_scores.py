@@ -68,7 +68,7 @@ def score_arms(arms: Arms) -> Scored:
     return _scored(rows, by_run, arms)
 
 
-def score_beside(arms: Arms) -> dict[str, Scored]:
+def secondary_scores(arms: Arms) -> dict[str, Scored]:
     """Return absolute volume error, and surface Dice or else HD95, where available.
 
     Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in
@@ -86,13 +86,13 @@ def score_beside(arms: Arms) -> dict[str, Scored]:
     for metric, worst in ((SURFACE_DICE, 0.0), (HD95, math.inf)):
         scores[metric] = scores[metric].where(scores[metric].notna() | ~is_lost, worst)
     boundary = HD95 if _of_labels(arms, SURFACE_DICE)["value"].isna().all() else SURFACE_DICE
-    found = {}
+    by_metric = {}
     for metric in (VOLUME_ERROR, boundary):
         values = scores[metric].rename("value").reset_index()
         by_run = _over_labels(wide(values, arms)).replace(math.inf, math.nan)
         if by_run.notna().any(axis=None):
-            found[metric] = _scored(dice, {MEAN: by_run}, arms)
-    return found
+            by_metric[metric] = _scored(dice, {MEAN: by_run}, arms)
+    return by_metric
 
 
 def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, refused_arms
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
 from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.study.tables import agreement_table as study_agreement
+from neurotarget.stats.study.tables import statistic_columns
 
 REFERENCE = "reference"
 AGREEMENT_COLUMNS = [
@@ -49,11 +51,11 @@ def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
     """
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     reference = _wide(rows[rows["metric"] == "reference_volume_mm3"], arms).dropna(how="all")
-    found = rows[rows["metric"] == "volume_mm3"]
+    volumes = rows[rows["metric"] == "volume_mm3"]
     return reference, [
         Cohort(arm, int(seed), _wide(part, arms).reindex(reference.index))
         for arm in arms.names
-        for seed, part in found[found["arm"] == arm].groupby("seed")
+        for seed, part in volumes[volumes["arm"] == arm].groupby("seed")
     ]
 
 
@@ -78,13 +80,15 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
     tables, refused = [], refused_arms(arms, learnings or learning_of_arms(arms))
     for number, (cohort, measured) in enumerate(_measured(arms, with_covariates=True)):
         why = refused.get((cohort.arm, cohort.seed), {})
-        found = study_effects(
+        effects = study_effects(
             measured, refused={(cohort.arm, label): reason for label, reason in why.items()}
         )
-        found = found[found["leads"].astype(bool)]
+        effects = effects[effects["leads"].astype(bool)]
         if number == 0:
-            tables.append(found[found["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
-        tables.append(found[found["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed))
+            tables.append(effects[effects["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
+        tables.append(
+            effects[effects["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed)
+        )
     if not tables:
         return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
     return _seeded(pd.concat([table[EFFECT_COLUMNS] for table in tables], ignore_index=True))
@@ -123,7 +127,7 @@ def _means(
     """Means of every contrast with a unit, inside the reference masks and the arm's own."""
     scores = arms.scores
     own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
-    found: dict[str, dict[str, pd.DataFrame]] = {}
+    by_contrast: dict[str, dict[str, pd.DataFrame]] = {}
     for contrast in arms.target.units:
         metrics = {REFERENCE: f"reference_mean_{contrast}", cohort.arm: f"mean_{contrast}"}
         for method, metric in metrics.items():
@@ -132,8 +136,8 @@ def _means(
             if rows["value"].notna().any():
                 means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
                 table = means_with_regions(means, volumes[method], arms.target)
-                found.setdefault(contrast, {})[method] = table
-    return found
+                by_contrast.setdefault(contrast, {})[method] = table
+    return by_contrast
 
 
 def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
@@ -141,20 +145,14 @@ def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
     return with_regions(means, arms.target)
 
 
-def _agreement(cohort: Cohort, label: str, found: pd.DataFrame) -> dict:
+def _agreement(cohort: Cohort, label: str, agreement: pd.DataFrame) -> dict:
     row = {"arm": cohort.arm, "seed": cohort.seed, "label": label}
-    rows = found.set_index("statistic")
-    for statistic, columns in STATISTICS.items():
-        values = rows.loc[statistic, ["value", "low", "high"]]
-        row |= dict(zip(columns, values, strict=False))
-    reasons = dict.fromkeys(rows.loc[list(STATISTICS), "reason"])
-    missing = int(rows["n_missing"].iloc[0])
-    if missing:
-        reasons[f"{missing} cases lack a volume"] = None
-    return row | {
-        "n": int(rows["n"].iloc[0]),
-        "reason": "; ".join(reason for reason in reasons if reason),
-    }
+    row |= statistic_columns(agreement, STATISTICS)
+    missing = int(agreement["n_missing"].iloc[0])
+    lacking = f"{missing} cases lack a volume" if missing else ""
+    reasons = agreement.set_index("statistic").loc[list(STATISTICS), "reason"]
+    n = int(agreement["n"].iloc[0])
+    return row | {"n": n, "reason": join_reasons(*reasons, lacking)}
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:

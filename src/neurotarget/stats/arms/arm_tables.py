@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_learning import Learnings
 from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
@@ -16,10 +17,12 @@ from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.core.interval import FEWEST
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
-COSTS = (
+MEASURED = (  # keys of cost.json that are numbers
     *("parameters", "flops_per_step", "steps", "step_s", "train_s", "peak_memory_mib"),
-    *("predict_s_per_case", "energy_wh", "batch_size", "patch_vox", "optimizer", "learning_rate"),
+    *("predict_s_per_case", "energy_wh"),
 )
+SETTINGS = ("batch_size", "patch_vox", "optimizer", "learning_rate")
+COSTS = (*MEASURED, *SETTINGS)
 TEXTS = ("patch_vox", "optimizer")  # costs that are text
 SUMMARY = (
     *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
@@ -56,17 +59,17 @@ def arms_table(
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)
     rows = []
-    for arm in sorted(order(scored), key=lambda one: learnings[one].word == NOT_LEARNT):
-        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].word}
-        if learnings[arm].word in (NOT_LEARNT, DOUBTFUL):
-            why = f"{learnings[arm].word}: {' '.join(learnings[arm].reasons)}".rstrip(".")
-            row["reason"] = "; ".join(part for part in (row["reason"], why) if part)
-        row |= _spread_of(tables["spread"], arm)
-        row |= {"mean_rank": _rank(tables["ranks"], arm), "p_best": chances.get(arm, math.nan)}
+    for arm in sorted(order(scored), key=lambda one: learnings[one].verdict == NOT_LEARNT):
+        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].verdict}
+        if learnings[arm].verdict in (NOT_LEARNT, DOUBTFUL):
+            why = f"{learnings[arm].verdict}: {' '.join(learnings[arm].reasons)}".rstrip(".")
+            row["reason"] = join_reasons(row["reason"], why)
+        row |= {name: _cell(tables["spread"], arm, name) for name in ("case_sd", "seed_sd")}
+        row |= {"mean_rank": _cell(tables["ranks"], arm, "mean_rank")}
+        row |= {"p_best": chances.get(arm, math.nan)}
         row |= {"hd95_mm": hd95[arm], "n_failed": failed.get(arm, math.nan)}
         row |= _by_label(scored, tables["agreement"], arm)
-        if lacking := _lacking_icc(tables["agreement"], arm):
-            row["reason"] = "; ".join(part for part in (row["reason"], lacking) if part)
+        row["reason"] = join_reasons(row["reason"], _lacking_icc(tables["agreement"], arm))
         row |= {"verdicts": verdict_text(tables["effects"], arm)}
         rows.append(row | _costs(scored.arms, arm))
     table = pd.DataFrame(rows)
@@ -148,25 +151,21 @@ def _summary(scored: Scored, arm: str, seed: int) -> dict:
     }
 
 
-def _spread_of(spread: pd.DataFrame, arm: str) -> dict:
-    row = spread[(spread["arm"] == arm) & (spread["label"] == MEAN)].iloc[0]
-    return {"case_sd": row["case_sd"], "seed_sd": row["seed_sd"]}
-
-
-def _rank(ranks: pd.DataFrame, arm: str) -> float:
-    rows = ranks[(ranks["arm"] == arm) & (ranks["label"] == MEAN)]
-    return float(rows["mean_rank"].iloc[0]) if len(rows) else math.nan
+def _cell(table: pd.DataFrame, arm: str, column: str) -> float:
+    """Value of an arm over all labels; NaN where it has none."""
+    rows = table[(table["arm"] == arm) & (table["label"] == MEAN)]
+    return float(rows[column].iloc[0]) if len(rows) else math.nan
 
 
 def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
-    found = {}
+    cells = {}
     for label in scored.arms.labels:
         dice = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
-        found[f"{label}_dice"] = dice.mean()
-        found[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
+        cells[f"{label}_dice"] = dice.mean()
+        cells[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
     if len(scored.arms.labels) > 1:
-        found["total_icc_a1"] = mean_icc(agreement, arm, "total")
-    return found
+        cells["total_icc_a1"] = mean_icc(agreement, arm, "total")
+    return cells
 
 
 def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
@@ -178,20 +177,10 @@ def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
 
 def _costs(arms: Arms, arm: str) -> dict:
     """Mean of every cost over the arm's runs; for text, all values."""
-    runs = arms.runs[arms.runs["arm"] == arm]
-    found: dict[str, float | str] = {}
-    for name in COSTS:
-        if name in TEXTS:
-            known = runs[name].dropna() if name in runs else []
-            found[name] = listed(dict.fromkeys(word for word in known if word))
-        else:
-            values = (
-                pd.to_numeric(runs[name], errors="coerce")
-                if name in runs
-                else pd.Series(dtype=float)
-            )
-            found[name] = float(values.mean())
-    return found
+    runs = arms.runs[arms.runs["arm"] == arm].reindex(columns=list(COSTS))
+    texts = {name: listed(filter(None, runs[name].dropna().unique())) for name in TEXTS}
+    numbers = runs.drop(columns=list(TEXTS)).apply(pd.to_numeric, errors="coerce")
+    return numbers.mean().astype(float).to_dict() | texts
 
 
 def _failures(arms: Arms) -> dict[str, int]:

@@ -4,8 +4,8 @@ An arm is one method to make masks: an architecture, an ensemble of its runs, or
 their weights. Each (arm, fold, seed) is one run, scored on the cases that its fold holds out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -64,24 +64,22 @@ class Arms:
         """Labels of the target."""
         return self.target.label_names
 
+    def only(self, names: Collection[str]) -> "Arms":
+        """Return a copy with only these arms."""
+        scores, runs = (table[table["arm"].isin(names)] for table in (self.scores, self.runs))
+        return replace(self, scores=scores, runs=runs)
+
     @property
     def _of_nets(self) -> pd.DataFrame:
         return self.runs[self.runs["kind"] == NET]
 
 
 def check_design(arms: Arms) -> list[str]:
-    """Return sentences on differences between the nets; empty where they can be compared.
+    """Return sentences on pairs of fold and seed that a net lacks, and on repeated scores.
 
-    Nets need the same pairs of fold and seed, the same cases in each fold and the labels of the
-    target. No run may score a case twice.
+    `comparison.read_run` and `comparison.design` check the cases and labels of runs.
     """
-    scores = arms.scores[arms.scores["kind"] == NET]
-    problems = list(_unscored(arms, scores))
-    problems += _missing_runs(arms)
-    problems += _other_cases(scores)
-    problems += _other_labels(arms, scores)
-    problems += _twice(arms.scores)
-    return problems
+    return [*_missing_runs(arms), *_twice(arms.scores)]
 
 
 def listed(names: Iterable[object], shown: int = SHOWN) -> str:
@@ -90,12 +88,6 @@ def listed(names: Iterable[object], shown: int = SHOWN) -> str:
     if len(every) <= shown:
         return ", ".join(every)
     return f"{', '.join(every[:shown])} and {len(every) - shown} more"
-
-
-def _unscored(arms: Arms, scores: pd.DataFrame) -> Iterator[str]:
-    nets, scored = arms.runs[arms.runs["kind"] == NET], set(scores["run"])
-    if missing := [run for run in nets.index if run not in scored]:
-        yield f"found no scores of {listed(missing)}; evaluate these runs, or leave them out."
 
 
 def _missing_runs(arms: Arms) -> Iterator[str]:
@@ -110,33 +102,6 @@ def _missing_runs(arms: Arms) -> Iterator[str]:
         if lacking := sorted(every - groups):
             named = [f"fold {fold} seed {seed}" for fold, seed in lacking]
             yield f"{arm} has no run of {listed(named)}; train it, or leave the others' out."
-
-
-def _other_cases(scores: pd.DataFrame) -> Iterator[str]:
-    """Cases of a fold that a net did not score and another did."""
-    for fold, rows in scores.groupby("fold"):
-        cases = {run: set(part["case_id"]) for run, part in rows.groupby("run", sort=False)}
-        every = set().union(*cases.values())
-        for run, own in cases.items():
-            if lacking := sorted(every - own):
-                yield (
-                    f"{run} has no scores of {len(lacking)} of the {len(every)} cases of fold "
-                    f"{fold}: {listed(lacking)}; use the same data and folds for all."
-                )
-
-
-def _other_labels(arms: Arms, scores: pd.DataFrame) -> Iterator[str]:
-    wanted = arms.labels
-    named = {*wanted, *arms.target.regions}  # regions may be scored too
-    known: Mapping[str, set[str]] = {
-        arm: set(rows["label"]) for arm, rows in scores.groupby("arm", sort=False)
-    }
-    for arm, labels in known.items():
-        if labels - named or set(wanted) - labels:
-            yield (
-                f"{arm} has scores of {listed(sorted(labels))}, wanted those of target "
-                f"{arms.target.name}: {listed(wanted)}; compare runs of one target."
-            )
 
 
 def _twice(scores: pd.DataFrame) -> Iterator[str]:

@@ -45,13 +45,13 @@ def best_probabilities(
     if not fit.has_runs or (fit.n_seeds < FEWEST_SEEDS and fit.n_folds < FEWEST_FOLDS):
         return none, FEW_TRAININGS
     means = np.array([fit.means[net] for net in nets])
-    drawn = means[None] if fit.error < SAME else _drawn(means, fit.error, fit.freedom, seed)
-    is_best = drawn >= drawn.max(axis=1, keepdims=True) - SAME
+    samples = means[None] if fit.error < SAME else _sampled(means, fit.error, fit.freedom, seed)
+    is_best = samples >= samples.max(axis=1, keepdims=True) - SAME
     shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
     return dict(zip(nets, shares.tolist(), strict=True)), ""
 
 
-def _drawn(
+def _sampled(
     means: Float[ndarray, " A"], error: float, freedom: float, seed: int
 ) -> Float[ndarray, "D A"]:
     """Shrunk means plus Student's errors; the means are equal where chance explains them."""

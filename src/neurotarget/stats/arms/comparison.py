@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 from scipy.stats import f
 
-from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, learnt_alone
-from neurotarget.stats.arms.arm_parts import arm_parts_table, of_arms, without_external
+from neurotarget.stats.arms.arm_learning import learning_of_arms, only_learnt
+from neurotarget.stats.arms.arm_parts import arm_parts_table, without_external
 from neurotarget.stats.arms.arm_scores import (
     MEAN,
     SAME,
     Scored,
     score_arms,
-    score_beside,
+    secondary_scores,
     undefined,
 )
 from neurotarget.stats.arms.arm_studies import agreement_table, effects_table
@@ -65,13 +65,13 @@ def compare(
     parts, every = arm_parts_table(arms, seed=seed), arms
     arms, more = without_external(every)
     scored, learnings = score_arms(arms), learning_of_arms(arms)
-    ranked = learnt_alone(scored, learnings)
+    ranked = only_learnt(scored, learnings)
     fits = _fits(ranked)
     tables = {
         **_rankings(ranked, fits, seed),
         "spread": spread_table(scored),
         "agreement": agreement_table(arms, seed=seed),
-        "effects": effects_table(of_arms(every, arms.names), learnings),
+        "effects": effects_table(every.only(arms.names), learnings),
         "costs": costs_table(scored),
         "cases": cases_table(scored),
     }
@@ -85,7 +85,7 @@ def compare(
         *more,
         *_notes(scored, ranked, why),
         *_on_folds(fits),
-        *_on_learning(learnings),
+        *(f"{arm}: {line}" for arm, one in learnings.items() for line in one.warnings),
     )
     return Comparison(arms.target, tables, all_notes, dict(facts or {}), headline(tables))
 
@@ -107,7 +107,7 @@ def _rankings(
         return {**tables, "variance": variance_table({})}
     pairs = compared_pairs(ranked)
     blocks = [differences_table(ranked, fits, pairs=pairs, seed=seed)]
-    for metric, scored in score_beside(ranked.arms).items():
+    for metric, scored in secondary_scores(ranked.arms).items():
         fit = {MEAN: fit_arms(scored, MEAN, ranked.arms.nets)}
         blocks.append(differences_table(scored, fit, metric=metric, pairs=pairs, seed=seed))
     differences = pd.concat([block for block in blocks if len(block)] or blocks, ignore_index=True)
@@ -132,14 +132,9 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
         )
     else:
         yield (
-            f"{shared}; the intervals of the mixed model rest on seeds and say nothing of other "
+            f"{shared}; the intervals of the mixed model rest on seeds and do not cover other "
             "training data."
         )
-
-
-def _on_learning(learnings: Learnings) -> Iterator[str]:
-    for arm, found in learnings.items():
-        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
 
 
 def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurotarget.stats.arms.arm_scores import DICE, MEAN, SAME
 from neurotarget.stats.arms.arms import NET
-from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, told_apart
+from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, distinguished
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 VISIBLE = 0.0005  # a smaller SD would be shown as 0.000
@@ -24,11 +24,11 @@ def headline(tables: Tables) -> str:
     if len(unlearnt) and not len(nets):
         return (
             f"No network has learnt, so this comparison says nothing of which is best: "
-            f"{spoken([_dice_of(row) for _, row in unlearnt.iterrows()])}."
+            f"{join_names([_dice_of(row) for _, row in unlearnt.iterrows()])}."
         )
     if not len(nets):
         return "No arm has a score, so there is nothing to compare."
-    return " ".join(part for part in (_found(tables, arms, nets), _left_out(unlearnt)) if part)
+    return " ".join(part for part in (_comparison(tables, arms, nets), _left_out(unlearnt)) if part)
 
 
 def _not_learnt(arms: pd.DataFrame) -> pd.DataFrame:
@@ -43,19 +43,21 @@ def _left_out(unlearnt: pd.DataFrame) -> str:
     if not len(unlearnt):
         return ""
     verb = "has" if len(unlearnt) == 1 else "have"
-    named = spoken([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
+    named = join_names([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
     return f"{named} {verb} not learnt, and {verb} no rank."
 
 
-def _found(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     if len(nets) == 1:
         only = nets.iloc[0]
         others = (tables["arms"]["kind"] == NET).sum() > 1
         scored = " with a score" if others else ""
         scored = " that has learnt" if others and len(_not_learnt(tables["arms"])) else scored
-        found = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
-        found += f"{only['dice']:.3f}"
-        return f"{found} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
+        sentence = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
+        sentence += f"{only['dice']:.3f}"
+        return (
+            f"{sentence} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
+        )
     if nets["dice"].max() - nets["dice"].min() < SAME:
         return (
             f"All {len(nets)} architectures have the same mean Dice, {nets['dice'].iloc[0]:.3f}, "
@@ -64,7 +66,7 @@ def _found(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     return " ".join((_lead(tables, nets), _ties(tables, arms, nets), _spread(tables, nets)))
 
 
-def spoken(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return names as a list in a sentence: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
@@ -72,10 +74,10 @@ def spoken(names: Sequence[str]) -> str:
 def _lead(tables: Tables, nets: pd.DataFrame) -> str:
     best, second = nets["arm"].iloc[:2]
     row = _pair(tables, best, second)
-    found = f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}"
+    sentence = f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}"
     shift = row["mean_difference"]
     if math.isnan(shift):
-        return f"{found}, but no case has a score by both it and {second}."
+        return f"{sentence}, but no case has a score by both it and {second}."
     low, high = _interval(row) if shift >= 0 else (-end for end in reversed(_interval(row)))
     over = "" if _is_tested(row) else " over cases"
     interval = (
@@ -83,11 +85,11 @@ def _lead(tables: Tables, nets: pd.DataFrame) -> str:
     )
     if shift < 0:  # means of arms are over their own cases
         return (
-            f"{found}, but on the {row['n_cases']} cases that both have a score of {second} is "
+            f"{sentence}, but on the {row['n_cases']} cases that both have a score of {second} is "
             f"{-shift:.3f} above it{interval}."
         )
     return (
-        f"{found}, which is {shift:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
+        f"{sentence}, which is {shift:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
         f"{interval}."
     )
 
@@ -96,8 +98,9 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     best, *others = nets["arm"]
     end = f"{_made(arms, nets)}."
     if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
-        return f"Whether {_whose(len(nets))} is {_pair(tables, best, others[0])['told_apart']}{end}"
-    apart = told_apart(tables["differences"])
+        reason = _pair(tables, best, others[0])["told_apart"]
+        return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
+    apart = distinguished(tables["differences"])
     tied = [arm for arm in others if frozenset((best, arm)) not in apart]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
     if len(others) == 1:
@@ -111,10 +114,10 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
     verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
     behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
-    return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
+    return f"{join_names(tied)} cannot be told apart from it{why}; {behind}{end}"
 
 
-def _whose(n_nets: int) -> str:
+def _larger_than_training(n_nets: int) -> str:
     both = "the two" if n_nets == 2 else f"the {n_nets}"
     return f"{both} differ by more than another training would change"
 
@@ -173,8 +176,8 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
     run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
-            "With one seed, no spread between trainings is seen beside that of the cases, which "
-            f"differ by {_size(nets['case_sd'])}, {counts}."
+            "With one seed, the spread between trainings is too small to see next to that of the "
+            f"cases, which differ by {_size(nets['case_sd'])}, {counts}."
         )
     if run.notna().any():
         return (

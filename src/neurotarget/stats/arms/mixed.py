@@ -221,16 +221,16 @@ def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, fl
     free = [True, sums.seeds > 1, has_runs]
 
     def variances(sds: ndarray) -> tuple[float, float, float]:
-        found = np.zeros(3)
-        found[free] = scale * sds**2
-        return tuple(found.tolist())
+        values = np.zeros(3)
+        values[free] = scale * sds**2
+        return tuple(values.tolist())
 
     def loss(sds: ndarray) -> float:
         return deviance(sums, *variances(sds), floor=FLOOR * scale)
 
     sds = np.sqrt(np.maximum(np.array(start)[free] / scale, 1e-4))
-    found = minimize(loss, sds, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})
-    return tuple(one if one > NOTHING * scale else 0.0 for one in variances(found.x))
+    optimum = minimize(loss, sds, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})
+    return tuple(one if one > NOTHING * scale else 0.0 for one in variances(optimum.x))
 
 
 def _moments(sums: Sums) -> tuple[float, float, float]:
@@ -249,8 +249,8 @@ def _block_variances(
     sums: Sums, residual: float, case_arm: float, run: float
 ) -> Float[ndarray, " B"]:
     """Variance of an arm's mean in each block, without the part that arms share."""
-    found = run / sums.seeds + (case_arm + residual / sums.seeds) / sums.n
-    return np.maximum(found, FLOOR**2)
+    variances = run / sums.seeds + (case_arm + residual / sums.seeds) / sums.n
+    return np.maximum(variances, FLOOR**2)
 
 
 def training_overlap(folds: int) -> float:

@@ -21,11 +21,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import rankdata, wilcoxon
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms
-from neurotarget.stats.core.holm import holm
 from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 ALPHA = 0.05
@@ -75,16 +76,16 @@ def differences_table(
     ]
     table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made", "is_split"])
     for _, family in table.groupby(["label", "is_made"], sort=False):
-        for p, corrected in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
-            table.loc[family.index, corrected] = holm(family[p].to_numpy(float))
+        for p, p_holm in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
+            table.loc[family.index, p_holm] = corrected(family[p].to_numpy(float))
     is_clear = (table["holm_p"] < ALPHA) & (table["told_apart"] == "")
     is_sure = (table["model_holm_p"] < ALPHA) & ~table["is_split"].astype(bool)
     for place in table.index[is_clear & ~is_sure]:
         why = SPLIT if table.at[place, "is_split"] else UNDONE
-        parts = (table.at[place, "reason"], why.format(table.at[place, "model_holm_p"]))
-        table.at[place, "reason"] = "; ".join(part for part in parts if part)
-    found = np.where(is_clear & is_sure, APART, NOT_APART)
-    table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", found)
+        why = why.format(table.at[place, "model_holm_p"])
+        table.at[place, "reason"] = join_reasons(table.at[place, "reason"], why)
+    verdicts = np.where(is_clear & is_sure, APART, NOT_APART)
+    table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", verdicts)
     return table[COLUMNS]
 
 
@@ -94,7 +95,7 @@ def order(scored: Scored) -> list[str]:
     return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
 
 
-def told_apart(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
+def distinguished(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
     """Return the pairs of arms whose scores are told apart."""
     rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
     rows = rows[rows["told_apart"] == APART]
@@ -161,7 +162,7 @@ def _row(
         **{"model_p": model.p, "is_made": is_made},
         "told_apart": _why_untested(scored, pair, fit),
         "is_split": _lean(of_subject) * apart.sum() < 0,
-        "reason": "; ".join(part for part in (*reasons, fit.reason) if part),
+        "reason": join_reasons(*reasons, fit.reason),
     }
 
 
@@ -196,13 +197,13 @@ def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
     """Return the two-sided p of Wilcoxon's signed rank test on nonzero differences.
 
     For up to 13 differences all combinations of signs are enumerated, which also handles ties;
-    scipy's enumeration takes up to half a second. For more, the p is exact without ties up to 50,
+    scipy's enumeration takes seconds. For more, the p is exact without ties up to 50,
     else by the normal approximation.
     """
     n = len(apart)
     if n > MOST_SIGNED:
         return float(wilcoxon(apart).pvalue)
     ranks = rankdata(np.abs(apart))
-    found = ranks[apart > 0].sum()
+    rank_sum = ranks[apart > 0].sum()
     sums = (np.arange(2**n)[:, None] >> np.arange(n) & 1) @ ranks
-    return float(min(1.0, 2 * min(np.mean(sums <= found), np.mean(sums >= found))))
+    return float(min(1.0, 2 * min(np.mean(sums <= rank_sum), np.mean(sums >= rank_sum))))

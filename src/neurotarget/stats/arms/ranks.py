@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import friedmanchisquare, studentized_range
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_scores import SAME, Scored
-from neurotarget.stats.arms.paired import ONE_TRAINING, order, told_apart
+from neurotarget.stats.arms.paired import ONE_TRAINING, distinguished, order
 
 ALPHA = 0.05
 COLUMNS = [
@@ -52,21 +53,17 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
         ranks = (-table / SAME).round().rank(axis=1).mean()
         p, why = friedman_p(table)
         critical = critical_difference(len(nets), len(table))
-        if _is_untested(differences, label):
+        own = differences.loc[differences["label"] == label, "told_apart"]
+        if len(own) and (own == ONE_TRAINING).all():
             reasons.append(UNTESTED)
         named = letters(
-            list(ranks.sort_values(kind="stable").index), told_apart(differences, label)
+            list(ranks.sort_values(kind="stable").index), distinguished(differences, label)
         )
-        reason = "; ".join(part for part in (*reasons, why) if part)
+        reason = join_reasons(*reasons, why)
         rows += [
             (label, arm, ranks[arm], p, critical, named[arm], n_cases, reason) for arm in named
         ]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _is_untested(differences: pd.DataFrame, label: str) -> bool:
-    own = differences.loc[differences["label"] == label, "told_apart"]
-    return bool(len(own)) and bool((own == ONE_TRAINING).all())
 
 
 def friedman_p(table: pd.DataFrame) -> tuple[float, str]:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 
@@ -149,7 +149,7 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
         failed = (verdicts.is_failed & verdicts.is_judged).to_numpy()
         for row, column in np.argwhere(failed):
             case_id, label = view.volumes.index[row], view.volumes.columns[column]
-            found = (
+            finding = (
                 verdicts.value.iat[row, column],
                 verdicts.unit,
                 verdicts.describe(case_id, label),
@@ -157,7 +157,7 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
             place = (definition.severity, verdicts.badness.iat[row, column])
             subject_id = measured.subjects[case_id]
             names = (case_id, subject_id, view.method, label, definition.name)
-            rows.append((*names, *found, *place))
+            rows.append((*names, *finding, *place))
     table = pd.DataFrame(rows, columns=[*CASE_COLUMNS, "badness"])
     order = ["severity", "badness", "case_id", "label", "method"]
     table = table.sort_values(order, ascending=[False, False, True, True, True])
@@ -194,14 +194,13 @@ def _views(measured: Measured) -> Iterator[_View]:
     Further raters are left out: their masks are not judged.
     """
     labels, cases = list(measured.target.label_names), measured.covariates.index
-    people = {measured.reference, *measured.raters}
-    methods = [method for method in measured.methods if method not in people]
+    methods = list(measured.automatic)
     if not methods and "failed" in set(measured.scores.get("metric", ())):
         methods = ["predicted"]  # none of its masks has a volume
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
-    for number, method in enumerate(methods):
+    for place, method in enumerate(methods):
         volumes = measured.volumes.get(method, nothing)[labels]
-        yield _View(measured, method, volumes, "", False, number == 0)
+        yield _View(measured, method, volumes, "", False, place == 0)
     if measured.reference is not None:
         volumes = measured.volumes[measured.reference][labels]
         yield _View(measured, measured.reference, volumes, OWN, True, True)
@@ -214,8 +213,8 @@ def _crash_or_empty(view: _View) -> _Verdicts:
         is_judged, is_failed = volumes.notna(), volumes == 0
     else:
         is_failed = volumes.isna() | ((volumes == 0) & (truth != 0))
-        is_asked = volumes.notna().any() | crashed.notna().any()  # labels that the method segments
-        is_judged = volumes.notna() | volumes.isna() & is_asked
+        has_label = volumes.notna().any() | crashed.notna().any()  # labels that the method segments
+        is_judged = volumes.notna() | volumes.isna() & has_label
 
     def describe(case_id: object, label: str) -> str:
         if math.isnan(volumes.at[case_id, label]):
@@ -250,15 +249,15 @@ def _flagged(metric: str, template: str, above: float = 0) -> Callable[[_View], 
     """Failures by a metric of the mask itself that exceeds `above`."""
 
     def check(view: _View) -> _Verdicts:
-        found = view.scores(f"{view.prefix}{metric}")
+        values = view.scores(f"{view.prefix}{metric}")
 
         def describe(case_id: object, label: str) -> str:
-            return template.format(int(found.at[case_id, label]))
+            return template.format(int(values.at[case_id, label]))
 
         is_pairless = metric == "swapped" and not view.measured.target.pairs
         reason = "the target has no pairs of left and right" if is_pairless else NO_SCORES
-        is_judged = found.notna() & ~(view.is_cut() if metric == "pieces" else False)
-        return _Verdicts(found, is_judged, found > above, found, "", describe, reason)
+        is_judged = values.notna() & ~(view.is_cut() if metric == "pieces" else False)
+        return _Verdicts(values, is_judged, values > above, values, "", describe, reason)
 
     return check
 
@@ -287,27 +286,27 @@ def _implausible_volume(view: _View) -> _Verdicts:
 
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
     is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
-    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes to say what is usual"
+    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes for a usual range"
     return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", describe, reason)
 
 
 def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
     """Lowest and highest volume in mm³, and the name of the range between them."""
     target, reference = view.measured.target, view.measured.reference
-    found = []
+    ranges = []
     if label in target.volume_range_mm3:
-        found.append((*target.volume_range_mm3[label], "plausible"))
+        ranges.append((*target.volume_range_mm3[label], "plausible"))
     whose = view.measured.volumes[reference] if reference else view.volumes
     usual = whose[label][whose[label] > 0]
     if len(usual) >= FEWEST_CASES and (sd := float(usual.std())) > ROUNDING * float(usual.max()):
         name = "the reference's" if reference else "its own"
         ends = (float(usual.mean()) - WIDE_SD * sd, float(usual.mean()) + WIDE_SD * sd)
-        found.append((*ends, f"usual (mean ± 3 SD of {name})"))
-    return found
+        ranges.append((*ends, f"usual (mean ± 3 SD of {name})"))
+    return ranges
 
 
 def _number(volume_mm3: float) -> str:
-    return whole(volume_mm3) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+    return number(volume_mm3, 0) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
 
@@ -38,31 +39,20 @@ def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) 
     rows += [
         _effect_step(hypothesis, row)
         for hypothesis in measured.target.hypotheses
-        for row in _leading(effects, hypothesis)
+        for row in effects[
+            (effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)
+        ].to_dict("records")
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _step(step: str, of: str, n: int, people: int, left_out: int, why: str) -> dict:
-    found = {"step": step, "of": of, "n": n, "n_people": people}
-    return found | {"n_left_out": left_out, "why": why}
-
-
-def _leading(effects: pd.DataFrame, hypothesis: Hypothesis) -> list[dict]:
-    own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
-    return own.to_dict("records")
+    return dict(zip(COLUMNS, (step, of, n, people, left_out, why), strict=True))
 
 
 def _effect_step(hypothesis: Hypothesis, row: dict) -> dict:
     dropped, failed = int(row["n_dropped"]), int(row["n_failed"])
-    parts = [f"{dropped} without a value of {' or '.join(hypothesis.variables)} or a volume"]
-    parts = parts if dropped else []
-    parts += [f"{failed} whose mask failed"] if failed else []
-    return {
-        "step": EFFECT,
-        "of": f"{hypothesis.name}, {row['method']}",
-        "n": int(row["n"]),
-        "n_people": int(row["n"]),
-        "n_left_out": dropped + failed,
-        "why": "; ".join(parts),
-    }
+    lacking = f"{dropped} without a value of {' or '.join(hypothesis.variables)} or a volume"
+    why = join_reasons(lacking if dropped else "", f"{failed} whose mask failed" if failed else "")
+    of, n = f"{hypothesis.name}, {row['method']}", int(row["n"])
+    return _step(EFFECT, of, n, n, dropped + failed, why)

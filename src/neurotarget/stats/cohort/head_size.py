@@ -47,11 +47,11 @@ def residual(
     if not known.any():
         return volumes + tiv  # NaN where either is
     away = tiv - tiv[known].mean()
-    asked = known if controls is None else known & np.asarray(controls, dtype=bool)
-    if asked.sum() < 2 or np.ptp(tiv[asked]) == 0:
+    is_fitted = known if controls is None else known & np.asarray(controls, dtype=bool)
+    if is_fitted.sum() < 2 or np.ptp(tiv[is_fitted]) == 0:
         return volumes + 0 * away
-    among = tiv[asked] - tiv[asked].mean()
-    slope = (among @ volumes[asked]) / (among @ among)
+    among = tiv[is_fitted] - tiv[is_fitted].mean()
+    slope = (among @ volumes[is_fitted]) / (among @ among)
     return volumes - slope * away
 
 

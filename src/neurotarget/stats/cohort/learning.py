@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -53,24 +53,24 @@ class Training(NamedTuple):
     time_limit: str = ""
 
     @classmethod
-    def read(cls, found: object) -> "Training":
+    def read(cls, content: object) -> "Training":
         """Read a training from summary.json's content; absent or malformed values are unknown."""
-        known = found if isinstance(found, Mapping) else {}
-        numbers = {key: _number(known.get(key)) for key in cls._fields if key != "time_limit"}
+        known = content if isinstance(content, Mapping) else {}
+        numbers = {key: as_number(known.get(key)) for key in cls._fields if key != "time_limit"}
         return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
 
 
 class Learning(NamedTuple):
     """One of four verdicts, the sentences that justify it, and warnings that do not change it."""
 
-    word: str
+    verdict: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
 
 def gain(dice: float, all_foreground_dice: float) -> float:
     """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one."""
-    trivial = max(_or(all_foreground_dice, 0.0), 0.0)
+    trivial = 0.0 if math.isnan(all_foreground_dice) else max(all_foreground_dice, 0.0)
     return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
 
 
@@ -103,19 +103,19 @@ def judge_learning(
     if n_failed:
         reasons.append(f"{n_failed} of {n_masks} held-out masks failed ({FAILED}).")
     if way < LEAST_GAIN or failed > MOST_FAILED or (math.isnan(value) and known.steps == 0):
-        word = NOT_LEARNT
+        verdict = NOT_LEARNT
     elif math.isnan(value):
-        word, reasons = UNKNOWN, ["No mask could be scored."]
+        verdict, reasons = UNKNOWN, ["No mask could be scored."]
     else:
-        word = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
-    if word == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
+        verdict = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
+    if verdict == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
         reasons.append(
             f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
             "of training, or were read otherwise."
         )
     warnings = tuple(_warnings(known))
     steps = () if warnings else _steps_done(known)  # the warnings contain it too
-    return Learning(word, (*reasons, *steps), warnings)
+    return Learning(verdict, (*reasons, *steps), warnings)
 
 
 def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
@@ -128,19 +128,19 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
         for name in ("dice_mean", "dice_all_foreground", "failed_share")
     )
     known = (training or Training())._replace(dice=dice, all_foreground_dice=trivial)
-    found = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
+    judged = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
     if not failed > SAFE_FAILED:
-        return found
-    word = NOT_LEARNT if failed > MOST_FAILED or found.word == NOT_LEARNT else DOUBTFUL
+        return judged
+    verdict = NOT_LEARNT if failed > MOST_FAILED or judged.verdict == NOT_LEARNT else DOUBTFUL
     why = f"{100 * failed:.0f} % of the masks in validation failed ({FAILED})."
-    return found._replace(word=word, reasons=(*found.reasons, why))
+    return judged._replace(verdict=verdict, reasons=(*judged.reasons, why))
 
 
 def time_note(training: Training) -> str:
     """Return a note that the result depends on the machine, where time limits the training."""
     if not training.time_limit:
         return ""
-    done = f"{whole(training.steps)} training steps were" if training.steps >= 0 else "what was"
+    done = f"{number(training.steps, 0)} training steps were" if training.steps >= 0 else "what was"
     return (
         f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
         f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
@@ -182,16 +182,16 @@ def refusals(
     learnt. `whose` begins the sentence, where the masks are not a network's.
     """
     head = whose or "the network’s masks cannot answer"
-    if learning is not None and learning.word == NOT_LEARNT:
+    if learning is not None and learning.verdict == NOT_LEARNT:
         why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
-        return dict.fromkeys((*target.label_names, *target.regions), why)
-    found = {}
+        return dict.fromkeys(target.parts, why)
+    reasons = {}
     labels = masks.index.get_level_values("label")
-    for name, parts in ({one: (one,) for one in target.label_names} | target.regions).items():
+    for name, parts in target.parts.items():
         own = masks[labels.isin(parts)]
         if len(own) and own.mean() > SAFE_FAILED:
-            found[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
-    return found
+            reasons[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
+    return reasons
 
 
 def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[str, str], str]:
@@ -199,13 +199,13 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
 
     For a method without scores, masks are failed that are empty where the reference is not.
     """
-    found: dict[tuple[str, str], str] = {}
+    reasons: dict[tuple[str, str], str] = {}
     for method, masks in _judged(measured):
         is_network = method == PREDICTED
         head = "" if is_network else f"the masks by {method} cannot answer"
         why = refusals(masks, measured.target, learning if is_network else None, whose=head)
-        found |= {(method, label): reason for label, reason in why.items()}
-    return found | _without_spread(measured)
+        reasons |= {(method, label): reason for label, reason in why.items()}
+    return reasons | _without_spread(measured)
 
 
 def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
@@ -213,7 +213,7 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
     if measured.reference is None:
         return {}
     volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
-    found = {}
+    reasons = {}
     for label, values in volumes.items():
         known = values.dropna()
         if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
@@ -221,8 +221,8 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
                 f"no reference spread: {label} by {measured.reference} is "
                 f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
             )
-            found |= {(method, str(label)): why for method in measured.methods}
-    return found
+            reasons |= {(method, str(label)): why for method in measured.methods}
+    return reasons
 
 
 def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
@@ -233,7 +233,7 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
     its labels.
     """
     failed = {
-        method: _wide(masks, measured)
+        method: failed_by_label(masks, measured)
         for method, masks in _judged(measured)
         if len(masks) and masks.any()
     }
@@ -250,26 +250,18 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
     """Yield which masks of each method failed, by case and label; people's count as correct."""
-    for number, method in enumerate(_asked(measured)):
-        masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
+    for place, method in enumerate(measured.automatic):
+        masks = failed_masks(measured.scores) if place == 0 else _empty(measured, method)
         yield method, masks if len(masks) else _empty(measured, method)
 
 
-def _wide(masks: pd.Series, measured: Measured) -> pd.DataFrame:
-    target = measured.target
-    table = (
-        masks.astype(float)
-        .unstack("label")
-        .reindex(index=measured.covariates.index, columns=list(target.label_names))
-    )
-    table = table.fillna(0.0) > 0
-    sums = {name: table[list(parts)].any(axis=1) for name, parts in target.regions.items()}
-    return table.assign(**sums)
-
-
-def _asked(measured: Measured) -> Iterable[str]:
-    people = {measured.reference, *measured.raters}
-    return [method for method in measured.methods if method not in people]
+def failed_by_label(masks: pd.Series, measured: Measured) -> pd.DataFrame:
+    """Whether each case (row) failed in each label, or in any label of a region (column)."""
+    labels, cases = list(measured.target.label_names), measured.covariates.index
+    table = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
+    table = table.reindex(index=cases, columns=labels).eq(True)
+    parts = measured.target.parts.items()
+    return pd.DataFrame({name: table[list(own)].any(axis=1) for name, own in parts})
 
 
 def _empty(measured: Measured, method: str) -> pd.Series:
@@ -298,8 +290,8 @@ def _steps_done(training: Training) -> Iterable[str]:
     if math.isnan(training.steps):
         return
     wanted = training.expected_steps
-    of = f" of {whole(wanted)} that its settings ask for" if math.isfinite(wanted) else ""
-    yield f"{whole(training.steps)} training steps were done{of}."
+    of = f" of {number(wanted, 0)} that its settings ask for" if math.isfinite(wanted) else ""
+    yield f"{number(training.steps, 0)} training steps were done{of}."
 
 
 def _warnings(training: Training) -> Iterable[str]:
@@ -308,23 +300,20 @@ def _warnings(training: Training) -> Iterable[str]:
     if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
-            f"Only {whole(steps)} of {whole(wanted)} expected training steps ({share}) were done"
-            f"{by_time}: train on, or on a machine that is not busy."
+            f"Only {number(steps, 0)} of {number(wanted, 0)} expected training steps ({share}) "
+            f"were done{by_time}: train on, or on a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
-            f"Only {whole(steps)} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
-            "give it more time, or a machine that is not busy."
+            f"Only {number(steps, 0)} training steps were done{by_time}, wanted {FEW_STEPS} at "
+            "least: give it more time, or a machine that is not busy."
         )
 
 
-def _number(value: object) -> float:
+def as_number(value: object) -> float:
+    """Return a value of a JSON file as a float; NaN if it is no number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan
-
-
-def _or(value: float, other: float) -> float:
-    return other if math.isnan(value) else value
 
 
 def facts_of(training: Training) -> dict[str, Any]:

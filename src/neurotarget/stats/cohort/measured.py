@@ -61,9 +61,19 @@ class Measured:
         return tuple(combinations(self.volumes, 2))
 
     @property
+    def automatic(self) -> tuple[str, ...]:
+        """Methods that are neither the reference nor a rater, such as a network."""
+        return tuple(one for one in self.methods if one not in (self.reference, *self.raters))
+
+    @property
+    def network(self) -> str | None:
+        """Method whose masks are scored; None where all masks are people's."""
+        return next(iter(self.automatic), None)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Labels and the regions that they sum to."""
-        return (*self.target.label_names, *self.target.regions)
+        return tuple(self.target.parts)
 
     @property
     def subjects(self) -> pd.Series:
@@ -78,13 +88,13 @@ class Measured:
         splits = self.scores.drop_duplicates("case_id").set_index("case_id")["split"]
         return splits.map(PARTS).reindex(self.covariates.index)
 
-    def asked(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
+    def values_of(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
         """Return the tested values by method: volumes in mm³, or means of the contrast."""
         if not hypothesis.contrast:
             return self.volumes
-        found = self.means.get(hypothesis.contrast, {})
+        means = self.means.get(hypothesis.contrast, {})
         nothing = pd.DataFrame(np.nan, self.covariates.index, list(self.labels))
-        return {method: found.get(method, nothing) for method in self.methods}
+        return {method: means.get(method, nothing) for method in self.methods}
 
     def unit_of(self, hypothesis: Hypothesis) -> str:
         """Return the unit of the values that a hypothesis tests."""
@@ -145,7 +155,7 @@ def from_rows(
         there = ", ".join(sorted(set(rows["label"]))) or "none"
         raise DataError(
             f"rows: found scores of the labels {there}, wanted those of target {target.name} "
-            f"({', '.join(target.label_names)}); say the target that these rows belong to"
+            f"({', '.join(target.label_names)}); name the target of these rows"
         )
     subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
     known = covariates.reindex(subjects.index)
@@ -186,10 +196,15 @@ def _raters(rows: pd.DataFrame, methods: tuple[str, str]) -> list[str]:
     raters = sorted(name.removeprefix(RATER_VOLUME) for name in metrics)
     if taken := [name for name in raters if name in (*methods, "", "all")]:
         raise DataError(
-            f"rows: found a rater called {taken[0]!r} beside the methods {' and '.join(methods)}, "
+            f"rows: found a rater called {taken[0]!r}, and the methods {' and '.join(methods)}, "
             f"wanted another name; rename the column label_{taken[0]} of the manifest"
         )
     return raters
+
+
+def _finite(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of numbers with NaN for infinite ones."""
+    return table.astype(float).where(np.isfinite(table.astype(float)))
 
 
 def band_name(low: int) -> str:
@@ -203,12 +218,11 @@ def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
 
     A region is NaN where a label of it is. An infinite volume becomes NaN.
     """
-    table = volumes.reindex(columns=list(target.label_names)).astype(float)
-    table = table.where(np.isfinite(table))
+    table = _finite(volumes.reindex(columns=list(target.label_names)))
     sums = {
         name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
     }
-    return pd.concat([table, pd.DataFrame(sums, index=table.index)], axis=1)
+    return table.assign(**sums)
 
 
 def means_with_regions(means: pd.DataFrame, volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
@@ -217,12 +231,11 @@ def means_with_regions(means: pd.DataFrame, volumes: pd.DataFrame, target: Targe
     `volumes` belong to the same masks; the result has their cases and columns. An empty label has
     weight 0; a region is NaN where the volume or mean of a label is unknown.
     """
-    table = means.reindex(index=volumes.index, columns=list(target.label_names)).astype(float)
-    table = table.where(np.isfinite(table))
-    whole = {}
+    table = _finite(means.reindex(index=volumes.index, columns=list(target.label_names)))
+    means_of_regions = {}
     for name, parts in target.regions.items():
         sizes, values = volumes[list(parts)], table[list(parts)]
         sums = (sizes * values.where(sizes != 0, 0.0)).sum(axis=1, skipna=False)
         total = sizes.sum(axis=1, skipna=False)
-        whole[name] = sums / total.where(total > 0)
-    return pd.concat([table, pd.DataFrame(whole, index=table.index)], axis=1)
+        means_of_regions[name] = sums / total.where(total > 0)
+    return table.assign(**means_of_regions)

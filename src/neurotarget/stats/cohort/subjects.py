@@ -18,6 +18,7 @@ from neurotarget.levels import level_key
 
 # numbers in columns of these names are group names, not quantities
 CHANGE = "their subjects change"  # a covariate between visits; part of a reason
+AGE, SEX = ("age", "age_years"), ("sex", "gender")  # names of columns, in any case
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 
@@ -54,9 +55,7 @@ def gather(
     Raises:
         NotEstimableError: a covariate is absent, unknown in all cases, or not a number where it
         must be.
-        ValueError: a case is in one of the tables twice.
     """
-    _refuse_twins(volumes.index, covariates.index)
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:
         raise NotEstimableError(f"no covariate {', '.join(absent)}")
@@ -85,8 +84,8 @@ def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
     """Return whether each case belongs to a hypothesis; cases of a third group do not."""
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return np.ones(len(covariates), dtype=bool)
-    asked, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
-    return (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
+    values, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
+    return (values.isna() | values.map(key, na_action="ignore").isin(keys)).to_numpy()
 
 
 def quantity(hypothesis: Hypothesis) -> str:
@@ -128,8 +127,8 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
         return ""
     name = hypothesis.covariate
     values = covariates[name].dropna().map(written)
-    asked = {level_key(group, name) for group in hypothesis.groups}
-    others = values[~values.map(lambda value: level_key(value, name)).isin(asked)]
+    compared = {level_key(group, name) for group in hypothesis.groups}
+    others = values[~values.map(lambda value: level_key(value, name)).isin(compared)]
     if not len(others):
         return ""
     counts = ", ".join(f"{value} {n}" for value, n in others.value_counts().items())
@@ -149,15 +148,6 @@ def is_category(values: pd.Series) -> bool:
     return values.dtype == object
 
 
-def _refuse_twins(*indexes: pd.Index) -> None:
-    for index in indexes:
-        if index.has_duplicates:
-            raise ValueError(
-                f"effects: got the case {index[index.duplicated()][0]} twice, wanted one row a "
-                "case; give every scan a case_id of its own and its person's subject_id"
-            )
-
-
 def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:
     if not len(terms):
         return
@@ -170,10 +160,10 @@ def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> No
 def _quantities(hypothesis: Hypothesis) -> set[str]:
     """Covariates that the model uses as numbers: that of a slope, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
-    found = {match[1] for match in curved if match}
+    names = {match[1] for match in curved if match}
     if hypothesis.covariate and hypothesis.groups is None and "*" not in hypothesis.covariate:
-        found.add(hypothesis.covariate)
-    return found
+        names.add(hypothesis.covariate)
+    return names
 
 
 def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:

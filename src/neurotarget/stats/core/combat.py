@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer, Real
 from numpy import ndarray
 
 from neurotarget.problems import DataError
 from neurotarget.stats.core.interval import FEWEST
 
 Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
-Covariates = Float[ndarray, "N P"]  # without a constant: each site has its own
+Covariates = Real[ndarray, "N P"] | Sequence  # without a constant: each site has its own
 Features = Float[ndarray, " F"]
+Sites = Sequence | ndarray  # the site of each row
 
 STEPS = 1000  # most iterations of empirical Bayes; it usually needs about ten
 TOLERANCE = 1e-8  # pooled SD; a step below it ends the iteration
@@ -68,7 +69,7 @@ class Combat:
     def fit(
         cls,
         volumes: Volumes,
-        sites: Sequence,
+        sites: Sites,
         covariates: Covariates | None = None,
         *,
         empirical_bayes: bool = True,
@@ -85,15 +86,15 @@ class Combat:
             covariates that are confounded with the sites.
         """
         volumes, names, covariates = _checked("Combat.fit", volumes, sites, covariates)
-        found = _sites_of(names)
-        if len(found) < 2:
+        every = _sites_of(names)
+        if len(every) < 2:
             raise DataError(
-                f"Combat.fit: got {len(found)} site ({', '.join(found)}), wanted two or more; "
+                f"Combat.fit: got {len(every)} site ({', '.join(every)}), wanted two or more; "
                 "volumes of one site need no harmonisation"
             )
         bare = _model(volumes, names, covariates)
         standard = bare._standardised(volumes, covariates)
-        raw = {name: _site(standard[names == name]) for name in found}
+        raw = {name: _site(standard[names == name]) for name in every}
         if not empirical_bayes:
             return replace(bare, sites=raw)
         shrunk = {
@@ -103,7 +104,7 @@ class Combat:
         return replace(bare, sites=shrunk, prior=_prior(list(raw.values())))
 
     def adapt(
-        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
     ) -> "Combat":
         """Return a copy with the effects of new sites added; nothing else changes.
 
@@ -115,19 +116,18 @@ class Combat:
             DataError: a site is known already or has one case, or a covariate is NaN.
         """
         volumes, names, covariates = _checked("Combat.adapt", volumes, sites, covariates)
-        found = _sites_of(names)
-        if known := sorted(set(found) & set(self.sites)):
+        new = _sites_of(names)
+        if known := sorted(set(new) & set(self.sites)):
             raise DataError(
                 f"Combat.adapt: got the site {', '.join(known)}, which is known already; transform"
             )
-        self._refuse_other_width("Combat.adapt", volumes, covariates)
         standard = self._standardised(volumes, covariates)
-        parts = {name: standard[names == name] for name in found}
+        parts = {name: standard[names == name] for name in new}
         added = {name: _shrunk(part, _site(part), self.prior) for name, part in parts.items()}
         return replace(self, sites={**self.sites, **added})
 
     def transform(
-        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
     ) -> Volumes:
         """Return volumes in mm³ with the site effects removed.
 
@@ -142,7 +142,6 @@ class Combat:
                 f"Combat.transform: got the site {', '.join(unknown)}, which the fit did not see; "
                 "adapt to it first"
             )
-        self._refuse_other_width("Combat.transform", volumes, covariates)
         standard = self._standardised(volumes, covariates)
         for name in set(names):
             location, scale = self.sites[name]
@@ -160,14 +159,6 @@ class Combat:
         sd = np.where(self.sd > 0, self.sd, np.nan)
         return (volumes - self.expected(covariates)) / sd
 
-    def _refuse_other_width(self, who: str, volumes: Volumes, covariates: Covariates) -> None:
-        got, wanted = (covariates.shape[1], volumes.shape[1]), self.slopes.shape
-        if got != wanted:
-            raise DataError(
-                f"{who}: got {got[0]} covariates of {got[1]} features, the fit had {wanted[0]} of "
-                f"{wanted[1]}; give the same columns"
-            )
-
 
 def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndarray, "P F"]:
     """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
@@ -176,11 +167,11 @@ def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndar
     """
     there = ~np.isnan(volumes)
     patterns, member = np.unique(there, axis=1, return_inverse=True)
-    found = np.empty((design.shape[1], volumes.shape[1]))
+    coefficients = np.empty((design.shape[1], volumes.shape[1]))
     for number, rows in enumerate(patterns.T):
         own = member.ravel() == number
-        found[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
-    return found
+        coefficients[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
+    return coefficients
 
 
 def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
@@ -254,7 +245,7 @@ def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
     return Site(location, scale)
 
 
-def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
+def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior) -> Features:
     """Mean of the inverse gamma posterior of a variance, given squares about the location."""
     mean, variance = prior.scale_mean, prior.scale_variance
     if variance <= ROUNDING * mean**2:  # all equal: the prior is a point
@@ -264,22 +255,12 @@ def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
 
 
 def _checked(
-    who: str, volumes: Volumes, sites: Sequence, covariates: Covariates | None
+    who: str, volumes: Volumes, sites: Sites, covariates: Covariates | None
 ) -> tuple[Volumes, ndarray, Covariates]:
     volumes = np.asarray(volumes, dtype=float)
     names = np.asarray([str(site) for site in sites], dtype=object)
     covariates = np.empty((len(volumes), 0)) if covariates is None else np.asarray(covariates)
     covariates = covariates.astype(float)
-    if not volumes.ndim == covariates.ndim == 2:
-        raise DataError(
-            f"{who}: got arrays of {volumes.ndim} and {covariates.ndim} axes, wanted a row a case "
-            "and a column a feature or covariate; reshape a single one to (N, 1)"
-        )
-    if not len(volumes) == len(names) == len(covariates):
-        raise DataError(
-            f"{who}: got {len(volumes)} rows of volumes, {len(names)} sites and {len(covariates)} "
-            "rows of covariates; give one of each a case"
-        )
     if absent := int(np.isnan(covariates).any(axis=1).sum()):
         raise DataError(f"{who}: {absent} of {len(names)} cases lack a covariate; drop and count")
     return volumes, names, covariates
@@ -287,12 +268,12 @@ def _checked(
 
 def _sites_of(names: ndarray) -> list[str]:
     """Sites in alphabetical order; each must have at least two cases."""
-    found, counts = np.unique(names, return_counts=True)
-    if few := [str(name) for name, count in zip(found, counts, strict=True) if count < 2]:
+    sites, counts = np.unique(names, return_counts=True)
+    if few := [str(name) for name, count in zip(sites, counts, strict=True) if count < 2]:
         raise DataError(
             f"Combat: got one case of {', '.join(few)}, wanted two or more of a site; leave it out"
         )
-    return [str(name) for name in found]
+    return [str(name) for name in sites]
 
 
 def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:

@@ -18,9 +18,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.core.interval import FEWEST, LEVEL, Estimate, noncentrality
 
-Values = Float[ndarray, " N"]
-Weights = Float[ndarray, "N D"]
-Drawn = Float[ndarray, " D"]
+A = Float[ndarray, " A"]  # values of group a
+B = Float[ndarray, " B"]  # values of group b
+Draws = Float[ndarray, " D"]
 
 TAIL = (1 + LEVEL) / 2
 ROUNDING = 1e-10  # a spread below this share of the values is rounding error
@@ -41,7 +41,16 @@ class Slopes(NamedTuple):
 NONE = Slopes()  # values without adjustment
 
 
-def auc(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
+class Welch(NamedTuple):
+    """Difference of two means, its standard error and degrees of freedom, and p."""
+
+    estimate: float
+    error: float
+    freedom: float
+    p: float
+
+
+def auc(a: A, b: B, slopes: Slopes = NONE) -> Estimate:
     """Chance that a value of `a` exceeds one of `b`, ties counting half, with its interval.
 
     The interval is DeLong's on the logit scale, so it stays within [0, 1]. For adjusted values its
@@ -71,9 +80,7 @@ def auc(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
     return Estimate(value, float(low), float(high), n_a + n_b)
 
 
-def auc_difference(
-    first: tuple[Values, Values], second: tuple[Values, Values], slopes: Slopes = NONE
-) -> Estimate:
+def auc_difference(first: tuple[A, B], second: tuple[A, B], slopes: Slopes = NONE) -> Estimate:
     """AUC of `second` minus that of `first`, both (a, b) of the same subjects, with its interval.
 
     The interval is DeLong's for a paired difference. For adjusted values its variance is multiplied
@@ -97,14 +104,14 @@ def auc_difference(
     return Estimate(value, value - half, value + half, n_a + n_b)
 
 
-def _placements(a: Values, b: Values) -> tuple[Values, Values]:
+def _placements(a: A, b: B) -> tuple[A, B]:
     """Share of b below each a, and of a above each b, by midranks."""
     n_a = len(a)
     ranks = rankdata(np.concatenate([a, b]))
     return (ranks[:n_a] - rankdata(a)) / len(b), 1 - (ranks[n_a:] - rankdata(b)) / n_a
 
 
-def cohen_d(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
+def cohen_d(a: A, b: B, slopes: Slopes = NONE) -> Estimate:
     """Mean of `a` minus mean of `b` in units of their pooled SD, with its interval.
 
     The interval inverts the noncentral t distribution. NaN with fewer than three subjects in a
@@ -123,23 +130,30 @@ def cohen_d(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
     return Estimate(value, low, high, n_a + n_b)
 
 
-def welch_p(a: Values, b: Values, slopes: Slopes = NONE) -> float:
-    """Two-sided p of equal means at unequal variances; NaN where neither group varies.
+def welch_p(a: A, b: B, slopes: Slopes = NONE) -> float:
+    """Two-sided p of equal means at unequal variances; NaN where neither group varies."""
+    if min(len(a), len(b)) < FEWEST or is_flat(a, b):
+        return math.nan
+    return welch(a, b, slopes).p
 
-    For adjusted values, the variance of the slopes is the third term of Satterthwaite's sum.
+
+def welch(a: A, b: B, slopes: Slopes = NONE) -> Welch:
+    """Compare the means of two groups of unequal variances, one of which is above 0.
+
+    For adjusted values, the variance of the slopes is the third term of Satterthwaite's sum. SciPy
+    has no such term, and warns about groups that hardly vary.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; Satterthwaite 1946, doi:10.2307/3002019.
     """
-    if min(len(a), len(b)) < FEWEST or is_flat(a, b):
-        return math.nan
     freedom, variance = _pooled(a, b, slopes)
     parts = [(slopes.leverage * variance, freedom)]
     for values, lost in ((a, slopes.lost_a), (b, slopes.lost_b)):
         own = len(values) - 1 - lost
         parts.append((_squares(values) / own / len(values), own))
-    error = sum(part for part, _ in parts)
-    freedom = error**2 / sum(part**2 / own for part, own in parts)
-    return float(2 * t.sf(abs(a.mean() - b.mean()) / math.sqrt(error), freedom))
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    estimate, error = float(a.mean() - b.mean()), math.sqrt(variance)
+    return Welch(estimate, error, freedom, float(2 * t.sf(abs(estimate) / error, freedom)))
 
 
 def widening(n_a: int, n_b: int, slopes: Slopes) -> float:
@@ -151,8 +165,12 @@ def widening(n_a: int, n_b: int, slopes: Slopes) -> float:
 
 
 def weighted_d(
-    a: Values, b: Values, weights_a: Weights, weights_b: Weights, slopes: Slopes = NONE
-) -> Drawn:
+    a: A,
+    b: B,
+    weights_a: Float[ndarray, "A D"],
+    weights_b: Float[ndarray, "B D"],
+    slopes: Slopes = NONE,
+) -> Draws:
     """Cohen's d of each draw; NaN where a draw has no spread."""
     centre = np.concatenate([a, b]).mean()  # keeps the sums of squares exact
     gap, total, within = 0.0, 0.0, 0.0
@@ -168,17 +186,17 @@ def weighted_d(
     return np.divide(gap * math.sqrt(freedom), pooled, out=nothing, where=spread)
 
 
-def is_flat(a: Values, b: Values) -> bool:
+def is_flat(a: A, b: B) -> bool:
     """Whether neither group varies beyond rounding error."""
     scale = max(float(np.abs(a).max()), float(np.abs(b).max()))
     return max(float(a.std()), float(b.std())) <= ROUNDING * scale
 
 
-def _pooled(a: Values, b: Values, slopes: Slopes) -> tuple[float, float]:
+def _pooled(a: A, b: B, slopes: Slopes) -> tuple[float, float]:
     """Degrees of freedom and variance within the groups."""
     freedom = len(a) + len(b) - 2 - slopes.lost_a - slopes.lost_b
     return freedom, (_squares(a) + _squares(b)) / freedom
 
 
-def _squares(values: Values) -> float:
+def _squares(values: Float[ndarray, " N"]) -> float:
     return float(np.square(values - values.mean()).sum())

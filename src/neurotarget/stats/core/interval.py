@@ -130,20 +130,16 @@ def icc_a1_interval(squares: MeanSquares, n: float) -> Ends:
     return max(float(low), -1.0), min(float(high), 1.0)
 
 
-def fisher_interval(r: float, n: int, *, level: float = LEVEL, ranks: bool = False) -> Ends:
-    """Interval of a correlation from `n` independent pairs; with `ranks`, of Spearman's.
+def fisher_interval(r: float, n: int) -> Ends:
+    """Interval of a correlation from `n` independent pairs; NaN for fewer than four.
 
-    Both ends are NaN for fewer than four pairs.
-
-    Source: Fisher 1921 (variance 1 / (n − 3) of atanh r); Bonett and Wright 2000,
-    doi:10.1007/BF02294183 (variance (1 + r²/2) / (n − 3) for ranks).
+    Source: Fisher 1921 (variance 1 / (n − 3) of atanh r).
     """
     if n < 4 or math.isnan(r):
         return math.nan, math.nan
     if abs(r) >= 1:
         return r, r
-    variance = (1 + r * r / 2 if ranks else 1) / (n - 3)
-    half = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    half = float(norm.ppf((1 + LEVEL) / 2)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 

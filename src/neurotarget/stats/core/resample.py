@@ -44,15 +44,15 @@ class PairMeans(NamedTuple):
     cov_dm: Values
 
 
-def draws(n_subjects: int, seed: int, draws: int = DRAWS) -> Weights:
+def draws(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
     """Return bootstrap weights: one row per draw, counts per subject; rows sum to S.
 
     The same seed gives the same draws.
     """
-    drawn = np.random.default_rng(seed).integers(n_subjects, size=(draws, n_subjects))
-    drawn += np.arange(draws)[:, None] * n_subjects  # offsets of each draw in the flat count
-    counts = np.bincount(drawn.ravel(), minlength=draws * n_subjects)
-    return counts.reshape(draws, n_subjects).astype(float)
+    sampled = np.random.default_rng(seed).integers(n_subjects, size=(count, n_subjects))
+    sampled += np.arange(count)[:, None] * n_subjects  # offsets of each draw in the flat count
+    counts = np.bincount(sampled.ravel(), minlength=count * n_subjects)
+    return counts.reshape(count, n_subjects).astype(float)
 
 
 def left_out(n_subjects: int) -> Weights:
@@ -83,7 +83,7 @@ def codes(subjects: object) -> tuple[Codes, int]:
 
 
 def bca(
-    value: float, drawn: Values, jackknifed: Values, level: float = LEVEL
+    value: float, draws: Float[ndarray, " D"], jackknifed: Float[ndarray, " J"]
 ) -> tuple[float, float]:
     """Return Efron's BCa interval (bias-corrected and accelerated), in the statistic's unit.
 
@@ -94,12 +94,12 @@ def bca(
 
     Source: Efron 1987, doi:10.1080/01621459.1987.10478410; ties count half, as in SciPy.
     """
-    known = drawn[np.isfinite(drawn)]
-    if not math.isfinite(value) or 2 * len(known) <= len(drawn):
+    known = draws[np.isfinite(draws)]
+    if not math.isfinite(value) or 2 * len(known) <= len(draws):
         return math.nan, math.nan
     if np.ptp(known) <= ROUNDING * np.abs(known).max():
         return value, value
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     share = (np.mean(known < value) + np.mean(known <= value)) / 2
     if 0 < share < 1:
         shift = ndtri(share) + ndtri(tails)
@@ -110,10 +110,10 @@ def bca(
     return float(low), float(high)
 
 
-def ends(replicated: Values, *, count: int = DRAWS, level: float = LEVEL) -> tuple[float, float]:
+def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
     """Return the BCa interval of a statistic that was computed for every row of `replicates`."""
-    drawn, jackknifed = np.split(replicated[1:], [count])
-    return bca(float(replicated[0]), drawn, jackknifed, level)
+    sampled, jackknifed = np.split(replicated[1:], [count])
+    return bca(float(replicated[0]), sampled, jackknifed)
 
 
 def weighted_means(
@@ -240,13 +240,13 @@ def all_methods(
 
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
     """Spearman's rank correlation for every row; each row is ranked anew, ties get mean ranks."""
-    found = []
+    blocks = []
     for start in range(0, len(weights), BLOCK_ROWS):
         block = weights[start : start + BLOCK_ROWS, subject]
         a, b = _centred_ranks(block, x), _centred_ranks(block, y)
         aa, bb, ab = (np.einsum("rn,rn,rn->r", block, *two) for two in ((a, a), (b, b), (a, b)))
-        found.append(_ratio(ab, np.sqrt(aa * bb)))
-    return np.clip(np.concatenate(found), -1, 1)
+        blocks.append(_ratio(ab, np.sqrt(aa * bb)))
+    return np.clip(np.concatenate(blocks), -1, 1)
 
 
 def _centred_ranks(weights: Float[ndarray, "R N"], values: Cases) -> Float[ndarray, "R N"]:

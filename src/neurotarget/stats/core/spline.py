@@ -14,9 +14,9 @@ def knots(values: Cases) -> Float[ndarray, " K"]:
 
     Source: Harrell 2015, doi:10.1007/978-3-319-19425-7 (table 2.3).
     """
-    found = np.unique(np.quantile(values, KNOTS)) if len(values) else np.empty(0)
+    places = np.unique(np.quantile(values, KNOTS)) if len(values) else np.empty(0)
     # with tied values two knots may differ by rounding error only
-    return found[np.diff(found, prepend=-np.inf) > 1e-9 * np.abs(found).max(initial=1.0)]
+    return places[np.diff(places, prepend=-np.inf) > 1e-9 * np.abs(places).max(initial=1.0)]
 
 
 def natural_spline(values: Cases, at: Float[ndarray, " K"]) -> Float[ndarray, "N P"]:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-Block = Float[ndarray, "N A S"]  # scores of the cases of a fold
+Block = Float[ndarray, "_ A S"]  # scores of the N cases of a fold, whose number differs by fold
 FLOOR = 1e-10  # share of the whole variance used instead of 0, so that logarithms exist
 LEAST = 1e-6  # smallest residual, as a share of case × arm
 STEP = 1e-3  # of a variance, for second differences of the likelihood
@@ -106,8 +106,8 @@ def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int
     spread = run / sums.seeds + within / sums.n
     value = 1 / float((1 / spread).sum())
     slope = steps * (_by_spread(sums).T @ spread**-2) * value**2
-    found = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
-    return max(found, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # from trainings alone
+    freedom = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
+    return max(freedom, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # from trainings alone
 
 
 def _curvature(sums: Sums, at: Float[ndarray, "3"], steps: Float[ndarray, "3 3"]) -> ndarray:

@@ -52,21 +52,21 @@ def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tu
     sums = np.zeros((weights.shape[1], 3))
     np.add.at(sums, subject, np.stack([(values - middle) ** power for power in range(3)], axis=1))
     whole = _limits_and_errors(np.ones((1, len(sums))), sums)
-    drawn = _limits_and_errors(weights, sums)
-    found = {}
+    in_draws = _limits_and_errors(weights, sums)
+    intervals = {}
     for name, (value, error) in whole.items():
         with np.errstate(all="ignore"):  # a draw without spread has no error
-            t = (drawn[name][0] - value) / drawn[name][1]
+            t = (in_draws[name][0] - value) / in_draws[name][1]
         # two distinct values in equal parts: the SD has no error beyond rounding
-        t = t[np.isfinite(t) & (drawn[name][1] > NO_ERROR * error[0])]
+        t = t[np.isfinite(t) & (in_draws[name][1] > NO_ERROR * error[0])]
         if 2 * len(t) <= len(weights) or not error[0] > 0:
-            found[name] = (math.nan, math.nan)
+            intervals[name] = (math.nan, math.nan)
             continue
         tails = np.quantile(t, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
         low, high = (value - tails * error).tolist()
         is_log = name == "sd_difference"
-        found[name] = _exponentials(low, high) if is_log else (low + middle, high + middle)
-    return found
+        intervals[name] = _exponentials(low, high) if is_log else (low + middle, high + middle)
+    return intervals
 
 
 def _exponentials(low: float, high: float) -> tuple[float, float]:

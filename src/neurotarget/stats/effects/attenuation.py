@@ -15,22 +15,25 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import quantities
 from neurotarget.stats.core.interval import LEVEL, Estimate
-from neurotarget.stats.effects.model import FEWEST, ROUNDING
+from neurotarget.stats.effects.model import FEWEST, ROUNDING, robust_error
 from neurotarget.stats.effects.verdict import TWO_TESTS
 
 
-class Followed(NamedTuple):
-    """Share of an effect that volumes show; `least` is in [0, 1], `why` tells why there is none."""
+class Attenuation(NamedTuple):
+    """Share of an effect that volumes show.
+
+    `least` is its lower end, in [0, 1]; `why` is the reason where there is none.
+    """
 
     value: float
     least: float
     why: str = ""
 
 
-WHOLE = Followed(1.0, 1.0)
+WHOLE = Attenuation(1.0, 1.0)
 
 
-def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str) -> Followed:
+def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str) -> Attenuation:
     """Return the share of a hypothesis's effect that a method's volumes or means of a label show.
 
     `least` is the lower end of the 90 % interval of the slope on the reference; a slope above 1
@@ -40,24 +43,24 @@ def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str
     reference = measured.reference
     if reference is None or method == reference:
         return WHOLE
-    asked = measured.asked(hypothesis)
-    both, subjects = (asked[reference][label], asked[method][label]), measured.subjects
-    found = followed(*both, subjects, level=TWO_TESTS)
-    if math.isnan(found.value):
+    values = measured.values_of(hypothesis)
+    both, subjects = (values[reference][label], values[method][label]), measured.subjects
+    slope = slope_on_reference(*both, subjects, level=TWO_TESTS)
+    if math.isnan(slope.value):
         return WHOLE
-    if found.low > 0:
-        return Followed(found.value, min(found.low, 1.0))
-    ends = (f"{end:.2f}".replace("-", "\N{MINUS SIGN}") for end in followed(*both, subjects)[:3])
-    slope = "{} [{}, {}]".format(*ends)
-    return Followed(
+    if slope.low > 0:
+        return Attenuation(slope.value, min(slope.low, 1.0))
+    ends = (f"{end:.2f}" for end in slope_on_reference(*both, subjects)[:3])
+    text = "{} [{}, {}]".format(*ends).replace("-", "\N{MINUS SIGN}")
+    return Attenuation(
         1.0,
         1.0,
         f"the {quantities(hypothesis)} by {method} are not shown to follow those by {reference}: "
-        f"their least-squares slope on them is {slope}",
+        f"their least-squares slope on them is {text}",
     )
 
 
-def followed(
+def slope_on_reference(
     reference: pd.Series, method: pd.Series, subjects: pd.Series, *, level: float = LEVEL
 ) -> Estimate:
     """Return the slope of the method's volumes on the reference's, with its interval.
@@ -74,10 +77,7 @@ def followed(
     if n < FEWEST + 2 or np.ptp(x) <= ROUNDING * np.abs(x).max():
         return Estimate.undefined(n)
     away = x - x.mean()
-    square = float(away @ away)
-    slope = float(away @ y) / square
-    left = y - y.mean() - slope * away
-    free = 1 - 1 / n - away**2 / square
-    weighted = away / square * left / np.where(free < ROUNDING, math.inf, free)
-    half = float(t.ppf((1 + level) / 2, n - 2)) * float(np.linalg.norm(weighted))
+    slope = float(away @ y) / float(away @ away)
+    error = robust_error(np.column_stack([away, np.ones(n)]), y - y.mean() - slope * away)
+    half = float(t.ppf((1 + level) / 2, n - 2)) * error
     return Estimate(slope, slope - half, slope + half, n)

@@ -9,8 +9,8 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.core.holm import holm
-from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
+from neurotarget.stats.core.multiple_tests import corrected
+from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, label_of, model_effect
 from neurotarget.stats.effects.variants import variants
 
 COLUMNS = (
@@ -41,8 +41,8 @@ def label_effects_table(
             p = np.array([row["p"] for row in own])
             tests = {"n_tests": int(np.isfinite(p).sum())}
             rows += [
-                row | tests | {"p_holm": float(corrected)}
-                for row, corrected in zip(own, holm(p), strict=True)
+                row | tests | {"p_holm": float(p_holm)}
+                for row, p_holm in zip(own, corrected(p), strict=True)
             ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -53,8 +53,8 @@ def _rows(
     main = label_of(hypothesis, measured)
     for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
         # published effects are about the whole target
-        asked = hypothesis if label == main else replace(hypothesis, expected=None)
-        chosen = next(one for one in variants(asked, measured.covariates) if one.name == model)
-        effect = answered(measured, asked, chosen, method, label, refused=refused)
+        tested = hypothesis if label == main else replace(hypothesis, expected=None)
+        chosen = next(one for one in variants(tested, measured.covariates) if one.name == model)
+        effect = model_effect(measured, tested, chosen, method, label, refused=refused)
         names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
         yield {name: getattr(effect, name, "") for name in COLUMNS} | names

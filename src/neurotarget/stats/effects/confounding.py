@@ -35,7 +35,7 @@ def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
     return site_share(hypothesis, covariates) >= LEAST_SHARE
 
 
-def people_a_site(covariates: pd.DataFrame) -> float:
+def people_per_site(covariates: pd.DataFrame) -> float:
     """Return the mean number of people per site."""
     known = covariates[covariates[SITE].notna()]
     people = known["subject_id"] if "subject_id" in known else known.index.to_series()
@@ -45,8 +45,8 @@ def people_a_site(covariates: pd.DataFrame) -> float:
 def _numbers(hypothesis: Hypothesis, values: pd.Series) -> pd.Series:
     if hypothesis.groups:
         keys = values.map(key, na_action="ignore")
-        asked = [key(group) for group in hypothesis.groups]
-        return (keys == asked[0]).astype(float).where(keys.isin(asked))
+        groups = [key(group) for group in hypothesis.groups]
+        return (keys == groups[0]).astype(float).where(keys.isin(groups))
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.notna().any():
         return numbers.astype(float)

@@ -9,16 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 from statsmodels.regression.linear_model import OLS
 
+from neurotarget.data.tables.table_ids import find_column
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, levels
+from neurotarget.stats.cohort.subjects import AGE, SEX, Cohort, NotEstimableError, gather, levels
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.core.spline import knots, natural_spline
 from neurotarget.stats.effects.effects import estimate_effect
 from neurotarget.stats.effects.model import FEWEST, design, independent, standard
 
-AGES = ("age", "age_years")
-SEXES = ("sex", "gender")
 FEWEST_CURVE, FEWEST_LINE = 12, 4  # fewest subjects of a sex for a curve, and for a line
 GRID = 40  # number of ages in a curve
 ENDS = (0.02, 0.98)  # quantiles of age at which a curve starts and ends
@@ -65,9 +65,8 @@ def curves_table(measured: Measured) -> pd.DataFrame:
 
 def _names(covariates: pd.DataFrame) -> tuple[str, str | None]:
     """Columns of age and of sex; sex is None where no case has one."""
-    age = next((name for name in covariates if str(name).casefold() in AGES), AGES[0])
-    sex = next((name for name in covariates if str(name).casefold() in SEXES), None)
-    return age, sex if sex is not None and covariates[sex].notna().any() else None
+    age, sex = find_column(covariates.columns, AGE), find_column(covariates.columns, SEX)
+    return age or AGE[0], sex if sex is not None and covariates[sex].notna().any() else None
 
 
 def _hypothesis(age: str, *adjust: str) -> Hypothesis:
@@ -77,15 +76,15 @@ def _hypothesis(age: str, *adjust: str) -> Hypothesis:
 def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None) -> dict:
     adjust = (sex,) if sex else ()
     effect = estimate_effect(_hypothesis(age, *adjust), volumes, covariates)
-    found = {"slope": effect.estimate, "low": effect.low, "high": effect.high, "unit": effect.unit}
-    found |= {"r": effect.size, "r_low": effect.size_low, "r_high": effect.size_high}
-    found |= {"p_slope": effect.p, "n": effect.n, "n_dropped": effect.n_dropped}
+    row = {"slope": effect.estimate, "low": effect.low, "high": effect.high, "unit": effect.unit}
+    row |= {"r": effect.size, "r_low": effect.size_low, "r_high": effect.size_high}
+    row |= {"p_slope": effect.p, "n": effect.n, "n_dropped": effect.n_dropped}
     if math.isnan(effect.estimate):
-        return found | {"p_curve": math.nan, "p_interaction": math.nan, "reason": effect.reason}
+        return row | {"p_curve": math.nan, "p_interaction": math.nan, "reason": effect.reason}
     cohort = gather(_hypothesis(age, *adjust), volumes.to_frame(), covariates)
-    found["p_curve"], bend = _p_curve(cohort, age, adjust)
-    found["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
-    return found | {"reason": "; ".join(part for part in (bend, differs) if part)}
+    row["p_curve"], bend = _p_curve(cohort, age, adjust)
+    row["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
+    return row | {"reason": join_reasons(bend, differs)}
 
 
 def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
@@ -102,9 +101,9 @@ def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, 
     is_bend = np.asarray(kept) >= line.shape[1]
     if not is_bend.any() or curve.df_resid < FEWEST:
         return math.nan, "no curve: too few subjects or ages"
-    found = curve.fit(cov_type="HC3", use_t=True)
+    fit = curve.fit(cov_type="HC3", use_t=True)
     straight = np.eye(len(kept))[is_bend]
-    return float(found.wald_test(straight, use_f=True, scalar=True).pvalue), ""
+    return float(fit.wald_test(straight, use_f=True, scalar=True).pvalue), ""
 
 
 def _p_interaction(
@@ -121,8 +120,7 @@ def _curves(
     volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None
 ) -> Iterator[pd.DataFrame]:
     try:
-        asked = _hypothesis(age, *((sex,) if sex else ()))
-        cohort = gather(asked, volumes.to_frame(), covariates)
+        cohort = gather(_hypothesis(age, *((sex,) if sex else ())), volumes.to_frame(), covariates)
     except NotEstimableError:
         return
     ages, values = cohort.covariates[age].to_numpy(), cohort.volumes.iloc[:, 0].to_numpy()
@@ -145,6 +143,6 @@ def _curve(ages: Ages, volumes: Ages) -> pd.DataFrame:
     kept = independent(columns(ages))
     grid = np.linspace(*np.quantile(ages, ENDS), GRID)
     fitted = OLS(volumes, columns(ages)[:, kept]).fit(cov_type="HC3", use_t=True)
-    found = fitted.get_prediction(columns(grid)[:, kept])
-    low, high = found.conf_int(alpha=1 - LEVEL).T
-    return pd.DataFrame({"age": grid, "volume": found.predicted_mean, "low": low, "high": high})
+    band = fitted.get_prediction(columns(grid)[:, kept])
+    low, high = band.conf_int(alpha=1 - LEVEL).T
+    return pd.DataFrame({"age": grid, "volume": band.predicted_mean, "low": low, "high": high})

@@ -13,7 +13,7 @@ from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.effects.effects import label_of
-from neurotarget.stats.effects.model import ROUNDING, design
+from neurotarget.stats.effects.model import ROUNDING, design, with_leverage
 from neurotarget.stats.effects.variants import SITE_RANDOM, Variant, adjusted_volumes, variants
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 
@@ -34,13 +34,13 @@ def residuals_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     Source: Belsley et al. 1980, doi:10.1002/0471725153.
     """
     known, _ = without_failed(measured)
-    asked = {hypothesis.name: hypothesis for hypothesis in known.target.hypotheses}
+    hypotheses = {hypothesis.name: hypothesis for hypothesis in known.target.hypotheses}
     lead = effects[effects["leads"].astype(bool) & effects["estimate"].notna()]
     lead = lead[lead["verdict"] != NO_CONCLUSION]
     rows = [
         row
         for line in lead.itertuples()
-        for row in _rows(known, asked[line.hypothesis], line.method, line.model)
+        for row in _rows(known, hypotheses[line.hypothesis], line.method, line.model)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -50,7 +50,7 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     if model.name == SITE_RANDOM:
         model = Variant(model.name, replace(model.hypothesis, adjust=model.needs.adjust))
     label = label_of(hypothesis, measured)
-    volumes = measured.asked(hypothesis)[method][label].to_frame(method)
+    volumes = measured.values_of(hypothesis)[method][label].to_frame(method)
     try:
         cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
         columns = design(model.hypothesis, cohort.covariates)
@@ -58,12 +58,11 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     except NotEstimableError:
         return
     values = adjusted[method].to_numpy()
-    tested = (columns.tested - columns.tested.mean()) / columns.tested.std()
-    fit = OLS(values, np.column_stack([tested, columns.others])).fit()
-    if len(values) > MOST_PEOPLE or fit.df_resid < 1 or _is_exact(fit.ssr, values):
+    fit = OLS(values, columns.matrix).fit()
+    is_exact = fit.ssr <= (ROUNDING * np.abs(values).max()) ** 2
+    if len(values) > MOST_PEOPLE or fit.df_resid < 1 or is_exact:
         return
-    inverse = np.linalg.pinv(fit.model.exog)
-    leverage = np.einsum("np,pn->n", fit.model.exog, inverse)
+    inverse, leverage = with_leverage(fit.model.exog)
     free = np.where(1 - leverage < ROUNDING, math.nan, 1 - leverage)
     moved = inverse[0] * fit.resid / free / float(fit.bse[0])
     names = {"hypothesis": hypothesis.name, "method": method, "model": name, "label": label}
@@ -73,7 +72,3 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     ):
         keys = ("fitted", "residual", "leverage", "dfbeta")
         yield names | {"subject_id": subject} | dict(zip(keys, map(float, numbers), strict=True))
-
-
-def _is_exact(squares: float, values: np.ndarray) -> bool:
-    return squares <= (ROUNDING * np.abs(values).max()) ** 2

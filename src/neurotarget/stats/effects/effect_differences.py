@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, quantities
@@ -47,11 +48,11 @@ def effect_differences_table(
     known, _ = without_failed(measured)
     rows = []
     for hypothesis in known.target.hypotheses:
-        label, asked = label_of(hypothesis, known), known.asked(hypothesis)
+        label, values = label_of(hypothesis, known), known.values_of(hypothesis)
         matters = math.nan
-        if asked:
-            first = known.reference or next(iter(asked))
-            matters = smallest_of_interest(hypothesis, asked[first][label], known.covariates)
+        if values:
+            first = known.reference or next(iter(values))
+            matters = smallest_of_interest(hypothesis, values[first][label], known.covariates)
         for pair in known.pairs:
             why = [
                 refused.get((method, label)) or share_of(known, hypothesis, method, label).why
@@ -61,7 +62,8 @@ def effect_differences_table(
                 row = {"hypothesis": hypothesis.name, "label": label, "model": model.name}
                 row |= dict(zip(("first", "second"), pair, strict=True)) | {"matters": matters}
                 row |= _difference(model, known, label, pair)
-                row |= _no_difference(why[0] or why[1])
+                if reason := why[0] or why[1]:
+                    row |= NO_DIFFERENCE | {"reason": reason}
                 rows.append(row | {"finding": finding_of(row)})
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
@@ -82,27 +84,25 @@ def finding_of(row: Mapping) -> str:
     return EQUIVALENT if is_within else UNDECIDED
 
 
-def _no_difference(why: str) -> dict:
-    return NO_DIFFERENCE | {"reason": why} if why else {}
-
-
 def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str, str]) -> dict:
     hypothesis = model.hypothesis
-    asked = measured.asked(hypothesis)
-    volumes = pd.DataFrame({method: asked[method][label] for method in pair})
+    values = measured.values_of(hypothesis)
+    volumes = pd.DataFrame({method: values[method][label] for method in pair})
     cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
     try:
         cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
-        _refuse_constant(adjusted, quantities(hypothesis))
-        found = _interval(model, cohort, columns, adjusted)
+        for method in adjusted:
+            if adjusted[method].nunique() < 2:
+                what = quantities(hypothesis)
+                raise NotEstimableError(f"the {what} of {method} do not vary")
+        interval = _interval(model, cohort, columns, adjusted)
         notes = (*columns.notes, note, cohort.note)
     except NotEstimableError as why:
-        found, notes = NO_DIFFERENCE, (str(why), cohort.note)
-    reason = "; ".join(part for part in notes if part)
+        interval, notes = NO_DIFFERENCE, (str(why), cohort.note)
     unit = unit_of_effect(hypothesis, measured.unit_of(hypothesis), cohort.covariates)
-    return found | {"unit": unit, "n": len(cohort.volumes), "reason": reason}
+    return interval | {"unit": unit, "n": len(cohort.volumes), "reason": join_reasons(*notes)}
 
 
 def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame) -> dict:
@@ -110,14 +110,8 @@ def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.Data
     apart = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
     if np.ptp(apart) <= ROUNDING * np.abs(adjusted.to_numpy()).max():
         return dict.fromkeys(NO_DIFFERENCE, 0.0)  # the methods differ by a constant
-    found = fitted(model, cohort, columns, apart, "differences")
+    fit = fitted(model, cohort, columns, apart, "differences")
     return {
-        "difference": found.estimate,
-        **Interval.of(found.estimate, found.error, found.freedom)._asdict(),
+        "difference": fit.estimate,
+        **Interval.of(fit.estimate, fit.error, fit.freedom)._asdict(),
     }
-
-
-def _refuse_constant(volumes: pd.DataFrame, what: str) -> None:
-    for method in volumes:
-        if volumes[method].nunique() < 2:
-            raise NotEstimableError(f"the {what} of {method} do not vary")

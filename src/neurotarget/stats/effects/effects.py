@@ -15,6 +15,7 @@ import pandas as pd
 from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import (
@@ -25,9 +26,8 @@ from neurotarget.stats.cohort.subjects import (
     gather,
     is_category,
     key,
-    quantities,
 )
-from neurotarget.stats.effects.attenuation import WHOLE, Followed, share_of
+from neurotarget.stats.effects.attenuation import WHOLE, Attenuation, share_of
 from neurotarget.stats.effects.interest import smallest_of_interest
 from neurotarget.stats.effects.lead import failed_remark, with_lead
 from neurotarget.stats.effects.model import Design, Fit, design, fit
@@ -43,15 +43,6 @@ from neurotarget.stats.effects.verdict import (
     judge,
     power_to_find,
 )
-
-__all__ = [
-    "INCONCLUSIVE",
-    "NO_CONCLUSION",
-    "Effect",
-    "claim",
-    "effects_table",
-    "estimate_effect",
-]
 
 Refused = Mapping[tuple[str, str], str]  # method and label → why its masks allow no conclusion
 FEWEST_A_GROUP, FEWEST_PEOPLE = 5, 10  # fewest people for a verdict; estimates need fewer
@@ -118,9 +109,6 @@ def estimate_effect(
     heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the volumes. The rule for
     verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these volumes.
     `model` replaces the declared model of the hypothesis.
-
-    Raises:
-        ValueError: a case is in one of the tables twice.
     """
     matters = smallest_of_interest(hypothesis, volumes, covariates)
     model = model or Variant(DECLARED, hypothesis)
@@ -146,15 +134,15 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
             names |= {"method": method, "n_failed": len(lost)}
             names |= {"remark": failed_remark(hypothesis, lost, known.covariates)}
             for model in variants(hypothesis, known.covariates):
-                effect = answered(known, hypothesis, model, method, label, refused=refused)
-                found = {column: getattr(effect, column, "") for column in COLUMNS}
-                found |= names | {"model": model.name}
-                own.append(found | {"n_dropped": max(found["n_dropped"] - len(lost), 0)})
+                effect = model_effect(known, hypothesis, model, method, label, refused=refused)
+                row = {column: getattr(effect, column, "") for column in COLUMNS}
+                row |= names | {"model": model.name}
+                own.append(row | {"n_dropped": max(row["n_dropped"] - len(lost), 0)})
         rows += with_lead(own, hypothesis, known.covariates)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def answered(
+def model_effect(
     measured: Measured,
     hypothesis: Hypothesis,
     model: Variant,
@@ -167,15 +155,15 @@ def answered(
 
     The smallest effect of interest is that of the declared model on the reference.
     """
-    asked = measured.asked(hypothesis)
-    first = measured.reference or next(iter(asked))
+    values = measured.values_of(hypothesis)
+    first = measured.reference or next(iter(values))
     share = share_of(measured, hypothesis, method, label)
     effect = _estimate(
         model,
-        asked[method][label],
+        values[method][label],
         measured.covariates,
         unit=measured.unit_of(hypothesis),
-        matters=smallest_of_interest(hypothesis, asked[first][label], measured.covariates),
+        matters=smallest_of_interest(hypothesis, values[first][label], measured.covariates),
         share=share,
     )
     why = refused.get((method, label)) or share.why
@@ -198,33 +186,36 @@ def _estimate(
     *,
     unit: str,
     matters: float,
-    share: Followed = WHOLE,
+    share: Attenuation = WHOLE,
 ) -> Effect:
     hypothesis = model.hypothesis
-    expected = math.nan if hypothesis.expected is None else hypothesis.expected
-    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    cohort, model_fit = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes)), None
     try:
         cohort = gather(model.needs, volumes.to_frame("volume"), covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
-        values = adjusted["volume"].to_numpy()
-        found = fitted(model, cohort, columns, values, quantities(hypothesis))
-    except NotEstimableError as why:
-        return Effect(
-            hypothesis.name,
-            *(math.nan,) * 4,
-            len(cohort.volumes),
-            cohort.n_dropped,
-            unit_of_effect(hypothesis, unit, cohort.covariates),
-            INCONCLUSIVE,
-            reason="; ".join(part for part in (str(why), cohort.note) if part),
-            expected=expected,
-            matters=matters,
-        )
+        model_fit = fitted(model, cohort, columns, adjusted["volume"].to_numpy())
+        notes = (*columns.notes, note, cohort.note)
+    except NotEstimableError as error:
+        notes = (str(error), cohort.note)
     unit = unit_of_effect(hypothesis, unit, cohort.covariates)
-    ends = Interval.of(found.estimate, found.error, found.freedom)
-    power = power_to_find(share.value * expected, found.error, found.freedom)
-    least = detectable(found.error, found.freedom) / share.value
+    expected = math.nan if hypothesis.expected is None else hypothesis.expected
+    effect = Effect(
+        hypothesis.name,
+        *(math.nan,) * 4,
+        len(cohort.volumes),
+        cohort.n_dropped,
+        unit,
+        INCONCLUSIVE,
+        reason=join_reasons(*notes),
+        expected=expected,
+        matters=matters,
+    )
+    if model_fit is None:
+        return effect
+    ends = Interval.of(model_fit.estimate, model_fit.error, model_fit.freedom)
+    power = power_to_find(share.value * expected, model_fit.error, model_fit.freedom)
+    least = detectable(model_fit.error, model_fit.freedom) / share.value
     judged = too_few(hypothesis, cohort.covariates) or judge(
         ends,
         sign=hypothesis.sign,
@@ -235,34 +226,22 @@ def _estimate(
         unit=unit,
         share=share.least,
     )
-    size: Size = hedges_g(found) if hypothesis.groups else partial_r(found)
-    notes = (judged.reason, *columns.notes, note, cohort.note)
-    return Effect(
-        hypothesis.name,
-        found.estimate,
-        ends.low,
-        ends.high,
-        found.p,
-        len(cohort.volumes),
-        cohort.n_dropped,
-        unit,
-        judged.word,
+    size: Size = hedges_g(model_fit) if hypothesis.groups else partial_r(model_fit)
+    return replace(
+        effect,
+        estimate=model_fit.estimate,
+        **ends._asdict(),
+        p=model_fit.p,
+        verdict=judged.kind,
         detectable=least,
-        reason="; ".join(part for part in notes if part),
-        expected=expected,
+        reason=join_reasons(judged.reason, *notes),
         power=power,
-        size=size.value,
-        size_low=size.low,
-        size_high=size.high,
-        size_kind=size.kind,
-        low_90=ends.low_90,
-        high_90=ends.high_90,
-        matters=matters,
+        **dict(zip(("size", "size_low", "size_high", "size_kind"), size, strict=True)),
         share=share.value,
     )
 
 
-def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, what: str) -> Fit:
+def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, what: str = "") -> Fit:
     """Fit the effect on values of a cohort by Welch's test, least squares or a mixed model.
 
     Raises:
@@ -270,8 +249,7 @@ def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, wha
     """
     if model.random:
         return fit_random(columns, values, cohort.covariates[model.random].to_numpy())
-    is_plain = model.hypothesis.groups is not None and not model.hypothesis.adjust
-    return fit(columns, values, welch=is_plain, what=what)
+    return fit(model.hypothesis, columns, values, what)
 
 
 def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:

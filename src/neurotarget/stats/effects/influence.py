@@ -12,7 +12,8 @@ doi:10.1080/01621459.1968.10480934 (slopes).
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,12 +26,12 @@ from statsmodels.robust.norms import HuberT
 from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
-from neurotarget.stats.effects.model import Design, design
+from neurotarget.stats.effects.model import Design, design, with_leverage
 from neurotarget.stats.effects.variants import DECLARED, SITE_RANDOM, Variant, variants
 
 FAR = 3.0  # scaled MADs from the median
@@ -49,13 +50,7 @@ TEXTS = ("unit", "verdict", "case_id", "verdict_without", "changes", "robust_kin
 NOTHING = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*TEXTS, "reason"), "")
 SIGN, VERDICT = "sign", "verdict"
 
-
-class _Asked(NamedTuple):
-    """A hypothesis in one of its models; leading models use volumes without adjustment."""
-
-    hypothesis: Hypothesis
-    model: Variant
-    unit: str  # of the volumes
+Estimator = Callable[[pd.Series, pd.DataFrame], Effect]  # of volumes and covariates
 
 
 class _Robust(NamedTuple):
@@ -65,10 +60,10 @@ class _Robust(NamedTuple):
     low: float
     high: float
     kind: str
-    left: Float[ndarray, " N"]
+    residuals: Float[ndarray, " N"]
 
 
-def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
+def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
     """Return which values lie more than three scaled MADs from the median.
 
     NaN is never an outlier. There are none with fewer than five known values, or where more than
@@ -88,21 +83,21 @@ def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 def outlier_notes(measured: Measured) -> list[str]:
     """Return sentences on outlying volumes, by method and label."""
-    found = []
+    notes = []
     for method, volumes in measured.volumes.items():
         for label in measured.target.label_names:
             values = volumes[label]
-            cases = values.index[far_off(values.to_numpy(dtype=float))]
+            cases = values.index[is_outlier(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({number(values[case], 0)} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
-                found.append(
+                notes.append(
                     f"{len(cases)} of {int(values.notna().sum())} {method} volumes of {label} "
                     f"{lie} more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; look at "
                     f"{masks}."
                 )
-    return found
+    return notes
 
 
 def influence_table(
@@ -122,15 +117,16 @@ def influence_table(
     rows = []
     for hypothesis in measured.target.hypotheses:
         label = label_of(hypothesis, measured)
-        for method, volumes in measured.asked(hypothesis).items():
+        for method, volumes in measured.values_of(hypothesis).items():
             for model in _models(hypothesis, measured.covariates, effects):
                 row = NOTHING | {"hypothesis": hypothesis.name, "label": label, "method": method}
                 row |= {"model": model.name}
                 if why := refused.get((method, label)):
                     rows.append(row | {"reason": why})
                     continue
-                case = _Asked(hypothesis, model, measured.unit_of(hypothesis))
-                rows.append(row | _row(case, volumes[label], measured.covariates))
+                unit = measured.unit_of(hypothesis)
+                estimate = partial(estimate_effect, hypothesis, unit=unit, model=model)
+                rows.append(row | _row(model, estimate, volumes[label], measured.covariates))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -168,50 +164,43 @@ def _models(
     return [model for model in variants(hypothesis, covariates) if model.name in names]
 
 
-def _row(asked: _Asked, volumes: pd.Series, covariates: pd.DataFrame) -> dict:
+def _row(model: Variant, estimate: Estimator, volumes: pd.Series, covariates: pd.DataFrame) -> dict:
     """Columns for one model; random sites are treated as fixed to find influential people."""
-    needs = asked.model.needs
+    needs = model.needs
     try:
         cohort = gather(needs, volumes.to_frame("volume"), covariates)
         columns = design(needs, cohort.covariates)
     except NotEstimableError as why:
         return {"reason": str(why)}
-    whole = _effect(asked, cohort)
+    values, terms = cohort.volumes["volume"], cohort.covariates
+    whole = estimate(values, terms)
     row = {"unit": whole.unit, "n": whole.n}
     if math.isnan(whole.estimate):
         return row | {"reason": whole.reason}
-    values = cohort.volumes["volume"].to_numpy()
-    robust = _robust(asked.hypothesis, columns, values)
-    far = cohort.volumes.index[far_off(robust.left)]
+    robust = _robust(model.hypothesis, columns, values.to_numpy())
+    far = values.index[is_outlier(robust.residuals)]
     named = ", ".join(map(str, far[:NAMED])) + (" …" if len(far) > NAMED else "")
     return row | {
         **{"estimate": whole.estimate, "low": whole.low, "high": whole.high},
         "verdict": whole.verdict,
-        **_without(asked, cohort, columns, whole),
+        **_without(estimate, values, terms, columns, whole),
         **{"robust": robust.value, "robust_low": robust.low, "robust_high": robust.high},
         "robust_kind": robust.kind,
         **{"n_outliers": len(far), "outliers": named},
     }
 
 
-def _effect(asked: _Asked, cohort: Cohort, out: object | None = None) -> Effect:
-    """The effect on the people of a cohort, without one of them."""
-    values, terms = cohort.volumes["volume"], cohort.covariates
-    if out is not None:
-        values, terms = values.drop(out), terms.drop(out)
-    return estimate_effect(asked.hypothesis, values, terms, unit=asked.unit, model=asked.model)
-
-
-def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> dict:
+def _without(
+    estimate: Estimator, values: pd.Series, terms: pd.DataFrame, columns: Design, whole: Effect
+) -> dict:
     """The most influential person and the effect without them.
 
     A change of sign counts only where the estimate moves by more than its standard error, as an
     estimate near 0 changes sign by chance (Belsley's DFBETAS above 1).
     """
-    found = []
-    for place in _candidates(columns, cohort.volumes["volume"].to_numpy()):
-        case = cohort.volumes.index[place]
-        effect = _effect(asked, cohort, out=case)
+    candidates = []
+    for case in values.index[_candidates(columns, values.to_numpy())]:
+        effect = estimate(values.drop(case), terms.drop(case))
         if math.isnan(effect.estimate):
             continue
         moved = abs(effect.estimate - whole.estimate)
@@ -219,10 +208,10 @@ def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> d
         is_turned = effect.estimate * whole.estimate < 0 and moved > error
         changed = [SIGN] if is_turned else []
         changed += [VERDICT] if effect.verdict != whole.verdict else []
-        found.append((len(changed), moved, case, effect, changed))
-    if not found:
+        candidates.append((bool(changed), moved, case, effect, changed))
+    if not candidates:
         return {}
-    _, _, case, effect, changed = max(found, key=lambda one: (bool(one[0]), one[1]))
+    _, _, case, effect, changed = max(candidates, key=lambda one: one[:2])
     return {
         "case_id": str(case),
         **{"estimate_without": effect.estimate, "without_low": effect.low},
@@ -233,32 +222,24 @@ def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> d
 
 def _candidates(columns: Design, values: Float[ndarray, " N"]) -> list[int]:
     """Positions of those who move the estimate most, and of those furthest from the model."""
-    model = _model(columns)
-    inverse = np.linalg.pinv(model)
-    left = values - model @ (inverse @ values)
-    free = 1 - np.einsum("np,pn->n", model, inverse)
+    inverse, leverage = with_leverage(columns.matrix)
+    residuals = values - columns.matrix @ (inverse @ values)
+    free = 1 - leverage
     free = np.where(free > np.sqrt(np.finfo(float).eps), free, np.nan)  # NaN: alone in a term
-    moved, apart = np.abs(inverse[0] * left / free), np.abs(left) / np.sqrt(free)
+    moved, apart = np.abs(inverse[0] * residuals / free), np.abs(residuals) / np.sqrt(free)
     orders = (np.argsort(-np.nan_to_num(one))[:TRIED].tolist() for one in (moved, apart))
     return list(dict.fromkeys(place for order in orders for place in order))
-
-
-def _model(columns: Design) -> Float[ndarray, "N P"]:
-    """All columns of a model, the tested one first and centred, in units of its SD."""
-    tested = columns.tested - columns.tested.mean()
-    return np.column_stack([tested / columns.tested.std(), columns.others])
 
 
 def _robust(hypothesis: Hypothesis, columns: Design, values: Float[ndarray, " N"]) -> _Robust:
     """Theil-Sen slope for a single covariate, else Huber's M-estimate."""
     if hypothesis.groups is None and columns.others.shape[1] == 1:
         slope, intercept, low, high = theilslopes(values, columns.tested, alpha=LEVEL)
-        left = values - intercept - slope * columns.tested
-        return _Robust(float(slope), float(low), float(high), THEIL_SEN, left)
-    model, scale = _model(columns), float(columns.tested.std())
+        residuals = values - intercept - slope * columns.tested
+        return _Robust(float(slope), float(low), float(high), THEIL_SEN, residuals)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence warnings of iterations without further change
-        found = RLM(values, model, M=HuberT()).fit()
-    value, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
+        fit = RLM(values, columns.matrix, M=HuberT()).fit()
+    value, error = float(fit.params[0]) / columns.scale, float(fit.bse[0]) / columns.scale
     half = float(norm.ppf((1 + LEVEL) / 2)) * error
-    return _Robust(value, value - half, value + half, HUBER, np.asarray(found.resid))
+    return _Robust(value, value - half, value + half, HUBER, np.asarray(fit.resid))

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.effects.model import design, fit
 
 PUBLISHED_SHARE = 0.5  # of the published effect, where the hypothesis has no `matters`
@@ -31,8 +31,7 @@ def smallest_of_interest(
         if matters.unit == "%":
             return matters.value / 100 * abs(float(values.mean()))
         columns = design(hypothesis, cohort.covariates)
-        welch = hypothesis.groups is not None and not hypothesis.adjust
-        spread = fit(columns, values, welch=welch, what=quantities(hypothesis)).spread
+        spread = fit(hypothesis, columns, values).spread
     except NotEstimableError:
         return math.nan
     per = 1.0 if hypothesis.groups else float(columns.tested.std(ddof=1))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import digits_for, number
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
-from neurotarget.stats.cohort.subjects import key, written
-from neurotarget.stats.effects.confounding import people_a_site, site_share
+from neurotarget.stats.cohort.subjects import SEX, key, written
+from neurotarget.stats.effects.confounding import people_per_site, site_share
 from neurotarget.stats.effects.variants import (
     ANCOVA,
     DECLARED,
@@ -18,7 +20,6 @@ from neurotarget.stats.effects.variants import (
     WITH_SITE,
 )
 
-SEX = ("sex", "gender")
 FEWEST_A_SITE = 5  # with fewer people per site, sites are random effects
 OF_HEAD = {DECLARED: "without it", ANCOVA: "as a covariate", RESIDUAL: "regressed out"}
 OF_HEAD |= {PROPORTION: "as a share of it"}
@@ -33,27 +34,26 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     model leads. It is the same for all methods; the estimates of the first method decide.
     """
     own = [row for row in rows if row["method"] == rows[0]["method"]]
-    found = {row["model"]: row for row in own}
+    by_model = {row["model"]: row for row in own}
     lead, remarks = DECLARED, []
-    if WITH_SITE in found:
-        is_sparse = people_a_site(covariates) < FEWEST_A_SITE
-        is_random = is_sparse and math.isfinite(found[SITE_RANDOM]["estimate"])
+    if WITH_SITE in by_model:
+        is_sparse = people_per_site(covariates) < FEWEST_A_SITE
+        is_random = is_sparse and math.isfinite(by_model[SITE_RANDOM]["estimate"])
         lead = SITE_RANDOM if is_random else WITH_SITE
         remarks.append(_site_remark(hypothesis, covariates, is_random=is_random))
     signs = {
-        model: found[model]["estimate"]
+        model: by_model[model]["estimate"]
         for model in OF_HEAD
-        if model in found and math.isfinite(found[model]["estimate"])
+        if model in by_model and math.isfinite(by_model[model]["estimate"])
     }
     if len({estimate > 0 for estimate in signs.values()}) > 1:
         lead = ANCOVA if lead == DECLARED else lead
-        each = ", ".join(f"{value:+.3g} {OF_HEAD[model]}" for model, value in signs.items())
-        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
-        remarks.append(
-            f"the sign depends on how head size is taken out ({each}){answers}".replace(
-                "-", "\N{MINUS SIGN}"
-            )
+        digits = digits_for(*signs.values())
+        each = ", ".join(
+            f"{number(value, digits, sign=True)} {OF_HEAD[model]}" for model, value in signs.items()
         )
+        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
+        remarks.append(f"the sign depends on how head size is taken out ({each}){answers}")
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
             "head size is not taken out, and men have larger heads than women: a column eTIV in "
@@ -61,9 +61,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
             "that of the head"
         )
     return [
-        row
-        | {"leads": row["model"] == lead}
-        | {"remark": "; ".join(filter(None, (*remarks, row["remark"])))}
+        row | {"leads": row["model"] == lead} | {"remark": join_reasons(*remarks, row["remark"])}
         for row in rows
     ]
 

@@ -58,10 +58,13 @@ def longitudinal_table(measured: Measured) -> pd.DataFrame:
     `percent_a_year` is the slope within people in % of the mean volume. No rows where nobody was
     scanned at two ages, or no age is known.
     """
-    ages = _ages(measured)
-    if ages is None or not (_spans(ages, measured.subjects) > APART_YEARS).any():
+    ages, sexes, labels = *(_covariate(measured, one) for one in ("age", "sex")), measured.labels
+    if ages is None or not pd.api.types.is_numeric_dtype(ages):
         return pd.DataFrame(columns=COLUMNS)
-    sexes, labels = _sexes(measured), measured.labels
+    ages = ages.astype(float)
+    if not (_spans(ages, measured.subjects) > APART_YEARS).any():
+        return pd.DataFrame(columns=COLUMNS)
+    sexes = sexes if sexes is not None and sexes.nunique() > 1 else None
     if len(labels) > MOST_LABELS:  # for a whole brain only the sums
         labels = tuple(measured.target.regions)
     rows = [
@@ -83,25 +86,25 @@ def fit_slopes(
     means = (np.bincount(place, ages) / np.bincount(place))[place]
     within = ages - means
     fixed = np.column_stack([within, means - ages.mean(), np.ones(len(ages)), others])
-    drawn = np.column_stack([np.ones(len(ages)), within / (float(within.std()) or 1.0)])
+    random = np.column_stack([np.ones(len(ages)), within / (float(within.std()) or 1.0)])
     note = ""
     if (np.bincount(place) > 2).sum() < FEWEST:  # two scans cannot separate slope and residual
-        drawn, note = drawn[:, :1], NO_SLOPES
-    spread = _spread(volumes / (float(volumes.std()) or 1.0), fixed, drawn, place)
-    values, covariance = _clustered(volumes, fixed, drawn, place, spread)
+        random, note = random[:, :1], NO_SLOPES
+    spread = _spread(volumes / (float(volumes.std()) or 1.0), fixed, random, place)
+    values, covariance = _clustered(volumes, fixed, random, place, spread)
     return Slopes(values, covariance, CONSTANTS if note else SLOPES, note)
 
 
-def _spread(volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray) -> ndarray:
+def _spread(volumes: ndarray, fixed: ndarray, random: ndarray, place: ndarray) -> ndarray:
     """REML estimate of the covariance of the random effects over the residual variance.
 
     Equal to statsmodels' MixedLM with Powell's method, but 100 times faster; MixedLM's default
     optimiser stops elsewhere and reports convergence.
     """
-    size, terms = drawn.shape[1], fixed.shape[1]
+    size, terms = random.shape[1], fixed.shape[1]
     both = np.column_stack([fixed, volumes])
-    zz = _sums(drawn[:, :, None] * drawn[:, None, :], place)  # (people, size, size)
-    zb = _sums(drawn[:, :, None] * both[:, None, :], place)  # (people, size, terms + 1)
+    zz = _sums(random[:, :, None] * random[:, None, :], place)  # (people, size, size)
+    zb = _sums(random[:, :, None] * both[:, None, :], place)  # (people, size, terms + 1)
     gram, lower = both.T @ both, np.tril_indices(size)
 
     def covariance(parts: ndarray) -> ndarray:
@@ -120,19 +123,19 @@ def _spread(volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray) ->
         return float(logs + (len(volumes) - terms) * math.log(max(float(squares), 1e-300)))
 
     starts = [np.eye(size)[lower] * ratio for ratio in (0.5, 3.0)]
-    found = min((minimize(loss, start) for start in starts), key=lambda one: one.fun)
-    return covariance(found.x)
+    optimum = min((minimize(loss, start) for start in starts), key=lambda one: one.fun)
+    return covariance(optimum.x)
 
 
 def _sums(values: ndarray, place: ndarray) -> ndarray:
     """Sums over the scans of each person."""
-    found = np.zeros((place.max() + 1, *values.shape[1:]))
-    np.add.at(found, place, values)
-    return found
+    sums = np.zeros((place.max() + 1, *values.shape[1:]))
+    np.add.at(sums, place, values)
+    return sums
 
 
 def _clustered(
-    volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray, spread: ndarray
+    volumes: ndarray, fixed: ndarray, random: ndarray, place: ndarray, spread: ndarray
 ) -> tuple[ndarray, ndarray]:
     """Generalised least squares with this covariance, and the sandwich estimator over people.
 
@@ -142,7 +145,7 @@ def _clustered(
     parts = []
     for person in range(place.max() + 1):
         own = place == person
-        z = drawn[own]
+        z = random[own]
         parts.append((fixed[own], volumes[own], np.linalg.inv(z @ spread @ z.T + np.eye(len(z)))))
     bread = np.linalg.pinv(sum(x.T @ weight @ x for x, _, weight in parts))
     values = bread @ sum(x.T @ weight @ y for x, y, weight in parts)
@@ -161,7 +164,7 @@ def _row(
     known = volumes.notna() & ages.notna() & (sexes.notna() if sexes is not None else True)
     own, people = volumes[known].to_numpy(float), subjects[known].to_numpy()
     spans = _spans(ages[known], subjects[known])
-    found: dict[str, object] = {
+    row: dict[str, object] = {
         "unit": "mm3/year",
         "n_people": len(spans),
         "n_repeated": int((spans > APART_YEARS).sum()),
@@ -170,21 +173,21 @@ def _row(
         "years": float(spans[spans > APART_YEARS].mean()),
         "reason": "",
     }
-    if found["n_repeated"] < FEWEST:
-        return found | {
-            "reason": f"{found['n_repeated']} people with scans at two ages, wanted {FEWEST}"
+    if row["n_repeated"] < FEWEST:
+        return row | {
+            "reason": f"{row['n_repeated']} people with scans at two ages, wanted {FEWEST}"
         }
     if np.ptp(own) == 0:
-        return found | {"reason": "the volumes do not vary"}
+        return row | {"reason": "the volumes do not vary"}
     women = sexes[known].to_numpy() if sexes is not None else np.empty(0)
     others = np.column_stack([women == level for level in np.unique(women)[1:]] or [[]])
     others = others.astype(float) if others.size else np.empty((len(own), 0))
     slopes = fit_slopes(own, ages[known].to_numpy(float), people, others)
-    found |= {"terms": slopes.terms, "reason": slopes.note}
+    row |= {"terms": slopes.terms, "reason": slopes.note}
     free = {"within": len(spans) - 1, "between": len(spans) - 2 - others.shape[1]}
     for place, (name, freedom) in enumerate(free.items()):
-        found |= _interval(slopes, place, name, max(freedom, 1))
-    return found | {"percent_a_year": 100 * float(slopes.values[0]) / float(own.mean())}
+        row |= _interval(slopes, place, name, max(freedom, 1))
+    return row | {"percent_a_year": 100 * float(slopes.values[0]) / float(own.mean())}
 
 
 def _interval(slopes: Slopes, place: int, name: str, freedom: int) -> dict[str, float]:
@@ -194,18 +197,11 @@ def _interval(slopes: Slopes, place: int, name: str, freedom: int) -> dict[str, 
     return {name: value, f"{name}_low": value - half, f"{name}_high": value + half, f"p_{name}": p}
 
 
-def _ages(measured: Measured) -> pd.Series | None:
-    name = next((one for one in measured.covariates if usual_name(str(one)) == "age"), None)
-    if name is None or not pd.api.types.is_numeric_dtype(measured.covariates[name]):
-        return None
-    return measured.covariates[name].astype(float)
-
-
-def _sexes(measured: Measured) -> pd.Series | None:
-    """Sex of each case; None where it does not vary."""
-    name = next((one for one in measured.covariates if usual_name(str(one)) == "sex"), None)
-    values = measured.covariates[name] if name else pd.Series(dtype=object)
-    return values if values.nunique() > 1 else None
+def _covariate(measured: Measured, usual: str) -> pd.Series | None:
+    """Column of age or sex, by any of its usual names."""
+    columns = (column for column in measured.covariates if usual_name(str(column)) == usual)
+    name = next(columns, None)
+    return None if name is None else measured.covariates[name]
 
 
 def _spans(ages: pd.Series, subjects: pd.Series) -> pd.Series:

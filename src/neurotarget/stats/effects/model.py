@@ -17,7 +17,14 @@ from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
-from neurotarget.stats.cohort.subjects import NotEstimableError, is_category, key, levels
+from neurotarget.stats.cohort.subjects import (
+    NotEstimableError,
+    is_category,
+    key,
+    levels,
+    quantities,
+)
+from neurotarget.stats.core.discrimination import welch
 from neurotarget.stats.core.spline import knots, natural_spline
 
 FEWEST = 3  # fewest subjects in a group, and fewest degrees of freedom, for an estimate
@@ -36,6 +43,16 @@ class Design(NamedTuple):
     tested: Float[ndarray, " N"]
     others: Float[ndarray, "N P"]
     notes: tuple[str, ...] = ()
+
+    @property
+    def scale(self) -> float:
+        """SD of the tested column."""
+        return float(self.tested.std())
+
+    @property
+    def matrix(self) -> Float[ndarray, "N P"]:
+        """All columns, the tested one first and centred, in units of its SD."""
+        return np.column_stack([(self.tested - self.tested.mean()) / self.scale, self.others])
 
 
 class Fit(NamedTuple):
@@ -86,10 +103,11 @@ def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, 
     return columns[:, independent(columns)]
 
 
-def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
+def fit(hypothesis: Hypothesis, columns: Design, volumes: Volumes, what: str = "") -> Fit:
     """Fit least squares with robust errors (HC3), or compare two groups by Welch's test.
 
-    `what` names the outcome in errors.
+    Welch's test is used for a group difference without other terms. `what` names the outcome in
+    errors, by default the tested quantity.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; MacKinnon and White 1985,
     doi:10.1016/0304-4076(85)90158-7 (HC3).
@@ -97,10 +115,11 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "
     Raises:
         NotEstimableError: the volumes do not vary, or too few subjects are left.
     """
+    what = what or quantities(hypothesis)
     if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
         raise NotEstimableError(f"the {what} do not vary")
-    if welch:
-        return _welch(volumes, columns.tested == 1, what)
+    if hypothesis.groups and not hypothesis.adjust:
+        return _welch(volumes, columns.tested, what)
     return _least_squares(volumes, columns, what)
 
 
@@ -134,10 +153,10 @@ def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple
     return values, ()
 
 
-def _refuse_few(found: int, who: str) -> None:
-    if found < FEWEST:
-        subjects = "subject" if found == 1 else "subjects"
-        raise NotEstimableError(f"{found} {subjects} with {who}, wanted {FEWEST} or more")
+def _refuse_few(count: int, who: str) -> None:
+    if count < FEWEST:
+        subjects = "subject" if count == 1 else "subjects"
+        raise NotEstimableError(f"{count} {subjects} with {who}, wanted {FEWEST} or more")
 
 
 def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
@@ -148,15 +167,15 @@ def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[
         if _constant(values):
             raise NotEstimableError(f"{name} does not vary")
         if is_category(values):
-            found = levels(values)
-            if len(found) > 2:
+            both = levels(values)
+            if len(both) > 2:
                 raise NotEstimableError(
-                    f"{name} has {len(found)} categories; an interaction is one number for two"
+                    f"{name} has {len(both)} categories; an interaction is one number for two"
                 )
-            for level in found:
+            for level in both:
                 _refuse_few(int((values == level).sum()), f"{name} {level}")
-            notes.append(f"{name} counts {found[1]} minus {found[0]}")
-            values = (values == found[1]).astype(float)
+            notes.append(f"{name} counts {both[1]} minus {both[0]}")
+            values = (values == both[1]).astype(float)
         column = column * (values - values.mean()).to_numpy(dtype=float)
     if np.ptp(column) == 0:
         raise NotEstimableError(f"{'*'.join(names)} does not vary")
@@ -217,44 +236,43 @@ def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _welch(volumes: Volumes, first: ndarray, what: str) -> Fit:
-    a, b = volumes[first], volumes[~first]
-    squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
-    freedom = len(volumes) - 2
-    if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
+def _welch(volumes: Volumes, tested: ndarray, what: str) -> Fit:
+    a, b = volumes[tested == 1], volumes[tested != 1]
+    spread, freedom = _within_groups(volumes, tested)
+    if spread * math.sqrt(freedom) <= ROUNDING * np.abs(volumes).max():
         raise NotEstimableError(f"the {what} do not vary within the groups")
-    estimate = float(a.mean() - b.mean())
-    # computed here, since scipy's test warns about groups that hardly vary
-    own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    error = math.sqrt(sum(own))
-    within = sum(own) ** 2 / (own[0] ** 2 / (len(a) - 1) + own[1] ** 2 / (len(b) - 1))
-    p = float(2 * t.sf(abs(estimate) / error, within))
-    spread, leverage = math.sqrt(squares / freedom), math.sqrt(1 / len(a) + 1 / len(b))
-    return Fit(estimate, error, float(within), p, spread, freedom, leverage)
+    return Fit(*welch(a, b), spread, freedom, math.sqrt(1 / len(a) + 1 / len(b)))
 
 
 def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
-    scale = float(columns.tested.std())
-    tested = (columns.tested - columns.tested.mean()) / scale
-    model = OLS(volumes, np.column_stack([tested, columns.others]))
+    scale, model = columns.scale, OLS(volumes, columns.matrix)
     freedom = float(model.df_resid)
     if freedom < FEWEST:
         raise NotEstimableError(
             f"{len(volumes)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
             "freedom"
         )
-    found = model.fit()
-    if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
+    fitted = model.fit()
+    if fitted.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary about the model")
-    estimate, error = float(found.params[0]) / scale, _robust_error(model.exog, found.resid) / scale
-    spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
+    estimate = float(fitted.params[0]) / scale
+    error = robust_error(model.exog, fitted.resid) / scale
+    spread, leverage = math.sqrt(fitted.scale), float(fitted.bse[0]) / scale
     p = float(2 * t.sf(abs(estimate) / error, freedom))
     within = _within_groups(volumes, columns.tested)
     return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
 
 
-def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
-    """Heteroscedasticity-robust (HC3) standard error of the first coefficient.
+def with_leverage(
+    columns: Float[ndarray, "N P"],
+) -> tuple[Float[ndarray, "P N"], Float[ndarray, " N"]]:
+    """Return the pseudoinverse of a model's columns, and the leverage of each subject."""
+    inverse = np.linalg.pinv(columns)
+    return inverse, np.einsum("np,pn->n", columns, inverse)
+
+
+def robust_error(columns: Float[ndarray, "N P"], residuals: Volumes) -> float:
+    """Return the heteroscedasticity-robust (HC3) standard error of the first coefficient.
 
     A subject with a term of their own (the only one of a site) contributes nothing to the effect,
     nor to its error.
@@ -262,10 +280,9 @@ def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
     Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
     doi:10.1080/00031305.2000.10474549 (for small samples).
     """
-    inverse = np.linalg.pinv(columns)
-    free = 1 - np.einsum("np,pn->n", columns, inverse)
-    is_own = free < ROUNDING
-    weighted = inverse[0] * np.where(is_own, 0.0, left / np.where(is_own, 1.0, free))
+    inverse, leverage = with_leverage(columns)
+    is_own = 1 - leverage < ROUNDING
+    weighted = inverse[0] * np.where(is_own, 0.0, residuals / np.where(is_own, 1.0, 1 - leverage))
     return float(np.linalg.norm(weighted))
 
 

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
-from neurotarget.stats.core.number_text import whole
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
 from neurotarget.stats.effects.variants import DECLARED
@@ -88,42 +88,40 @@ def _effect(rows: pd.DataFrame, hypothesis: Hypothesis) -> dict:
     """The effect to plan for, in the unit of the table of effects."""
     matters = rows["matters"].dropna()
     if hypothesis.expected is not None:
-        found, what = float(hypothesis.expected), EXPECTED
+        effect, what = float(hypothesis.expected), EXPECTED
     elif len(matters):
-        found, what = (hypothesis.sign or 1) * float(matters.iloc[0]), SMALLEST
+        effect, what = (hypothesis.sign or 1) * float(matters.iloc[0]), SMALLEST
     else:
         raise NotEstimableError(
             "no effect is stated to plan for; give the hypothesis expected: or matters:"
         )
-    if not found:
+    if not effect:
         raise NotEstimableError("an effect of 0 is never found")
-    return {"effect": found, "effect_is": what}
+    return {"effect": effect, "effect_is": what}
 
 
 def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) -> dict:
     reference = measured.reference
     if reference is None:
         raise NotEstimableError("no method counts as the reference")
-    asked, what = measured.asked(hypothesis), quantities(hypothesis)
-    volumes = pd.DataFrame({name: asked[name][row["label"]] for name in (reference, method)})
+    values = measured.values_of(hypothesis)
+    volumes = pd.DataFrame({name: values[name][row["label"]] for name in (reference, method)})
     cohort = gather(hypothesis, volumes, measured.covariates)
     columns = design(hypothesis, cohort.covariates)
-    is_plain = hypothesis.groups is not None and not hypothesis.adjust
     perfect, own = (
-        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain, what=what)
-        for name in (reference, method)
+        fit(hypothesis, columns, cohort.volumes[name].to_numpy()) for name in (reference, method)
     )
     n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
-    found = {"sd": own.spread, "n_perfect": n_perfect}
+    cells = {"sd": own.spread, "n_perfect": n_perfect}
     if method == reference:
-        return found | {"reason": "there is no second method"}
+        return cells | {"reason": "there is no second method"}
     share = share_of(measured, hypothesis, method, row["label"])
     if share.why:
-        return found | {"reason": share.why}
+        return cells | {"reason": share.why}
     n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
-    reason = f"more than {whole(MOST)} subjects" if is_beyond else ""
-    return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
+    reason = f"more than {number(MOST, 0)} subjects" if is_beyond else ""
+    return cells | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
 
 
 def _subjects(effect: float, fitted: Fit, n: int) -> float:

@@ -28,22 +28,20 @@ def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -
     n_sites = len(np.unique(sites))
     if n_sites < FEWEST_SITES:
         raise NotEstimableError(f"{n_sites} sites, wanted {FEWEST_SITES} or more")
-    scale, size = float(columns.tested.std()), float(np.std(volumes))
-    tested = (columns.tested - columns.tested.mean()) / scale
-    model = np.column_stack([tested, columns.others])
+    scale, size, model = columns.scale, float(np.std(volumes)), columns.matrix
     freedom = len(volumes) - model.shape[1] - n_sites + 1
     if freedom < FEWEST:
         raise NotEstimableError("too few degrees of freedom with a volume for each site")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a variance of 0, which is a valid estimate
         try:
-            found = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
-            first = float(found.fe_params[0]), float(found.bse_fe[0])
+            fitted = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
+            first = float(fitted.fe_params[0]), float(fitted.bse_fe[0])
         except (np.linalg.LinAlgError, ValueError) as error:
             raise NotEstimableError("the mixed model of sites has no solution") from error
     estimate, error = (value * size / scale for value in first)
     if not (np.isfinite(estimate) and error > 0):
         raise NotEstimableError("the mixed model of sites has no solution")
     p = float(2 * t.sf(abs(estimate) / error, freedom))
-    spread = float(np.sqrt(found.scale)) * size
+    spread = float(np.sqrt(fitted.scale)) * size
     return Fit(estimate, error, freedom, p, spread, freedom, error / spread)

@@ -18,7 +18,7 @@ from statsmodels.regression.linear_model import OLS
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.effects.model import design
 from neurotarget.stats.effects.variants import DECLARED, variants
 
@@ -32,17 +32,17 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     The model is the leading one (`leads`). Effects without an estimate are not counted as tests.
     """
     kept = ["hypothesis", "method", "label", "model", "p", "n"]
-    found = effects.loc[effects["leads"].astype(bool), kept].copy()
-    for method in found["method"].unique():
-        own = (found["method"] == method) & found["p"].notna()
-        found.loc[own, "n_tests"] = int(own.sum())
-        found.loc[own, "p_holm"] = holm(found.loc[own, "p"].to_numpy(float))
+    table = effects.loc[effects["leads"].astype(bool), kept].copy()
+    for method in table["method"].unique():
+        own = (table["method"] == method) & table["p"].notna()
+        table.loc[own, "n_tests"] = int(own.sum())
+        table.loc[own, "p_holm"] = corrected(table.loc[own, "p"].to_numpy(float))
     named = {item.name: item for item in measured.target.hypotheses}
     inflation = [
         variance_inflation(named[row.hypothesis], measured.covariates, row.model)
         if row.hypothesis in named
         else math.nan
-        for row in found.itertuples()
+        for row in table.itertuples()
     ]
     reasons = [
         f"much of the tested term is in the others: its error is {math.sqrt(value):.1f} times as "
@@ -51,7 +51,7 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
         else ""
         for value in inflation
     ]
-    return found.assign(vif=inflation, reason=reasons).reindex(columns=COLUMNS)
+    return table.assign(vif=inflation, reason=reasons).reindex(columns=COLUMNS)
 
 
 def variance_inflation(

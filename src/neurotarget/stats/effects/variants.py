@@ -77,9 +77,9 @@ def adjusted_volumes(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, st
         return cohort.volumes, f"{variant.tiv} left out: it does not vary"
     among = controls(variant, cohort.covariates)
     table = {
-        method: residual(values, tiv, controls=among)
+        method: residual(values.to_numpy(), tiv, controls=among)
         if variant.name == RESIDUAL
-        else proportion(values, tiv)
+        else proportion(values.to_numpy(), tiv)
         for method, values in cohort.volumes.items()
     }
     return pd.DataFrame(table, index=cohort.volumes.index), ""

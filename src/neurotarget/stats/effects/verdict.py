@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from scipy.stats import nct, t
 
+from neurotarget.number_text import interval, stated, unit_text
 from neurotarget.stats.core.interval import LEVEL
 
 SHOWN = "shown"
@@ -39,8 +40,7 @@ ABSENT = "absent"
 OPPOSITE = "opposite"
 INCONCLUSIVE = "inconclusive"
 NO_CONCLUSION = "no conclusion"  # too many masks failed, or the network has not learnt
-FOUND = (SHOWN, SMALLER)
-VERDICTS = (*FOUND, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
+SHOWN_KINDS = (SHOWN, SMALLER)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
 TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tests at 5 %
 
@@ -48,7 +48,7 @@ TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tes
 class Verdict(NamedTuple):
     """One of the six verdicts, and its reason."""
 
-    word: str
+    kind: str
     reason: str = ""
 
 
@@ -110,22 +110,21 @@ def judge(
         of_share = f", of which these volumes show {share:.2g}"
     is_small = -margin < ends.low_90 and ends.high_90 < margin
     within = f"lies within the smallest effect of interest, {_amount(matters, unit)}{of_share}"
-    published = f"the published {_amount(expected, unit, '+')}"
+    published = f"the published {_amount(expected, unit, sign=True)}"
     furthest = max(math.copysign(1.0, expected) * end for end in (low, high))
     too_large = []  # reasons: a published effect that the interval excludes from below
     if furthest < abs(expected) * share:
         too_large.append(f"the interval excludes {published}{of_share}")
     if low > 0 or high < 0:
         small = [f"it {within}"] if is_small else []
-        return _found(low, high, sign, expected, published, too_large, small)
+        return _excluding_zero(low, high, sign, expected, published, too_large, small)
     if is_small:
-        ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
-        return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
-    could = _could(expected, power, least, unit)
+        return Verdict(ABSENT, f"the 90 % interval {interval(ends.low_90, ends.high_90)} {within}")
+    could = _detectable(expected, power, least, unit)
     return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
 
 
-def _found(
+def _excluding_zero(
     low: float,
     high: float,
     sign: int,
@@ -135,10 +134,10 @@ def _found(
     small: list[str],
 ) -> Verdict:
     """Verdict on an interval that excludes 0."""
-    found = 1 if low > 0 else -1
-    if sign not in (0, found):
+    direction = 1 if low > 0 else -1
+    if sign not in (0, direction):
         return Verdict(OPPOSITE)
-    if expected * found < 0:
+    if expected * direction < 0:
         return Verdict(SHOWN, "; ".join([*small, f"{published} points the other way"]))
     if too_large:
         return Verdict(SMALLER, "; ".join([*too_large, *small]))
@@ -147,20 +146,16 @@ def _found(
     return Verdict(SHOWN, "; ".join(small))
 
 
-def _could(expected: float, power: float, least: float, unit: str) -> str:
+def _detectable(expected: float, power: float, least: float, unit: str) -> str:
     """Sentence on the effects that the data could have found."""
-    found = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
+    sentence = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
-        return found
+        return sentence
     return (
-        f"the power to find the published {_amount(expected, unit, '+')} was "
-        f"{math.floor(100 * power)} %; {found}"
+        f"the power to find the published {_amount(expected, unit, sign=True)} was "
+        f"{math.floor(100 * power)} %; {sentence}"
     )
 
 
-def _plain(value: float, sign: str = "") -> str:
-    return f"{float(f'{value:.3g}'):{sign}g}".replace("-", "−")  # three figures
-
-
-def _amount(value: float, unit: str, sign: str = "") -> str:
-    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³')}"
+def _amount(value: float, unit: str, *, sign: bool = False) -> str:
+    return f"{stated(value, sign=sign)} {unit_text(unit)}"

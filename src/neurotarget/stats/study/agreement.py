@@ -55,7 +55,7 @@ Codes = Integer[ndarray, " N"]
 Replicated = Mapping[str, Float[ndarray, " R"]]  # the sample, then without each subject
 
 
-class Found(NamedTuple):
+class Statistic(NamedTuple):
     """A statistic, its interval and the kind of interval; NaN where there is none."""
 
     value: float
@@ -64,15 +64,15 @@ class Found(NamedTuple):
     interval: str = NONE
 
 
-def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Found]:
+def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Statistic]:
     """Return every statistic of two methods, or the ICCs of more, without intervals."""
-    found = _replicated(table, subject, np.ones((1, n_subjects)))
-    return {name: Found(float(values[0])) for name, values in found.items()}
+    statistics = _replicated(table, subject, np.ones((1, n_subjects)))
+    return {name: Statistic(float(values[0])) for name, values in statistics.items()}
 
 
 def agreement_intervals(
     table: Table, subject: Codes, n_subjects: int, *, seed: int
-) -> dict[str, Found]:
+) -> dict[str, Statistic]:
     """Return every statistic of two methods, or the ICCs of more, each with its interval.
 
     Differences are second − first. The interval of `icc_a1` treats the methods as a random factor,
@@ -96,26 +96,28 @@ def agreement_intervals(
         if name in replicated and name not in ends_of:
             kind = "z" if name in COEFFICIENTS else ""
             ends_of[name] = (jackknife_t(replicated[name], kind), JACKKNIFE_T)
-    return {name: _found(float(values[0]), *ends_of[name]) for name, values in replicated.items()}
+    return {
+        name: _statistic(float(values[0]), *ends_of[name]) for name, values in replicated.items()
+    }
 
 
-def _found(value: float, ends_of: Ends, interval: str) -> Found:
+def _statistic(value: float, ends_of: Ends, interval: str) -> Statistic:
     if not (math.isfinite(value) and all(map(math.isfinite, ends_of))):
-        return Found(value)
-    return Found(value, *ends_of, interval)
+        return Statistic(value)
+    return Statistic(value, *ends_of, interval)
 
 
 def _replicated(table: Table, subject: Codes, weights: ndarray) -> dict[str, ndarray]:
     """Every statistic for every row of weights; Spearman's rho of the first row alone."""
     if table.shape[1] > 2:
-        found = all_methods(weights, table, subject)
-        return {"icc_a1": found["icc_a1"], "icc_a1_fixed": found["icc_a1"]} | found
-    found = pair_statistics(pair_means(weights, *table.T, subject))
+        statistics = all_methods(weights, table, subject)
+        return {"icc_a1": statistics["icc_a1"], "icc_a1_fixed": statistics["icc_a1"]} | statistics
+    statistics = pair_statistics(pair_means(weights, *table.T, subject))
     ranks = weighted_spearman(weights[:1], *table.T, subject)
-    return found | {"icc_a1_fixed": found["icc_a1"], "spearman_rho": ranks}
+    return statistics | {"icc_a1_fixed": statistics["icc_a1"], "spearman_rho": ranks}
 
 
-def _differences(table: Table) -> Table:
+def _differences(table: Table) -> Float[ndarray, "N others"]:
     """Differences of every method from the first."""
     return table[:, 1:] - table[:, :1]
 
@@ -127,19 +129,19 @@ def _differing(
     x, y = table.T
     difference, both = y - x, x + y
     percent = np.divide(200 * difference, both, out=np.zeros_like(both), where=both != 0)
-    found = {
+    intervals = {
         "bias": (mean_interval(difference, subject, n_subjects), T),
         "bias_percent": (mean_interval(percent, subject, n_subjects), T),
     }
     if not is_simple:
-        drawn = bootstrap_t(difference, subject, draws(n_subjects, seed, DRAWS))
-        return found | {name: (drawn[name], BOOTSTRAP_T) for name in SPREAD}
+        in_draws = bootstrap_t(difference, subject, draws(n_subjects, seed, DRAWS))
+        return intervals | {name: (in_draws[name], BOOTSTRAP_T) for name in SPREAD}
     n, mean, sd = len(x), float(difference.mean()), float(difference.std(ddof=1))
     limits = {
         name: (limit_interval(mean, sd, n, is_upper=name == "upper_limit"), CARKEET)
         for name in SPREAD[1:]
     }
-    return found | limits | {"sd_difference": (sd_interval(sd, n), CHI_SQUARE)}
+    return intervals | limits | {"sd_difference": (sd_interval(sd, n), CHI_SQUARE)}
 
 
 def _iccs(table: Table, replicated: Replicated, *, is_plain: bool) -> dict[str, tuple[Ends, str]]:

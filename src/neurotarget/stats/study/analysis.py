@@ -19,11 +19,12 @@ from neurotarget.stats.effects.by_label import label_effects_table
 from neurotarget.stats.effects.curves import age_table, curves_table
 from neurotarget.stats.effects.diagnostics import residuals_table
 from neurotarget.stats.effects.effect_differences import effect_differences_table
-from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_table
+from neurotarget.stats.effects.effects import Refused, effects_table
 from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
+from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
-from neurotarget.stats.study.ceiling import ceiling_table, drawings_of
+from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
 from neurotarget.stats.study.means import mean_agreement_table, means_table
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
@@ -99,11 +100,11 @@ def analyse(
 
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     if not measured.raters:
-        drawn = drawings_of(measured)
-        if drawn is None:
+        repeated = repeated_masks(measured)
+        if repeated is None:
             return {}
-        agreement = agreement_table(drawn, seed=seed)
-        return {"ceiling": ceiling_table(drawn, agreement, raters_table(drawn, agreement))}
+        agreement = agreement_table(repeated, seed=seed)
+        return {"ceiling": ceiling_table(repeated, agreement, raters_table(repeated, agreement))}
     raters = raters_table(measured, agreement)
     return {
         "raters": raters,
@@ -168,8 +169,8 @@ def _absent(measured: Measured) -> list[str]:
             sentences.append(
                 f"{absent} of {n} cases {_have(absent)} no {name}; what needs it leaves them out."
             )
-    asked = measured.target.hypotheses
-    sentences += filter(None, (other_groups(one, measured.covariates) for one in asked))
+    hypotheses = measured.target.hypotheses
+    sentences += filter(None, (other_groups(one, measured.covariates) for one in hypotheses))
     repeats = n - measured.subjects.nunique()
     if repeats:
         people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"
@@ -193,7 +194,7 @@ def _swapped(measured: Measured) -> list[str]:
             masks = "mask has" if len(cases) == 1 else "masks have"
             sentences.append(
                 f"{len(cases)} {name} {masks} left and right swapped ({named}); swap the labels, "
-                "or mend the orientation in the header."
+                "or correct the orientation in the header."
             )
     return sentences
 

@@ -19,6 +19,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.study.tables import pair_rows
 
 COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
@@ -46,9 +47,9 @@ def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFra
                 {name: measured.volumes[name][label] for name in (first, second)}
             ).dropna()
             both = both.groupby(measured.subjects.loc[both.index].to_numpy()).mean()
-            found = {"first": first, "second": second, "label": label, "n": len(both)}
-            found |= _checks(both[first].to_numpy(), both[second].to_numpy())
-            rows.append(found | _verdict(measured, agreement, (first, second), label, both))
+            row = {"first": first, "second": second, "label": label, "n": len(both)}
+            row |= _checks(both[first].to_numpy(), both[second].to_numpy())
+            rows.append(row | _verdict(measured, agreement, (first, second), label, both))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -64,13 +65,13 @@ def _checks(first: np.ndarray, second: np.ndarray) -> dict[str, object]:
     broken = [
         name for name, p in (("normal", p_normal), ("of one spread", p_constant)) if p < ALPHA
     ]
-    found = {"p_normal": p_normal, "p_constant": p_constant, "spread_slope": slope}
-    found |= {"holds": "no" if broken else "yes"}
+    row = {"p_normal": p_normal, "p_constant": p_constant, "spread_slope": slope}
+    row |= {"holds": "no" if broken else "yes"}
     reason = f"the differences are not {' and not '.join(broken)}" if broken else ""
     if (first > 0).all() and (second > 0).all():
-        found |= _ratios(np.log(second / first))
+        row |= _ratios(np.log(second / first))
         reason += ": read the limits of the ratio" if broken else ""
-    return found | {"reason": reason}
+    return row | {"reason": reason}
 
 
 def _ratios(logs: np.ndarray) -> dict[str, float]:
@@ -93,17 +94,12 @@ def _verdict(
     limit, unit = acceptable_mm3(measured.target.acceptable, float(both.to_numpy().mean()))
     if math.isnan(limit):
         return {"acceptable": math.nan, "unit": "", "verdict": ""}
-    own = agreement[
-        (agreement["first"] == pair[0])
-        & (agreement["second"] == pair[1])
-        & (agreement["label"] == label)
-        & (agreement["stratum"] == "all")
-    ].set_index("statistic")
-    found = {"acceptable": limit, "unit": unit}
+    own = pair_rows(agreement, *pair, label).set_index("statistic")
+    row = {"acceptable": limit, "unit": unit}
     if not {"lower_limit", "upper_limit"} <= set(own.index):
-        return found | {"verdict": OPEN}
+        return row | {"verdict": OPEN}
     lower, upper = (own.loc[name] for name in ("lower_limit", "upper_limit"))
-    return found | {"verdict": _judged(lower, upper, limit)}
+    return row | {"verdict": _judged(lower, upper, limit)}
 
 
 def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:

@@ -9,13 +9,13 @@ an estimate give the reason.
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
-from statsmodels.stats.multitest import multipletests
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import key
@@ -31,6 +31,7 @@ from neurotarget.stats.core.discrimination import (
     widening,
 )
 from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import DRAWS, draws
 from neurotarget.stats.study.contrast import (
     Groups,
@@ -52,11 +53,6 @@ DIFFERENCE_COLUMNS = (
     *("auc_of", "p", "q", "n", "reason"),
 )
 CLAIMED = "as claimed"
-
-
-class _Delta(NamedTuple):
-    value: float
-    drawn: Float[ndarray, " D"]
 
 
 class _Side(NamedTuple):
@@ -82,7 +78,7 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
         sides = _sides(measured, groups, people)
         for method, volumes in people.items():
             rows = [_row(groups, method, volumes, label, sides[label]) for label in measured.labels]
-            blocks.append(_with_q(pd.DataFrame(rows, columns=list(COLUMNS))))
+            blocks.append(pd.DataFrame(rows, columns=list(COLUMNS)))
     return _stacked(blocks, COLUMNS)
 
 
@@ -102,14 +98,14 @@ def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.Data
     blocks = []
     for contrast in contrasts(measured):
         groups = groups_of(measured, contrast)
-        weights, sides = _Weights(seed), _sides(measured, groups, people)
+        sides = _sides(measured, groups, people)
         for first, second in measured.pairs:
             pair = {first: people[first], second: people[second]}
             rows = [
-                _difference_row(groups, pair, label, weights, sides[label])
+                _difference_row(groups, pair, label, seed, sides[label])
                 for label in measured.labels
             ]
-            blocks.append(_with_q(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))))
+            blocks.append(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS)))
     return _stacked(blocks, DIFFERENCE_COLUMNS)
 
 
@@ -117,7 +113,7 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
     """Orientation of AUC by label; the same for all methods."""
     _, group_a, group_b = groups.contrast
     claimed = _claimed(measured, groups)
-    found = {}
+    sides = {}
     for label in measured.labels:
         sign, whose = claimed, CLAIMED
         if not sign:
@@ -126,8 +122,8 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
             apart = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
             sign, whose = -1 if apart < 0 else 1, f"as by the medians of {first}"
         larger, smaller = (group_a, group_b) if sign > 0 else (group_b, group_a)
-        found[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
-    return found
+        sides[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
+    return sides
 
 
 def _claimed(measured: Measured, groups: Groups) -> int:
@@ -137,19 +133,17 @@ def _claimed(measured: Measured, groups: Groups) -> int:
     signs = set()
     for one in measured.target.hypotheses:
         if one.groups and not one.contrast and key(one.covariate) == key(covariate):
-            asked = [key(name) for name in one.groups]
-            signs |= (
-                {one.sign} if asked == names else {-one.sign} if asked == names[::-1] else set()
-            )
+            claimed = [key(name) for name in one.groups]
+            signs.add({tuple(names): 1, tuple(names[::-1]): -1}.get(tuple(claimed), 0) * one.sign)
     signs.discard(0)
     return signs.pop() if len(signs) == 1 else 0
 
 
-def _oriented(found: Estimate, sign: int) -> tuple[float, float, float]:
+def _oriented(area: Estimate, sign: int) -> tuple[float, float, float]:
     """An AUC and its ends, as the chance that the expected group has the larger value."""
     if sign > 0:
-        return found[:3]
-    return 1 - found.value, 1 - found.high, 1 - found.low
+        return area[:3]
+    return 1 - area.value, 1 - area.high, 1 - area.low
 
 
 def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _Side) -> tuple:
@@ -165,7 +159,7 @@ def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _
 
 
 def _difference_row(
-    groups: Groups, pair: dict[str, pd.DataFrame], label: str, weights: "_Weights", side: _Side
+    groups: Groups, pair: dict[str, pd.DataFrame], label: str, seed: int, side: _Side
 ) -> tuple:
     sample = adjusted_sample(
         groups, pd.DataFrame({name: table[label] for name, table in pair.items()})
@@ -174,11 +168,11 @@ def _difference_row(
     if reason := sample.reason or _unvarying(tuple(pair), sample):
         nothing = (*(math.nan,) * 6, "", *(math.nan,) * 2)
         return label, *groups.contrast, *pair, *nothing, n_a + n_b, reason
-    d = _delta(sample, weights(n_a, n_b))
-    low, high = np.nanquantile(d.drawn, [1 - TAIL, TAIL])
+    d, in_draws = _delta(sample, _weights(n_a, n_b, seed))
+    low, high = np.nanquantile(in_draws, [1 - TAIL, TAIL])
     area = auc_difference(*zip(sample.a.T, sample.b.T, strict=True), sample.slopes)
     ends = sorted(side.sign * end for end in area[1:3])
-    cells = (d.value, low, high, side.sign * area.value, *ends, side.basis, _two_sided(d.drawn))
+    cells = (d, low, high, side.sign * area.value, *ends, side.basis, _two_sided(in_draws))
     return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
 
 
@@ -189,50 +183,37 @@ def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
     return reason if flat else ""
 
 
-def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> _Delta:
+def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> tuple[float, Float[ndarray, " D"]]:
     """Cohen's d of the second method minus that of the first, and in each draw."""
     both = list(zip(sample.a.T, sample.b.T, strict=True))
     first, second = (cohen_d(*values, sample.slopes).value for values in both)
     before, after = (weighted_d(*values, *weights, slopes=sample.slopes) for values in both)
-    drawn = after - before
-    middle = np.nanmean(drawn)
+    differences = after - before
+    middle = np.nanmean(differences)
     wider = math.sqrt(widening(len(sample.a), len(sample.b), sample.slopes))
-    drawn = middle + wider * (drawn - middle)
+    differences = middle + wider * (differences - middle)
     # rounding errors of equal numbers are no difference
     value = second - first if abs(second - first) > ROUNDING else 0.0
-    return _Delta(value, np.where(np.abs(drawn) > ROUNDING, drawn, 0.0))
+    return value, np.where(np.abs(differences) > ROUNDING, differences, 0.0)
 
 
-class _Weights:
-    """Bootstrap weights of two groups, (subjects, draws) each; cached by group sizes."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.drawn: dict[tuple[int, int], tuple[ndarray, ...]] = {}
-
-    def __call__(self, n_a: int, n_b: int) -> tuple[ndarray, ...]:
-        if (n_a, n_b) not in self.drawn:
-            sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
-            found = (draws(n, self.seed + number).T for number, n in sizes)
-            self.drawn[n_a, n_b] = tuple(np.ascontiguousarray(weights) for weights in found)
-        return self.drawn[n_a, n_b]
+@lru_cache(maxsize=8)  # labels and methods mostly have the same subjects
+def _weights(n_a: int, n_b: int, seed: int) -> tuple[ndarray, ...]:
+    """Bootstrap weights of two groups, (subjects, draws) each."""
+    sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
+    return tuple(np.ascontiguousarray(draws(n, seed + number).T) for number, n in sizes)
 
 
-def _two_sided(drawn: ndarray) -> float:
+def _two_sided(differences: ndarray) -> float:
     """Twice the share of draws beyond zero, at least 1 / draws."""
-    known = drawn[~np.isnan(drawn)]
+    known = differences[~np.isnan(differences)]
     share = min(float((known <= 0).mean()), float((known >= 0).mean()))
     return min(max(2 * share, 1 / DRAWS), 1.0)
 
 
-def _with_q(table: pd.DataFrame) -> pd.DataFrame:
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "q"] = multipletests(table.loc[tested, "p"], method="fdr_bh")[1]
-    return table
-
-
 def _stacked(blocks: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """All blocks as one table, with q over the labels of each block."""
     if not blocks:
         return pd.DataFrame(columns=list(columns))
-    return pd.concat(blocks, ignore_index=True)
+    tables = [block.assign(q=corrected(block["p"].to_numpy(float), "fdr_bh")) for block in blocks]
+    return pd.concat(tables, ignore_index=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import written
-from neurotarget.stats.study.raters import network_of
+from neurotarget.stats.study.tables import pair_rows
 from neurotarget.types import Row
 
 INTRA, INTER = "intra-rater", "inter-rater"
@@ -40,7 +40,7 @@ def ceiling_table(
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
     """
-    people, network = people_of(measured), network_of(measured)
+    people, network = people_of(measured), measured.network
     rows = []
     for row in raters.to_dict("records"):
         first, second = row["first"], row["second"]
@@ -56,7 +56,7 @@ def ceiling_table(
     return table.sort_values("error", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def drawings_of(measured: Measured) -> Measured | None:
+def repeated_masks(measured: Measured) -> Measured | None:
     """Return several masks per scan (`<case_id>_mask1`, …) as methods named by covariate `rater`.
 
     The second mask of a scan by one rater is called `<rater>_again`, the third `<rater>_again2`.
@@ -106,20 +106,15 @@ def people_of(measured: Measured) -> dict[str, str]:
 def _error(
     measured: Measured, agreement: pd.DataFrame, first: str, second: str, label: str
 ) -> dict[str, object]:
-    own = agreement[
-        (agreement["first"] == first)
-        & (agreement["second"] == second)
-        & (agreement["label"] == label)
-        & (agreement["stratum"] == "all")
-        & (agreement["statistic"] == "sd_difference")
-    ]
+    own = pair_rows(agreement, first, second, label)
+    own = own[own["statistic"] == "sd_difference"]
     row = {"n": 0, "error_mm3": math.nan, "error_percent": math.nan, "interval": "none"}
     if not len(own):
         return row
-    found = own.iloc[0]
+    statistic = own.iloc[0]
     both = pd.concat([measured.volumes[name][label] for name in (first, second)], axis=1).dropna()
-    error, mean = found["value"] / math.sqrt(2), float(both.to_numpy().mean())
-    ends = {f"error_{end}": found[end] / math.sqrt(2) for end in ("low", "high")}
+    error, mean = statistic["value"] / math.sqrt(2), float(both.to_numpy().mean())
+    ends = {f"error_{end}": statistic[end] / math.sqrt(2) for end in ("low", "high")}
     percent = 100 * error / mean if mean > 0 else math.nan
-    row |= {"n": int(found["n"]), "error_mm3": error, "error_percent": percent}
-    return row | ends | {"interval": found["interval"]}
+    row |= {"n": int(statistic["n"]), "error_mm3": error, "error_percent": percent}
+    return row | ends | {"interval": statistic["interval"]}

@@ -12,15 +12,14 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.data.tables.table_ids import find_column
 from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import key, written
+from neurotarget.stats.cohort.subjects import AGE, SEX, key, written
 from neurotarget.stats.core.discrimination import NONE, ROUNDING, Slopes
 from neurotarget.stats.core.interval import FEWEST
 
 KNOWN = 0.5  # least share of subjects with a covariate for an adjustment
-AGE = ("age", "age_years")
-SEX = ("sex", "gender")
 GROUPS = ("group", "diagnosis", "dx")
 
 
@@ -62,20 +61,20 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
     controls second. Sex is used where there is no other contrast.
     """
     table = measured.covariates
-    found: list[Contrast] = []
+    listed: list[Contrast] = []
     for hypothesis in measured.target.hypotheses:
         if hypothesis.groups:
             contrast = Contrast(hypothesis.covariate, *hypothesis.groups)
-            known = {_same(other) for other in found}
-            found += [contrast] if _same(contrast) not in known else []
-    asked = {key(contrast.covariate) for contrast in found}
+            known = {_same(other) for other in listed}
+            listed += [contrast] if _same(contrast) not in known else []
+    covered = {key(contrast.covariate) for contrast in listed}
     for name in table.columns:
-        if key(name) in GROUPS and key(name) not in asked and (pair := _two_values(table[name])):
-            found.append(Contrast(str(name), *pair))
-    sex = _column(table, SEX)
-    if not found and sex and (pair := _two_values(table[sex])):
-        found.append(Contrast(sex, *pair))
-    return tuple(found)
+        if key(name) in GROUPS and key(name) not in covered and (pair := _two_values(table[name])):
+            listed.append(Contrast(str(name), *pair))
+    sex = find_column(table.columns, SEX)
+    if not listed and sex and (pair := _two_values(table[sex])):
+        listed.append(Contrast(sex, *pair))
+    return tuple(listed)
 
 
 def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
@@ -176,26 +175,26 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
     The contrast's own covariate is left out, and so are those that less than half of them have.
     """
     table, subjects = measured.covariates, measured.subjects
-    name = _column(table, (contrast.covariate,))
+    name = find_column(table.columns, (contrast.covariate,))
     if name is None:
         nobody = pd.Series(dtype=bool)
         return Groups(contrast, nobody, pd.DataFrame(index=nobody.index), (), (), (), True)
     keys = _categories(table[name], subjects)
     is_a = (keys == key(contrast.group_a))[keys.isin([key(group) for group in contrast[1:]])]
     columns, names, lacking, remarks = {}, [], [], []
-    sex = _column(table, SEX)
-    for found in (_column(table, AGE), sex, find_tiv(table.columns)):
-        if found is None or found == name:
+    sex = find_column(table.columns, SEX)
+    for column_name in (find_column(table.columns, AGE), sex, find_tiv(table.columns)):
+        if column_name is None or column_name == name:
             continue
-        terms = _terms(table[found], subjects, found == sex).reindex(is_a.index)
+        terms = _terms(table[column_name], subjects, column_name == sex).reindex(is_a.index)
         known = int(terms.notna().all(axis=1).sum())
         if known < KNOWN * len(is_a) or not terms.shape[1]:
-            remarks.append(f"{found} left out: {known} of {len(is_a)} subjects have it")
+            remarks.append(f"{column_name} left out: {known} of {len(is_a)} subjects have it")
             continue
-        lacking += [found] if known < len(is_a) else []
+        lacking += [column_name] if known < len(is_a) else []
         for _, column in terms.items():
             columns[len(names)] = column
-            names.append(found)
+            names.append(column_name)
     numbers = pd.DataFrame(columns, index=is_a.index)
     return Groups(contrast, is_a, numbers, tuple(names), tuple(lacking), tuple(remarks))
 
@@ -227,12 +226,6 @@ def _two_values(values: pd.Series) -> tuple[str, str] | None:
         return None
     first, second = sorted(named, key=lambda name: (name in CONTROLS, name))
     return named[first], named[second]
-
-
-def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    """The column with one of these names, in any case."""
-    known = {str(name).casefold(): name for name in table.columns}
-    return next((known[name.casefold()] for name in names if name.casefold() in known), None)
 
 
 def _same(contrast: Contrast) -> tuple:

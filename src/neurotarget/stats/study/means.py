@@ -28,22 +28,22 @@ def means_table(measured: Measured) -> pd.DataFrame:
     Columns are those of the table of volumes, in the unit of the contrast; an empty mask has no
     mean and is counted in `n_missing`. No rows where no contrast has a unit.
     """
-    found = [
+    tables = [
         volumes_table(view).assign(contrast=contrast, unit=unit)
         for contrast, unit, view in _views(measured)
     ]
-    return _stacked(found, MEANS_COLUMNS)
+    return _stacked(tables, MEANS_COLUMNS)
 
 
 def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return the agreement of every two methods in these means, with the columns of volumes."""
-    found = []
+    tables = []
     for contrast, unit, view in _views(measured):
         table = agreement_table(view, seed=seed)
         table = table[~table["statistic"].isin(SHARES)]
         units = table["unit"].replace("mm3", unit)
-        found.append(table.assign(contrast=contrast, unit=units))
-    return _stacked(found, MEAN_AGREEMENT_COLUMNS)
+        tables.append(table.assign(contrast=contrast, unit=units))
+    return _stacked(tables, MEAN_AGREEMENT_COLUMNS)
 
 
 def _views(measured: Measured) -> Iterator[tuple[str, str, Measured]]:
@@ -52,6 +52,6 @@ def _views(measured: Measured) -> Iterator[tuple[str, str, Measured]]:
         yield contrast, measured.target.units[contrast], replace(measured, volumes=means)
 
 
-def _stacked(found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+def _stacked(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     return whole[columns]

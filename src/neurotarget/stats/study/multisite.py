@@ -88,8 +88,8 @@ def gather_scans(
 def folds(scans: Scans, count: int, *, seed: int) -> Codes:
     """Return a fold number for each row, drawn by subject and balanced over the sites."""
     site_of = pd.Series(scans.sites).groupby(scans.subjects).first()
-    drawn = site_of.sample(frac=1, random_state=seed).sort_values(kind="stable")
-    numbers = pd.Series(np.arange(len(drawn)) % count, index=drawn.index)
+    shuffled = site_of.sample(frac=1, random_state=seed).sort_values(kind="stable")
+    numbers = pd.Series(np.arange(len(shuffled)) % count, index=shuffled.index)
     return numbers.loc[scans.subjects].to_numpy()
 
 
@@ -102,9 +102,9 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])
-    found = np.full((4, scans.volumes.shape[1]), math.nan)
+    errors = np.full((4, scans.volumes.shape[1]), math.nan)
     if here.sum() < FEWEST or not train.any():
-        return Errors(*found, "" if train.any() else "nobody was scanned at other sites alone")
+        return Errors(*errors, "" if train.any() else "nobody was scanned at other sites alone")
     fixed = np.ptp(scans.columns[train], axis=0) == 0
     strange = here & (scans.columns != scans.columns[train][0])[:, fixed].any(axis=1)
     test = here & ~strange
@@ -112,17 +112,17 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     if strange.any():
         reasons.append(f"{strange.sum()} subjects of a category that no other site has")
     if test.sum() < FEWEST:
-        return Errors(*found, "; ".join(reasons))
-    found[:2] = _errors(scans.columns, scans.volumes, train, test)
+        return Errors(*errors, "; ".join(reasons))
+    errors[:2] = _errors(scans.columns, scans.volumes, train, test)
     try:
-        found[2:] = _errors(
+        errors[2:] = _errors(
             scans.columns, _harmonised(scans, train, test, count, seed), train, test
         )
     except DataError as why:
         reasons.append(str(why))
-    if np.isnan(found[0]).all():
+    if np.isnan(errors[0]).all():
         reasons.append("too few subjects for a prediction")
-    return Errors(*found, "; ".join(reasons))
+    return Errors(*errors, "; ".join(reasons))
 
 
 def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], list[Share]]:
@@ -215,13 +215,13 @@ def _harmonised(scans: Scans, train: Rows, test: Rows, count: int, seed: int) ->
     train = train & np.isin(scans.sites, large)
     seen, new = scans.only(train), scans.only(test)
     model = Combat.fit(seen.volumes, seen.sites, seen.columns)
-    found = np.full(scans.volumes.shape, math.nan)
-    found[train] = model.transform(seen.volumes, seen.sites, seen.columns)
+    volumes = np.full(scans.volumes.shape, math.nan)
+    volumes[train] = model.transform(seen.volumes, seen.sites, seen.columns)
     fold = folds(new, count, seed=seed)
     harmonised = np.full(new.volumes.shape, math.nan)
     for number in np.unique(fold):
         rest, part = new.only(fold != number), new.only(fold == number)
         adapted = model.adapt(rest.volumes, rest.sites, rest.columns)
         harmonised[fold == number] = adapted.transform(part.volumes, part.sites, part.columns)
-    found[test] = harmonised
-    return found
+    volumes[test] = harmonised
+    return volumes

@@ -83,14 +83,14 @@ def _rows(
 
 def _against(measured: Measured, rater: str) -> Measured:
     """The cases of a further rater, with that rater's masks as the reference."""
-    drawn = measured.volumes[rater].dropna(how="all")
-    scores = measured.scores[measured.scores["case_id"].isin(drawn.index)]
+    volumes = measured.volumes[rater].dropna(how="all")
+    scores = measured.scores[measured.scores["case_id"].isin(volumes.index)]
     scores = scores[scores["metric"].isin(["failed", f"dice@{rater}"])]
     return replace(
         measured,
         target=replace(measured.target, published=()),
-        volumes={PAIR[0]: drawn, PAIR[1]: measured.volumes[PAIR[1]].loc[drawn.index]},
-        covariates=measured.covariates.loc[drawn.index, ["subject_id"]],
+        volumes={PAIR[0]: volumes, PAIR[1]: measured.volumes[PAIR[1]].loc[volumes.index]},
+        covariates=measured.covariates.loc[volumes.index, ["subject_id"]],
         scores=scores.assign(metric=scores["metric"].str.partition("@")[0]),
         reference=PAIR[0],
         raters=(),
@@ -126,13 +126,13 @@ def _label_rows(
     for statistic in wanted:
         is_score = statistic in SCORE_UNITS
         table, column = (own.scores, "metric") if is_score else (own.agreement, "statistic")
-        found = table[(table["label"] == label) & (table[column] == statistic)].to_dict("records")
+        rows = table[(table["label"] == label) & (table[column] == statistic)].to_dict("records")
         nothing = dict.fromkeys(("value", "low", "high", "sd", "p"), math.nan)
         row = {"statistic": statistic} | nothing | {"n": 0, "n_subjects": 0, "unit": ""}
         row |= {"interval": NONE}
-        if not found and statistic in theirs:
+        if not rows and statistic in theirs:
             yield row | {"reason": NOT_SCORED}
-        for one in found:
+        for one in rows:
             known = {key: one[key] for key in row if key in one}
             if is_score:
                 people = _people(measured, label, statistic, own.cases)
@@ -172,18 +172,18 @@ def _published(target: Target, part: str, label: str) -> dict[str, list[Publishe
 
     A value without a label is about all labels: the mean of their scores, the volume of their sum.
     """
-    found: dict[str, list[Published]] = {}
+    by_statistic: dict[str, list[Published]] = {}
     for one in target.published:
         whole = ALL_LABELS if one.what in SCORE_UNITS else "total"
         alone = target.label_names[0] if len(target.labels) == 1 else whole
         if one.part == part and (one.label or alone) == label:
-            found.setdefault(one.what, []).append(one)
-    return found
+            by_statistic.setdefault(one.what, []).append(one)
+    return by_statistic
 
 
 def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
     """Number of cases in which a label failed, or any label of a region or of the target."""
-    names = {label: (label,), ALL_LABELS: measured.target.label_names} | measured.target.regions
+    names = {ALL_LABELS: measured.target.label_names} | measured.target.parts
     rows = measured.scores
     own = rows[rows["label"].isin(names[label]) & rows["case_id"].isin(cases)]
     return int(failed_masks(own).groupby("case_id").any().sum())

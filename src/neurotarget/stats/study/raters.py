@@ -17,8 +17,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import codes, left_out, pair_means, pair_statistics
 from neurotarget.stats.core.studentised import jackknife_t
-
-Cases = Float[ndarray, " N"]
+from neurotarget.stats.study.tables import pair_rows, statistic_columns
 
 COLUMNS = [
     *("first", "second", "label", "n", "n_subjects", "n_missing"),
@@ -50,15 +49,11 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
-        found = agreement[
-            (agreement["stratum"] == "all")
-            & (agreement["first"] == first)
-            & (agreement["second"] == second)
-        ]
+        statistics = pair_rows(agreement, first, second)
         scores = _dice(measured, first, second)
         for label in measured.labels:
             names = {"first": first, "second": second, "label": label}
-            volumes = _volumes(found[found["label"] == label])
+            volumes = _volumes(statistics[statistics["label"] == label])
             rows.append(names | volumes | _mean_dice(measured, scores[label]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -85,15 +80,9 @@ def rater_differences_table(measured: Measured) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
-def network_of(measured: Measured) -> str | None:
-    """Return the method whose masks are scored; None where all masks are people's."""
-    people = {measured.reference, *measured.raters}
-    return next((name for name in measured.methods if name not in people), None)
-
-
 def _triples(measured: Measured) -> Iterator[tuple[str, str, str]]:
     """Yield network, a person and another person, where all three exist."""
-    network, first = network_of(measured), measured.reference
+    network, first = measured.network, measured.reference
     people = [*([first] if first else []), *measured.raters] if measured.raters else []
     for against in people if network else ():
         yield from ((network, against, rater) for rater in people if rater != against)
@@ -102,30 +91,22 @@ def _triples(measured: Measured) -> Iterator[tuple[str, str, str]]:
 def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
     """Dice of two masks: rows are cases, columns labels or regions; NaN where there is none."""
     scores, pair = measured.scores, {first, second}
-    drawn = [name for name in measured.raters if name in pair]
-    network = network_of(measured) in pair
-    known = {"".join(f"@{name}" for name in names) for names in (drawn, drawn[::-1])}
-    metrics = {f"{'dice' if network else 'rater_dice'}{names}" for names in known}
+    raters = [name for name in measured.raters if name in pair]
+    metric = "dice" if measured.network in pair else "rater_dice"
+    metrics = {"@".join((metric, *names)) for names in (raters, raters[::-1])}
     rows = scores[scores["metric"].isin(metrics)]
     wide = rows.pivot(index="case_id", columns="label", values="value").astype(float)
     wide = wide.reindex(index=measured.covariates.index, columns=list(measured.target.label_names))
     means = {
         name: wide[list(parts)].mean(axis=1) for name, parts in measured.target.regions.items()
     }
-    return pd.concat([wide, pd.DataFrame(means, index=wide.index)], axis=1)
+    return wide.assign(**means)
 
 
-def _volumes(found: pd.DataFrame) -> dict:
+def _volumes(statistics: pd.DataFrame) -> dict:
     """Statistics of one label's volumes as columns of the table."""
-    by_name = found.set_index("statistic")
-    row: dict[str, object] = {"n_volumes": 0}
-    for statistic, columns in STATISTICS.items():
-        values = [math.nan] * 3
-        if statistic in by_name.index:
-            values = by_name.loc[statistic, ["value", "low", "high"]].tolist()
-            row["n_volumes"] = int(by_name.loc[statistic, "n"])
-        row |= dict(zip(columns, values, strict=False))
-    return row
+    n_volumes = int(statistics["n"].iloc[-1]) if len(statistics) else 0
+    return {"n_volumes": n_volumes} | statistic_columns(statistics, STATISTICS)
 
 
 def _mean_dice(measured: Measured, scores: pd.Series) -> dict:
@@ -176,7 +157,7 @@ def _iccs(
     return float(network[0]), float(rater[0]), *jackknife_t(network - rater)
 
 
-def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], Cases]:
+def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], ndarray]:
     """Rows without missing values, and the subject of each."""
     values = table.to_numpy(dtype=float)
     whole = np.isfinite(values).all(axis=1)

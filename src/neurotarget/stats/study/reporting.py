@@ -26,7 +26,7 @@ def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | No
     measured, tables = study.measured, dict(study.tables)
     agreement = tables["agreement"]
     differences = tables.get("rater_differences")
-    found = {
+    further = {
         "people": people_table(measured, people),
         "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
         "assumptions": assumptions_table(measured, agreement),
@@ -34,9 +34,9 @@ def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | No
         "longitudinal": longitudinal_table(measured),
     }
     if differences is not None:
-        found["noninferiority"] = noninferiority_table(differences, measured.target.acceptable)
+        further["noninferiority"] = noninferiority_table(differences, measured.target.acceptable)
     return replace(
-        study, tables={**tables, **{name: one for name, one in found.items() if len(one)}}
+        study, tables={**tables, **{name: one for name, one in further.items() if len(one)}}
     )
 
 

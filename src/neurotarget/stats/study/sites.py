@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, written
 from neurotarget.stats.core.interval import FEWEST
-from neurotarget.stats.effects.effects import INCONCLUSIVE, Effect, estimate_effect
+from neurotarget.stats.effects.effects import Effect, estimate_effect
+from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.multisite import (
     Errors,
     Scans,
@@ -95,8 +96,8 @@ def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
     """The target's hypotheses on volumes, except on site; without any, slopes of age or TIV."""
-    if asked := [one for one in measured.target.hypotheses if not one.contrast]:
-        return tuple(one for one in asked if "site" not in one.covariate.split("*"))
+    if on_volumes := [one for one in measured.target.hypotheses if not one.contrast]:
+        return tuple(one for one in on_volumes if "site" not in one.covariate.split("*"))
     table = measured.covariates
     slopes = [name for name in ("age", find_tiv(table.columns)) if name in table]
     if not slopes:
@@ -142,11 +143,11 @@ def _site_rows(
     for label in labels:
         number = volumes.columns.get_loc(label)
         for site, errors in predicted.items():
-            found = _effects(hypothesis, volumes[label], table, places, site)
-            if errors is not None and found["n"] >= FEWEST:
-                found |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
-                found["reason"] = _joined(found["reason"], errors.reason)
-            yield _row(label, site=site, **same, **found)
+            cells = _effects(hypothesis, volumes[label], table, places, site)
+            if errors is not None and cells["n"] >= FEWEST:
+                cells |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
+                cells["reason"] = join_reasons(cells["reason"], errors.reason)
+            yield _row(label, site=site, **same, **cells)
         if absent := int(places.isna().sum()):
             yield _row(label, n=absent, reason="cases without a site", **same)
     if not hypothesis.label and (more := len(measured.labels) - len(labels)):
@@ -179,7 +180,8 @@ def _effects(
     without = _effect(hypothesis, volumes, table, others)
     reasons = []
     if within.n < FEWEST:
-        reasons.append(f"{_subjects(within.n)}, wanted {FEWEST} or more")
+        plural = "" if within.n == 1 else "s"
+        reasons.append(f"{within.n} subject{plural}, wanted {FEWEST} or more")
     elif math.isnan(within.estimate):
         reasons.append(f"within: {within.reason}")
     if within.n_dropped:
@@ -198,15 +200,15 @@ def _effects(
         "without_high": without.high,
         "verdict_without": without.verdict,
         "unit": without.unit,
-        "reason": _joined(*reasons),
+        "reason": join_reasons(*reasons),
     }
 
 
 def _effect(
     hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, rows: pd.Series
 ) -> Effect:
-    asked = [name for name in ("subject_id", *hypothesis.variables) if name in table]
-    return estimate_effect(hypothesis, volumes[rows], table.loc[rows, asked])
+    used = [name for name in ("subject_id", *hypothesis.variables) if name in table]
+    return estimate_effect(hypothesis, volumes[rows], table.loc[rows, used])
 
 
 def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
@@ -223,7 +225,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
         before, after = site_shares(scans, count=FOLDS, seed=seed)
     except (NotEstimableError, DataError) as why:
         for label in measured.labels:
-            yield nothing | {"label": label, "reason": _joined(str(why), *notes)}
+            yield nothing | {"label": label, "reason": join_reasons(str(why), *notes)}
         return
     for label in measured.labels:
         number = volumes.columns.get_loc(label)
@@ -235,7 +237,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
             "site_share_combat": combat.value,
             "p_site_raw": raw.p,
             "p_site_combat": combat.p,
-            "reason": _joined(
+            "reason": join_reasons(
                 "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *notes
             ),
         }
@@ -276,16 +278,8 @@ def _refuse_fewer_than_two(sites: int) -> None:
         raise NotEstimableError(f"ComBat needs two sites of {FEWEST} subjects or more")
 
 
-def _subjects(count: int) -> str:
-    return f"{count} subject" if count == 1 else f"{count} subjects"
-
-
-def _row(label: str, **found: object) -> dict:
+def _row(label: str, **cells: object) -> dict:
     """A row of the table of sites, with NaN for missing columns."""
     nothing = dict.fromkeys(COLUMNS, math.nan)
     nothing |= {"site": "", "hypothesis": "", "n": 0, "unit": "", "reason": ""}
-    return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | found
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+    return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | cells

@@ -16,12 +16,18 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
 from neurotarget.metrics.metric_units import is_own
-from neurotarget.problems import DataError
 from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import ROUNDING, codes
-from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
+from neurotarget.stats.study.agreement import (
+    NONE,
+    Statistic,
+    T,
+    agreement_intervals,
+    agreement_values,
+)
 
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
@@ -127,9 +133,28 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
             for label in measured.labels:
                 columns = [measured.volumes[method][label].to_numpy(float) for method in methods]
                 names = {"first": first, "second": second, "label": label, **part.names}
-                found = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
-                rows += [names | row for row in found]
+                statistics = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
+                rows += [names | row for row in statistics]
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+
+
+def pair_rows(
+    agreement: pd.DataFrame, first: str, second: str, label: str | None = None
+) -> pd.DataFrame:
+    """Return the rows of two methods over all cases, of one label unless it is None."""
+    rows = agreement[(agreement["first"] == first) & (agreement["second"] == second)]
+    rows = rows[rows["stratum"] == "all"]
+    return rows if label is None else rows[rows["label"] == label]
+
+
+def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return value, low and high of statistics of one label, in columns of these names."""
+    by_name = rows.set_index("statistic")[["value", "low", "high"]]
+    return {
+        column: value
+        for name, names in columns.items()
+        for column, value in zip(names, by_name.reindex([name]).iloc[0].tolist(), strict=False)
+    }
 
 
 def scores_table(measured: Measured) -> pd.DataFrame:
@@ -140,9 +165,6 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     Intervals are cut at the ends of the score's range. A region has rows where it was scored.
     Scores of the user's own metrics follow, without limits of their intervals.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
-
-    Raises:
-        DataError: a case has two values of one score.
     """
     units = SCORE_UNITS | own_units(measured.scores)
     values, rated = _score_columns(measured, units)
@@ -200,43 +222,43 @@ def _agreement(
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
     n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
-    found: dict[str, Found] = {}
+    statistics: dict[str, Statistic] = {}
     if n >= FEWEST and too_few:
-        found = agreement_values(table, subject, n_subjects)
+        statistics = agreement_values(table, subject, n_subjects)
     elif n >= FEWEST:
-        found = agreement_intervals(table, subject, n_subjects, seed=seed)
-    flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
-    if flat and found and len(methods) == 2:  # 0 in every sample, so the interval has no width
-        found |= dict.fromkeys(ICCS, Found(math.nan))
+        statistics = agreement_intervals(table, subject, n_subjects, seed=seed)
+    flat = [
+        name
+        for name, column in zip(methods, table.T, strict=True)
+        if not n or np.ptp(column) <= ROUNDING * np.abs(column).max()
+    ]
+    if flat and statistics and len(methods) == 2:  # 0 in every sample, so the interval has no width
+        statistics |= dict.fromkeys(ICCS, Statistic(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
         {"statistic": name, "unit": AGREEMENT_UNITS[name]}
-        | found.get(name, Found(math.nan))._asdict()
-        | {"reason": _reason(found.get(name), too_few, flat)}
+        | statistics.get(name, Statistic(math.nan))._asdict()
+        | {"reason": _reason(statistics.get(name), too_few, flat)}
         | counts
         for name in (AGREEMENT_UNITS if len(methods) == 2 else ICCS)
     ]
 
 
-def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
+def _reason(statistic: Statistic | None, too_few: str, flat: Sequence[str]) -> str:
     """Reason why a value of a statistic is NaN."""
-    if found is None:
+    if statistic is None:
         return too_few
-    if math.isnan(found.value):
+    if math.isnan(statistic.value):
         return f"no spread in {' and '.join(flat) or 'the mean of both'}"
-    return too_few or (NO_ERROR if math.isnan(found.low) else "")
+    return too_few or (NO_ERROR if math.isnan(statistic.low) else "")
 
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
     """Whether each case failed in each label, or in any label of a region; rows are cases."""
-    labels, cases = list(measured.target.label_names), measured.covariates.index
-    masks = failed_masks(measured.scores)
-    own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
-    own = own.reindex(index=cases, columns=labels).eq(True)
-    parts = {label: [label] for label in labels} | measured.target.regions
-    parts = {ALL_LABELS: labels} | parts
-    named = dict.fromkeys(values.columns.get_level_values(0))
-    return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
+    failed = failed_by_label(failed_masks(measured.scores), measured)
+    if ALL_LABELS not in failed:
+        failed[ALL_LABELS] = failed[list(measured.target.label_names)].any(axis=1)
+    return failed[list(dict.fromkeys(values.columns.get_level_values(0)))]
 
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
@@ -251,12 +273,6 @@ def _score_columns(
     """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
-    if len(twice := rows[rows.duplicated(["case_id", "label", "metric"])]):
-        case_id, label, metric = twice.iloc[0][["case_id", "label", "metric"]]
-        raise DataError(
-            f"{case_id}: found two rows of {metric} for {label}, wanted one; "
-            "keep the rows of one run, and one row per case in the manifest"
-        )
     named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
     columns = pd.MultiIndex.from_product([named, units])
     values, rated = (
@@ -271,7 +287,3 @@ def _score_columns(
         values[ALL_LABELS, "dice"] = values[dice].mean(axis=1)
         rated[ALL_LABELS, "dice"] = rated[dice].any(axis=1)
     return values, rated
-
-
-def _is_flat(values: Cases) -> bool:
-    return not len(values) or bool(np.ptp(values) <= ROUNDING * np.abs(values).max())

@@ -1,8 +1,5 @@
-"""Content of an image file of any format before checks, and the report of its problems."""
+"""The report of a file's problems, and the measures of affines by which they are found."""
 
-from typing import NamedTuple
-
-import nibabel as nib
 import numpy as np
 from numpy import ndarray
 
@@ -39,45 +36,11 @@ class Report:
         )
 
 
-class Stored(NamedTuple):
-    """Content of a file before checks."""
-
-    array: ndarray
-    affine: ndarray  # (4, 4) to RAS+ in mm
-    header: nib.Nifti1Header  # as stored, in the file's own unit of length
-    sides_mm: tuple[float, ...]  # of a voxel, as stated in the header
-    is_oriented: bool  # whether the file defines left and right
-
-
-def made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
-    """Wrap an array from a format without NIfTI header, with a NIfTI header made for it."""
-    array = native(array)
-    header = nib.Nifti1Header()
-    header.set_data_dtype(array.dtype)
-    header.set_data_shape(array.shape)
-    header.set_xyzt_units("mm")
-    if invertible(affine):
-        # maps of this scan need a position; `GUESSED` marks a guess, which only we read
-        code = "scanner" if is_oriented else "unknown"
-        header.set_sform(affine, code=code)
-        header.set_qform(affine, code=code)
-        header["descrip"] = b"" if is_oriented else GUESSED
-    sides_mm = tuple(float(side) for side in header.get_zooms()[:3])
-    return Stored(array, affine, header, sides_mm, is_oriented)
-
-
 def in_mm(affine: ndarray, unit_mm: float) -> ndarray:
     """Convert an affine to mm; `unit_mm` is the length of its unit."""
     scaled = np.array(affine, dtype=np.float64)
     scaled[:3] *= unit_mm
     return scaled
-
-
-def native(array: ndarray) -> ndarray:
-    """A writable copy or view of an array in native byte order."""
-    # torch accepts neither foreign byte order nor read-only memory
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return array if array.flags.writeable else array.copy(order="K")
 
 
 def invertible(affine: ndarray) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from faults.bad import Write
+from faults.bad_input import Write
 
 LINT = ["neurotarget", "lint", "data/manifest.tsv", "target=ball"]
 PREPARE = ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=other"]

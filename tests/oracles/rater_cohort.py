@@ -36,7 +36,7 @@ DICE = {
 }
 
 
-def drawn_rows(n: int = 40, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+def rater_rows(n: int = 40, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows and covariates of `n` people; every fifth was not drawn by rater2, case 3 failed."""
     rng = np.random.default_rng(seed)
     rows, people = [], []
@@ -69,9 +69,9 @@ def _case(rng, truth, chi, *, lacks, failed):
     return [item for item in found.items() if not (lacks and "rater2" in item[0])]
 
 
-def drawn_cohort(n: int = 40, seed: int = 0) -> Measured:
+def rater_cohort(n: int = 40, seed: int = 0) -> Measured:
     """The same as volumes, means and scores."""
-    rows, covariates = drawn_rows(n, seed)
+    rows, covariates = rater_rows(n, seed)
     return from_rows(rows, TARGET, covariates)
 
 

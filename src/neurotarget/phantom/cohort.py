@@ -1,7 +1,8 @@
-"""Synthetic cases on disk: written atomically, and kept as long as their plan is the same.
+"""A built-in cohort as a source of cases: generated on disk, one folder per plan.
 
-A cohort folder contains a folder for each kind of scan, `checks/` with one file per case, and
-`planted.json`, which marks it as ours. An interrupted generation is resumed.
+A folder contains a subfolder for each kind of scan, `checks/` with one file per case, and
+`planted.json`, which marks it as ours. Files are written atomically and kept as long as the plan is
+the same; an interrupted generation is resumed.
 """
 
 import errno
@@ -9,12 +10,12 @@ import json
 import math
 import os
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import ClassVar
 
 import nibabel as nib
 import numpy as np
@@ -23,93 +24,84 @@ from filelock import FileLock
 from numpy import ndarray
 from tqdm import tqdm
 
+from neurotarget.data.cases.sources import Files
 from neurotarget.files.drafts import sweep
 from neurotarget.files.ownership import link_out
-from neurotarget.files.reading import load_json, read_bytes
-from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.files.reading import read_bytes, read_plain
+from neurotarget.files.writing import expand_home, write_text, written
+from neurotarget.phantom.plan import CohortPlan
 from neurotarget.problems import DataError, error, some
 
 Scans = Mapping[str, nib.Nifti1Image]  # folder name → scan of one case
-Draw = Callable[[int], Scans]
+Render = Callable[[int], Scans]
 ELSEWHERE = "set data.source.folder to another one"
 
 
-class Plan(Protocol):
-    """A dataclass that determines a cohort; equal keys mean equal voxels."""
-
-    @property
-    def key(self) -> str:
-        """Fingerprint of the cohort."""
-
-
-class Person(Protocol):
-    """A named tuple that describes a person."""
-
-    case_id: str
-
-    def _asdict(self) -> dict[str, Any]: ...
-
-
-P = TypeVar("P", bound=Plan)
-
-
 @dataclass(frozen=True)
-class Drawing(Generic[P]):
-    """How the cohorts of one kind of plan are generated.
+class GeneratedCohort(ABC):
+    """A built-in cohort, or with `root` the user's own data instead.
 
-    `people` returns the people of a plan in the manifest's order; `draw` makes the scans of person
-    number n, by folder name. `planted` returns the values that a study should recover, for
-    planted.json. `columns` maps columns of the manifest to the folders of their files; `covariates`
-    are fields of a person that become columns. `warm` is called once before the threads start, to
-    fill shared caches; `bar_text` labels the progress bar.
+    Each plan has its own folder in `folder`, so that runs with different plans do not overwrite
+    each other's cases. `workers` threads render at a time; their number does not change the voxels.
     """
 
-    people: Callable[[P], Sequence[Person]]
-    draw: Callable[[P, int], Scans]
-    planted: Callable[[P], Mapping[str, float]]
-    columns: Mapping[str, str]
-    covariates: Sequence[str]
-    warm: Callable[[], object]
-    bar_text: str
+    columns: ClassVar[Mapping[str, str]]  # of the manifest → folder of its files
+    covariates: ClassVar[Sequence[str]]  # fields of a subject that become columns
+    bar_text: ClassVar[str]  # label of the progress bar
+    warm: ClassVar[Callable[[], object]]  # fills shared caches, once before the threads start
+
+    folder: str
+    plan: CohortPlan
+    workers: int = 2
+
+    @abstractmethod
+    def render(self, number: int) -> Scans:
+        """Make the scans of subject `number` (from 0), by folder name."""
+
+    def obtain(self, root: str | None) -> Path:
+        """Manifest of the cohort, generated if missing; or the path of the user's data."""
+        if root:
+            return Files().obtain(root)
+        return self.generate(expand_home(self.folder) / self.plan.key)
+
+    def planted(self, root: str | None) -> Mapping[str, float]:
+        """Planted effects of the cohort; none for the user's own data."""
+        return {} if root else self.plan.planted()
+
+    def generate(self, folder: Path, *, progress: bool = True) -> Path:
+        """Generate the people of the plan in a folder and return their manifest.
+
+        Writes a folder for each kind of scan, `manifest.csv` and `planted.json` (the plan, the
+        planted values and those of each person). Complete cases of the same plan are kept, all
+        others are made again. Without `progress` there is no progress bar.
+
+        Raises:
+            DataError: the folder cannot be written, or contains files that are not ours.
+        """
+        plan, people = self.plan, self.plan.subjects()
+        cases = CaseFolder(folder, key=plan.key, places=tuple(self.columns.values()))
+        with FileLock(folder / ".lock"):
+            record = {"key": plan.key, "planted": plan.planted(), "plan": asdict(plan)}
+            record["cases"] = [person._asdict() for person in people]
+            # first, as it marks the folder as ours
+            write_text(folder / "planted.json", json.dumps(record, indent=1))
+            names = [person.case_id for person in people]
+            todo = {names[number]: number for number in cases.missing(names)}
+            if todo:
+                self.warm()
+            bar_text = self.bar_text if progress and todo else ""
+            cases.make(todo, self.render, workers=self.workers, bar_text=bar_text)
+            rows = [
+                {"case_id": name, "subject_id": name}
+                | {column: f"{place}/{name}.nii.gz" for column, place in self.columns.items()}
+                | {field: getattr(person, field) for field in self.covariates}
+                for name, person in zip(names, people, strict=True)
+            ]
+            write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))
+        return folder / "manifest.csv"
 
 
-def draw_cohort(
-    folder: Path | str, plan: P, drawing: Drawing[P], *, workers: int = 2, progress: bool = True
-) -> Path:
-    """Generate the people of a plan in a folder and return their manifest.
-
-    Writes a folder for each kind of scan, `manifest.csv` and `planted.json` (the plan, the planted
-    values and those of each person). Complete cases of the same plan are kept, all others are made
-    again; the number of `workers` (threads) does not change the voxels. Without `progress` there is
-    no progress bar.
-
-    Raises:
-        DataError: the folder cannot be written, or contains files that are not ours.
-    """
-    folder, people = at_home(folder), drawing.people(plan)
-    drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
-    with FileLock(folder / ".lock"):
-        record = {"key": plan.key, "planted": drawing.planted(plan), "plan": asdict(plan)}
-        record["cases"] = [person._asdict() for person in people]
-        # first, as it marks the folder as ours
-        write_text(folder / "planted.json", json.dumps(record, indent=1))
-        names = [person.case_id for person in people]
-        todo = {names[number]: number for number in drawn.missing(names)}
-        if todo:
-            drawing.warm()
-        bar_text = drawing.bar_text if progress and todo else ""
-        drawn.draw(todo, partial(drawing.draw, plan), workers=workers, bar_text=bar_text)
-        rows = [
-            {"case_id": name, "subject_id": name}
-            | {column: f"{place}/{name}.nii.gz" for column, place in drawing.columns.items()}
-            | {field: getattr(person, field) for field in drawing.covariates}
-            for name, person in zip(names, people, strict=True)
-        ]
-        write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))
-    return folder / "manifest.csv"
-
-
-class DrawnFolder:
+class CaseFolder:
     """Cases of one plan in one folder; the caller holds the folder's lock."""
 
     def __init__(self, folder: Path, *, key: str, places: Sequence[str]) -> None:
@@ -130,9 +122,10 @@ class DrawnFolder:
         if (path := link_out(self.folder)) is not None:
             found = f"the link {path.relative_to(self.folder)}, which leads to {path.resolve()}"
             raise DataError(error(found, "scans of its own", ELSEWHERE, file=self.folder))
-        if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
+        marked = read_plain(self.folder / "planted.json").keys()
+        if names and not {"key", "plan", "planted"} <= marked:
             found = f"files that are not of the built-in cohort ({some(names, 3)})"
-            wanted = "an empty folder to draw it into"
+            wanted = "an empty folder to write it into"
             raise DataError(error(found, wanted, ELSEWHERE, file=self.folder))
 
     def scan(self, place: str, case_id: str) -> Path:
@@ -147,13 +140,15 @@ class DrawnFolder:
         self._sweep(case_ids)
         return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
 
-    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, bar_text: str) -> None:
-        """Generate cases and record that they are complete; `draw` gets each one's number.
+    def make(
+        self, cases: Mapping[str, int], render: Render, *, workers: int, bar_text: str
+    ) -> None:
+        """Make cases and record that they are complete; `render` gets each one's number.
 
         The progress bar shows `bar_text`; if that is empty there is no bar.
         """
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            jobs = [pool.submit(self._make, name, draw, number) for name, number in cases.items()]
+            jobs = [pool.submit(self._make, name, render, number) for name, number in cases.items()]
             try:
                 done = as_completed(jobs)
                 for job in tqdm(done, bar_text, len(jobs), unit="head", disable=not bar_text):
@@ -174,21 +169,21 @@ class DrawnFolder:
 
     def _is_complete(self, case_id: str) -> bool:
         """Whether all files exist and match the checksums recorded when they were written."""
-        noted = _noted(self._check(case_id))
+        noted = read_plain(self._check(case_id))
         return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id)
 
     def _sweep(self, case_ids: Sequence[str]) -> None:
         for place in (*self.places, "checks", "."):
             sweep(self.folder / place, now_s=math.inf)  # the lock excludes other writers
         for check in (self.folder / "checks").glob("*.json"):
-            if check.stem not in case_ids or _noted(check).get("key") != self.key:
+            if check.stem not in case_ids or read_plain(check).get("key") != self.key:
                 for place in self.places:
                     self.scan(place, check.stem).unlink(missing_ok=True)
                 check.unlink()
 
-    def _make(self, case_id: str, draw: Draw, number: int) -> None:
+    def _make(self, case_id: str, render: Render, number: int) -> None:
         self._check(case_id).unlink(missing_ok=True)
-        for place, scan in draw(number).items():
+        for place, scan in render(number).items():
             with written(self.scan(place, case_id)) as draft:
                 nib.save(scan, draft)
         note = {"key": self.key, "sums": self._sums(case_id)}
@@ -206,10 +201,3 @@ def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.
     if step is not None:
         scan.header.set_slope_inter(step, 0)
     return scan
-
-
-def _noted(path: Path) -> dict:
-    try:
-        return dict(load_json(path))
-    except (OSError, ValueError, TypeError):
-        return {}

@@ -6,6 +6,7 @@ and the child kills itself at the selected one.
 """
 
 import atexit
+import gc
 import json
 import os
 import resource
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,16 +31,19 @@ OPERATIONS = frozenset(
 )
 TIMED_OUT = -1000  # status of a command that hung
 MODULES = (  # whatever a command may import, but for what is imported where it is needed
-    "neurotarget.cli.dispatch",
     "neurotarget.cli.compare",
+    "neurotarget.cli.evaluate",
+    "neurotarget.cli.lint",
     "neurotarget.cli.main",
     "neurotarget.cli.models",
     "neurotarget.cli.predict",
+    "neurotarget.cli.prepare",
     "neurotarget.cli.qsm",
-    "neurotarget.sweeps.run_job",
+    "neurotarget.cli.study",
     "neurotarget.cli.swi",
     "neurotarget.cli.train",
     "neurotarget.report.pages.study_page",
+    "neurotarget.sweeps.run_job",
     "nilearn",
     "SimpleITK",
     "torchio",
@@ -46,24 +52,26 @@ MODULES = (  # whatever a command may import, but for what is imported where it 
 
 
 @dataclass(frozen=True)
-class Asked:
+class Command:
     """One command, and what happens to it."""
 
     argv: list[str]  # train.py … | predict.py … | neurotarget …
     cwd: str
     log: str  # file for what it prints
-    inside: str  # only operations on files below this folder count
+    inside: str = ""  # only operations on files below this folder count
     kill_at: int = 0  # SIGKILL before the operation of this number, from 1; 0 counts only
     signal_at: int = 0  # likewise, with `signal`
     signal: int = 0
     reads: bool = False  # files that are read count too
     file_limit: int = -1  # bytes that a file may have before the disk is full; -1 is no limit
     timeout_s: float = 240.0
-    environment: dict[str, str] = field(default_factory=dict)
+    grace_s: float = 0.0  # for processes that it leaves behind, such as W&B's, to end
+    environment: dict[str, str | None] = field(default_factory=dict)  # None takes a variable away
+    errors: str = ""  # file for what it prints to stderr, in place of the log
 
 
 @dataclass(frozen=True)
-class Ended:
+class Outcome:
     """How a command ended."""
 
     status: int  # as a shell's; minus the signal where one killed it; TIMED_OUT
@@ -73,25 +81,22 @@ class Ended:
     text: str  # all that it printed
 
 
+def quiet() -> dict[str, str]:
+    """Environment of a command with one thread and no W&B account: nothing leaves the machine."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
+    return kept | {"OMP_NUM_THREADS": "1", "NETRC": "/nonexistent"}
+
+
 class Server:
     """The process that forks. One command at a time; use several for several cores."""
 
     def __init__(self) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-        environment |= {
-            "OMP_NUM_THREADS": "1",
-            "NETRC": "/nonexistent",
+        self.environment = quiet() | {
             "MPLBACKEND": "Agg",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
         }
-        environment.pop("NEUROTARGET_TRACEBACK", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "faults.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
+        self.environment.pop("NEUROTARGET_TRACEBACK", None)
+        self.process = self._started()
 
     def __enter__(self) -> Self:
         return self
@@ -104,42 +109,59 @@ class Server:
         self.process.stdin.close()
         self.process.wait(timeout=30)
 
-    def run(self, asked: Asked) -> Ended:
+    def _started(self) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "faults.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.environment,
+            text=True,
+        )
+
+    def run(self, command: Command) -> Outcome:
         """Run a command to its end, however it ends."""
-        self.process.stdin.write(json.dumps(asdict(asked)) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        text = Path(asked.log).read_bytes().decode("utf-8", "backslashreplace")
-        return Ended(**answer, text=text)
+        try:
+            self.process.stdin.write(json.dumps(asdict(command)) + "\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        except BaseException:  # such as the time limit of a test
+            # the next command would read this one's answer
+            self.process.kill()
+            self.process = self._started()
+            raise
+        text = Path(command.log).read_bytes().decode("utf-8", "backslashreplace")
+        return Outcome(**answer, text=text)
 
 
 def serve() -> None:
     """Read commands from stdin, one JSON a line, and answer each on stdout."""
     for name in MODULES:
         __import__(name)
-    import gc
+    from neurotarget.cli.overrides import check_overrides
 
+    check_overrides(["target=pituitary"], ROOT / "conf", "train")  # Hydra's parser is slow at first
+    kept = [one for one in gc.get_objects() if isinstance(one, TemporaryDirectory)]
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        answers.write(json.dumps(_run(Asked(**json.loads(line)))) + "\n")
+        answers.write(json.dumps(_run(Command(**json.loads(line)), kept)) + "\n")
         answers.flush()
 
 
-def _run(asked: Asked) -> dict[str, float]:
+def _run(command: Command, kept: Sequence[TemporaryDirectory]) -> dict[str, float]:
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started_s = time.monotonic()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _child(asked, writer)
+        _child(command, writer)
     os.close(writer)
-    status, memory_kb = _waited(child, asked.timeout_s)
-    # workers that a killed command left behind are of its session
-    with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+    status, memory_kb = _waited(child, command.timeout_s)
+    _end_group(child, command.grace_s)
+    for folder in kept:  # which the end of the child has deleted, such as W&B's
+        Path(folder.name).mkdir(exist_ok=True)
     counted = os.read(reader, 100) if select.select([reader], [], [], 0)[0] else b""
     os.close(reader)
     return {
@@ -148,6 +170,16 @@ def _run(asked: Asked) -> dict[str, float]:
         "seconds": time.monotonic() - started_s,
         "memory_mb": max(memory_kb / 1024 - before_mb, 0.0),
     }
+
+
+def _end_group(leader: int, grace_s: float) -> None:
+    """Kill the workers that a command left behind, which are of its session."""
+    deadline = time.monotonic() + grace_s
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, 0)
+            time.sleep(0.01)
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _waited(child: int, timeout_s: float) -> tuple[int, float]:
@@ -162,14 +194,14 @@ def _waited(child: int, timeout_s: float) -> tuple[int, float]:
     return TIMED_OUT, usage.ru_maxrss
 
 
-def _child(asked: Asked, writer: int) -> None:
+def _child(command: Command, writer: int) -> None:
     """Become the command; never returns."""
     status = 70
     try:
         os.setsid()
-        log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        log = _new_file(command.log)
         os.dup2(log, 1)
-        os.dup2(log, 2)
+        os.dup2(_new_file(command.errors) if command.errors else log, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdin = os.fdopen(0)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="strict", buffering=1)
@@ -177,20 +209,25 @@ def _child(asked: Asked, writer: int) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.environ.update(asked.environment)
-        os.chdir(asked.cwd)
-        if asked.file_limit >= 0:
+        for name, value in command.environment.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        os.chdir(command.cwd)
+        if command.file_limit >= 0:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (asked.file_limit, asked.file_limit))
-        count = _Count(asked)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, command.file_limit))
+        count = _Count(command)
         sys.addaudithook(count)
-        status = _status_of(asked.argv)
+        status = _status_of(command.argv)
         atexit._run_exitfuncs()
         count.ended = True
         sys.stdout.flush()
         os.write(writer, str(count.number).encode())
     finally:
         os._exit(status & 0xFF)
+
+
+def _new_file(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
 
 def _status_of(argv: list[str]) -> int:
@@ -205,10 +242,10 @@ def _status_of(argv: list[str]) -> int:
         else:
             sys.argv[0] = str(ROOT / program)
             runpy.run_path(sys.argv[0], run_name="__main__")
-    except SystemExit as ended:
-        if ended.code is None or isinstance(ended.code, int):
-            return ended.code or 0
-        print(ended.code, file=sys.stderr)
+    except SystemExit as outcome:
+        if outcome.code is None or isinstance(outcome.code, int):
+            return outcome.code or 0
+        print(outcome.code, file=sys.stderr)
         return 1
     except BaseException:
         traceback.print_exc()
@@ -219,24 +256,24 @@ def _status_of(argv: list[str]) -> int:
 class _Count:
     """Audit hook: counts file operations below a folder, and kills at one of them."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked, self.number, self.ended = asked, 0, False
-        self.inside, self.process = Path(asked.inside), os.getpid()
+    def __init__(self, command: Command) -> None:
+        self.command, self.number, self.ended = command, 0, False
+        self.inside, self.process = Path(command.inside), os.getpid()
 
     def __call__(self, event: str, args: tuple) -> None:
         if event not in OPERATIONS or self.ended or not self._counts(event, args):
             return
         self.number += 1
-        if self.number == self.asked.kill_at:
+        if self.number == self.command.kill_at:
             os.killpg(self.process, signal.SIGKILL)
-        if self.number == self.asked.signal_at:
-            os.kill(self.process, self.asked.signal)
+        if self.number == self.command.signal_at:
+            os.kill(self.process, self.command.signal)
 
     def _counts(self, event: str, args: tuple) -> bool:
         if event == "open":
             path, mode, flags = args
             is_written = set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)
-            if not (is_written or self.asked.reads):
+            if not (is_written or self.command.reads):
                 return False
         else:
             path = args[0]
@@ -250,7 +287,7 @@ def printed_command(text: str) -> list[str]:
     """The command that was printed last for going on, or nothing where none was."""
     found = []
     for line in text.splitlines():
-        for sign in ("  stopped?  ", "go on with: "):
+        for sign in ("  stopped?  ", "resume with: "):
             _, is_there, command = line.partition(sign)
             if is_there:
                 found = shlex.split(command)

@@ -18,7 +18,7 @@ TARGET = {
 }
 CONFIG = {
     "target": TARGET,
-    "model": {"_target_": "oracles.bright.Bright", "widths": []},
+    "model": {"_target_": "oracles.threshold_net.Bright", "widths": []},
     "data": {
         "preparation": {
             "_target_": "neurotarget.data.batches.prepare.Preparation",

@@ -1,0 +1,47 @@
+"""`neurotarget evaluate`: score saved label maps, and print the tables over the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from neurotarget.cli.arguments import PLACE, Positional, read_arguments
+from neurotarget.cli.targets import load_target
+from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.files.ownership import claim_file
+from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.scoring import evaluate, read_rows, write_rows
+from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.studies.study_inputs import check_masks, covariate_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
+    target: str
+    trust: bool = False
+    predictions: Path
+    rows: Path = Path("rows.csv")
+    overwrite: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the scores of all label maps, and print their summary; returns 0."""
+    (asked,) = read_arguments("evaluate", argv, Arguments)
+    target = load_target(asked.target, trust=asked.trust)
+    claim_file(asked.rows, key="rows", overwrite=asked.overwrite)
+    manifest = read_manifest(asked.source, target, need_images=False)
+    splits = {case.case_id: case.split or "test" for case in manifest.cases}
+    check_masks(asked.predictions, splits)
+    which = set(splits.values())
+    write_rows(evaluate(manifest, asked.predictions, target, splits, which=which), asked.rows)
+    todo = "the scores are written: close other programs and study them"
+    with within_memory(str(asked.rows), todo):
+        measured = from_rows(read_rows(asked.rows), target, covariate_table(manifest.cases))
+        print(summary_text(summarise(analyse(measured))))
+    print(f"\nrows  {asked.rows}")
+    return 0

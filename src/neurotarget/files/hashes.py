@@ -1,0 +1,26 @@
+"""Hashes (SHA-256) of files, texts and plain values, by which results are recognised again."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from neurotarget.files.reading import opened
+
+
+def digest(path: Path | str) -> str:
+    """Hash of a file's content; `unread` if it cannot be read (its reader reports that)."""
+    try:
+        with opened(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unread"
+
+
+def hash_of_text(text: str, digits: int | None = None) -> str:
+    """Hash of a text in UTF-8, as hexadecimal digits; the first of them with `digits`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def hash_of_value(value: object, digits: int | None = None) -> str:
+    """Hash of plain values as JSON with sorted keys; values that JSON lacks count as their text."""
+    return hash_of_text(json.dumps(value, sort_keys=True, default=str), digits)

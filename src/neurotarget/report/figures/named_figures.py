@@ -1,0 +1,52 @@
+"""Figures with titles and captions, or with the reason for a missing figure."""
+
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.sentences import capital
+
+MOST_REASONS = 3
+
+
+class NamedFigure(NamedTuple):
+    """A figure with title and caption; without a figure, `caption` is the reason.
+
+    `name` is unique, valid as a file name, and the prefix of ids in the figure's SVG.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure | None
+
+
+def named_figure(
+    key: str,
+    title: str,
+    figure: Figure | None,
+    why: str = "",
+    /,
+    *,
+    name: str = "",
+    more: str = "",
+    **values: object,
+) -> NamedFigure:
+    """Return a figure with the text `key`, filled in, and `more`; else the reason `why`."""
+    text = why if figure is None else page_text(key, **values) + more
+    return NamedFigure(name or key.rpartition(".")[2], title, text, figure)
+
+
+def first_of(count: int, most: int, what: str) -> str:
+    """Return the sentence that only the first are shown; "" where all are."""
+    return f" The first {most} of {count} {what}are shown." if count > most else ""
+
+
+def reasons_sentence(rows: pd.DataFrame) -> str:
+    """Return a sentence with the first few reasons in a table."""
+    if "reason" not in rows:
+        return ""
+    reasons = [str(reason) for reason in rows["reason"].dropna().unique() if str(reason)]
+    return f"{capital('; '.join(reasons[:MOST_REASONS])).rstrip('.')}." if reasons else ""

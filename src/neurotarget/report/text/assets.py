@@ -1,0 +1,25 @@
+"""Files of the assets folder: templates, scripts, and the long texts of pages."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files as resources
+from typing import Any
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the text of an asset file."""
+    return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def asset_table(name: str) -> dict[str, Any]:
+    """Return the content of `<name>.toml`; callers must not change it."""
+    return tomllib.loads(asset(f"{name}.toml"))
+
+
+def page_text(key: str, **values: object) -> str:
+    """Return a text of `texts.toml` by section and name, such as `study.dice`, filled in."""
+    section, _, name = key.partition(".")
+    texts = asset_table("texts")
+    return texts[section][name].format_map({**texts["shared"], **values})
