@@ -82,6 +82,9 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
         for name, values in given.items()
         if values is not None and values.get("p", 1) != 0
     }
+    if 1 in target.patch_vox and "low_resolution" in applied:  # none across a slice
+        sides = [axis for axis, side in enumerate(target.patch_vox) if side > 1]
+        applied["low_resolution"] = {"axes": tuple(sides)} | applied["low_resolution"]
     parts = {name: _make(name, applied[name]) for name in (*SPATIAL, *INTENSITY) if name in applied}
     moves = {name: part for name, part in parts.items() if name in SPATIAL}
     refuse_unpaired(moves.get("flip"), target)

@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape, read_bounded
 from neurotarget.data.scans.itk import read_itk
+from neurotarget.data.scans.picture import PICTURE, read_picture
 from neurotarget.data.scans.scan_report import (
     GUESSED,
     Report,
@@ -61,6 +62,9 @@ def read_stored(path: Path, report: Report) -> Stored:
         return _read_nifti(path, report)
     if name.endswith(MGH):
         return _read_mgh(path, report)
+    if name.endswith(PICTURE):
+        array, affine = read_picture(path, report)
+        return with_header(array, affine, is_oriented=False)
     array, affine, is_oriented = read_itk(path, report)
     return with_header(array, affine, is_oriented=is_oriented)
 
