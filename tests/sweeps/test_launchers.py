@@ -11,7 +11,12 @@ from omegaconf import OmegaConf
 
 from neurotarget.runs.folder.jobs import read_job
 from neurotarget.runs.folder.run_lock import HELD, running
-from neurotarget.training.devices import apart_from_slurm, needs_own_process, num_devices, rank
+from neurotarget.training.devices import (
+    independent_slurm_task,
+    needs_own_process,
+    num_devices,
+    rank,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = """
@@ -330,14 +335,14 @@ def test_a_training_on_one_device_is_the_one_that_writes(key, monkeypatch):
 
 
 def test_tasks_of_slurm_that_train_separately_name_the_setting(monkeypatch):
-    assert apart_from_slurm({"devices": 1}) == ""
+    assert independent_slurm_task({"devices": 1}) == ""
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "2")
-    result = apart_from_slurm({"devices": 1})
+    result = independent_slurm_task({"devices": 1})
     assert "Slurm started 4 tasks" in result
     assert "this is number 2" in result
     assert "set trainer.devices=<tasks of a node>" in result
-    assert apart_from_slurm({"devices": 4}) == ""
+    assert independent_slurm_task({"devices": 4}) == ""
 
 
 def test_two_runs_never_write_into_one_folder(run, capfd, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from neurotarget.data.batches.cache import Entry
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.problems import DataError
-from neurotarget.training.cascade import drawn_box, limits_of
+from neurotarget.training.cascade import limits_of, reference_box
 from neurotarget.types import Target
 
 CASCADE = [
@@ -162,13 +162,13 @@ def entry_of(folder, facts):
 
 
 def test_a_box_is_that_of_a_whole_mask_without_ignored_voxels(tmp_path):
-    assert drawn_box(entry_of(tmp_path, {"cut": []})).size_mm == (2, 3, 2)
-    assert drawn_box(entry_of(tmp_path, {})).size_mm == (
+    assert reference_box(entry_of(tmp_path, {"cut": []})).size_mm == (2, 3, 2)
+    assert reference_box(entry_of(tmp_path, {})).size_mm == (
         2,
         3,
         2,
     )  # prepared before voxels were ignored
-    assert drawn_box(entry_of(tmp_path, {"cut": ["region"]})) is None
+    assert reference_box(entry_of(tmp_path, {"cut": ["region"]})) is None
 
 
 def test_structures_that_all_extend_into_ignored_voxels_cannot_be_localised(tmp_path):

@@ -16,7 +16,7 @@ from neurotarget.runs.folder.jobs import quoted
 
 
 class Composed(NamedTuple):
-    """A resolved configuration, the folder claimed for its run, and the overrides."""
+    """A resolved configuration, the folder reserved for its run, and the overrides."""
 
     config: dict[str, Any]
     folder: Path
@@ -25,7 +25,7 @@ class Composed(NamedTuple):
 
 
 def compose_training(overrides: Sequence[str]) -> Composed:
-    """Compose `conf/train.yaml` with overrides, and claim the folder of its run.
+    """Compose `conf/train.yaml` with overrides, and reserve the folder of its run.
 
     Raises:
         DataError: an override is invalid or names no key, or the folder cannot be used.

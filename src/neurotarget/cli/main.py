@@ -11,11 +11,11 @@ from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.programs import SCRIPTS, commands, requested_help
 from neurotarget.process.signals import listen, resumable_with, same_command
 
-RESUMABLE = ("prepare", "qsm", "swi")  # by the same command
+RESUMABLE = ("prepare", "qsm", "swi")  # continue where they stopped if they are run again
 
 
 def main() -> None:
-    """Run the command of the process's arguments and exit with its status."""
+    """Run the command in `sys.argv` and exit with its status."""
     listen()
     escape_output()
     sys.exit(run(sys.argv[1:]))
@@ -25,7 +25,7 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run the command in `argv`; returns 0 on success, 2 on errors.
 
-    Each command is the function `run` of the module of its name.
+    A command `name` is the function `run` of `neurotarget.cli.name`.
     """
     argv = [argument if exists(argument) else _expanded(argument) for argument in argv]
     if (text := requested_help(argv)) is not None:
@@ -39,6 +39,6 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _expanded(argument: str) -> str:
-    """An argument with `~` expanded, also after `key=`."""
+    """An argument with `~` expanded to the home folder, also after `key=`."""
     key, sign, value = argument.partition("=")
     return f"{key}={expanded(value)}" if sign else expanded(argument)

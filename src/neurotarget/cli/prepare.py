@@ -1,4 +1,4 @@
-"""`neurotarget prepare`: write the prepared boxes of every case, as training reads them."""
+"""`neurotarget prepare`: prepare all cases for training ahead of time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Prepare every case, print the problems that were found, and the folder; returns 0."""
+    """Prepare every case, print the problems of the data and the folder; returns 0."""
     (arguments,) = read_arguments("prepare", argv, Arguments)
     target = load_target(arguments.target, trust=arguments.trust)
     cache = arguments.cache or Path("cache") / target.name

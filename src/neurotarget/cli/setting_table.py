@@ -1,7 +1,7 @@
 """Permitted values of each setting of `conf/train.yaml` and `conf/predict.yaml`.
 
-Keys are dotted paths, in which `*` stands for one part. Each setting has an entry here or, with a
-reason, in `ELSEWHERE`; a test checks this for every file of `conf`.
+Keys are dotted paths, in which `*` stands for one part. Each setting has an entry here, or a reason
+in `ELSEWHERE` why it is checked elsewhere; a test checks this for every file of `conf`.
 """
 
 import difflib
@@ -345,9 +345,9 @@ PREDICT: dict[str, Kind] = {
 }
 ELSEWHERE = {
     "hydra": "Hydra has a schema of its own",
-    "sweep": "a search reads its own, before its first trial",
-    "data.external": "values by covariate, which the data set has",
-    "target.published": "a list of records, which the target reads",
+    "sweep": "the search checks its settings before its first trial",
+    "data.external": "values by covariate; covariates depend on the data set",
+    "target.published": "a list of records, which the target checks",
     "reconstruction.published": "rows of the report",
 }
 
@@ -361,7 +361,7 @@ def check_train(config: Mapping[str, Any]) -> None:
         DataError: settings are invalid; the error lists all of them.
     """
     check_settings(config, TRAIN)
-    if wrong := [*_misspelt(config), *_at_odds(config)]:
+    if wrong := [*_misspelt(config), *_conflicts(config)]:
         raise DataError(wrong)
 
 
@@ -389,22 +389,24 @@ def _misspelt(config: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem("error", "", str(name), "a key that nothing reads", near[0], ADVICE)
 
 
-def _at_odds(config: Mapping[str, Any]) -> Iterator[Problem]:
-    def of(*keys: str) -> Any:  # noqa: ANN401
+def _conflicts(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Values that are valid alone, but not with each other or in their product."""
+
+    def value_of(*keys: str) -> Any:  # noqa: ANN401
         node: Any = config
         for key in keys:
             node = node.get(key) if isinstance(node, Mapping) else None
         return node
 
     for place in (("patch_vox",), ("target", "patch_vox"), ("cascade", "patch_vox")):
-        sides = of(*place)
+        sides = value_of(*place)
         if isinstance(sides, list) and math.prod(sides) > MOST_VOXELS:
             found, wanted = f"{sides}", f"at most {MOST_VOXELS:,} voxels in all"
             yield Problem("error", "", ".".join(place), found, wanted, ADVICE)
-    batch, epoch = of("data", "batch_size"), of("data", "patches_per_epoch")
+    batch, epoch = value_of("data", "batch_size"), value_of("data", "patches_per_epoch")
     if isinstance(batch, int) and isinstance(epoch, int) and epoch < batch:
         found, wanted = f"{epoch}", f"at least one batch of data.batch_size={batch}"
         yield Problem("error", "", "data.patches_per_epoch", found, wanted, ADVICE)
-    if of("loss", "dice_weight") == of("loss", "cross_entropy_weight") == 0:
+    if value_of("loss", "dice_weight") == value_of("loss", "cross_entropy_weight") == 0:
         found, wanted = "dice_weight and cross_entropy_weight 0", "more than 0 for one of them"
         yield Problem("error", "", "loss", found, wanted, ADVICE)

@@ -1,8 +1,8 @@
 """Check the type and range of every setting before anything is read or trained.
 
-This file has the kinds of values and the comparison of a configuration with a table of them; the
-table is in `setting_table`. Checks that need a constructor, such as the patch sides that a network
-accepts, are made when a run is built, before it trains.
+This file defines kinds of values, and compares a configuration with a table of them, which is in
+`setting_table`. Checks that need the built object, such as the patch sides that a network accepts,
+follow when a run is built, before it trains.
 """
 
 import math
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from neurotarget.problems import DataError, Problem
 
-OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # classes in the table
-MISSING = "???"  # a mandatory value, which is checked elsewhere
+OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # settings of others are unchecked
+MISSING = "???"  # a mandatory value that is not set, which is reported elsewhere
 ADVICE = "correct it on the command line or in conf"
 
 
@@ -106,7 +106,7 @@ def optional(kind: Kind) -> Kind:
 def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None:
     """Compare a resolved configuration with the table.
 
-    Settings of a class from another library than those in the table are not checked.
+    Settings of classes outside `OURS` are not checked.
 
     Raises:
         DataError: settings differ from the table; the error lists all of them.

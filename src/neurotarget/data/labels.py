@@ -10,6 +10,7 @@ from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import IGNORE, OTHER_ID, OTHERS, Target
 
 WHOLE = 1e-3  # a label this close to a whole number is that number
+WHITE = 255  # the only label of masks that pictures and many editors write
 LONGEST_TABLE = 2**20  # FreeSurfer's largest ids are about 15,000
 
 
@@ -95,6 +96,7 @@ def to_classes(
         DataError: a value is not a whole number or has no class.
     """
     values = label_values(array, case_id=case_id, file=file)
+    mapping = _with_white(mapping, values)
     rest = mapping.get(OTHER_ID)
     if unknown := [value for value in values.tolist() if mapping.get(value, rest) is None]:
         known = sorted(value for value, number in mapping.items() if number)
@@ -115,6 +117,15 @@ def to_classes(
     table = np.zeros(values[-1] + 1, dtype=classes.dtype)  # twenty times faster than the search
     table[values] = classes
     return table[array]
+
+
+def _with_white(mapping: Mapping[int, int], values: ndarray) -> Mapping[int, int]:
+    """The mapping, with 255 as the only class where a mask is black and white, 0 and 255."""
+    classes = {number for number in mapping.values() if number}
+    is_black_and_white = values.size and values[-1] == WHITE and {*values.tolist()} <= {0, WHITE}
+    if not is_black_and_white or WHITE in mapping or len(classes) != 1:
+        return mapping
+    return {**mapping, WHITE: classes.pop()}
 
 
 def cut_labels(classes: ndarray, target: Target) -> tuple[str, ...]:

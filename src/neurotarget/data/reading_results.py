@@ -13,7 +13,7 @@ from neurotarget.types import IGNORE, Case
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which matches digits of other scripts
 
 
-class Found(NamedTuple):
+class ReadResult(NamedTuple):
     """Cases that could be read, all problems, and the data set's own label names."""
 
     cases: list[Case]

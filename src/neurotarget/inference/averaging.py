@@ -96,7 +96,7 @@ def _hull(regions: Sequence[Roi]) -> tuple[Float[ndarray, "3"], Float[ndarray, "
     return (middles - halves).min(axis=0), (middles + halves).max(axis=0)
 
 
-def sight(target: Target, preparation: Preparation) -> dict[str, object]:
+def input_settings(target: Target, preparation: Preparation) -> dict[str, object]:
     """Settings that affect how a scan is read and cropped, and its labels, as plain values."""
     return {
         "contrasts": list(target.contrasts),
@@ -159,7 +159,7 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
 def _unlike(members: Sequence[Predictor]) -> list[str]:
     """Settings in which members differ from the first, each once."""
     seen = [
-        sight(member.target, member.preparation)
+        input_settings(member.target, member.preparation)
         | {"localiser": "none" if member.localiser is None else "one"}
         for member in members
     ]

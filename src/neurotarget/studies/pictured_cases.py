@@ -49,7 +49,7 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
 
 def choose_cases(study: Study, count: int) -> dict[str, str]:
     """Return the cases to show with their rank, failures first, by mean Dice or by volume."""
-    worth, ranks = _worth(study)
+    worth, ranks = _ranked(study)
     failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))
     hard = set(failures[failures["definition"].isin(HARD)]["case_id"])
     failed_ids = list(dict.fromkeys(failures["case_id"]))[: count // 3]
@@ -65,7 +65,7 @@ def choose_cases(study: Study, count: int) -> dict[str, str]:
     return chosen
 
 
-def _worth(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
+def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     scores = study.measured.scores
     dice = scores[scores["metric"] == "dice"].groupby("case_id")["value"].mean()
     if len(dice):

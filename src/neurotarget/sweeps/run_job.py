@@ -125,7 +125,11 @@ def _run(train: Train, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
             if is_done(folder, _overrides()):  # a launcher may retry by itself, as Ray does
                 return read_job(folder).values
             (folder / RESULT).unlink(missing_ok=True)
-            ended = _apart(folder) if needs_own_process(cfg) else _recorded(train, cfg, folder, log)
+            ended = (
+                _in_own_process(folder)
+                if needs_own_process(cfg)
+                else _recorded(train, cfg, folder, log)
+            )
     except Timeout:
         ended = Ended("failed", {}, "another process works on it now")
     except (DataError, OSError) as error:  # such as a full disk, where no result can be written
@@ -138,7 +142,7 @@ def _run(train: Train, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
     return ended.values
 
 
-def _apart(folder: Path) -> JobResult | Ended:
+def _in_own_process(folder: Path) -> JobResult | Ended:
     hydra = HydraConfig.get()
     status = run_in_own_process([*own_folders(hydra), *_overrides()], folder, hydra.runtime.cwd)
     found = read_job(folder)

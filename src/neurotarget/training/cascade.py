@@ -33,7 +33,7 @@ from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import resumable_state
 from neurotarget.runs.network.localisations import Localisation, compared, facts_of, write_table
-from neurotarget.runs.network.localiser_files import is_whole, read_found
+from neurotarget.runs.network.localiser_files import is_whole, read_localised
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import LOCALISER, load_predictor
 from neurotarget.training.training_parts import build_data, build_parts, fit
@@ -93,7 +93,7 @@ def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
         _copy(made / "last.ckpt", kept / "weights" / "last.ckpt")
         for name in FILES:  # boxes.json comes last and marks the folder as complete
             write_text(kept / name, (made / name).read_text(encoding="utf-8"))
-    localised = read_found(kept)
+    localised = read_localised(kept)
     return Cascade(localised.boxes, localised.lines)
 
 
@@ -186,7 +186,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     """Train a localiser for each fold and one on all cases, and write their localisations."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
-    reference = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
+    reference = {case_id: reference_box(entry) for case_id, entry in entries.items()}
     cases = Cases(entries, reference)
     train = [case_id for case_id, split in splits.items() if split == "train"]
     limits = limits_of(settings, target, [entries[name] for name in train], reference)
@@ -208,7 +208,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     _write(kept, folder, limits, reference, {name: by_case[name] for name in splits}, splits)
 
 
-def drawn_box(entry: Entry) -> Box | None:
+def reference_box(entry: Entry) -> Box | None:
     """Box of a mask; None if it is empty or may extend into ignored voxels."""
     if not entry.has_label or entry.facts.get("cut"):
         return None

@@ -51,7 +51,7 @@ def _per_node(trainer: Mapping[str, Any]) -> int:
     return max(1, len(devices))
 
 
-def apart_from_slurm(trainer: Mapping[str, Any]) -> str:
+def independent_slurm_task(trainer: Mapping[str, Any]) -> str:
     """Message for one of several Slurm tasks that each train independently, else ""."""
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:

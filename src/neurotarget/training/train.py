@@ -43,7 +43,7 @@ from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.callbacks import Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
-from neurotarget.training.devices import apart_from_slurm, num_devices, rank
+from neurotarget.training.devices import independent_slurm_task, num_devices, rank
 from neurotarget.training.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.training.localising import located
@@ -77,7 +77,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     """
     folder = start.folder
     config = copy.deepcopy(dict(config))
-    _quieten()
+    _hide_hints()
     pl.seed_everything(_seed(config), verbose=False)
     # Lightning reads it from the environment, where Slurm numbers all tasks
     rank_zero_only.rank = rank(config["trainer"])
@@ -90,7 +90,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     data = build_data(config, target)
     callbacks = own_callbacks(config.get("callbacks"))
     metrics = own_metrics(config.get("metrics"))
-    net, fitted = _tried(config, target, resumed=state is not None)
+    net, fitted = _test_network(config, target, resumed=state is not None)
     if is_main:
         done = state["global_step"] if state else 0
         _announce(config, _length(config, fitted, data, net, done=done), target, start)
@@ -201,7 +201,9 @@ def _keep_corrected(
         refuse_corrected(folder, data)
 
 
-def _tried(config: Config, target: Target, *, resumed: bool) -> tuple[nn.Module | None, Target]:
+def _test_network(
+    config: Config, target: Target, *, resumed: bool
+) -> tuple[nn.Module | None, Target]:
     """A network for testing and the target with its patch; no network if plan=auto decides them.
 
     Pretrained weights are tested too, before a localiser trains.
@@ -318,7 +320,7 @@ def _print_resumed(config: Config, state: Config | None, folder: Path) -> None:
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 
-def _quieten() -> None:
+def _hide_hints() -> None:
     """Hide Lightning's advertisements and hints for developers."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for hint in (
@@ -339,13 +341,13 @@ def _usable(weights: str, folder: Path) -> str:
 
 
 def _announce(config: Config, length: str, target: Target, start: Start) -> None:
-    if line := apart_from_slurm(config["trainer"]):
+    if line := independent_slurm_task(config["trainer"]):
         print(line, flush=True)
     print(
         f"{config['name']}: {target.question or target.name}\n"
         f"  data      read and prepared once into {config['data']['cache']}\n"
         f"  training  {length}; the bar shows the time left\n"
-        f"  then      {_then(config)}\n"
+        f"  then      {_next_step(config)}\n"
         f"  results   {start.folder}\n"
         f"  stopped?  {start.resume_command}",
         flush=True,
@@ -374,7 +376,7 @@ def _length(
     return text
 
 
-def _then(config: Config) -> str:
+def _next_step(config: Config) -> str:
     if config["held_out"]:
         return "the held-out cases are predicted and scored, in a few minutes"
     return "nothing: the held-out cases stay unseen"

@@ -28,7 +28,7 @@ from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
-from neurotarget.training.devices import apart_from_slurm
+from neurotarget.training.devices import independent_slurm_task
 from neurotarget.training.own_parts import own_augmentation
 from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
@@ -166,7 +166,7 @@ def mode_of(monitor: str) -> str:
 def _trainer(
     config: Config, folder: Path, settings: Mapping[str, Any], further: list[Callback]
 ) -> pl.Trainer:
-    own = [LightningEnvironment()] if apart_from_slurm(settings) else []
+    own = [LightningEnvironment()] if independent_slurm_task(settings) else []
     try:
         return build(
             settings,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,12 @@ def test_a_mirror_keeps_ignored_voxels():
     subject["image"].set_data(torch.zeros(1, 16, 1, 1))
     swapped = [3, 1, 2, 0]  # backwards, left and right exchanged
     assert augment(subject)["label"].data.flatten().tolist() == swapped * 4
+
+
+def test_a_slice_gets_a_low_resolution_only_within_itself(recwarn):
+    target = replace(target_of("lungs"), patch_vox=(16, 16, 1))
+    augmentation = build_augmentation({"low_resolution": {"p": 1.0}}, target=target)
+    image = tio.ScalarImage(tensor=torch.rand(1, 16, 16, 1))
+    label = tio.LabelMap(tensor=torch.zeros(1, 16, 16, 1, dtype=torch.uint8))
+    assert augmentation(tio.Subject(image=image, label=label)).spatial_shape == (16, 16, 1)
+    assert not recwarn

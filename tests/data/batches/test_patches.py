@@ -15,6 +15,7 @@ from neurotarget.data.batches.patches import (
     cut,
     most_held,
     patch_loader,
+    region_of,
 )
 from neurotarget.data.scans.geometry import whole_grid
 
@@ -198,3 +199,7 @@ def test_no_patch_is_centred_on_an_ignored_voxel(tmp_path):
     assert {int(data[draw]["label"].data) for draw in range(20)} == {0}
     data.ignored_class = None
     assert 2 in {int(data[draw]["label"].data) for draw in range(20)}
+
+
+def test_the_region_around_a_slice_is_one_slice():
+    assert region_of((64, 64, 1), 0.25).tolist() == [80, 80, 1]

@@ -9,6 +9,7 @@ from neurotarget.data.batches.warp import (
     Elastic,
     Flip,
     Warp,
+    draw_affine,
     draw_elastic,
     resample,
     rotation,
@@ -136,3 +137,12 @@ def test_given_subject_is_left_as_it_was():
     before = image.clone()
     Warp(affine=Affine(p=1.0), flip=Flip(p=1.0))(subject_of(image, label))
     assert torch.equal(image, before)
+
+
+def test_a_slice_is_turned_in_its_own_plane():
+    torch.manual_seed(5)
+    rotations = [draw_affine(Affine(p=1.0, scale=(1.0, 1.0)), (64, 64, 1))[0] for _ in range(5)]
+    for matrix in rotations:
+        assert torch.allclose(matrix[2], torch.tensor([0.0, 0.0, 1.0]), atol=1e-6)
+        assert torch.allclose(matrix[:2, :2] @ matrix[:2, :2].T, torch.eye(2), atol=1e-6)
+    assert not torch.allclose(rotations[0], rotations[1])

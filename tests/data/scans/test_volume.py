@@ -29,7 +29,7 @@ def patch_header(path, offset, form, *values):
     path.write_bytes(content)
 
 
-def found(path):
+def problems_of(path):
     return "\n".join(str(problem) for problem in inspect_volume(path, case_id="c1")[1])
 
 
@@ -53,7 +53,7 @@ def test_mgz_and_nifti_give_one_volume(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
-def test_itk_files_are_turned_from_lps_to_ras(tmp_path, suffix):
+def test_itk_affines_are_converted_from_lps_to_ras(tmp_path, suffix):
     write(tmp_path / "a.nii")
     sitk.WriteImage(sitk.ReadImage(tmp_path / "a.nii"), tmp_path / f"a{suffix}")
     volume = read_volume(tmp_path / f"a{suffix}")
@@ -61,7 +61,7 @@ def test_itk_files_are_turned_from_lps_to_ras(tmp_path, suffix):
     assert np.allclose(volume.affine, OBLIQUE, atol=1e-5)
 
 
-def test_foreign_byte_order_comes_native_and_writable(tmp_path):
+def test_foreign_byte_order_is_converted_to_a_writable_native_array(tmp_path):
     header = nib.Nifti1Header(endianness=">")
     image = nib.Nifti1Image(numbered(), OBLIQUE, header)
     nib.save(image, tmp_path / "a.nii")
@@ -71,7 +71,7 @@ def test_foreign_byte_order_comes_native_and_writable(tmp_path):
     assert np.array_equal(array, numbered())
 
 
-def test_scaled_voxels_come_scaled(tmp_path):
+def test_slope_and_intercept_are_applied(tmp_path):
     path = write(tmp_path / "a.nii")
     patch_header(path, 112, "<ff", 0.5, 1)  # slope and intercept
     assert np.allclose(read_volume(path).array, numbered() * 0.5 + 1)
@@ -108,7 +108,7 @@ def test_truncated_files_are_unreadable(tmp_path, name, keep):
         read_volume(tmp_path / name, case_id="c1")
 
 
-def test_a_flipped_bit_in_a_compressed_file_is_seen(tmp_path):
+def test_a_flipped_bit_in_a_compressed_file_is_refused(tmp_path):
     path = write(tmp_path / "a.nii.gz")
     content = bytearray(path.read_bytes())
     content[-6] ^= 1  # in the checksum
@@ -153,20 +153,20 @@ def test_an_affine_with_two_equal_axes_is_refused(tmp_path):
         read_volume(path)
 
 
-def test_everything_wrong_with_a_file_is_reported_at_once(tmp_path):
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
     array = np.full((3, 4, 5, 2), np.nan, dtype=np.float32)
     path = write(tmp_path / "a.nii", array)
     patch_header(path, 80, "<f", 0.0)
-    assert all(word in found(path) for word in ("positive lengths", "NaN or Inf", "4-D"))
+    assert all(text in problems_of(path) for text in ("positive lengths", "NaN or Inf", "4-D"))
 
 
-def test_geometry_nobody_wrote_is_a_warning(tmp_path):
+def test_missing_orientation_is_a_warning(tmp_path):
     path = write(tmp_path / "a.nii")
     patch_header(path, 252, "<hh", 0, 0)  # qform and sform codes
     volume, problems = inspect_volume(path)
     assert volume is not None
     assert [problem.level for problem in problems] == ["warning"]
-    assert "no orientation" in found(path)
+    assert "no orientation" in problems_of(path)
 
 
 def test_spacing_that_differs_from_the_affine_is_a_warning(tmp_path):

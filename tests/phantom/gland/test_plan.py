@@ -7,19 +7,19 @@ from neurotarget.phantom.gland.plan import Plan
 
 
 def fit(plan: Plan) -> np.ndarray:
-    """Intercept, sex difference, age slope and residual SD of the drawn volumes."""
+    """Intercept, sex difference, age slope and residual SD of the volumes of simulated people."""
     people = plan.subjects()
     design = [[1.0, person.sex == "F", person.age] for person in people]
     volumes = np.array([person.planted_mm3 for person in people])
-    found, _, _, _ = np.linalg.lstsq(np.array(design, dtype=float), volumes, rcond=None)
-    return np.array([*found, (volumes - np.array(design, dtype=float) @ found).std()])
+    coefficients, _, _, _ = np.linalg.lstsq(np.array(design, dtype=float), volumes, rcond=None)
+    residuals = volumes - np.array(design, dtype=float) @ coefficients
+    return np.array([*coefficients, residuals.std()])
 
 
 def test_many_people_show_what_is_planted():
     plan = Plan(num_cases=40_000)
     _, gap, slope, spread = fit(plan)
-    told = plan.planted()
-    assert told == {"sex_difference": 70.0, "age_slope": -3.0, "spread": 115.0}
+    assert plan.planted() == {"sex_difference": 70.0, "age_slope": -3.0, "spread": 115.0}
     assert gap == pytest.approx(70, abs=4)  # 3.5 standard errors
     assert slope == pytest.approx(-3, abs=0.13)
     assert spread == pytest.approx(115, abs=2)
@@ -71,7 +71,7 @@ def test_plan_reads_plain_values():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"num_cases": 0}, "num_cases must be at least 1"),
         ({"age_range": (60, 30)}, "age_range must rise"),
@@ -85,6 +85,6 @@ def test_plan_reads_plain_values():
         ),
     ],
 )
-def test_an_impossible_plan_is_refused(values: dict, said: str):
-    with pytest.raises(ValueError, match=said):
+def test_an_impossible_plan_is_refused(values: dict, message: str):
+    with pytest.raises(ValueError, match=message):
         Plan(**values)

@@ -82,6 +82,9 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
         for name, values in given.items()
         if values is not None and values.get("p", 1) != 0
     }
+    if 1 in target.patch_vox and "low_resolution" in applied:  # none across a slice
+        sides = [axis for axis, side in enumerate(target.patch_vox) if side > 1]
+        applied["low_resolution"] = {"axes": tuple(sides)} | applied["low_resolution"]
     parts = {name: _make(name, applied[name]) for name in (*SPATIAL, *INTENSITY) if name in applied}
     moves = {name: part for name, part in parts.items() if name in SPATIAL}
     refuse_unpaired(moves.get("flip"), target)
@@ -122,7 +125,7 @@ def _make(name: str, values: dict[str, object]) -> Affine | Elastic | Flip | tio
 
 def _refuse_unknown(name: str, values: object) -> None:
     """Refuse a misspelt transform or parameter, naming the nearest."""
-    _refuse_word("augment", name, [*SPATIAL, *INTENSITY])
+    _refuse_unknown_name("augment", name, [*SPATIAL, *INTENSITY])
     if values is not None and not isinstance(values, Mapping):
         raise DataError(
             f"augment.{name}: found {values!r}, wanted its parameters or null; correct conf/augment"
@@ -130,14 +133,14 @@ def _refuse_unknown(name: str, values: object) -> None:
     make: Callable = SPATIAL.get(name) or INTENSITY[name]
     known = {*inspect.signature(make).parameters, "p"} - {"kwargs", *FIXED.get(name, {})}
     for parameter in values or {}:
-        _refuse_word(f"augment.{name}", parameter, sorted(known))
+        _refuse_unknown_name(f"augment.{name}", parameter, sorted(known))
 
 
-def _refuse_word(where: str, word: str, known: list[str]) -> None:
-    if word not in known:
-        near = difflib.get_close_matches(word, known, n=1)
+def _refuse_unknown_name(where: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "correct conf/augment"
-        raise DataError(f"{where}: found {word!r}, wanted one of {', '.join(known)}; {hint}")
+        raise DataError(f"{where}: found {name!r}, wanted one of {', '.join(known)}; {hint}")
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:

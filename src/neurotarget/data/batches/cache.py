@@ -1,8 +1,8 @@
 """Prepared cases on disk: written once, whole or not at all, and then memory-mapped.
 
-An entry is a folder of plain `.npy` files and `entry.json`, which holds their checksums. It is
-written under a temporary name and renamed, so that a reader sees all of it or nothing; a lock file
-keeps several processes from making the same entry twice.
+An entry is the folder of one prepared case: `.npy` files, and `entry.json` with their checksums. It
+is written under a temporary name and renamed, so that a reader sees all of it or nothing; a lock
+file prevents several processes from writing the same entry.
 """
 
 import glob
@@ -51,12 +51,12 @@ class _Stored(NamedTuple):
             read = READ_HEAD[np.lib.format.read_magic(stream)]
             shape, is_fortran, dtype = read(stream)
             if dtype.hasobject:
-                raise ValueError(f"{path}: objects in place of numbers")
+                raise ValueError(f"{path}: found Python objects, wanted numbers")
             return cls(path, dtype, shape, "F" if is_fortran else "C", stream.tell())
 
     def mapped(self) -> ndarray:
         """The values as a memory map that lasts as long as the array."""
-        descriptor = os.open(self.path, READ_ONLY)  # quick: a patch is made in a few ms
+        descriptor = os.open(self.path, READ_ONLY)  # faster than np.load; patches take a few ms
         try:
             content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         finally:
@@ -64,7 +64,7 @@ class _Stored(NamedTuple):
         return np.ndarray(self.shape, self.dtype, content, self.offset, order=self.order)
 
     def whole(self) -> ndarray:
-        """The values in memory; faster than a map if all of a small file is read."""
+        """The values in memory; for a small file that is read wholly, this is faster than a map."""
         return np.ndarray(
             self.shape, self.dtype, read_bytes(self.path), self.offset, order=self.order
         )
@@ -72,10 +72,10 @@ class _Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One prepared case; its arrays are memory maps that are read only where they are sliced.
+    """One prepared case; its arrays are memory maps, of which only slices are read from disk.
 
-    Each access opens the file, which is closed when the array is deleted: one open file for each
-    case would exceed the system's limit.
+    Each access opens a file, which is closed when the array is deleted: to keep one file open for
+    each case would exceed the system's limit.
     """
 
     case_id: str
@@ -115,7 +115,7 @@ class Entry:
 
 
 class HeldEntry(Entry):
-    """An entry whose arrays stay open after the first access: one file each for image and label."""
+    """An entry whose arrays stay open after the first access, each in its own file."""
 
     image = cached_property(lambda self: Entry.image.fget(self))
     label = cached_property(lambda self: Entry.label.fget(self))
@@ -123,7 +123,7 @@ class HeldEntry(Entry):
 
 
 def held(entry: Entry) -> HeldEntry:
-    """The entry with its arrays kept open for as long as it lives."""
+    """The same entry with arrays that stay open until it is deleted."""
     copy = HeldEntry(entry.case_id, entry.grid, entry.facts, entry.folder)
     copy.__dict__["_stored"] = entry._stored
     return copy
@@ -136,9 +136,9 @@ def entry_folder(cache: Path, case_id: str, key: str) -> Path:
 
 
 def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
-    """Make an entry unless it is already complete; a broken one is made again.
+    """Write an entry unless it is already complete; a broken one is replaced.
 
-    `make` writes `.npy` files into the folder it is given and returns the facts about them.
+    `make` writes `.npy` files into the given folder and returns the content of `entry.json`.
     """
     if is_whole(folder):
         return folder
@@ -160,7 +160,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
             draft.rename(folder)
         except OSError as error:
             if error.filename and draft not in Path(error.filename).parents:
-                raise  # an error of reading, not of writing
+                raise  # a file could not be read; only write errors are explained below
             raise DataError(
                 f"{folder}: a prepared case cannot be written ({error.strerror or error}); make "
                 "room, or set a cache on another disk, such as paths.cache=<folder>"

@@ -30,7 +30,7 @@ T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask outside the region of interest, above which a warning is given
 
 
-class Wholes(Dataset):
+class WholeCases(Dataset):
     """Whole prepared volumes for validation, one case per batch."""
 
     def __init__(self, entries: list[Entry]) -> None:
@@ -216,18 +216,18 @@ class TargetData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """Whole validation volumes, one per batch."""
-        return self._wholes("val")
+        return self._whole_cases("val")
 
     def test_dataloader(self) -> DataLoader:
         """Whole test volumes on the working grid; `predict` makes files on native grids."""
-        return self._wholes("test")
+        return self._whole_cases("test")
 
-    def _wholes(self, split: str) -> DataLoader:
+    def _whole_cases(self, split: str) -> DataLoader:
         entries = [open_entry(self.folders[case.case_id]) for case in self.cases(split)]
         trainer = self.trainer
         if trainer and trainer.world_size > 1:
             entries = share_of(entries, trainer.global_rank, trainer.world_size)
-        return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
+        return DataLoader(WholeCases(entries), batch_size=None, shuffle=False)
 
 
 def loader_workers() -> int:

@@ -257,9 +257,10 @@ def cut(
 
 
 def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
-    """Sides in voxels of the region around a patch that is augmented."""
+    """Sides in voxels of the region around a patch that is augmented; a side of 1 stays 1."""
     patch = np.array(patch_vox)
-    return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # with the patch in the middle
+    margin = np.ceil(patch * margin_share / 2).astype(int)
+    return patch + 2 * np.where(patch > 1, margin, 0)  # with the patch in the middle
 
 
 def patch_seconds(

@@ -1,8 +1,8 @@
 """Bias field and gamma for images of any intensity range.
 
-TorchIO's transforms multiply and exponentiate the values as they are. Prepared images are centred
-at 0, where this would not change the middle greys and would distort dark against bright; here the
-darkest voxel of the patch is the zero of the signal.
+TorchIO's transforms multiply or exponentiate the stored values. Prepared images are centred at 0,
+where these would not change mid-grey voxels and would change dark and bright ones in opposite
+directions. Here the darkest voxel of the patch counts as zero signal.
 """
 
 import torch
@@ -55,7 +55,7 @@ class Gamma(RandomTransform, IntensityTransform):
     """Raise the grey scale, (value − min) / range, to the power e^β, β within ± `log_gamma`.
 
     Mean and standard deviation of each contrast are kept; half of the draws use the inverted
-    scale, as in nnU-Net.
+    grey scale, as in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
     """
@@ -67,16 +67,16 @@ class Gamma(RandomTransform, IntensityTransform):
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Apply a random power to every image of the subject."""
         for image in self.get_images(subject):
-            image.set_data(torch.stack([self._bend(one) for one in image.data.float()]))
+            image.set_data(torch.stack([self._transformed(one) for one in image.data.float()]))
         return subject
 
-    def _bend(self, contrast: Contrast) -> Contrast:
-        beta, side = torch.rand(2).tolist()
+    def _transformed(self, contrast: Contrast) -> Contrast:
+        beta, direction = torch.rand(2).tolist()
         low, high = contrast.aminmax()
         if low == high:
             return contrast
         gamma = torch.tensor((2 * beta - 1) * self.log_gamma).exp()
         unit = (contrast - low) / (high - low)
-        bent = unit**gamma if side < 0.5 else 1 - (1 - unit) ** gamma
-        spread = bent.std().clamp(min=torch.finfo(bent.dtype).eps)
-        return (bent - bent.mean()) / spread * contrast.std() + contrast.mean()
+        raised = unit**gamma if direction < 0.5 else 1 - (1 - unit) ** gamma
+        spread = raised.std().clamp(min=torch.finfo(raised.dtype).eps)
+        return (raised - raised.mean()) / spread * contrast.std() + contrast.mean()

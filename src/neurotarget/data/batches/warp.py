@@ -105,17 +105,25 @@ class Warp(RandomTransform, SpatialTransform):
         elastic = self.elastic if self.elastic and _happens(self.elastic.p) else None
         if affine is None and elastic is None:
             return None
-        matrix, shift_mm = draw_affine(affine) if affine else (torch.eye(3), torch.zeros(3))
+        matrix, shift_mm = draw_affine(affine, sides) if affine else (torch.eye(3), torch.zeros(3))
         steps_mm = draw_elastic(elastic, sides, spacing_mm) if elastic else None
         return sampling_grid(sides, spacing_mm, matrix, shift_mm, steps_mm)
 
 
-def draw_affine(affine: Affine) -> tuple[Matrix, Float[Tensor, "3"]]:
-    """Draw the map from output to input positions about the centre: a matrix and a shift in mm."""
+def draw_affine(
+    affine: Affine, sides: Sequence[int] = (2, 2, 2)
+) -> tuple[Matrix, Float[Tensor, "3"]]:
+    """Draw the map from output to input positions about the centre: a matrix and a shift in mm.
+
+    An image with a side of 1 is rotated only in its own plane.
+    """
     low, high = (math.log(factor) for factor in affine.scale)
     count = 1 if affine.isotropic else 3
     scale = torch.exp(low + (high - low) * torch.rand(count)).expand(3)
     angles = torch.deg2rad(_signed(affine.degrees))
+    flat = torch.tensor([side == 1 for side in sides])
+    if flat.any():
+        angles = torch.where(flat, angles, 0.0)
     return rotation(angles) @ torch.diag(1 / scale), _signed(affine.translate_mm)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids_files import list_bids
-from neurotarget.data.reading_results import Found, whole_number
+from neurotarget.data.reading_results import ReadResult, whole_number
 from neurotarget.data.tables.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.unfetched import unfetched
@@ -52,7 +52,7 @@ def scan_bids(
     *,
     filters: Filters | None = None,
     images_only: bool = False,
-) -> Found:
+) -> ReadResult:
     """Read sessions and runs as cases `sub-01_ses-02_run-1` of the subject `sub-01`.
 
     The contrasts t1, t2, flair and qsm have the suffixes T1w, T2w, FLAIR and Chimap, any other
@@ -70,7 +70,9 @@ def scan_bids(
     images = _images(files, target, filters)
     problems = _undescribed_root(root)
     if absent := [contrast for contrast, some in images.items() if not some]:
-        return Found([], [*problems, *(_no_suffix(contrast, files, root) for contrast in absent)])
+        return ReadResult(
+            [], [*problems, *(_no_suffix(contrast, files, root) for contrast in absent)]
+        )
     mask_files = [] if images_only else [file for file in files if file.suffix in LABELS]
     masks = _by_session(file for file in mask_files if _fits(file, filters.get("label", {})))
     grouped = {contrast: _by_session(some) for contrast, some in images.items()}
@@ -80,7 +82,7 @@ def scan_bids(
         problems += wrong
         cases += [case] if case is not None else []
     if images_only:
-        return Found(cases, problems)
+        return ReadResult(cases, problems)
     has_labels = any(case.label for case in cases)
     problems += [problem._replace(level="warning") if has_labels else problem for problem in unread]
     cases, wrong = add_participants(cases, root, target)
@@ -89,7 +91,7 @@ def scan_bids(
     problems += wrong
     cases, wrong = add_phenotypes(cases, root, target)
     label_ids, unread = _lookup_table([*pipelines, root])
-    return Found(cases, [*problems, *wrong, *unread], label_ids)
+    return ReadResult(cases, [*problems, *wrong, *unread], label_ids)
 
 
 def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:

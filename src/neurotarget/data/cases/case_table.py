@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.data.reading_results import Found, whole_number
+from neurotarget.data.reading_results import ReadResult, whole_number
 from neurotarget.data.scans.volume import SUFFIXES
 from neurotarget.data.tables.columns import masked_columns
 from neurotarget.data.tables.covariates import type_covariates
@@ -26,7 +26,7 @@ def scan_table(
     root: Path | None = None,
     need_images: bool = True,
     images_only: bool = False,
-) -> Found:
+) -> ReadResult:
     """Read a table of cases; its paths are relative to its folder, or to `root`.
 
     Columns, in any case: `case_id`, `subject_id` (default: each case is its own subject), one of
@@ -38,7 +38,7 @@ def scan_table(
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
     if "case_id" not in known:
-        return Found([], [*table.problems, _no_case_id(table, path)])
+        return ReadResult([], [*table.problems, _no_case_id(table, path)])
     reserved = RESERVED[:2] if images_only else RESERVED
     roles = {name: known[name] for name in reserved if name in known}
     if not images_only and "label" not in roles and "label_path" in known:
@@ -75,7 +75,7 @@ def scan_table(
             wrong += [_no_image(case, name, path) for name in images if name not in case.images]
         cases.append(case)
         problems += wrong
-    return Found(cases, problems)
+    return ReadResult(cases, problems)
 
 
 def _case(

@@ -14,7 +14,7 @@ from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
 from neurotarget.data.cases.nnunet_raw import scan_nnunet
 from neurotarget.data.cases.splits import split_conflicts
-from neurotarget.data.reading_results import Found, read_json
+from neurotarget.data.reading_results import ReadResult, read_json
 from neurotarget.data.scans.volume import missing_file
 from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there
@@ -103,10 +103,10 @@ def scan_manifest(
     return (Manifest(cases, source, scan.label_ids) if cases else None), problems
 
 
-def _scan(source: Path, target: Target | None, options: _Options) -> Found:
+def _scan(source: Path, target: Target | None, options: _Options) -> ReadResult:
     if not source.exists():
         absent = unfetched(source) or Unfetched("no such file or folder", "check the path")
-        return Found([], [error(absent.found, KINDS, absent.todo, file=source)])
+        return ReadResult([], [error(absent.found, KINDS, absent.todo, file=source)])
     if source.is_file() and source.suffix.lower() in ENDINGS:
         root, need_images, images_only, _ = options
         return scan_table(
@@ -125,7 +125,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
             return scan_bids(
                 folder, target, filters=options.filters, images_only=options.images_only
             )
-    return Found([], [_unknown_kind(source)])
+    return ReadResult([], [_unknown_kind(source)])
 
 
 def _is_bids(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from neurotarget.data.cases.nnunet_raw import channel_names, channels_of, miscounted
-from neurotarget.data.reading_results import Found, named_labels, read_json
+from neurotarget.data.reading_results import ReadResult, named_labels, read_json
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.reading import is_there
@@ -17,7 +17,7 @@ from neurotarget.problems import Problem, error
 from neurotarget.types import Case, Target
 
 
-def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
+def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read the training cases of an MSD data set; its test images have no labels and are left out.
 
     Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), not from a
@@ -29,7 +29,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
     entries = description.get("training")
     if not isinstance(entries, list):
         found = error("no list of training cases", "training: […]", "export it again", file=path)
-        return Found([], problems or [found])
+        return ReadResult([], problems or [found])
     names = channel_names(description)
     channels, wrong = channels_of(target, names)
     cases, stacked = [], 0
@@ -54,9 +54,9 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
         problems += [problem._replace(file=str(path)) for problem in wrong]
     problems += miscounted(description, len(cases), path)
     if images_only:
-        return Found(cases, problems)
+        return ReadResult(cases, problems)
     cases, wrong = add_participants(cases, folder, target)
-    return Found(cases, problems + wrong, named_labels(description.get("labels")))
+    return ReadResult(cases, problems + wrong, named_labels(description.get("labels")))
 
 
 def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.reading_results import Found, named_labels, read_json
+from neurotarget.data.reading_results import ReadResult, named_labels, read_json
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.written_paths import place
 from neurotarget.problems import Problem, error, some, warning
@@ -23,7 +23,7 @@ class _Layout(NamedTuple):
     images_only: bool = False
 
 
-def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
+def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read an nnU-Net v2 raw data set; cases of `imagesTs` with labels are the test split.
 
     Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`.
@@ -31,7 +31,7 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
     """
     description, problems = read_json(folder / "dataset.json")
     if problems:
-        return Found([], problems)
+        return ReadResult([], problems)
     channels, wrong = channels_of(target, channel_names(description))
     problems += [problem._replace(file=str(folder / "dataset.json")) for problem in wrong]
     ending = str(description.get("file_ending", ".nii.gz"))
@@ -56,11 +56,11 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
     trained = sum(case.split != "test" for case in cases)
     problems += miscounted(description, trained, folder / "dataset.json")
     if images_only:
-        return Found(cases, problems)
+        return ReadResult(cases, problems)
     cases, wrong = _with_folds(cases, folder / "splits_final.json")
     problems += wrong
     cases, wrong = add_participants(cases, folder, target)
-    return Found(cases, problems + wrong, named_labels(description.get("labels")))
+    return ReadResult(cases, problems + wrong, named_labels(description.get("labels")))
 
 
 def channel_names(description: Mapping) -> list[str]:
@@ -83,19 +83,21 @@ def channels_of(
         return {name: number for number, name in enumerate(names)} or {"image": 0}, []
     if len(names) <= 1 and len(target.contrasts) == 1:
         return {target.contrasts[0]: 0}, []
-    known = {_habit(name): number for number, name in enumerate(names)}
-    absent = [contrast for contrast in target.contrasts if _habit(contrast) not in known]
+    known = {_usual_channel(name): number for number, name in enumerate(names)}
+    absent = [contrast for contrast in target.contrasts if _usual_channel(contrast) not in known]
     problems = []
     if absent:
         found = f"no channel {', '.join(absent)} (only {some(names)})"
         todo = "name the channels in dataset.json as the target's contrasts"
         problems.append(error(found, f"the contrasts {', '.join(target.contrasts)}", todo))
     return {
-        contrast: known[_habit(contrast)] for contrast in target.contrasts if contrast not in absent
+        contrast: known[_usual_channel(contrast)]
+        for contrast in target.contrasts
+        if contrast not in absent
     }, problems
 
 
-def _habit(name: str) -> str:
+def _usual_channel(name: str) -> str:
     plain = re.sub(r"[\s_-]", "", name.casefold())
     return ALIASES.get(plain, plain)
 

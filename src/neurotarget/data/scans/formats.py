@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape, read_bounded
 from neurotarget.data.scans.itk import read_itk
+from neurotarget.data.scans.picture import PICTURE, read_picture
 from neurotarget.data.scans.scan_report import (
     GUESSED,
     Report,
@@ -61,6 +62,9 @@ def read_stored(path: Path, report: Report) -> Stored:
         return _read_nifti(path, report)
     if name.endswith(MGH):
         return _read_mgh(path, report)
+    if name.endswith(PICTURE):
+        array, affine = read_picture(path, report)
+        return with_header(array, affine, is_oriented=False)
     array, affine, is_oriented = read_itk(path, report)
     return with_header(array, affine, is_oriented=is_oriented)
 
@@ -75,7 +79,7 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
     with opened(path) as file:
         is_zipped = path.name.lower().endswith(".gz")
         _, header = _nifti_header((gzip.GzipFile(fileobj=file) if is_zipped else file).read(size))
-    unit_mm = _mend(header, Report("", str(path)))
+    unit_mm = _repair_header(header, Report("", str(path)))
     return header.get_data_shape(), in_mm(_affine_of(header), unit_mm)
 
 
@@ -93,7 +97,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
     content = read_bounded(path, lambda begin: _nifti_size(begin, report), report)
     kind, stored = _nifti_header(content)
     before, size = stored.binaryblock, kind.header_class.template_dtype.itemsize
-    unit_mm = _mend(stored, report)
+    unit_mm = _repair_header(stored, report)
     if stored.binaryblock != before:
         content = stored.binaryblock + content[size:]
     is_broken = bool(errors_of(report.problems))
@@ -151,7 +155,7 @@ def _nifti_header(content: bytes) -> tuple[type[nib.Nifti1Image], nib.Nifti1Head
     return kind, kind.header_class(content[:size], check=False)
 
 
-def _mend(header: nib.Nifti1Header, report: Report) -> float:
+def _repair_header(header: nib.Nifti1Header, report: Report) -> float:
     """Report problems of sides, quaternion and unit, and repair them so that checks can go on.
 
     Returns the header's unit of length in mm.
@@ -166,7 +170,7 @@ def _mend(header: nib.Nifti1Header, report: Report) -> float:
         )
         header["pixdim"][[axis + 1 for axis in bad]] = 1
     if header["qform_code"] > 0:
-        _mend_quaternion(header, report)
+        _repair_quaternion(header, report)
     code = int(header["xyzt_units"]) & 7
     if code not in NIFTI_UNITS:
         wanted = "metre, mm, micron or none (codes 1, 2, 3, 0)"
@@ -174,7 +178,7 @@ def _mend(header: nib.Nifti1Header, report: Report) -> float:
     return NIFTI_UNITS.get(code, ("", 1.0))[1]
 
 
-def _mend_quaternion(header: nib.Nifti1Header, report: Report) -> None:
+def _repair_quaternion(header: nib.Nifti1Header, report: Report) -> None:
     names = ("quatern_b", "quatern_c", "quatern_d")
     squared = sum(float(header[name]) ** 2 for name in names)
     if squared - 1 <= UNNOTICED_EXCESS:

@@ -12,6 +12,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
+from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
@@ -19,7 +20,7 @@ from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
 from neurotarget.types import SIDES_MM
 
-SUFFIXES = (*NIFTI, *MGH, *ITK)
+SUFFIXES = (*NIFTI, *MGH, *ITK, *PICTURE)
 SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
 ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
 MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
@@ -65,9 +66,9 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
     """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file. Trailing axes of length one are dropped; scaled voxels are returned scaled, others
-    in their stored type, in native byte order. Other units of length in the header are converted to
-    mm. Warnings are appended to `warnings`.
+    voxel file; a `.png` or `.jpg` is a scan of one slice. Trailing axes of length one are dropped;
+    scaled voxels are returned scaled, others in their stored type, in native byte order. Other
+    units of length in the header are converted to mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is

@@ -50,7 +50,7 @@ def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Pl
     if weights.sum() == 0:
         return Plane(tuple(points.mean(axis=0).tolist()), source="the middle of the scan's grid")
     centre = weights @ points / weights.sum()
-    cost = _unlikeness(values, np.linalg.inv(affine), points - centre, centre, weights)
+    cost = _dissimilarity(values, np.linalg.inv(affine), points - centre, centre, weights)
     offsets = np.arange(-REACH_MM, REACH_MM + STEP_MM, STEP_MM)
     first = min(product(TILTS, TILTS, offsets), key=cost)
     ends = np.array([first] + [np.add(first, step) for step in np.diag((0.1, 0.1, 3.0))])
@@ -67,7 +67,7 @@ def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Pla
     return Plane(tuple(point[:3].tolist()), source="the middle of the grid, a guess")
 
 
-def _unlikeness(
+def _dissimilarity(
     values: ndarray, to_vox: ndarray, arms: Points, centre: ndarray, weights: ndarray
 ) -> Callable[[tuple[float, float, float]], float]:
     """Negative correlation of a scan with its mirror image; plane is (yaw, roll, offset in mm)."""

@@ -126,13 +126,13 @@ def add_sessions(
     path = root / "sub-*_sessions.tsv"
     typed, wrong = _typed(cases, rows, keys, target, path)
     joined = [
-        replace(case, covariates=_replaced(case, values, row))
+        replace(case, covariates=_session_covariates(case, values, row))
         for case, values, row in zip(cases, typed, rows, strict=True)
     ]
-    return joined, [*problems, *wrong, *_taken_away(cases, joined, path)]
+    return joined, [*problems, *wrong, *_lost_values(cases, joined, path)]
 
 
-def _replaced(
+def _session_covariates(
     case: Case, values: Mapping[str, Covariate], row: Mapping[str, str]
 ) -> dict[str, Covariate]:
     """Covariates of a case after the columns of its session have replaced them."""
@@ -142,7 +142,7 @@ def _replaced(
     return {**dict.fromkeys(values), **others, **covariates}
 
 
-def _taken_away(cases: Sequence[Case], joined: Sequence[Case], path: Path) -> list[Problem]:
+def _lost_values(cases: Sequence[Case], joined: Sequence[Case], path: Path) -> list[Problem]:
     """Warn where the session has no value but the person has one."""
     absent: dict[str, list[str]] = {}
     for case, other in zip(cases, joined, strict=True):

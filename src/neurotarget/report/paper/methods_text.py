@@ -121,7 +121,7 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return a sentence with its source on each statistic that the tables contain."""
+    """Return a sentence with a citation on each statistic that the tables contain."""
     known = {one.name: one for one in definitions(study.tables)}
     sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in known.items()}
     cited = {name: f"[@{key}]" for name, key in sources.items() if key}
@@ -130,7 +130,7 @@ def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
 
 
 def _definitions(study: Study) -> str:
-    """List of the statistics with their definitions on the page."""
+    """Bullet list of the statistics and their definitions."""
     return "\n".join(f"- {one.name}: {one.text}" for one in definitions(study.tables))
 
 

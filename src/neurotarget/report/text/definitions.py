@@ -11,9 +11,9 @@ from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
 
 
 class Definition(NamedTuple):
-    """A statistic and its source; it is shown if the report has `needs` (table, column, value).
+    """A statistic and its source, shown if the report has `needs`: (table, column, value).
 
-    Without a column any row of the table will do, without a value any value in the column.
+    Without a value, any value in the column suffices; without a column, any row of the table.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Definition(NamedTuple):
 
 @cache
 def known_definitions(page: str = "study") -> tuple[Definition, ...]:
-    """Return the definitions of a kind of page, in reading order."""
+    """Return all definitions for a kind of page, in reading order."""
     entries = asset_table("definitions")
     study = {one["name"]: one for one in entries["study"]}
     return tuple(Definition(**{**study.get(one["name"], {}), **one}) for one in entries[page])
@@ -34,7 +34,10 @@ def known_definitions(page: str = "study") -> tuple[Definition, ...]:
 def definitions(
     tables: Mapping[str, pd.DataFrame], known: Sequence[Definition] | None = None
 ) -> list[Definition]:
-    """Return the definitions in `known`, else of a study, that the tables need, and failures."""
+    """Return the definitions that the tables need, and those of failures that occurred.
+
+    They are selected from `known`, by default the definitions of a study.
+    """
     known = known_definitions() if known is None else known
     return [one for one in known if _is_needed(tables, *one.needs)] + [
         Definition(_heading(one.name), one.description)

@@ -97,7 +97,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
         "done before": sum(one.folder.name in before for one in results),
         "pruned": sum(one.status == "pruned" and one.folder.name not in before for one in results),
         "failed": sum(one.status == "failed" for one in results),
-        "left alone": sum(one.status == "missing" for one in results),
+        "not run": sum(one.status == "missing" for one in results),
     }
     summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     lines = [f"{len(results)} jobs: {summary}"]
@@ -111,7 +111,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     lines.append(f"  results   {folder}")
     if sum((one.folder / ROWS).is_file() for one in results) > 1:
         lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
-    if counts["failed"] + counts["left alone"]:
+    if counts["failed"] + counts["not run"]:
         lines.append(f"  the rest  {resume_command_of(folder)}")
     if others := _unfinished_others(folder, {one.folder.name for one in results}):
         lines.append(

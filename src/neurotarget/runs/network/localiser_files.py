@@ -14,7 +14,7 @@ BOXES = "boxes.json"  # written last: its presence marks a complete localiser
 LIMITS = "localiser.json"
 
 
-class Found(NamedTuple):
+class Localised(NamedTuple):
     """Boxes of the cases, statistics of the localiser, and sentences about these."""
 
     boxes: Boxes
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     lines: list[str]
 
 
-def read_found(folder: Path) -> Found:
+def read_localised(folder: Path) -> Localised:
     """Read the boxes and statistics of a localiser.
 
     Raises:
@@ -32,7 +32,7 @@ def read_found(folder: Path) -> Found:
     record = load_json(folder / BOXES)
     try:
         facts = dict(record["facts"])
-        return Found(Boxes.from_dict(record["boxes"]), facts, localisation_sentences(facts))
+        return Localised(Boxes.from_dict(record["boxes"]), facts, localisation_sentences(facts))
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError("no boxes of a localiser") from error
 
@@ -40,7 +40,7 @@ def read_found(folder: Path) -> Found:
 def localiser_facts(folder: Path) -> dict[str, Any]:
     """Statistics of a localiser; empty if there is none, or none that can be read."""
     try:
-        return read_found(folder).facts
+        return read_localised(folder).facts
     except (OSError, ValueError):
         return {}
 
@@ -50,7 +50,7 @@ def is_whole(folder: Path, weights: Path) -> bool:
     if not (folder / BOXES).is_file():
         return False
     for path, read in (
-        (folder / BOXES, lambda: read_found(folder)),
+        (folder / BOXES, lambda: read_localised(folder)),
         (folder / LIMITS, lambda: Limits.from_dict(load_json(folder / LIMITS))),
         (folder / "config.yaml", lambda: read_config(folder)),
         (weights, lambda: load_state(weights)),

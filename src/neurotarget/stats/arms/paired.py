@@ -165,7 +165,7 @@ def _row(
         **{"model_difference": model.value, "model_low": model.low, "model_high": model.high},
         **{"model_p": model.p, "is_made": is_made},
         "told_apart": _why_untested(scored, pair, fit),
-        "is_split": _lean(of_subject) * differences.sum() < 0,
+        "is_split": _signed_rank_sum(of_subject) * differences.sum() < 0,
         "reason": join_reasons(*reasons, fit.reason),
     }
 
@@ -191,7 +191,7 @@ def _wilcoxon(differences: Float[ndarray, " N"]) -> tuple[float, str]:
     return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
 
 
-def _lean(differences: Float[ndarray, " N"]) -> float:
+def _signed_rank_sum(differences: Float[ndarray, " N"]) -> float:
     """Sum of the signed ranks of the differences: above 0 if the first arm is higher."""
     signed = np.round(differences[np.abs(differences) >= SAME], 12)
     return float(np.sign(signed) @ rankdata(np.abs(signed)))

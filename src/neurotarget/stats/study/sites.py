@@ -111,7 +111,7 @@ def _without_site(hypothesis: Hypothesis) -> Hypothesis:
     return replace(hypothesis, adjust=tuple(kept))
 
 
-def _looked_at(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
+def _tested_labels(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
     if hypothesis.label:
         return (hypothesis.label,)
     names = measured.target.label_names
@@ -132,7 +132,7 @@ def _site_rows(
     measured: Measured, hypothesis: Hypothesis, method: str, seed: int
 ) -> Iterator[dict]:
     volumes, table = measured.volumes[method], measured.covariates
-    labels = _looked_at(measured, hypothesis)
+    labels = _tested_labels(measured, hypothesis)
     same = {"method": method, "hypothesis": hypothesis.name}
     if "site" not in table:
         nothing = same | {"n": len(table), "reason": "no covariate site"}
