@@ -151,7 +151,7 @@ def _site_rows(
         if absent := int(places.isna().sum()):
             yield _row(label, n=absent, reason="cases without a site", **same)
     if not hypothesis.label and (more := len(measured.labels) - len(labels)):
-        why = f"{more} labels and regions are not looked at; declare a hypothesis on one of them"
+        why = f"{more} labels and regions are not analysed; declare a hypothesis on one of them"
         yield _row(f"{more} more", reason=why, **same)
 
 
