@@ -4,7 +4,7 @@
 import neurotarget as nt
 
 run = nt.train("pituitary", model="segresnet")
-found = nt.predict(run, "scans", "masks")
+predictions = nt.predict(run, "scans", "masks")
 study = nt.study(masks="masks", manifest="participants.tsv", target="pituitary")
 ```
 Importing it loads nothing else; each function loads what it needs when it is first used.

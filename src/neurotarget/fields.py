@@ -39,12 +39,12 @@ def number(low: float = -math.inf, high: float = math.inf) -> Reader:
 
     def read(value: object) -> float:
         try:
-            found = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+            amount = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
-            found = math.nan
-        if not (math.isfinite(found) and low <= found <= high):
+            amount = math.nan
+        if not (math.isfinite(amount) and low <= amount <= high):
             raise _unfit(value, f"a finite number{_range(low, high)}")
-        return found
+        return amount
 
     return read
 
@@ -113,8 +113,8 @@ def label_ids(value: object) -> dict[str, tuple[int, ...]]:
     """Read labels with at least one id each; id 0 (background) is refused."""
 
     def read(one: object) -> tuple[int, ...]:
-        if found := ids(1)(one):
-            return found
+        if wrong := ids(1)(one):
+            return wrong
         raise _unfit(one, "at least one id")
 
     return mapping(read)(value)

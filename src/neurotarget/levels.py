@@ -68,10 +68,10 @@ def one_spelling(
     Sexes become F and M unless `wanted` spells them otherwise.
     """
     first = {level_key(name, column): name for name in wanted}
-    found = {}
+    spelling_of = {}
     for value in dict.fromkeys(values):
-        found[value] = first.setdefault(level_key(value, column), level(value, column))
-    return found
+        spelling_of[value] = first.setdefault(level_key(value, column), level(value, column))
+    return spelling_of
 
 
 def usual_columns(
@@ -113,7 +113,7 @@ def code_book(text: str) -> dict[str, dict[str, str]]:
     Raises:
         ValueError: the text has another form, or a code is repeated.
     """
-    found: dict[str, dict[str, str]] = {}
+    codes_by_column: dict[str, dict[str, str]] = {}
     for part in filter(None, map(str.strip, text.split(";"))):
         column, _, rest = part.partition(":")
         pairs = [pair.partition("=") for pair in rest.split(",") if pair.strip()]
@@ -121,8 +121,8 @@ def code_book(text: str) -> dict[str, dict[str, str]]:
         whole = column.strip() and codes and all(codes) and all(codes.values())
         if not whole or len(codes) < len(pairs):
             raise ValueError(f"found {part!r}, wanted a column with its codes: sex: 0=M, 1=F")
-        found[column.strip()] = codes
-    return found
+        codes_by_column[column.strip()] = codes
+    return codes_by_column
 
 
 def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:

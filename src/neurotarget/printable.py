@@ -23,7 +23,7 @@ QUOTED = re.compile(rf"'+{FORMULA.pattern}")
 
 def escaped(text: str, letters: re.Pattern[str]) -> str:
     """Replace these characters by their Python escapes: ESC becomes a backslash and x1b."""
-    return letters.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return letters.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def shown(text: str) -> str:
@@ -43,7 +43,7 @@ def encodable(text: str) -> str:
 
 def file_name(text: str) -> str:
     """Replace control characters by `%0A` and the like, so that a text can be a file name."""
-    return CONTROL.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return CONTROL.sub(lambda match: f"%{ord(match[0]):02X}", text)
 
 
 def cell(value: object) -> object:

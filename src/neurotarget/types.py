@@ -253,14 +253,14 @@ class Target:
         Left and right exist with several pairs; a pair is named after the common part of its two
         names (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
         """
-        found: dict[str, tuple[str, ...]] = {}
+        regions_of_pairs: dict[str, tuple[str, ...]] = {}
         if len(self.pairs) > 1:
             sides = zip(*self.pairs, strict=True)
-            found |= dict(zip(("left", "right"), sides, strict=True))
-            found |= {_common(pair): pair for pair in self.pairs if _common(pair)}
+            regions_of_pairs |= dict(zip(("left", "right"), sides, strict=True))
+            regions_of_pairs |= {_common(pair): pair for pair in self.pairs if _common(pair)}
         if len(self.labels) > 1:
-            found["total"] = tuple(self.labels)
-        return {name: parts for name, parts in found.items() if name not in self.labels}
+            regions_of_pairs["total"] = tuple(self.labels)
+        return {name: parts for name, parts in regions_of_pairs.items() if name not in self.labels}
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:

@@ -213,13 +213,13 @@ def _paths(key: str, value: str, is_sweep: bool) -> str:
 
 def _several(text: str) -> str:
     """Split paths at commas; a part is as long as possible while it exists."""
-    parts, found = text.split(","), []
+    parts, values = text.split(","), []
     while parts:
         longest = range(len(parts), 0, -1)
         end = next((end for end in longest if exists(",".join(parts[:end]).strip())), 1)
-        found.append(_exactly(",".join(parts[:end]).strip()))
+        values.append(_exactly(",".join(parts[:end]).strip()))
         parts = parts[end:]
-    return ",".join(found)
+    return ",".join(values)
 
 
 def _exactly(path: str) -> str:

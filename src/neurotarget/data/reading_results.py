@@ -34,10 +34,10 @@ def named_labels(labels: object) -> dict[str, int] | None:
         name, number = (value, key) if whole_number(key) is not None else (key, value)
         if isinstance(number, list) and len(number) == 1:
             number = number[0]
-        if (found := whole_number(number)) is None:
+        if (label_id := whole_number(number)) is None:
             has_regions = True
         else:
-            named[str(name)] = found
+            named[str(name)] = label_id
     if has_regions:
         named = {name: number for name, number in named.items() if name == IGNORE}
     return named or None

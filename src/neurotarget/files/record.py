@@ -162,5 +162,5 @@ def _line(name: str, digest: str) -> bytes:
 def _name(text: bytes, *, is_escaped: bool) -> str:
     if is_escaped:
         signs = {b"\\n": b"\n", b"\\r": b"\r", b"\\\\": b"\\"}
-        text = re.sub(rb"\\[nr\\]", lambda found: signs[found[0]], text)
+        text = re.sub(rb"\\[nr\\]", lambda match: signs[match[0]], text)
     return os.fsdecode(text)

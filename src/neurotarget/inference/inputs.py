@@ -203,17 +203,19 @@ class _Search:
 
     def _matched(self, name: str, paths: list[Path]) -> Case:
         """The case of a group of files, each assigned to the contrast in its name."""
-        found: dict[str, list[Path]] = {contrast: [] for contrast in self.contrasts}
+        files_of_contrast: dict[str, list[Path]] = {contrast: [] for contrast in self.contrasts}
         for path in paths:
             if (contrast := self._parted(path)[1]) is not None:
-                found[contrast].append(path)
+                files_of_contrast[contrast].append(path)
         todo = "move the others away, or give a manifest"
-        for contrast, several in found.items():
+        for contrast, several in files_of_contrast.items():
             if len(several) > 1:
                 names = ", ".join(path.name for path in several)
                 count = f"{len(several)} files for {contrast} ({names})"
                 self.problems.append(error(count, "one file per contrast", todo, case_id=name))
-        return _case(name, {contrast: files[0] for contrast, files in found.items() if files})
+        return _case(
+            name, {contrast: files[0] for contrast, files in files_of_contrast.items() if files}
+        )
 
     def _parted(self, path: Path) -> tuple[str, str | None]:
         """Case name and contrast in a file name; the contrast is None if the name has none."""

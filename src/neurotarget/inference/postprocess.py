@@ -83,8 +83,10 @@ def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
         return 2 * count > len(several)
 
     def labels(name: str) -> tuple[str, ...]:
-        found = [label for one in several for label in getattr(one, name)]
-        return tuple(label for label in dict.fromkeys(found) if is_common(found.count(label)))
+        all_labels = [label for one in several for label in getattr(one, name)]
+        return tuple(
+            label for label in dict.fromkeys(all_labels) if is_common(all_labels.count(label))
+        )
 
     sizes = {
         label: min(o.smallest_piece_mm3[label] for o in several if label in o.smallest_piece_mm3)

@@ -199,11 +199,11 @@ def _scores(
     dice, pieces = np.full((len(examples), size - 1), math.nan), []
     for row, one in enumerate(examples):
         pred = _judged(one, steps.apply(one.pred, label_names, one.voxel_mm3), size - 1)
-        shared, truth, found = (
+        shared, truth, predicted = (
             np.bincount(part.ravel(), minlength=size)[1:size]
             for part in (one.truth[one.truth == pred], one.truth, pred)
         )
-        np.divide(2.0 * shared, truth + found, out=dice[row], where=truth > 0)
+        np.divide(2.0 * shared, truth + predicted, out=dice[row], where=truth > 0)
         boxes = ndimage.find_objects(pred, max_label=size - 1)
         pieces.append(
             [

@@ -155,5 +155,5 @@ def _less(patch: TripleVox, axis: int, sides: Backbone) -> TripleVox:
     """The next smaller valid patch along one axis; unchanged if there is none."""
     shorter = list(patch)
     shorter[axis] -= 1
-    found = sides.below([max(side, 1) for side in shorter])
-    return found if np.prod(found) < np.prod(patch) else patch
+    smaller = sides.below([max(side, 1) for side in shorter])
+    return smaller if np.prod(smaller) < np.prod(patch) else patch

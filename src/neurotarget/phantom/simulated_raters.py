@@ -134,9 +134,9 @@ def _waves(
 
 def _box(inside: Bool[ndarray, "I J K"], spacing_mm: Triple) -> tuple[slice, ...]:
     """Voxels that a rater may mark."""
-    (found,) = ndimage.find_objects(inside.astype(np.uint8))
+    (bounds,) = ndimage.find_objects(inside.astype(np.uint8))
     margins = [int(np.ceil(MARGIN_MM / side)) for side in spacing_mm]
     return tuple(
         slice(max(part.start - margin, 0), part.stop + margin)
-        for part, margin in zip(found, margins, strict=True)
+        for part, margin in zip(bounds, margins, strict=True)
     )

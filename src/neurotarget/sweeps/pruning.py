@@ -83,13 +83,13 @@ class PruneBadTrials(Callback):
 
         try:
             study = load_study(self.search)
-            (found,) = [
+            (frozen_trial,) = [
                 one for one in study.get_trials(deepcopy=False) if one.number == self.number
             ]
         except (DataError, ValueError) as error:
             print(f"this trial continues without pruning: {error}", flush=True)
             return None
-        return Trial(study, found._trial_id)
+        return Trial(study, frozen_trial._trial_id)
 
     def _judge(self, metrics: Mapping[str, float], epoch: int) -> str:
         """Report the epoch (from 1); return why the trial stops, or ""."""

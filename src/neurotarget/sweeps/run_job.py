@@ -145,10 +145,10 @@ def _run(train: Train, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
 def _in_own_process(folder: Path) -> JobResult | Ended:
     hydra = HydraConfig.get()
     status = run_in_own_process([*own_folders(hydra), *_overrides()], folder, hydra.runtime.cwd)
-    found = read_job(folder)
-    if found.status == "missing":
+    result = read_job(folder)
+    if result.status == "missing":
         return Ended("failed", {}, f"{ENDED} (exit status {status})")
-    return found
+    return result
 
 
 def _recorded(train: Train, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:

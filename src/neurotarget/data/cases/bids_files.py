@@ -43,13 +43,13 @@ def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
     Folders of other datatypes and hidden folders are left out.
     """
     folder = Path(folder).absolute()
-    found = []
+    files = []
     for path in _walk(folder):
         entities = parse_file_entities(f"/{path.as_posix()}", entities=_ENTITIES)
         if entities.get("extension") in extensions:
             texts = {name: str(value) for name, value in entities.items()}
-            found.append(BidsFile(folder / path, texts))
-    return sorted(found, key=lambda file: file.path)
+            files.append(BidsFile(folder / path, texts))
+    return sorted(files, key=lambda file: file.path)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

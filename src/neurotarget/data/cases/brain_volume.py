@@ -62,8 +62,8 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
         ),
     )
     for column, origin, measure in sources:
-        if found := _of_all(seen, contrasts, measure, most_missing=MOST_MISSING * len(cases)):
-            return BrainVolumes(found, column, origin)
+        if volumes := _of_all(seen, contrasts, measure, most_missing=MOST_MISSING * len(cases)):
+            return BrainVolumes(volumes, column, origin)
     return BrainVolumes(
         {}, why="the scans hold whole heads, parts of brains, or no background of exactly 0"
     )
@@ -97,7 +97,7 @@ def _of_all(
     most_missing: float,
 ) -> dict[str, float]:
     """Volumes of the cases; empty as soon as too many have none."""
-    found, missing = {}, 0
+    volumes, missing = {}, 0
     for case in cases:
         try:
             value = measure(_scan_of(case, contrasts))
@@ -106,8 +106,8 @@ def _of_all(
         missing += not math.isfinite(value)
         if missing > most_missing:
             return {}
-        found[case.case_id] = value
-    return found
+        volumes[case.case_id] = value
+    return volumes
 
 
 def _scan_of(case: Case, contrasts: Sequence[str]) -> Path | None:
@@ -127,10 +127,10 @@ def _masked_mm3(scan: Path) -> float:
 
 
 def _is_of(mask: Path, own: Mapping[str, str]) -> bool:
-    found = dict(ENTITY.findall(mask.name))
-    if found.get("space", "") not in NATIVE or found.get("ses") != own.get("ses"):
+    entities = dict(ENTITY.findall(mask.name))
+    if entities.get("space", "") not in NATIVE or entities.get("ses") != own.get("ses"):
         return False
-    return found.get("run") in (None, own.get("run"))
+    return entities.get("run") in (None, own.get("run"))
 
 
 def _freesurfer_mm3(scan: Path) -> float:

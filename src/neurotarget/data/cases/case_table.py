@@ -130,7 +130,7 @@ def _rater_columns(
 
     A column without image files counts as a covariate, unless it is empty.
     """
-    found, problems = {}, []
+    columns_by_rater, problems = {}, []
     for column in table.columns:
         name = column[len(RATER) :]
         own = name.removesuffix("_path") or name
@@ -142,13 +142,13 @@ def _rater_columns(
             content = f"the column {column} without an image file (such as {values[0]})"
             problems.append(warning(content, "masks of a rater", todo, file=path))
             continue
-        if own.casefold() in TAKEN or not NAME.fullmatch(own) or own in found:
+        if own.casefold() in TAKEN or not NAME.fullmatch(own) or own in columns_by_rater:
             todo = f"rename the column, such as {RATER}rater2"
             letters = "of letters, digits, _, - and ., other than"
             wanted = f"a name of its own for the rater, {letters} {', '.join(TAKEN)}"
             problems.append(error(f"the column {column}", wanted, todo, file=path))
-        found[own] = column
-    return found, problems
+        columns_by_rater[own] = column
+    return columns_by_rater, problems
 
 
 def _contrast_columns(
@@ -159,14 +159,14 @@ def _contrast_columns(
         columns = [name for name in _image_columns(table) if name not in taken]
         return {name.removesuffix("_path"): name for name in columns}
     known = {name.casefold(): name for name in table.columns}
-    found = {}
+    columns_by_contrast = {}
     for contrast in target.contrasts:
         names = [contrast, f"{contrast}_path"]
         names += ["image", "image_path"] if len(target.contrasts) == 1 else []
         match = next((name for name in names if name.casefold() in known), None)
         if match is not None:
-            found[contrast] = known[match.casefold()]
-    return found
+            columns_by_contrast[contrast] = known[match.casefold()]
+    return columns_by_contrast
 
 
 def _image_columns(table: TextTable) -> list[str]:

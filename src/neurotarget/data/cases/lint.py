@@ -66,17 +66,19 @@ def _check_all(
     def check(case: Case) -> Checkup:
         return check_case(case, target, mapping)
 
-    with attempts(check, cases, workers) as found:
-        results = map(_as_checkup, found)
+    with attempts(check, cases, workers) as outcomes:
+        results = map(_as_checkup, outcomes)
         pace = 0.1 if sys.stderr.isatty() else 30.0
         return list(tqdm(results, "lint", len(cases), unit="case", delay=1, mininterval=pace))
 
 
-def _as_checkup(found: Checkup | DataError) -> Checkup:
+def _as_checkup(outcome: Checkup | DataError) -> Checkup:
     """The checkup of a case, or one with the reason why the case could not be checked."""
-    if isinstance(found, Checkup):
-        return found
-    problems = list(found.problems) or [error(str(found), "a case that can be read", "look at it")]
+    if isinstance(outcome, Checkup):
+        return outcome
+    problems = list(outcome.problems) or [
+        error(str(outcome), "a case that can be read", "look at it")
+    ]
     return Checkup(problems, None, {}, False, (), "")
 
 
@@ -122,11 +124,11 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
 def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
     """Count the contrasts on other grids, if no target defines whether that matters."""
     off_grid = Counter(name for checkup in checkups for name in checkup.off_grid)
-    found = [
+    differences = [
         f"{name} off the grid of the first contrast in {n} cases" for name, n in off_grid.items()
     ]
     todo = "resample it if a target is to take both"
-    return [warning(item, "one grid a case", todo) for item in found]
+    return [warning(item, "one grid a case", todo) for item in differences]
 
 
 def _check_labelled(cases: Sequence[Case]) -> list[Problem]:

@@ -213,5 +213,5 @@ def _check_files(case: Case) -> list[Problem]:
         return [error("neither image nor label", "a file", todo, case_id=case.case_id)]
     masks = [*([case.label] if case.label else []), *case.raters.values()]
     paths = [*case.images.values(), *masks]
-    found = [missing_file(path, case_id=case.case_id) for path in dict.fromkeys(paths)]
-    return [problem for problem in found if problem is not None]
+    problems = [missing_file(path, case_id=case.case_id) for path in dict.fromkeys(paths)]
+    return [problem for problem in problems if problem is not None]

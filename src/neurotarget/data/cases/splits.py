@@ -80,10 +80,10 @@ def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
             value = getattr(case, name)
             if value is not None:
                 places.setdefault(case.subject_id, {}).setdefault(value, case.case_id)
-        for subject, found in places.items():
-            if len(found) > 1:
-                listed = ", ".join(f"{case_id} in {value}" for value, case_id in found.items())
-                text = f"subject {subject} in {len(found)} {name}s ({listed})"
+        for subject, assigned in places.items():
+            if len(assigned) > 1:
+                listed = ", ".join(f"{case_id} in {value}" for value, case_id in assigned.items())
+                text = f"subject {subject} in {len(assigned)} {name}s ({listed})"
                 todo = f"give all cases of {subject} the same {name}"
                 problems.append(error(text, f"one {name} a subject", todo))
     return problems
@@ -155,7 +155,7 @@ def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
     """Subjects with one of the values."""
-    found: set[str] = set()
+    unseen_subjects: set[str] = set()
     for name, wanted in external.items():
         if wanted is None:  # removes a covariate that an experiment sets
             continue
@@ -175,8 +175,8 @@ def _unseen(
         is_unseen = {case: value.casefold() in sought for case, value in of_case.items()}
         if problems := _across(cases, is_unseen, of_case, name):
             raise DataError(problems)
-        found |= {case.subject_id for case in cases if is_unseen[case.case_id]}
-    return found
+        unseen_subjects |= {case.subject_id for case in cases if is_unseen[case.case_id]}
+    return unseen_subjects
 
 
 def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
@@ -229,9 +229,11 @@ def _across(
     for case in cases:
         places.setdefault(case.subject_id, {}).setdefault(sides[case.case_id], case)
     problems = []
-    for subject, found in places.items():
-        if len(found) > 1:
-            listed = ", ".join(f"{one.case_id} in {of_case[one.case_id]}" for one in found.values())
+    for subject, assigned in places.items():
+        if len(assigned) > 1:
+            listed = ", ".join(
+                f"{one.case_id} in {of_case[one.case_id]}" for one in assigned.values()
+            )
             text = f"subject {subject} on both sides of an unseen {name} ({listed})"
             todo = f"leave out the cases of {subject} on one side, or a subject is no longer unseen"
             problems.append(error(text, f"one side of {name} a subject", todo))

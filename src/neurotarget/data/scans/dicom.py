@@ -85,7 +85,7 @@ def list_series(folder: Path) -> list[Series]:
     Raises:
         DataError: GDCM fails at a broken file.
     """
-    reader, found = sitk.ImageSeriesReader, []
+    reader, all_series = sitk.ImageSeriesReader, []
     talks = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a folder without DICOM is normal
     try:
@@ -94,7 +94,7 @@ def list_series(folder: Path) -> list[Series]:
             tags = _read_tags(files[0])
             number, description = (tags.get(key, "").strip() for key in (NUMBER, DESCRIPTION))
             paths = tuple(map(Path, files))
-            found.append(Series(uid, number, description or "no description", paths))
+            all_series.append(Series(uid, number, description or "no description", paths))
     except (RuntimeError, TypeError, UnicodeError) as error:  # the last two come from the path
         reason = " ".join(str(error).split())[-120:]
         raise Report(encodable(folder.name), Path(encodable(str(folder)))).error(
@@ -104,7 +104,7 @@ def list_series(folder: Path) -> list[Series]:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(talks)
-    return found
+    return all_series
 
 
 def find_series(folder: Path) -> list[Series]:
@@ -115,12 +115,12 @@ def find_series(folder: Path) -> list[Series]:
     Raises:
         DataError: GDCM fails at a broken file.
     """
-    found: dict[str, Series] = {}
+    by_uid: dict[str, Series] = {}
     for place, files in _walk(folder):
         for one in list_series(place) if files else ():
-            known = found.get(one.uid)
-            found[one.uid] = known._replace(files=known.files + one.files) if known else one
-    return sorted(found.values(), key=lambda one: (one.number.zfill(9), one.description, one.uid))
+            known = by_uid.get(one.uid)
+            by_uid[one.uid] = known._replace(files=known.files + one.files) if known else one
+    return sorted(by_uid.values(), key=lambda one: (one.number.zfill(9), one.description, one.uid))
 
 
 def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:

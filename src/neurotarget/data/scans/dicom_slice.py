@@ -62,9 +62,9 @@ def check_numbers(one: Slice, report: Report) -> None:
             np.isfinite(one.stored).all() and one.stored[0] != 0
         ),
     }
-    if found := next((what for what, holds in wrong.items() if holds), None):
+    if first_wrong := next((what for what, holds in wrong.items() if holds), None):
         wanted = f"numbers of a scan (pixels of {low:g} to {high:g} mm, finite, unit directions)"
-        raise report.refused(f"{found} in {one.file.name}", wanted, EXPORT)
+        raise report.refused(f"{first_wrong} in {one.file.name}", wanted, EXPORT)
 
 
 def check_pixels(one: Slice, report: Report) -> None:
@@ -90,8 +90,8 @@ def check_pixels(one: Slice, report: Report) -> None:
 def _pixel_bytes(file: Path, report: Report) -> int | None:
     """Bytes of the pixel data in the file; None if they are compressed."""
     try:
-        found = dcmread(file, force=True, specific_tags=["PixelData"])
-        syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
+        dataset = dcmread(file, force=True, specific_tags=["PixelData"])
+        syntax, pixels = dataset.file_meta.get("TransferSyntaxUID"), dataset.get_item("PixelData")
         is_compressed = pixels is None or (syntax is not None and syntax.is_compressed)
         return None if is_compressed else len(pixels.value or b"")
     except READ_ERRORS as error:

@@ -98,8 +98,8 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
     """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan."""
     native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides = np.array(native.canonical_shape)
-    found = nib.affines.voxel_sizes(native.canonical_affine)
-    scale = np.asarray(spacing_mm) / found
+    native_mm = nib.affines.voxel_sizes(native.canonical_affine)
+    scale = np.asarray(spacing_mm) / native_mm
     scale[np.abs(scale - 1) * sides < 0.05] = 1  # do not interpolate because of a rounded header
     work = np.maximum(np.round(sides / scale), 1).astype(int)
     start = (sides - 1) / 2 - scale * (work - 1) / 2

@@ -96,15 +96,15 @@ def _places(path: Path, fields: dict[str, str], *, is_nrrd: bool) -> list[str]:
         return [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
     # at any position: which of several such fields counts is up to ITK
     with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        found = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
-    return [place for place in found if place.casefold() != "local"] if found else ["nowhere"]
+        places = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
+    return [place for place in places if place.casefold() != "local"] if places else ["nowhere"]
 
 
 def _voxel_bytes(reader: sitk.ImageFileReader) -> int:
     """Bytes of one component of a voxel, from a type such as `vector of 16-bit signed integer`."""
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
-    found = re.search(r"(\d+)-bit", kind)
-    return int(found[1]) // 8 if found else VOXEL_BYTES
+    match = re.search(r"(\d+)-bit", kind)
+    return int(match[1]) // 8 if match else VOXEL_BYTES
 
 
 def _named_unit_mm(fields: dict[str, str], report: Report) -> float:

@@ -127,7 +127,7 @@ def _categories(
     spelt = one_spelling(labels, name, wanted)
     problems = []
     if usual != "sex":
-        problems += [_merged(name, found, spelt, file) for found in _merges(spelt)]
+        problems += [_merged(name, merge, spelt, file) for merge in _merges(spelt)]
     elif odd := {one: labels.count(one) for one in spelt if level_key(one, name) not in ("f", "m")}:
         listed = ", ".join(f"{text!r} in {count}" for text, count in odd.items())
         todo = "correct them; until then they are categories of their own"
@@ -161,12 +161,12 @@ def requested_covariates(target: Target | None) -> set[str]:
 
 def numeric_covariates(target: Target | None) -> set[str]:
     """Covariates that hypotheses of a target use as numbers: slopes and curves."""
-    found = set()
+    names = set()
     for item in target.hypotheses if target else ():
         if item.groups is None and "*" not in item.covariate:
-            found.add(item.covariate)
-        found |= {match[1] for term in item.adjust if (match := SPLINE.fullmatch(term))}
-    return found
+            names.add(item.covariate)
+        names |= {match[1] for term in item.adjust if (match := SPLINE.fullmatch(term))}
+    return names
 
 
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:

@@ -207,7 +207,7 @@ def _visit_columns(table: TextTable, cases: Sequence[Case]) -> dict[str, str]:
 
     A column with a non-BIDS name counts only if some of its values are sessions of cases.
     """
-    found = {}
+    columns_by_prefix = {}
     for prefix, names in VISITS.items():
         labels = {label for case in cases if (label := _label(case, prefix))}
         for name in names if labels else ():
@@ -215,8 +215,8 @@ def _visit_columns(table: TextTable, cases: Sequence[Case]) -> dict[str, str]:
                 continue
             values = {row[column] for row in table.rows}
             if name == names[0] or align_ids(labels, values, prefix):
-                found.setdefault(prefix, column)
-    return found
+                columns_by_prefix.setdefault(prefix, column)
+    return columns_by_prefix
 
 
 def _one_each(

@@ -74,9 +74,9 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
 def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
     """Problems of columns whose names are easily confused."""
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    found = [f"the columns {', '.join(twice)} twice"] if twice else []
-    found += alike_columns(columns)
-    return [error(one, "each column once", "rename or drop one", file=path) for one in found]
+    ambiguous = [f"the columns {', '.join(twice)} twice"] if twice else []
+    ambiguous += alike_columns(columns)
+    return [error(one, "each column once", "rename or drop one", file=path) for one in ambiguous]
 
 
 def is_missing(text: str) -> bool:
@@ -109,11 +109,11 @@ def align_ids(ids: Iterable[str], known: Collection[str], prefix: str = "sub-") 
 
 
 def _by_number(ids: Iterable[str], prefix: str) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    ids_by_number: dict[int, list[str]] = {}
     for text in ids:
         if (number := whole_number(text.removeprefix(prefix))) is not None:
-            found.setdefault(number, []).append(text)
-    return found
+            ids_by_number.setdefault(number, []).append(text)
+    return ids_by_number
 
 
 def _text(path: Path) -> tuple[str, list[Problem]]:

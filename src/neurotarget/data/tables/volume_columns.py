@@ -129,7 +129,7 @@ def _volumes(
     spelt: dict[str, list[str]] = {}
     for name in columns:
         spelt.setdefault(_key(name), []).append(name)
-    found, problems = [], []
+    columns_of_labels, problems = [], []
     for label in request.labels:
         for method in methods or ("",):
             units = {
@@ -138,13 +138,13 @@ def _volumes(
                 for name in _names(label, method, end)
             }
             fits = [(name, units[key]) for key in units for name in spelt.get(key, ())]
-            found += [VolumeColumn(label, method, *fit) for fit in fits[:1]]
+            columns_of_labels += [VolumeColumn(label, method, *fit) for fit in fits[:1]]
             if len(fits) > 1:
                 names = " and ".join(name for name, _ in fits)
                 whose = f"{label} by {method}" if method else label
                 message = f"the columns {names} for {whose}"
                 problems.append(error(message, "one", "rename or drop the others", file=path))
-    return found, problems
+    return columns_of_labels, problems
 
 
 def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:

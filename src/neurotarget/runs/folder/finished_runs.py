@@ -21,7 +21,7 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
     Raises:
         DataError: a path does not exist, or contains no run.
     """
-    found: dict[Path, Path] = {}
+    by_real_path: dict[Path, Path] = {}
     for place in map(Path, places):
         if not place.is_dir():
             what = "is a file" if place.is_file() else "no such folder"
@@ -33,8 +33,8 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
                 "folder, run folders or their parent; check the path"
             )
         for folder in below:
-            found.setdefault(real_path(folder), folder)
-    return list(found.values())
+            by_real_path.setdefault(real_path(folder), folder)
+    return list(by_real_path.values())
 
 
 def why_unfinished(folder: Path) -> str:

@@ -135,8 +135,8 @@ def is_elsewhere(override: str) -> bool:
         return is_space or is_branch
     place = value.strip("'\"")
     here = Path.cwd()
-    found = Path(os.path.normpath(here / place))
-    return place.startswith("~") or not found.is_relative_to(here)
+    target = Path(os.path.normpath(here / place))
+    return place.startswith("~") or not target.is_relative_to(here)
 
 
 def _refuse_huge(node: object, source: str) -> None:

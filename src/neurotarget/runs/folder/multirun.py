@@ -60,7 +60,7 @@ def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
         for line in lines
         if read_job(folder / line["name"]).status in ("done", "pruned")
     }
-    found = []
+    renamed = []
     for job in jobs:
         name = names.get(tuple(result_overrides(job.overrides)))
         if name is None and job.name in taken:
@@ -72,8 +72,8 @@ def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
             name = f"{job.name},{job_name(added)}"
             if not added or len(name) > LONGEST:
                 name = marked(job.name, job.overrides)
-        found.append(job._replace(name=name or job.name))
-    return found
+        renamed.append(job._replace(name=name or job.name))
+    return renamed
 
 
 def read_multirun(folder: Path) -> list[str]:

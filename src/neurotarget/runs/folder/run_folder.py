@@ -298,8 +298,8 @@ def _link_latest(folder: Path) -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = {name: metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **versions}
 
 
 def _hardware() -> dict[str, Any]:

@@ -76,10 +76,10 @@ class RunLock(Holder):
     def host(self) -> str:
         """The machine that has the lease, or ""."""
         try:
-            found = HOST.search((self.folder / LEASE).read_text(encoding="utf-8"))
+            match = HOST.search((self.folder / LEASE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             return ""
-        return found[1] if found else ""
+        return match[1] if match else ""
 
     def is_far(self) -> bool:
         """Whether another machine has the lease."""

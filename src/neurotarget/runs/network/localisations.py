@@ -90,14 +90,14 @@ def write_table(path: Path, by_case: Mapping[str, Localisation], splits: Mapping
     write_text(path, text)
 
 
-def _part(found: list[Localisation]) -> dict[str, Any]:
-    errors = [float(np.linalg.norm(one.error_mm[:3])) for one in found if one.is_hit]
+def _part(localisations: list[Localisation]) -> dict[str, Any]:
+    errors = [float(np.linalg.norm(one.error_mm[:3])) for one in localisations if one.is_hit]
     middle, high = np.percentile(errors, [50, 95]).tolist() if errors else (None, None)
     return {
-        "cases": len(found),
-        "found": sum(one.is_hit for one in found),
-        "missed": sum(one.is_miss for one in found),
-        "fallbacks": sum(bool(one.located.reason) for one in found),
+        "cases": len(localisations),
+        "found": sum(one.is_hit for one in localisations),
+        "missed": sum(one.is_miss for one in localisations),
+        "fallbacks": sum(bool(one.located.reason) for one in localisations),
         "error_mm_median": middle,
         "error_mm_p95": high,
     }

@@ -157,7 +157,7 @@ def _parameters(cfg: object, owner: str) -> list[str]:
     module, _, name = str(cfg.get("_target_", "")).rpartition(".")
     if name == owner:
         return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
-    return next((found for key in cfg if (found := _parameters(cfg.get(key), owner))), [])
+    return next((parameters for key in cfg if (parameters := _parameters(cfg.get(key), owner))), [])
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401

@@ -60,7 +60,7 @@ def load_predictor(
     device = usable_device(device)
     config = read_config(run) if config is None else config
     path = weights_path(run, weights)
-    found = _net_weights(load_state(path), path)
+    stored = _net_weights(load_state(path), path)
     try:
         with read_from(Path(run) / "config.yaml"):
             preparation = make(config["data"]["preparation"])
@@ -75,7 +75,7 @@ def load_predictor(
             f"{run}/config.yaml: no network can be made of it ({type(error).__name__}: {reason}); "
             "use the run folder as it was written"
         ) from error
-    _fill(net, found, as_trained(target), path)
+    _fill(net, stored, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = digest(path)
     steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
@@ -173,29 +173,29 @@ def _net_weights(state: object, path: Path) -> dict[str, Tensor]:
     }
 
 
-def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Path) -> None:
+def _fill(net: nn.Module, stored: Mapping[str, Tensor], target: Target, path: Path) -> None:
     """Load weights if their names and shapes are those of the network.
 
     Raises:
         DataError: they are of another architecture or target; lists the differences.
     """
     wanted = net.state_dict()
-    if unlike := [*_other_target(found, wanted, target), *differences(found, wanted)]:
+    if unlike := [*_other_target(stored, wanted, target), *differences(stored, wanted)]:
         raise DataError(
             f"{path}: the weights do not fit {type(net).__name__} as config.yaml in their run has "
             f"it ({'; '.join(unlike)}); use the run folder as it was written"
         )
-    refuse_nonfinite(found, path)
-    net.load_state_dict(found)
+    refuse_nonfinite(stored, path)
+    net.load_state_dict(stored)
 
 
 def _other_target(
-    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], target: Target
+    stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], target: Target
 ) -> list[str]:
     """Differing numbers of classes or contrasts, if they explain all differences of shapes."""
-    if found.keys() != wanted.keys():
+    if stored.keys() != wanted.keys():
         return []
-    pairs = [(tuple(found[name].shape), tuple(wanted[name].shape)) for name in wanted]
+    pairs = [(tuple(stored[name].shape), tuple(wanted[name].shape)) for name in wanted]
     other = [(theirs, ours) for theirs, ours in pairs if theirs != ours]
     classes = {
         (theirs, ours): theirs[0]

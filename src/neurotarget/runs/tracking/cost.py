@@ -202,8 +202,8 @@ def process_peak_mib() -> float:
     """
     with suppress(OSError):
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
-            return int(found[1]) / 1024
+        if match := re.search(r"VmHWM:\s+(\d+) kB", status):
+            return int(match[1]) / 1024
     if resource is None:
         return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
