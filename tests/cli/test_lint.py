@@ -98,7 +98,7 @@ def test_an_ignore_label_read_as_background_is_refused_with_the_reason(cases_fol
     assert print_lint(source, Target(**settings)) == 2
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("error")]
     assert "found id 3, whose voxels the data set ignores, read as background" in line
-    assert "take 3 out of the target's background_ids" in line
+    assert "remove 3 from the target's background_ids" in line
     settings.pop("background_ids")
     assert print_lint(source, Target(**settings)) == 0
     text = capsys.readouterr().out

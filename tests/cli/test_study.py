@@ -270,7 +270,10 @@ def test_ages_with_a_decimal_comma_are_reported(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text('id,v,age\na,1,"20,5"\nb,3,"30,1"\nc,6,40\nd,8,"50,9"\n')
     assert study(f"table={path}", "labels=v", f"output={tmp_path / 'out'}") == 0
-    assert "age = '20,5' and the like, wanted numbers; write a decimal" in capsys.readouterr().out
+    assert (
+        "age = '20,5' and similar values, wanted numbers; write a decimal"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_method_called_reference_is_the_reference_wherever_it_stands(tmp_path):

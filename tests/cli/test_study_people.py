@@ -52,7 +52,7 @@ def test_a_sex_spelt_in_many_ways_is_two_sexes(statistics, study):
 def test_a_column_of_another_name_is_found_and_named(statistics, study):
     done, printed, read = study(statistics / "gender.csv", "labels=vol", ASKED)
     assert done == 0
-    assert "the column 'Gender', wanted sex; it is taken for sex" in printed
+    assert "the column 'Gender', wanted sex; it is read as sex" in printed
     assert effect(read)["n"] == 40
 
 
@@ -90,7 +90,7 @@ def test_groups_match_in_usual_spellings_and_others_are_counted(statistics, stud
     assert effect(read)["n"] == len(table) - 3
     assert "3 of" in printed
     assert "(MCI 2, unknown 1)" in printed
-    assert "they are taken for" in printed
+    assert "they are read as" in printed
 
 
 def test_copied_people_are_named(statistics, study):

@@ -26,7 +26,7 @@ def test_masks_of_further_raters_are_checked_as_the_label_is(case, tmp_path, lab
     problems = check_case(drawn, make_target(), {0: 0, 1: 1, 2: 2}).problems
     result = {problem.file.rpartition("/")[2].split(".")[0]: str(problem) for problem in problems}
     assert "resample the label_away to the grid of t1" in result.pop("away")
-    assert "label values 7 that the target does not know" in result.pop("odd")
+    assert "label values 7 that the target does not define" in result.pop("odd")
     assert "found an empty label" in result.pop("empty")
     assert "no such file" in result.pop("gone")
     assert result == {}

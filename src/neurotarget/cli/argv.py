@@ -140,7 +140,7 @@ def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
     if sending := [argument for argument in arguments if sends(argument)]:
         print(
             f"resume={folder}: {shlex.join(sending)} of its record decides where scores are sent "
-            "and is left out; set it again with resume= where that is meant",
+            "and is left out; set it again with resume= if you want it",
             file=sys.stderr,
         )
     return [argument for argument in arguments if argument not in sending]

@@ -100,7 +100,7 @@ def to_classes(
     rest = mapping.get(OTHER_ID)
     if unknown := [value for value in values.tolist() if mapping.get(value, rest) is None]:
         known = sorted(value for value, number in mapping.items() if number)
-        found = f"label values {some(unknown)} that the target does not know"
+        found = f"label values {some(unknown)} that the target does not define"
         todo = (
             "add them to the target's labels, to its background_ids where they are background "
             f"(background_ids: {OTHERS} means all), or to its ignore_ids where nobody has judged "
@@ -162,7 +162,7 @@ def _shared_id(value: int, first: str, second: str) -> Problem:
 def _not_ignored(value: int, read_as: str) -> Problem:
     found = f"id {value}, whose voxels the data set ignores, read as {read_as}"
     todo = (
-        f"take {value} out of the target's background_ids and labels: nobody has judged these "
+        f"remove {value} from the target's background_ids and labels: nobody has judged these "
         "voxels, and a structure may extend into them; no score counts them"
     )
     return error(found, "ignored voxels that are neither label nor background", todo)

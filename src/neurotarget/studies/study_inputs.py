@@ -320,7 +320,7 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     if not any((folder / name).is_file() for name in names):
         problem = "no mask of any case" if folder.is_dir() else "no such folder"
         raise DataError(
-            f"{folder}: found {problem}, wanted files called after their case, such as {names[0]}"
+            f"{folder}: found {problem}, wanted files named after their case, such as {names[0]}"
         )
 
 

@@ -106,7 +106,7 @@ def test_a_mask_a_little_off_its_scan_is_taken_for_on_it(case, make_target, aske
     assert [problem.level for problem in problems] == ([level] if level else [])
     if level == "warning":
         assert problems[0].found == "a grid 0.090 mm or 0.090 voxel off"
-        assert "up to 0.1 voxel it is taken for the same" in problems[0].todo
+        assert "up to 0.1 voxel is ignored" in problems[0].todo
 
 
 def test_real_masks_off_by_a_fiftieth_of_a_voxel_are_a_warning(cases_folder):

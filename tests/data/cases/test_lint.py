@@ -39,7 +39,7 @@ def test_label_values_grids_and_voxels_are_checked_in_one_pass(lint_sentences, i
 
     text = "\n".join(lint_sentences(spoil))
     for wanted in (
-        "c00: .*label values 7 that the target does not know",
+        "c00: .*label values 7 that the target does not define",
         "c01: .*a grid of 6 × 6 × 7 voxels, wanted 6 × 6 × 6 voxels, as t1 has",
         "c02: .*voxels elsewhere .affines differ by",
         "c03: .*NaN or Inf in 216 of 216 voxels",

@@ -205,7 +205,9 @@ def test_covariates_must_agree_between_the_rows_of_a_case(write):
 
 def test_many_disagreements_of_a_column_are_one_sentence(write):
     rows = [f"c{case},r{rater},400,{rater}" for case in range(30) for rater in (1, 2)]
-    with pytest.raises(DataError, match=r"score = '1' and '2' and the like in c0, c1") as caught:
+    with pytest.raises(
+        DataError, match=r"score = '1' and '2' and similar values in c0, c1"
+    ) as caught:
         read(write("case_id,rater,gland,score", *rows))
     assert len(caught.value.problems) == 1
     assert "(30 in all)" in str(caught.value)
@@ -275,7 +277,7 @@ def test_a_sex_in_numbers_is_pointed_at(write):
             ("person,gland", "a,1"),
             r"no column of ids \(only person, gland\), wanted one of case_id",
         ),
-        (("case_id,glands", "a,1"), r"no column gland .*write glands if it is meant"),
+        (("case_id,glands", "a,1"), r"no column gland .*write glands if you mean that"),
         (("case_id,gland,gland_mm3", "a,1,1"), "the columns gland and gland_mm3 for gland"),
         (("case_id,gland,age", "a,1,30", "b,2,31", "c,3,x"), r"c: .*covariate age = 'x'"),
         (("case_id,gland",), "no row, wanted a row a case"),
@@ -352,7 +354,7 @@ def test_real_tables_of_patients_and_volumes_join(shared_data, tmp_path):
     assert found.covariates.loc["sub-PX005", "ICV"] == 1198380
     assert list(found.covariates.columns).count("ICV") == 1
     levels = [problem.level for problem in found.problems]
-    assert levels == ["warning"] * 2  # Dx is taken for the group; sex is in numbers
+    assert levels == ["warning"] * 2  # Dx is read as the group; sex is in numbers
     changed = tmp_path / "changed.csv"
     changed.write_text(paths[1].read_text().replace("1684160", "1684161"))
     with pytest.raises(DataError, match=r"sub-PX003: .*ICV = '1684160' and '1684161'"):

@@ -127,7 +127,7 @@ def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
     differences = [
         f"{name} off the grid of the first contrast in {n} cases" for name, n in off_grid.items()
     ]
-    todo = "resample it if a target is to take both"
+    todo = "resample it if a target uses both"
     return [warning(item, "one grid a case", todo) for item in differences]
 
 

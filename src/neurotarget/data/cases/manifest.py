@@ -149,11 +149,11 @@ def _check_names(cases: Sequence[Case]) -> list[Problem]:
             todo = "give each scan session an id of its own, or remove the copies"
             problems.append(error(f"case_id {case_id!r} {times} times", "one row a case", todo))
         if NO_NAME.search(case_id):
-            todo = "rename it: files are called after their case"
+            todo = "rename it: files are named after their case"
             wanted = "letters, digits, - and _"
             problems.append(error(f"case_id {case_id!r}", wanted, todo))
         if (size := len(case_id.encode("utf-8", "replace"))) > LONGEST_ID:
-            todo = "shorten it: files are called after their case"
+            todo = "shorten it: files are named after their case"
             found = f"the case_id {case_id[:20]}… of {size} bytes"
             problems.append(error(found, f"at most {LONGEST_ID}", todo))
     return problems

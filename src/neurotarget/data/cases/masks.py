@@ -50,7 +50,7 @@ def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
         found = f"{len(labels)} masks of one scan ({some(path.name for path in labels if path)})"
         todo = (
             f"each is measured, as {case_id}_mask1 and so on, and their subject counts once; "
-            "take out those that are not meant"
+            "remove those that are not intended"
         )
         problems.append(warning(found, "one mask a scan", todo, case_id=case_id))
     named = [
@@ -81,7 +81,7 @@ def _begins(name: str, case_id: str) -> bool:
 
 
 def _unclear(case: Case, fits: Sequence[Path], folder: Path) -> Problem:
-    found = f"{len(fits)} masks that may be meant ({some(path.name for path in fits)})"
+    found = f"{len(fits)} possible masks ({some(path.name for path in fits)})"
     todo = "name the file of each case in a column label"
     return error(found, "one mask a case", todo, case_id=case.case_id, file=folder)
 

@@ -182,7 +182,7 @@ def _unseen(
 def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
     """Make all cases of site number `fold` external and those of the others training cases."""
     if any(case.split is not None for case in cases):
-        todo = "take the column split out, or leave data.fold_by out"
+        todo = "remove the column split, or data.fold_by"
         raise DataError(error("splits in the manifest", f"folds by {name} alone", todo))
     of_case = _values(cases, name, "data.fold_by")
     known = {value.casefold(): value for value in of_case.values()}
@@ -215,7 +215,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
         todo = f"did you mean {close}?" if close else f"correct {key}, or add the column"
         raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
     if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
-        found = f"no {name} of {some(without)}, and no way to tell whether it was trained on"
+        found = f"no {name} of {some(without)}, so that it may have been trained on"
         todo = "fill it in, or leave these cases out"
         raise DataError(error(found, f"a {name} for every case, by {key}", todo))
     return {case.case_id: _written(case.covariates[name]) for case in cases}

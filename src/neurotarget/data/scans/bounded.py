@@ -37,7 +37,7 @@ def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
     if memory and count * voxel_bytes > memory:
         found = f"{sides} voxels of {count * voxel_bytes / GIB:.1f} GiB in the header"
         wanted = f"less than this machine's memory of {memory / GIB:.1f} GiB"
-        raise report.refused(found, wanted, f"{SIZE_WRONG}; a true scan of this size is to be cut")
+        raise report.refused(found, wanted, f"{SIZE_WRONG}; crop it if it is really so large")
     return count * voxel_bytes
 
 

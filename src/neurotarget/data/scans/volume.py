@@ -154,7 +154,7 @@ def shifted_grid(
         return []
     found = f"a grid {mm:.3f} mm or {vox:.3f} voxel off"
     wanted = f"the grid of {name}"
-    todo = f"up to {SAME_GRID_VOX:g} voxel it is taken for the same; nothing is resampled"
+    todo = f"up to {SAME_GRID_VOX:g} voxel is ignored; nothing is resampled"
     return [warning(found, wanted, todo, case_id=case_id, file=file)]
 
 

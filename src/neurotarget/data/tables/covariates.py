@@ -79,14 +79,14 @@ def renamed_problems(
 ) -> list[Problem]:
     """Report columns that were renamed to a standard name, and ambiguous ones."""
     taken = [
-        warning(f"the column {column!r}", name, f"it is taken for {name}", file=file)
+        warning(f"the column {column!r}", name, f"it is read as {name}", file=file)
         for column, name in renamed.items()
     ]
     return taken + [
         warning(
             f"the columns {' and '.join(map(repr, columns))}",
             f"one that means {name}",
-            f"name the one that is meant {name}; until then neither is taken for it",
+            f"rename the intended one to {name}; until then neither is used as {name}",
             file=file,
         )
         for name, columns in several.items()
@@ -148,7 +148,7 @@ def _merges(spelt: Mapping[str, str]) -> list[list[str]]:
 
 
 def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Path) -> Problem:
-    todo = f"they are taken for {spelt[texts[0]]}; give each a name of its own if they differ"
+    todo = f"they are read as {spelt[texts[0]]}; give each a name of its own if they differ"
     return warning(f"{name} = {' and '.join(map(repr, texts))}", "one spelling", todo, file=file)
 
 
@@ -185,9 +185,9 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
         absent = [one for one in item.groups or () if level_key(one, item.covariate) not in keys]
         if has and absent:
             found = f"no case of {item.covariate} {' or '.join(sorted(absent))}"
-            todo = f"write the groups so; the column has {some(sorted(has))}"
+            todo = f"write the groups as in the column: {some(sorted(has))}"
             if all(isinstance(value, float) for value in values):
-                todo += f", and the target states their meaning: {book_of(item, has)}"
+                todo += f"; or state their meaning in the target: {book_of(item, has)}"
             problems.append(_untestable(item.name, found, " and ".join(item.groups), todo))
     return list(dict.fromkeys(problems))
 

@@ -155,5 +155,5 @@ def align_rows(
     for row in rows:
         row[column] = changed.get(row[column], row[column])
     found = f"ids without leading zeros ({some(changed)})"
-    todo = f"they are taken for {some(changed.values())}"
+    todo = f"they are read as {some(changed.values())}"
     return [warning(found, "one spelling", todo, file=path)] if changed else []

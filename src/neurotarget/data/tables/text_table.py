@@ -126,7 +126,7 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
         text = content.decode("cp1252")
         if CONTROL.search(text):
             raise  # a spreadsheet or an archive
-    todo = "look at its letters, and save it as UTF-8"
+    todo = "check its special characters, and save it as UTF-8"
     found = "a table that is not UTF-8, read as Windows-1252"
     return text, [warning(found, "UTF-8", todo, file=path)]
 

@@ -159,7 +159,7 @@ def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:
         if (label, method) not in there:
             name = f"{label}_{method}" if method else label
             close = nearest(name, names)
-            todo = f"write {close} if it is meant" if close else "add it, or name other labels"
+            todo = f"write {close} if you mean that" if close else "add it, or name other labels"
             found = f"no column {name} (only {some(names)})"
             problems.append(error(found, f"the volumes of {label}", todo, file=files))
     return problems

@@ -307,7 +307,7 @@ def _merged(problems: Sequence[Problem]) -> Sequence[Problem]:
     if len(problems) <= SENTENCES:
         return problems
     cases = some(problem.case_id for problem in problems)
-    found = f"{problems[0].found} and the like in {cases}"
+    found = f"{problems[0].found} and similar values in {cases}"
     return [problems[0]._replace(case_id="", found=found)]
 
 
@@ -317,7 +317,9 @@ def _commas(covariates: pd.DataFrame) -> list[Problem]:
     for name in covariates.columns.drop("subject_id"):
         texts = [text for text in covariates[name] if isinstance(text, str)]
         if texts and all(COMMA.fullmatch(text) or is_number(text) for text in texts):
-            found = f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and the like"
+            found = (
+                f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and similar values"
+            )
             todo = "write a decimal point, not a comma; until then they are text"
             problems.append(warning(found, "numbers", todo))
     return problems
@@ -330,7 +332,7 @@ def _codes(covariates: pd.DataFrame) -> list[Problem]:
     codes = sorted(covariates["sex"].dropna().unique())
     found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
     todo = (
-        'set levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
-        "be compared; until then it is a number"
+        'set levels="sex: 0=M, 1=F" according to the codes, or write F and M, so that women and '
+        "men can be compared; until then it is a number"
     )
     return [warning(found, "F or M", todo)] if codes else []

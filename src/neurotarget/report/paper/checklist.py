@@ -120,7 +120,7 @@ DISCUSSION, OTHER = "discussion", "other information"
 ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (TITLE, "say that it is a study of AI, and of which kind", None),
     (TITLE, "structured summary", None),
-    (INTRODUCTION, "background, use that is meant", None),
+    (INTRODUCTION, "background, intended use", None),
     (INTRODUCTION, "aims and hypotheses", _hypotheses),
     (METHODS, "prospective or retrospective", None),
     (METHODS, "goal of the study", lambda study: study.measured.target.question),
