@@ -153,7 +153,7 @@ def test_of_many_labels_the_first_are_looked_at_and_the_rest_is_counted():
     assert set(looked[12:]) == {"left", "right", "total", *"012345"}
     last = table.iloc[-1]
     assert last["label"] == "6 more"  # four labels and two pairs
-    assert last["reason"].startswith("6 labels and regions are not looked at")
+    assert last["reason"].startswith("6 labels and regions are not analysed")
     assert len(harmonisation_table(measured)) == len(measured.labels)
 
 
@@ -170,7 +170,7 @@ def test_without_any_covariate_there_is_a_reason():
     measured = cohort(what=target({}))
     bare = replace(measured, covariates=measured.covariates[["subject_id", "site"]])
     (found,) = sites_table(bare).to_dict("records")
-    assert found["reason"].startswith("no hypothesis but of site, and no covariate age")
+    assert found["reason"].startswith("no hypothesis except on site, and no covariate age")
     assert harmonisation_table(bare)["site_share_raw"].notna().all()
 
 
