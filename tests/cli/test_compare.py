@@ -75,7 +75,7 @@ def test_arms_that_have_not_learnt_are_no_winners(tmp_path, capsys):
     assert "99 %" not in message
     page = (output / "compare.html").read_text()
     assert first in page
-    assert "No network has learnt, so this comparison says nothing of which is best" in page
+    assert "No network has learnt, so this comparison does not show which is best" in page
     assert "the highest mean Dice" not in page
     assert f"**{first}**" in (output / "compare.md").read_text()
     arms = pd.read_csv(output / "compare.tsv", sep="\t")

@@ -59,9 +59,9 @@ def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
     told = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
     assert told.startswith("  The mean Dice of 6 held-out masks is 0.")
     assert "an empty mask has 0, and one of all voxels of the volume that the network" in told
-    assert "2 training steps were done of 2 that its settings ask for" in told
+    assert "2 training steps were done of 2 that its settings require" in told
     assert "no case failed" not in told
-    assert "trainer.max_time=00:01:00:00 bounds the training by time, in which 2 training" in told
+    assert "trainer.max_time=00:01:00:00 limits the training time, in which 2 training" in told
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["learnt"] == "not learnt"
     assert summary["learnt_reasons"][0] in told

@@ -33,7 +33,7 @@ def test_arms_that_have_not_learnt_have_no_rank_and_no_chance():
 def test_where_no_arm_has_learnt_the_comparison_says_nothing():
     found = compare(dice_of({"weak": [0.038] * 6, "none": [0.016] * 6}))
     assert found.sentence == (
-        "No network has learnt, so this comparison says nothing of which is best: weak has a mean "
+        "No network has learnt, so this comparison does not show which is best: weak has a mean "
         "Dice of 0.038 and none has a mean Dice of 0.016."
     )
     assert len(found.tables["differences"]) == len(found.tables["ranks"]) == 0

@@ -128,7 +128,7 @@ def rows_of(values, seed=1):
         ),
         (
             rows_of({"a": {"c1": 0.5, "c2": 0.6}, "b": {"c1": 0.5, "c2": 0.7}}),
-            "No net has a chance to be best: it asks for two seeds or three folds",
+            "The probability of being best needs two seeds or three folds",
         ),
     ],
 )
@@ -200,7 +200,9 @@ def test_external_cases_that_folds_share_do_not_blur_the_comparison():
     alone = compare(replace(arms, scores=inside, runs=net_runs))
     for name in set(alone.tables) - {"parts"}:
         pd.testing.assert_frame_equal(found.tables[name], alone.tables[name])
-    assert found.notes[0].startswith("6 external cases count in no mean, rank or test of arms")
+    assert found.notes[0].startswith(
+        "6 external cases are excluded from means, ranks and tests of arms"
+    )
     parts = found.tables["parts"]
     counts = parts[parts["statistic"] == "dice"].groupby(["arm", "seed", "part"])["n"].sum()
     assert counts[("a", 1)].to_dict() == {"external": 6, "internal": 24}

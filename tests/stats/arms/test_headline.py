@@ -88,9 +88,9 @@ def test_no_arms_are_told_apart():
 
 def test_the_spread_of_trainings_comes_of_folds_where_there_is_one_seed():
     arms = simulated(dict.fromkeys("abcde", 0.8), folds=5, n=200, run_sd=0.02)
-    assert "as far as its folds tell" in headline(arms)
+    assert "as far as its folds show" in headline(arms)
     same = simulated(dict.fromkeys("abc", 0.8), n=60, run_sd=0)
-    assert ("as far as its folds tell" in headline(same)) or ("no spread between" in headline(same))
+    assert ("as far as its folds show" in headline(same)) or ("no spread between" in headline(same))
 
 
 def test_an_arm_that_is_better_on_most_cases_and_fails_on_some_is_not_told_apart():

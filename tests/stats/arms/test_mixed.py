@@ -94,7 +94,7 @@ def test_equal_arms_are_seldom_told_apart_and_seldom_called_the_best():
 
 
 def test_without_runs_in_the_model_equal_arms_would_be_told_apart():
-    """So one training is not tested, and nobody has a chance to be best."""
+    """So one training is not tested, and no net has a probability of being best."""
     pairs, finds, chances = false_rates(40, sizes=(67,))
     assert pairs > 0.2
     assert finds == chances == 0
@@ -107,7 +107,7 @@ def test_arms_that_differ_by_fold_do_not_pass_for_better():
 
 
 def test_seeds_that_are_good_in_all_folds_do_not_pass_for_better():
-    """Folds of one seed begin from the same weights, so they are no independent trainings."""
+    """Folds of one seed begin from the same weights, so they are not independent trainings."""
     pairs, finds, _ = false_rates(60, seeds=2, arm_seed=0.01, run=0.001)
     assert pairs < 0.1
     assert finds < 0.1

@@ -68,7 +68,7 @@ def test_the_trivial_mask_stands_beside_the_dice():
     assert found.reasons == (
         "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, and one of all voxels of "
         "the volume that the network looks at 0.012.",
-        "2 training steps were done of 2 that its settings ask for.",
+        "2 training steps were done of 2 that its settings require.",
     )
 
 

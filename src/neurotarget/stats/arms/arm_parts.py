@@ -48,9 +48,9 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
     scores = arms.scores[~is_external]
     runs = arms.runs[arms.runs.index.isin(scores["run"])]
     number = arms.scores.loc[is_external, "case_id"].nunique()
-    cases = "1 external case counts" if number == 1 else f"{number} external cases count"
+    cases = "1 external case is" if number == 1 else f"{number} external cases are"
     note = (
-        f"{cases} in no mean, rank or test of arms, but in the table of internal and external, and "
-        "in the hypotheses: by the mean of the volumes that the folds of a seed give."
+        f"{cases} excluded from means, ranks and tests of arms, and included in the table of "
+        "internal and external cases, and in hypotheses with the mean volume over the folds."
     )
     return replace(arms, scores=scores, runs=runs), [note]

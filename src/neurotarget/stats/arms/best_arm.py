@@ -23,8 +23,8 @@ from neurotarget.stats.arms.mixed import MixedFit
 DRAWS = 20_000
 FEWEST_SEEDS, FEWEST_FOLDS = 2, 3
 FEW_TRAININGS = (
-    "no net has a chance to be best: it asks for two seeds or three folds of each, as one training "
-    "does not tell how another would come out"
+    "the probability of being best needs two seeds or three folds of each net, as one training "
+    "does not show how another would turn out"
 )
 NOTHING_SHARED = "no case has a score by all arms"
 

@@ -123,11 +123,11 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
     fit = fits.get(MEAN)
     if fit is None or not fit.has_runs or fit.n_folds < 2:
         return
-    shared = f"The {fit.n_folds} folds share training data, so they are no independent trainings"
+    shared = f"The {fit.n_folds} folds share training data, so they are not independent trainings"
     if fit.shares_training:
         yield (
-            f"{shared}: where the spread between folds is what tells of trainings, the variance of "
-            f"a difference is raised {training_overlap(fit.n_folds):.2g}-fold (Nadeau and Bengio "
+            f"{shared}: where only folds show the spread between trainings, the variance of a "
+            f"difference is increased {training_overlap(fit.n_folds):.2g}-fold (Nadeau and Bengio "
             "2003, doi:10.1023/A:1024068626366)."
         )
     else:
@@ -152,8 +152,8 @@ def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
         own = int(scored.held_out[scored.runs_of(arm)].any(axis=1).sum())
         if own < cases:
             yield (
-                f"{arm} was scored on {own} of {cases} cases only, so its mean Dice is not to be "
-                "held against those of other arms; its differences to them are."
+                f"{arm} was scored on {own} of {cases} cases only, so do not compare its mean Dice "
+                "with those of other arms; its differences from them are on shared cases."
             )
     if scored.has_repeats:
         yield (

@@ -23,7 +23,7 @@ def headline(tables: Tables) -> str:
     nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
     if len(unlearnt) and not len(nets):
         return (
-            f"No network has learnt, so this comparison says nothing of which is best: "
+            f"No network has learnt, so this comparison does not show which is best: "
             f"{join_names([_dice_of(row) for _, row in unlearnt.iterrows()])}."
         )
     if not len(nets):
@@ -182,7 +182,7 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
     if run.notna().any():
         return (
             f"Another training changes the mean Dice of {whose} by {_size(run)}, as far as its "
-            f"folds tell, {cases}, {counts}."
+            f"folds show, {cases}, {counts}."
         )
     once = "once" if nets["n_runs"].max() == 1 else "once per fold"
     return (

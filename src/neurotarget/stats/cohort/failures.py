@@ -65,7 +65,7 @@ IMPLAUSIBLE = Definition(
     3,
 )
 EDGE = Definition(
-    "touches_edge", "The mask touches the edge of what was looked at: it may have been cut off.", 2
+    "touches_edge", "The mask touches the edge of the scan: it may have been cut off.", 2
 )
 PIECES = Definition("several_pieces", "The mask has more than one connected piece.", 1)
 DEFINITIONS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
@@ -316,6 +316,6 @@ CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
     BELOW_HALF.name: _dice_below(POOR),
     SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
     IMPLAUSIBLE.name: _implausible_volume,
-    EDGE.name: _flagged("touches_edge", "touches the edge of what was looked at"),
+    EDGE.name: _flagged("touches_edge", "touches the edge of the scan"),
     PIECES.name: _flagged("pieces", "{} pieces", above=1),
 }

@@ -111,7 +111,7 @@ def judge_learning(
     if verdict == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
         reasons.append(
             f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
-            "of training, or were read otherwise."
+            "of training, or were read differently."
         )
     warnings = tuple(_warnings(known))
     steps = () if warnings else _steps_done(known)  # the warnings contain it too
@@ -142,7 +142,7 @@ def time_note(training: Training) -> str:
         return ""
     done = f"{number(training.steps, 0)} training steps were" if training.steps >= 0 else "what was"
     return (
-        f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
+        f"The result depends on the machine: {training.time_limit} limits the training time, in "
         f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
     )
 
@@ -290,7 +290,7 @@ def _steps_done(training: Training) -> Iterable[str]:
     if math.isnan(training.steps):
         return
     wanted = training.expected_steps
-    of = f" of {number(wanted, 0)} that its settings ask for" if math.isfinite(wanted) else ""
+    of = f" of {number(wanted, 0)} that its settings require" if math.isfinite(wanted) else ""
     yield f"{number(training.steps, 0)} training steps were done{of}."
 
 
@@ -301,7 +301,7 @@ def _warnings(training: Training) -> Iterable[str]:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
             f"Only {number(steps, 0)} of {number(wanted, 0)} expected training steps ({share}) "
-            f"were done{by_time}: train on, or on a machine that is not busy."
+            f"were done{by_time}: train longer, or on a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (

@@ -167,7 +167,7 @@ def _absent(measured: Measured) -> list[str]:
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             sentences.append(
-                f"{absent} of {n} cases {_have(absent)} no {name}; what needs it leaves them out."
+                f"{absent} of {n} cases {_have(absent)} no {name}; its analyses leave them out."
             )
     hypotheses = measured.target.hypotheses
     sentences += filter(None, (other_groups(one, measured.covariates) for one in hypotheses))
