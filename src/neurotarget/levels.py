@@ -1,4 +1,4 @@
-"""Spellings of the categories and columns of covariates; imports nothing of ours.
+"""Spellings of the categories and columns of covariates; imports no other room.
 
 Categories are compared by a key: `F`, `female` and `women` are one sex, `HC` and `controls` one
 group. Numbers such as 0 and 1 name a category only if a code book defines them.

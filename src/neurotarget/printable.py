@@ -1,4 +1,4 @@
-"""Untrusted text made safe to print and to write into tables; imports nothing of ours.
+"""Untrusted text made safe to print and to write into tables; imports no other room.
 
 Names of files, columns and cases, covariates and messages may contain terminal control codes,
 marks of text direction, invisible characters, or spreadsheet formulas.
@@ -69,7 +69,7 @@ def cells(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def uncells(row: Mapping[str, str]) -> dict[str, str]:
-    """Apply `uncell` to a row of a table that we wrote."""
+    """Apply `uncell` to a row of a table that neurotarget wrote."""
     return {name: uncell(text) for name, text in row.items()}
 
 

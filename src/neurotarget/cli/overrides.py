@@ -44,7 +44,7 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
         DataError: an override is invalid, or names an unknown key, group or choice; the message
             names the nearest.
     """
-    own, argv = _own_folder(argv)
+    own, argv = _search_path(argv)
     if any(argument.startswith("-") and argument not in MULTIRUN for argument in argv):
         return None
     swept = any(argument in MULTIRUN for argument in argv)
@@ -76,7 +76,7 @@ def joined_options(argv: Sequence[str]) -> list[str]:
     return joined
 
 
-def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+def _search_path(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Replace `--config-dir`, the user's own config folder, with a Hydra search path."""
     joined = joined_options(argv)
     folders = [
@@ -249,7 +249,7 @@ def _explain(config_name: str, arguments: list[str], error: Exception) -> str:
             return _unknown_key(override, known)
         branch = None if forced else OmegaConf.select(without, override.key_or_group)
         if isinstance(branch, DictConfig) and not isinstance(override.value(), dict | None):
-            return _no_branch(override, branch)
+            return _value_for_a_branch(override, branch)
     return " ".join(str(error).split())
 
 
@@ -267,7 +267,7 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
 
 
-def _no_branch(override: Override, branch: DictConfig) -> str:
+def _value_for_a_branch(override: Override, branch: DictConfig) -> str:
     now = yaml.safe_dump(OmegaConf.to_container(branch), default_flow_style=True, sort_keys=False)
     now = " ".join(now.split())
     return (

@@ -22,7 +22,7 @@ CLOCK = "${now:"
 def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
     """Claim the folder of a run or multirun; returns the overrides that this process needs.
 
-    They name a folder that is named by the time, and keep further ranks from writing a log. The
+    They fix the name of a folder that contains the time, and prevent logs of further ranks. The
     folder of a single run stays locked until this process ends; in a multirun each job locks
     its own folder.
 
@@ -46,8 +46,8 @@ def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
 def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
     """Claim the folder that a configuration names; None if its name depends on the swept keys.
 
-    A folder that is named by the time is created by this process alone: if another process created
-    it in the same second, a number is appended.
+    A folder whose name contains the time is new: if another process created it in the same second,
+    a number is appended.
 
     Raises:
         DataError: the folder was not made by this program, or cannot be written.
@@ -62,7 +62,7 @@ def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
         return None
     folder = _new_folder(place, key) if _is_timed(config, is_sweep=is_sweep) else place
     claim(folder, older=older_output, overwrite=overwrite, key=key)
-    _check_room(folder, config)
+    _check_disk_space(folder, config)
     return folder
 
 
@@ -72,7 +72,7 @@ def _is_timed(config: DictConfig, *, is_sweep: bool) -> bool:
     return CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
 
 
-def _check_room(folder: Path, config: DictConfig) -> None:
+def _check_disk_space(folder: Path, config: DictConfig) -> None:
     """Refuse a full disk before Hydra writes its record there, since Hydra prints a traceback.
 
     Raises:
@@ -103,7 +103,7 @@ def _new_folder(place: Path, key: str) -> Path:
     except OSError as error:
         raise DataError(
             f"{key}: {place} cannot be written ({error.strerror or error}), wanted a folder that "
-            f"can; set paths.runs=<folder>"
+            f"can be; set paths.runs=<folder>"
         ) from error
     raise AssertionError  # unreachable: the numbers are endless
 

@@ -1,1 +1,1 @@
-"""Safe reading and atomic writing of files, and the record of the files that we wrote."""
+"""Safe reading and atomic writing of files, and the record of files that neurotarget wrote."""

@@ -1,8 +1,8 @@
-"""Which files we may replace or remove; a folder is claimed before anything is written into it.
+"""Which files may be replaced or removed; a folder is claimed before anything is written into it.
 
-We write into folders that are new, empty, or contain our record (`record.py`). Files that others
-have put there, or have changed since we wrote them, are reported and left alone unless the user
-sets `overwrite=true`.
+An output folder must be new, empty, or contain neurotarget's record (`record.py`). Foreign files
+are those that others have put there, or have changed since neurotarget wrote them. They are
+reported and kept, unless the user sets `overwrite=true`.
 """
 
 import os
@@ -39,12 +39,12 @@ UNSEEN = frozenset(  # made by desktops and servers in any folder, or by Hydra b
 LINKING = ("wandb",)  # folders of trackers, which contain links to their own logs
 UNSEEN_STARTS = ("._", ".nfs", ".running.", ".volumes.tsv.lock", DRAFT)
 
-# Returns the files that a version without records has written into a folder; None if not ours.
+# Returns the files that a version without records has written into a folder; None if it wrote none.
 Older = Callable[[Path], Iterable[Path] | None]
 
 
 def none_older(folder: Path) -> None:
-    """No folder without a record is ours (the default for `older`)."""
+    """The default for `older`: neurotarget wrote no folder without a record."""
 
 
 def claim(
@@ -67,7 +67,7 @@ def claim(
         key: name of the argument that gave the folder.
 
     Raises:
-        DataError: it contains files that we did not write, or links that lead outside, or it
+        DataError: it contains foreign files, or links that lead outside, or it
             cannot be written.
     """
     folder = Path(folder)
@@ -111,7 +111,7 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
     """Claim one file for writing, in a folder that may contain anything else.
 
     Raises:
-        DataError: the file exists and we did not write it, or the folder cannot be written.
+        DataError: the file exists and is foreign, or the folder cannot be written.
     """
     path = Path(path)
     if path.is_dir():
@@ -124,7 +124,7 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
 
 
 def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
-    """Refuse to replace files that are not ours, before the first file is written.
+    """Refuse to replace foreign files, before the first file is written.
 
     Raises:
         DataError: names the foreign files; never raised with `overwrite=true`.
@@ -244,7 +244,7 @@ def _content(folder: Path) -> Iterator[Path]:
 
 
 def _is_unseen(name: str) -> bool:
-    # we write no `.log` files, and Hydra only appends to its own
+    # neurotarget writes no `.log` files, and Hydra only appends to its own
     return name in UNSEEN or name.startswith(UNSEEN_STARTS) or name.endswith(".log")
 
 

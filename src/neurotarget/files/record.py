@@ -1,4 +1,4 @@
-"""The record of an output folder: the files that we wrote there, in the format of `sha256sum`.
+"""The record of an output folder: the files that neurotarget wrote, in the format of `sha256sum`.
 
 A line holds the SHA-256 of a file and its path in the folder. The line is appended before the file
 is renamed into place, so that our own file is never taken for foreign if the process is killed in
@@ -28,7 +28,7 @@ LEAST_BYTES = 64 * 1024  # size from which a record is compacted
 
 
 class Record:
-    """The files of a folder that we wrote; several processes may append to the record."""
+    """The files of a folder that neurotarget wrote; several processes may append to the record."""
 
     def __init__(self, folder: Path, *, may_replace: bool = False) -> None:
         self.folder, self.may_replace = real_path(folder), may_replace
@@ -47,7 +47,7 @@ class Record:
         return list(self._digests.get(self.name(path), ()))
 
     def files(self) -> list[Path]:
-        """Every file that we ever wrote here, including those that were deleted since."""
+        """Every file that neurotarget wrote here, including those that were deleted since."""
         self._update()
         return [self.folder / name for name in self._digests]
 

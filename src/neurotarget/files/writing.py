@@ -49,7 +49,7 @@ def written(path: Path | str) -> Iterator[Path]:
     the same folder are removed.
 
     Raises:
-        DataError: the file cannot be written, or it would replace a file that we did not write.
+        DataError: the file cannot be written, or it would replace a foreign file.
     """
     path = Path(path)
     draft = draft_path(path)
@@ -87,13 +87,13 @@ def _enter(path: Path, draft: Path) -> None:
 
 
 def is_state(path: Path) -> bool:
-    """Whether a file of ours is recognised by its name, without a digest."""
+    """Whether neurotarget's files of this name are recognised by the name, without a digest."""
     is_table = path.parent.name in ("study", "compare")  # tables there may share a ledger's name
     return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we wrote a file and its content has not changed since."""
+    """Whether neurotarget wrote a file and its content has not changed since."""
     record = record_of(path)
     known = record.digests(path) if record else []
     if not known or path.is_symlink() or not path.is_file():
@@ -103,7 +103,7 @@ def is_ours(path: Path) -> bool:
 
 
 def remove(path: Path, *, is_replaced: bool = False) -> bool:
-    """Remove a file of ours and its folder if empty; return False if the file is not ours.
+    """Remove a file that neurotarget wrote, and its folder if empty; False for a foreign file.
 
     With `is_replaced` and a record that allows replacing, the file may be anybody's.
 

@@ -45,10 +45,11 @@ def refuse_files(
     *,
     probabilities: bool,
 ) -> None:
-    """Refuse to replace a file of another case, or one that is not ours.
+    """Refuse to replace a file of another case, or one that neurotarget did not write.
 
     DataError: two cases (of those or of the cases whose `labels` are given by name) would share
-        a file; or a file of one of `cases` exists and is not ours.
+        a file; or a file of one of `cases` exists, and neurotarget did not
+        write it.
     """
     files = {case_id: [path] for case_id, path in labels.items()}
     for case in cases if probabilities else ():

@@ -29,7 +29,8 @@ def try_metrics(metrics: OwnMetrics) -> None:
     """Score two small cubes, so that a mistake is found before hours of training.
 
     Raises:
-        DataError: a name is one of ours or no name, or a function raises or returns no number.
+        DataError: a name is invalid or that of a built-in metric, or a function raises or returns
+            no number.
     """
     masks = np.zeros((2, 8, 8, 8), dtype=bool)
     masks[0, 2:5, 2:5, 2:5] = masks[1, 3:6, 2:5, 2:5] = True

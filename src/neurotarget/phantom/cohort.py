@@ -76,7 +76,7 @@ class GeneratedCohort(ABC):
         others are made again. Without `progress` there is no progress bar.
 
         Raises:
-            DataError: the folder cannot be written, or contains files that are not ours.
+            DataError: the folder cannot be written, or contains foreign files.
         """
         plan, people = self.plan, self.plan.subjects()
         cases = CaseFolder(folder, key=plan.key, places=tuple(self.columns.values()))

@@ -74,7 +74,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
 
     Raises:
         DataError: no scan can be read, or a map would replace an input, another data set or a
-            file that we did not write.
+            file that neurotarget did not write.
     """
     errors = errors_of(scans.problems)
     if not scans.acquisitions:

@@ -235,7 +235,7 @@ def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) ->
     header.set_data_shape(array.shape)
     header.set_xyzt_units("mm")
     if invertible(affine):
-        # maps of this scan need a position; `GUESSED` marks a guess, which only we read
+        # maps of this scan need a position; `GUESSED` marks a guess, which only neurotarget reads
         code = "scanner" if is_oriented else "unknown"
         header.set_sform(affine, code=code)
         header.set_qform(affine, code=code)

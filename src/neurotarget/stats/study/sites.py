@@ -66,7 +66,7 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
         for row in _site_rows(measured, hypothesis, method, seed)
     ]
     if not hypotheses:
-        why = "no hypothesis but of site, and no covariate age or TIV to stand for one"
+        why = "no hypothesis except on site, and no covariate age or TIV in its place"
         rows = [
             _row(label, method=method, n=len(measured.covariates), reason=why)
             for method in measured.methods
@@ -123,7 +123,7 @@ def _tested_labels(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...
     return (*first, *(name for name, of in regions if name in sums or set(of) <= set(first)))
 
 
-def _places(table: pd.DataFrame) -> pd.Series:
+def _site_of_cases(table: pd.DataFrame) -> pd.Series:
     """Site of each case as text; NaN where unknown."""
     return table["site"].map(written, na_action="ignore").astype(object)
 
@@ -138,17 +138,17 @@ def _site_rows(
         nothing = same | {"n": len(table), "reason": "no covariate site"}
         yield from (_row(label, **nothing) for label in labels)
         return
-    places = _places(table)
-    predicted = _predicted(_without_site(hypothesis), volumes, table, places, seed)
+    sites = _site_of_cases(table)
+    predicted = _predicted(_without_site(hypothesis), volumes, table, sites, seed)
     for label in labels:
         number = volumes.columns.get_loc(label)
         for site, errors in predicted.items():
-            cells = _effects(hypothesis, volumes[label], table, places, site)
+            cells = _effects(hypothesis, volumes[label], table, sites, site)
             if errors is not None and cells["n"] >= FEWEST:
                 cells |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
                 cells["reason"] = join_reasons(cells["reason"], errors.reason)
             yield _row(label, site=site, **same, **cells)
-        if absent := int(places.isna().sum()):
+        if absent := int(sites.isna().sum()):
             yield _row(label, n=absent, reason="cases without a site", **same)
     if not hypothesis.label and (more := len(measured.labels) - len(labels)):
         why = f"{more} labels and regions are not analysed; declare a hypothesis on one of them"
@@ -159,24 +159,24 @@ def _predicted(
     hypothesis: Hypothesis,
     volumes: pd.DataFrame,
     table: pd.DataFrame,
-    places: pd.Series,
+    sites: pd.Series,
     seed: int,
 ) -> dict[str, Errors | None]:
     """Prediction errors by site, in alphabetical order; None without a model."""
-    names = sorted(places.dropna().unique())
+    names = sorted(sites.dropna().unique())
     try:
-        scans = gather_scans(hypothesis, volumes, table, places)
+        scans = gather_scans(hypothesis, volumes, table, sites)
     except NotEstimableError:  # the effects have the reason
         return dict.fromkeys(names)
     return {name: prediction_errors(scans, name, count=FOLDS, seed=seed) for name in names}
 
 
 def _effects(
-    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, places: pd.Series, site: str
+    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, sites: pd.Series, site: str
 ) -> dict:
     """The effect within a site and without it, as columns of the table."""
-    others = places.notna() & (places != site)
-    within = _effect(_without_site(hypothesis), volumes, table, places == site)
+    others = sites.notna() & (sites != site)
+    within = _effect(_without_site(hypothesis), volumes, table, sites == site)
     without = _effect(hypothesis, volumes, table, others)
     reasons = []
     if within.n < FEWEST:
@@ -219,7 +219,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
     try:
         if "site" not in table:
             raise NotEstimableError("no covariate site")
-        nothing["n_sites"] = _places(table).nunique()
+        nothing["n_sites"] = _site_of_cases(table).nunique()
         scans = _all_scans(measured, volumes, notes)
         nothing["n_sites"] = len(set(scans.sites))
         before, after = site_shares(scans, count=FOLDS, seed=seed)
@@ -245,8 +245,8 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
 
 def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> Scans:
     """Scans with the covariates of all hypotheses, at sites of three subjects or more."""
-    table, places = measured.covariates, _places(measured.covariates)
-    _refuse_fewer_than_two((measured.subjects.groupby(places).nunique() >= FEWEST).sum())
+    table, sites = measured.covariates, _site_of_cases(measured.covariates)
+    _refuse_fewer_than_two((measured.subjects.groupby(sites).nunique() >= FEWEST).sum())
     terms = [
         term
         for hypothesis in map(_without_site, _hypotheses(measured))
@@ -261,9 +261,9 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> S
     notes += [f"no covariate {name}" for name in sorted(absent)]
     kept = [term for term in terms if not absent & set(SPLINE.sub(r"\1", term).split("*"))]
     hypothesis = Hypothesis("all", "", "", None, 0, tuple(dict.fromkeys(kept)))  # tests nothing
-    scans = gather_scans(hypothesis, volumes, table, places)
+    scans = gather_scans(hypothesis, volumes, table, sites)
     used = [name for name in table if name in hypothesis.variables]
-    lost = int((places.isna() | table[used].isna().any(axis=1)).sum())
+    lost = int((sites.isna() | table[used].isna().any(axis=1)).sum())
     notes += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
     names, counts = np.unique(scans.sites, return_counts=True)
     small = names[counts < FEWEST]
