@@ -68,7 +68,7 @@ def test_arms_that_have_not_learnt_are_no_winners(tmp_path, capsys):
             write_run(place, model=model, fold=fold, dice=dice)
     assert run([tmp_path / "bad"], QUIET) == 0
     message, output = capsys.readouterr().out, tmp_path / "bad" / "compare"
-    first = "NOT LEARNT: no network has, so this comparison says nothing"
+    first = "NOT LEARNT: no network has learnt, so no arm is ranked"
     assert message.splitlines()[1] == first
     assert "resunet (not learnt)" in message
     assert "highest" not in message

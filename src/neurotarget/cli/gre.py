@@ -108,6 +108,6 @@ def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
     if failed:
         names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])
         more = ", …" if len(failed) > SHOWN else ""
-        again = "the same command makes them when that is corrected"
+        again = "run the same command again when that is corrected"
         print(f"failed: {names}{more}; the page says why, and {again}", file=sys.stderr)
     return 2 if failed else 0

@@ -170,7 +170,7 @@ def _paired(
         return parts, [error(found, "one file an echo", todo, case_id=case_id)]
     if len(set(map(tuple, echoes.values()))) > 1:
         listings = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
-        found, todo = " and ".join(listings), "add the missing files, or take the others away"
+        found, todo = " and ".join(listings), "add the missing files, or remove the others"
         return parts, [error(found, "the same echoes of both", todo, case_id=case_id)]
     return parts, []
 

@@ -178,9 +178,9 @@ def test_seed_means_are_over_folds(texts):
 
 def test_the_caption_of_differences_says_what_the_model_asks(comparison, found):
     """With one training of each arm it knows the cases alone."""
-    assert "whether other trainings would, too. Filled" in found["differences"].caption
+    assert "whether other trainings would give it, too. Filled" in found["differences"].caption
     variance = comparison.tables["variance"]
     once = variance.assign(sd=variance["sd"].where(variance["component"] != "run"))
     caption = found_in(with_tables(comparison, variance=once))["differences"].caption
-    assert "asks for the cases alone" in caption
+    assert "asks about cases only" in caption
     assert "other trainings would" not in caption

@@ -101,7 +101,7 @@ def test_the_page_shows_what_was_tried(told):
         ["no pieces below 31.6 mm³", "anterior", "no: mean Dice falls", "7", "0.9240", "0.9100",
          "1", "1"],
     ]  # fmt: skip
-    assert section.after == ["1 more trial, without effect or for want of room: see the tables."]
+    assert section.after == ["1 more trial, without effect or left out for space: see the tables."]
     page = page_html(told, [], [], title="t")
     assert 'href="#postprocessing"' in page
 

@@ -60,9 +60,9 @@ def _differences(comparison: Comparison) -> NamedFigure:
     why = "There is one arm only." if is_single else "The comparison has no differences to it."
     why = _reasons(comparison, "differences") or why
     best, runs = best_net(comparison), rows_of(comparison, "variance", component="run")
-    question = "which asks whether other trainings would, too"
+    question = "which asks whether other trainings would give it, too"
     if not known(runs, "sd"):
-        question = "which knows one training of each arm and so asks for the cases alone as well"
+        question = "which has one training of each arm and so asks about cases only, as well"
     return named_figure(
         "comparison.differences",
         "Differences to the best net",

@@ -109,7 +109,9 @@ def postprocessing_section(study: Study) -> Section | None:
     columns = headings(["Step", "Label", "Kept"], numbers)
     grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
-    after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]
+    after = [
+        f"{counted(left, 'more trial')}, without effect or left out for space: see the tables."
+    ]
     kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
     finding = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
     return Section(

@@ -26,8 +26,8 @@ TITLES = {
     "swi": "Ways to susceptibility-weighted images",
 }
 QUESTIONS = {
-    "qsm": "Which way from phase to susceptibility comes nearest to the truth, and at what cost?",
-    "swi": "How much further do veins stand out than in the magnitude?",
+    "qsm": "Which method is closest to the true susceptibility, and at what cost?",
+    "swi": "How much stronger is the contrast of veins than in the magnitude?",
 }
 SHORT = (
     "nrmse",

@@ -118,7 +118,7 @@ ROBUST = _see("sites", "Leave one site out: study/sites.tsv.", "estimate_without
 TITLE, INTRODUCTION, METHODS, RESULTS = "title and abstract", "introduction", "methods", "results"
 DISCUSSION, OTHER = "discussion", "other information"
 ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
-    (TITLE, "say that it is a study of AI, and of which kind", None),
+    (TITLE, "state that it is a study of AI, and of which kind", None),
     (TITLE, "structured summary", None),
     (INTRODUCTION, "background, intended use", None),
     (INTRODUCTION, "aims and hypotheses", _hypotheses),

@@ -10,11 +10,11 @@ from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
 
 HEADS = {
     NOT_LEARNT: "NOT LEARNT: no conclusion can be drawn from this network",
-    DOUBTFUL: "DOUBTFUL: it is not sure that this network has learnt",
+    DOUBTFUL: "DOUBTFUL: it is uncertain whether this network has learnt",
 }
-NONE_LEARNT = "NOT LEARNT: no network has, so this comparison says nothing"
+NONE_LEARNT = "NOT LEARNT: no network has learnt, so no arm is ranked"
 SOME_LEARNT = "NOT LEARNT: some arms have no rank, and no conclusion is drawn from them"
-DOUBTED = "DOUBTFUL: it is not sure that every arm has learnt"
+DOUBTED = "DOUBTFUL: it is uncertain whether every arm has learnt"
 WARNED = "WARNING: the training was cut short"
 
 
