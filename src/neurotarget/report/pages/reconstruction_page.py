@@ -22,8 +22,8 @@ from neurotarget.report.text.numbers import counted, duration
 from neurotarget.report.text.sentences import capital
 
 TITLES = {
-    "qsm": "Ways to susceptibility",
-    "swi": "Ways to susceptibility-weighted images",
+    "qsm": "Methods of susceptibility mapping",
+    "swi": "Methods of susceptibility-weighted imaging",
 }
 QUESTIONS = {
     "qsm": "Which method is closest to the true susceptibility, and at what cost?",
