@@ -250,7 +250,7 @@ def test_masks_of_no_case_are_refused(cubes, tmp_path, capsys):
     arguments = [f"target={cubes / 'cubes.yaml'}", f"manifest={cubes / 'manifest.tsv'}"]
     with pytest.raises(SystemExit, match="2"):
         study(f"masks={cubes / 'anna'}", f"second={tmp_path / 'empty'}", *arguments)
-    assert "found no mask of any case, wanted files called" in capsys.readouterr().err
+    assert "found no mask of any case, wanted files named" in capsys.readouterr().err
 
 
 def test_names_that_no_file_may_have_are_made_fit(tmp_path):
@@ -332,8 +332,8 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["table={table}", "labels=v", "ask=volume[w]: F > M"], "ask: no label w; known are v"),
         (["table={table}", "labels=v", "matters=1 cm"], "got matters '1 cm', wanted the smallest"),
         (["table={table}", "acceptable=limits=5"], "found 'limits=5', wanted each of limits_mm3"),
-        (["table={table}", "acceptable=limits_mm3=-5"], "with a number above 0; say such as"),
-        (["table={table}", "acceptable=dice_margin=nan"], "with a number above 0; say such as"),
+        (["table={table}", "acceptable=limits_mm3=-5"], "with a number above 0, such as"),
+        (["table={table}", "acceptable=dice_margin=nan"], "with a number above 0, such as"),
         (
             ["table={table}", "acceptable=limits_mm3=5, limits_percent=5"],
             "found both limits_mm3 and limits_percent, wanted the limits in one unit; leave one",

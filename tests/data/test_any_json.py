@@ -79,7 +79,7 @@ def test_a_result_of_a_job_is_read_to_what_it_says(tmp_path, values, status, wor
     (tmp_path / "result.json").write_text(json.dumps(about))
     found = read_job(tmp_path)
     if status in ("done", "failed", "pruned"):
-        assert (found.status, found.words) == (status, tuple(words))
+        assert (found.status, found.overrides) == (status, tuple(words))
         wanted = {key: math.nan if value is None else value for key, value in values.items()}
         assert all(found.values[key] == wanted[key] or math.isnan(wanted[key]) for key in wanted)
     else:

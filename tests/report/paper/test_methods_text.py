@@ -156,7 +156,7 @@ def test_missing_values_are_reported_by_the_names_of_the_covariates(reported, wr
     assert missing_sentence(bare) == "There are no covariates."
     assert people_lines(bare) == ["24 people", "24 scans"]
     assert "24 people; 24 scans.\n" in methods_text(bare).text
-    assert "These are mean ± SD (range), or n (%)." in written.text
+    assert "Values are mean ± SD (range), or n (%)." in written.text
 
 
 def test_one_flagged_case_is_one_case(reported):

@@ -124,5 +124,5 @@ def test_each_case_has_its_means_and_absent_ones_are_counted(study):
 
 def test_a_rater_called_as_a_method_is_refused():
     rows, covariates = rater_rows()
-    with pytest.raises(DataError, match="a rater called 'rater2' beside the methods anna and rat"):
+    with pytest.raises(DataError, match="a rater called 'rater2', and the methods anna and rat"):
         from_rows(rows, TARGET, covariates, methods=("anna", "rater2"))
