@@ -493,4 +493,4 @@ def test_older_distances_allow_no_ensemble_of_new_ones(tmp_path):
         count_voxels(folder)
     found = with_ensembles(read_arms([tmp_path]), tmp_path / "ensembles")
     assert found.arms.names == ("unet",)
-    assert "are by surface voxels, of an older version; score them again" in found.notes[-1]
+    assert "are by surface voxels, from an older version; score them again" in found.notes[-1]
