@@ -15,7 +15,15 @@ from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.writing import table_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.predict_folder import Outcome
-from neurotarget.printable import CONTROL, UNSEEN, Shown, cell, one_line, shown, uncell
+from neurotarget.printable import (
+    CONTROL,
+    UNSEEN,
+    EscapedStream,
+    cell,
+    escape_controls,
+    one_line,
+    uncell,
+)
 from neurotarget.problems import DataError, Problem
 from neurotarget.process.exit_codes import ShownRecord, escape_output
 from neurotarget.report.pages.plain_page import _seen
@@ -54,11 +62,11 @@ def test_no_letter_is_obeyed_or_unseen_in_a_line(text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_stream_shows_them_and_keeps_lines_and_bars(text):
     stream = io.StringIO()
-    print(f"a {text} b", file=Shown(stream))
+    print(f"a {text} b", file=EscapedStream(stream))
     left = stream.getvalue().replace("\n", "")
     assert not CONTROL.search(left)
     assert not UNSEEN.search(left)
-    Shown(stream).write("\r 50% of Müller 头部\tb\r\n")
+    EscapedStream(stream).write("\r 50% of Müller 头部\tb\r\n")
     assert stream.getvalue().endswith("\r 50% of Müller 头部\tb\r\n")
 
 
@@ -91,7 +99,7 @@ def test_a_table_of_a_stranger_is_linted_in_lines_that_are_seen(tmp_path, capsys
     path.write_text('case_id,"t1\x1b[31m",label\n"a\nerror: b\u202e",no.nii,x.nii\n')
     assert run(["lint", str(path)]) == 2
     out = capsys.readouterr()
-    text = shown(out.out + out.err)
+    text = escape_controls(out.out + out.err)
     assert "\x1b" not in text
     assert not any(line.startswith("error: b") for line in text.splitlines())
 

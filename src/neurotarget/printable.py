@@ -26,7 +26,7 @@ def escaped(text: str, letters: re.Pattern[str]) -> str:
     return letters.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def shown(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Escape terminal control codes and invisible characters; line breaks are kept."""
     return escaped(text, IN_A_STREAM)
 
@@ -73,15 +73,15 @@ def uncells(row: Mapping[str, str]) -> dict[str, str]:
     return {name: uncell(text) for name, text in row.items()}
 
 
-class Shown:
-    """A text stream that applies `shown` to everything written to it."""
+class EscapedStream:
+    """A text stream that applies `escape_controls` to everything written to it."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
         """Write a text, escaped."""
-        self.stream.write(shown(text))
+        self.stream.write(escape_controls(text))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:

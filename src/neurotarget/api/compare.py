@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurotarget.api.notebook_html import html_page, html_table
 from neurotarget.api.predict import RunFolder
-from neurotarget.api.shown import html_page, html_table
 from neurotarget.comparison.write_comparison import compare_runs
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.api.shown import html_table
+from neurotarget.api.notebook_html import html_table
 from neurotarget.cli.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases

@@ -12,7 +12,7 @@ from typing import Protocol
 import nibabel as nib
 import pandas as pd
 
-from neurotarget.api.shown import html_page, html_table
+from neurotarget.api.notebook_html import html_page, html_table
 from neurotarget.problems import DataError
 from neurotarget.runs.network.predict_scans import predict_scans
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, as_paths, read_target
+from neurotarget.api.notebook_html import html_page, html_table
 from neurotarget.api.predict import RunFolder
-from neurotarget.api.shown import html_page, html_table
 from neurotarget.problems import DataError
 from neurotarget.report.text.sentences import headlines
 from neurotarget.studies.make_study import Questions, Source, levels_of, make_study, own_target

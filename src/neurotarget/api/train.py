@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from neurotarget.api.notebook_html import html_page, html_table
 from neurotarget.api.predict import Predictions, predict
-from neurotarget.api.shown import html_page, html_table
 from neurotarget.cli.compose import compose_training, override
 from neurotarget.files.reading import load_json
 from neurotarget.problems import DataError

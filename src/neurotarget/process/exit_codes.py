@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.printable import Shown, one_line, shown
+from neurotarget.printable import EscapedStream, escape_controls, one_line
 from neurotarget.problems import MIRRORED, CaseError, DataError, Problem
 from neurotarget.process.error_sentences import reason_of, unwritable
 from neurotarget.process.signals import resume_note, stoppable
@@ -23,7 +23,7 @@ class ShownRecord(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802
         """Escaped text of the record."""
-        return shown(super().getMessage())
+        return escape_controls(super().getMessage())
 
 
 def escape_output() -> None:
@@ -32,8 +32,8 @@ def escape_output() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):  # not so in notebooks and tests
             stream.reconfigure(errors="backslashreplace")
-        if stream is not None and not isinstance(stream, Shown):
-            setattr(sys, name, Shown(stream))
+        if stream is not None and not isinstance(stream, EscapedStream):
+            setattr(sys, name, EscapedStream(stream))
     logging.setLogRecordFactory(ShownRecord)
     # log files use the locale's encoding too; on an error logging would print its stack
     logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from neurotarget.printable import Shown
+from neurotarget.printable import EscapedStream
 from neurotarget.problems import DataError
 
 
@@ -28,7 +28,7 @@ def logged(path: Path, *, redirects: bool) -> Iterator[TextIO]:
         if not redirects:
             yield log
             return
-        with redirect_stdout(Shown(log)), redirect_stderr(Shown(log)):
+        with redirect_stdout(EscapedStream(log)), redirect_stderr(EscapedStream(log)):
             yield log
 
 

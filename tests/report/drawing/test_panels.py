@@ -10,11 +10,11 @@ from neurotarget.report.drawing.panels import (
     case_urls,
     jitter,
     method_mark,
+    panel_labels,
     points,
     scale,
     sex_mark,
     sex_name,
-    shown,
     spread_apart,
 )
 from neurotarget.report.text.sentences import rows_of
@@ -75,14 +75,14 @@ def test_of_too_many_labels_those_that_agree_least_are_shown_in_order(make_study
     numbers = rows["label"].str.removeprefix("r").replace("total", "3").astype(float)
     values = rows["value"].where(~is_icc, 1 - numbers / 100)
     many.tables["agreement"]["value"] = values.where(rows["label"] != "r14", np.nan)
-    found = shown(many, ("reference", "predicted"), 3)
+    found = panel_labels(many, ("reference", "predicted"), 3)
     assert found == (["r11", "r12", "r13"], 13)  # r14 has no agreement to compare
 
 
 def test_labels_without_a_volume_have_no_panel(study):
     empty = {name: t.assign(posterior=np.nan) for name, t in study.measured.volumes.items()}
     less = replace(study, measured=replace(study.measured, volumes=empty))
-    assert shown(less, ("reference", "predicted")).labels == ["anterior", "total"]
+    assert panel_labels(less, ("reference", "predicted")).labels == ["anterior", "total"]
 
 
 def test_a_table_that_is_missing_or_lacks_a_column_has_no_rows(study):

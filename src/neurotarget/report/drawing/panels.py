@@ -69,7 +69,7 @@ class Scale(NamedTuple):
     mm3: float
 
 
-class Shown(NamedTuple):
+class PanelLabels(NamedTuple):
     """Labels with a panel, in the target's order, and the number of labels left out."""
 
     labels: list[str]
@@ -87,15 +87,15 @@ def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
     return kind if number == 1 else f"{kind}_{number}"
 
 
-def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Shown:
+def panel_labels(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> PanelLabels:
     """Choose labels and regions with volumes; of too many, those with the least agreement."""
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
-        return Shown(labels, 0)
+        return PanelLabels(labels, 0)
     agreement = agreement_rows(study, *(*methods, "", "")[:2])
     values = {label: float(_value(agreement, label, "icc_a1")) for label in labels}
     worst = sorted(labels, key=lambda label: (np.isnan(values[label]), values[label]))[:most]
-    return Shown([label for label in labels if label in worst], len(labels) - most)
+    return PanelLabels([label for label in labels if label in worst], len(labels) - most)
 
 
 def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:

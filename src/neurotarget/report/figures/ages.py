@@ -11,17 +11,17 @@ from neurotarget.report.drawing.figure import WIDTH_INCH, finished, look
 from neurotarget.report.drawing.panels import (
     MOST_PANELS,
     Mark,
-    Shown,
+    PanelLabels,
     by_sex,
     head,
     legend,
     panel_grid,
+    panel_labels,
     points,
     scale,
     scatter,
     sex_mark,
     sex_name,
-    shown,
     ticks,
 )
 from neurotarget.report.text.numbers import estimate
@@ -68,13 +68,13 @@ def ages_methods(study: Study) -> tuple[str, ...]:
     return study.measured.methods[:MOST_METHODS]
 
 
-def ages_labels(study: Study) -> Shown:
+def ages_labels(study: Study) -> PanelLabels:
     """Choose labels with at least one curve; of too many, those with the least agreement."""
     methods = ages_methods(study)
-    known = shown(study, methods, MOST_PANELS // max(len(methods), 1))
+    known = panel_labels(study, methods, MOST_PANELS // max(len(methods), 1))
     curves = rows_of(study, "curves")
     fitted = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
-    return Shown([label for label in known.labels if label in fitted], known.left_out)
+    return PanelLabels([label for label in known.labels if label in fitted], known.left_out)
 
 
 def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) -> dict[str, Mark]:

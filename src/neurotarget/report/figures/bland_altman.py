@@ -20,18 +20,18 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import PT_PER_INCH, plain
 from neurotarget.report.drawing.panels import (
     Mark,
+    PanelLabels,
     Scale,
-    Shown,
     by_sex,
     head,
     legend,
     pair_name,
     pairs,
     panel_grid,
+    panel_labels,
     points,
     scale,
     scatter,
-    shown,
     spread_apart,
     ticks,
 )
@@ -73,10 +73,12 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     return finished(figure)
 
 
-def bland_altman_labels(study: Study, pair: tuple[str, str]) -> Shown:
+def bland_altman_labels(study: Study, pair: tuple[str, str]) -> PanelLabels:
     """Choose the labels of the scatter figure whose bias could be estimated."""
-    agreement, known = agreement_rows(study, *pair), shown(study, pair)
-    return Shown([label for label in known.labels if _is_known(agreement, label)], known.left_out)
+    agreement, known = agreement_rows(study, *pair), panel_labels(study, pair)
+    return PanelLabels(
+        [label for label in known.labels if _is_known(agreement, label)], known.left_out
+    )
 
 
 def _is_known(agreement: Mapping, label: str) -> bool:

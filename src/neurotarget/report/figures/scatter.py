@@ -18,10 +18,10 @@ from neurotarget.report.drawing.panels import (
     pair_name,
     pairs,
     panel_grid,
+    panel_labels,
     points,
     scale,
     scatter,
-    shown,
     ticks,
 )
 from neurotarget.report.text.numbers import estimate
@@ -37,7 +37,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     None with one method only, or where no case has both volumes.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
-    labels = shown(study, pair).labels if pair else []
+    labels = panel_labels(study, pair).labels if pair else []
     if not pair or not labels:
         return None
     columns = 2 if len(labels) == 4 else min(len(labels), 3)

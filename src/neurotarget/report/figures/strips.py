@@ -20,18 +20,18 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import (
     Mark,
-    Shown,
+    PanelLabels,
     by_sex,
     case_urls,
     head,
     jitter,
     panel_grid,
+    panel_labels,
     points,
     quartile_box,
     scale,
     scatter,
     sex_name,
-    shown,
     ticks,
 )
 from neurotarget.report.drawing.row_figure import Column, Frame, Row, Text, draw_rows
@@ -85,12 +85,12 @@ def dice_scores(study: Study) -> dict[str, pd.Series]:
     return {label: part.set_index("case_id")["value"] for label, part in known.groupby("label")}
 
 
-def dice_labels(study: Study) -> Shown:
+def dice_labels(study: Study) -> PanelLabels:
     """Choose labels in the target's order; of too many, those of the lowest median."""
     scores = dice_scores(study)
     labels = [label for label in study.measured.labels if label in scores]
     worst = sorted(labels, key=lambda label: scores[label].median())[:MOST_STRIPS]
-    return Shown([label for label in labels if label in worst], len(labels) - len(worst))
+    return PanelLabels([label for label in labels if label in worst], len(labels) - len(worst))
 
 
 def _quartiles(values: pd.Series) -> str:
@@ -127,7 +127,7 @@ def volumes_figure(study: Study) -> Figure | None:
     if not study.measured.methods:
         return None
     method = study.measured.methods[0]
-    labels = shown(study, (method,)).labels
+    labels = panel_labels(study, (method,)).labels
     if not labels:
         return None
     columns, shared = min(len(labels), 3), scale(study, labels)

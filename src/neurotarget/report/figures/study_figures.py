@@ -4,10 +4,10 @@ from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.drawing.panels import (
     MOST_PAIRS,
     MOST_PANELS,
-    Shown,
+    PanelLabels,
     pair_name,
     pairs,
-    shown,
+    panel_labels,
 )
 from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels
 from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
@@ -73,7 +73,7 @@ def _effects(study: Study) -> NamedFigure:
 
 
 def _volumes(study: Study) -> NamedFigure:
-    more = _left_out(shown(study, study.measured.methods[:1]))
+    more = _left_out(panel_labels(study, study.measured.methods[:1]))
     figure, why = volumes_figure(study), "No case has a volume."
     return named_figure("study.volumes", "Volumes", figure, why, more=more)
 
@@ -116,7 +116,7 @@ def _scatter(study: Study, pair: tuple[str, str], more: str) -> NamedFigure:
         scatter_figure(study, pair),
         f"No case has both {volumes_of(first)} and {volumes_of(second)}.",
         name=pair_name(study.measured, pair, "scatter"),
-        more=_left_out(shown(study, pair)) + more,
+        more=_left_out(panel_labels(study, pair)) + more,
         title=title,
         first=first,
         second=second,
@@ -186,7 +186,7 @@ def _sites(study: Study) -> list[NamedFigure]:
     return figures
 
 
-def _left_out(labels: Shown) -> str:
+def _left_out(labels: PanelLabels) -> str:
     if not labels.left_out:
         return ""
     return (

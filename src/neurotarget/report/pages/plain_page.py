@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from neurotarget.printable import shown
+from neurotarget.printable import escape_controls
 from neurotarget.report.drawing.figure import COLOURS, DARK, LIGHT, svg_text
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.text.assets import asset
@@ -203,7 +203,7 @@ def rendered(
 
 def _seen(value: object) -> object:
     """Text with invisible characters made visible; HTML is left unchanged."""
-    return shown(value) if type(value) is str else value
+    return escape_controls(value) if type(value) is str else value
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:

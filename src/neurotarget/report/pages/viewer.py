@@ -41,7 +41,7 @@ class PageCase(NamedTuple):
     affine: Float[ndarray, "4 4"]
 
 
-class Shown(NamedTuple):
+class CroppedCase(NamedTuple):
     """Cropped case in 8 bits, with the affine of the crop; fields as in `PageCase`."""
 
     image: UInt8[ndarray, "I J K"] | None
@@ -68,7 +68,7 @@ def cropped(
     truth: Integer[ndarray, "I J K"] | None,
     pred: Integer[ndarray, "I J K"] | None,
     affine: Float[ndarray, "4 4"],
-) -> Shown:
+) -> CroppedCase:
     """Crop a case to the box of both masks plus 20 mm (5 mm without a scan), in 8 bits.
 
     Without masks, or with empty ones, the whole scan stays. More than 4 million voxels are
@@ -83,7 +83,7 @@ def cropped(
         box = [slice(0, side, 1) for side in known.shape]
     box = _thinned(box, affine)
     scan, *maps = (None if array is None else array[box] for array in arrays)
-    return Shown(
+    return CroppedCase(
         None if scan is None else _shades(scan),
         *(None if one is None else _few_classes(one) for one in maps),
         _moved(affine, box),
