@@ -58,8 +58,8 @@ def any_array():
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real data for tests; it is not part of the project."""
-    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-    root = Path(os.environ.get("NEUROTARGET_DATA", beside))
+    default = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    root = Path(os.environ.get("NEUROTARGET_DATA", default))
     if not root.is_dir():
         pytest.skip(f"real data are absent: no folder {root} (set NEUROTARGET_DATA)")
     return root
@@ -68,8 +68,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def cases_folder() -> Path:
     """Folder of inputs that failed once; they are not part of the project."""
-    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-    folder = Path(os.environ.get("NEUROTARGET_DATA", beside)).parent / "cases" / "inputs"
+    default = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get("NEUROTARGET_DATA", default)).parent / "cases" / "inputs"
     if not folder.is_dir():
         pytest.skip("shared/cases is not here")
     return folder
@@ -116,7 +116,7 @@ def command(fork_server, tmp_path_factory):
         log, errors = logs / "output.txt", logs / "errors.txt"
         script, *arguments = map(str, argv)
         environment = dict.fromkeys(fork_server.environment) | quiet()
-        asked = Command(
+        job = Command(
             [Path(script).name, *arguments],
             str(cwd),
             str(log),
@@ -125,7 +125,7 @@ def command(fork_server, tmp_path_factory):
             timeout_s=900,
             grace_s=20,
         )
-        status = fork_server.run(asked).status
+        status = fork_server.run(job).status
         output, error = (path.read_text(encoding="utf-8") for path in (log, errors))
         if check and status:
             pytest.fail(f"{argv}\n{output[-3000:]}\n{error[-6000:]}")
@@ -196,9 +196,9 @@ def trained(tiny, train_arguments, command) -> tuple[Path, subprocess.CompletedP
 def resumed(tiny, train_arguments, command) -> Path:
     """The same run, killed without warning after its first checkpoint, and then resumed."""
     folder = tiny / "killed"
-    words = [sys.executable, *train_arguments, f"hydra.run.dir={folder}"]
+    command_line = [sys.executable, *train_arguments, f"hydra.run.dir={folder}"]
     with (tiny / "killed.log").open("w") as log:
-        process = subprocess.Popen(words, cwd=tiny, env=quiet(), stdout=log, stderr=log)
+        process = subprocess.Popen(command_line, cwd=tiny, env=quiet(), stdout=log, stderr=log)
         deadline = time.monotonic() + 120
         while not (folder / "weights" / "last.ckpt").is_file():
             if process.poll() is not None or time.monotonic() > deadline:

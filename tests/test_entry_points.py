@@ -65,10 +65,10 @@ def test_the_users_choice_of_waiting_stays_and_torch_is_not_loaded_before():
         "print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"  # torch reads it only once
     )
     kept = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    for asked, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+    for policy, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env=kept | ({"OMP_WAIT_POLICY": asked} if asked else {}),
+            env=kept | ({"OMP_WAIT_POLICY": policy} if policy else {}),
             capture_output=True,
             text=True,
             check=True,

@@ -177,7 +177,7 @@ def test_rooms_import_one_way():
 
 
 @pytest.mark.parametrize(
-    ("file", "code", "told"),
+    ("file", "code", "message"),
     [
         ("data/a.py", "from neurotarget.tasks.x import y", "data may not import neurotarget.tasks"),
         ("data/a.py", "import neurotarget.cli.train", "data may not import neurotarget.cli.train"),
@@ -191,11 +191,11 @@ def test_rooms_import_one_way():
         ("data/a.py", "def f():\n    import numpy", "numpy is imported inside a function"),
     ],
 )
-def test_a_planted_fault_is_caught(tmp_path, file, code, told):
+def test_a_planted_fault_is_caught(tmp_path, file, code, message):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(code)
     (complaint,) = complaints(tmp_path)
-    assert told in complaint
+    assert message in complaint
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,11 @@ def test_an_error_that_reference_and_prediction_share_shows_in_the_reference(tmp
 @pytest.mark.parametrize("tilt", TILTS)
 def test_lint_says_that_a_reference_is_on_the_wrong_side(tmp_path, tilt):
     label = write(tmp_path / "label.nii.gz", nuclei(swapped=True), tilted(tilt), "LAS")
-    told = [str(problem) for problem in lint(manifest_of(tmp_path, label), TARGET)]
+    problems = [str(problem) for problem in lint(manifest_of(tmp_path, label), TARGET)]
     assert (
         f"a: {label}: found dentate_left to the right of dentate_right, wanted the left on the "
         "left; swap the ids, or correct the orientation in the header"
-    ) in told
+    ) in problems
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LAS"])
@@ -112,8 +112,8 @@ def test_without_orientation_only_the_reference_tells_sides(tmp_path, codes):
     rows = score(tmp_path, truth=truth, pred=crossed, **how)
     assert values(rows, "swapped") == [1, 1]
     assert all(map(math.isnan, values(rows, "reference_swapped")))
-    told = [str(one) for one in lint(manifest_of(tmp_path, tmp_path / "label.nii.gz"), TARGET)]
-    assert any("no orientation (sform and qform codes are 0)" in problem for problem in told)
+    problems = [str(one) for one in lint(manifest_of(tmp_path, tmp_path / "label.nii.gz"), TARGET)]
+    assert any("no orientation (sform and qform codes are 0)" in problem for problem in problems)
 
 
 def test_real_nuclei_with_exchanged_labels_are_found(shared_data, tmp_path):

@@ -148,8 +148,8 @@ def test_a_study_of_a_table_takes_a_data_frame(here, tmp_path):
         {"case_id": [f"p{i}" for i in range(40)], "age": age, "left": 900 - 4 * age}
     )
     table["left"] += rng.normal(0, 20, 40)
-    asked = "volume ~ age: negative"
-    found = nt.study(table=table, labels=["left"], ask=asked, output=tmp_path / "out")
+    question = "volume ~ age: negative"
+    found = nt.study(table=table, labels=["left"], ask=question, output=tmp_path / "out")
     (effect,) = found.effects.to_dict("records")
     assert effect["estimate"] == pytest.approx(-4, abs=0.5)
     assert "&lt;" not in found._repr_html_()

@@ -56,18 +56,18 @@ def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
     folder = tiny / "unlearnt"
     limits = ["trainer.max_time=00:01:00:00", "+trainer.max_steps=2", "optimizer.lr=1e-9"]
     done = command(*train_arguments, *limits, f"hydra.run.dir={folder}", cwd=tiny)
-    told = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
-    assert told.startswith("  The mean Dice of 6 held-out masks is 0.")
-    assert "an empty mask has 0, and one of all voxels of the volume that the network" in told
-    assert "2 training steps were done of 2 that its settings require" in told
-    assert "no case failed" not in told
-    assert "trainer.max_time=00:01:00:00 limits the training time, in which 2 training" in told
+    text = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
+    assert text.startswith("  The mean Dice of 6 held-out masks is 0.")
+    assert "an empty mask has 0, and one of all voxels of the volume that the network" in text
+    assert "2 training steps were done of 2 that its settings require" in text
+    assert "no case failed" not in text
+    assert "trainer.max_time=00:01:00:00 limits the training time, in which 2 training" in text
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["learnt"] == "not learnt"
-    assert summary["learnt_reasons"][0] in told
+    assert summary["learnt_reasons"][0] in text
     assert summary["training"]["steps"] == summary["training"]["expected_steps"] == 2
     assert 0 < summary["training"]["all_foreground_dice"] < 0.2
-    assert summary["depends_on_machine"] in told
+    assert summary["depends_on_machine"] in text
     verdicts = [one["predicted"]["verdict"] for one in summary["hypotheses"].values()]
     assert verdicts == ["no conclusion"] * 2
     page = (folder / "report.html").read_text()
@@ -97,8 +97,8 @@ def test_run_prints_the_table_and_where_the_files_are(trained):
 
 def test_one_validation_case_teaches_no_postprocessing(trained):
     folder, done = trained
-    told = "nothing learned from 1 validation case: too few"
-    assert told in done.stdout
+    text = "nothing learned from 1 validation case: too few"
+    assert text in done.stdout
     found = json.loads((folder / "summary.json").read_text())["postprocessing"]
     assert (found["n_cases"], found["labels"]) == (1, {})
 
@@ -181,8 +181,8 @@ def test_a_study_that_fails_takes_no_result_with_it(train_arguments, tiny, comma
     assert (folder / "rows.csv").is_file()
     assert len(list((folder / "predictions").glob("*.nii.gz"))) == 3
     records = [*wandb_records(next((folder / "wandb").glob("offline-run-*/run-*.wandb")))]
-    told = {item.key or item.nested_key[0] for each in records for item in each.summary.update}
-    assert {"test/dice_mean", "test/rows"} <= told
+    logged = {item.key or item.nested_key[0] for each in records for item in each.summary.update}
+    assert {"test/dice_mean", "test/rows"} <= logged
     (folder / "study").unlink()
     assert run(["study", f"rows={folder}", "cases=1"]) == 0
     assert (folder / "report.html").is_file()
@@ -355,7 +355,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("data.root=nowhere.csv", "data.root: no such file or folder: nowhere.csv"),
         (
@@ -377,9 +377,9 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
     ],
 )
-def test_bad_settings_are_one_sentence(train_arguments, tiny, command, word, said):
+def test_bad_settings_are_one_sentence(train_arguments, tiny, command, word, message):
     rest = [part for part in train_arguments[1:] if part.split("=")[0] != word.split("=")[0]]
     done = command("train.py", *rest, word, cwd=tiny, check=False)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -103,7 +103,7 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["values"]["nrmse"] == pytest.approx(values["nrmse"])
     assert (summary["scans"], summary["failed"]) == (2, {})
-    ((case_id, (note,)),) = summary["notes"].items()  # of one scan, said once for all methods
+    ((case_id, (note,)),) = summary["notes"].items()  # of one scan, once for all methods
     assert note.startswith("sign of phase not determined by the data")
     page = (folder / "report.html").read_text()
     assert f"{case_id}: {note}" in page
@@ -152,7 +152,7 @@ def test_swi_of_own_data_has_images_and_no_score(own, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"inversion": ["magic"]}, "qsm.inversion: found 'magic', wanted l2"),
         ({"inversion": []}, "reconstruction.inversion: found no choice"),
@@ -160,8 +160,8 @@ def test_swi_of_own_data_has_images_and_no_score(own, tmp_path):
         ({"device": "abacus"}, "device: found abacus"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence_before_any_work(tmp_path, settings, told):
-    with pytest.raises(DataError, match=told):
+def test_a_wrong_setting_is_one_sentence_before_any_work(tmp_path, settings, message):
+    with pytest.raises(DataError, match=message):
         run_in(tmp_path, "qsm", **settings)
     assert not (tmp_path / "rows.csv").exists()
 

@@ -300,10 +300,10 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
     )
     made.to_csv(tmp_path / "volumes.csv", index=False)
     arguments = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
-    asked = "ask=volume ~ age + sex: any; volume: F != M"
+    question = "ask=volume ~ age + sex: any; volume: F != M"
     out = tmp_path / "out"
     arguments += ["acceptable=limits_percent=15", "matters=5 %", "reference=hand"]
-    assert study(*arguments, asked, f"output={out}") == 0
+    assert study(*arguments, question, f"output={out}") == 0
     found = table(out, "agreement")
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
@@ -389,8 +389,8 @@ def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
     listed[listed["sub_id"] != "ICBM_sub41546"].to_csv(path, index=False)
     arguments = [f"table={path}", "id=sub_id"]
     labels = "labels=Left-Hippocampus,Right-Hippocampus"
-    asked = "ask=volume ~ age + sex + EstimatedTotalIntraCranialVol: negative"
-    assert study(*arguments, labels, asked, f"output={tmp_path / 'out'}") == 0
+    question = "ask=volume ~ age + sex + EstimatedTotalIntraCranialVol: negative"
+    assert study(*arguments, labels, question, f"output={tmp_path / 'out'}") == 0
     sites = table(tmp_path / "out", "sites")
     assert sites["site"].nunique() == 23
     assert set(sites["label"]) == {"Left-Hippocampus", "Right-Hippocampus", "total"}
@@ -410,8 +410,8 @@ def test_a_real_table_with_a_person_twice_names_both(shared_data, tmp_path, caps
 def test_asked_covariates_are_found_in_whatever_case(shared_data, tmp_path):
     folder = shared_data / "tables" / "enigma"
     tables = f"table={folder / 'cov.csv'},{folder / 'metr1_SubVol.csv'}"
-    asked = "ask=volume ~ Dx + Age + Sex + icv: 1 < 0"
-    assert study(tables, "labels=Lhippo,Rhippo", asked, f"output={tmp_path}") == 0
+    question = "ask=volume ~ Dx + Age + Sex + icv: 1 < 0"
+    assert study(tables, "labels=Lhippo,Rhippo", question, f"output={tmp_path}") == 0
     effect = table(tmp_path, "effects").query("model == 'declared'").iloc[0]
     assert effect["n"] == 20
     assert np.isfinite(effect["estimate"])

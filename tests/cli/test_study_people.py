@@ -84,8 +84,8 @@ def test_groups_match_in_usual_spellings_and_others_are_counted(statistics, stud
     table = table.assign(group=spelt).rename(columns={"group": "Diagnosis"})
     table.loc[[0, 1, 2], "Diagnosis"] = ["MCI", "MCI", "unknown"]
     table.to_csv(tmp_path / "groups.csv", index=False)
-    asked = "ask=volume ~ group + age: patient < control"
-    done, printed, read = study(tmp_path / "groups.csv", "labels=vol", asked)
+    question = "ask=volume ~ group + age: patient < control"
+    done, printed, read = study(tmp_path / "groups.csv", "labels=vol", question)
     assert done == 0
     assert effect(read)["n"] == len(table) - 3
     assert "3 of" in printed

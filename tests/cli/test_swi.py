@@ -1,4 +1,4 @@
-"""`neurotarget swi` on files: veins are dark, on the scan's grid, with all said beside."""
+"""`neurotarget swi` on files: dark veins, on the grid of the scan, with settings in a sidecar."""
 
 import json
 

@@ -47,7 +47,7 @@ def extremes(parameter: dict) -> list[object]:
 
 @pytest.fixture
 def agent(tmp_path, monkeypatch):
-    """W&B's agent, which starts what it is told as it would from a server's queue."""
+    """W&B's agent, which starts a given command as it would one from a server's queue."""
     for key in AGENTS_OWN:
         monkeypatch.setenv(key, "")  # so that what the agent sets is undone
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))

@@ -435,8 +435,8 @@ def test_what_one_fold_lacks_is_not_reported_of_all(tmp_path):
 
 def test_planted_effects_are_those_to_expect(tmp_path):
     write_run(tmp_path / "a", summary={"hypotheses": {"sex_difference": {"planted": 12.5}}})
-    (asked,) = read_arms([tmp_path]).arms.target.hypotheses
-    assert asked.expected == 12.5
+    (hypothesis,) = read_arms([tmp_path]).arms.target.hypotheses
+    assert hypothesis.expected == 12.5
 
 
 def test_external_cases_are_read_with_the_test_cases(tmp_path):

@@ -31,7 +31,7 @@ def find_acquisitions(folder, suffix=None):
     return found.acquisitions
 
 
-def told(folder):
+def problem_text(folder):
     with pytest.raises(DataError) as caught:
         find_acquisitions(folder)
     return str(caught.value)
@@ -71,7 +71,7 @@ def test_the_frequency_is_used_if_it_is_given(data, anat):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     assert find_acquisitions(data)[0].field_t == pytest.approx(123.25 / 42.577, abs=1e-3)
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 63.87})
-    assert "3 T but a frequency of 63.87 MHz" in told(data)
+    assert "3 T but a frequency of 63.87 MHz" in problem_text(data)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_sidecar_that_differs_from_others_is_reported_by_its_field(
 ):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     write_json(anat / f"{PHASE.format(2)}.json", {"EchoTime": 0.008, name: value})
-    assert f"{words}, wanted one of all echoes; correct the sidecars" in told(data)
+    assert f"{words}, wanted one of all echoes; correct the sidecars" in problem_text(data)
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_what_is_missing_is_reported(data, anat, gone, words):
 def test_unfit_echo_times_are_reported(data, anat, echo_times, words):
     for echo, te in enumerate(echo_times, start=1):
         write_json(anat / f"{PHASE.format(echo)}.json", {"EchoTime": te})
-    text = told(data)
+    text = problem_text(data)
     assert words in text
     assert "te_ms" not in text  # which is refused beside a folder
 
 
 def test_magnitude_and_phase_must_tell_one_echo_time(data, anat):
     write_json(anat / f"{MAG.format(1)}.json", {"EchoTime": 0.005})
-    assert "EchoTime 0.005 s for magnitude and 0.004 s for phase of echo 1" in told(data)
+    assert "EchoTime 0.005 s for magnitude and 0.004 s for phase of echo 1" in problem_text(data)
 
 
 def test_problems_of_all_scans_are_reported_in_one_pass_and_the_others_stay(data, anat):
@@ -135,7 +135,7 @@ def test_problems_of_all_scans_are_reported_in_one_pass_and_the_others_stay(data
     for path in (data / "sub-02").rglob("*part-mag*"):
         path.unlink()
     (data / "sub-01" / "anat" / "sub-01_MEGRE.json").write_text("{broken")
-    text = told(data)
+    text = problem_text(data)
     assert "unreadable JSON" in text
     assert "sub-01: found echo times of 4, 0.008 s" in text
     assert "sub-02: found phase without magnitude" in text
@@ -151,19 +151,19 @@ def test_the_field_strength_can_be_given_where_sidecars_have_none(data):
 def test_two_kinds_of_one_name_ask_for_a_choice(data, anat):
     for part in ("mag", "phase"):
         save(anat / f"sub-01_part-{part}_T2starw.nii.gz", SMALL[0])
-    assert "sub-01: found MEGRE and T2starw of one name, wanted one scan" in told(data)
+    assert "sub-01: found MEGRE and T2starw of one name, wanted one scan" in problem_text(data)
     assert len(find_acquisitions(data, suffix="MEGRE")) == 2
 
 
 def test_an_echo_in_two_files_is_reported(data, anat):
     save(anat / f"{MAG.format(1)}.nii", SMALL[0])
-    assert "found an echo of magnitude twice" in told(data)
+    assert "found an echo of magnitude twice" in problem_text(data)
 
 
 def test_without_such_scans_the_suffixes_are_listed(tmp_path):
     write_json(tmp_path / "dataset_description.json", {"Name": "x", "BIDSVersion": "1.10.0"})
     save(tmp_path / "sub-1" / "anat" / "sub-1_T1w.nii.gz", SMALL[0])
-    assert "of MEGRE, GRE, T2starw (only T1w)" in told(tmp_path)
+    assert "of MEGRE, GRE, T2starw (only T1w)" in problem_text(tmp_path)
 
 
 def test_masks_and_reference_maps_of_derivatives_are_taken(data):
@@ -272,8 +272,8 @@ def test_a_part_alone_is_reported(data, anat):
     for path in anat.glob("*.nii.gz"):
         path.unlink()
     save(anat / "sub-01_echo-1_part-real_MEGRE.nii.gz", SMALL[0])
-    assert "found real part without imaginary part" in told(data)
-    assert "add the *_part-imag_* files" in told(data)
+    assert "found real part without imaginary part" in problem_text(data)
+    assert "add the *_part-imag_* files" in problem_text(data)
 
 
 def test_parts_without_a_sign_are_refused(data, anat):

@@ -22,8 +22,8 @@ PUBLISHED = (
 def target(published: Sequence[Mapping] = PUBLISHED, **labels: int) -> Target:
     """A target of two labels, or of these; published value k is by `paper k`."""
     labels = labels or {"left": 1, "right": 2}
-    told = [{"source": f"paper {place}", **one} for place, one in enumerate(published)]
-    return Target("t", ("qsm",), labels, (1, 1, 1), (8, 8, 8), published=told)
+    records = [{"source": f"paper {place}", **one} for place, one in enumerate(published)]
+    return Target("t", ("qsm",), labels, (1, 1, 1), (8, 8, 8), published=records)
 
 
 def rows_of(

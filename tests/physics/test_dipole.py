@@ -20,10 +20,10 @@ def slope(found, expected):
 def test_a_ball_has_the_field_of_a_dipole_and_none_inside(b0, spacing_mm):
     shape = tuple(2 * round(26 / step) for step in spacing_mm)
     found = dipole_field(ball(shape, spacing_mm, 7.0), spacing_mm, b0)
-    result = ball_field(shape, spacing_mm, 7.0, b0)
+    expected = ball_field(shape, spacing_mm, 7.0, b0)
     away = sum(place**2 for place in places(shape, spacing_mm)).sqrt()
-    assert slope(found[away > 10], result[away > 10]) == pytest.approx(1, abs=0.01)
-    assert (found - result)[away > 10].std() < 0.002  # told reaches 0.23 there
+    assert slope(found[away > 10], expected[away > 10]) == pytest.approx(1, abs=0.01)
+    assert (found - expected)[away > 10].std() < 0.002  # the expected field reaches 0.23 there
     assert found[away < 4].abs().max() < 0.03
 
 
@@ -38,13 +38,13 @@ def test_an_endless_cylinder_has_the_field_of_its_angle_to_b0(angle, turn):
     )
     shape, spacing_mm = (128, 128, 4), (1.0, 1.0, 1.0)
     found = dipole_field(rod(shape, spacing_mm, 8.0), spacing_mm, b0, pad=False)
-    result = rod_field(shape, spacing_mm, 8.0, b0)
+    expected = rod_field(shape, spacing_mm, 8.0, b0)
     x, y, _ = places(shape, spacing_mm)
     away = (x**2 + y**2).sqrt()
     near = (away < 25) & ((away - 8).abs() > 2)
     if angle > 0:
-        assert slope(found[near], result[near]) == pytest.approx(1, abs=0.01)
-    assert (found - result)[near].std() < 0.004  # told runs from −0.5 to 0.5
+        assert slope(found[near], expected[near]) == pytest.approx(1, abs=0.01)
+    assert (found - expected)[near].std() < 0.004  # the expected field runs from −0.5 to 0.5
     assert found[away < 5].mean() == pytest.approx((3 * b0[2] ** 2 - 1) / 6, abs=0.006)
 
 

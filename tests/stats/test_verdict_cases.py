@@ -44,8 +44,8 @@ def read(cases_folder):
 
 
 def effect(table, column, claim):
-    asked = Hypothesis.read("asked", claim)
-    return estimate_effect(asked, table[column], table.drop(columns=column))
+    hypothesis = Hypothesis.read("asked", claim)
+    return estimate_effect(hypothesis, table[column], table.drop(columns=column))
 
 
 def test_an_unequal_spread_makes_no_effect(read):
@@ -256,15 +256,15 @@ def test_errors_of_adjusted_models_are_those_of_hc3():
 )
 def test_the_smallest_effect_of_interest_has_three_units(matters, margin):
     volumes, table = cohort(n=4000, gap=20.0, slope=0.0)
-    asked = Hypothesis.read("sex", {"claim": "volume: F > M", "matters": matters})
-    assert smallest_of_interest(asked, volumes, table) == pytest.approx(margin, rel=0.03)
+    hypothesis = Hypothesis.read("sex", {"claim": "volume: F > M", "matters": matters})
+    assert smallest_of_interest(hypothesis, volumes, table) == pytest.approx(margin, rel=0.03)
 
 
 def test_it_is_half_of_what_is_published_where_it_is_not_stated():
     volumes, table = cohort()
-    asked = Hypothesis.parse("sex", "volume: F > M")
-    assert np.isnan(smallest_of_interest(asked, volumes, table))
-    assert smallest_of_interest(replace(asked, expected=46.0), volumes, table) == 23.0
+    hypothesis = Hypothesis.parse("sex", "volume: F > M")
+    assert np.isnan(smallest_of_interest(hypothesis, volumes, table))
+    assert smallest_of_interest(replace(hypothesis, expected=46.0), volumes, table) == 23.0
 
 
 @pytest.mark.parametrize("matters", [0, -3, "5 cm", "", "many", "inf"])

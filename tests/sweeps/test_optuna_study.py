@@ -144,11 +144,11 @@ def test_a_storage_that_does_not_answer_is_reported_without_its_password(opened,
 
 
 def test_a_study_of_another_search_is_not_gone_on_with(opened):
-    asked = {"objective": ["dice"], "words": ["seed=1"], "lr": "interval(0, 1)"}
-    check_same_search(opened(), asked)
-    check_same_search(opened(), asked)
+    definition = {"objective": ["dice"], "words": ["seed=1"], "lr": "interval(0, 1)"}
+    check_same_search(opened(), definition)
+    check_same_search(opened(), definition)
     with pytest.raises(DataError) as error:
-        check_same_search(opened(), {**asked, "lr": "interval(0, 2)", "model": "a,b"})
+        check_same_search(opened(), {**definition, "lr": "interval(0, 2)", "model": "a,b"})
     assert "lr is interval(0, 2) and was interval(0, 1)" in str(error.value)
     assert "model is a,b and was absent" in str(error.value)
     with pytest.raises(DataError, match=r"wanted one to maximize .'dice', 'volume_r'"):

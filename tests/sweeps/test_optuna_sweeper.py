@@ -133,15 +133,15 @@ def begun(folder: Path) -> dict[str, int]:
 def test_a_search_finds_the_best_settings_and_says_how_to_train_them(search, capsys):
     words = ["x=interval(0,1)", "net=plain,wide", "y=0.2", "sweep.trials=16", "sweep.parallel=8"]
     folder = search("+z='a b'", *words)
-    table, told = trials(folder), capsys.readouterr().out
+    table, output = trials(folder), capsys.readouterr().out
     best = table.loc[table["dice"].idxmax()]
     assert abs(best["x"] - 0.3) < 0.1
     assert best["net"] == "plain"
     assert table["status"].tolist() == ["done"] * 16
     assert table["trial"].tolist() == list(range(16))
-    assert f"best: trial {best['trial']};" in told
-    assert f"python train.py '+z='\"'\"'a b'\"'\"'' y=0.2 x={best['x']} net=plain" in told
-    assert "held_out" not in told.partition("python train.py '")[2]
+    assert f"best: trial {best['trial']};" in output
+    assert f"python train.py '+z='\"'\"'a b'\"'\"'' y=0.2 x={best['x']} net=plain" in output
+    assert "held_out" not in output.partition("python train.py '")[2]
     assert (folder / "sweep.html").read_text().count("<html") == 1
     assert begun(folder) == {f"trial_{number:04d}": 1 for number in range(16)}
     listed = yaml.safe_load((folder / "multirun.yaml").read_text())
@@ -175,23 +175,23 @@ def test_a_failed_trial_and_one_without_an_objective_are_reported_and_the_others
 ):
     words = ["y=0.2,0.7,3", "sweep.objective=volume_icc", "sweep.trials=7", "sweep.parallel=7"]
     table = trials(search(*words))
-    said = table.drop_duplicates("y").set_index("y")[["status", "reason"]].T.to_dict("list")
-    assert said == {
+    outcomes = table.drop_duplicates("y").set_index("y")[["status", "reason"]].T.to_dict("list")
+    assert outcomes == {
         0.2: ["done", ""],
         0.7: ["failed", "val/volume_icc/right is not a number"],
         3.0: ["failed", "y: found 3, wanted at most 1; say y=1"],
     }
     assert len(table) == 7
-    told = capsys.readouterr().out
-    assert "failed: y: found 3, wanted at most 1; say y=1; its log: " in told
+    output = capsys.readouterr().out
+    assert "failed: y: found 3, wanted at most 1; say y=1; its log: " in output
 
 
 def test_a_trial_that_has_not_learnt_is_never_the_best(search, capsys):
     folder = search("sweep.trials=2", "x=0.3", "y=0.1,0.2", "net=wide")  # a Dice of 0 throughout
-    told = capsys.readouterr().out
-    assert "NOT LEARNT: 2 of 2 trials, never the best: 0, 1" in told
-    assert "no trial has learnt, so none is best" in told
-    assert "best: trial" not in told
+    output = capsys.readouterr().out
+    assert "NOT LEARNT: 2 of 2 trials, never the best: 0, 1" in output
+    assert "no trial has learnt, so none is best" in output
+    assert "best: trial" not in output
     assert trials(folder)["reason"].str.startswith("not learnt: The mean Dice of").all()
     page = (folder / "sweep.html").read_text()
     assert "No network has learnt, so no trial is best." in page
@@ -258,7 +258,7 @@ def test_two_processes_share_the_trials_of_one_storage(start, place):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["sweep.trials=2"], "found nothing to search"),
         (["x=interval(1,0)"], "x=interval(1,0): found 1 up to 0, wanted the lower end first"),
@@ -270,12 +270,12 @@ def test_two_processes_share_the_trials_of_one_storage(start, place):
         (["x=1,2", "sweep.storage=nonsense"], "sweep.storage=nonsense: the study bowl cannot"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused_before_it_begins(search, place, capsys, words, told):
+def test_a_search_that_cannot_be_is_refused_before_it_begins(search, place, capsys, words, message):
     with pytest.raises(SystemExit, match="2"):
         search(*words)
-    said = capsys.readouterr().err
-    assert told in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "Traceback" not in errors
     assert not list(place.glob("search/trial_*"))
 
 

@@ -95,8 +95,8 @@ def test_none_learns_nothing_and_takes_an_earlier_file_away(a_run, data):
 def test_a_run_predicts_with_its_steps_unless_it_is_asked_not_to(a_run, data, tmp_path, caplog):
     learn_postprocessing(a_run, data)
     found = []
-    for asked in ("none", "run", "run"):
-        predictor, made_by = loaded(a_run, postprocess=asked)
+    for mode in ("none", "run", "run"):
+        predictor, made_by = loaded(a_run, postprocess=mode)
         caplog.clear()
         outcomes = predict_all(predictor, data.cases("test"), tmp_path / "out", made_by=made_by)
         found.append((outcomes[0], "predicted again" in caplog.text))
@@ -174,9 +174,9 @@ def test_before_and_after_stand_in_summary_terminal_and_report(a_run, data, caps
     found = json.loads((a_run / "summary.json").read_text())["postprocessing"]
     assert found["steps"]["largest_piece"] == ["gland"]
     assert found["labels"]["gland"]["dice_after"] == 1.0
-    told = capsys.readouterr().out
-    assert "Post-processing, on 4 validation cases" in told
-    assert "kept: largest piece only (gland)" in told
+    output = capsys.readouterr().out
+    assert "Post-processing, on 4 validation cases" in output
+    assert "kept: largest piece only (gland)" in output
     table = pd.read_csv(a_run / "study" / "postprocessing.tsv", sep="\t")
     assert table.loc[table["kept"], "step"].tolist() == ["largest_piece"]
     page = (a_run / "report.html").read_text()

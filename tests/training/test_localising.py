@@ -72,19 +72,19 @@ def test_auto_sets_a_cascade_where_the_target_lies_anywhere(tmp_path):
 
 
 def test_propose_says_what_auto_would_do_and_changes_nothing(tmp_path):
-    asked = config("propose")
-    found = located(asked, data_of(tmp_path, jitter=0.4), tmp_path, resumed=False)
-    assert found.config == asked
+    settings = config("propose")
+    found = located(settings, data_of(tmp_path, jitter=0.4), tmp_path, resumed=False)
+    assert found.config == settings
     assert found.target.roi is None
     assert "localise=auto trains in that box" in " ".join(found.lines)
 
 
 @pytest.mark.parametrize("how", ["none", "cascade"])
 def test_a_choice_of_the_users_own_stays(tmp_path, how):
-    asked = config("none" if how == "none" else "auto")
-    asked["cascade"]["localise"] = how == "cascade"
+    settings = config("none" if how == "none" else "auto")
+    settings["cascade"]["localise"] = how == "cascade"
     data = TargetData(Target(**TARGET), Files(), cache=tmp_path, preparation=Preparation())
-    assert located(asked, data, tmp_path, resumed=False).lines == []  # nothing was read
+    assert located(settings, data, tmp_path, resumed=False).lines == []  # nothing was read
 
 
 def test_a_resumed_run_keeps_its_region(tmp_path):

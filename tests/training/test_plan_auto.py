@@ -55,35 +55,35 @@ def test_a_planned_run_leaves_the_held_out_cases_unseen(planned):
 
 
 @pytest.fixture(scope="module")
-def asked(planned, tiny):
-    """`asked(**said)` plans anew in this process, with these keys said on the command line."""
+def planned_with(planned, tiny):
+    """`planned_with(set_keys, **settings)` plans again in this process, with these settings."""
     config = yaml.safe_load((planned[0] / "config.yaml").read_text())
     config |= {"patch_vox": "auto", "plan": {"auto": True, "memory_gb": 0.02}}
     config["model"] |= {"widths": [4, 8], "strides": None}
     target = build(config["target"])
     data = build(config["data"], target=target, augmentation=None)
-    data.cache = tiny / config["data"]["cache"]  # where the command was said
+    data.cache = tiny / config["data"]["cache"]  # relative to the command's folder
 
-    def plan(expected=(), **changes):
+    def plan(set_keys=(), **changes):
         changed = {**config, **changes}
-        return with_plan(changed, expected, data=data, target=target).config
+        return with_plan(changed, set_keys, data=data, target=target).config
 
     return plan
 
 
-def test_explicit_settings_are_kept(asked):
-    free = asked()
+def test_explicit_settings_are_kept(planned_with):
+    free = planned_with()
     assert free["patch_vox"] != [16, 24, 16]
-    assert asked(patch_vox=[16, 24, 16])["patch_vox"] == [16, 24, 16]
+    assert planned_with(patch_vox=[16, 24, 16])["patch_vox"] == [16, 24, 16]
     batch = {**free["data"], "batch_size": 3}
-    assert asked(("data.batch_size",), data=batch)["data"]["batch_size"] == 3
+    assert planned_with(("data.batch_size",), data=batch)["data"]["batch_size"] == 3
     model = {**free["model"], "widths": [4, 8], "strides": None}
-    result = asked(("model.widths",), model=model)
+    result = planned_with(("model.widths",), model=model)
     assert (result["model"]["widths"], result["model"]["strides"]) == ([4, 8], None)
 
 
-def test_more_memory_gives_no_smaller_plan(asked):
-    small, large = (asked(plan={"auto": True, "memory_gb": gb}) for gb in (0.02, 0.2))
+def test_more_memory_gives_no_smaller_plan(planned_with):
+    small, large = (planned_with(plan={"auto": True, "memory_gb": gb}) for gb in (0.02, 0.2))
     voxels = [math.prod(one["patch_vox"]) * one["data"]["batch_size"] for one in (small, large)]
     assert voxels[0] <= voxels[1]
     assert large["patch_vox"] == [24, 24, 24]  # the whole scan
@@ -101,9 +101,9 @@ def test_a_resumed_run_keeps_its_plan(planned):
 
 @pytest.fixture
 def propose_for(tiny):
-    """`propose_for(model, gb, *said)` plans a model for cases of 24³ voxels and 100 labels."""
+    """`propose_for(model, gb, *set_keys)` plans a model for cases of 24³ voxels and 100 labels."""
 
-    def propose(model, memory_gb, *expected, batch_size=2):
+    def propose(model, memory_gb, *set_keys, batch_size=2):
         labels = {"core": 1, "shell": 2, **{f"absent{number}": number for number in range(3, 100)}}
         target = Target("ball", ["t1"], labels, [1, 1, 1], [16, 16, 16])
         known = Target("ball", ["t1"], {"core": 1, "shell": 2}, [1, 1, 1], [16, 16, 16])
@@ -118,7 +118,7 @@ def propose_for(tiny):
             "loss": {"_target_": "neurotarget.losses.DiceCrossEntropy"},
             "task": {"ema_decay": None},
         }
-        return with_plan(config, expected, data=data, target=target).config, target
+        return with_plan(config, set_keys, data=data, target=target).config, target
 
     return propose
 

@@ -239,8 +239,8 @@ def test_a_drive_of_windows_is_explained(table, make_target):
 
 def test_a_subject_of_two_sexes_is_refused(table, make_target):
     source = table(3, subject_id=["a", "a", "b"], sex=["F", "male", "F"])
-    told = r"subject a of 2 values of sex \(F in c00, M in c01\), wanted one a subject; correct"
-    with pytest.raises(DataError, match=told):
+    message = r"subject a of 2 values of sex \(F in c00, M in c01\), wanted one a subject; correct"
+    with pytest.raises(DataError, match=message):
         read_manifest(source, make_target())
     same = table(3, subject_id=["a", "a", "b"], sex=["F", "female", "M"])
     assert len(read_manifest(same, make_target()).cases) == 3

@@ -94,14 +94,16 @@ def test_broken_geometry_is_one_sentence_in_every_command(
         assert wanted in problem.found
 
 
-@pytest.mark.parametrize("asked", [True, False], ids=["target", "no target"])
+@pytest.mark.parametrize("has_target", [True, False], ids=["target", "no target"])
 @pytest.mark.parametrize(("step_mm", "level"), [(0.005, None), (0.09, "warning"), (0.11, "error")])
-def test_a_mask_a_little_off_its_scan_is_taken_for_on_it(case, make_target, asked, step_mm, level):
+def test_a_mask_a_little_off_its_scan_is_taken_for_on_it(
+    case, make_target, has_target, step_mm, level
+):
     mask = nib.load(case.label)
     affine = mask.affine.copy()
     affine[0, 3] += step_mm  # of voxels of 1 mm
     nib.save(nib.Nifti1Image(np.asarray(mask.dataobj), affine), case.label)
-    target, mapping = (make_target(), {0: 0, 1: 1, 2: 2}) if asked else (None, None)
+    target, mapping = (make_target(), {0: 0, 1: 1, 2: 2}) if has_target else (None, None)
     problems = check_case(case, target, mapping).problems
     assert [problem.level for problem in problems] == ([level] if level else [])
     if level == "warning":

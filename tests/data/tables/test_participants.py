@@ -173,5 +173,5 @@ def test_top_coded_ages_are_read_with_a_warning(cases_folder, make_target):
     assert [problem.level for problem in problems] == ["warning"]
     assert "limit age = 89+ in sub-03, sub-10" in problems[0].found
     assert "read as its number, which effects of age take as exact" in problems[0].todo
-    asked = make_target(hypotheses={"slope": "volume ~ age: negative"})
-    assert scan_manifest(cases_folder / "ages_89_plus", asked)[1] == problems
+    target = make_target(hypotheses={"slope": "volume ~ age: negative"})
+    assert scan_manifest(cases_folder / "ages_89_plus", target)[1] == problems

@@ -68,11 +68,11 @@ def test_maps_are_stored_to_a_ten_thousandth_of_a_ppm(tmp_path: Path):
 
 
 def test_true_volumes_and_planted_values_are_reported(cohort: Path):
-    told = json.loads((cohort / "planted.json").read_text())
-    assert told["planted"] == PLAN.planted()
-    assert told["key"] == PLAN.key
-    assert [len(case["dentate_mm3"]) for case in told["cases"]] == [2, 2, 2]
-    for number, case in enumerate(told["cases"]):
+    planted = json.loads((cohort / "planted.json").read_text())
+    assert planted["planted"] == PLAN.planted()
+    assert planted["key"] == PLAN.key
+    assert [len(case["dentate_mm3"]) for case in planted["cases"]] == [2, 2, 2]
+    for number, case in enumerate(planted["cases"]):
         site, scan = simulated(PLAN, number)
         assert site.name == case["site"]
         voxel_mm3 = np.prod(scan.spacing_mm)

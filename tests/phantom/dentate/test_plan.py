@@ -22,19 +22,19 @@ def crowd() -> list[QSMSubject]:
 
 
 def test_many_people_show_what_is_planted(crowd):
-    told = QSMPlan().planted()
+    planted = QSMPlan().planted()
     volumes = np.array([sum(person.dentate_mm3) for person in crowd])
     means = np.array([np.mean(person.dentate_ppm) for person in crowd])
     control, friedreich, ms, age = regression(crowd, volumes)
     assert control == pytest.approx(1600, abs=10)
-    assert friedreich == pytest.approx(told["friedreich_volume"], abs=14)
-    assert ms == pytest.approx(told["multiple_sclerosis_volume"], abs=14)
+    assert friedreich == pytest.approx(planted["friedreich_volume"], abs=14)
+    assert ms == pytest.approx(planted["multiple_sclerosis_volume"], abs=14)
     assert age == pytest.approx(0, abs=0.5)
     control, friedreich, ms, age = regression(crowd, means)
     assert control == pytest.approx(0.152, abs=0.001)
-    assert friedreich == pytest.approx(told["friedreich_susceptibility"], abs=0.001)
+    assert friedreich == pytest.approx(planted["friedreich_susceptibility"], abs=0.001)
     assert ms == pytest.approx(0, abs=0.001)
-    assert age == pytest.approx(told["susceptibility_age_slope"], abs=5e-5)
+    assert age == pytest.approx(planted["susceptibility_age_slope"], abs=5e-5)
 
 
 def test_a_small_cohort_shows_what_is_planted():
@@ -59,8 +59,8 @@ def test_left_and_right_correlate_within_a_group(crowd):
 
 
 def test_default_plan_gives_friedreich_thirty_percent_less():
-    told = QSMPlan().planted()
-    assert told == {
+    planted = QSMPlan().planted()
+    assert planted == {
         "friedreich_volume": -480.0,
         "multiple_sclerosis_volume": -130.0,
         "friedreich_susceptibility": 0.025,
@@ -136,7 +136,7 @@ SITE = {"name": "a", "spacing_mm": [1, 1, 1], "extent_mm": [180, 230, 220]}
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"num_cases": 0}, "num_cases must be at least 1"),
         ({"age_range": (60, 30)}, "age_range must rise"),
@@ -152,6 +152,6 @@ SITE = {"name": "a", "spacing_mm": [1, 1, 1], "extent_mm": [180, 230, 220]}
         ({"sites": [SITE | {"chain": {"inversion": "x"}}]}, "wanted l2 or tkd or tv"),
     ],
 )
-def test_an_impossible_plan_is_refused(values: dict, said: str):
-    with pytest.raises(ValueError, match=said):
+def test_an_impossible_plan_is_refused(values: dict, message: str):
+    with pytest.raises(ValueError, match=message):
         QSMPlan(**values)

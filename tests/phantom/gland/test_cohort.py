@@ -43,7 +43,7 @@ def test_manifest_names_every_case_and_its_covariates(cohort: Path):
 
 
 def test_labels_lie_on_the_grid_of_their_scan_and_hold_the_planted_volume(cohort: Path):
-    told = {case["case_id"]: case for case in json.loads(read(cohort))["cases"]}
+    planted = {case["case_id"]: case for case in json.loads(read(cohort))["cases"]}
     for row in pd.read_csv(cohort / "manifest.csv").itertuples():
         image, label = nib.load(cohort / row.t1), nib.load(cohort / row.label)
         assert image.shape == label.shape
@@ -51,7 +51,7 @@ def test_labels_lie_on_the_grid_of_their_scan_and_hold_the_planted_volume(cohort
         assert int(label.header["sform_code"]) == int(image.header["qform_code"]) == 1
         voxel_mm3 = float(np.prod(label.header.get_zooms()))
         found = float(np.asarray(label.dataobj).sum()) * voxel_mm3
-        assert found == pytest.approx(told[row.case_id]["planted_mm3"], abs=voxel_mm3 / 2 + 0.1)
+        assert found == pytest.approx(planted[row.case_id]["planted_mm3"], abs=voxel_mm3 / 2 + 0.1)
 
 
 def read(cohort: Path) -> str:
@@ -59,10 +59,10 @@ def read(cohort: Path) -> str:
 
 
 def test_planted_values_are_written_with_the_cohort(cohort: Path):
-    told = json.loads(read(cohort))
-    assert told["planted"] == PLAN.planted()
-    assert told["key"] == PLAN.key
-    assert told["plan"]["num_cases"] == 4
+    planted = json.loads(read(cohort))
+    assert planted["planted"] == PLAN.planted()
+    assert planted["key"] == PLAN.key
+    assert planted["plan"]["num_cases"] == 4
 
 
 def test_number_of_workers_changes_no_voxel(cohort: Path, tmp_path: Path):

@@ -93,9 +93,9 @@ def test_no_id_comes_twice_in_a_page(study):
 
 def test_every_reference_leads_to_an_id_of_the_figure():
     svg = svg_text(drawn())
-    asked = {*re.findall(r"url\(#([^)]+)\)", svg), *re.findall(r'use xlink:href="#([^"]+)', svg)}
-    assert asked == ids(svg)
-    assert all(name.startswith("one-") for name in asked)
+    used_ids = {*re.findall(r"url\(#([^)]+)\)", svg), *re.findall(r'use xlink:href="#([^"]+)', svg)}
+    assert used_ids == ids(svg)
+    assert all(name.startswith("one-") for name in used_ids)
 
 
 @pytest.mark.parametrize(

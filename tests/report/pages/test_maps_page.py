@@ -1,4 +1,4 @@
-"""Pictures and page of maps: the right side, the right place, everything said and escaped."""
+"""Pictures and page of maps: the right side, the right place, everything shown and escaped."""
 
 import numpy as np
 import pytest

@@ -114,17 +114,17 @@ def test_r_stands_with_its_p(study):
 
 
 def test_published_values_are_marked_as_of_other_data(study):
-    told = " ".join(parts_section(study).after)
-    assert "Published by paper 0; paper 1" in told
-    assert "nothing on this page tests whether ours meet them" in told
-    assert "generated" not in told
+    text = " ".join(parts_section(study).after)
+    assert "Published by paper 0; paper 1" in text
+    assert "nothing on this page tests whether ours meet them" in text
+    assert "generated" not in text
 
 
 def test_cases_of_a_built_in_cohort_are_marked_as_generated():
     asked = replace(target(), hypotheses={"sex": "volume: F > M"})
     planted = with_planted(asked, {"sex": 50.0})
-    told = parts_section(study_of(asked=planted)).after
-    assert told[-1].startswith("The cases of this study are generated")
+    sentences = parts_section(study_of(asked=planted)).after
+    assert sentences[-1].startswith("The cases of this study are generated")
 
 
 @pytest.mark.parametrize(("split", "word"), [("test", "internal"), ("external", "external")])

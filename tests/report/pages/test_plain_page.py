@@ -33,7 +33,7 @@ def files(tmp_path_factory):
 @pytest.fixture
 def open_page(browser, files):
     """Opens a page; at the end nothing may have gone wrong on it or left the file."""
-    opened, wrong, asked = [], [], []
+    opened, wrong, requests = [], [], []
 
     def open_one(kind, *, width=1280, **options):
         page = browser.new_page(viewport={"width": width, "height": 800}, **options)
@@ -42,7 +42,7 @@ def open_page(browser, files):
         page.on("console", lambda expected: wrong.append(expected.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(files[kind].as_uri())
         return page
 
@@ -50,7 +50,7 @@ def open_page(browser, files):
     for page in opened:
         page.close()
     assert wrong == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -69,8 +69,8 @@ def test_the_line_says_why_nothing_is_kept():
     assert (
         postprocessing_line(few) == "postprocess  nothing learned from 1 validation case: too few"
     )
-    told = postprocessing_text(postprocessing_facts(few))
-    assert told == "Post-processing: none (too few: 1 validation case)"
+    text = postprocessing_text(postprocessing_facts(few))
+    assert text == "Post-processing: none (too few: 1 validation case)"
 
 
 def test_the_terminal_shows_labels_that_a_step_may_change():
@@ -85,7 +85,7 @@ def test_the_terminal_shows_labels_that_a_step_may_change():
 
 
 @pytest.fixture
-def told():
+def reported():
     """The study of a run that has tried steps."""
     known = pd.DataFrame(index=pd.Index([], name="case_id"))
     study = analyse(from_rows(rows_of(["test"] * 4), target([]), known))
@@ -93,8 +93,8 @@ def told():
     return replace(study, tables=tables)
 
 
-def test_the_page_shows_what_was_tried(told):
-    section = postprocessing_section(told)
+def test_the_page_shows_what_was_tried(reported):
+    section = postprocessing_section(reported)
     assert section.findings == ["Kept: largest piece only (anterior)."]
     assert section.grids[0].rows == [
         ["largest piece only", "anterior", "kept", "7", "0.9000", "0.9240", "4", "1"],
@@ -102,7 +102,7 @@ def test_the_page_shows_what_was_tried(told):
          "1", "1"],
     ]  # fmt: skip
     assert section.after == ["1 more trial, without effect or left out for space: see the tables."]
-    page = page_html(told, [], [], title="t")
+    page = page_html(reported, [], [], title="t")
     assert 'href="#postprocessing"' in page
 
 

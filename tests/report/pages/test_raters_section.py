@@ -97,8 +97,8 @@ def test_what_cannot_be_compared_says_why(drawn):
     table = drawn.tables["rater_differences"]
     lost = table.assign(finding="", difference=np.nan, reason="fewer than 3 subjects")
     study = replace(drawn, tables={**drawn.tables, "rater_differences": lost})
-    told = rater_sentences(study)[0]
-    assert told == "The network is not compared with again: fewer than 3 subjects."
+    text = rater_sentences(study)[0]
+    assert text == "The network is not compared with again: fewer than 3 subjects."
     assert raters_section(study).grids[2].rows[0][-2:] == ["–", "fewer than 3 subjects"]
 
 
@@ -128,9 +128,9 @@ def test_a_card_tells_every_rater_and_differences_from_the_reference(drawn):
 
 def test_the_first_lines_speak_of_all_masks(drawn):
     assert cohort(drawn).endswith("Volumes: reference, predicted, again and rater2.")
-    told = answer(drawn)
-    assert told.startswith("The reference masks show 3 of 3 expected effects, the predicted masks")
-    assert "; in 3 comparisons of reference and predicted the effect is " in told
+    text = answer(drawn)
+    assert text.startswith("The reference masks show 3 of 3 expected effects, the predicted masks")
+    assert "; in 3 comparisons of reference and predicted the effect is " in text
     lines = headlines(drawn)
     assert not [line for line in lines if line.startswith("Volumes of total, rater2")]
     assert " the network measures " in lines[1] or "The network measures " in lines[1]
@@ -138,10 +138,10 @@ def test_the_first_lines_speak_of_all_masks(drawn):
 
 def test_nothing_of_a_mean_is_called_a_volume_or_in_mm3(drawn):
     mean = cards(drawn)[1]
-    told = " ".join([mean.claim, *mean.remarks, *(text for _, text in mean.conclusions)])
-    told += " ".join(f"{one.volumes} {one.unit} {one.reason}" for one in mean.results)
-    assert "volume" not in told
-    assert "mm" not in told
+    sentences = " ".join([mean.claim, *mean.remarks, *(text for _, text in mean.conclusions)])
+    sentences += " ".join(f"{one.volumes} {one.unit} {one.reason}" for one in mean.results)
+    assert "volume" not in sentences
+    assert "mm" not in sentences
     assert mean.published == "+0.03 ppm"
     assert mean.strip.unit == "ppm"
 

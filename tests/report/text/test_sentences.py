@@ -112,10 +112,10 @@ def test_a_claim_on_a_table_names_no_file():
 
 
 def test_a_claim_without_label_is_of_the_total_of_several():
-    asked = Hypothesis.parse("x", "volume: F > M")
-    sentence = claim_sentence(asked, a_target("left", "right_part"))
+    hypothesis = Hypothesis.parse("x", "volume: F > M")
+    sentence = claim_sentence(hypothesis, a_target("left", "right_part"))
     assert sentence == "Hypothesis: the total gland volume is larger in women than in men."
-    of_one = replace(asked, label="right_part")
+    of_one = replace(hypothesis, label="right_part")
     assert claim_sentence(of_one, a_target("left", "right_part")).startswith(
         "Hypothesis: the right part volume"
     )

@@ -75,10 +75,10 @@ def test_sides_that_were_asked_for_are_refused_with_the_nearest(target):
         fit_patch([8, 12, 10], UNET, target)
 
 
-@pytest.mark.parametrize("asked", ["big", [8, 8], [8, 8, 0], [8, 8, 8.5], 8, [True, 8, 8]])
-def test_what_are_no_sides_is_refused(target, asked):
+@pytest.mark.parametrize("patch_vox", ["big", [8, 8], [8, 8, 0], [8, 8, 8.5], 8, [True, 8, 8]])
+def test_what_are_no_sides_is_refused(target, patch_vox):
     with pytest.raises(DataError, match=r"patch_vox: found .*, wanted auto or three sides"):
-        fit_patch(asked, UNET, target)
+        fit_patch(patch_vox, UNET, target)
 
 
 def test_a_net_with_weights_for_its_patch_is_built_for_it(target):

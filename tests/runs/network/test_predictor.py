@@ -22,10 +22,10 @@ def a_run(tmp_path, images):
     return write_run(tmp_path / "run", images=images)
 
 
-@pytest.mark.parametrize("asked", ["cude", "cuda:99", "meta", 0, None])
-def test_a_missing_device_lists_those_that_exist(asked):
-    with pytest.raises(DataError, match=rf"device: found {asked}, wanted auto or one of cpu"):
-        usable_device(asked)
+@pytest.mark.parametrize("device", ["cude", "cuda:99", "meta", 0, None])
+def test_a_missing_device_lists_those_that_exist(device):
+    with pytest.raises(DataError, match=rf"device: found {device}, wanted auto or one of cpu"):
+        usable_device(device)
 
 
 def test_the_device_is_a_gpu_where_there_is_one():
@@ -116,8 +116,10 @@ def test_weights_that_are_not_finite_are_refused_by_name(wrong, a_run):
     name = next(key for key in state["state_dict"] if key.startswith("net."))
     state["state_dict"][name].view(-1)[0] = wrong
     torch.save(state, path)
-    asked = rf"found NaN or infinite numbers in {name.removeprefix('net.')}, wanted finite weights"
-    with pytest.raises(DataError, match=asked):
+    message = (
+        rf"found NaN or infinite numbers in {name.removeprefix('net.')}, wanted finite weights"
+    )
+    with pytest.raises(DataError, match=message):
         load_predictor(a_run, device="cpu")
     torch.save(state["state_dict"], a_run / "a.pt")
     with pytest.raises(DataError, match=r"a\.pt: found NaN or infinite numbers in net"):

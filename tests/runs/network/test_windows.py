@@ -29,10 +29,10 @@ def test_mirror_of_a_network_that_never_saw_one_is_refused(target):
         build_windows({}, target, mirror="left")
 
 
-@pytest.mark.parametrize("asked", [1, -0.1, 50, "half", None, True, float("nan")])
-def test_an_overlap_is_a_share_of_a_window(asked):
-    with pytest.raises(DataError, match=f"overlap: found {asked}, wanted a number of at least 0"):
-        checked_overlap(asked)
+@pytest.mark.parametrize("overlap", [1, -0.1, 50, "half", None, True, float("nan")])
+def test_an_overlap_is_a_share_of_a_window(overlap):
+    with pytest.raises(DataError, match=f"overlap: found {overlap}, wanted a number of at least 0"):
+        checked_overlap(overlap)
     assert checked_overlap(0) == 0.0
 
 

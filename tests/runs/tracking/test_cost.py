@@ -38,7 +38,7 @@ BIG = 100 * 2**20 // 8  # 100 MiB of float64
 
 
 class Slow(pl.LightningModule):
-    """Its steps and validations take as long as they are told."""
+    """Its steps and validations take as long as the test sets."""
 
     def __init__(self, *, hoards=False):
         super().__init__()

@@ -131,8 +131,8 @@ def test_without_volumes_or_hypotheses_there_are_no_rows():
 
 def test_means_inside_the_masks_of_each_arm_are_tested_in_their_unit():
     true, covariates = cohort()
-    asked = {"iron": "mean_t1: F > M"}
-    of = target("front", hypotheses=asked, units={"t1": "ppm"})
+    hypotheses = {"iron": "mean_t1: F > M"}
+    of = target("front", hypotheses=hypotheses, units={"t1": "ppm"})
     rows = [
         ("good", number % 3, 1, case, "front", metric, true[case] / 1000)
         for number, case in enumerate(true.index)

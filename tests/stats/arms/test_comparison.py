@@ -132,7 +132,7 @@ def rows_of(values, seed=1):
     ],
 )
 def test_what_is_left_out_is_reported(rows, note):
-    assert any(told.startswith(note) for told in compare(arms_of(rows, target("front"))).notes)
+    assert any(notes.startswith(note) for notes in compare(arms_of(rows, target("front"))).notes)
 
 
 def test_an_arm_whose_trainings_vary_far_more_is_reported():
@@ -144,8 +144,8 @@ def test_an_arm_whose_trainings_vary_far_more_is_reported():
         for run in (0.5 + rng.normal(0, sd),)
         for case in range(20)
     ]
-    told = compare(arms_of(rows, target("front"))).notes
-    assert any(note.startswith("The trainings of wild vary far more") for note in told)
+    notes = compare(arms_of(rows, target("front"))).notes
+    assert any(note.startswith("The trainings of wild vary far more") for note in notes)
     calm = compare(simulated(dict.fromkeys("abcd", 0.8), folds=5)).notes
     assert not any("vary far more" in note for note in calm)
 

@@ -136,8 +136,8 @@ def test_arms_that_differ_by_a_constant_have_no_error():
     fold = np.stack([scores, scores + 0.1], axis=1)
     fit = fitted([fold, fold + 0.05])
     assert fit.error == pytest.approx(0, abs=1e-9)
-    told = fit.difference("b", "a")
-    assert told == pytest.approx((0.1, 0.1, 0.1, 0))
+    difference = fit.difference("b", "a")
+    assert difference == pytest.approx((0.1, 0.1, 0.1, 0))
     assert fit.difference("a", "a").p == 1
 
 
@@ -151,8 +151,10 @@ def test_arms_with_unequal_numbers_of_seeds_are_averaged():
     arms = simulated({"a": 0.8, "b": 0.8}, seeds=(1, 2), labels=("front",), n=30)
     keep = (arms.scores["arm"] != "b") | (arms.scores["seed"] == 1)
     rows = arms.scores[keep & (arms.scores["metric"] == "dice")]
-    told = [(r.arm, r.fold, r.seed, r.case_id, r.label, "dice", r.value) for r in rows.itertuples()]
-    fit = fit_arms(score_arms(arms_of(told, target("front"))), "mean", ("a", "b"))
+    records = [
+        (r.arm, r.fold, r.seed, r.case_id, r.label, "dice", r.value) for r in rows.itertuples()
+    ]
+    fit = fit_arms(score_arms(arms_of(records, target("front"))), "mean", ("a", "b"))
     assert fit.freedom == 2
     assert "unequal numbers of trainings" in fit.reason
 

@@ -25,7 +25,7 @@ def target(**known):
 
 
 def scored(cases, subjects=None, **known):
-    """A study from the metrics of each case, label by label; what is not said went well."""
+    """A study from the metrics of each case, label by label; metrics without a value are good."""
     well = {
         **{"volume_mm3": 600, "reference_volume_mm3": 620, "dice": 0.9, "failed": 0},
         **{"pieces": 1, "touches_edge": 0, "swapped": 0},
@@ -83,10 +83,10 @@ def test_each_definition_finds_its_case():
         "several_pieces": (1, 8),
     }
     assert set(rates(study, "reference").values()) == {(0, 8)}
-    told = failed_cases_table(study)
-    assert list(told["severity"]) == sorted(told["severity"], reverse=True)
-    assert "well" not in set(told["case_id"])
-    crossed = told[told["case_id"] == "crossed"]
+    failed = failed_cases_table(study)
+    assert list(failed["severity"]) == sorted(failed["severity"], reverse=True)
+    assert "well" not in set(failed["case_id"])
+    crossed = failed[failed["case_id"] == "crossed"]
     assert list(crossed["label"]) == ["left", "right"]
 
 
@@ -101,8 +101,8 @@ def test_failed_cases_are_described_the_worst_first():
             "f": {"right": {"pieces": 4}},
         }
     )
-    told = failed_cases_table(study)
-    lines = [tuple(row) for row in told[["case_id", "definition", "detail"]].to_numpy()]
+    failed = failed_cases_table(study)
+    lines = [tuple(row) for row in failed[["case_id", "definition", "detail"]].to_numpy()]
     assert lines == [
         ("d", "crash_or_empty", "empty, the reference has 620 mm³"),
         ("e", "crash_or_empty", "no mask"),
@@ -118,10 +118,10 @@ def test_failed_cases_are_described_the_worst_first():
         ("c", "implausible_volume", "90 mm³, plausible are 150–1400"),
         ("f", "several_pieces", "4 pieces"),
     ]
-    volumes = told[told["definition"] == "implausible_volume"]
+    volumes = failed[failed["definition"] == "implausible_volume"]
     assert list(volumes["value"]) == [0, 1530.4, 90]
     assert set(volumes["unit"]) == {"mm3"}
-    assert set(told["method"]) == {"predicted"}
+    assert set(failed["method"]) == {"predicted"}
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_constant_volumes_are_all_usual():
 
 
 def test_where_nothing_failed_the_table_is_empty():
-    told = failed_cases_table(scored({"a": {}, "b": {}}))
-    assert told.empty
-    assert tuple(told.columns) == CASE_COLUMNS
+    failed = failed_cases_table(scored({"a": {}, "b": {}}))
+    assert failed.empty
+    assert tuple(failed.columns) == CASE_COLUMNS
 
 
 def test_definitions_are_sentences_in_order_of_severity():

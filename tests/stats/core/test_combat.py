@@ -221,7 +221,7 @@ def test_two_cases_of_a_site_are_given_the_pooled_scale():
 
 
 @pytest.mark.parametrize(
-    ("sites", "covariates", "told"),
+    ("sites", "covariates", "message"),
     [
         ("aaaaaa", None, r"1 site \(a\), wanted two or more"),
         ("aaaaab", None, "one case of b, wanted two or more"),
@@ -229,9 +229,9 @@ def test_two_cases_of_a_site_are_given_the_pooled_scale():
         ("aaabbb", [[1], [2], [np.nan], [4], [5], [7]], "1 of 6 cases lack a covariate"),
     ],
 )
-def test_what_cannot_be_fitted_is_reported(sites, covariates, told):
+def test_what_cannot_be_fitted_is_reported(sites, covariates, message):
     volumes = np.arange(12.0).reshape(6, 2) ** 2
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         Combat.fit(
             volumes, list(sites), None if covariates is None else np.array(covariates, float)
         )

@@ -138,18 +138,18 @@ def test_sites_that_are_numbered_are_still_categories():
 
 def test_sites_with_long_numbers_stay_apart():
     volumes, table = cohort()
-    asked = Hypothesis.parse("age_slope", "volume ~ age + sex + site: negative")
-    by_name = estimate_effect(asked, volumes, table)
+    hypothesis = Hypothesis.parse("age_slope", "volume ~ age + sex + site: negative")
+    by_name = estimate_effect(hypothesis, volumes, table)
     numbered = table.assign(site=table["site"].map({"a": 10000001, "b": 10000002, "c": 10000003}))
-    assert estimate_effect(asked, volumes, numbered) == by_name
+    assert estimate_effect(hypothesis, volumes, numbered) == by_name
 
 
 @pytest.mark.parametrize("dtype", [bool, object])
 def test_true_and_false_are_groups(dtype):
     volumes, table = cohort()
     table["treated"] = (table["sex"] == "F").astype(dtype)
-    asked = Hypothesis.parse("treatment", "volume ~ treated: True > False")
-    assert estimate_effect(asked, volumes, table).estimate == pytest.approx(
+    hypothesis = Hypothesis.parse("treatment", "volume ~ treated: True > False")
+    assert estimate_effect(hypothesis, volumes, table).estimate == pytest.approx(
         estimate_effect(SEX, volumes, table).estimate
     )
 
@@ -180,8 +180,8 @@ def test_people_who_travel_between_all_sites_are_no_lack_of_people():
     volumes, table = cohort()
     table["subject_id"], table["sex"] = [f"s{n // 2}" for n in range(80)], "F"
     table["site"] = ["a", "b"] * 40
-    asked = Hypothesis.parse("age_slope", "volume ~ age + site: negative")
-    effect = estimate_effect(asked, volumes, table)
+    hypothesis = Hypothesis.parse("age_slope", "volume ~ age + site: negative")
+    effect = estimate_effect(hypothesis, volumes, table)
     assert effect.reason == "0 subjects, wanted more; 80 cases left out: their subjects change site"
 
 

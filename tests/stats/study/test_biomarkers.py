@@ -274,7 +274,7 @@ def test_auc_is_oriented_by_the_claim_and_so_is_its_difference(statistics, claim
 
 
 def test_clear_atrophy_reads_as_an_auc_above_one_half(statistics):
-    """Without a claim the medians of the reference decide, for all methods, and that is said."""
+    """Without a claim the medians of the reference decide for all methods, and this is stated."""
     found = biomarkers_table(groups120(statistics))
     assert (found["auc"] > 0.55).all()
     assert (found["auc_raw"] < 0.45).all()

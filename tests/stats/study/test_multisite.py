@@ -96,7 +96,7 @@ def test_no_case_of_a_site_is_harmonised_by_its_own_volume():
     last = np.flatnonzero(found.sites == "d")[-1]
     found.volumes[last] += 5000
     mine = prediction_errors(found, "d", count=10, seed=0)
-    # one of ten is 5000 mm³ off; its own volume would have told of a spread that swallows it
+    # one of ten is 5000 mm³ off; with its own volume the spread would be too large to show it
     assert (mine.mae_combat > 450).all()
 
 

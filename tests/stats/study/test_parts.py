@@ -154,8 +154,8 @@ def test_each_further_rater_has_the_same_parts_over_the_cases_that_he_has_drawn(
 def test_published_values_stand_beside_the_reference_alone():
     rows, _ = rater_rows()
     rows["split"] = "external"
-    told = [{"what": "dice", "label": "left", "part": "external", "value": 0.9, "source": "s"}]
-    table = table_of(rows, replace(DRAWN, published=told))
+    published = [{"what": "dice", "label": "left", "part": "external", "value": 0.9, "source": "s"}]
+    table = table_of(rows, replace(DRAWN, published=published))
     assert set(table.loc[table["published"].notna(), "against"]) == {"reference"}
     assert set(table["against"]) == {"reference", "again", "rater2"}
 

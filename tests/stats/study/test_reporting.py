@@ -37,8 +37,8 @@ def cohort(spread=np.ones_like, *, acceptable=None):
     net = size + 10 * draw.normal(0, 1, N) * spread(size)
     target = table_target("t", ["v"])
     claims = {"sex": "volume: F > M", "group": "volume ~ group: patient < control"}
-    asked = tuple(Hypothesis.parse(name, text) for name, text in claims.items())
-    target = replace(target, hypotheses=asked, acceptable=acceptable or {})
+    hypotheses = tuple(Hypothesis.parse(name, text) for name, text in claims.items())
+    target = replace(target, hypotheses=hypotheses, acceptable=acceptable or {})
     volumes = {
         name: with_regions(pd.DataFrame({"v": values}, index=index), target)
         for name, values in (("hand", size), ("net", net))
@@ -156,13 +156,13 @@ def test_the_variance_inflation_is_that_of_statsmodels():
     measured = cohort()
     sex = (measured.covariates["sex"] == "M").astype(float)
     table = measured.covariates.assign(head=measured.covariates["age"] + 20 * sex)
-    asked = Hypothesis.parse("age", "volume ~ age + head + sex: negative")
+    hypothesis = Hypothesis.parse("age", "volume ~ age + head + sex: negative")
     columns = np.column_stack([np.ones(N), table["age"], table["head"] + 1e-3 * sex, sex])
-    assert np.isnan(variance_inflation(asked, table))  # head is age and sex
+    assert np.isnan(variance_inflation(hypothesis, table))  # head is age and sex
     table["head"] += np.random.default_rng(0).normal(0, 5, N)
     columns = np.column_stack([np.ones(N), table["age"], table["head"], sex])
     expected = variance_inflation_factor(columns, 1)
-    assert variance_inflation(asked, table) == pytest.approx(expected)
+    assert variance_inflation(hypothesis, table) == pytest.approx(expected)
 
 
 def test_the_variance_inflation_is_that_of_the_leading_model():

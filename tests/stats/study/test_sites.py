@@ -138,9 +138,9 @@ def test_splines_and_interactions_are_predicted_too():
 def test_labels_and_regions_each_have_rows_unless_the_hypothesis_names_one():
     claims = {"all": "volume ~ age: negative", "one": "volume[two] ~ age: negative"}
     table = sites_table(cohort(what=target(claims, labels=("one", "two"))))
-    asked = table.groupby("hypothesis")["label"].unique()
-    assert list(asked["all"]) == ["one", "two", "total"]
-    assert list(asked["one"]) == ["two"]
+    labels = table.groupby("hypothesis")["label"].unique()
+    assert list(labels["all"]) == ["one", "two", "total"]
+    assert list(labels["one"]) == ["two"]
 
 
 def test_of_many_labels_the_first_are_looked_at_and_the_rest_is_counted():

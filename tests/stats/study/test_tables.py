@@ -63,7 +63,7 @@ def scored(metric, values, label="front"):
 
 
 def row(table, **wanted):
-    """The one row with these values; the whole cohort where no stratum is said."""
+    """The one row with these values; the whole cohort if no stratum is given."""
     wanted = {"stratum": "all", "level": "all"} | wanted
     found = table[np.logical_and.reduce([table[name] == value for name, value in wanted.items()])]
     assert len(found) == 1, found
@@ -284,12 +284,12 @@ def test_a_stratum_of_fewer_than_ten_people_has_values_alone():
     for make in TABLES:
         table = make(cohort)
         women, men = (table[table["level"] == level] for level in ("F", "M"))
-        told = women["n"] > 0
-        assert set(women.loc[told, "interval"]) == {"none"}
-        known = women.loc[told & ~women["reason"].str.startswith("no spread"), "reason"]
+        has_people = women["n"] > 0
+        assert set(women.loc[has_people, "interval"]) == {"none"}
+        known = women.loc[has_people & ~women["reason"].str.startswith("no spread"), "reason"]
         assert set(known) == {"fewer than 10 people: no interval"}
         assert "t" in set(men["interval"])
-    assert math.isfinite(women.loc[told, "mean"].iloc[0])
+    assert math.isfinite(women.loc[has_people, "mean"].iloc[0])
 
 
 def test_scores_have_their_columns_and_units():
