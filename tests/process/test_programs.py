@@ -46,8 +46,8 @@ def test_a_script_that_the_command_has_started_is_named_as_the_command(monkeypat
 @pytest.mark.parametrize(
     ("argv", "first"),
     [
-        ([], "neurotarget: from scans"),
-        (["--help"], "neurotarget: from scans"),
+        ([], "neurotarget: segment brain"),
+        (["--help"], "neurotarget: segment brain"),
         (["help", "qsm"], "neurotarget qsm: "),
         (["study"], "neurotarget study: "),
         (["train", "-h"], "neurotarget train: "),
