@@ -50,7 +50,7 @@ def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
     ]
     assert arms["dice"].tolist() == pytest.approx([0.8 + 0.01 + 0.0015, 0.75 + 0.01 + 0.0015])
     message = capsys.readouterr().out
-    head, first, second = message.splitlines()[1:4]
+    head, _, first, second = message.splitlines()[1:5]
     assert head.split()[:3] == ["arm", "Dice", "[95"]
     assert first.startswith("resunet  0.812 [0.8")
     assert second.startswith("unet     0.761 [0.7")
