@@ -255,8 +255,9 @@ def test_markdown_and_terminal_show_the_same_cells():
     one = found.tables["arms"].rename(columns={"total_icc_a1": "gland_icc_a1"})
     alone = replace(found, tables={**found.tables, "arms": one})
     assert summary_rows(alone)[0][3] == "ICC gland"
-    assert aligned(summary_rows(found)).splitlines() == [
+    assert aligned(summary_rows(found), right=True).splitlines() == [
         "arm                 Dice [95 %]  best  ICC total  failed",
+        "-" * 56,
         "a|b        0.900 [0.700, 0.950]  97 %      0.900  0 of 6",
         "long_name  0.800 [0.700, 0.950]     –          –  1 of 6",
     ]

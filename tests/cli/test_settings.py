@@ -52,7 +52,7 @@ def whole_config(choice: str) -> dict:
         settings = OmegaConf.create(text)
         settings = OmegaConf.create({group: settings}) if is_plain else settings
         settings.pop("defaults", None)  # choices of other groups, which are tested by themselves
-        config.pop(group)
+        config.pop(group, None)
         return OmegaConf.to_container(OmegaConf.merge(config, settings), resolve=True)
     word = word_of(choice)
     target = [] if word.startswith(("target=", "experiment=")) else ["target=pituitary"]

@@ -185,7 +185,7 @@ def _reader(hint: object) -> Reader:
         example = "a,b" if item is str else "4,8,12"
         return Reader(
             f"{many} such as {example}",
-            lambda text: tuple(map(_reader(item).read, _parts(text.strip("[]")))),
+            lambda text: tuple(map(_reader(item).read, _parts(_without_brackets(text)))),
         )
     return {
         bool: Reader("true or false", lambda text: _of(FLAGS, text.lower())),
@@ -212,6 +212,11 @@ def _number(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(text)
     return number
+
+
+def _without_brackets(text: str) -> str:
+    """Content of `[a,b]`; a name may have a bracket of its own."""
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def _parts(text: str) -> list[str]:

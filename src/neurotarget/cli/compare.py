@@ -47,7 +47,8 @@ def print_comparison(done: WrittenComparison) -> None:
     """Print the table of arms, the conclusion, the notes and the paths of the files."""
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
-    print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
+    table = aligned(summary_rows(done.comparison), right=True)
+    print(f"{first}\n{table}\n\n{done.comparison.sentence}")
     if by_arm := verdicts(done.comparison):
         print(f"\nhypotheses on the {target_noun(done.comparison.target)}, over seeds")
         wide = max(map(len, by_arm))

@@ -78,7 +78,8 @@ def field_strength(
         ("ImagingFrequency", {round(value, 1) for value in tuned}, "MHz"),
     ):
         if len(values) > 1:
-            found = f"{name} of {', '.join(f'{value:g}' for value in sorted(values))} {unit}"
+            ordered = sorted(values, key=lambda value: (math.isnan(value), value))
+            found = f"{name} of {', '.join(f'{value:g}' for value in ordered)} {unit}"
             wanted, todo = "one of all echoes", "correct the sidecars"
             return 0.0, [error(found, wanted, todo, case_id=case_id)]
     stated = next(iter(nominal), given_t)

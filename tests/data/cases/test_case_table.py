@@ -86,7 +86,7 @@ def test_a_hypothesis_in_another_case_takes_its_column(table, make_target):
     ("columns", "message"),
     [
         ({"agee": ["30", "31"]}, "no covariate age, so hypothesis slope .* rename the column agee"),
-        ({"age": ["30", "31"], "sex": ["1", "2"]}, "no case of sex F or M.*column has 1, 2"),
+        ({"age": ["30", "31"], "sex": ["1", "2"]}, "no case of sex F or M.*in the column: 1, 2"),
     ],
 )
 def test_a_hypothesis_without_its_covariate_is_a_warning(table, make_target, columns, message):

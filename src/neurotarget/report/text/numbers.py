@@ -131,15 +131,18 @@ def chance(probability: float) -> str:
     return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Format a table with aligned columns and a line below the header."""
+def aligned(table: Sequence[Sequence[str]], *, right: bool = False) -> str:
+    """Format a table with aligned columns and a line below the header.
+
+    With `right`, all columns but the first are aligned to the right, as numbers are.
+    """
     widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in table
-    ]
+    lines = []
+    for line in table:
+        blanks = [" " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        first, *rest = zip(line, blanks, strict=True)
+        cells = [blank + cell if right else cell + blank for cell, blank in rest]
+        lines.append("  ".join(["".join(first), *cells]).rstrip())
     return "\n".join([lines[0], "-" * max(map(_width, lines)), *lines[1:]])
 
 
