@@ -103,19 +103,19 @@ def test_every_reference_leads_to_an_id_of_the_figure():
 )
 def test_names_come_out_as_text(name):
     class Tags(HTMLParser):
-        seen, arguments = set(), ""
+        seen, texts = set(), ""
 
         def handle_starttag(self, tag, attrs):
             self.seen = {*self.seen, tag, *(key for key, _ in attrs if key.startswith("on"))}
 
         def handle_data(self, data):
-            self.words += data
+            self.texts += data
 
     parser = Tags()
     parser.feed(svg_text(drawn(title=name)))
     assert parser.seen <= {"svg", "g", "path", "defs", "use", "clippath", "rect", "text", "a",
                            "title"}  # fmt: skip
-    assert name in parser.words
+    assert name in parser.texts
 
 
 def test_control_characters_of_a_case_leave_the_svg_whole():

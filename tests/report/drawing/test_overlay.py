@@ -181,7 +181,7 @@ def test_colours_come_round_again():
 def test_a_real_hippocampus_is_drawn(shared_data, tmp_path):
     name = "hippocampus_003.nii.gz"
     image = nib.load(shared_data / "hippocampus" / "imagesTr" / name)
-    truth = np.asarray(nib.load(shared_data / "hippocampus" / "labelsTr" / name).dataobj)
+    truth = np.asarray(nib.load(shared_data / "hippocampus" / "labelsTr" / name).dataobj, np.uint8)
     picture = drawn(
         tmp_path / "a.png", image.get_fdata(), truth, np.roll(truth, 1, 1), affine=image.affine
     )

@@ -116,7 +116,7 @@ def test_two_hundred_cases_take_seconds(make_study, tmp_path):
     for named in all_figures(study):
         svg_text(named.figure)
         save_figure(named.figure, tmp_path / named.name)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 30  # 3 s on most machines
 
 
 def test_a_case_called_like_html_stays_text_in_every_figure(figures):
