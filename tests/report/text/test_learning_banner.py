@@ -28,8 +28,8 @@ def test_what_is_wrong_is_stated_in_capitals_with_its_reasons():
         "  The mean Dice is 0.",
         "  Few steps.",
     ]
-    assert banner_text(banner(BAD._replace(word="doubtful"))).startswith("DOUBTFUL: it is un")
-    good = banner(BAD._replace(word="learnt"))
+    assert banner_text(banner(BAD._replace(verdict="doubtful"))).startswith("DOUBTFUL: it is un")
+    good = banner(BAD._replace(verdict="learnt"))
     assert (good.head, good.lines) == ("WARNING: the training was cut short", ("Few steps.",))
 
 

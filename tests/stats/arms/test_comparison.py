@@ -77,7 +77,7 @@ def test_a_large_comparison_takes_seconds():
     arms = simulated(dict.fromkeys("abcdef", 0.8), seeds=(1, 2), n=200)
     started = time.process_time()
     found = compare(arms)
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 30  # 4 s on most machines
     assert len(found.tables["differences"]) == 15 * (3 + 2)  # Dice of labels, two scores beside
 
 
