@@ -99,7 +99,7 @@ def test_a_good_validation_points_at_the_held_out_scans():
             "Only 228 of 2900 expected training steps (7.9",
         ),
         (1450, 2900, "trainer.max_time=00:00:05:00", ""),
-        (1449, 2900, "", "Only 1449 of 2900 expected training steps (50 %) were done: train on"),
+        (1449, 2900, "", "Only 1449 of 2900 expected training steps (50 %) were done: train longer"),
         (228, math.inf, "budget.minutes=5", "before budget.minutes=5 ended the training, wanted 5"),
         (500, math.inf, "budget.minutes=5", ""),
         (40, 40, "trainer.max_time=00:00:05:00", ""),  # all were done in time
@@ -116,7 +116,7 @@ def test_few_steps_are_warned_of_and_change_no_word(steps, expected, limit, warn
 
 def test_a_bound_of_time_makes_the_result_the_machines():
     note = time_note(Training(228, time_limit="trainer.max_time=00:00:05:00"))
-    assert note.startswith("The result depends on the machine: trainer.max_time=00:00:05:00 bounds")
+    assert note.startswith("The result depends on the machine: trainer.max_time=00:00:05:00 limits")
     assert "228 training steps were done here" in note
     assert time_note(Training(228)) == ""
 
