@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from neurotarget.losses import DeepSupervision, Loss, crop
 from neurotarget.problems import DataError
-from neurotarget.shapes import Batch, Image, Logits
+from neurotarget.shapes import Batch, Image, Inner, Levels, Logits
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
@@ -144,7 +144,7 @@ class SegmentationTask(pl.LightningModule):
         if ema is not None and "current_model_state" not in checkpoint:
             checkpoint["state_dict"] = ema.averaged_state() or checkpoint["state_dict"]
 
-    def _levels(self, image: Image) -> Logits | list[Logits]:
+    def _levels(self, image: Image) -> Inner | Levels:
         return self.net(image.contiguous(memory_format=self.layout))
 
     def _log_scores(self, split: str) -> None:

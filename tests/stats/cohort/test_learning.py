@@ -99,7 +99,7 @@ def test_a_good_validation_points_at_the_held_out_scans():
             "Only 228 of 2900 expected training steps (7.9",
         ),
         (1450, 2900, "trainer.max_time=00:00:05:00", ""),
-        (1449, 2900, "", "Only 1449 of 2900 expected training steps (50 %) were done: train longer"),
+        (1449, 2900, "", "Only 1449 of 2900 expected training steps (50 %) were done: train"),
         (228, math.inf, "budget.minutes=5", "before budget.minutes=5 ended the training, wanted 5"),
         (500, math.inf, "budget.minutes=5", ""),
         (40, 40, "trainer.max_time=00:00:05:00", ""),  # all were done in time
