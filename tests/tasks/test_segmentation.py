@@ -130,7 +130,7 @@ def test_unpadded_net_without_an_inferer_is_refused(toy):
         toy.task(Unpadded())
 
 
-def test_net_that_loses_voxels_without_saying_so_is_refused(toy):
+def test_net_that_loses_voxels_without_saying_so_is_refused(toy, any_array):
     task = toy.task(nn.Conv3d(1, 2, 3))
     with pytest.raises(ValueError, match="got scores of 14×14×14 voxels for labels of 16×16×16"):
         task.training_step(next(iter(toy.batches(1, 2))), 0)
