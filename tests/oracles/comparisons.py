@@ -68,7 +68,7 @@ def a_comparison(
              "subject_id": [f"s{number:02}" for number in range(N)], "fold": folds[0], **case_dice}
         ),
     }  # fmt: skip
-    sentence = f"{names[0]} has the highest Dice, but cannot be told apart from {names[-1]}."
+    sentence = f"{names[0]} has the highest Dice, but cannot be distinguished from {names[-1]}."
     facts = {"commands": "neurotarget -m model=unet,nnunet seed=0,1,2", "commit": "abc123"}
     return Comparison(target, tables, ("1 case has no age.",), facts, sentence)
 

@@ -92,8 +92,8 @@ def statsmodels_fit(folds: Sequence[np.ndarray]) -> object:
 def false_rates(count: int, seed: int = 0, **design: object) -> tuple[float, float, float]:
     """Of equal arms: share of intervals that exclude 0, and of comparisons with a false find.
 
-    A find is a pair that is told apart, by trainings and by Wilcoxon's test of cases after Holm, or
-    an arm with a chance above 95 % to be best.
+    A find is a pair that is distinguished, by trainings and by Wilcoxon's test of cases after Holm,
+    or an arm with a chance above 95 % to be best.
     """
     rng = np.random.default_rng(seed)
     pairs, finds, bests = [], [], []

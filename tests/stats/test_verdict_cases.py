@@ -163,7 +163,7 @@ def test_a_group_that_is_one_site_cannot_be_separated_from_it():
     found = effects_table(a_study({"g": "volume: patient < control"}, table, "a", a=volumes))
     lead = found[found["leads"]].iloc[0]
     assert (lead["model"], lead["verdict"]) == ("with_site", "inconclusive")
-    assert lead["reason"] == "it cannot be told apart from site"
+    assert lead["reason"] == "it cannot be distinguished from site"
 
 
 def test_a_sign_that_hangs_on_head_size_is_shown_with_head_size_as_covariate():

@@ -36,7 +36,7 @@ def test_equal_arms_are_called_equal():
 def test_two_arms_that_are_clear():
     text = headline(shifted(a=0.0, b=0.1))
     assert text.startswith("b has the highest mean Dice, 0.699, which is 0.109 above a (95 %")
-    assert " The two can be told apart. " in text
+    assert " The two can be distinguished. " in text
     assert text.endswith("over 10 cases and 4 trainings.")
 
 
@@ -45,7 +45,7 @@ def test_two_arms_that_are_not_clear():
         twice({"a": [0.5, 0.6, 0.9, 0.4, 0.7, 0.8], "b": [0.6, 0.5, 0.8, 0.5, 0.6, 0.8]})
     )
     assert " (95 % interval −0." in text
-    assert "The two cannot be told apart. " in text
+    assert "The two cannot be distinguished. " in text
 
 
 def test_one_training_of_each_is_not_tested_however_clear():
@@ -61,14 +61,14 @@ def test_one_training_of_each_is_not_tested_however_clear():
 
 def test_too_few_cases_do_not_tell_arms_apart_however_clear():
     text = headline(twice({"a": [0.50, 0.61, 0.72, 0.80], "b": [0.60, 0.70, 0.82, 0.9]}))
-    assert "The two cannot be told apart by Wilcoxon's test." in text
+    assert "The two cannot be distinguished by Wilcoxon's test." in text
 
 
 def test_a_clear_winner():
     text = headline(shifted(a=0.0, b=0.05, c=0.2))
     assert text.startswith("c has the highest mean Dice")
     assert "above b, the next" in text
-    assert "It can be told apart from both others." in text
+    assert "It can be distinguished from both others." in text
 
 
 def test_ties_with_the_best_are_named():
@@ -76,14 +76,14 @@ def test_ties_with_the_best_are_named():
     text = headline(arms)
     best, tied = ("a", "b") if text.startswith("a") else ("b", "a")
     assert text.startswith(best)
-    assert f"{tied} cannot be told apart from it; the other 2 are behind." in text
+    assert f"{tied} cannot be distinguished from it; the other 2 are behind." in text
     assert "Another seed changes the mean Dice of an architecture on a fold by 0.00" in text
     assert text.endswith("over 60 cases and 24 trainings.")
 
 
 def test_no_arms_are_told_apart():
     text = headline(simulated(dict.fromkeys("abc", 0.8), seeds=(1, 2), n=30))
-    assert "None of the other 2 can be told apart from it" in text
+    assert "None of the other 2 can be distinguished from it" in text
 
 
 def test_the_spread_of_trainings_comes_of_folds_where_there_is_one_seed():
@@ -100,7 +100,7 @@ def test_an_arm_that_is_better_on_most_cases_and_fails_on_some_is_not_told_apart
     text = headline(twice({"often": often, "fails": fails}))
     assert text.startswith("often has the highest mean Dice")
     assert (
-        " The two cannot be told apart: its mean is higher, but fails is better on most cases. "
+        " The two cannot be distinguished: its mean is higher, but fails is better on most cases. "
         in text
     )
     text = headline(twice({"often": often, "fails": fails, "bad": [one - 0.2 for one in often]}))

@@ -225,7 +225,7 @@ def test_two_cases_of_a_site_are_given_the_pooled_scale():
     [
         ("aaaaaa", None, r"1 site \(a\), wanted two or more"),
         ("aaaaab", None, "one case of b, wanted two or more"),
-        ("aaabbb", [[0], [0], [0], [1], [1], [1]], "cannot be told apart from the sites"),
+        ("aaabbb", [[0], [0], [0], [1], [1], [1]], "cannot be distinguished from the sites"),
         ("aaabbb", [[1], [2], [np.nan], [4], [5], [7]], "1 of 6 cases lack a covariate"),
     ],
 )

@@ -197,7 +197,7 @@ def test_people_who_travel_between_all_sites_are_no_lack_of_people():
         (
             lambda table: table.assign(site=table["sex"].map({"F": "a", "M": "b"})),
             Hypothesis.parse("h", "volume ~ sex + site: F > M"),
-            "it cannot be told apart from site",
+            "it cannot be distinguished from site",
         ),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_bend_in_age_hides_no_group_difference_from_a_spline():
         ("volume ~ age*site: any", {}, "site has 3 categories; an interaction is one number"),
         ("volume ~ age*sex: any", {"sex": ["M", "M", *"F" * 58]}, "2 subjects with sex M, wanted"),
         ("volume ~ age*sex: any", {"age": [30.0, 60.0] * 30}, r"age\*sex does not vary"),
-        ("volume ~ age + spline(age): any", {}, r"cannot be told apart from spline\(age\)"),
+        ("volume ~ age + spline(age): any", {}, r"cannot be distinguished from spline\(age\)"),
         ("volume ~ sex + spline(age): F > M", {"age": "old"}, "age is not a number"),
         ("volume ~ age: any", {"age": np.inf}, r"age is not a number \(such as inf\)"),
         ("volume ~ age + tiv: any", {"tiv": np.nan}, "no case has a value of tiv"),

@@ -260,7 +260,7 @@ def test_each_sex_at_a_site_of_its_own_leaves_nothing_to_harmonise():
     measured = with_covariates(measured, sex=sex)
     shares = harmonisation_table(measured).iloc[0]
     assert shares[SHARES].isna().all()
-    assert "cannot be told apart from the sites" in shares["reason"]
+    assert "cannot be distinguished from the sites" in shares["reason"]
     found = row(sites_table(measured), site="A")
     assert "30 subjects of a category that no other site has" in found["reason"]
 

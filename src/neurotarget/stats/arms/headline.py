@@ -104,17 +104,17 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     tied = [arm for arm in others if frozenset((best, arm)) not in distinct]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
     if len(others) == 1:
-        return f"The two can{f'not be told apart{why}' if tied else ' be told apart'}{end}"
+        return f"The two can{f'not be distinguished{why}' if tied else ' be distinguished'}{end}"
     if not tied:
         both = "both" if len(others) == 2 else "all"
-        return f"It can be told apart from {both} others{end}"
+        return f"It can be distinguished from {both} others{end}"
     if len(tied) == len(others):
-        return f"None of the other {len(others)} can be told apart from it{why}{end}"
+        return f"None of the other {len(others)} can be distinguished from it{why}{end}"
     rest = [arm for arm in others if arm not in tied]
     is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
     verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
     behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
-    return f"{join_names(tied)} cannot be told apart from it{why}; {behind}{end}"
+    return f"{join_names(tied)} cannot be distinguished from it{why}; {behind}{end}"
 
 
 def _larger_than_training(n_nets: int) -> str:
@@ -127,7 +127,7 @@ def _is_tested(row: pd.Series) -> bool:
 
 
 def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
-    """Reason why two arms are not told apart although the interval between them excludes 0."""
+    """Reason why two arms are not distinguished although the interval between them excludes 0."""
     row = _pair(tables, best, other)
     low, high = _interval(row)
     if not (low > 0 or high < 0):

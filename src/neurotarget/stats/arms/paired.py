@@ -2,8 +2,8 @@
 
 Two tests are used, as they cover different sources of chance. Wilcoxon's signed rank test and the
 bootstrap take the trainings as given and test whether the difference holds for other cases; the
-mixed model tests whether it holds for other trainings, too. Two arms are told apart if both tests
-are significant, each corrected by Holm for the number of pairs, and favour the same arm; they do
+mixed model tests whether it holds for other trainings, too. Two arms are distinguished if both
+tests are significant, each corrected by Holm for the number of pairs, and favour the same arm; they do
 not if an arm is a little better on most cases and fails on some. With one training per arm there is
 no test, since most pairs of equal networks would seem to differ.
 
@@ -96,7 +96,7 @@ def order(scored: Scored) -> list[str]:
 
 
 def distinguished(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
-    """Return the pairs of arms whose scores are told apart."""
+    """Return the pairs of arms whose scores are distinguished."""
     rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
     rows = rows[rows["told_apart"] == APART]
     return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}

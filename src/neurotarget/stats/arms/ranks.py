@@ -1,8 +1,8 @@
-"""Mean ranks of arms over cases, and letters for arms that cannot be told apart.
+"""Mean ranks of arms over cases, and letters for arms that cannot be distinguished.
 
 Friedman's test is for any difference between arms; arms whose mean ranks differ by less than
-Nemenyi's critical difference are not told apart by ranks alone. The letters are based on the tests
-of pairs, not on mean ranks, which depend on the other arms in the comparison.
+Nemenyi's critical difference are not distinguished by ranks alone. The letters are based on the
+tests of pairs, not on mean ranks, which depend on the other arms in the comparison.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html (ranks, critical difference); Benavoli et
 al. 2016, jmlr.org/papers/v17/benavoli16a.html (pairs instead of mean ranks); Piepho 2004,
@@ -38,7 +38,7 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
     """Return the mean rank of every net over the cases that all nets have scored; 1 is best.
 
     Where subjects have several cases, their mean scores are ranked. `group` holds the letters of an
-    arm: arms that share a letter are not told apart in `differences`.
+    arm: arms that share a letter are not distinguished in `differences`.
     """
     nets = [arm for arm in order(scored) if arm in set(scored.arms.nets)]
     rows = []
@@ -97,7 +97,7 @@ def _nemenyi(n_arms: int) -> float:
 
 
 def letters(arms: Sequence[str], distinct: Collection[frozenset[str]]) -> dict[str, str]:
-    """Letters of each arm, given those told apart: two share a letter where they are not.
+    """Letters of each arm, given those distinguished: two share a letter where they are not.
 
     `arms` are sorted, the best first, which has the letter a. A letter too many is never given.
 

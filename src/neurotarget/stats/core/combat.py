@@ -283,6 +283,6 @@ def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:
     alone = rank(np.column_stack([constant, covariates])) - 1
     if rank(design) < n_sites + alone:
         raise DataError(
-            "Combat.fit: the covariates cannot be told apart from the sites, as where each sex "
+            "Combat.fit: the covariates cannot be distinguished from the sites, as where each sex "
             "was scanned at a site of its own; leave such a covariate out"
         )

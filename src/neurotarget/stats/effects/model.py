@@ -92,7 +92,7 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
     both = np.column_stack([others, (tested - tested.mean()) / tested.std()])
     if len(independent(both)) == others.shape[1]:
         rest = ", ".join(hypothesis.adjust) or "its main effects"
-        raise NotEstimableError(f"it cannot be told apart from {rest}")
+        raise NotEstimableError(f"it cannot be distinguished from {rest}")
     return Design(tested, others, (*notes, *more))
 
 
