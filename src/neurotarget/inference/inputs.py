@@ -20,7 +20,7 @@ from neurotarget.data.scans.dicom import (
     unfetched_slices,
 )
 from neurotarget.data.scans.scratch import Scratch
-from neurotarget.data.scans.volume import SUFFIXES, file_stem
+from neurotarget.data.scans.volume import SUFFIXES, file_stem, image_files
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.writing import expand_home
@@ -118,7 +118,7 @@ class _Search:
 
     def _in_folder(self, folder: Path) -> list[Case]:
         folders = _subfolders(folder)
-        if images := _images(folder):
+        if images := image_files(folder):
             if folders:
                 log.warning("input: %d subfolders next to image files are left out", len(folders))
             return self._flat(folder, images)
@@ -164,7 +164,7 @@ class _Search:
         return error(found, f"{by_name} or {by_number}", todo, file=folder)
 
     def _subfolder(self, folder: Path) -> Case | None:
-        images = _images(folder)
+        images = image_files(folder)
         if len(images) == 1 and len(self.contrasts) == 1:
             return _case(folder.name, {self.contrasts[0]: images[0]})
         if images:
@@ -262,10 +262,6 @@ def _repeated(cases: Iterable[Case]) -> list[Problem]:
         for name, files in groups.items()
         if len(files) > 1
     ]
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_image(path) and not path.is_dir())
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans import picture
-from neurotarget.data.scans.volume import inspect_volume, read_volume
+from neurotarget.data.scans.volume import image_files, inspect_volume, read_volume
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 
@@ -90,3 +90,14 @@ def test_white_is_the_only_label_of_a_black_and_white_mask(tmp_path):
         to_classes(array, {**ids, 2: 2})  # which of two labels is white is unknown
     with pytest.raises(DataError, match="label values 254"):
         to_classes(np.array([[[0, 254]]]), ids)
+
+
+def test_a_picture_next_to_scans_folders_or_slices_is_no_scan(tmp_path):
+    film, notes = saved(tmp_path / "a.png", GREY), tmp_path / "people.tsv"
+    notes.write_text("case_id\n")
+    assert image_files(tmp_path) == [film]
+    for name in ("IM000001", "sub-01/", "b.nii.gz"):
+        path = tmp_path / name
+        path.mkdir() if name.endswith("/") else path.touch()
+        assert image_files(tmp_path) == ([path] if name == "b.nii.gz" else [])
+        path.rmdir() if name.endswith("/") else path.unlink()

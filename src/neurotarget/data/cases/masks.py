@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from neurotarget.data.scans.volume import SUFFIXES, file_stem
+from neurotarget.data.scans.volume import file_stem, image_files
 from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case
 
@@ -21,7 +21,7 @@ def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[P
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
         return list(cases), [error(found, "a folder of masks", "check its path", file=folder)]
-    files = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
+    files = image_files(folder)
     named = Counter(label.name for label in {case.label for case in cases} if label)
     placed, problems = [], []
     for case in cases:

@@ -20,7 +20,9 @@ from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
 from neurotarget.types import SIDES_MM
 
-SUFFIXES = (*NIFTI, *MGH, *ITK, *PICTURE)
+SCANS = (*NIFTI, *MGH, *ITK)
+SUFFIXES = (*SCANS, *PICTURE)
+NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # of files that may lie next to pictures
 SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
 ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
 MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
@@ -156,6 +158,19 @@ def shifted_grid(
     wanted = f"the grid of {name}"
     todo = f"up to {SAME_GRID_VOX:g} voxel is ignored; nothing is resampled"
     return [warning(found, wanted, todo, case_id=case_id, file=file)]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Image files of a folder by name; pictures only if it holds nothing else but notes.
+
+    A picture next to scans, DICOM slices or folders of cases is a screenshot, not a scan.
+    """
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path for path in visible if not path.is_dir()]
+    if scans := [path for path in files if path.name.lower().endswith(SCANS)]:
+        return scans
+    others = [path for path in visible if path.suffix.lower() not in NOTES]
+    return others if all(path.name.lower().endswith(PICTURE) for path in others) else []
 
 
 def file_stem(path: Path) -> str:

@@ -3,9 +3,9 @@
 Two tests are used, as they cover different sources of chance. Wilcoxon's signed rank test and the
 bootstrap take the trainings as given and test whether the difference holds for other cases; the
 mixed model tests whether it holds for other trainings, too. Two arms are distinguished if both
-tests are significant, each corrected by Holm for the number of pairs, and favour the same arm; they do
-not if an arm is a little better on most cases and fails on some. With one training per arm there is
-no test, since most pairs of equal networks would seem to differ.
+tests are significant, each corrected by Holm for the number of pairs, and favour the same arm; they
+do not if an arm is a little better on most cases and fails on some. With one training per arm there
+is no test, since most pairs of equal networks would seem to differ.
 
 Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
 jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
