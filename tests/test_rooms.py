@@ -14,13 +14,14 @@ SOURCE = Path(neurotarget.__file__).parent
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
     ("printable", "number_text", "hypothesis", "levels"),
-    ("fields", "problems"),
+    ("fields", "problems", "outcome"),
     ("shapes", "pieces"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
     ("phantom", "maps"),
-    ("tasks", "inference", "scoring"),
+    ("inference", "scoring"),
+    ("tasks",),
     ("stats",),
     ("report",),
     ("runs",),

@@ -30,6 +30,7 @@ from neurotarget.fields import (
 )
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
+from neurotarget.outcome import Outcome, outcomes
 from neurotarget.printable import file_name
 from neurotarget.problems import DataError
 
@@ -159,13 +160,15 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "published": items(published),
     "levels": mapping(mapping(text)),
     "acceptable": mapping(number(0)),
+    "outcomes": outcomes,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A structure to segment with labels, grid, hypotheses; one YAML file in `conf/target/`.
+    """What is segmented or predicted: grid, labels, outcomes, hypotheses; a file in `conf/target/`.
 
+    A target has structures (`labels`), `outcomes` of a whole case, or both.
     `labels` maps each name to its id in label files, or to several ids that are merged; internally
     label i of this mapping is class i + 1 and 0 is background. Files are written with the first id.
     `background_ids` are further ids to read as background, or the string `others` for every id that
@@ -192,6 +195,7 @@ class Target:
     ignore_ids: tuple[int, ...] = ()  # in addition to the label `ignore` of a dataset.json
     levels: CodeBook = field(default_factory=dict)  # codes of covariates: sex: {0: M, 1: F}
     acceptable: Mapping[str, float] = field(default_factory=dict)  # see ACCEPTABLE
+    outcomes: tuple[Outcome, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = read_fields(self, TARGET_FIELDS)
@@ -211,13 +215,16 @@ class Target:
         sided = [name for pair in self.pairs for name in pair]
         named = {*sided, *self.volume_range_mm3}
         asking = (*self.hypotheses, *self.published)
-        named |= {item.label for item in asking} - {"", *self.regions}
+        named |= {item.label for item in asking} - {"", *self.regions, *self.outcome_labels}
         measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
         unitless, foreign = (
             sorted(measured - {*self.units}),
             sorted({*self.units} - {*self.contrasts}),
         )
-        unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(name)]
+        names = (self.name, *self.labels, *self.outcome_labels)
+        unfit = [name for name in names if not NAME.fullmatch(name)]
+        taken = sorted({*self.labels, *self.regions} & {one.name for one in self.outcomes})
+        own = [name for one in self.outcomes for name in one.columns if name in self._roles]
         return {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
             "names a label total, as the sum of all labels is called": "total" in self.labels,
@@ -225,7 +232,10 @@ class Target:
             "as ignore_ids": IGNORE in self.labels,
             f"ignores {doubled}, which it also reads as labels or background": doubled,
             f"background_ids: found {both}, which are ids of labels, wanted other ids": both,
-            "labels: found none, wanted at least one label": not self.labels,
+            "labels: found none and no outcomes, wanted at least one of them": not self.labels
+            and not self.outcomes,
+            f"outcomes: found {taken}, which are also labels, wanted other names": taken,
+            f"outcomes: found the columns {own} of files, ids or splits, wanted others": own,
             f"labels: found the ids {twice} in two labels, wanted one label an id": twice,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
             "pairs: found one label in two pairs, wanted one pair a label": len({*sided})
@@ -240,6 +250,16 @@ class Target:
             - {*ACCEPTABLE},
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
         }
+
+    @property
+    def _roles(self) -> set[str]:
+        """Columns of a manifest that are no covariates."""
+        return {*RESERVED, *self.contrasts}
+
+    @property
+    def outcome_labels(self) -> tuple[str, ...]:
+        """Labels of the rows of all outcomes."""
+        return tuple(label for one in self.outcomes for label in (one.name, *one.labels))
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ def _categories(
     labels = [value for value in values if isinstance(value, str)]
     hypotheses = target.hypotheses if target else ()
     wanted = [group for item in hypotheses if item.covariate == name for group in item.groups or ()]
+    outcomes = target.outcomes if target else ()
+    wanted += [one for outcome in outcomes if outcome.column == name for one in outcome.classes]
     spelt = one_spelling(labels, name, wanted)
     problems = []
     if usual != "sex":
@@ -153,15 +155,17 @@ def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Pat
 
 
 def requested_covariates(target: Target | None) -> set[str]:
-    """Covariates that the hypotheses of a target use."""
+    """Covariates that the hypotheses and outcomes of a target use."""
     if target is None:
         return set()
-    return {name for item in target.hypotheses for name in item.variables}
+    outcomes = {name for outcome in target.outcomes for name in outcome.columns}
+    return outcomes | {name for item in target.hypotheses for name in item.variables}
 
 
 def numeric_covariates(target: Target | None) -> set[str]:
-    """Covariates that hypotheses of a target use as numbers: slopes and curves."""
-    names = set()
+    """Covariates that a target uses as numbers: slopes and curves, outcomes that are no classes."""
+    outcomes = target.outcomes if target else ()
+    names = {name for one in outcomes if not one.is_class for name in one.columns}
     for item in target.hypotheses if target else ():
         if item.groups is None and "*" not in item.covariate:
             names.add(item.covariate)
