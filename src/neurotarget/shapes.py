@@ -17,15 +17,18 @@ Inner = Float[Tensor, "B L _ _ _"]  # scores of fewer voxels, where a network do
 Levels = Sequence[Inner]  # full grid first, then coarser decoder levels
 Feature = Float[Tensor, "B _ _ _ _"]
 Labels = Integer[Tensor, "B I J K"]
+Outcomes = Float[Tensor, "B outcomes"]  # codes (see `Outcome.code`), NaN where unknown
+Outputs = Float[Tensor, "B outputs"]  # of a network that scores whole images
 Mask = Bool[ndarray, "I J K"]
 
 
 class Batch(NamedTuple):
-    """Patches of one size; `case_ids` runs along B."""
+    """Images of one size with label maps, outcomes or both; `case_ids` runs along B."""
 
     image: Image
-    labels: Labels
+    labels: Labels | None
     case_ids: list[str]
+    outcomes: Outcomes | None = None
 
 
 def times(sides: Sequence[int]) -> str:

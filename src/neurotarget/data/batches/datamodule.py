@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,35 +13,54 @@ from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import Entry, open_entry
-from neurotarget.data.batches.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
+from neurotarget.data.batches.patches import (
+    Codes,
+    DrawSampler,
+    PatchQueue,
+    Regions,
+    cut,
+    middle_of,
+    patch_loader,
+)
 from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
 from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
 from neurotarget.data.cases.lint import lint
 from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.cases.outcomes import outcome_codes, with_outcomes
 from neurotarget.data.cases.sources import Source
 from neurotarget.data.cases.splits import assign_splits, check_external
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.problems import DataError, Problem, errors_of, warning
+from neurotarget.problems import DataError, Problem, errors_of, refuse_errors, warning
 from neurotarget.shapes import Batch
-from neurotarget.types import Case, Manifest, Roi, Target
+from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
 
 T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask outside the region of interest, above which a warning is given
 
 
 class WholeCases(Dataset):
-    """Whole prepared volumes for validation, one case per batch."""
+    """Whole prepared volumes for validation, one case per batch.
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
+    With `outcomes` there are no label maps, and a volume is its middle of `patch_vox` voxels.
+    """
+
+    def __init__(
+        self, entries: list[Entry], *, outcomes: Codes | None = None, patch_vox: TripleVox = ()
+    ) -> None:
+        self.entries, self.outcomes, self.patch_vox = entries, outcomes, patch_vox
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Batch:
         entry = self.entries[index]
+        if self.outcomes is not None:
+            low, sides = middle_of(entry.shape[1:], self.patch_vox), np.array(self.patch_vox)
+            image = cut(entry.image, low, sides, fill=entry.facts["minimum"])
+            codes = torch.from_numpy(self.outcomes[entry.case_id])
+            return Batch(torch.from_numpy(image)[None], None, [entry.case_id], codes[None])
         low, sides = np.zeros(3, dtype=int), np.array(entry.shape[1:])
         image = cut(entry.image, low, sides)
         label = cut(entry.label[None], low, sides)
@@ -55,7 +75,8 @@ class TargetData(pl.LightningDataModule):
     `source` needs one. An epoch has `patches_per_epoch` patches. `split_seed` assigns the subjects
     to splits and `seed` selects the patches, so that runs of several seeds share their folds.
     `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of a
-    covariate a fold; see `assign_splits`.
+    covariate a fold; see `assign_splits`. A network learns from `labels`, label maps of patches, or
+    from `outcomes` of whole images, of which the middle `patch_vox` voxels are used.
 
     Raises:
         DataError: `external` does not map covariates to lists of values.
@@ -83,6 +104,7 @@ class TargetData(pl.LightningDataModule):
         split_seed: int = 1,
         external: Mapping[str, Sequence] | None = None,
         fold_by: str | None = None,
+        learns_from: Literal["labels", "outcomes"] = "labels",
     ) -> None:
         super().__init__()
         if external is not None:
@@ -94,6 +116,7 @@ class TargetData(pl.LightningDataModule):
         self.foreground_share, self.margin_share = foreground_share, margin_share
         self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
         self.external, self.fold_by = external, fold_by
+        self.learns_from = learns_from
         self.margin_vox = 0  # voxels at each face of a patch that the network does not score
         self.boxes: Boxes | None = None  # of the cases, in a cascade
         self.workers = loader_workers() if workers == "auto" else int(workers)
@@ -126,6 +149,10 @@ class TargetData(pl.LightningDataModule):
         manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
         if manifest is None:
             raise DataError(problems)
+        if self.learns_from == "outcomes":
+            kept, wrong = with_outcomes(manifest.cases, self.target)
+            cases = tuple(replace(case, label=None, raters={}) for case in kept)  # masks are unused
+            manifest, problems = replace(manifest, cases=cases), [*problems, *wrong]
         return manifest, problems
 
     def _splits_of(self, manifest: Manifest) -> dict[str, str]:
@@ -141,6 +168,8 @@ class TargetData(pl.LightningDataModule):
 
     def _load(self) -> None:
         manifest, problems = self._scan()
+        if self.learns_from == "outcomes":
+            refuse_errors(problems)  # without outcomes, folds cannot be assigned
         try:
             splits = self._splits_of(manifest)
             folders = prepare(
@@ -161,7 +190,13 @@ class TargetData(pl.LightningDataModule):
             checkup_of(case, entry, self.target, self.margin_vox)
             for case, entry in zip(manifest.cases, entries, strict=True)
         ]
-        problems += lint(manifest, self.target, splits=self.splits, checkups=checkups)
+        problems += lint(
+            manifest,
+            self.target,
+            splits=self.splits,
+            checkups=checkups,
+            need_labels=self.learns_from == "labels",
+        )
         if errors_of(problems):
             raise DataError(problems)
         self.warnings = problems
@@ -179,6 +214,8 @@ class TargetData(pl.LightningDataModule):
     @property
     def has_ignored(self) -> bool:
         """Whether masks may have ignored voxels, by the target's or the data set's label names."""
+        if self.learns_from == "outcomes":
+            return False
         mapping = class_of_id(self.target, self.manifest.label_ids)
         return self.target.ignored_class in mapping.values()
 
@@ -202,6 +239,7 @@ class TargetData(pl.LightningDataModule):
             margin_vox=self.margin_vox,
             boxes=self.boxes,
             ignored_class=as_trained(self.target).ignored_class,
+            outcomes=self._codes("train"),
         )
         trainer = self.trainer
         draws = DrawSampler(
@@ -227,7 +265,14 @@ class TargetData(pl.LightningDataModule):
         trainer = self.trainer
         if trainer and trainer.world_size > 1:
             entries = share_of(entries, trainer.global_rank, trainer.world_size)
-        return DataLoader(WholeCases(entries), batch_size=None, shuffle=False)
+        whole = WholeCases(entries, outcomes=self._codes(split), patch_vox=self.target.patch_vox)
+        return DataLoader(whole, batch_size=None, shuffle=False)
+
+    def _codes(self, split: str) -> Codes | None:
+        """Codes of the outcomes of each case of a split, if the network learns from them."""
+        if self.learns_from == "labels":
+            return None
+        return {case.case_id: outcome_codes(case, self.target) for case in self.cases(split)}
 
 
 def loader_workers() -> int:

@@ -25,6 +25,8 @@ from neurotarget.problems import CaseError
 from neurotarget.shapes import Batch
 from neurotarget.types import Target, TripleVox
 
+Codes = Mapping[str, ndarray]  # codes of the outcomes of each case, by case_id
+
 try:
     import resource
 except ImportError:  # Windows
@@ -75,6 +77,9 @@ class Regions(tio.SubjectsDataset):
     patch's edge; it is augmented and then cut to the patch. With `boxes`, a patch lies in the
     box of its target, with random errors like those of a localiser, as in prediction. No patch is
     centred on a voxel of `ignored_class` if a case has other voxels.
+
+    With `outcomes` there are no label maps: a patch is the middle of its case, padded where the
+    case is smaller, and has the codes of the outcomes of its case.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Regions(tio.SubjectsDataset):
         margin_vox: int = 0,
         boxes: Boxes | None = None,
         ignored_class: int | None = None,
+        outcomes: Codes | None = None,
     ) -> None:
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
@@ -96,6 +102,7 @@ class Regions(tio.SubjectsDataset):
         self.region_vox = region_of(patch_vox, margin_share)
         self.foreground_share, self.augmentation = foreground_share, augmentation
         self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
+        self.outcomes = outcomes
         self._entries: dict[int, Entry] = {}
         self._held: dict[int, HeldEntry] = {}  # least recently used first
         self._most_held = most_held()
@@ -126,24 +133,30 @@ class Regions(tio.SubjectsDataset):
         return entry
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
-        first, sides = self._box(entry, rng)
-        # voxels for which the network gives an output lie in the volume; the margin may lie outside
-        scored = self.patch_vox - 2 * self.margin_vox
-        centre = self._centre(entry, first, sides, rng)
-        low = first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
-        low = low - (self.region_vox - self.patch_vox) // 2
+        low = self._low(entry, rng) - (self.region_vox - self.patch_vox) // 2
         image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
         subject = tio.Subject(
-            image=tio.ScalarImage(tensor=torch.from_numpy(image)),
-            label=tio.LabelMap(
-                tensor=torch.from_numpy(cut(entry.label[None], low, self.region_vox))
-            ),
-            case_id=entry.case_id,
+            image=tio.ScalarImage(tensor=torch.from_numpy(image)), case_id=entry.case_id
         )
+        if self.outcomes is None:
+            label = torch.from_numpy(cut(entry.label[None], low, self.region_vox))
+            subject.add_image(tio.LabelMap(tensor=label), "label")
+        else:
+            subject["outcomes"] = torch.from_numpy(self.outcomes[entry.case_id])
         if self.augmentation is not None:
             subject = self.augmentation(subject)
         margin = (self.region_vox - self.patch_vox) // 2
         return tio.Crop(tuple(np.repeat(margin, 2).tolist()))(subject) if margin.any() else subject
+
+    def _low(self, entry: Entry, rng: np.random.Generator) -> ndarray:
+        """First voxel of the patch."""
+        if self.outcomes is not None:
+            return middle_of(entry.shape[1:], self.patch_vox)
+        first, sides = self._box(entry, rng)
+        # voxels for which the network gives an output lie in the volume; the margin may lie outside
+        scored = self.patch_vox - 2 * self.margin_vox
+        centre = self._centre(entry, first, sides, rng)
+        return first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
 
     def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
         """First voxel and sides of the box that the network may see of a case."""
@@ -229,10 +242,16 @@ def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False
 
 def to_batch(subjects: Sequence[Mapping]) -> Batch:
     """Stack patches into a plain batch: (B, C, I, J, K) float32 and (B, I, J, K) int64."""
+    labels = outcomes = None
+    if "label" in subjects[0]:
+        labels = torch.stack([subject["label"].data[0] for subject in subjects]).long()
+    if "outcomes" in subjects[0]:
+        outcomes = torch.stack([subject["outcomes"] for subject in subjects]).float()
     return Batch(
         torch.stack([subject["image"].data for subject in subjects]).float(),
-        torch.stack([subject["label"].data[0] for subject in subjects]).long(),
+        labels,
         [subject["case_id"] for subject in subjects],
+        outcomes,
     )
 
 
@@ -254,6 +273,11 @@ def cut(
     box[:] = np.reshape(fill, (-1, 1, 1, 1))
     box[(slice(None), *map(slice, first - low, last - low))] = inner
     return box
+
+
+def middle_of(sides: Sequence[int], patch_vox: Sequence[int]) -> ndarray:
+    """First voxel of a patch in the middle of a volume; negative where the volume is smaller."""
+    return (np.array(sides) - np.array(patch_vox)) // 2
 
 
 def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:

@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
 from neurotarget.data.cases.checkup import Checkup, check_case
+from neurotarget.data.cases.outcomes import check_splits, with_outcomes
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.labels import class_of_id
-from neurotarget.problems import DataError, Problem, error, some, warning
+from neurotarget.problems import DataError, Problem, error, errors_of, some, warning
 from neurotarget.types import Case, Manifest, Target
 
 FEW_SUBJECTS = 10  # with fewer, one of five folds holds one or two subjects
@@ -24,13 +25,15 @@ def lint(
     splits: Mapping[str, str] | None = None,
     checkups: Sequence[Checkup] | None = None,
     workers: int | None = None,
+    need_labels: bool = True,
 ) -> list[Problem]:
     """Check every file of a data set once, and the data set as a whole.
 
     `checkups` are those of the manifest's cases, if the files have been read already.
 
     `splits` (by case_id) are those of a run; the default is those of the manifest. Problems that
-    the reader of the manifest reported are not repeated: see `scan_manifest`.
+    the reader of the manifest reported are not repeated: see `scan_manifest`. With `need_labels`
+    every case needs a mask, if the target has labels.
     """
     problems: list[Problem] = split_conflicts(manifest.cases)
     mapping = None
@@ -48,7 +51,11 @@ def lint(
     problems += _check_folds(manifest.cases)
     problems += _check_contrasts(checkups)
     if target is not None:
-        problems += _check_labelled(manifest.cases)
+        if need_labels and target.labels:
+            problems += _check_labelled(manifest.cases)
+        if target.outcomes:
+            known, wrong = with_outcomes(manifest.cases, target)
+            problems += [*wrong, *([] if errors_of(wrong) else check_splits(known, target, splits))]
         if mapping is not None:  # else the meaning of the voxels is unknown
             problems += _check_foreground(manifest.cases, checkups, splits, target)
         problems += _check_patch(checkups, target)
