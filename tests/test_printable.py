@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from neurotarget.cli.main import run
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.writing import table_text
-from neurotarget.inference.ledger import Ledger
-from neurotarget.inference.predict_folder import Outcome
+from neurotarget.inference.ledger import CaseResult, Ledger, volume_form
 from neurotarget.printable import (
     CONTROL,
     UNSEEN,
@@ -135,9 +134,9 @@ def test_our_tables_hold_no_formula_and_are_read_again(text, tmp_path):
     assert not raw[0].startswith(("=", "@", "\t", "\r"))
     assert read_rows(tmp_path / "rows.csv")["case_id"][0] == one_line(text)
 
-    ledger = Ledger(tmp_path / "out", ("a",))
+    ledger = Ledger(tmp_path / "out", volume_form(("a",)))
     (tmp_path / "out").mkdir()
-    ledger.record(Outcome(one_line(text), "done", {"a": 1.0}, "=note", "h"))
+    ledger.record(CaseResult(one_line(text), "done", {"a": 1.0}, "=note", "h"))
     assert "'=note" in (tmp_path / "out" / "volumes.tsv").read_text()
     assert ledger.finished()[one_line(text)].note == "=note"
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
-from neurotarget.inference.averaging import Ensemble, differences, soup
+from neurotarget.inference.averaging import differences, joined, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.problems import DataError
@@ -33,7 +33,7 @@ def predictor(*probabilities, target=TARGET, preparation=PLAIN, **how):
 
 
 def test_probabilities_are_the_mean_of_the_members():
-    ensemble = Ensemble([predictor(0.2, 0.8, 0.0), predictor(0.7, 0.1, 0.2)])
+    ensemble = joined([predictor(0.2, 0.8, 0.0), predictor(0.7, 0.1, 0.2)])
     found = ensemble.probabilities(np.zeros((1, 8, 8, 8), np.float32))
     assert found.dtype == np.float32
     assert found[:, 3, 3, 3] == pytest.approx([0.45, 0.45, 0.1], abs=1e-6)
@@ -45,9 +45,9 @@ def test_an_ensemble_decides_by_probability_not_by_votes(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((6, 7, 8), np.float32), np.diag([2.0, 1, 1, 1])), path)
     two_unsure = [predictor(0.55, 0.45, 0.0), predictor(0.55, 0.45, 0.0)]
     sure = predictor(0.0001, 0.9, 0.0999)
-    found = Ensemble([*two_unsure, sure]).predict(Case("c", "c", {"t1": path}))
+    found = joined([*two_unsure, sure]).predict(Case("c", "c", {"t1": path}))
     assert (found.classes == 1).all()
-    assert found.volumes_mm3 == {"cube": pytest.approx(6 * 7 * 8 * 2.0), "rest": 0.0}
+    assert found.values == {"cube": pytest.approx(6 * 7 * 8 * 2.0), "rest": 0.0}
     assert found.flags[:1] == ("rest: empty",)
 
 
@@ -56,20 +56,18 @@ def test_members_keep_windows_of_their_own():
     swapping = SlidingWindow([8, 8, 8], swap=[0, 2, 1])
     other = SlidingWindow([4, 4, 4], overlap=0.25)
     members = [predictor(0.2, 0.8, 1e-9, inferer=swapping), predictor(0.2, 0.7, 0.1, inferer=other)]
-    mean = Ensemble(members).probabilities(np.zeros((1, 8, 8, 8), np.float32))
+    mean = joined(members).probabilities(np.zeros((1, 8, 8, 8), np.float32))
     apart = [member.probabilities(np.zeros((1, 8, 8, 8), np.float32)) for member in members]
     np.testing.assert_allclose(mean, (apart[0] + apart[1]) / 2, atol=1e-6)
     assert apart[0][1, 0, 0, 0] == pytest.approx(apart[0][2, 0, 0, 0])
-    settings = Ensemble(members).settings["members"]
+    settings = joined(members).settings["members"]
     assert [one["window_vox"] for one in settings] == [(8, 8, 8), (4, 4, 4)]
 
 
 def test_one_member_is_itself():
     alone = predictor(0.2, 0.5, 0.3)
     image = np.zeros((1, 8, 8, 8), np.float32)
-    np.testing.assert_array_equal(
-        Ensemble([alone]).probabilities(image), alone.probabilities(image)
-    )
+    np.testing.assert_array_equal(joined([alone]).probabilities(image), alone.probabilities(image))
 
 
 @pytest.mark.parametrize(
@@ -85,20 +83,20 @@ def test_one_member_is_itself():
 def test_networks_that_see_scans_in_other_ways_are_refused(change, error):
     other = predictor(0.2, 0.5, 0.3, target=replace(TARGET, **change))
     with pytest.raises(DataError, match=rf"^ensemble: its 2 networks.*{error}"):
-        Ensemble([predictor(0.2, 0.5, 0.3), other])
+        joined([predictor(0.2, 0.5, 0.3), other])
 
 
 def test_all_that_differs_is_listed():
     target = replace(TARGET, spacing_mm=(2, 2, 2), patch_vox=(16, 16, 16), name="another")
     other = predictor(0.2, 0.5, 0.3, target=target, preparation=Preparation("zscore"))
     with pytest.raises(DataError, match=r"spacing_mm .*; preparation .*'zscore'") as refused:
-        Ensemble([predictor(0.2, 0.5, 0.3), other])
+        joined([predictor(0.2, 0.5, 0.3), other])
     assert "patch" not in str(refused.value)
 
 
 def test_an_ensemble_of_nothing_is_refused():
     with pytest.raises(DataError, match="ensemble: found no network, wanted at least one"):
-        Ensemble([])
+        joined([])
     with pytest.raises(DataError, match="soup: found no weights, wanted those of at least one"):
         soup([])
 
@@ -146,7 +144,7 @@ def region(side, offset=0.0, anchor="scan"):
 
 def test_regions_that_differ_a_little_are_seen_as_the_one_that_holds_them():
     targets = [region(20.0), region(20.0, 2.0)]
-    ensemble = Ensemble([predictor(0.2, 0.8, 0.0, target=one) for one in targets])
+    ensemble = joined([predictor(0.2, 0.8, 0.0, target=one) for one in targets])
     assert ensemble.target.roi == Roi((22.0, 20.0, 20.0), "scan", (1.0, 0.0, 0.0))
 
 
@@ -156,4 +154,4 @@ def test_regions_that_differ_a_little_are_seen_as_the_one_that_holds_them():
 def test_regions_that_are_far_apart_are_refused(other):
     members = [predictor(0.2, 0.8, 0.0, target=one) for one in (region(20.0), other)]
     with pytest.raises(DataError, match="roi"):
-        Ensemble(members)
+        joined(members)

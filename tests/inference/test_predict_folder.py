@@ -62,7 +62,7 @@ def cases(tmp_path):
 
 def test_labels_are_written_with_the_targets_id_and_measured(predictor, cases, tmp_path):
     outcomes = predict_all(predictor, cases[:1], tmp_path / "out", made_by="w")
-    assert outcomes[0].volumes_mm3 == {"cube": 27.0}
+    assert outcomes[0].values == {"cube": 27.0}
     assert outcomes[0].note == ""
     labels = np.asarray(nib.load(tmp_path / "out" / "c0.nii.gz").dataobj)
     assert set(np.unique(labels)) == {0, 9}
@@ -123,7 +123,7 @@ def test_a_replaced_scan_is_predicted_again_and_its_old_maps_go(predictor, cases
     before = stamps(out)
     cases[0].images["t1"].write_bytes(cases[1].images["t1"].read_bytes())
     outcomes = predict_all(predictor, cases, out, made_by="w")
-    assert [outcome.volumes_mm3["cube"] for outcome in outcomes] == [36.0, 36.0]
+    assert [outcome.values["cube"] for outcome in outcomes] == [36.0, 36.0]
     assert "1 finished cases were made from another scan" in caplog.text
     assert "predicted again: c0" in caplog.text
     kept = {name: stamp for name, stamp in stamps(out).items() if before[name] == stamp}
@@ -248,7 +248,7 @@ def test_several_contrasts_are_one_case(target, tmp_path):
     cases = find_inputs(scans, both.contrasts, scratch=Scratch(tmp_path / "scratch"))
     predictor = Predictor(Sum(), both, Preparation("none", None))
     (outcome,) = predict_all(predictor, cases, tmp_path / "out", made_by="w")
-    assert (outcome.case_id, outcome.volumes_mm3) == ("anna", {"cube": 27.0})
+    assert (outcome.case_id, outcome.values) == ("anna", {"cube": 27.0})
 
 
 def test_a_scan_that_was_not_fetched_is_a_line_and_the_others_go_on(predictor, cases, tmp_path):
@@ -288,7 +288,7 @@ def test_a_scan_in_microns_has_the_volume_of_its_twin_in_mm(predictor, cases, tm
     nib.save(small, tmp_path / "micron.nii.gz")
     case = Case("micron", "micron", {"t1": tmp_path / "micron.nii.gz"})
     (outcome,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
-    assert (outcome.volumes_mm3, outcome.note) == ({"cube": 27.0}, "")
+    assert (outcome.values, outcome.note) == ({"cube": 27.0}, "")
     mask = nib.load(tmp_path / "out" / "micron.nii.gz")  # lies on the scan in any viewer
     assert mask.header.get_xyzt_units()[0] == "micron"
     np.testing.assert_array_equal(mask.affine, small.affine)

@@ -109,8 +109,8 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
     raw = Predictor(Bright(), target, Preparation("none", None)).predict(case)
     clean = Predictor(Bright(), target, Preparation("none", None), postprocessing=steps)
     found = clean.predict(case)
-    assert raw.volumes_mm3 == {"left": 28.0, "right": 27.0}
-    assert found.volumes_mm3 == {"left": 27.0, "right": 27.0}
+    assert raw.values == {"left": 28.0, "right": 27.0}
+    assert found.values == {"left": 27.0, "right": 27.0}
     assert "left: 2 pieces" in raw.flags
     assert "left: 2 pieces" not in found.flags
     np.testing.assert_array_equal(found.probabilities, raw.probabilities)

@@ -6,7 +6,8 @@ import sys
 
 RANKS = """
 import sys, torch.distributed as dist
-from neurotarget.tasks.scores import CaseScore, gather
+from neurotarget.tasks.base import gather
+from neurotarget.tasks.scores import CaseScore
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", f"tcp://127.0.0.1:{sys.argv[2]}", rank=rank, world_size=2)
 mine = {name: CaseScore([rank], [2], [3], 0.5, 8) for name in (["b", "c"] if rank else ["a", "b"])}

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from neurotarget.tasks.scores import CaseScore, gather, score_case, summarise
+from neurotarget.tasks.base import gather
+from neurotarget.tasks.scores import CaseScore, score_case, summarise
 from neurotarget.types import Target
 
 TARGET = Target("toy", ("t1",), {"left": 1, "right": 2}, (1.0, 1.0, 2.0), (8, 8, 8))

@@ -163,7 +163,7 @@ def test_validation_scores_the_judged_half(toy, tmp_path):
     task.ignore()
     batches = half_judged(toy.batches(1, 1), task.target.ignored_class)
     (one,) = toy.trainer(tmp_path).validate(task, batches, verbose=False)
-    image, labels, _ = next(iter(toy.batches(1, 1)))
+    image, labels, *_ = next(iter(toy.batches(1, 1)))
     with torch.no_grad():
         pred = task.eval()(image).argmax(1)[:, :, :8] == 1
     truth = labels[:, :, :8] == 1

@@ -101,8 +101,8 @@ def test_a_run_predicts_with_its_steps_unless_it_is_asked_not_to(a_run, data, tm
         outcomes = predict_all(predictor, data.cases("test"), tmp_path / "out", made_by=made_by)
         found.append((outcomes[0], "predicted again" in caplog.text))
     (raw, _), (clean, is_again), (kept, is_once_more) = found
-    assert raw.volumes_mm3 == {"gland": pytest.approx(224.0)}
-    assert clean.volumes_mm3 == {"gland": pytest.approx(216.0)}
+    assert raw.values == {"gland": pytest.approx(224.0)}
+    assert clean.values == {"gland": pytest.approx(216.0)}
     assert (raw.note, clean.note) == ("gland: 2 pieces", "")
     assert raw.made_from != clean.made_from
     assert kept == clean
@@ -141,7 +141,7 @@ def test_an_ensemble_has_the_steps_of_most_of_its_runs(tmp_path, data, mode):
     assert not load_ensemble(runs, **how, postprocess="none")[0].postprocessing
     case = data.cases("test")[0]
     found = load_ensemble(runs, **how)[0].predict(case)
-    assert found.volumes_mm3 == {"gland": pytest.approx(216.0)}
+    assert found.values == {"gland": pytest.approx(216.0)}
 
 
 def test_too_few_validation_cases_teach_nothing(a_run, data, monkeypatch):

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.cli.plain import plain
 from neurotarget.cli.setting_table import check_predict
-from neurotarget.inference.predict_folder import Outcome
+from neurotarget.inference.ledger import CaseResult
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for
@@ -50,7 +50,7 @@ def predict(cfg: DictConfig) -> None:
         _print_summary(outcomes, output)
 
 
-def _print_summary(outcomes: list[Outcome], output: Path) -> None:
+def _print_summary(outcomes: list[CaseResult], output: Path) -> None:
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     flagged = [outcome for outcome in outcomes if outcome.status == "done" and outcome.note]
     for outcome in flagged:

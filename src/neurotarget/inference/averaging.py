@@ -10,7 +10,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.postprocess import common_steps
+from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.shapes import times
@@ -32,24 +34,11 @@ class Ensemble(Predictor):
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
-        """Join predictors.
-
-        Raises:
-            DataError: there is none, or they differ in contrasts, labels, spacing, region of
-            interest
-                or preparation; all differences are listed.
-        """
-        if not members:
-            raise DataError("ensemble: found no network, wanted at least one; name a finished run")
+        """Join predictors; see `joined`."""
         first = members[0]
-        if unlike := _unlike(members):
-            raise DataError(
-                f"ensemble: its {len(members)} networks see scans in different ways "
-                f"({'; '.join(unlike)}); join networks of one target and preparation"
-            )
         super().__init__(
             first.net,
-            replace(first.target, roi=common_roi([member.target.roi for member in members])),
+            _common_target(members),
             first.preparation,
             inferer=first.inferer,
             device=str(first.device),
@@ -70,6 +59,55 @@ class Ensemble(Predictor):
         for member in self.members:
             total = total + member.probabilities(image)
         return (total / len(self.members)).astype(np.float32)
+
+
+class OutcomeEnsemble(OutcomePredictor):
+    """A predictor of outcomes with the views of all its members; values are their mean."""
+
+    def __init__(self, members: Sequence[OutcomePredictor]) -> None:
+        """Join predictors; see `joined`."""
+        first = members[0]
+        super().__init__(
+            first.net,
+            _common_target(members),
+            first.preparation,
+            inferer=first.inferer,
+            device=str(first.device),
+            bf16=first.bf16,
+        )
+        self.members = tuple(members)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        return {**super().settings, "members": [member.settings for member in self.members]}
+
+    def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
+        """Values of the labels by each member, each the mean over its own views."""
+        return np.stack([member.views(image).mean(axis=0) for member in self.members])
+
+
+def joined(members: Sequence[CasePredictor]) -> CasePredictor:
+    """One predictor of several, with the mean of their probabilities and numbers.
+
+    Raises:
+        DataError: there is none, or they differ in contrasts, labels, outcomes, spacing, region of
+            interest or preparation; all differences are listed.
+    """
+    if not members:
+        raise DataError("ensemble: found no network, wanted at least one; name a finished run")
+    if unlike := _unlike(members):
+        raise DataError(
+            f"ensemble: its {len(members)} networks see scans in different ways "
+            f"({'; '.join(unlike)}); join networks of one target and preparation"
+        )
+    kind = OutcomeEnsemble if isinstance(members[0], OutcomePredictor) else Ensemble
+    return kind(members)
+
+
+def _common_target(members: Sequence[CasePredictor]) -> Target:
+    """The target of the first member with a region that holds those of all."""
+    return replace(members[0].target, roi=common_roi([member.target.roi for member in members]))
 
 
 def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
@@ -101,6 +139,7 @@ def input_settings(target: Target, preparation: Preparation) -> dict[str, object
     return {
         "contrasts": list(target.contrasts),
         "labels": {name: list(ids) for name, ids in target.labels.items()},
+        "outcomes": [[one.name, one.kind, *one.classes, one.unit] for one in target.outcomes],
         "sides": target.sides,
         "spacing_mm": list(target.spacing_mm),
         "roi": asdict(target.roi) if target.roi else None,
@@ -156,11 +195,12 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
     return (total / len(tensors)).float()
 
 
-def _unlike(members: Sequence[Predictor]) -> list[str]:
+def _unlike(members: Sequence[CasePredictor]) -> list[str]:
     """Settings in which members differ from the first, each once."""
     seen = [
         input_settings(member.target, member.preparation)
-        | {"localiser": "none" if member.localiser is None else "one"}
+        | {"localiser": "none" if getattr(member, "localiser", None) is None else "one"}
+        | {"task": type(member).__name__}
         for member in members
     ]
     if _are_near([member.target.roi for member in members]):

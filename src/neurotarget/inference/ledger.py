@@ -1,7 +1,11 @@
-"""volumes.tsv: the result of each case of an output folder, shared by its processes."""
+"""The table of an output folder with the result of each case, shared by several processes.
+
+Label maps have their volumes in volumes.tsv; outcomes have theirs in outcomes.tsv.
+"""
 
 import csv
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,33 +16,50 @@ from neurotarget.files.writing import written
 from neurotarget.printable import cells, encodable, uncells
 
 
-class Outcome(NamedTuple):
-    """Result of one case; a line of volumes.tsv."""
+class CaseResult(NamedTuple):
+    """Result of one case; a line of the table."""
 
     case_id: str
     status: str  # done | failed
-    volumes_mm3: dict[str, float]
+    values: dict[str, float]  # volumes in mm³ by label, or probabilities and numbers of outcomes
     note: str  # flags of a prediction, or the reason of a failure
     made_from: str  # hash of the scan, the weights and the settings
+
+
+class Form(NamedTuple):
+    """Form of a table: its file and the column of each value.
+
+    `total` is the column of their sum, "" for none; values below `least` are refused.
+    """
+
+    file: str
+    column_of: Mapping[str, str]
+    total: str = ""
+    digits: int = 1  # after the decimal point
+    least: float = 0.0
+
+
+def volume_form(label_names: Iterable[str]) -> Form:
+    """Form of the volumes of label maps."""
+    return Form("volumes.tsv", {name: f"{name}_mm3" for name in label_names}, "total_mm3")
 
 
 class Ledger:
     """The table of a folder; lines are changed under a lock, so that processes do not lose any."""
 
-    def __init__(self, folder: Path, label_names: Sequence[str]) -> None:
-        self.path = Path(folder) / "volumes.tsv"
+    def __init__(self, folder: Path, form: Form) -> None:
+        self.path, self.form = Path(folder) / form.file, form
         self.lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
-        self.label_names = tuple(label_names)
-        volumes = [f"{name}_mm3" for name in self.label_names]
-        self.columns = ["case_id", "status", *volumes, "total_mm3", "note", "made_from"]
+        values = [*form.column_of.values(), *([form.total] if form.total else [])]
+        self.columns = ["case_id", "status", *values, "note", "made_from"]
 
-    def finished(self) -> dict[str, Outcome]:
+    def finished(self) -> dict[str, CaseResult]:
         """Cases with status `done`, by case_id."""
         return {
-            case_id: Outcome(
+            case_id: CaseResult(
                 case_id,
                 "done",
-                {name: float(line[f"{name}_mm3"]) for name in self.label_names},
+                {name: float(line[column]) for name, column in self.form.column_of.items()},
                 line["note"],
                 line["made_from"],
             )
@@ -50,14 +71,18 @@ class Ledger:
         """Ids of all cases in the table."""
         return list(self._lines())
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, result: CaseResult) -> None:
         """Add or replace the line of one case."""
-        volumes = {f"{name}_mm3": f"{v:.1f}" for name, v in outcome.volumes_mm3.items()}
-        if volumes:
-            volumes["total_mm3"] = f"{sum(outcome.volumes_mm3.values()):.1f}"
+        digits = self.form.digits
+        values = {
+            self.form.column_of[name]: f"{value:.{digits}f}"
+            for name, value in result.values.items()
+        }
+        if values and self.form.total:
+            values[self.form.total] = f"{math.fsum(result.values.values()):.{digits}f}"
         names = ("case_id", "status", "note", "made_from")
-        fixed = {name: encodable(getattr(outcome, name)) for name in names}
-        line = dict.fromkeys(self.columns, "n/a") | volumes | fixed
+        fixed = {name: encodable(getattr(result, name)) for name in names}
+        line = dict.fromkeys(self.columns, "n/a") | values | fixed
         with self.lock:
             self._write(self._lines() | {fixed["case_id"]: line})
 
@@ -87,7 +112,8 @@ class Ledger:
         if line["status"] != "done":
             return True
         try:
-            return all(float(line[f"{name}_mm3"]) >= 0 for name in self.label_names)
+            columns = self.form.column_of.values()
+            return all(float(line[column]) >= self.form.least for column in columns)
         except ValueError:
             return False
 

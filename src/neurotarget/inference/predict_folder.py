@@ -1,4 +1,4 @@
-"""Prediction of many cases into a folder: label maps and volumes.tsv; finished cases are kept."""
+"""Prediction of many cases into a folder: files and a table; finished cases are kept."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,15 @@ from neurotarget.data.scans.detached import scan_digest
 from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove
-from neurotarget.inference.ledger import Ledger, Outcome
+from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.inference.ledger import CaseResult, Ledger
 from neurotarget.inference.prediction_folder import (
     begin,
-    files_of,
     is_made_by,
     older_predictions,
     refuse_files,
     refuse_inputs,
 )
-from neurotarget.inference.segment import Predictor, save_labels, save_probabilities
 from neurotarget.problems import some
 from neurotarget.types import Case
 
@@ -34,7 +33,7 @@ Ready = Callable[[Case], AbstractContextManager]
 
 
 def predict_all(
-    predictor: Predictor,
+    predictor: CasePredictor,
     cases: Sequence[Case],
     output: Path,
     *,
@@ -42,52 +41,54 @@ def predict_all(
     overwrite: bool = False,
     probabilities: bool = False,
     ready: Ready = nullcontext,
-) -> list[Outcome]:
-    """Write `<case_id>.nii.gz` for each case and volumes.tsv over all; finished cases are kept.
+) -> list[CaseResult]:
+    """Write the files of each case and a table over all; finished cases are kept.
 
-    A case is finished if all its files exist and were made from the same scan with the same weights
-    and settings; else it is predicted (again). `made_by` identifies the weights: a folder with
-    predictions of other weights is refused. A case that fails is a line of volumes.tsv with the
-    reason, and the others are still predicted. Several runs may write into one folder. The files of
-    a case exist while the block of `ready(case)` lasts.
+    A segmentation has `<case_id>.nii.gz` for each case and volumes.tsv, outcomes are in
+    outcomes.tsv alone. A case is finished if all its files exist and were made from the same scan
+    with the same weights and settings; else it is predicted (again). `made_by` identifies the
+    weights: a folder with predictions of other weights is refused. A case that fails is a line of
+    the table with the reason, and the others are still predicted. Several runs may write into one
+    folder. The files of a case exist while the block of `ready(case)` lasts.
 
     Raises:
         DataError: the folder cannot be written or belongs to other weights or to somebody else, an
             output would replace an input or a file that we did not write, or two cases would write
             the same file.
     """
-    target = predictor.target
-    refuse_inputs(target, cases, output)
-    ledger = Ledger(output, target.label_names)
+    files = {case.case_id: predictor.files(case.case_id, output) for case in cases}
+    refuse_inputs(files, cases)
+    ledger = Ledger(output, predictor.form)
     claim(output, older=older_predictions, overwrite=overwrite)
     settings = {"weights": made_by, **predictor.settings}
     names = [*ledger.case_ids(), *(case.case_id for case in cases)]
-    labels = {name: output / f"{name}.nii.gz" for name in names}
-    job = _Job(predictor, output, probabilities, ready, settings, labels)
+    always = {name: predictor.files(name, output)[:1] for name in names}
+    job = _Job(predictor, output, probabilities, ready, settings, always)
     is_same = is_made_by(output, made_by, overwrite=overwrite)
-    outcomes = _kept(job, cases, ledger) if is_same and not overwrite else {}
-    missing = [case for case in cases if case.case_id not in outcomes]
-    refuse_files(target, missing, labels, ledger, probabilities=probabilities)
+    results = _kept(job, cases, ledger) if is_same and not overwrite else {}
+    missing = [case.case_id for case in cases if case.case_id not in results]
+    wanted = {name: files[name] for name in missing} if probabilities else {}
+    refuse_files(missing, always | wanted, ledger)
     begin(output, ledger, made_by, overwrite=overwrite)
     if overwrite:
         ledger.forget(case.case_id for case in cases)
     for case in tqdm(cases, "predict", unit="case", delay=1):
-        if case.case_id not in outcomes:
-            outcome = _one(job, case)
-            ledger.record(outcome)
-            outcomes[case.case_id] = outcome
-    return [outcomes[case.case_id] for case in cases]
+        if case.case_id not in results:
+            result = _one(job, case)
+            ledger.record(result)
+            results[case.case_id] = result
+    return [results[case.case_id] for case in cases]
 
 
 class _Job(NamedTuple):
     """Settings of the predictions and their folder."""
 
-    predictor: Predictor
+    predictor: CasePredictor
     output: Path
     probabilities: bool
     ready: Ready
     settings: dict[str, object]
-    labels: Mapping[str, Path]  # label maps of all cases in the folder
+    always: Mapping[str, list[Path]]  # files that each case in the folder must have
 
     def made_from(self, case: Case) -> str:
         """Hash of the scan's content and of everything that affects a prediction."""
@@ -95,17 +96,17 @@ class _Job(NamedTuple):
         return hash_of_value({**self.settings, "images": images}, 16)
 
 
-def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:
+def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, CaseResult]:
     """Finished cases; prints which others were made from something else."""
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
-        files = files_of(job.predictor.target, case, job.output)
+        files = job.predictor.files(case.case_id, job.output)
         wanted = files if job.probabilities else files[:1]
-        outcome = finished.get(case.case_id)
-        if outcome is None or not all(path.is_file() for path in wanted):
+        result = finished.get(case.case_id)
+        if result is None or not all(path.is_file() for path in wanted):
             continue
-        if outcome.made_from == _source(job, case):
-            kept[case.case_id] = outcome
+        if result.made_from == _source(job, case):
+            kept[case.case_id] = result
         else:
             changed.append(case.case_id)
     if changed:
@@ -127,28 +128,26 @@ def _source(job: _Job, case: Case) -> str:
         return ""
 
 
-def _one(job: _Job, case: Case) -> Outcome:
-    """Predict a case; an exception becomes its outcome."""
-    labels, *maps = files_of(job.predictor.target, case, job.output)
+def _one(job: _Job, case: Case) -> CaseResult:
+    """Predict a case; an exception becomes its result."""
+    files = job.predictor.files(case.case_id, job.output)
     source = ""
     try:
-        check_names(case.case_id, [labels, *maps])
+        check_names(case.case_id, files)
         with job.ready(case):
             source = job.made_from(case)
             prediction = job.predictor.predict(case)
-        if job.probabilities:
-            save_probabilities(prediction, job.predictor.target, job.output)
-        save_labels(prediction, job.predictor.target, labels)
+        job.predictor.save(prediction, job.output, probabilities=job.probabilities)
     except Exception as error:
-        stale = [labels, *maps]
-        outcome = Outcome(case.case_id, "failed", {}, reason_of(error), source)
+        stale = files
+        result = CaseResult(case.case_id, "failed", {}, reason_of(error), source)
     else:
-        stale = [] if job.probabilities else maps  # of an earlier label map
+        stale = [] if job.probabilities else files[1:]  # of an earlier label map
         note = "; ".join(prediction.flags)
-        outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, source)
-    others = {path for name, path in job.labels.items() if name != case.case_id}
+        result = CaseResult(case.case_id, "done", prediction.values, note, source)
+    others = {path for name, paths in job.always.items() if name != case.case_id for path in paths}
     for path in stale:
         if path not in others:  # a map of `a` and the labels of `a_core_probability` may share it
             with suppress(OSError):  # the name may be impossible for a file
                 remove(path)
-    return outcome
+    return result

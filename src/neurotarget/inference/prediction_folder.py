@@ -9,27 +9,22 @@ from neurotarget.files.ownership import refuse_foreign, refuse_twins
 from neurotarget.files.reading import read_plain, read_text, real_path
 from neurotarget.files.writing import write_text
 from neurotarget.inference.ledger import Ledger
-from neurotarget.inference.segment import probability_path
 from neurotarget.problems import DataError
-from neurotarget.types import Case, Target
+from neurotarget.types import Case
 
 MADE_BY = "prediction.json"  # records the weights of the predictions in a folder
 
 
-def files_of(target: Target, case: Case, output: Path) -> list[Path]:
-    """Files that a case can have: the label map, then one map per label."""
-    maps = [probability_path(output, case.case_id, name) for name in target.label_names]
-    return [output / f"{case.case_id}.nii.gz", *maps]
-
-
-def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
+def refuse_inputs(files: Mapping[str, Sequence[Path]], cases: Sequence[Case]) -> None:
     """Refuse an output folder in which a prediction would replace an input scan.
+
+    `files` are those that each case can have, by case_id.
 
     Raises:
         DataError: a prediction would replace a scan.
     """
     inputs = {real_path(path) for case in cases for path in case.images.values()}
-    ours = [path for case in cases for path in files_of(target, case, output)]
+    ours = [path for paths in files.values() for path in paths]
     if taken := [path for path in ours if real_path(path) in inputs]:
         raise DataError(
             f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
@@ -38,25 +33,18 @@ def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
 
 
 def refuse_files(
-    target: Target,
-    cases: Sequence[Case],
-    labels: Mapping[str, Path],
-    ledger: Ledger,
-    *,
-    probabilities: bool,
+    case_ids: Sequence[str], files: Mapping[str, Sequence[Path]], ledger: Ledger
 ) -> None:
     """Refuse to replace a file of another case, or one that neurotarget did not write.
 
-    DataError: two cases (of those or of the cases whose `labels` are given by name) would share
-        a file; or a file of one of `cases` exists, and neurotarget did not
-        write it.
+    `files` are those of all cases of the folder by case_id, and `case_ids` the cases to predict.
+
+    Raises:
+        DataError: two cases would share a file; or a file of one of `case_ids` exists, and
+            neurotarget did not write it.
     """
-    files = {case_id: [path] for case_id, path in labels.items()}
-    for case in cases if probabilities else ():
-        files[case.case_id] = files_of(target, case, ledger.path.parent)
-    refuse_twins(files)
-    label_maps = [path for case in cases for path in files[case.case_id]]
-    refuse_foreign([ledger.path, *label_maps])
+    refuse_twins({name: [*paths] for name, paths in files.items()})
+    refuse_foreign([ledger.path, *(path for name in case_ids for path in files[name])])
 
 
 def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:

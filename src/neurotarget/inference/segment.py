@@ -12,25 +12,19 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import nn
 
-from neurotarget.data.batches.prepare import (
-    VERSION,
-    Preparation,
-    Scans,
-    read_scans,
-    stored,
-    to_work,
-)
+from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
+from neurotarget.inference.case_predictor import CasePredictor, finite
+from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.pieces import CORNERS
-from neurotarget.problems import DataError
 from neurotarget.types import Case, Target
 
 NO_STEPS = Postprocessing()
@@ -45,7 +39,7 @@ class Prediction(NamedTuple):
     probabilities: Float[ndarray, "L I J K"]  # on the working box
     grid: Grid
     header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
-    volumes_mm3: dict[str, float]
+    values: dict[str, float]  # volume in mm³ by label
     flags: tuple[str, ...]  # signs of a failure, for a person to check
     located: Located | None = None  # by the localiser of a cascade
 
@@ -62,8 +56,8 @@ class Localiser(NamedTuple):
         return locate(self.predictor.probabilities(work.image)[1], work.grid, self.limits)
 
 
-class Predictor:
-    """A trained network with everything it needs to read scans; one serves a whole folder.
+class Predictor(CasePredictor):
+    """A trained network that segments scans; one serves a whole folder.
 
     With a `localiser` the network gets the box that it finds. If its localisation is rejected, the
     network gets the target's own region of interest, or the whole scan, and the prediction is
@@ -83,11 +77,15 @@ class Predictor:
         localiser: Localiser | None = None,
         postprocessing: Postprocessing = NO_STEPS,
     ) -> None:
+        super().__init__(
+            net,
+            target,
+            preparation,
+            inferer=inferer or SlidingWindow(target.patch_vox),
+            device=device,
+            bf16=bf16,
+        )
         self.localiser, self.postprocessing = localiser, postprocessing
-        self.device, self.bf16 = torch.device(device), bf16
-        self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
-        self.target, self.preparation = target, preparation
-        self.inferer = inferer or SlidingWindow(target.patch_vox)
 
     @property
     def settings(self) -> dict[str, object]:
@@ -97,19 +95,29 @@ class Predictor:
         steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
         return {
             **steps,
-            "version": VERSION,
+            **super().settings,
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
-            "contrasts": target.contrasts,
             "labels": dict(target.labels),
             "sides": target.sides,
-            "spacing_mm": target.spacing_mm,
-            "roi": asdict(target.roi) if target.roi else None,
             "volume_range_mm3": dict(target.volume_range_mm3),
-            "preparation": asdict(self.preparation),
-            "window_vox": self.inferer.window_vox,
             "overlap": self.inferer.inferer.overlap,
-            "mirror": self.inferer.swap is not None,
         }
+
+    @property
+    def form(self) -> Form:
+        """Form of the table of volumes."""
+        return volume_form(self.target.label_names)
+
+    def files(self, case_id: str, output: Path) -> list[Path]:
+        """Files that a case can have: the label map, then one map of probabilities per label."""
+        maps = [probability_path(output, case_id, name) for name in self.target.label_names]
+        return [output / f"{case_id}.nii.gz", *maps]
+
+    def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
+        """Write the label map, and one map of probabilities per label if wanted."""
+        if probabilities:
+            save_probabilities(prediction, self.target, output)
+        save_labels(prediction, self.target, self.files(prediction.case_id, output)[0])
 
     def predict(self, case: Case) -> Prediction:
         """Segment one case.
@@ -150,21 +158,9 @@ class Predictor:
             case.case_id, classes, probabilities, grid, header, volumes, flags, located
         )
 
-    @torch.inference_mode()
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""
-        # rounded like the training patches on disk
-        batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
-        batch = batch.contiguous(memory_format=torch.channels_last_3d)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            logits = self.inferer(batch, self.net)
-        softmax = torch.softmax(logits[0].float(), dim=0).cpu().numpy()
-        if not np.isfinite(softmax).all():
-            raise DataError(
-                "found probabilities that are NaN, wanted numbers from 0 to 1; look at the scan "
-                "for voxels that are NaN or huge, or use other weights"
-            )
-        return softmax
+        return finite(torch.softmax(self.scores(image), dim=0).cpu().numpy())
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

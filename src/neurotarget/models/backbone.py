@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from neurotarget.shapes import Feature, Image, Inner, Levels, Logits, times
+from neurotarget.shapes import Feature, Image, Inner, Levels, Logits, Outputs, times
 from neurotarget.types import TripleVox
 
 
@@ -25,7 +26,7 @@ class Backbone(nn.Module):
     deep_supervision: bool = False
     pretrained_with: ClassVar[str] = ""  # origin of compatible weights, such as MONAI's SegResNet
 
-    def forward(self, image: Image) -> Inner | Levels:
+    def forward(self, image: Image) -> Inner | Levels | Outputs:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.
 
         Raises:
@@ -34,7 +35,7 @@ class Backbone(nn.Module):
         self.check(image)
         return self.score(image)
 
-    def score(self, image: Image) -> Logits | Levels:
+    def score(self, image: Image) -> Logits | Levels | Outputs:
         """Score an image of valid sides."""
         raise NotImplementedError
 
@@ -93,3 +94,27 @@ class Wrapped(Backbone):
     def score(self, image: Image) -> Inner:
         """Score every voxel, less a margin of `margin_vox`."""
         return self.net(image)
+
+
+class VectorBackbone(Backbone):
+    """A network from (B, C, I, J, K) to (B, outputs), for outcomes of whole images.
+
+    Subclasses are built as `Net(in_channels, num_outputs, *, …)` and set `net`. An output that is a
+    number in a unit is `centre + spread * net(image)`: training sets both from its cases.
+    """
+
+    net: nn.Module
+
+    def __init__(self, num_outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(num_outputs))
+        self.register_buffer("spread", torch.ones(num_outputs))
+
+    def rescale(self, centre: Tensor, spread: Tensor) -> None:
+        """Set mean and SD of the outputs over the training cases; 0 and 1 for logits."""
+        self.centre.copy_(centre)
+        self.spread.copy_(spread)
+
+    def score(self, image: Image) -> Outputs:
+        """Score whole images, in float32."""
+        return self.net(image).float() * self.spread + self.centre

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -39,16 +38,6 @@ def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
         for classes in (truth[truth == pred], truth, pred)
     ]
     return CaseScore(*counts, loss, truth.numel())
-
-
-def gather(scores: Mapping[str, CaseScore]) -> dict[str, CaseScore]:
-    """Join the cases of all ranks, each case once, sorted by case_id."""
-    parts: list[Mapping[str, CaseScore]] = [scores]
-    if dist.is_available() and dist.is_initialized():
-        parts = [{} for _ in range(dist.get_world_size())]
-        dist.all_gather_object(parts, dict(scores))
-    joined = {case_id: score for part in parts for case_id, score in part.items()}
-    return {case_id: joined[case_id] for case_id in sorted(joined)}
 
 
 def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, float]:

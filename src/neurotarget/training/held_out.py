@@ -28,7 +28,7 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.tracking.cost import prediction_cost
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.scoring import evaluate, read_rows, write_rows
+from neurotarget.scoring import read_rows, write_rows
 from neurotarget.stats.cohort.learning import Learning, Training
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.studies.study_folder import study_of, write_files
@@ -41,6 +41,8 @@ from neurotarget.studies.study_inputs import (
     with_ledger,
     with_planted,
 )
+from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.segmentation import SegmentationTask
 
 
 class HeldOut(NamedTuple):
@@ -72,6 +74,7 @@ def score_held_out(
     data: TargetData,
     *,
     facts: Mapping[str, Any],
+    task: type[TargetTask] = SegmentationTask,
     metrics: OwnMetrics | None = None,
     weights: str = "best",
     pictures: int = 6,
@@ -92,7 +95,7 @@ def score_held_out(
         discard(predictions)
     with prediction_cost(folder, predictions):
         predict_all(predictor, cases, predictions, made_by=made_by)
-    scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT, own=metrics)
+    scored = task.rows(data.manifest, predictions, target, splits, which=HELD_OUT, own=metrics)
     write_rows(scored, folder / "rows.csv")
     write_cases(folder, cases, splits)
     write_people(folder, data.manifest.cases, splits)

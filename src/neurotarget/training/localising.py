@@ -58,7 +58,8 @@ def located(
     kept = Located(dict(config), target, [])
     if resumed:
         return _as_before(kept, folder)
-    if setting == "none" or target.roi is not None or config["cascade"]["localise"]:
+    is_decided = setting == "none" or target.roi is not None or config["cascade"]["localise"]
+    if is_decided or data.learns_from != "labels":
         return kept
     try:
         manifest, cases = data.read_training()

@@ -42,6 +42,11 @@ def with_plan(
     Raises:
         DataError: the memory is not a number of GB, or even the smallest patch needs more.
     """
+    if data.learns_from != "labels":
+        raise DataError(
+            "plan: found auto for a network of whole images, wanted none: it plans patches of "
+            "label maps; set plan=none"
+        )
     budget_mib, whose = _budget(config["plan"]["memory_gb"])
     data.prepare_data()
     known = fingerprint([open_entry(data.folders[case.case_id]) for case in data.cases("train")])

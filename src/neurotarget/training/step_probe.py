@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.patches import patch_seconds
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.losses import DeepSupervision, crop
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.network.task_class import task_class
+from neurotarget.runs.network.windows import build_windows
 from neurotarget.types import Target
 
 LEAST_S, MOST_S = 0.5, 5.0  # timing after a warm-up, unless one step takes longer
@@ -63,18 +65,15 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     device = _gpu(config["trainer"]["devices"]) if on_gpu else torch.device("cpu")
     precision = str(precision_for(config["trainer"]["precision"], accelerator))
     low = torch.bfloat16 if "bf16" in precision else torch.float16
-    fast = config["task"].get("channels_last", True)
-    layout = torch.channels_last_3d if fast else torch.contiguous_format
-    trained = as_trained(target)
-    net = net.to(device, memory_format=layout).train()
-    shape = (batch, len(target.contrasts), *target.patch_vox)
-    image = torch.randn(shape, device=device).contiguous(memory_format=layout)
-    label = torch.randint(trained.num_labels, (batch, *target.patch_vox), device=device)
-    loss = DeepSupervision(build(config["loss"]))
+    kind, margin_vox = task_class(config), getattr(net, "margin_vox", 0)
+    windows = build_windows(config, target, margin_vox=margin_vox, task=kind)
+    task = build(config["task"], target=as_trained(target), net=net, inferer=windows)
+    task = task.to(device).train()
+    example = move_data_to_device(task.example(batch), device)
 
     def step() -> None:
         with torch.autocast(device.type, low, enabled="16" in precision):
-            value = loss(net(image), crop(label, getattr(net, "margin_vox", 0)))
+            value = task.batch_loss(example)
         value.backward()
         value.item()  # waits for the GPU
 

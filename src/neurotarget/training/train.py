@@ -36,6 +36,7 @@ from neurotarget.runs.network.localiser_files import localiser_facts
 from neurotarget.runs.network.objects import build_target
 from neurotarget.runs.network.predictor import LOCALISER
 from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
 from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
@@ -213,7 +214,8 @@ def _test_network(
         if source:
             pretrained_weights(source)
         return None, target
-    net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
+    kind = task_class(config)
+    net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target, task=kind)
     if source:
         load_pretrained(source, net)
     return net, fitted
@@ -250,13 +252,17 @@ def _finish(
     """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
-    learned = learn_postprocessing(folder, parts.data, weights=weights, mode=config["postprocess"])
+    learned = None
+    if parts.task.learns_from == "labels":
+        mode = config["postprocess"]
+        learned = learn_postprocessing(folder, parts.data, weights=weights, mode=mode)
     if learned:
         print(f"  {postprocessing_line(learned)}", flush=True)
     result = score_held_out(
         folder,
         parts.data,
         facts=_facts(config, start, parts),
+        task=type(parts.task),
         metrics=metrics,
         weights=weights,
         pictures=int(config["logger"]["pictures"]),

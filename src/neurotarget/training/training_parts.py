@@ -22,10 +22,10 @@ from neurotarget.runs.network.fitting import fit_patch, try_patch
 from neurotarget.runs.network.objects import build, refused
 from neurotarget.runs.network.precision import precision_for
 from neurotarget.runs.network.pretrained import load_pretrained
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.runs.tracking.cost import CostMeter
-from neurotarget.tasks.scores import AGREEMENT
-from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.tasks.base import TargetTask
 from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
 from neurotarget.training.devices import independent_slurm_task
@@ -42,7 +42,7 @@ class Parts(NamedTuple):
 
     target: Target  # with the patch of this run
     data: TargetData
-    task: SegmentationTask
+    task: TargetTask
     trainer: pl.Trainer
     best: BestScores
     meter: CostMeter
@@ -51,7 +51,12 @@ class Parts(NamedTuple):
 
 def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet."""
-    data = build(config["data"], target=target, augmentation=own_augmentation(config["augment"]))
+    data = build(
+        config["data"],
+        target=target,
+        augmentation=own_augmentation(config["augment"]),
+        learns_from=task_class(config).learns_from,
+    )
     build_augmentation(data.augmentation, target=as_trained(target))
     return data
 
@@ -71,15 +76,16 @@ def build_parts(
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.
     """
     check_choices(config, target)
-    net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
+    kind = task_class(config)
+    net, fitted, note = fit_patch(config["patch_vox"], config["model"], target, task=kind)
     data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
     lines = [note] if note else []
     if config["pretrained"] and not resumed:
         lines += [f"pretrained: {line}" for line in load_pretrained(config["pretrained"], net)]
     try_patch(net, fitted)
-    windows = build_windows(config, fitted, margin_vox=data.margin_vox)
+    windows = build_windows(config, fitted, margin_vox=data.margin_vox, task=kind)
     task = build(config["task"], target=as_trained(fitted), net=net, inferer=windows)
-    best, meter = BestScores(config["monitor"], mode=mode_of(config["monitor"])), CostMeter()
+    best, meter = BestScores(config["monitor"], mode=mode_of(config)), CostMeter()
     shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
     budget = apply_budget(
         config["budget"],
@@ -101,13 +107,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
             every voxel.
         KeyboardInterrupt: the user stops.
     """
-    if parts.data.has_ignored:
-        if not hasattr(parts.task, "ignore"):
-            raise DataError(
-                f"task: found {type(parts.task).__name__} without a method `ignore`, wanted a task "
-                "that leaves ignored voxels out of its loss; add it, or take the ignored label out"
-            )
-        parts.task.ignore()
+    parts.task.prepare(parts.data)
     trainer = parts.trainer
     trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
     try:
@@ -142,10 +142,7 @@ def check_choices(config: Config, target: Target) -> None:
     Raises:
         DataError: a value is unknown; the message names the nearest.
     """
-    logged = ["val/dice_mean", "val/loss"]
-    names = as_trained(target).label_names
-    logged += [f"val/dice/{name}" for name in names]
-    logged += [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
+    logged = task_class(config).logged(target)
     for name, value, known in (
         ("weights", config["weights"], ["best", "last"]),
         ("monitor", config["monitor"], logged),
@@ -158,9 +155,9 @@ def check_choices(config: Config, target: Target) -> None:
         raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")
 
 
-def mode_of(monitor: str) -> str:
-    """Whether a lower ("min") or a higher ("max") value of a metric is better."""
-    return "min" if str(monitor).endswith("loss") else "max"
+def mode_of(config: Config) -> str:
+    """Whether a lower ("min") or a higher ("max") value of the monitored score is better."""
+    return "min" if task_class(config).is_lower_better(str(config["monitor"])) else "max"
 
 
 def _trainer(
@@ -182,6 +179,6 @@ def _trainer(
 
 def _callbacks(config: Config, folder: Path) -> list[Callback]:
     weights, monitor = folder / "weights", config["monitor"]
-    best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(monitor))
+    best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(config))
     last = Checkpoint(weights, "last", every_n_epochs=1, save_on_train_epoch_end=True)
     return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.data.tables.volume_table import read_volume_table
-from neurotarget.inference.ledger import Ledger, Outcome
+from neurotarget.inference.ledger import CaseResult, Ledger, volume_form
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 
@@ -234,9 +234,9 @@ def test_the_columns_of_all_methods_must_be_there(write):
 
 
 def test_the_table_of_predictions_is_read(tmp_path):
-    ledger = Ledger(tmp_path, ["gland", "stalk"])
-    ledger.record(Outcome("a", "done", {"gland": 400.0, "stalk": 20.0}, "stalk: 2 pieces", "1f"))
-    ledger.record(Outcome("b", "failed", {}, "no such file", "2e"))
+    ledger = Ledger(tmp_path, volume_form(["gland", "stalk"]))
+    ledger.record(CaseResult("a", "done", {"gland": 400.0, "stalk": 20.0}, "stalk: 2 pieces", "1f"))
+    ledger.record(CaseResult("b", "failed", {}, "no such file", "2e"))
     found = read(ledger.path, labels=("gland", "stalk"))
     assert found.volumes["measured"].loc["a"].tolist() == [400, 20]
     assert found.volumes["measured"].loc["b"].isna().all()

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.batches.augment import build_augmentation
@@ -24,10 +25,10 @@ from neurotarget.data.batches.patches import (
 )
 from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
 from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.data.cases.case_outcomes import outcome_codes, with_outcomes
 from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
 from neurotarget.data.cases.lint import lint
 from neurotarget.data.cases.manifest import scan_manifest
-from neurotarget.data.cases.outcomes import outcome_codes, with_outcomes
 from neurotarget.data.cases.sources import Source
 from neurotarget.data.cases.splits import assign_splits, check_external
 from neurotarget.data.labels import class_of_id
@@ -222,6 +223,10 @@ class TargetData(pl.LightningDataModule):
     def cases(self, split: str) -> list[Case]:
         """Cases of `train`, `val`, `test` or `external`, in the manifest's order."""
         return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
+
+    def training_codes(self) -> Float[np.ndarray, "N outcomes"]:
+        """Codes of the outcomes of the training cases, for a network that learns from them."""
+        return np.stack([outcome_codes(case, self.target) for case in self.cases("train")])
 
     def train_dataloader(self) -> DataLoader:
         """Augmented patches, a fixed number per epoch."""

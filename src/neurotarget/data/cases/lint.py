@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
+from neurotarget.data.cases.case_outcomes import check_splits, with_outcomes
 from neurotarget.data.cases.checkup import Checkup, check_case
-from neurotarget.data.cases.outcomes import check_splits, with_outcomes
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.labels import class_of_id
 from neurotarget.problems import DataError, Problem, error, errors_of, some, warning

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.shapes import times
+from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]
@@ -30,31 +32,50 @@ class Fitted(NamedTuple):
 
 
 def build_net(
-    cfg: Mapping[str, Any], target: Target, patch_vox: Sequence[int], *, make: Make = build
+    cfg: Mapping[str, Any],
+    target: Target,
+    patch_vox: Sequence[int],
+    *,
+    task: type[TargetTask] = SegmentationTask,
+    make: Make = build,
 ) -> nn.Module:
-    """Build a model for a target; pass the patch to a model whose weights depend on it.
+    """Build a model for a target and task; pass the patch if the model's weights depend on it.
 
     Raises:
-        DataError: a setting is unknown or refused, or an optional package is absent.
+        DataError: the task has nothing to predict, or wants another kind of model; a setting is
+            unknown or refused, or an optional package is absent.
     """
-    given: dict[str, object] = {
-        "in_channels": len(target.contrasts),
-        "num_labels": as_trained(target).num_labels,
-    }
-    if "patch_vox" in _parameters(str(cfg.get("_target_", "")), trusted=make is not build_foreign):
+    task.check_target(target)
+    given: dict[str, object] = task.net_arguments(target)
+    path = str(cfg.get("_target_", ""))
+    takes = _parameters(path, trusted=make is not build_foreign)
+    outputs = {"num_labels", "num_outputs"}
+    if (has := outputs & {*takes}) and not has & {*given}:
+        wanted, model = ("whole images", "resnet") if has == {"num_labels"} else ("voxels", "unet")
+        raise DataError(
+            f"model: found {path.rpartition('.')[2]} for {task.__name__}, wanted a network that "
+            f"scores {wanted}, such as model={model}"
+        )
+    if "patch_vox" in takes:
         given["patch_vox"] = tuple(patch_vox)
     net = make(cfg, **given)
     return guard_small_grids(net) if isinstance(net, nn.Module) else net
 
 
-def fit_patch(requested: object, model: Mapping[str, Any], target: Target) -> Fitted:
+def fit_patch(
+    requested: object,
+    model: Mapping[str, Any],
+    target: Target,
+    *,
+    task: type[TargetTask] = SegmentationTask,
+) -> Fitted:
     """Build a model for the requested patch; `auto` enlarges the target's patch as needed.
 
     Raises:
         DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
     """
     sides = target.patch_vox if requested == "auto" else sides_of("patch_vox", requested)
-    net = build_net(model, target, sides)
+    net = build_net(model, target, sides, task=task)
     nearest = getattr(net, "nearest", tuple)  # a network of the user's own takes any
     if (valid := nearest(sides)) == sides:
         return Fitted(net, replace(target, patch_vox=sides), "")
@@ -66,7 +87,7 @@ def fit_patch(requested: object, model: Mapping[str, Any], target: Target) -> Fi
             f"patch_vox: found {list(sides)}, and {name} wants {net.rule()}; set "
             f"patch_vox=[{_listed(valid)}]{others}, or patch_vox=auto"
         )
-    net = build_net(model, target, valid)
+    net = build_net(model, target, valid, task=task)
     note = f"patch {times(sides)} made {times(valid)}, since {name} takes {net.rule()}"
     return Fitted(net, replace(target, patch_vox=valid), note)
 
@@ -85,7 +106,8 @@ def fitted_again(
     written = config.get("patch_vox", "auto")
     if written != "auto":
         target = replace(target, patch_vox=sides_of("patch_vox", written))
-    net = build_net(config["model"], target, target.patch_vox, make=make)
+    task = task_class(config, make=make)
+    net = build_net(config["model"], target, target.patch_vox, task=task, make=make)
     if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
         raise DataError(
             f"found patch_vox {list(target.patch_vox)}, and "

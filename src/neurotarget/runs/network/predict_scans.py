@@ -6,7 +6,7 @@ from typing import Any
 
 from neurotarget.data.scans.scratch import scratch_folder
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.predict_folder import Outcome, predict_all
+from neurotarget.inference.ledger import CaseResult, predict_all
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, build_foreign
@@ -31,7 +31,7 @@ def predict_scans(
     probabilities: bool = False,
     overwrite: bool = False,
     trust: bool = False,
-) -> list[Outcome]:
+) -> list[CaseResult]:
     """Segment every case of `scans` into `output`; return the outcome of each case.
 
     Args:

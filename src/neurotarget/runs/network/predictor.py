@@ -12,9 +12,10 @@ from neurotarget.data.sides.pairs import as_trained
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import load_json, read_text
 from neurotarget.inference.averaging import differences
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.postprocess import Postprocessing
-from neurotarget.inference.segment import NO_STEPS, Localiser, Predictor
+from neurotarget.inference.segment import NO_STEPS, Localiser
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import (
     POSTPROCESSING,
@@ -26,6 +27,7 @@ from neurotarget.runs.folder.run_folder import (
 from neurotarget.runs.network.fitting import fitted_again
 from neurotarget.runs.network.objects import build_foreign, read_from
 from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.types import Target
 
@@ -43,7 +45,7 @@ def load_predictor(
     postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
     config: Mapping[str, Any] | None = None,
-) -> tuple[Predictor, str]:
+) -> tuple[CasePredictor, str]:
     """Rebuild a run's network with its weights; also return a hash of the weights.
 
     `make` turns the nodes of the run's config into objects: `build_foreign` for an untrusted run,
@@ -66,7 +68,10 @@ def load_predictor(
             preparation = make(config["data"]["preparation"])
             net, target = fitted_again(config, make(config["target"]), make=make)
         margin = getattr(net, "margin_vox", 0)
-        windows = build_windows(config, target, overlap=overlap, mirror=mirror, margin_vox=margin)
+        task = task_class(config, make=make)
+        windows = build_windows(
+            config, target, overlap=overlap, mirror=mirror, margin_vox=margin, task=task
+        )
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -78,20 +83,21 @@ def load_predictor(
     _fill(net, stored, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = digest(path)
+    further: dict[str, object] = {}  # of masks alone
     steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
-    localiser = None
+    if steps:
+        further["postprocessing"] = steps
     if (config.get("cascade") or {}).get("localise"):
-        localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)
+        further["localiser"], first = _load_localiser(run / LOCALISER, device=device, make=make)
         made_by = hash_of_text(f"{made_by}\n{first}")
-    predictor = Predictor(
+    predictor = task.predictor(
         net,
         target,
         preparation,
         inferer=windows,
         device=device,
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
-        localiser=localiser,
-        postprocessing=steps,
+        **further,
     )
     return predictor, made_by
 

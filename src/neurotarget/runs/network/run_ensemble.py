@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from neurotarget.files.hashes import hash_of_text
-from neurotarget.inference.averaging import Ensemble, soup
-from neurotarget.inference.segment import Predictor
+from neurotarget.inference.averaging import joined, soup
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.finished_runs import run_folders
 from neurotarget.runs.folder.jobs import read_job
@@ -51,7 +51,7 @@ def load_ensemble(
     mirror: bool | str | None = None,
     postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
-) -> tuple[Predictor, str]:
+) -> tuple[CasePredictor, str]:
     """One predictor of several runs, and a hash of all their weights in any order.
 
     `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
@@ -68,14 +68,15 @@ def load_ensemble(
         load_predictor(run, weights=kind, **settings) for run, kind in zip(runs, kinds, strict=True)
     ]
     predictors = [predictor for predictor, _ in loaded]
-    joined = Ensemble(predictors)  # refuses different preprocessing
+    ensemble = joined(predictors)  # refuses different preprocessing
     made_by = hash_of([made for _, made in loaded], mode)
     if mode == "mean":
-        return joined, made_by
+        return ensemble, made_by
     _check_models(runs)
     first = predictors[0]
     first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
-    first.postprocessing = joined.postprocessing
+    if hasattr(ensemble, "postprocessing"):
+        first.postprocessing = ensemble.postprocessing
     return first, made_by
 
 

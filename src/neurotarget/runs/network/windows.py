@@ -1,11 +1,14 @@
-"""Settings of sliding-window inference for a run: windows, overlap, mirror."""
+"""Settings of inference on whole images for a run: windows, overlap, mirror."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.problems import DataError
+from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target
 
 
@@ -16,8 +19,9 @@ def build_windows(
     overlap: float | None = None,
     mirror: bool | str | None = None,
     margin_vox: int = 0,
-) -> SlidingWindow:
-    """Sliding windows of a run, configured by its config unless arguments override it.
+    task: type[TargetTask] = SegmentationTask,
+) -> Callable[..., Tensor]:
+    """What runs a network on whole images, by a run's config unless arguments override it.
 
     `mirror: auto` averages over the left/right mirror if training flipped left and right.
     `margin_vox`: voxels at each face of a window that the network does not score.
@@ -39,9 +43,8 @@ def build_windows(
             "its network has never seen a mirrored head"
         )
     swap = as_trained(target).swap if mirror and flipped else None
-    return SlidingWindow(
-        target.patch_vox, overlap=checked_overlap(overlap), swap=swap, margin_vox=margin_vox
-    )
+    overlap = checked_overlap(overlap)
+    return task.window(target, overlap=overlap, swap=swap, margin_vox=margin_vox)
 
 
 def checked_overlap(overlap: object) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.data.tables.covariates import spelt_as
+from neurotarget.levels import spelt_as
 from neurotarget.outcome import Outcome
 from neurotarget.problems import Problem, did_you_mean, error, nearest, some, warning
 from neurotarget.types import Case, Target

@@ -1,0 +1,112 @@
+"""The base of predictors: a trained network with everything it needs to read a scan."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor, nn
+
+from neurotarget.data.batches.prepare import VERSION, Preparation, stored
+from neurotarget.inference.ledger import Form
+from neurotarget.problems import DataError
+from neurotarget.shapes import Image
+from neurotarget.types import Case, Target
+
+
+class CasePredictor(ABC):
+    """A network, its target, preparation and `inferer`, which runs it on a working box.
+
+    A prediction has `case_id`, `values` (by the names in `form`) and `flags`, signs of a failure
+    for a person to check.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        target: Target,
+        preparation: Preparation,
+        *,
+        inferer: Callable[[Tensor, nn.Module], Tensor],
+        device: str = "cpu",
+        bf16: bool = False,
+    ) -> None:
+        self.device, self.bf16 = torch.device(device), bf16
+        self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
+        self.target, self.preparation, self.inferer = target, preparation, inferer
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        target = self.target
+        return {
+            "version": VERSION,
+            "contrasts": target.contrasts,
+            "spacing_mm": target.spacing_mm,
+            "roi": asdict(target.roi) if target.roi else None,
+            "preparation": asdict(self.preparation),
+            "window_vox": self.inferer.window_vox,
+            "mirror": self.inferer.swap is not None,
+        }
+
+    @property
+    @abstractmethod
+    def form(self) -> Form:
+        """Form of the table of results."""
+
+    @abstractmethod
+    def files(self, case_id: str, output: Path) -> list[Path]:
+        """Files that a case can have, the one that it always has first; none if only a line."""
+
+    @abstractmethod
+    def predict(self, case: Case) -> Any:  # noqa: ANN401
+        """Predict one case.
+
+        Raises:
+            DataError: a file is missing or broken, or the region of interest misses the scan.
+        """
+
+    @abstractmethod
+    def save(
+        self,
+        prediction: Any,  # noqa: ANN401
+        output: Path,
+        *,
+        probabilities: bool,
+    ) -> None:
+        """Write the files of a case atomically."""
+
+    @torch.inference_mode()
+    def scores(self, image: Float[ndarray, "C I J K"]) -> Tensor:
+        """Scores of the network for a working box, in float32, without the axis of the batch."""
+        batch = self.batch(image)
+        with self.precision():
+            return self.inferer(batch, self.net)[0].float()
+
+    def batch(self, image: Float[ndarray, "C I J K"]) -> Image:
+        """A working box as a batch of one on the network's device, rounded as in training."""
+        batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
+        return batch.contiguous(memory_format=torch.channels_last_3d)
+
+    def precision(self) -> torch.autocast:
+        """Context in which the network computes."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def finite(values: ndarray) -> ndarray:
+    """Return predicted values if all of them are finite.
+
+    Raises:
+        DataError: one is not.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(
+            "found probabilities that are NaN, wanted numbers from 0 to 1; look at the scan "
+            "for voxels that are NaN or huge, or use other weights"
+        )
+    return values

@@ -1,0 +1,147 @@
+"""From a scan to predicted outcomes: probabilities of classes and numbers, with flags."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from neurotarget.data.batches.prepare import read_scans, to_work
+from neurotarget.inference.case_predictor import CasePredictor, finite
+from neurotarget.inference.ledger import Form
+from neurotarget.outcome import Outcome
+from neurotarget.problems import DataError
+from neurotarget.types import Case, Target
+
+UNSURE = 0.2  # flagged: views of one scan whose probabilities differ by more
+CUT_SHARE = 0.05  # flagged: a larger share of an image lies outside the network's window
+FAR_SD = 4.0  # flagged: a number further from the mean of the training cases
+
+
+class OutcomePrediction(NamedTuple):
+    """Predicted outcomes of one case."""
+
+    case_id: str
+    values: dict[str, float]  # probability or number by label of the outcomes' rows
+    flags: tuple[str, ...]  # signs of a failure, for a person to check
+
+
+class OutcomePredictor(CasePredictor):
+    """A trained network that predicts outcomes of whole images; one serves a whole folder."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        outcomes = [[one.name, one.kind, one.classes, one.unit] for one in self.target.outcomes]
+        return {**super().settings, "outcomes": outcomes}
+
+    @property
+    def form(self) -> Form:
+        """Form of outcomes.tsv: a column per label, such as `<outcome>_probability`."""
+        return outcome_form(self.target)
+
+    def files(self, case_id: str, output: Path) -> list[Path]:  # noqa: ARG002
+        """No files: the result is a line of the table."""
+        return []
+
+    def save(self, prediction: OutcomePrediction, output: Path, *, probabilities: bool) -> None:
+        """Write nothing: the result is a line of the table."""
+
+    def predict(self, case: Case) -> OutcomePrediction:
+        """Predict the outcomes of one case.
+
+        Raises:
+            DataError: a file is missing or broken, or the region of interest misses the scan.
+        """
+        scans = read_scans(case, self.target, self.preparation)
+        image = to_work(scans, self.target).image
+        views = self.views(image)
+        values = dict(zip(self.form.column_of, map(float, views.mean(axis=0)), strict=True))
+        flags = (*self._flags(views, image.shape[1:]), *scans.warnings)
+        return OutcomePrediction(case.case_id, values, flags)
+
+    def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
+        """Values of the labels for each view of an image: itself, and its mirror if wanted."""
+        parts = torch.stack([self.values(one) for one in self._outputs(image)])
+        return finite(parts.cpu().numpy().astype(np.float64))
+
+    def values(self, outputs: Float[Tensor, " outputs"]) -> Float[Tensor, " labels"]:
+        """Probabilities and numbers from the outputs of the network."""
+        return torch.cat(
+            [
+                values_of(outcome, part)
+                for outcome, part in zip(
+                    self.target.outcomes, outputs.split(output_sizes(self.target)), strict=True
+                )
+            ]
+        )
+
+    @torch.inference_mode()
+    def _outputs(self, image: Float[ndarray, "C I J K"]) -> list[Float[Tensor, " outputs"]]:
+        batch = self.batch(image)
+        with self.precision():
+            return [view[0] for view in self.inferer.views(batch, self.net)]
+
+    def _flags(self, views: Float[ndarray, "views labels"], sides: tuple[int, ...]) -> list[str]:
+        flags = []
+        window = self.inferer.window_vox
+        seen = np.prod([min(side, most) / side for side, most in zip(sides, window, strict=True)])
+        if 1 - seen > CUT_SHARE:
+            flags.append(
+                f"{100 * (1 - seen):.0f} % of the image lies outside the middle "
+                f"{' × '.join(map(str, window))} voxels that the network sees"
+            )
+        labels = [(outcome, label) for outcome in self.target.outcomes for label in outcome.labels]
+        spread = np.ptp(views, axis=0)
+        for (outcome, label), differs, value in zip(
+            labels, spread, views.mean(axis=0), strict=True
+        ):
+            if outcome.is_class and differs > UNSURE:
+                flags.append(f"{label}: its views differ by {differs:.2f} in probability")
+            if outcome.kind == "number" and self._is_far(outcome, float(value)):
+                flags.append(f"{label}: {value:.4g} is far from the numbers in the training")
+        return flags
+
+    def _is_far(self, outcome: Outcome, value: float) -> bool:
+        """Whether a number is more than `FAR_SD` from the mean of the training cases."""
+        centre, spread = (getattr(self.net, name, None) for name in ("centre", "spread"))
+        if centre is None:
+            return False
+        at = sum(output_sizes(self.target)[: self.target.outcomes.index(outcome)])
+        return abs(value - float(centre[at])) > FAR_SD * float(spread[at])
+
+
+def outcome_form(target: Target) -> Form:
+    """Form of outcomes.tsv, with one column per label of the outcomes' rows."""
+    columns = {
+        label: f"{label}_{outcome.quantity}"
+        for outcome in target.outcomes
+        for label in outcome.labels
+    }
+    return Form("outcomes.tsv", columns, digits=6, least=-np.inf)
+
+
+def output_sizes(target: Target) -> list[int]:
+    """Number of outputs of a network for each outcome: one, or one for each of several classes.
+
+    Raises:
+        DataError: an outcome is of a kind that no network here predicts.
+    """
+    if late := [one.name for one in target.outcomes if one.kind == "time_to_event"]:
+        raise DataError(
+            f"target {target.name}: found the time to an event {late[0]}, wanted binary, classes "
+            "or number; no network here predicts times, so take the outcome out"
+        )
+    return [len(outcome.labels) for outcome in target.outcomes]
+
+
+def values_of(
+    outcome: Outcome, outputs: Float[Tensor, "*batch outputs"]
+) -> Float[Tensor, "*batch outputs"]:
+    """Probabilities, or numbers as they are, from the outputs for one outcome."""
+    if outcome.kind == "binary":
+        return torch.sigmoid(outputs)
+    return torch.softmax(outputs, dim=-1) if outcome.kind == "classes" else outputs

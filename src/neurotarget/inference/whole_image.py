@@ -1,0 +1,42 @@
+"""A network that scores whole images: run on the middle of an image, and on its mirror."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from neurotarget.data.batches.patches import middle_of
+from neurotarget.shapes import Image, Outputs
+
+
+class WholeImage:
+    """The middle `window_vox` voxels of an image, padded as in training where it is smaller.
+
+    With `swap` (of any value but None) the outputs are the mean of those of the image and of its
+    left/right mirror.
+    """
+
+    def __init__(self, window_vox: Sequence[int], *, swap: Sequence[int] | None = None) -> None:
+        self.window_vox, self.swap = tuple(int(side) for side in window_vox), swap
+
+    def __call__(self, image: Image, net: Callable[[Tensor], Tensor]) -> Outputs:
+        """Score an image of any size; one row of outputs per image."""
+        views = self.views(image, net)
+        return sum(views[1:], views[0]) / len(views)
+
+    def views(self, image: Image, net: Callable[[Tensor], Tensor]) -> list[Outputs]:
+        """Outputs of the image and, with `swap`, of its mirror, in float32."""
+        window = self.window(image)
+        views = [window] if self.swap is None else [window, window.flip(2)]
+        return [net(view).float() for view in views]
+
+    def window(self, image: Image) -> Image:
+        """Cut the middle out; padding has each channel's smallest value in the image."""
+        low = middle_of(image.shape[2:], self.window_vox)
+        padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *self.window_vox)
+        into, out_of = [], []
+        for start, side, window in zip(low, image.shape[2:], self.window_vox, strict=True):
+            first, last = max(start, 0), min(start + window, side)
+            out_of.append(slice(int(first), int(last)))
+            into.append(slice(int(first - start), int(last - start)))
+        padded[(..., *into)] = image[(..., *out_of)]
+        return padded

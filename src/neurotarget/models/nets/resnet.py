@@ -1,0 +1,77 @@
+"""Residual networks that score whole images, in three dimensions or in the plane of a slice."""
+
+from monai.networks.nets.resnet import ResNet as MonaiResNet
+from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
+from torch import nn
+
+from neurotarget.models.backbone import VectorBackbone
+from neurotarget.models.small_grids import guard_small_grids
+from neurotarget.shapes import Image, Outputs
+
+LAYERS = {
+    10: (ResNetBlock, (1, 1, 1, 1)),
+    18: (ResNetBlock, (2, 2, 2, 2)),
+    34: (ResNetBlock, (3, 4, 6, 3)),
+    50: (ResNetBottleneck, (3, 4, 6, 3)),
+}
+
+
+class ResNet(VectorBackbone):
+    """MONAI's 3-D residual network, with a stem for small images.
+
+    Images of one slice (K = 1) are convolved in the plane of the slice.
+
+    Source: He et al. 2016, doi:10.1109/CVPR.2016.90; in three dimensions Hara et al. 2018,
+    doi:10.1109/CVPR.2018.00685.
+
+    Args:
+        depth: 10, 18, 34 or 50 layers.
+        width: channels of the first stage, doubled at each of the four.
+        stem_kernel: side of the first convolution's kernel.
+        stem_stride: of the first convolution; 1 keeps the detail of small images.
+        pool: whether the stem ends with a pooling of stride 2.
+        is_flat: images are slices: every kernel and stride is 1 along K.
+        dropout: probability of dropping a feature before the last layer.
+
+    Raises:
+        ValueError: the depth is not one of these.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_outputs: int,
+        *,
+        depth: int = 18,
+        width: int = 64,
+        stem_kernel: int = 7,
+        stem_stride: int = 2,
+        pool: bool = True,
+        is_flat: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(num_outputs)
+        if depth not in LAYERS:
+            raise ValueError(
+                f"ResNet: got depth {depth}, wanted one of {', '.join(map(str, LAYERS))}; correct "
+                "conf/model/resnet.yaml"
+            )
+        block, layers = LAYERS[depth]
+        net = MonaiResNet(
+            block=block,
+            layers=list(layers),
+            block_inplanes=[width, 2 * width, 4 * width, 8 * width],
+            spatial_dims=2 if is_flat else 3,
+            n_input_channels=in_channels,
+            conv1_t_size=stem_kernel,
+            conv1_t_stride=stem_stride,
+            no_max_pool=not pool,
+            num_classes=num_outputs,
+        )
+        net.fc = nn.Sequential(nn.Dropout(dropout), net.fc)
+        self.is_flat, self.net = is_flat, net
+        guard_small_grids(self)
+
+    def score(self, image: Image) -> Outputs:
+        """Score whole images, in float32."""
+        return super().score(image[..., 0] if self.is_flat else image)

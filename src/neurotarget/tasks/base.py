@@ -1,0 +1,206 @@
+"""The base of tasks: what every training shares, and what a kind of task has to declare."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.metrics.own_metrics import OwnMetrics
+from neurotarget.shapes import Batch
+from neurotarget.tasks.ema import EMA
+from neurotarget.tasks.guard import NaNGuard
+from neurotarget.tasks.schedule import Schedule, training_progress
+from neurotarget.types import Manifest, Row, Target
+
+OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class TargetTask(pl.LightningModule, ABC):
+    """Training of a network for one target, on batches and whole cases.
+
+    A kind of task declares what it learns from, the score that it monitors, the size of its
+    network's output, its predictor, and the rows of its predictions. Checkpoints hold tensors and
+    plain values only.
+    """
+
+    learns_from: ClassVar[Literal["labels", "outcomes"]] = "labels"
+    monitor: ClassVar[str]  # score of validation that decides which weights are best
+    lower_is_better: ClassVar[Collection[str]] = ("loss",)  # parts of the names of such scores
+
+    def __init__(
+        self,
+        target: Target,
+        net: nn.Module,
+        optimizer_for: OptimizerFor,
+        *,
+        schedule: Mapping[str, float] | Schedule | None = None,
+        inferer: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor] | None = None,
+        ema_decay: float | None = None,
+        channels_last: bool = True,
+    ) -> None:
+        """Join the parts.
+
+        Args:
+            target: what is predicted.
+            net: the network.
+            optimizer_for: makes the optimizer from the net's parameters.
+            schedule: parameters of `Schedule`.
+            inferer: runs (image, net) on a whole image, in validation and prediction.
+            ema_decay: decay of the averaged weights that are validated and saved; None for none.
+            channels_last: lay images and weights out as CPUs and GPUs convolve fastest (a
+                third faster on a CPU).
+        """
+        super().__init__()
+        self.target, self.net, self.inferer = target, net, inferer
+        self.optimizer_for, self.ema_decay = optimizer_for, ema_decay
+        self.schedule = schedule if isinstance(schedule, Schedule) else Schedule(**schedule or {})
+        self.layout = torch.channels_last_3d if channels_last else torch.contiguous_format
+        self.net.to(memory_format=self.layout)
+        self._scores: dict[str, Any] = {}
+
+    @classmethod
+    def is_lower_better(cls, score: str) -> bool:
+        """Whether a lower value of a logged score, such as `val/loss`, is better."""
+        return any(part in cls.lower_is_better for part in score.split("/"))
+
+    @classmethod
+    @abstractmethod
+    def check_target(cls, target: Target) -> None:
+        """Refuse a target that has nothing for this task.
+
+        Raises:
+            DataError: it has no labels or outcomes of the kinds that the task predicts.
+        """
+
+    @classmethod
+    @abstractmethod
+    def net_arguments(cls, target: Target) -> dict[str, int]:
+        """Arguments of a network for this target: contrasts, and the size of the output."""
+
+    @classmethod
+    @abstractmethod
+    def logged(cls, target: Target) -> list[str]:
+        """Names of the scores of validation that `monitor` may name."""
+
+    @classmethod
+    @abstractmethod
+    def window(
+        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
+    ) -> Callable[..., Tensor]:
+        """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`."""
+
+    @classmethod
+    @abstractmethod
+    def predictor(
+        cls, net: nn.Module, target: Target, preparation: Preparation, **settings: object
+    ) -> CasePredictor:
+        """Predictor of a trained network."""
+
+    @classmethod
+    @abstractmethod
+    def rows(
+        cls,
+        manifest: Manifest,
+        predictions: Path,
+        target: Target,
+        splits: Mapping[str, str],
+        *,
+        which: Collection[str],
+        own: OwnMetrics | None,
+    ) -> list[Row]:
+        """Score the predictions of the splits in `which`."""
+
+    def prepare(self, data: TargetData) -> None:
+        """Adapt the task to its data, before training; data are prepared."""
+
+    @abstractmethod
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """Loss of a training batch."""
+
+    @abstractmethod
+    def example(self, batch_size: int) -> Batch:
+        """A batch of noise in the size of a training batch, to time a step."""
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Any:  # noqa: ANN401
+        """Score of one whole case as plain values that `summarise` joins."""
+
+    @abstractmethod
+    def summarise(self, scores: Mapping[str, Any]) -> dict[str, float]:
+        """Scores over all cases, by names without the split; `loss` among them."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the loss of a batch."""
+        loss = self.batch_loss(batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.image))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Score one whole case."""
+        self._scores[batch.case_ids[0]] = self.score(batch)
+
+    test_step = validation_step
+
+    def on_validation_epoch_start(self) -> None:
+        """Discard the scores of an earlier epoch, which may have been interrupted."""
+        self._scores.clear()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over the cases of all ranks."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores over the cases of all ranks."""
+        self._log_scores("test")
+
+    def configure_optimizers(self) -> dict[str, object]:
+        """The optimizer, and its schedule with one update per step."""
+        optimizer = self.optimizer_for(self.net.parameters())
+        scheduler = self.schedule.scheduler(optimizer, training_progress(self.trainer))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The NaN guard, and weight averaging if configured."""
+        if self.ema_decay is None:
+            return [NaNGuard()]
+        return [NaNGuard(), EMA(self.ema_decay, device=self.trainer.strategy.root_device)]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Save the averaged weights also in weights-only checkpoints, which skip callbacks."""
+        ema = next((one for one in self.trainer.callbacks if isinstance(one, EMA)), None)
+        if ema is not None and "current_model_state" not in checkpoint:
+            checkpoint["state_dict"] = ema.averaged_state() or checkpoint["state_dict"]
+
+    def laid_out(self, image: Tensor) -> Tensor:
+        """An image in the memory layout of the network."""
+        return image.contiguous(memory_format=self.layout)
+
+    def _log_scores(self, split: str) -> None:
+        if scores := gather(self._scores):
+            named = {f"{split}/{key}": value for key, value in self.summarise(scores).items()}
+            self.log_dict(named, sync_dist=True)  # already equal on all ranks
+
+
+def gather(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Join the cases of all ranks, each case once, sorted by case_id."""
+    parts: list[Mapping[str, Any]] = [scores]
+    if dist.is_available() and dist.is_initialized():
+        parts = [{} for _ in range(dist.get_world_size())]
+        dist.all_gather_object(parts, dict(scores))
+    joined = {case_id: score for part in parts for case_id, score in part.items()}
+    return {case_id: joined[case_id] for case_id in sorted(joined)}

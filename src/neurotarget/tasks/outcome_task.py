@@ -1,0 +1,180 @@
+"""What the tasks that predict outcomes of whole images share."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.predict_outcomes import OutcomePredictor, output_sizes
+from neurotarget.inference.whole_image import WholeImage
+from neurotarget.metrics.own_metrics import OwnMetrics
+from neurotarget.outcome import Outcome, OutcomeKind
+from neurotarget.problems import DataError
+from neurotarget.shapes import Batch, Image, Outcomes, Outputs
+from neurotarget.tasks.base import OptimizerFor, TargetTask
+from neurotarget.tasks.outcome_rows import outcome_rows
+from neurotarget.types import Manifest, Row, Target
+
+
+class OutcomeScore(NamedTuple):
+    """Outputs for one case, the codes of its outcomes, and its loss; plain values."""
+
+    outputs: list[float]
+    codes: list[float]
+    loss: float
+
+
+class OutcomeTask(TargetTask):
+    """Prediction of outcomes by a net that maps (B, C, I, J, K) to (B, outputs).
+
+    Batches are the middle of whole images. The loss is the mean over the outcomes of the target;
+    an outcome that is unknown for a case does not count.
+    """
+
+    learns_from: ClassVar[Literal["labels", "outcomes"]] = "outcomes"
+    kinds: ClassVar[Collection[OutcomeKind]]  # of outcomes that the task predicts
+
+    def __init__(
+        self, target: Target, net: nn.Module, optimizer_for: OptimizerFor, **settings: object
+    ) -> None:
+        """Join the parts; `settings` are those of `TargetTask`."""
+        super().__init__(target, net, optimizer_for, **settings)
+        self.inferer = self.inferer or WholeImage(target.patch_vox)
+
+    @classmethod
+    def check_target(cls, target: Target) -> None:
+        """Refuse a target without outcomes, or with those of another task.
+
+        Raises:
+            DataError: the target has none of the kinds, or others too.
+        """
+        name, wanted = cls.__name__, " or ".join(cls.kinds)
+        if not target.outcomes:
+            has = f"labels ({', '.join(target.labels)})" if target.labels else "no labels either"
+            raise DataError(
+                f"target {target.name}: found no outcomes for {name}, only {has}; name them, such "
+                "as outcomes: {diagnosis: {kind: binary, classes: [healthy, ill]}}, or set "
+                "task=segmentation"
+            )
+        if other := [one for one in target.outcomes if one.kind not in cls.kinds]:
+            listed = ", ".join(f"{one.name} ({one.kind})" for one in other)
+            raise DataError(
+                f"target {target.name}: found the outcomes {listed} for {name}, wanted {wanted}; "
+                "give them a target of their own, or choose another task"
+            )
+
+    @classmethod
+    def net_arguments(cls, target: Target) -> dict[str, int]:
+        """Numbers of contrasts and of outputs."""
+        return {"in_channels": len(target.contrasts), "num_outputs": sum(output_sizes(target))}
+
+    @classmethod
+    def window(
+        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
+    ) -> WholeImage:
+        """The middle of an image, in the size of the target's patch."""
+        del overlap, margin_vox  # of sliding windows
+        return WholeImage(target.patch_vox, swap=swap)
+
+    @classmethod
+    def predictor(
+        cls, net: nn.Module, target: Target, preparation: Preparation, **settings: object
+    ) -> OutcomePredictor:
+        """Predictor of outcomes."""
+        return OutcomePredictor(net, target, preparation, **settings)
+
+    @classmethod
+    def rows(
+        cls,
+        manifest: Manifest,
+        predictions: Path,
+        target: Target,
+        splits: Mapping[str, str],
+        *,
+        which: Collection[str],
+        own: OwnMetrics | None,
+    ) -> list[Row]:
+        """Score the table of predicted outcomes; see `outcome_rows`.
+
+        Raises:
+            DataError: there are metrics of the user's own, which compare masks.
+        """
+        if own:
+            raise DataError(
+                f"metrics: found {', '.join(own)}, which compare masks, for a target of outcomes; "
+                "take them out"
+            )
+        return outcome_rows(manifest, predictions, target, splits, which=which)
+
+    def forward(self, image: Image) -> Outputs:
+        """Score whole images, in float32."""
+        return self.inferer(image, self._outputs)
+
+    def prepare(self, data: TargetData) -> None:
+        """Take the scale of the outcomes, and their frequency, from the training cases."""
+        codes = data.training_codes()
+        self.fit_scale(torch.from_numpy(codes).to(self.device))
+
+    def fit_scale(self, codes: Outcomes) -> None:
+        """Adapt the task to the codes of the training cases."""
+
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch of images."""
+        return self.loss_of(self._outputs(batch.image), batch.outcomes)
+
+    def loss_of(self, outputs: Outputs, codes: Outcomes) -> Tensor:
+        """Mean loss over the outcomes, of the cases whose outcome is known."""
+        parts = outputs.split(output_sizes(self.target), dim=1)
+        losses = []
+        for position, (outcome, part) in enumerate(zip(self.target.outcomes, parts, strict=True)):
+            known = ~codes[:, position].isnan()
+            if known.any():
+                losses.append(self.one_loss(outcome, part[known], codes[known, position]))
+        return torch.stack(losses).mean() if losses else outputs.sum() * 0.0
+
+    def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
+        """Mean loss of one outcome."""
+        raise NotImplementedError
+
+    def example(self, batch_size: int) -> Batch:
+        """A batch of images of noise with codes of 0 and 1."""
+        sides = self.target.patch_vox
+        image = torch.randn(batch_size, len(self.target.contrasts), *sides)
+        codes = torch.randint(2, (batch_size, len(self.target.outcomes))).float()
+        return Batch(image, None, ["noise"] * batch_size, codes)
+
+    def score(self, batch: Batch) -> OutcomeScore:
+        """Score one whole image."""
+        outputs = self(batch.image)
+        loss = self.loss_of(outputs, batch.outcomes).item()
+        return OutcomeScore(outputs[0].tolist(), batch.outcomes[0].tolist(), loss)
+
+    def summarise(self, scores: Mapping[str, OutcomeScore]) -> dict[str, float]:
+        """Scores of each outcome over the cases, their mean, and the mean loss."""
+        outputs = torch.tensor([score.outputs for score in scores.values()])
+        codes = torch.tensor([score.codes for score in scores.values()])
+        parts = outputs.split(output_sizes(self.target), dim=1)
+        values: dict[str, float] = {}
+        for position, (outcome, part) in enumerate(zip(self.target.outcomes, parts, strict=True)):
+            known = ~codes[:, position].isnan()
+            found = self.scores_of(outcome, part[known], codes[known, position])
+            values |= {f"{key}/{outcome.name}": value for key, value in found.items()}
+        main = self.monitor.removeprefix("val/").removesuffix("_mean")
+        means = torch.tensor([values[f"{main}/{one.name}"] for one in self.target.outcomes])
+        values[f"{main}_mean"] = float(means.nanmean())
+        values["loss"] = sum(score.loss for score in scores.values()) / len(scores)
+        return values
+
+    def scores_of(
+        self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]
+    ) -> dict[str, float]:
+        """Scores of one outcome over cases; NaN where undefined."""
+        raise NotImplementedError
+
+    def _outputs(self, image: Image) -> Outputs:
+        return self.net(self.laid_out(image)).float()

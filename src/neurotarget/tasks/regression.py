@@ -1,0 +1,95 @@
+"""Training of a network that predicts numbers of whole images, such as an age."""
+
+import math
+from collections.abc import Collection
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchmetrics.functional.regression import pearson_corrcoef, r2_score
+
+from neurotarget.outcome import Outcome, OutcomeKind
+from neurotarget.problems import DataError
+from neurotarget.shapes import Outcomes, Outputs
+from neurotarget.tasks.base import OptimizerFor
+from neurotarget.tasks.outcome_task import OutcomeTask
+from neurotarget.types import Target
+
+SCORES = ("error_abs", "error", "r", "r2")
+
+
+class RegressionTask(OutcomeTask):
+    """Prediction of outcomes that are numbers.
+
+    The loss is Huber's, of numbers in units of their SD over the training cases, beyond `delta_sd`
+    linear: outliers then count less than with the squared error. `error_abs` is the mean absolute
+    error, in the unit of the outcome; `error_abs_mean` is its mean over outcomes, each in SD.
+
+    Source: Huber 1964, doi:10.1214/aoms/1177703732.
+    """
+
+    monitor: ClassVar[str] = "val/error_abs_mean"
+    lower_is_better: ClassVar[Collection[str]] = ("loss", "error_abs", "error_abs_mean")
+    kinds: ClassVar[Collection[OutcomeKind]] = ("number",)
+
+    def __init__(
+        self,
+        target: Target,
+        net: nn.Module,
+        optimizer_for: OptimizerFor,
+        *,
+        delta_sd: float = 1.0,
+        **settings: object,
+    ) -> None:
+        """Join the parts; further `settings` are those of `TargetTask`.
+
+        Raises:
+            DataError: `delta_sd` is not above 0.
+        """
+        super().__init__(target, net, optimizer_for, **settings)
+        if not delta_sd > 0:
+            raise DataError(f"task.delta_sd: found {delta_sd}, wanted a number above 0")
+        self.delta_sd = delta_sd
+        self.register_buffer("sd", torch.ones(len(target.outcomes)))
+
+    @classmethod
+    def logged(cls, target: Target) -> list[str]:
+        """Mean absolute error and loss, and the scores of each outcome."""
+        names = [one.name for one in target.outcomes]
+        return [cls.monitor, "val/loss"] + [f"val/{key}/{name}" for name in names for key in SCORES]
+
+    def fit_scale(self, codes: Outcomes) -> None:
+        """Take mean and SD of each number from the training cases."""
+        known = [column[~column.isnan()] for column in codes.T]
+        centre = torch.stack([column.mean() for column in known])
+        sd = torch.stack([column.std(correction=0) for column in known])
+        self.sd.copy_(torch.where(sd > 0, sd, torch.ones_like(sd)))
+        if hasattr(self.net, "rescale"):
+            self.net.rescale(centre, self.sd)
+
+    def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
+        """Huber's loss of one outcome, in units of its SD."""
+        sd = self.sd[self.target.outcomes.index(outcome)]
+        return F.huber_loss(outputs[:, 0] / sd, codes / sd, delta=self.delta_sd)
+
+    def scores_of(
+        self,
+        outcome: Outcome,  # noqa: ARG002
+        outputs: Outputs,
+        codes: Float[Tensor, " B"],
+    ) -> dict[str, float]:
+        """Mean absolute error and mean error in the outcome's unit, correlation, and R²."""
+        predicted = outputs[:, 0]
+        if len(codes) < 2:
+            return dict.fromkeys(SCORES, math.nan)
+        error = predicted - codes
+        varies = bool(codes.std() > 0 and predicted.std() > 0)
+        values = (
+            error.abs().mean(),
+            error.mean(),
+            pearson_corrcoef(predicted, codes) if varies else torch.tensor(math.nan),
+            r2_score(predicted, codes) if codes.std() > 0 else torch.tensor(math.nan),
+        )
+        return dict(zip(SCORES, map(float, values), strict=True))
