@@ -149,7 +149,7 @@ def test_without_a_target_any_small_one_is_meant(capsys):
         ({"batch": "0"}, "batch: got '0', wanted a whole number from 1 to 65536"),
         ({"patch": "48,64"}, "wanted three sides in voxels such as patch=48,64,48"),
         ({"patch": "48,64,0"}, "wanted three sides in voxels"),
-        ({"model": "resnet"}, r"model=resnet: no such model; did you mean resunet\?"),
+        ({"model": "resunett"}, r"model=resunett: no such model; did you mean resunet\?"),
         (
             {"model": "small/resunet"},
             r"model=small/resunet: .*; set model=resunet \(small variants: attention_unet, mednext",

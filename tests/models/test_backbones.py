@@ -1,4 +1,4 @@
-"""What every backbone keeps, whichever it is; each has a configuration in conf/model."""
+"""What every backbone of voxels keeps, whichever it is; each has a configuration in conf/model."""
 
 import importlib
 import inspect
@@ -13,7 +13,8 @@ import yaml
 from neurotarget.models.backbone import Backbone
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
+WHOLE = {"resnet"}  # of whole images: test_vector_backbones.py
+NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - WHOLE)
 PACKAGES = {
     "nnunet_resenc_m": "dynamic_network_architectures.architectures.unet",
     "nnunet_resenc_l": "dynamic_network_architectures.architectures.unet",

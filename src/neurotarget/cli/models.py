@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,16 +22,22 @@ from neurotarget.cli.targets import load_target
 from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
+from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.profile import Profile, profile
 from neurotarget.number_text import DASH, number
+from neurotarget.outcome import Outcome
 from neurotarget.printable import cell
 from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.programs import home
 from neurotarget.report.text.numbers import aligned
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.network.fitting import fit_patch, optimizer_states
-from neurotarget.runs.network.objects import build
+from neurotarget.runs.network.objects import build, located
 from neurotarget.shapes import times
+from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.classification import ClassificationTask
+from neurotarget.tasks.regression import RegressionTask
+from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target, TripleVox
 
 CONF = home() / "conf"
@@ -39,6 +46,7 @@ PATCH = Kind(
     lambda sides: len(sides) == 3 and all(0 < side <= 4096 for side in sides),
 )
 ANY_TARGET = Target("any", ("t1",), {"label": 1}, (1, 1, 1), (64, 64, 64))
+ANY_OUTCOMES = (Outcome("any", "binary", ("no", "yes")),)
 GIGA = 1e9
 HEAD = (
     "model",
@@ -130,7 +138,9 @@ def list_models(
 ) -> list[Line]:
     """Lines of the named models, or of all models at the top of conf/model.
 
-    A patch is made as large as each model needs.
+    A patch is made as large as each model needs. A model of whole images has the outputs of the
+    target's outcomes, or one where it has none; one of voxels is left out for a target without
+    labels, unless it is named.
 
     Raises:
         DataError: a model of that name does not exist.
@@ -154,7 +164,8 @@ def list_models(
     top = sorted(name for name in files if "/" not in name)
     line_of = functools.partial(_line, target=target, batch=batch, patch_vox=patch_vox)
     with initialize_config_dir(str(conf), version_base="1.3"):
-        return [line_of(name, _what(files[name]), search) for name in names or top]
+        lines = [line_of(name, _what(files[name]), search) for name in names or top]
+    return [line for line in lines if names or target.labels or not line.reason]
 
 
 def write_table(lines: Sequence[Line], path: Path) -> None:
@@ -178,7 +189,8 @@ def _line(
         config = _composed(name, search)
         sides = config["patch_vox"] if patch_vox is None else "auto"
         wanted = target if patch_vox is None else replace(target, patch_vox=patch_vox)
-        net, fitted, _ = fit_patch(sides, config["model"], wanted)
+        task, wanted = _task_for(config["model"], wanted)
+        net, fitted, _ = fit_patch(sides, config["model"], wanted, task=task)
         predict, train = _profiles(net, fitted, config, batch)
     except (DataError, HydraException, OmegaConfBaseException, ImportError, RuntimeError) as error:
         return Line(name, what, reason=" ".join(str(error).split()))
@@ -199,6 +211,18 @@ def _line(
     )
 
 
+def _task_for(model: Mapping[str, Any], target: Target) -> tuple[type[TargetTask], Target]:
+    """The kind of task that trains a model, and a target for it."""
+    kind = located(str(model["_target_"]))
+    if not (inspect.isclass(kind) and issubclass(kind, VectorBackbone)):
+        return SegmentationTask, target
+    outcomes = target.outcomes or ANY_OUTCOMES
+    kinds = {one.kind for one in outcomes}
+    return (RegressionTask if kinds == {"number"} else ClassificationTask), replace(
+        target, outcomes=outcomes
+    )
+
+
 def _composed(name: str, search: list[str]) -> dict[str, Any]:
     """Settings of a training with this model, as far as they affect cost."""
     config = compose("train", [f"model={name}", *search])
@@ -215,7 +239,8 @@ def _profiles(
         net.to(memory_format=torch.channels_last_3d)
     shape = (batch, len(target.contrasts), *target.patch_vox)
     states = optimizer_states(config["optimizer"]) + (config["ema_decay"] is not None)
-    loss = DeepSupervision(build(config["loss"]))
+    is_vector = isinstance(net, VectorBackbone)
+    loss = None if is_vector else DeepSupervision(build(config["loss"]))
     train = profile(net, shape, training=True, optimizer_states=states, loss=loss)
     return profile(net, shape, training=False), train
 

@@ -117,4 +117,8 @@ class VectorBackbone(Backbone):
 
     def score(self, image: Image) -> Outputs:
         """Score whole images, in float32."""
-        return self.net(image).float() * self.spread + self.centre
+        return self.raw(image).float() * self.spread + self.centre
+
+    def raw(self, image: Image) -> Outputs:
+        """Outputs before they are brought to their unit."""
+        return self.net(image)

@@ -135,14 +135,13 @@ class Regions(tio.SubjectsDataset):
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
         low = self._low(entry, rng) - (self.region_vox - self.patch_vox) // 2
         image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
-        subject = tio.Subject(
-            image=tio.ScalarImage(tensor=torch.from_numpy(image)), case_id=entry.case_id
-        )
+        parts: dict[str, object] = {"case_id": entry.case_id}
         if self.outcomes is None:
             label = torch.from_numpy(cut(entry.label[None], low, self.region_vox))
-            subject.add_image(tio.LabelMap(tensor=label), "label")
+            parts["label"] = tio.LabelMap(tensor=label)
         else:
-            subject["outcomes"] = torch.from_numpy(self.outcomes[entry.case_id])
+            parts["outcomes"] = torch.from_numpy(self.outcomes[entry.case_id])
+        subject = tio.Subject(image=tio.ScalarImage(tensor=torch.from_numpy(image)), **parts)
         if self.augmentation is not None:
             subject = self.augmentation(subject)
         margin = (self.region_vox - self.patch_vox) // 2

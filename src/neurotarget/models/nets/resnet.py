@@ -72,6 +72,6 @@ class ResNet(VectorBackbone):
         self.is_flat, self.net = is_flat, net
         guard_small_grids(self)
 
-    def score(self, image: Image) -> Outputs:
-        """Score whole images, in float32."""
-        return super().score(image[..., 0] if self.is_flat else image)
+    def raw(self, image: Image) -> Outputs:
+        """Outputs before they are brought to their unit."""
+        return self.net(image[..., 0] if self.is_flat else image)

@@ -1,0 +1,48 @@
+"""What the backbones of whole images keep."""
+
+import inspect
+
+import pytest
+import torch
+
+from neurotarget.models.backbone import VectorBackbone
+from neurotarget.models.nets.resnet import ResNet
+
+
+@pytest.mark.parametrize("sides", [(32, 24, 16), (17, 20, 33)])
+def test_an_image_of_any_sides_has_one_row_of_outputs(sides):
+    net = ResNet(2, 3, depth=10, width=4).eval()
+    assert isinstance(net, VectorBackbone)
+    assert "doi:10." in inspect.getdoc(ResNet)
+    outputs = net(torch.randn(2, 2, *sides))
+    assert outputs.shape == (2, 3)
+    assert outputs.isfinite().all()
+
+
+def test_a_slice_is_convolved_in_its_plane():
+    net = ResNet(1, 1, depth=10, width=4, is_flat=True).eval()
+    image = torch.randn(1, 1, 32, 40, 1)
+    assert net(image).shape == (1, 1)
+    assert net.net.conv1.weight.ndim == 4
+
+
+def test_outputs_are_in_the_unit_that_training_sets():
+    net = ResNet(1, 2, depth=10, width=4).eval()
+    image = torch.randn(3, 1, 16, 16, 16)
+    plain = net(image)
+    net.rescale(torch.tensor([50.0, 0.0]), torch.tensor([12.0, 1.0]))
+    torch.testing.assert_close(net(image), plain * torch.tensor([12.0, 1.0]) + net.centre)
+    assert {"centre", "spread"} <= net.state_dict().keys()
+
+
+def test_an_unknown_depth_is_refused():
+    with pytest.raises(ValueError, match="ResNet: got depth 11, wanted one of 10, 18, 34, 50"):
+        ResNet(1, 1, depth=11)
+
+
+def test_a_step_in_bfloat16_has_finite_gradients():
+    net = ResNet(1, 1, depth=18, width=4, stem_kernel=3, stem_stride=1, pool=False).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = net(torch.randn(4, 1, 16, 16, 16))
+    outputs.square().mean().backward()
+    assert all(weight.grad.isfinite().all() for weight in net.parameters())
