@@ -1,4 +1,4 @@
-"""Segmentation of scans from Python."""
+"""Prediction of scans from Python."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ class RunFolder(Protocol):
 
 @dataclass(frozen=True)
 class Predictions:
-    """Label maps in a folder, and the table over them."""
+    """Results of cases in a folder: their table, and label maps where scans were segmented."""
 
     folder: Path
+    table_file: Path  # volumes.tsv, or outcomes.tsv
     case_ids: tuple[str, ...]  # the requested cases, failed ones too
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Volumes in mm³ by case, with the status of each and what to look at."""
-        whole = pd.read_csv(self.folder / "volumes.tsv", sep="\t", na_values=["n/a"])
+        """Volumes in mm³, or outcomes, by case, with the status of each and what to look at."""
+        whole = pd.read_csv(self.table_file, sep="\t", na_values=["n/a"])
         whole["case_id"] = whole["case_id"].astype(str)
         return whole[whole["case_id"].isin(self.case_ids)].reset_index(drop=True)
 
@@ -61,7 +62,7 @@ class Predictions:
     def _repr_html_(self) -> str:
         shown = self.table.drop(columns="made_from", errors="ignore")
         title = f"{len(self.table)} cases, {len(self.failed)} failed, in {self.folder}"
-        return html_page(title, self.folder / "volumes.tsv", html_table(shown))
+        return html_page(title, self.table_file, html_table(shown))
 
 
 def predict(
@@ -70,18 +71,19 @@ def predict(
     output: Path | str,
     **settings: object,
 ) -> Predictions:
-    """Segment scans into a folder.
+    """Segment scans into a folder, or predict their outcomes.
 
     Args:
         run: a run, its folder, a folder of several, or a list of these; several are an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or an image
             of nibabel (the case is called `scan`), one for each contrast by its name.
-        output: folder for label maps and volumes.tsv.
+        output: folder for label maps and volumes.tsv, or for outcomes.tsv.
         settings: those of `neurotarget.runs.network.predict_scans.predict_scans`, such as
             weights, ensemble, device, probabilities, overwrite.
 
     Returns:
-        the label maps and their table; cases that fail are in it with the reason.
+        the table, and label maps where scans were segmented; cases that fail are in the table
+        with the reason.
 
     Raises:
         DataError: a setting, the run or the scans cannot be used.
@@ -90,8 +92,9 @@ def predict(
     runs = [getattr(one, "folder", one) for one in (run if is_list else [run])]
     with TemporaryDirectory(prefix="neurotarget-") as place:
         where = scans if isinstance(scans, Path | str) else _written(scans, Path(place))
-        outcomes = predict_scans(runs, where, output, **settings)
-    return Predictions(Path(output), tuple(one.case_id for one in outcomes))
+        predicted = predict_scans(runs, where, output, **settings)
+    case_ids = tuple(one.case_id for one in predicted.results)
+    return Predictions(Path(output), predicted.table, case_ids)
 
 
 def _written(images: Images, folder: Path) -> Path:

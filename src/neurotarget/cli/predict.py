@@ -1,4 +1,4 @@
-"""`python predict.py run=… input=… output=…`: segment scans with one trained run or several."""
+"""`python predict.py run=… input=… output=…`: predict scans with one trained run or several."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.cli.plain import plain
 from neurotarget.cli.setting_table import check_predict
-from neurotarget.inference.ledger import CaseResult
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for
 from neurotarget.process.signals import resumable_with, same_command
-from neurotarget.runs.network.predict_scans import predict_scans
+from neurotarget.runs.network.predict_scans import Predicted, predict_scans
 
 SETTINGS = (
     *("weights", "device", "overlap", "mirror", "postprocess", "ensemble"),
@@ -40,26 +39,30 @@ def predict(cfg: DictConfig) -> None:
         torch.set_num_threads(settings["threads"])
     output, series = Path(settings["output"]), settings.get("series")
     with resumable_with(same_command(sys.argv[1:])):
-        outcomes = predict_scans(
+        predicted = predict_scans(
             settings["run"],
             settings["input"],
             output,
             series=None if series is None else str(series),
             **{name: settings[name] for name in SETTINGS},
         )
-        _print_summary(outcomes, output)
+        _print_summary(predicted)
 
 
-def _print_summary(outcomes: list[CaseResult], output: Path) -> None:
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    flagged = [outcome for outcome in outcomes if outcome.status == "done" and outcome.note]
-    for outcome in flagged:
-        print(f"look at {outcome.case_id}: {outcome.note}")
+def _print_summary(predicted: Predicted) -> None:
+    results, table = predicted.results, predicted.table
+    failed = [one for one in results if one.status == "failed"]
+    flagged = [one for one in results if one.status == "done" and one.note]
+    for one in flagged:
+        print(f"look at {one.case_id}: {one.note}")
+    done, what = "predicted", f"the results are in {table}"
+    if predicted.has_masks:
+        done, what = "segmented", f"label maps and {table.name} are in {table.parent}"
     print(
-        f"{len(outcomes) - len(failed)} of {len(outcomes)} cases segmented, {len(flagged)} to look "
-        f"at; label maps and volumes.tsv are in {output}"
+        f"{len(results) - len(failed)} of {len(results)} cases {done}, {len(flagged)} to look "
+        f"at; {what}"
     )
     if failed:
         # most reasons already start with their case
-        notes = [(item.case_id, item.note.removeprefix(f"{item.case_id}: ")) for item in failed]
+        notes = [(one.case_id, one.note.removeprefix(f"{one.case_id}: ")) for one in failed]
         raise DataError([f"{case_id} failed: {note}" for case_id, note in notes])

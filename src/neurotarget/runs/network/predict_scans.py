@@ -1,19 +1,28 @@
-"""Segmentation of scans with a trained run, or with several as an ensemble, into a folder."""
+"""Prediction of scans with a trained run, or with several as an ensemble, into a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurotarget.data.scans.scratch import scratch_folder
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.ledger import CaseResult, predict_all
-from neurotarget.inference.segment import Predictor
+from neurotarget.inference.ledger import CaseResult
+from neurotarget.inference.predict_folder import predict_all
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
 
 SHOWN = 5  # names in a message
+
+
+class Predicted(NamedTuple):
+    """Results of the cases of one call, and the table that holds them."""
+
+    results: list[CaseResult]
+    table: Path  # of all cases in the folder
+    has_masks: bool  # whether each case has a label map too
 
 
 def predict_scans(
@@ -31,13 +40,14 @@ def predict_scans(
     probabilities: bool = False,
     overwrite: bool = False,
     trust: bool = False,
-) -> list[CaseResult]:
-    """Segment every case of `scans` into `output`; return the outcome of each case.
+) -> Predicted:
+    """Segment every case of `scans` into `output`, or predict its outcomes.
 
     Args:
         run: a run folder, a folder of several, or a list of these; several are an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest.
-        output: folder for label maps and volumes.tsv; it is new, empty or written by neurotarget.
+        output: folder for label maps and volumes.tsv, or for outcomes.tsv; it is new, empty or
+            written by neurotarget.
         weights: `best` or `last`.
         ensemble: `mean` of probabilities, or `soup` (mean of weights).
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -50,7 +60,7 @@ def predict_scans(
         trust: whether a run's configuration may name code other than neurotarget's.
 
     Raises:
-        DataError: a setting, a run or the input cannot be used; a failed case is an outcome.
+        DataError: a setting, a run or the input cannot be used; a failed case is a result.
     """
     settings = {
         "weights": weights,
@@ -64,7 +74,7 @@ def predict_scans(
     with scratch_folder() as scratch:
         contrasts = predictor.target.contrasts
         cases = find_inputs(Path(scans), contrasts, scratch=scratch, series=series)
-        return predict_all(
+        results = predict_all(
             predictor,
             cases,
             Path(output),
@@ -73,9 +83,13 @@ def predict_scans(
             probabilities=probabilities,
             ready=scratch.ready,
         )
+    has_masks = any(predictor.files(one.case_id, Path(output)) for one in results)
+    return Predicted(results, Path(output) / predictor.form.file, has_masks)
 
 
-def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple[Predictor, str]:
+def _load(
+    runs: Sequence[Path], mode: object, settings: dict[str, Any]
+) -> tuple[CasePredictor, str]:
     if mode not in MODES:
         raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
     if len(runs) == 1:
