@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from neurotarget.data.batches.patches import middle_of
-from neurotarget.shapes import Image, Outputs
+from neurotarget.shapes import Feature, Image, Outputs
 
 
 class WholeImage:
@@ -29,7 +29,7 @@ class WholeImage:
         views = [window] if self.swap is None else [window, window.flip(2)]
         return [net(view).float() for view in views]
 
-    def window(self, image: Image) -> Image:
+    def window(self, image: Image) -> Feature:
         """Cut the middle out; padding has each channel's smallest value in the image."""
         low = middle_of(image.shape[2:], self.window_vox)
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *self.window_vox)
