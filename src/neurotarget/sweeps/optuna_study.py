@@ -13,20 +13,16 @@ import numpy as np
 from filelock import FileLock
 
 from neurotarget.problems import DataError
+from neurotarget.report.search.search import Direction
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
+from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.segmentation import SegmentationTask
 
 if TYPE_CHECKING:
     import optuna
 
-# logged under these keys, or, if they end in "/", once per label; higher is better for all
-METRICS = {
-    "dice": "val/dice_mean",
-    "volume_icc": "val/volume_icc/",
-    "volume_r": "val/volume_r/",
-}
 SAMPLERS = ("tpe", "random", "gp", "nsga2")
 PRUNERS = ("median", "hyperband", "none")
-AT_ONCE = "; set sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
 SQLITE_WAIT_S = 60.0  # timeout for another process's write
 
 
@@ -35,6 +31,8 @@ class Search:
     """Validated settings of a search, from `sweep` of the configuration."""
 
     objectives: tuple[str, ...]
+    metrics: tuple[str, ...]  # logged for each objective; one that ends in "/" once per label
+    directions: tuple[Direction, ...]
     trials: int
     startup_trials: int
     warmup_epochs: int  # epochs before a trial may be pruned
@@ -51,21 +49,28 @@ class Search:
         return masked(self.storage)
 
 
-def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
+def read_search(
+    sweep: Mapping[str, Any],
+    folder: Path,
+    name: str,
+    task: type[TargetTask] = SegmentationTask,
+) -> Search:
     """Settings of the search in `folder`; `name` is the default name of the study.
+
+    The objectives are scores that the task declares; `auto` is its first.
 
     Raises:
         DataError: a setting has an invalid value.
     """
-    objective = sweep["objective"]
-    objectives = (objective,) if isinstance(objective, str) else tuple(objective or ())
-    if unknown := [one for one in objectives if one not in METRICS]:
-        raise DataError(f"sweep.objective: found {unknown[0]!r}, wanted a known one{AT_ONCE}")
-    if not objectives or len(set(objectives)) < len(objectives):
-        raise DataError(f"sweep.objective: found {list(objectives)}, wanted each once{AT_ONCE}")
+    objectives = _objectives(sweep["objective"], task)
+    metrics = tuple(task.objectives[name] for name in objectives)
     pruner = _one_of(sweep, "pruner", PRUNERS)
     return Search(
         objectives=objectives,
+        metrics=metrics,
+        directions=tuple(
+            "minimize" if task.is_lower_better(metric) else "maximize" for metric in metrics
+        ),
         trials=_count(sweep, "trials", 1),
         startup_trials=_count(sweep, "startup_trials", 1),
         warmup_epochs=_count(sweep, "warmup_epochs", 0),
@@ -76,6 +81,19 @@ def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
         seed=_count(sweep, "seed", 0),
         parallel=_count(sweep, "parallel", 1),
     )
+
+
+def _objectives(objective: object, task: type[TargetTask]) -> tuple[str, ...]:
+    known = tuple(task.objectives)
+    todo = f"; set sweep.objective={' or '.join(known)}, or several: '[{','.join(known[:2])}]'"
+    if objective == "auto":
+        return known[:1]
+    objectives = (objective,) if isinstance(objective, str) else tuple(objective or ())
+    if unknown := [one for one in objectives if one not in known]:
+        raise DataError(f"sweep.objective: found {unknown[0]!r}, wanted a known one{todo}")
+    if not objectives or len(set(objectives)) < len(objectives):
+        raise DataError(f"sweep.objective: found {list(objectives)}, wanted each once{todo}")
+    return objectives
 
 
 def _count(sweep: Mapping[str, Any], key: str, least: int) -> int:
@@ -129,17 +147,22 @@ def open_study(search: Search, lock: FileLock) -> "optuna.Study":
     Raises:
         DataError: the storage cannot be opened, or its study has other objectives.
     """
-    wanted = ["maximize"] * len(search.objectives)
+    wanted = [*search.directions]
     with lock:
         study = _study(search, "create_study", directions=wanted, load_if_exists=True)
     directions = [direction.name.lower() for direction in study.directions]
     if directions != wanted:
+        pairs = [f"{to} {name}" for to, name in zip(wanted, search.objectives, strict=True)]
         raise DataError(
-            f"sweep.study_name={search.study_name}: found a study that is to {directions} in that "
-            f"storage, wanted one to maximize {list(search.objectives)}; choose another "
+            f"sweep.study_name={search.study_name}: found a study to {_listed(directions)} in that "
+            f"storage, wanted one to {_listed(pairs)}; choose another "
             "sweep.study_name or hydra.sweep.dir"
         )
     return study
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join(items)
 
 
 def load_study(search: Search) -> "optuna.Study":
@@ -220,16 +243,15 @@ def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
 
 
 def objective_values(
-    values: Mapping[str, float], objectives: Sequence[str]
+    values: Mapping[str, float], metrics: Sequence[str]
 ) -> tuple[list[float], str]:
-    """Each objective from logged metrics, and why one is undefined ("" if none is)."""
-    pairs = [objective_value(values, objective) for objective in objectives]
+    """Each objective from logged values, and why one is undefined ("" if none is)."""
+    pairs = [objective_value(values, metric) for metric in metrics]
     return [value for value, _ in pairs], "; ".join(reason for _, reason in pairs if reason)
 
 
-def objective_value(values: Mapping[str, float], objective: str) -> tuple[float, str]:
-    """An objective from logged metrics, the mean over labels; NaN with a reason."""
-    metric = METRICS[objective]
+def objective_value(values: Mapping[str, float], metric: str) -> tuple[float, str]:
+    """An objective from logged values, the mean over labels; NaN with a reason."""
     of_labels = metric.endswith("/")
     parts = {
         key: float(value)

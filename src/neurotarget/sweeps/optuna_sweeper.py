@@ -21,6 +21,7 @@ from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.jobs import Job, JobResult
 from neurotarget.runs.folder.multirun import LATEST, link, resume_command_of, write_multirun
 from neurotarget.runs.folder.run_lock import is_running
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.sweeps.command_overrides import multirun_overrides
 from neurotarget.sweeps.launchers import launch_jobs
 from neurotarget.sweeps.optuna_study import (
@@ -66,7 +67,9 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
 
     folder = Path(str(config.hydra.sweep.dir)).resolve()
     settings = OmegaConf.to_container(config.sweep, resolve=True)
-    definition = read_search(settings, folder, str(OmegaConf.select(config, "name") or folder.name))
+    task = task_class({"task": {"_target_": OmegaConf.select(config, "task._target_")}})
+    name = str(OmegaConf.select(config, "name") or folder.name)
+    definition = read_search(settings, folder, name, task)
     if OmegaConf.select(config, "held_out"):
         raise DataError(
             "held_out: found true, wanted false: a search must not look at the held-out cases; "
@@ -187,7 +190,7 @@ class SearchProcess:
     def _report(self, trial: "optuna.Trial", result: JobResult, seconds: float | None) -> None:
         from optuna.trial import TrialState
 
-        values, reason = objective_values(result.values, self.search.objectives)
+        values, reason = objective_values(result.values, self.search.metrics)
         states = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(result.status, TrialState.FAIL)
         if state is not TrialState.COMPLETE:

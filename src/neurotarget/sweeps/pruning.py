@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from neurotarget.problems import DataError
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.sweeps.optuna_study import (
     Search,
     load_study,
@@ -40,7 +41,8 @@ def pruning(config: Mapping[str, Any], folder: Path) -> list[Callback]:
             "sweep=optuna: found a single training, wanted a search; add -m, or leave sweep=optuna "
             "out"
         )
-    search = read_search(sweep, folder.parent, str(config.get("name") or folder.parent.name))
+    name = str(config.get("name") or folder.parent.name)
+    search = read_search(sweep, folder.parent, name, task_class(config))
     return [] if search.pruner == "none" else [PruneBadTrials(search, int(sweep["trial"]))]
 
 
@@ -96,7 +98,7 @@ class PruneBadTrials(Callback):
         from optuna.exceptions import OptunaError
 
         objective = self.search.objectives[0]
-        value, unknown = objective_value(metrics, objective)
+        value, unknown = objective_value(metrics, self.search.metrics[0])
         if unknown:
             return ""
         try:

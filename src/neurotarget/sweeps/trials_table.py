@@ -16,7 +16,7 @@ from neurotarget.report.search.search import Objective, Parameter, Sweep
 from neurotarget.report.search.search_page import sweep_html
 from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult, key_of
-from neurotarget.sweeps.optuna_study import METRICS, Search, importances
+from neurotarget.sweeps.optuna_study import Search, importances
 from neurotarget.sweeps.search_space import Dimension
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Tables(NamedTuple):
         shares = importances(study, objectives)
         sweep = Sweep(
             target=self.target,
-            objectives=tuple(Objective(name) for name in objectives),
+            objectives=tuple(map(Objective, objectives, self.search.directions)),
             parameters=tuple(Parameter(one.key, is_log=one.is_log) for one in self.space),
             trials=trials,
             importances=pd.DataFrame(shares, columns=["objective", "parameter", "importance"]),
@@ -107,10 +107,15 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
     done = [trial for trial in completed(study) if UNLEARNT not in trial.user_attrs]
     if not done:
         return []
+    sign = -1 if study.directions[0].name == "MAXIMIZE" else 1
+
+    def place(trial: "optuna.trial.FrozenTrial") -> tuple[float, int]:
+        return sign * trial.values[0], trial.number
+
     if len(study.directions) == 1:
-        return [max(done, key=lambda trial: (trial.values[0], -trial.number))]
+        return [min(done, key=place)]
     front = [trial for trial in study.best_trials if UNLEARNT not in trial.user_attrs]
-    return sorted(front, key=lambda trial: (-trial.values[0], trial.number))
+    return sorted(front, key=place)
 
 
 def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
@@ -197,7 +202,7 @@ def _facts(search: Search, trials: pd.DataFrame) -> dict[str, str]:
     listed = ", ".join(
         f"{counts[status]} {status}" for status in STATUS.values() if status in counts
     )
-    metrics = [METRICS[name] for name in search.objectives]
+    metrics = search.metrics
     shown = [f"mean of {name}<label>" if name.endswith("/") else name for name in metrics]
     return {
         "Objective": ", ".join(shown),

@@ -35,6 +35,7 @@ class TargetTask(pl.LightningModule, ABC):
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "labels"
     monitor: ClassVar[str]  # score of validation that decides which weights are best
+    objectives: ClassVar[Mapping[str, str]]  # of a search: name → logged score, the default first
     lower_is_better: ClassVar[Collection[str]] = ("loss",)  # parts of the names of such scores
 
     def __init__(

@@ -1,7 +1,7 @@
 """Training of a network that predicts classes of whole images."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -38,6 +38,11 @@ class ClassificationTask(OutcomeTask):
     """
 
     monitor: ClassVar[str] = "val/auroc_mean"
+    objectives: ClassVar[Mapping[str, str]] = {
+        "auroc": monitor,
+        "average_precision": "val/average_precision/",  # of each outcome
+        "brier": "val/brier/",
+    }
     lower_is_better: ClassVar[Collection[str]] = ("loss", "brier", "calibration_error")
     kinds: ClassVar[Collection[OutcomeKind]] = ("binary", "classes")
 

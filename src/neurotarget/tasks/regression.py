@@ -1,7 +1,7 @@
 """Training of a network that predicts numbers of whole images, such as an age."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import torch
@@ -31,6 +31,7 @@ class RegressionTask(OutcomeTask):
     """
 
     monitor: ClassVar[str] = "val/error_abs_mean"
+    objectives: ClassVar[Mapping[str, str]] = {"error_abs": monitor, "r": "val/r/"}
     lower_is_better: ClassVar[Collection[str]] = ("loss", "error_abs", "error_abs_mean")
     kinds: ClassVar[Collection[OutcomeKind]] = ("number",)
 

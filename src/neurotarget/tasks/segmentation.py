@@ -30,6 +30,11 @@ class SegmentationTask(TargetTask):
     """
 
     monitor: ClassVar[str] = "val/dice_mean"
+    objectives: ClassVar[Mapping[str, str]] = {
+        "dice": monitor,
+        "volume_icc": "val/volume_icc/",  # of each label
+        "volume_r": "val/volume_r/",
+    }
 
     def __init__(
         self,
