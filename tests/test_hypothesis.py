@@ -55,7 +55,7 @@ def test_terms_are_read_and_name_the_columns_they_need(text, covariate, adjust, 
         "volume ~ spline(age*sex) + sex: any",
         "volume ~ age",
         "volume: negative",
-        "size: F > M",
+        "mean volume: F > M",
         "",
     ],
 )

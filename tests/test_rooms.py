@@ -13,7 +13,8 @@ SOURCE = Path(neurotarget.__file__).parent
 
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
-    ("printable", "number_text", "hypothesis", "levels"),
+    ("printable", "number_text", "quantity", "levels"),
+    ("hypothesis",),
     ("fields", "problems", "outcome"),
     ("shapes", "pieces"),
     ("types", "files"),

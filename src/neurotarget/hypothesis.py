@@ -1,20 +1,24 @@
-"""Hypotheses about a target and published values; imports nothing from this package."""
+"""Hypotheses about a target, and published values."""
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from neurotarget.quantity import VOLUME, contrast_of
 
 HYPOTHESIS_FORMS = (
     "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age + sex: negative', "
-    "'volume ~ age*sex: any', 'mean_<contrast> ~ age: positive'"
+    "'volume ~ age*sex: any', 'mean_<contrast> ~ age: positive', "
+    "'probability[outcome]: patient > control'"
 )
 PUBLISHED = ("dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice")
 WORD = r"[\w.-]+"
 SPLINE = re.compile(rf"spline\(({WORD})\)")
 MATTERS = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(.*)")
-OWN_UNITS = ("", "mm3", "mm³", "ppm")  # the unit of the effect itself
+OF_REFERENCE = ("%", "d")  # units of `matters` that refer to the reference
+UNIT = re.compile(r"[^\W\d]\S*|", re.UNICODE)
 MATTERS_FORMS = "20, '20 mm3', '5 %' of the reference's mean, or '0.3 d' of its SD"
 
 
@@ -44,30 +48,32 @@ class Published:
 class Matters:
     """The smallest effect of interest, in either direction.
 
-    `unit` is "" for the unit of the effect (mm³, or mm³ per unit of the covariate), "%" for percent
-    of the reference's mean, or "d" for residual SDs of the reference; for a slope each is per unit
-    of the covariate, but "d" per SD of it.
+    `unit` is "" for the unit of the effect (that of its quantity, per unit of the covariate), "%"
+    for percent of the reference's mean, or "d" for residual SDs of the reference; for a slope each
+    is per unit of the covariate, but "d" per SD of it. `stated` is the unit of the quantity, where
+    the hypothesis states it; `Target` checks it.
     """
 
     value: float
     unit: Literal["", "%", "d"] = ""
+    stated: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, name: str, value: object) -> "Matters":
-        """Parse `20`, `20 mm3`, `5 %` or `0.3 d`.
+        """Parse `20`, `20 mm3`, `2 years`, `5 %` or `0.3 d`.
 
         Raises:
             ValueError: the value has none of these forms, or is not above 0.
         """
         match = MATTERS.fullmatch(str(value).strip())
         number, unit = (float(match[1]), match[2].strip()) if match else (0.0, "")
-        unit = "" if unit in OWN_UNITS else unit
-        if not (match and 0 < number < math.inf and unit in ("", "%", "d")):
+        own = "" if unit in OF_REFERENCE else unit.replace("mm³", "mm3")
+        if not (match and 0 < number < math.inf and UNIT.fullmatch(own)):
             raise ValueError(
                 f"hypothesis {name}: got matters {value!r}, wanted the smallest effect of interest "
                 f"above 0: {MATTERS_FORMS}"
             )
-        return cls(number, unit)
+        return cls(number, "" if own else unit, own)
 
     def __str__(self) -> str:
         return f"{self.value:g} {self.unit}".strip()
@@ -75,18 +81,18 @@ class Matters:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A hypothesis about volumes or means: a group difference or a slope.
+    """A hypothesis about a quantity: a group difference or a slope.
 
-    `measure` is `volume`, or `mean_<contrast>`: the mean of a contrast inside the label, in the
-    unit that `Target.units` gives it.
+    `measure` is the quantity, one of `Target.quantities`: `volume`, `mean_<contrast>` (the mean of
+    a contrast inside the label), or `probability` or `number` of an outcome.
 
     `label` is "" for the sum of all labels, else a label or a region of the target. A group
     difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
     per unit of `covariate`. A covariate `a*b` is an interaction: the difference of the slopes.
     `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected` is
-    the effect as published by `source`, in mm³ or mm³ per unit of the covariate; `matters` is the
-    smallest effect of interest, by default half of the published effect. Without both, no verdict
-    can be "absent".
+    the effect as published by `source`, in the unit of the quantity, for a slope per unit of the
+    covariate; `matters` is the smallest effect of interest, by default half of the published
+    effect. Without both, no verdict can be "absent".
     """
 
     name: str
@@ -97,13 +103,13 @@ class Hypothesis:
     adjust: tuple[str, ...] = ()
     expected: float | None = None
     source: str = ""
-    measure: str = "volume"
+    measure: str = VOLUME
     matters: Matters | None = None
 
     @property
     def contrast(self) -> str:
-        """Contrast whose mean is tested; "" for volumes."""
-        return self.measure.removeprefix("mean_") if self.measure != "volume" else ""
+        """Contrast whose mean is tested; "" for other quantities."""
+        return contrast_of(self.measure)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -163,11 +169,11 @@ class Hypothesis:
         """
         term = rf"(?:spline\({WORD}\)|{WORD}(?:\s*\*\s*{WORD})?)"
         form = (
-            rf"(volume|mean_{WORD})(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?"
+            rf"({WORD})(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?"
             r"\s*:\s*(.+)"
         )
         match = re.fullmatch(form, str(text).strip())
-        measure, label, terms, claim = match.groups() if match else ("volume", "", "", "")
+        measure, label, terms, claim = match.groups() if match else (VOLUME, "", "", "")
         named = [re.sub(r"\s", "", one) for one in terms.split("+")] if terms else []
         groups = re.fullmatch(rf"({WORD})\s*(>|<|!=)\s*({WORD})", claim.strip())
         signs = {">": 1, "<": -1, "!=": 0, "positive": 1, "negative": -1, "any": 0}

@@ -32,7 +32,8 @@ from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
 from neurotarget.outcome import Outcome, outcomes
 from neurotarget.printable import file_name
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, nearest
+from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, VOLUME, Measure, with_unit
 
 Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
@@ -52,8 +53,9 @@ FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo
 FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
 
 
+LIMITS = "limits"  # before the unit of what is measured
 ACCEPTABLE = {  # limits that a target may set in advance, before its data are seen
-    "limits_mm3": "half width of the limits of agreement",
+    "limits_mm3": "half width of the limits of agreement; of years limits_years",
     "limits_percent": "the same, in % of the mean volume",
     "dice_margin": "how much lower than a second rater's Dice still counts as not inferior",
 }
@@ -225,6 +227,9 @@ class Target:
         unfit = [name for name in names if not NAME.fullmatch(name)]
         taken = sorted({*self.labels, *self.regions} & {one.name for one in self.outcomes})
         own = [name for one in self.outcomes for name in one.columns if name in self._roles]
+        units = sorted({one.unit for one in self.outcomes if one.quantity == NUMBER})
+        main = next(iter(self.quantities.values()), None)
+        limits = (with_unit(LIMITS, main.unit if main else ""), *list(ACCEPTABLE)[1:])
         return {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
             "names a label total, as the sum of all labels is called": "total" in self.labels,
@@ -244,12 +249,57 @@ class Target:
             f"gives units to {foreign}, which are no contrasts of its": foreign,
             f"needs sides: labels or split, got {self.sides!r}": self.sides
             not in ("labels", "split"),
-            f"acceptable: knows {', '.join(ACCEPTABLE)}, got {', '.join(self.acceptable)}": {
+            f"acceptable: knows {', '.join(limits)}, got {', '.join(self.acceptable)}": {
                 *self.acceptable
             }
-            - {*ACCEPTABLE},
+            - {*limits},
+            f"outcomes: found numbers in {', '.join(units)}, wanted one unit": len(units) > 1,
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
+            **{why: why for why in map(self._cannot_answer, self.hypotheses)},
         }
+
+    def _cannot_answer(self, hypothesis: Hypothesis) -> str:
+        """Why the target cannot answer a hypothesis; "" if it can."""
+        measure, name = self.quantities.get(hypothesis.measure), hypothesis.measure
+        if measure is None and hypothesis.contrast:
+            return ""  # has a message of its own
+        if measure is None:
+            close = nearest(name, self.quantities)
+            meant = f", did you mean {close}?" if close else ""
+            return f"asks about {name}, wanted {', '.join(self.quantities)}{meant}"
+        labels = ", ".join(measure.parts)
+        if hypothesis.label and hypothesis.label not in measure.parts:
+            return f"asks about {name} of {hypothesis.label}, wanted {name} of {labels}"
+        if not (hypothesis.label or measure.regions or len(measure.labels) == 1):
+            return f"asks about {name} without a label, wanted {name}[label], one of {labels}"
+        stated = hypothesis.matters.stated if hypothesis.matters else ""
+        if stated not in ("", measure.unit):
+            unit = measure.unit or "a number without a unit"
+            return f"{hypothesis.name}: found matters in {stated}, wanted {unit}"
+        return ""
+
+    @property
+    def quantities(self) -> dict[str, Measure]:
+        """What is measured of each case, by name; the first is the main one.
+
+        Structures have a volume and the mean of each contrast with a unit, outcomes a probability
+        (of each class) or a number.
+        """
+        many = []
+        if self.labels:
+            sizes = {"labels": self.label_names, "regions": self.regions}
+            many = [Measure(VOLUME, "mm3", "volume_mm3", **sizes)]
+            many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
+                     for one, unit in self.units.items()]  # fmt: skip
+        classes = [one for one in self.outcomes if one.quantity == PROBABILITY]
+        numbers = [one for one in self.outcomes if one.quantity == NUMBER]
+        owners = {label: one.name for one in classes for label in one.labels}
+        if classes:
+            many.append(Measure(PROBABILITY, "", PROBABILITY, tuple(owners), owners=owners))
+        if numbers:
+            names = tuple(one.name for one in numbers)
+            many.append(Measure(NUMBER, numbers[0].unit, NUMBER, names))
+        return {one.name: one for one in many}
 
     @property
     def _roles(self) -> set[str]:

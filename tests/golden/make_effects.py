@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effect_differences import effect_differences_table
 from neurotarget.stats.effects.effects import effects_table
 from neurotarget.types import Target
@@ -51,7 +51,7 @@ def tables():
     table.insert(0, "subject_id", table.index)
     volumes = {method: table[[method]].set_axis(["gland"], axis=1) for method in names[4:]}
     measured = Measured(
-        TARGET, volumes, table[["subject_id", *names[:4]]], pd.DataFrame(), "reference"
+        TARGET, of_volumes(volumes), table[["subject_id", *names[:4]]], pd.DataFrame(), "reference"
     )
     return effects_table(measured), effect_differences_table(measured)
 

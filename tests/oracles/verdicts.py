@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.effects.verdict import ABSENT, OPPOSITE, SHOWN_KINDS, SMALLER
 from neurotarget.types import Target
@@ -46,7 +46,7 @@ def drawn(effect: str, n: int, spread: str, draw: int) -> dict[str, str]:
     group = np.where(is_patient, "patient", "control")
     known = pd.DataFrame({"subject_id": index, "age": age, "group": group}, index=index)
     tables = {name: pd.DataFrame({"gland": values}, index) for name, values in volumes.items()}
-    found = effects_table(Measured(TARGET, tables, known, pd.DataFrame(), "reference"))
+    found = effects_table(Measured(TARGET, of_volumes(tables), known, pd.DataFrame(), "reference"))
     return dict(zip(found["method"], found["verdict"], strict=True))
 
 

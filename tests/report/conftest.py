@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
 
@@ -71,7 +71,7 @@ def a_cohort(methods: Sequence[str], labels: Sequence[str], n: int) -> Measured:
     ]
     columns = ["case_id", "subject_id", "split", "label", "metric", "value", "unit"]
     scores = pd.DataFrame(dice if len(methods) > 1 else [], columns=columns)
-    return Measured(target, volumes, covariates, scores, methods[0])
+    return Measured(target, of_volumes(volumes), covariates, scores, methods[0])
 
 
 def agreement(measured: Measured) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effect_differences import (
     DIFFERENCE_COLUMNS,
     effect_differences_table,
@@ -39,7 +39,7 @@ def measured(covariates, hypotheses, **volumes):
         method: pd.DataFrame({"gland": values}, index=covariates.index)
         for method, values in volumes.items()
     }
-    return Measured(target, tables, covariates, pd.DataFrame(), "reference")
+    return Measured(target, of_volumes(tables), covariates, pd.DataFrame(), "reference")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def glands(shared_data):
     target = instantiate(OmegaConf.load(TESTS.parent / "conf" / "target" / "pituitary.yaml"))
     tables = {"reference": pd.Series(volumes).to_frame("pituitary")}
     return Measured(
-        target, tables, table[["subject_id", "age", "sex"]], pd.DataFrame(), "reference"
+        target, of_volumes(tables), table[["subject_id", "age", "sex"]], pd.DataFrame(), "reference"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_hypothesis_of_no_label_is_on_the_sum_of_all():
         hypotheses={"all": "volume: F > M", "one": "volume[b]: F > M"},
     )
     tables = {"reference": pd.DataFrame({"a": volumes, "b": volumes / 2, "total": volumes * 1.5})}
-    found = effects_table(Measured(target, tables, table, pd.DataFrame(), None))
+    found = effects_table(Measured(target, of_volumes(tables), table, pd.DataFrame(), None))
     assert found["label"].tolist() == ["total", "b"]
     assert found["estimate"][0] == pytest.approx(3 * found["estimate"][1])
 

@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.report.pages.cards import cards
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.attenuation import slope_on_reference
 from neurotarget.stats.effects.effect_differences import effect_differences_table
 from neurotarget.stats.effects.effects import effects_table, estimate_effect
@@ -29,7 +29,7 @@ def a_study(hypotheses, table, truth=None, scores=None, /, **volumes):
     }
     known = table.assign(subject_id=table.index.astype(str))
     scores = pd.DataFrame() if scores is None else scores
-    return Measured(target, tables, known, scores, truth)
+    return Measured(target, of_volumes(tables), known, scores, truth)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_failed_masks_are_no_volumes_of_0():
         predicted=predicted.where(~predicted.index.isin(men), 0.0),
     )
     without = a_study(claims, table, "reference", reference=volumes, predicted=predicted)
-    without.volumes["predicted"].loc[men] = np.nan
+    without.values["predicted"].loc[men] = np.nan
     found, right = (
         effects_table(study).set_index("method").loc["predicted"] for study in (broken, without)
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from neurotarget.data.cases.brain_volume import brain_volumes
+from neurotarget.quantity import VOLUME
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.studies.study_inputs import Material
 
@@ -28,7 +29,7 @@ def with_head_size(material: Material) -> Material:
     """
     measured = material.measured
     hypotheses = measured.target.hypotheses
-    if not material.cases or not any(one.groups and not one.contrast for one in hypotheses):
+    if not material.cases or not any(one.groups and one.measure == VOLUME for one in hypotheses):
         return material
     variables = [name for one in hypotheses for name in one.variables]
     if find_tiv([*measured.covariates.columns, *variables]):

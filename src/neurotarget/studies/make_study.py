@@ -13,6 +13,7 @@ from neurotarget.files.writing import check_writable, expand_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
+from neurotarget.quantity import VOLUME
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.studies.questions import (
@@ -83,7 +84,8 @@ def make_study(
     if covariates is not None:
         material = with_covariates(material, covariates)
     hypotheses = hypotheses or material.measured.target.hypotheses
-    material = with_hypotheses(material, _with_interest(hypotheses, questions.matters))
+    units = {name: one.unit for name, one in material.measured.target.quantities.items()}
+    material = with_hypotheses(material, _with_interest(hypotheses, questions.matters, units))
     material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
     material = refuse_copies(material)
@@ -107,7 +109,7 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
         try:
             parsed = Hypothesis.parse("ask", text)
             label = f"{parsed.label}_" if parsed.label else ""
-            measure = f"{parsed.measure}_" if parsed.contrast else ""
+            measure = f"{parsed.measure}_" if parsed.measure != VOLUME else ""
             name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
             taken = sum(item.name.startswith(name) for item in hypotheses)
             hypotheses.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
@@ -141,10 +143,14 @@ def levels_of(levels: str | CodeBook) -> CodeBook:
         raise DataError(f"levels: {error}") from error
 
 
-def _with_interest(hypotheses: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
+def _with_interest(
+    hypotheses: Sequence[Hypothesis], text: str | None, units: Mapping[str, str]
+) -> list[Hypothesis]:
     """Hypotheses with this smallest effect of interest, unless they state one.
 
-    Percentages and volumes apply to group differences only: slopes are per unit of a covariate.
+    `units` are those of the quantities; an effect in a unit applies to quantities with this unit.
+    Percentages and effects in a unit apply to group differences only: slopes are per unit of a
+    covariate.
     """
     if text is None:
         return list(hypotheses)
@@ -154,7 +160,9 @@ def _with_interest(hypotheses: Sequence[Hypothesis], text: str | None) -> list[H
         raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
     return [
         replace(one, matters=matters)
-        if one.matters is None and (one.groups or matters.unit == "d")
+        if one.matters is None
+        and (one.groups or matters.unit == "d")
+        and matters.stated in ("", units.get(one.measure, matters.stated))
         else one
         for one in hypotheses
     ]

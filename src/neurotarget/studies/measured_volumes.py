@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.data.tables.volume_table import read_volume_table
 from neurotarget.problems import DataError
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.studies.study_inputs import Material, sentence
 from neurotarget.types import NAME, Row, Target
 
@@ -66,7 +66,7 @@ def from_table(
             )
         volumes = {reference: volumes.pop(reference), **volumes}
     no_scores = pd.DataFrame(columns=list(Row._fields))
-    measured = Measured(target, volumes, read.covariates, no_scores, reference)
+    measured = Measured(target, of_volumes(volumes), read.covariates, no_scores, reference)
     notes = [sentence(problem) for problem in read.problems]
     return Material(measured, {}, None, None, tuple(notes), {})
 

@@ -11,8 +11,9 @@ from numpy import ndarray
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid
 from neurotarget.files.memory_limits import within_memory
-from neurotarget.number_text import number
+from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError
+from neurotarget.quantity import SIZES
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
@@ -70,10 +71,10 @@ def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     dice = scores[scores["metric"] == "dice"].groupby("case_id")["value"].mean()
     if len(dice):
         return dice.fillna(0).sort_values(kind="stable"), ("worst", "median", "best")
-    methods = study.measured.volumes
+    methods = study.measured.values
     if not methods:
         return pd.Series(dtype=float), ("smallest", "median", "largest")
-    labels = list(study.measured.target.label_names)
+    labels = list(study.measured.measure.labels)
     total = next(iter(methods.values()))[labels].sum(axis=1)
     return total.sort_values(kind="stable"), ("smallest", "median", "largest")
 
@@ -142,12 +143,13 @@ def _caption(case_id: str, rank: str, study: Study) -> str:
     dice = scores[(scores["case_id"] == case_id) & (scores["metric"] == "dice")]["value"]
     if dice.notna().any():
         parts.append(f"Dice {dice.mean():.3f}")
-    labels = list(measured.target.label_names)
+    labels, unit = list(measured.measure.labels), unit_text(measured.main.unit)
     shown = [method for method in measured.methods if method not in measured.raters]
     for method in shown:  # the line has no room for more
-        total = measured.volumes[method].loc[case_id, labels].sum(skipna=False)
+        total = measured.values[method].loc[case_id, labels].sum(skipna=False)
         if np.isfinite(total):
-            parts.append(f"{method} {number(total, 0)} mm³")
+            digits = 0 if measured.main.name in SIZES else None
+            parts.append(f"{method} {number(total, digits)} {unit}".rstrip())
     return ", ".join(parts)
 
 

@@ -14,9 +14,7 @@ from neurotarget.problems import DataError, some
 from neurotarget.stats.cohort.copies import copied_people
 from neurotarget.stats.cohort.subjects import written
 from neurotarget.studies.study_inputs import Material, named
-from neurotarget.types import ACCEPTABLE, Target
-
-LIMITS = ("limits_mm3", "limits_percent")  # two units of the same limit
+from neurotarget.types import ACCEPTABLE, LIMITS, Target
 
 
 def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
@@ -32,14 +30,15 @@ def acceptable_of(text: str) -> dict[str, float]:
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     limits = {key.strip(): _positive(value) for key, _, value in pairs}
-    if len(limits) < len(pairs) or {*limits} - {*ACCEPTABLE} or not all(limits.values()):
+    unknown = {key for key in limits if not _is_limit(key)} - {*ACCEPTABLE}
+    if len(limits) < len(pairs) or unknown or not all(limits.values()):
         raise DataError(
             f"acceptable: found {text.strip()!r}, wanted each of {', '.join(ACCEPTABLE)} at most "
             "once, with a number above 0, such as limits_percent=15, dice_margin=0.05"
         )
-    if {*LIMITS} <= {*limits}:
+    if len(both := [key for key in limits if _is_limit(key)]) > 1:
         raise DataError(
-            f"acceptable: found both {' and '.join(LIMITS)}, wanted the limits in one unit; leave "
+            f"acceptable: found both {' and '.join(both)}, wanted the limits in one unit; leave "
             "one out"
         )
     return limits
@@ -49,10 +48,15 @@ def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Mate
     """Return the cohort with these limits; those of its target are kept where none are given."""
     measured = material.measured
     known = measured.target.acceptable
-    if {*LIMITS} & {*acceptable}:  # the target's limit may be in the other unit
-        known = {key: value for key, value in known.items() if key not in LIMITS}
+    if any(map(_is_limit, acceptable)):  # the target's limit may be in the other unit
+        known = {key: value for key, value in known.items() if not _is_limit(key)}
     target = replace(measured.target, acceptable={**known, **acceptable})
     return material._replace(measured=replace(measured, target=target))
+
+
+def _is_limit(key: str) -> bool:
+    """Whether a key is a half width of limits of agreement, in the quantity's unit or in %."""
+    return key.partition("_")[0] == LIMITS
 
 
 def _positive(text: str) -> float:
@@ -71,8 +75,9 @@ def with_hypotheses(material: Material, hypotheses: Sequence[Hypothesis]) -> Mat
         DataError: a hypothesis has an unknown label.
     """
     measured = material.measured
-    known = [*measured.target.label_names, *measured.target.regions]
     for item in hypotheses:
+        measure = measured.target.quantities.get(item.measure, measured.measure)
+        known = list(measure.parts)
         if item.label and item.label not in known:
             raise DataError(f"ask: no label {item.label}; known are {', '.join(known)}")
     spelled = tuple(_spelled(item, measured.covariates) for item in hypotheses)

@@ -28,7 +28,7 @@ FIGURES = (  # prefixes of figure names
     "flow",
     "effects",
     "residuals",
-    "volumes",
+    *("volumes", "areas", "values", "probabilities"),
     "ages",
     "scatter",
     "bland_altman",
@@ -40,6 +40,8 @@ FIGURES = (  # prefixes of figure names
 
 # optional tables
 SOMETIMES = (
+    *("volumes", "areas", "values", "probabilities"),
+    *("agreement", "age", "curves", "harmonisation"),
     *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
     *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
     "postprocessing",

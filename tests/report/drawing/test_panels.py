@@ -80,8 +80,8 @@ def test_of_too_many_labels_those_that_agree_least_are_shown_in_order(make_study
 
 
 def test_labels_without_a_volume_have_no_panel(study):
-    empty = {name: t.assign(posterior=np.nan) for name, t in study.measured.volumes.items()}
-    less = replace(study, measured=replace(study.measured, volumes=empty))
+    empty = {name: t.assign(posterior=np.nan) for name, t in study.measured.values.items()}
+    less = replace(study, measured=study.measured.with_values(empty))
     assert panel_labels(less, ("reference", "predicted")).labels == ["anterior", "total"]
 
 
@@ -93,8 +93,8 @@ def test_a_table_that_is_missing_or_lacks_a_column_has_no_rows(study):
 
 def test_large_volumes_are_shown_in_cm3(study):
     assert scale(study, ["anterior"]) == ("mm³", 1.0)
-    large = {name: 1000 * volumes for name, volumes in study.measured.volumes.items()}
-    assert scale(replace(study, measured=replace(study.measured, volumes=large)), ["total"]) == (
+    large = {name: 1000 * volumes for name, volumes in study.measured.values.items()}
+    assert scale(replace(study, measured=study.measured.with_values(large)), ["total"]) == (
         "cm³",
         1000.0,
     )

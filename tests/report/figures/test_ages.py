@@ -30,7 +30,7 @@ def test_points_are_volumes_over_age(study):
     panel = ages_figure(study).axes[0]
     women = next(drawn for drawn in panel.collections if drawn.get_urls()[0])
     case = study.measured.covariates.iloc[0]
-    volume = study.measured.volumes["reference"]["anterior"].iloc[0]
+    volume = study.measured.values["reference"]["anterior"].iloc[0]
     assert list(women.get_offsets()[0]) == pytest.approx([case["age"], volume])
 
 

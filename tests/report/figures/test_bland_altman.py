@@ -38,7 +38,7 @@ def test_points_are_differences_over_means(study):
     women, _ = bland_altman_figure(study).axes[0].collections
     known, failed = without_failed(study.measured)
     assert failed["predicted"]["anterior"].any()  # and these are not drawn
-    both = pd.DataFrame({name: table["anterior"] for name, table in known.volumes.items()})
+    both = pd.DataFrame({name: table["anterior"] for name, table in known.values.items()})
     truth, pred = both[study.measured.covariates["sex"] == "F"].dropna().iloc[0]
     assert list(women.get_offsets()[0]) == pytest.approx([(truth + pred) / 2, pred - truth])
 
@@ -81,7 +81,7 @@ def test_labels_whose_bias_is_unknown_have_no_panel(make_study, undefined, alone
 
 def test_volumes_in_cm3_have_their_agreement_in_cm3(make_study, texts):
     study = make_study()
-    for volumes in study.measured.volumes.values():
+    for volumes in study.measured.values.values():
         volumes *= 1000
     study.tables["agreement"][["value", "low", "high"]] *= 1000
     written = texts(bland_altman_figure(study))

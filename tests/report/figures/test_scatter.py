@@ -41,7 +41,7 @@ def test_points_lie_where_the_volumes_are_and_link_to_their_cases(study):
     women, men = panel.collections
     assert (len(women.get_offsets()), len(men.get_offsets())) == (11, 11)  # one of each failed
     known, _ = without_failed(study.measured)
-    both = pd.DataFrame({name: table["anterior"] for name, table in known.volumes.items()})
+    both = pd.DataFrame({name: table["anterior"] for name, table in known.values.items()})
     both = both[study.measured.covariates["sex"] == "F"].dropna()
     assert list(women.get_offsets()[0]) == pytest.approx(list(both.iloc[0]))
     assert women.get_urls()[0] == f"#case-{both.index[0]}"
@@ -64,10 +64,10 @@ def test_without_a_second_method_or_a_shared_case_there_is_no_scatter(alone, stu
     assert scatter_figure(alone) is None
     apart = {
         name: volumes.iloc[:12] if name == "reference" else volumes.iloc[12:]
-        for name, volumes in study.measured.volumes.items()
+        for name, volumes in study.measured.values.items()
     }
     apart = {name: part.reindex(study.measured.covariates.index) for name, part in apart.items()}
-    assert scatter_figure(replace(study, measured=replace(study.measured, volumes=apart))) is None
+    assert scatter_figure(replace(study, measured=study.measured.with_values(apart))) is None
 
 
 @pytest.mark.parametrize(("count", "panels"), [(1, 1), (2, 3), (3, 4), (14, 12)])

@@ -18,7 +18,7 @@ def test_a_site_has_a_row_with_the_effect_within_and_without_it(study, texts):
 def test_volumes_of_every_case_stand_in_the_row_of_its_site(study):
     volumes = sites_figure(study).axes[2]
     first = volumes.collections[0]  # reference, site A
-    truth = study.measured.volumes["reference"]["total"]
+    truth = study.measured.values["reference"]["total"]
     of_site = truth[study.measured.covariates["site"] == "A"]
     assert sorted(first.get_offsets()[:, 0]) == pytest.approx(sorted(of_site))
     assert (first.get_offsets()[:, 1] < 0.5).all()

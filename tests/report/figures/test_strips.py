@@ -82,8 +82,8 @@ def test_without_sex_there_is_one_strip(alone, with_covariates, texts):
 
 
 def test_volumes_without_a_value_give_no_figure(alone):
-    nothing = {name: table * np.nan for name, table in alone.measured.volumes.items()}
-    empty = replace(alone, measured=replace(alone.measured, volumes=nothing))
+    nothing = {name: table * np.nan for name, table in alone.measured.values.items()}
+    empty = replace(alone, measured=alone.measured.with_values(nothing))
     assert volumes_figure(empty) is None
 
 

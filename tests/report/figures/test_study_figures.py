@@ -96,9 +96,9 @@ def test_cases_without_covariates_are_drawn(study, with_covariates):
 
 def test_no_volume_at_all_is_no_error(study, alone):
     for some in (study, alone):
-        nothing = {name: table * np.nan for name, table in some.measured.volumes.items()}
+        nothing = {name: table * np.nan for name, table in some.measured.values.items()}
         found = all_figures(
-            Study(replace(some.measured, volumes=nothing, scores=some.measured.scores[:0]), {})
+            Study(replace(some.measured.with_values(nothing), scores=some.measured.scores[:0]), {})
         )
         assert not [named for named in found if named.figure is not None]
 

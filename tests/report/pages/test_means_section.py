@@ -28,7 +28,7 @@ def test_a_row_a_label_and_method_with_its_unit_in_the_head(drawn):
         ["left", name] for name in ("reference", "predicted", "again", "rater2")
     ]
     assert all(len(row) == len(grid.columns) for row in grid.rows)
-    mean = drawn.measured.means["qsm"]["predicted"]["left"].mean()
+    mean = drawn.measured.quantities["mean_qsm"].tables["predicted"]["left"].mean()
     predicted = grid.rows[1]
     assert predicted[2].startswith(f"{mean:.3f} [")
     assert predicted[4:6] == ["39", "1"]

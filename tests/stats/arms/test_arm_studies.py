@@ -11,7 +11,7 @@ from neurotarget.stats.arms.arm_studies import (
     mean_icc,
     verdict_text,
 )
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effects import effects_table as study_effects
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of, simulated, target
@@ -30,20 +30,20 @@ def test_the_folds_of_a_seed_are_one_cohort():
     rows += [*volumes("a", 0, 2, "c1", 30.0, 11.0), *volumes("a", 1, 2, "c2", 40.0, 22.0)]
     reference, (first, second) = cohorts(arms_of(rows, target("front")))
     assert reference["front"].tolist() == [11, 22]
-    assert (first.arm, first.seed, first.volumes["front"].tolist()) == ("a", 1, [10, 20])
-    assert second.volumes["front"].tolist() == [30, 40]
+    assert (first.arm, first.seed, first.values["front"].tolist()) == ("a", 1, [10, 20])
+    assert second.values["front"].tolist() == [30, 40]
 
 
 def test_folds_that_share_a_test_case_are_averaged():
     rows = [*volumes("a", 0, 1, "c1", 10.0, 11.0), *volumes("a", 1, 1, "c1", 20.0, 11.0)]
     _, (found,) = cohorts(arms_of(rows, target("front")))
-    assert found.volumes["front"].tolist() == [15]
+    assert found.values["front"].tolist() == [15]
 
 
 def test_cases_without_a_reference_are_left_out():
     rows = [*volumes("a", 0, 1, "c1", 10.0, 11.0), *volumes("a", 0, 1, "c2", 20.0, math.nan)]
     reference, (found,) = cohorts(arms_of(rows, target("front")))
-    assert list(reference.index) == list(found.volumes.index) == ["c1"]
+    assert list(reference.index) == list(found.values.index) == ["c1"]
 
 
 def test_agreement_is_that_of_the_closed_form():
@@ -55,7 +55,7 @@ def test_agreement_is_that_of_the_closed_form():
     for one in every:
         at = (table["arm"] == one.arm) & (table["seed"] == one.seed) & (table["label"] == "total")
         found = table[at].iloc[0]
-        true, own = reference["total"].to_numpy(), one.volumes["total"].to_numpy()
+        true, own = reference["total"].to_numpy(), one.values["total"].to_numpy()
         assert found["icc_a1"] == pytest.approx(icc_a1(true, own).value)
         assert found["icc_low"] < found["icc_a1"] < found["icc_high"]
         assert found["bias_mm3"] == pytest.approx((own - true).mean())
@@ -91,7 +91,9 @@ def test_each_arm_and_the_reference_are_asked_for_the_effects():
     assert list(table["arm"].unique()) == ["reference", "good", "blind"]
     assert table["seed"].isna().sum() == 2  # the reference, once for each hypothesis
     volumes_of = {"reference": pd.DataFrame({"front": true})}
-    measured = Measured(arms.target, volumes_of, covariates, pd.DataFrame(), "reference")
+    measured = Measured(
+        arms.target, of_volumes(volumes_of), covariates, pd.DataFrame(), "reference"
+    )
     expected = study_effects(measured).set_index("hypothesis")["estimate"]
     found = table[table["arm"] == "reference"].set_index("hypothesis")["estimate"]
     assert found.to_dict() == pytest.approx(expected.to_dict())

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.stats.cohort.copies import copied_people
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.studies.measured_volumes import table_target
 
 
@@ -12,7 +12,7 @@ def measured(table, *labels):
     target = table_target("t", labels)
     covariates = table.drop(columns=list(labels))
     volumes = {"measured": with_regions(table[list(labels)], target)}
-    return Measured(target, volumes, covariates, pd.DataFrame(), "measured")
+    return Measured(target, of_volumes(volumes), covariates, pd.DataFrame(), "measured")
 
 
 def people(n, seed=0):

@@ -8,10 +8,11 @@ from neurotarget.stats.cohort.failures import (
     CASE_COLUMNS,
     COLUMNS,
     DEFINITIONS,
+    OF_MASKS,
     failed_cases_table,
     failures_table,
 )
-from neurotarget.stats.cohort.measured import Measured, from_rows, with_regions
+from neurotarget.stats.cohort.measured import Measured, from_rows, of_volumes, with_regions
 from neurotarget.types import Row, Target
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -50,7 +51,9 @@ def only_volumes(volumes, reference=None, **known):
     }
     index = next(iter(tables.values())).index
     covariates = pd.DataFrame({"subject_id": index}, index=index)
-    return Measured(goal, tables, covariates, pd.DataFrame(columns=Row._fields), reference)
+    return Measured(
+        goal, of_volumes(tables), covariates, pd.DataFrame(columns=Row._fields), reference
+    )
 
 
 def rates(study, method="predicted"):
@@ -229,9 +232,9 @@ def test_what_a_rater_among_equals_has_not_drawn_is_no_crash():
 
 def test_a_label_that_a_method_never_had_is_no_crash():
     study = only_volumes({"first": [500.0, 510, 520]})
-    study.volumes["first"]["right"] = math.nan
+    study.values["first"]["right"] = math.nan
     assert rates(study, "first")["crash_or_empty"] == (0, 3)
-    study.volumes["first"]["left"] = math.nan
+    study.values["first"]["left"] = math.nan
     row = failures_table(study).iloc[0]
     assert (row["n"], row["reason"]) == (0, "no volumes by first")
 
@@ -249,7 +252,7 @@ def test_where_nothing_failed_the_table_is_empty():
 
 
 def test_definitions_are_sentences_in_order_of_severity():
-    assert [one.severity for one in DEFINITIONS] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert [one.severity for one in OF_MASKS] == [8, 7, 6, 5, 4, 3, 2, 1]
     assert all(one.description.endswith(".") for one in DEFINITIONS)
 
 

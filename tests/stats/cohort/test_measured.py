@@ -41,7 +41,7 @@ def test_rows_become_volumes_of_two_methods_and_their_sum():
     assert measured.methods == ("reference", "predicted")
     assert measured.pairs == (("reference", "predicted"),)
     assert measured.labels == ("left", "right", "total")
-    assert measured.volumes["predicted"].loc["b"].tolist() == [205, 205, 410]
+    assert measured.values["predicted"].loc["b"].tolist() == [205, 205, 410]
 
 
 def test_a_case_without_covariates_keeps_its_subject():

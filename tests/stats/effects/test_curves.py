@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.effects.curves import AGE_COLUMNS, CURVE_COLUMNS, age_table, curves_table
+from neurotarget.stats.cohort.measured import Measured, of_volumes
+from neurotarget.stats.effects.curves import AGE_COLUMNS, age_table, curve_columns, curves_table
 from neurotarget.types import Target
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -19,7 +19,7 @@ def measured(covariates, labels=("gland",), **volumes):
     for method, values in volumes.items():
         table = pd.DataFrame(dict.fromkeys(labels, values), index=covariates.index)
         tables[method] = table.assign(total=table.sum(axis=1)) if len(labels) > 1 else table
-    return Measured(target, tables, covariates, pd.DataFrame(), None)
+    return Measured(target, of_volumes(tables), covariates, pd.DataFrame(), None)
 
 
 def cohort(seed=0, n=80, slope=-2.0, bend=0.0, apart=0.0):
@@ -127,7 +127,7 @@ def test_a_handful_of_subjects_is_no_error(n):
     study = measured(table.iloc[:n], reference=volumes[:n])
     assert len(age_table(study)) == 1
     found = curves_table(study)
-    assert list(found.columns) == list(CURVE_COLUMNS)
+    assert list(found.columns) == curve_columns(study.main)
     assert found["sex"].nunique() == (2 if n >= 8 else 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 from neurotarget.report.figures.residuals import residuals_figure
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.diagnostics import COLUMNS, residuals_table
 from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.study.analysis import analyse
@@ -21,7 +21,7 @@ def a_study(volumes, table, **others):
         for name, values in {"reference": volumes, **others}.items()
     }
     scores = pd.DataFrame(columns=["case_id", "label", "metric", "value"])
-    return Measured(target, tables, table.drop(columns="site"), scores, "reference")
+    return Measured(target, of_volumes(tables), table.drop(columns="site"), scores, "reference")
 
 
 def residuals(measured):

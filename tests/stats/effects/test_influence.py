@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import theilslopes
 
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effects import effects_table, estimate_effect
 from neurotarget.stats.effects.influence import (
     COLUMNS,
@@ -28,7 +28,7 @@ def study(table, volumes, hypotheses=HYPOTHESES):
     target = Target("t", ("t1",), {"x": 1}, (1, 1, 1), (8, 8, 8), hypotheses=hypotheses)
     columns = {name: pd.DataFrame({"x": table[name]}) for name in volumes}
     rest = table.drop(columns=list(volumes))
-    return Measured(target, columns, rest, pd.DataFrame(), volumes[0])
+    return Measured(target, of_volumes(columns), rest, pd.DataFrame(), volumes[0])
 
 
 def calm(n=40, seed=0):
@@ -98,7 +98,7 @@ def test_what_is_left_is_the_effect_without_that_person():
     hypothesis = next(one for one in measured.target.hypotheses if one.name == "both")
     found = influence_table(measured).set_index("hypothesis").loc["both"]
     rest = measured.covariates.drop("c05")
-    effect = estimate_effect(hypothesis, measured.volumes["vol"]["x"].drop("c05"), rest)
+    effect = estimate_effect(hypothesis, measured.values["vol"]["x"].drop("c05"), rest)
     assert found["case_id"] == "c05"
     assert (found["estimate_without"], found["without_low"], found["without_high"]) == (
         pytest.approx((effect.estimate, effect.low, effect.high))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.effects.longitudinal import NO_SLOPES, SLOPES, _spread, longitudinal_table
 from neurotarget.studies.measured_volumes import table_target
 
@@ -16,7 +16,9 @@ from neurotarget.studies.measured_volumes import table_target
 def measured(table):
     target = table_target("t", ["v"])
     volumes = {"measured": with_regions(table[["v"]], target)}
-    return Measured(target, volumes, table.drop(columns="v"), pd.DataFrame(), "measured")
+    return Measured(
+        target, of_volumes(volumes), table.drop(columns="v"), pd.DataFrame(), "measured"
+    )
 
 
 def visits(people=20, scans=4, *, within=-10.0, between=-3.0, seed=1, noise=5.0):

@@ -133,7 +133,7 @@ def test_a_term_named_twice_counts_once():
 
 def designed(text, volumes, table):
     found = gather(hypothesis(text), volumes.to_frame("volume"), table)
-    return design(hypothesis(text), found.covariates), found.volumes.to_numpy()
+    return design(hypothesis(text), found.covariates), found.values.to_numpy()
 
 
 def test_two_subjects_have_no_design():

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import ttest_ind
 from statsmodels.stats.power import FTestPower, TTestIndPower
 
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.effects.power import COLUMNS, power_table, subjects_needed
 from neurotarget.types import Target
@@ -36,7 +36,7 @@ def cohort(n=2000, seed=0, women=0.5):
 def measured(table, hypotheses=CLAIMS, truth="reference", **volumes):
     target = Target("t", ["t1"], {"x": 1}, [1] * 3, [8] * 3, hypotheses=hypotheses)
     tables = {method: pd.DataFrame({"x": of}, index=table.index) for method, of in volumes.items()}
-    return Measured(target, tables, table, pd.DataFrame(), truth)
+    return Measured(target, of_volumes(tables), table, pd.DataFrame(), truth)
 
 
 def sized(study, **matters):

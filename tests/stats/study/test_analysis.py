@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.cohort.measured import Measured, from_rows, with_regions
+from neurotarget.stats.cohort.measured import Measured, from_rows, of_volumes, with_regions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Row, Target
 
@@ -43,7 +43,7 @@ def cohort(n=24, labels=("a", "b"), pairs=(), methods=("first", "second", "third
         for method in methods
     }
     scores = pd.DataFrame(columns=["case_id", "label", "metric", "value"])
-    return Measured(target, volumes, pd.DataFrame(known | columns, cases), scores)
+    return Measured(target, of_volumes(volumes), pd.DataFrame(known | columns, cases), scores)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_pair_called_total_does_not_stand_for_the_sum_of_all():
     measured = cohort(labels=names, pairs=(names[:2], names[2:]), methods=("first",))
     effects = analyse(measured).tables["effects"]
     assert set(effects["label"]) == {"total"}
-    volumes = measured.volumes["first"]
+    volumes = measured.values["first"]
     assert volumes["total"].to_numpy() == pytest.approx(volumes[list(names)].sum(axis=1).to_numpy())
 
 

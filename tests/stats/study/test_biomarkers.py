@@ -8,7 +8,7 @@ import statsmodels.formula.api as smf
 from scipy.stats import norm, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.core.discrimination import auc_difference
 from neurotarget.stats.study.biomarkers import (
     COLUMNS,
@@ -34,7 +34,7 @@ def measured(covariates, hypotheses=(), **volumes):
     labels = {name: number for number, name in enumerate(next(iter(tables.values())), start=1)}
     target = Target("t", ["t1"], labels, [1] * 3, [8] * 3, hypotheses=dict(hypotheses))
     tables = {method: with_regions(table, target) for method, table in tables.items()}
-    return Measured(target, tables, covariates, pd.DataFrame(), "reference")
+    return Measured(target, of_volumes(tables), covariates, pd.DataFrame(), "reference")
 
 
 def people(n=20, seed=0, shift=0.0, **columns):
@@ -246,7 +246,7 @@ def test_a_paired_difference_of_auc_is_that_of_proc(statistics):
     """pROC::roc.test of right hippocampi at equal age, sex and TIV; R 4.2."""
     study = groups120(statistics)
     groups = groups_of(study, Contrast("group", "patient", "control"))
-    both = {name: volumes["hip"] for name, volumes in study.volumes.items()}
+    both = {name: volumes["hip"] for name, volumes in study.values.items()}
     sample = adjusted_sample(groups, pd.DataFrame(both))
     pairs = zip(sample.a.T, sample.b.T, strict=True)
     assert auc_difference(*pairs)[:3] == pytest.approx((0.01528, -0.026, 0.057), abs=6e-4)

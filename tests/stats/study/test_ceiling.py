@@ -40,7 +40,7 @@ def test_every_two_of_people_have_their_kind_and_networks_none(ceiling):
 
 def test_the_error_is_that_of_one_drawing_with_the_interval_of_agreement(measured, ceiling):
     row = ceiling.query("error == 'intra-rater' and label == 'left'").iloc[0]
-    first, second = (measured.volumes[name]["left"] for name in ("reference", "rater1_again"))
+    first, second = (measured.values[name]["left"] for name in ("reference", "rater1_again"))
     assert row["error_mm3"] == pytest.approx((second - first).std() / np.sqrt(2))
     assert row["error_percent"] == pytest.approx(
         200 * row["error_mm3"] / (first.mean() + second.mean())
@@ -70,9 +70,9 @@ def test_who_drew_the_reference(raters, drawn_by, of_reference):
     covariates = measured.covariates
     if drawn_by:
         covariates = covariates.assign(rater=drawn_by)
-    volumes = {"reference": measured.volumes["reference"]}
-    volumes |= dict.fromkeys(raters, measured.volumes["again"])
-    found = people_of(replace(measured, raters=raters, volumes=volumes, covariates=covariates))
+    volumes = {"reference": measured.values["reference"]}
+    volumes |= dict.fromkeys(raters, measured.values["again"])
+    found = people_of(replace(measured.with_values(volumes), raters=raters, covariates=covariates))
     assert found["reference"] == of_reference
     assert found[raters[0]] == raters[0].partition("_")[0].removesuffix("again")
 
@@ -81,9 +81,9 @@ def test_masks_of_one_scan_are_paired_by_rater_and_order():
     measured = several_masks(40)
     drawn = repeated_masks(measured)
     assert drawn.methods == ("A", "A_again", "B")
-    volumes = measured.volumes["reference"]["left"]
-    assert drawn.volumes["A"].loc["c07", "left"] == volumes["c07_mask1"]
-    assert drawn.volumes["A_again"].loc["c07", "left"] == volumes["c07_mask3"]
+    volumes = measured.values["reference"]["left"]
+    assert drawn.values["A"].loc["c07", "left"] == volumes["c07_mask1"]
+    assert drawn.values["A_again"].loc["c07", "left"] == volumes["c07_mask3"]
     agreement = agreement_table(drawn)
     table = ceiling_table(drawn, agreement, raters_table(drawn, agreement))
     intra, inter, _ = table[table["label"] == "left"].to_dict("records")

@@ -22,10 +22,10 @@ def study(measured):
 
 
 def test_rows_become_means_of_every_method(measured):
-    assert set(measured.means["qsm"]) == set(measured.methods)
+    assert set(measured.quantities["mean_qsm"].tables) == set(measured.methods)
     rows, _ = rater_rows()
     own = rows[(rows["metric"] == "mean_qsm") & (rows["label"] == "left")]["value"]
-    assert measured.means["qsm"]["predicted"]["left"].tolist() == pytest.approx(
+    assert measured.quantities["mean_qsm"].tables["predicted"]["left"].tolist() == pytest.approx(
         own.tolist(), nan_ok=True
     )
 
@@ -58,7 +58,9 @@ def test_effects_on_means_are_in_their_unit_and_find_what_was_planted(study, mea
     assert (slope["unit"], slope["label"]) == ("ppm/year", "left")
     table = measured.covariates
     columns = np.column_stack([table["age"], table["group"] == "patient", np.ones(len(table))])
-    by_hand = np.linalg.lstsq(columns.astype(float), measured.means["qsm"]["reference"]["left"])[0]
+    by_hand = np.linalg.lstsq(
+        columns.astype(float), measured.quantities["mean_qsm"].tables["reference"]["left"]
+    )[0]
     assert slope["estimate"] == pytest.approx(by_hand[0])
     assert slope["estimate"] == pytest.approx(SLOPE_PPM, abs=3e-4)
     assert effects.loc[("nuclei_smaller", "reference"), "unit"].unique().tolist() == ["mm3"]
@@ -101,7 +103,7 @@ def test_a_hypothesis_on_means_that_nobody_has_measured_says_so():
 def test_means_have_a_table_of_their_own(measured):
     found = means_table(measured).query("stratum == 'all'")
     row = found.set_index(["method", "label"]).loc[("predicted", "left")]
-    own = measured.means["qsm"]["predicted"]["left"]
+    own = measured.quantities["mean_qsm"].tables["predicted"]["left"]
     assert (row["mean"], row["unit"], row["contrast"]) == (pytest.approx(own.mean()), "ppm", "qsm")
     assert (row["n"], row["n_missing"]) == (39, 1)
 

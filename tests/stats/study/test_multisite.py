@@ -52,7 +52,7 @@ def test_scans_of_a_subject_are_averaged_within_a_site_and_not_across_sites():
     ]
     ages = found.columns.ravel() * table["age"].std(ddof=0) + table["age"].mean()  # were in SDs
     assert ages == pytest.approx([31, 31, 50, 70])
-    assert found.volumes.ravel() == pytest.approx([105, 300, 90, np.nan], nan_ok=True)
+    assert found.values.ravel() == pytest.approx([105, 300, 90, np.nan], nan_ok=True)
 
 
 def test_cases_without_a_site_or_a_covariate_are_no_scans():
@@ -94,7 +94,7 @@ def test_combat_takes_the_bias_from_a_site_that_it_did_not_see():
 def test_no_case_of_a_site_is_harmonised_by_its_own_volume():
     found = scans(sizes=(40, 40, 40, 10), scanned=(0.0,) * 4)
     last = np.flatnonzero(found.sites == "d")[-1]
-    found.volumes[last] += 5000
+    found.values[last] += 5000
     mine = prediction_errors(found, "d", count=10, seed=0)
     # one of ten is 5000 mm³ off; with its own volume the spread would be too large to show it
     assert (mine.mae_combat > 450).all()
@@ -135,7 +135,7 @@ def test_share_of_site_in_one_fold_is_adjusted_r_squared():
 def test_share_of_site_over_folds_is_that_of_sites_nested_in_folds():
     found = scans(sizes=(25, 35, 30), scanned=(0, 30, 60))
     fold = np.arange(90) % 3
-    table = pd.DataFrame({"v": found.volumes[:, 0], "site": found.sites, "fold": fold})
+    table = pd.DataFrame({"v": found.values[:, 0], "site": found.sites, "fold": fold})
     whole, fold_alone = (smf.ols(f"v ~ {m}", table).fit() for m in ("C(fold):site", "C(fold)"))
     share = site_share(table["v"].to_numpy(), found.sites, fold)
     assert share.p == pytest.approx(whole.compare_f_test(fold_alone)[1])

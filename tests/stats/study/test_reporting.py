@@ -10,7 +10,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.flow import flow_table
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.cohort.people import people_table
 from neurotarget.stats.effects.testing import tests_table as table_of_tests
 from neurotarget.stats.effects.testing import variance_inflation
@@ -43,7 +43,7 @@ def cohort(spread=np.ones_like, *, acceptable=None):
         name: with_regions(pd.DataFrame({"v": values}, index=index), target)
         for name, values in (("hand", size), ("net", net))
     }
-    return Measured(target, volumes, covariates, pd.DataFrame(), "hand")
+    return Measured(target, of_volumes(volumes), covariates, pd.DataFrame(), "hand")
 
 
 def limits(low, high):
@@ -104,7 +104,7 @@ def test_the_flow_counts_whom_each_effect_leaves_out():
 def test_normal_differences_of_one_spread_hold():
     row = assumptions_table(cohort(), NO_LIMITS).iloc[0]
     measured = cohort()
-    apart = measured.volumes["net"]["v"] - measured.volumes["hand"]["v"]
+    apart = measured.values["net"]["v"] - measured.values["hand"]["v"]
     assert row["p_normal"] == pytest.approx(stats.shapiro(apart).pvalue)
     assert (row["holds"], row["reason"], row["verdict"]) == ("yes", "", "")
 
@@ -135,7 +135,7 @@ def test_limits_are_held_against_those_that_were_set_before(low, high, verdict):
 def test_limits_in_percent_are_of_the_mean_volume():
     measured = cohort(acceptable={"limits_percent": 10})
     row = assumptions_table(measured, limits((-30, -20), (20, 30))).iloc[0]
-    mean = np.mean([table["v"].mean() for table in measured.volumes.values()])
+    mean = np.mean([table["v"].mean() for table in measured.values.values()])
     assert row["acceptable"] == pytest.approx(mean / 10)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.effects.effects import estimate_effect
 from neurotarget.stats.effects.verdict import INCONCLUSIVE, SHOWN
 from neurotarget.stats.study.sites import (
@@ -54,7 +54,9 @@ def cohort(sizes=(30, 30, 30), scanned=(0.0, 0.0, 0.0), slope=-4.0, seed=0, what
     volumes = pd.DataFrame(
         {label: ideal + generator.normal(0, 40, len(place)) for label in what.label_names}
     )
-    return Measured(what, {"reference": with_regions(volumes, what)}, table, pd.DataFrame())
+    return Measured(
+        what, of_volumes({"reference": with_regions(volumes, what)}), table, pd.DataFrame()
+    )
 
 
 def with_covariates(measured, **columns):
@@ -72,7 +74,7 @@ def test_a_row_a_site_holds_the_effect_within_it_and_without_it():
     table = sites_table(measured)
     assert tuple(table) == COLUMNS
     assert list(table["site"]) == ["A", "B", "C"]
-    volumes, covariates = measured.volumes["reference"]["gland"], measured.covariates
+    volumes, covariates = measured.values["reference"]["gland"], measured.covariates
     (hypothesis,) = measured.target.hypotheses
     here = covariates["site"] == "B"
     found = row(table, site="B")
@@ -86,7 +88,7 @@ def test_a_row_a_site_holds_the_effect_within_it_and_without_it():
 def test_the_verdict_shows_that_a_result_hangs_on_one_site():
     measured = cohort(slope=0.0)
     ages, here = measured.covariates["age"], measured.covariates["site"] == "B"
-    measured.volumes["reference"].loc[here, "gland"] -= 10 * (ages[here] - 45)
+    measured.values["reference"].loc[here, "gland"] -= 10 * (ages[here] - 45)
     verdicts = sites_table(measured).set_index("site")["verdict_without"]
     assert verdicts["A"] == verdicts["C"] == SHOWN
     assert verdicts["B"] != SHOWN
@@ -267,7 +269,7 @@ def test_each_sex_at_a_site_of_its_own_leaves_nothing_to_harmonise():
 
 def test_constant_volumes_have_reasons():
     measured = cohort(what=target(labels=("one", "two")))
-    measured.volumes["reference"]["one"] = 500.1
+    measured.values["reference"]["one"] = 500.1
     found = row(sites_table(measured), site="A", label="one")
     assert np.isnan(found["estimate_within"])
     assert "the volumes do not vary" in found["reason"]
@@ -283,7 +285,7 @@ def test_missing_values_are_left_out_and_counted():
     table.loc[["c000", "c001"], "age"] = np.nan
     table.loc[["c040", "c041", "c042"], "site"] = None
     measured = replace(measured, covariates=table)
-    measured.volumes["reference"].loc["c002", "gland"] = np.nan
+    measured.values["reference"].loc["c002", "gland"] = np.nan
     found = sites_table(measured)
     here = row(found, site="A")
     assert (here["n"], here["reason"]) == (27, "3 cases lack a volume or a covariate")
@@ -297,7 +299,7 @@ def test_missing_values_are_left_out_and_counted():
 
 def test_no_volume_at_all_has_a_reason():
     measured = cohort()
-    measured.volumes["reference"]["gland"] = np.nan
+    measured.values["reference"]["gland"] = np.nan
     assert (sites_table(measured)["reason"] != "").all()
     assert (harmonisation_table(measured)["reason"] != "").all()
 
@@ -314,12 +316,11 @@ def test_an_absent_covariate_of_a_hypothesis_has_a_reason():
 def test_repeated_scans_of_a_subject_count_once():
     measured = cohort()
     again = measured.covariates.rename(index=lambda name: f"{name}_again")
-    volumes = measured.volumes["reference"]
+    volumes = measured.values["reference"]
     repeated = volumes.rename(index=lambda name: f"{name}_again")
     doubled = replace(
-        measured,
+        measured.with_values({"reference": pd.concat([volumes, repeated])}),
         covariates=pd.concat([measured.covariates, again]),
-        volumes={"reference": pd.concat([volumes, repeated])},
     )
     for make in (sites_table, harmonisation_table):
         pd.testing.assert_frame_equal(make(doubled), make(measured))
@@ -359,7 +360,9 @@ def hippocampi(shared_data):
     )
     covariates = table[["age", "sex", "site", name]]
     covariates.insert(0, "subject_id", table.index)
-    return Measured(what, {"freesurfer": with_regions(table, what)}, covariates, pd.DataFrame())
+    return Measured(
+        what, of_volumes({"freesurfer": with_regions(table, what)}), covariates, pd.DataFrame()
+    )
 
 
 def test_23_real_sites_shrink_the_hippocampus_with_age_whichever_is_left_out(hippocampi):

@@ -8,13 +8,14 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.study.tables import (
     AGREEMENT_UNITS,
+    OWN,
     SCORE_UNITS,
     agreement_table,
     scores_table,
-    volumes_table,
+    values_table,
 )
 from neurotarget.types import Row, Target
 from oracles.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearman
@@ -22,7 +23,7 @@ from oracles.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearm
 TARGET = Target(
     "gland", ("t1",), {"front": 1, "back": 2}, (1, 1, 1), (8, 8, 8), pairs=(("front", "back"),)
 )
-TABLES = (volumes_table, agreement_table, scores_table)
+TABLES = (values_table, agreement_table, scores_table)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,9 @@ def measured(volumes, *, subjects=None, scores=(), **covariates):
     }
     known = pd.DataFrame({"subject_id": people} | covariates, index=cases)
     rows = pd.DataFrame(list(scores), columns=list(Row._fields))
-    return Measured(TARGET, tables, known, rows, "reference" if "reference" in tables else None)
+    return Measured(
+        TARGET, of_volumes(tables), known, rows, "reference" if "reference" in tables else None
+    )
 
 
 def two_methods(n=30, seed=0, **more):
@@ -75,7 +78,7 @@ def statistic(table, name, **wanted):
 
 
 def test_volumes_have_their_columns_and_units():
-    table = volumes_table(two_methods())
+    table = values_table(two_methods())
     assert " ".join(table) == (
         "method label stratum level mean low high interval sd median minimum maximum unit n "
         "n_missing reason"
@@ -85,7 +88,7 @@ def test_volumes_have_their_columns_and_units():
 
 
 def test_volumes_by_hand():
-    table = volumes_table(measured({"reference": {"front": [1.0, 2.0, 4.0, 9.0, math.nan]}}))
+    table = values_table(measured({"reference": {"front": [1.0, 2.0, 4.0, 9.0, math.nan]}}))
     found = row(table, label="front", method="reference")
     assert tuple(found[["mean", "median", "minimum", "maximum"]]) == (4, 3, 1, 9)
     assert found["sd"] == pytest.approx(math.sqrt((9 + 4 + 0 + 25) / 3))
@@ -100,7 +103,7 @@ def test_volumes_by_hand():
 def test_a_mean_volume_of_repeated_scans_has_the_error_of_clusters():
     values = np.random.default_rng(0).lognormal(6, 0.5, 24)
     people = np.arange(24) // 3
-    found = row(volumes_table(measured({"a": {"front": values}}, subjects=people)), label="front")
+    found = row(values_table(measured({"a": {"front": values}}, subjects=people)), label="front")
     theirs = sm.OLS(values, np.ones(24)).fit(cov_type="cluster", cov_kwds={"groups": people})
     half = theirs.bse[0] * stats.t.ppf(0.975, 7)  # people less one
     assert (found["low"], found["high"]) == pytest.approx(
@@ -115,14 +118,16 @@ def test_agreement_has_its_columns_statistics_and_units():
         "n_missing reason"
     )
     front = table[table["label"] == "front"]
-    assert dict(zip(front["statistic"], front["unit"], strict=True)) == AGREEMENT_UNITS
+    assert dict(zip(front["statistic"], front["unit"], strict=True)) == {
+        name: "mm3" if unit == OWN else unit for name, unit in AGREEMENT_UNITS.items()
+    }
     assert list(front["statistic"]) == list(AGREEMENT_UNITS)
 
 
 def test_agreement_is_that_of_the_plain_formulas():
     cohort = two_methods()
     table = agreement_table(cohort)
-    pair = [cohort.volumes[method]["front"].to_numpy() for method in cohort.methods]
+    pair = [cohort.values[method]["front"].to_numpy() for method in cohort.methods]
     names = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc")
     for name, score in zip(names, (pearson, spearman, icc_a1, icc_c1, ccc), strict=True):
         found, closed = statistic(table, name), score(*pair)
@@ -163,7 +168,7 @@ def test_the_same_seed_gives_the_same_tables():
 def test_repeated_scans_do_not_narrow_an_interval():
     once = two_methods(n=20)
     tripled = {
-        method: {"front": np.tile(table["front"], 3)} for method, table in once.volumes.items()
+        method: {"front": np.tile(table["front"], 3)} for method, table in once.values.items()
     }
     people = [f"s{number % 20}" for number in range(60)]
     clustered = agreement_table(measured(tripled, subjects=people))
@@ -199,14 +204,14 @@ def test_every_stratum_has_its_rows():
             ("age", "40-59"),
         ]
     women = statistic(agreement_table(cohort), "bias", stratum="sex", level="F")
-    alone = cohort.volumes["predicted"]["front"] - cohort.volumes["reference"]["front"]
+    alone = cohort.values["predicted"]["front"] - cohort.values["reference"]["front"]
     assert women["value"] == pytest.approx(alone.iloc[::2].mean())
     assert women["n"] == 15
 
 
 def test_a_case_that_a_method_lacks_is_missing_in_its_pairs():
     cohort = two_methods(n=10)
-    cohort.volumes["predicted"].iloc[:2] = math.nan
+    cohort.values["predicted"].iloc[:2] = math.nan
     found = statistic(agreement_table(cohort), "icc_a1")
     assert (found["n"], found["n_missing"]) == (8, 2)
 
@@ -232,7 +237,7 @@ def test_one_method_agrees_with_nobody():
     table = agreement_table(alone)
     assert table.empty
     assert "statistic" in table
-    assert len(volumes_table(alone)) == 3
+    assert len(values_table(alone)) == 3
 
 
 @pytest.mark.parametrize(
@@ -359,9 +364,8 @@ def test_a_score_without_an_interval_says_why(values, reason):
 def test_a_cohort_without_cases_has_rows_and_reasons():
     cohort = two_methods(n=4)
     nobody = replace(
-        cohort,
+        cohort.with_values({method: table.iloc[:0] for method, table in cohort.values.items()}),
         covariates=cohort.covariates.iloc[:0],
-        volumes={method: table.iloc[:0] for method, table in cohort.volumes.items()},
     )
     for make in TABLES:
         table = make(nobody)

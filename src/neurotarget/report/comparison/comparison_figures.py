@@ -22,9 +22,10 @@ from neurotarget.report.figures.named_figures import (
     named_figure,
     reasons_sentence,
 )
-from neurotarget.report.text.claims import VOLUMES, measure_noun
+from neurotarget.report.text.claims import measure_noun
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import rows_of, title_of
+from neurotarget.report.text.words import main_of
 from neurotarget.stats.arms.comparison import Comparison
 
 MOST_HYPOTHESES = 6
@@ -83,13 +84,15 @@ def _costs(comparison: Comparison) -> NamedFigure:
 
 
 def _icc(comparison: Comparison) -> NamedFigure:
-    why = _reasons(comparison, "agreement") or "No arm has volumes to compare."
+    plural = main_of(comparison.target).plural
+    why = _reasons(comparison, "agreement") or f"No arm has {plural} to compare."
     return named_figure(
         "comparison.icc",
-        "Agreement of volumes",
+        f"Agreement of {plural}",
         icc_figure(comparison),
         f"No agreement could be estimated. {why}",
         label=plain(icc_label(comparison)),
+        plural=plural,
     )
 
 
@@ -113,7 +116,7 @@ def _effect(comparison: Comparison, number: int, hypothesis: str) -> NamedFigure
         f"The effect could not be estimated. {reasons_sentence(rows) or 'No estimate is known.'}",
         name=name,
         claim=plain(rows.iloc[0]["claim"]).rstrip("."),
-        what=nouns.get(hypothesis, VOLUMES),
+        what=nouns.get(hypothesis, main_of(comparison.target).plural),
     )
 
 

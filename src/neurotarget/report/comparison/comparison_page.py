@@ -36,6 +36,7 @@ from neurotarget.report.text.numbers import (
     operations,
 )
 from neurotarget.report.text.sentences import as_sentence, rows_of, title_of
+from neurotarget.report.text.words import main_of, words_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import NOT_APART
@@ -52,7 +53,7 @@ COLUMNS = (
     Heading("SD of seeds"),
     Heading("Chance to be best"),
     Heading("Different", "text"),
-    Heading("ICC of volumes"),
+    Heading("ICC of {plural}"),
     Heading("Failed cases"),
 )
 
@@ -80,7 +81,7 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
         comparison.notes,
         comparison.facts,
         specs=_specs(comparison),
-        known=(*known_definitions("comparison"), failed),
+        known=(*known_definitions("comparison", main_of(comparison.target)), failed),
         values={**value_texts(), "volume_error_abs_mm3": "volume error, mm³"},
         figures_lead=FIGURES_LEAD,
     )
@@ -92,7 +93,7 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
 
 def _specs(comparison: Comparison) -> dict[str, TableSpec]:
     """Formats of the tables; the columns of the table of arms contain names of labels."""
-    specs = table_specs("comparison")
+    specs = table_specs("comparison", main_of(comparison.target))
     by_label = {}
     for label in comparison.target.label_names:
         by_label |= {f"{label}_dice": f"Dice, {label}", f"{label}_icc_a1": f"ICC(A,1), {label}"}
@@ -139,10 +140,12 @@ def _arms(comparison: Comparison) -> list[Section]:
         _row(arm, row, _verdict(arm, best, verdicts), icc)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
+    words = words_of(main_of(comparison.target))
+    columns = [one._replace(text=one.text.format_map(words)) for one in COLUMNS]
     lead = page_text("arms.lead")
     if not known(table, "p_best") and len(arms) > 1:
         lead += f" {as_sentence(FEW_TRAININGS)}"
-    return [Section("arms", "Arms", lead, [Grid("Arms, best first", COLUMNS, rows)])]
+    return [Section("arms", "Arms", lead, [Grid("Arms, best first", columns, rows)])]
 
 
 def _costs(comparison: Comparison) -> list[Section]:

@@ -36,6 +36,7 @@ from neurotarget.report.drawing.row_figure import (
 )
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
+from neurotarget.report.text.words import main_of
 from neurotarget.stats.arms.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # height of one seed, and gap between arms
@@ -46,7 +47,7 @@ SECOND_INCH, APART_INCH = 1.2, 0.15  # width of the second column, and gap betwe
 
 @look()
 def icc_figure(comparison: Comparison) -> Figure | None:
-    """Draw ICC(A,1) of volumes, one row per arm and line per seed; None without values."""
+    """Draw ICC(A,1), one row per arm and one line per seed; None without values."""
     label = icc_label(comparison)
     table, rows = rows_of(comparison, "agreement", label=label), {}
     for arm in arms_of(comparison) if len(table) else ():
@@ -59,7 +60,7 @@ def icc_figure(comparison: Comparison) -> Figure | None:
     figure, axes = _draw("icc", rows, "seeds from … to" if has_ranges else "")
     low, high = axes.get_xlim()
     axes.set_xlim(low, min(high, 1.005))
-    axes.set_xlabel(fitted(f"ICC(A,1) of volumes, {label}", 5, TEXT_PT))
+    axes.set_xlabel(fitted(f"ICC(A,1) of {main_of(comparison.target).plural}, {label}", 5, TEXT_PT))
     return finished(figure)
 
 
@@ -70,7 +71,7 @@ def icc_label(comparison: Comparison) -> str:
 
 @look()
 def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure | None:
-    """Draw the effect of one hypothesis on the reference volumes and by every seed of every arm.
+    """Draw the effect of one hypothesis on the reference's values and by every seed of every arm.
 
     None where nothing could be estimated.
     """
@@ -97,7 +98,7 @@ def hypotheses(comparison: Comparison) -> list[str]:
 
 
 def _effect_row(table: pd.DataFrame, arm: Arm | None) -> Row:
-    """The effect by every seed of an arm, or on the reference volumes for None."""
+    """The effect by every seed of an arm, or on the reference's values for None."""
     own = table[table["arm"] == ("reference" if arm is None else arm.name)]
     seeds = _seeds(own, arm, "estimate")
     verdicts = own["verdict"].astype(str).value_counts()

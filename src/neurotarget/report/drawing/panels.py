@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy import ndarray
 
 from neurotarget.levels import level
+from neurotarget.number_text import unit_text
 from neurotarget.report.drawing.figure import (
     CASE,
     INK,
@@ -35,6 +36,7 @@ LINES_WIDER_INCH = 0.3  # lines of numbers may be wider than titles by this
 CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # most points, size in pt², opacity
 MOST_PAIRS = 3
 LARGE_MM3 = 50_000.0  # larger volumes are shown in cm³
+CM3_MM3 = 1000.0  # size of a cm³
 
 
 class Mark(NamedTuple):
@@ -63,10 +65,14 @@ UNKNOWN = "sex unknown"
 
 
 class Scale(NamedTuple):
-    """Unit of volumes in a figure, and its size in mm³."""
+    """Unit of the values in a figure, "" without one, and its size in the quantity's own unit."""
 
     unit: str
-    mm3: float
+    size: float
+
+    def title(self, text: str) -> str:
+        """Return the title of an axis with the unit, if there is one: `volume, mm³`."""
+        return f"{text}, {self.unit}" if self.unit else text
 
 
 class PanelLabels(NamedTuple):
@@ -88,7 +94,7 @@ def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
 
 
 def panel_labels(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> PanelLabels:
-    """Choose labels and regions with volumes; of too many, those with the least agreement."""
+    """Choose labels and regions with values; of too many, those with the least agreement."""
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return PanelLabels(labels, 0)
@@ -99,15 +105,15 @@ def panel_labels(study: Study, methods: Sequence[str], most: int = MOST_PANELS) 
 
 
 def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
-    """Return volumes of a label in mm³ by these methods, one row per case, with `sex` and `age`.
+    """Return values of a label by these methods, one row per case, with `sex` and `age`.
 
-    Cases without one of the volumes, or whose masks failed, are left out.
+    Cases without one of the values, or whose masks failed, are left out.
     """
     measured, _ = without_failed(study.measured)
     columns = {
-        name: volumes[label].astype(float)
-        for name, volumes in measured.volumes.items()
-        if name in methods and label in volumes
+        name: values[label].astype(float)
+        for name, values in measured.values.items()
+        if name in methods and label in values
     }
     if len(columns) < len(set(methods)):
         return pd.DataFrame()
@@ -192,10 +198,14 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
 
 
 def scale(study: Study, labels: Sequence[str]) -> Scale:
-    """Return mm³, or cm³ if even the smallest label is large."""
-    first = next(iter(study.measured.volumes.values()))
+    """Return the unit of the main quantity; for volumes cm³ if even the smallest label is large."""
+    main = study.measured.main
+    own = Scale(unit_text(main.unit), 1.0)
+    if main.unit != "mm3":
+        return own
+    first = next(iter(main.tables.values()))
     known = first[[label for label in labels if label in first]].median()
-    return Scale("cm³", 1000.0) if known.min() >= LARGE_MM3 else Scale("mm³", 1.0)
+    return Scale("cm³", CM3_MM3) if known.min() >= LARGE_MM3 else own
 
 
 def panel_grid(

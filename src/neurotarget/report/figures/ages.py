@@ -1,4 +1,4 @@
-"""Figure of volumes over age by sex, with one column per method and equal axes."""
+"""Figure of a quantity over age by sex, with one column per method and equal axes."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ PANEL_INCH = 2.75
 
 @look()
 def ages_figure(study: Study) -> Figure | None:
-    """Draw volumes over age with a curve and its 95 % band for each sex, one column per method.
+    """Draw values over age with a curve and its 95 % band for each sex, one column per method.
 
     With a single method there is one panel per label. None where no curve could be fitted.
     """
@@ -50,7 +50,8 @@ def ages_figure(study: Study) -> Figure | None:
     shared, marks = scale(study, labels), {}
     for panel, (label, method) in zip(panels, cells, strict=True):
         curves = rows_of(study, "curves", label=label, method=method)
-        marks |= _draw(panel, points(study, label, (method,)), curves, shared.mm3)
+        curves = curves.rename(columns={study.measured.main.name: "mean"})
+        marks |= _draw(panel, points(study, label, (method,)), curves, shared.size)
         title = label if len(methods) == 1 else f"{label}, {method}"
         lines = _slope_lines(study, label, method)
         lines = lines if columns > 2 else [", ".join(lines)] if lines else []
@@ -58,7 +59,7 @@ def ages_figure(study: Study) -> Figure | None:
     for panel in panels[-columns:]:  # the lowest of each column, also in an incomplete row
         panel.tick_params(labelbottom=True)
     figure.supxlabel("age, years", fontsize=9)
-    figure.supylabel(f"volume, {shared.unit}", fontsize=9)
+    figure.supylabel(shared.title(study.measured.main.noun), fontsize=9)
     legend(figure, marks, lines=True)
     return finished(figure)
 
@@ -73,23 +74,30 @@ def ages_labels(study: Study) -> PanelLabels:
     methods = ages_methods(study)
     known = panel_labels(study, methods, MOST_PANELS // max(len(methods), 1))
     curves = rows_of(study, "curves")
-    fitted = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
+    fitted = (
+        set(curves.dropna(subset=[study.measured.main.name])["label"]) if len(curves) else set()
+    )
     return PanelLabels([label for label in known.labels if label in fitted], known.left_out)
 
 
-def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) -> dict[str, Mark]:
+def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, size: float) -> dict[str, Mark]:
     marks = {}
     for name, mark, part in by_sex(cases.dropna(subset=["age"])):
-        scatter(panel, part["age"], part[0] / mm3, mark, part.index)
+        scatter(panel, part["age"], part[0] / size, mark, part.index)
         marks[name] = mark
     if not len(curves):
         return marks
-    for sex, part in curves.dropna(subset=["age", "volume"]).groupby("sex"):
+    for sex, part in curves.dropna(subset=["age", "mean"]).groupby("sex"):
         line, mark = part.sort_values("age"), sex_mark(sex_name(sex))
         panel.fill_between(
-            line["age"], line["low"] / mm3, line["high"] / mm3, color=mark.colour, alpha=0.22, lw=0
+            line["age"],
+            line["low"] / size,
+            line["high"] / size,
+            color=mark.colour,
+            alpha=0.22,
+            lw=0,
         )
-        panel.plot(line["age"], line["volume"] / mm3, color=mark.colour, ls=mark.line, lw=1.8,
+        panel.plot(line["age"], line["mean"] / size, color=mark.colour, ls=mark.line, lw=1.8,
                    zorder=4)  # fmt: skip
     ticks(panel, "x", 5)
     ticks(panel, "y", 5)

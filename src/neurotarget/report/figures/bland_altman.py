@@ -67,8 +67,8 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
         marks |= _draw(panel, points(study, label, pair), known, shared)
         head(panel, label, [_slope_text(known)], width_inch=width / columns - 0.85)
     first, second = (plain(name) for name in pair)
-    figure.supxlabel(f"mean of {first} and {second}, {shared.unit}", fontsize=9)
-    figure.supylabel(f"{second} − {first}, {shared.unit}", fontsize=9)
+    figure.supxlabel(shared.title(f"mean of {first} and {second}"), fontsize=9)
+    figure.supylabel(shared.title(f"{second} − {first}"), fontsize=9)
     legend(figure, marks)
     return finished(figure)
 
@@ -87,8 +87,8 @@ def _is_known(agreement: Mapping, label: str) -> bool:
 
 
 def _draw(panel: Axes, cases: pd.DataFrame, known: Mapping, shared: Scale) -> dict[str, Mark]:
-    means = cases[[0, 1]].mean(axis=1) / shared.mm3
-    differences = (cases[1] - cases[0]) / shared.mm3
+    means = cases[[0, 1]].mean(axis=1) / shared.size
+    differences = (cases[1] - cases[0]) / shared.size
     marks = {}
     for name, mark, part in by_sex(cases):
         scatter(panel, means[part.index], differences[part.index], mark, part.index)
@@ -120,7 +120,7 @@ def _draw(panel: Axes, cases: pd.DataFrame, known: Mapping, shared: Scale) -> di
 
 
 def _in_unit(row: Mapping, shared: Scale) -> dict[str, float]:
-    return {key: float(row[key]) / shared.mm3 for key in ("value", "low", "high")}
+    return {key: float(row[key]) / shared.size for key in ("value", "low", "high")}
 
 
 def _set_heights(panel: Axes, differences: pd.Series, scaled: Mapping) -> None:

@@ -18,7 +18,7 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import rows_of
-from neurotarget.stats.cohort.flow import EFFECT, FAILED
+from neurotarget.stats.cohort.flow import EFFECT, FAILED, NO_PREDICTION
 from neurotarget.stats.study.results import Study
 
 NAME = "flow"
@@ -76,7 +76,7 @@ def _arrow(axes: Axes, top: float) -> None:
 def _lines(step: list[dict]) -> list[tuple[str, str]]:
     """Texts of a box, each with its note; several methods are below the step's name."""
     name = step[0]["step"]
-    name = f"of these, {name}" if name == FAILED else name
+    name = f"of these, {name}" if name in (FAILED, NO_PREDICTION) else name
     name = f"{name[:1].upper()}{name[1:]}"
     if len(step) == 1 and not step[0]["of"]:
         return [(f"{name}: {_count(step[0])}", _note(step[0]))]

@@ -1,4 +1,4 @@
-"""Scatter figure of volumes by one method against those by another, one panel per label."""
+"""Scatter figure of values by one method against those by another, one panel per label."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     """Draw second against first method, with the identity line and the regression line.
 
     Sexes differ by marker. A slope below 1 means that the second method shrinks towards the mean.
-    None with one method only, or where no case has both volumes.
+    None with one method only, or where no case has both values.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = panel_labels(study, pair).labels if pair else []
@@ -52,20 +52,20 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
         _slope(panel, agreement, label, shared)
         lines = _agreement_lines(agreement, label, len(cases), len(study.measured.covariates))
         head(panel, label, lines, width_inch=width / columns - 0.8)
-    figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
-    figure.supylabel(f"{plain(pair[1])}, {shared.unit}", fontsize=9)
+    figure.supxlabel(shared.title(f"{plain(pair[0])}"), fontsize=9)
+    figure.supylabel(shared.title(f"{plain(pair[1])}"), fontsize=9)
     legend(figure, marks)
     return finished(figure)
 
 
 def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
-    both = cases[[0, 1]].to_numpy() / shared.mm3
+    both = cases[[0, 1]].to_numpy() / shared.size
     margin = 0.06 * (np.ptp(both) or abs(both.max()) or 1.0)
     ends = both.min() - margin, both.max() + margin
     panel.plot(ends, ends, color=GRID, lw=1.2, zorder=1)
     marks = {}
     for name, mark, part in by_sex(cases):
-        scatter(panel, part[0] / shared.mm3, part[1] / shared.mm3, mark, part.index)
+        scatter(panel, part[0] / shared.size, part[1] / shared.size, mark, part.index)
         marks[name] = mark
     panel.set(xlim=ends, ylim=ends, aspect="equal")
     ticks(panel, "x", 4)
@@ -79,7 +79,7 @@ def _slope(panel: Axes, agreement: Mapping, label: str, shared: Scale) -> None:
     if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
         return
     ends = np.array(panel.get_xlim())
-    heights = start["value"] / shared.mm3 + slope["value"] * ends
+    heights = start["value"] / shared.size + slope["value"] * ends
     panel.plot(ends, heights, color=INK, lw=1.2, ls=(0, (1, 1.5)), zorder=2, scalex=False,
                scaley=False)  # fmt: skip
 

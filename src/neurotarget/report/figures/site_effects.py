@@ -1,4 +1,4 @@
-"""Figure of an effect within and without each site, and of volumes by site."""
+"""Figure of an effect within and without each site, and of the main quantity by site."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ TOP, FOOT = 0.9, 0.6
 
 @look()
 def sites_figure(study: Study, which: int = 0) -> Figure | None:
-    """Draw one effect within each site and without it, and volumes by site; one row per site.
+    """Draw one effect within each site and without it, and values by site; one row per site.
 
     `which` is an index into `sites_effects`. None where there are fewer effects, or one site only.
     """
@@ -59,7 +59,11 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
     methods = [name for name in study.measured.methods if name in set(table["method"])]
     marks = {name: method_mark(study.measured, name) for name in methods[:MOST_METHODS]}
     names, panels = _names(table, sites), []
-    kinds = {"within": "each site alone", "without": "all but this site", "": "volumes"}
+    kinds = {
+        "within": "each site alone",
+        "without": "all but this site",
+        "": study.measured.main.plural,
+    }
     for place, (kind, title) in enumerate(kinds.items()):
         rows = [Row([name]) for name in names] if place == 0 else [Row([])] * len(sites)
         if kind:
@@ -74,7 +78,7 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
             panel.set_xlabel(fitted(f"effect, {unit}", wide, TEXT_PT))
         panel.set_title(fitted(title, wide, TEXT_PT, bold=True), pad=6)
         panels.append(panel)
-    _volumes(panels[-1], study, label, sites, marks)
+    _values(panels[-1], study, label, sites, marks)
     for panel in panels:
         ticks(panel, "x", 4)
     title = f"{hypothesis.replace('_', ' ')}, {label or 'total'}"
@@ -140,7 +144,7 @@ def _overall(
             )
 
 
-def _volumes(panel: Axes, study: Study, label: str, sites: list, marks: Mapping[str, Mark]) -> None:
+def _values(panel: Axes, study: Study, label: str, sites: list, marks: Mapping[str, Mark]) -> None:
     label = label or study.measured.labels[-1]
     shared = scale(study, [label])
     site_of = study.measured.covariates["site"].astype(str)
@@ -149,7 +153,7 @@ def _volumes(panel: Axes, study: Study, label: str, sites: list, marks: Mapping[
         mark = marks[method]
         cases = points(study, label, (method,))
         for place, site in enumerate(sites):
-            values = (cases[site_of[cases.index] == site][0] / shared.mm3).sort_values()
+            values = (cases[site_of[cases.index] == site][0] / shared.size).sort_values()
             if not len(values):
                 continue
             cloud = panel.scatter(
@@ -159,7 +163,7 @@ def _volumes(panel: Axes, study: Study, label: str, sites: list, marks: Mapping[
             cloud.set_urls(case_urls(values.index))
             panel.plot([values.median()] * 2, [place + shift - half, place + shift + half],
                        color=INK, lw=1.8, zorder=4)  # fmt: skip
-    panel.set_xlabel(f"volume, {shared.unit}")
+    panel.set_xlabel(shared.title(study.measured.main.noun))
 
 
 def _names(table: pd.DataFrame, sites: list[str]) -> list[str]:

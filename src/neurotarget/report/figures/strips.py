@@ -1,4 +1,4 @@
-"""Strip figures with one point per case: Dice of each label, and volumes by sex."""
+"""Strip figures with one point per case: Dice of each label, and the main quantity by sex."""
 
 from collections.abc import Mapping, Sequence
 
@@ -122,9 +122,10 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
 
 
 @look()
-def volumes_figure(study: Study) -> Figure | None:
-    """Draw volumes by the first method, one panel per label and strip per sex, or return None."""
-    if not study.measured.methods:
+def values_figure(study: Study) -> Figure | None:
+    """Draw values by the first method, one panel per label and strip per sex, or return None."""
+    main = study.measured.main
+    if not main.tables:
         return None
     method = study.measured.methods[0]
     labels = panel_labels(study, (method,)).labels
@@ -133,24 +134,24 @@ def volumes_figure(study: Study) -> Figure | None:
     columns, shared = min(len(labels), 3), scale(study, labels)
     width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
     size = {"width_inch": width, "row_inch": 2.9, "margin_inch": 0.2}
-    figure, panels = panel_grid("volumes", len(labels), columns, **size)
+    figure, panels = panel_grid(main.table_name, len(labels), columns, **size)
     for panel, label in zip(panels, labels, strict=True):
         cases = points(study, label, (method,))
-        known = rows_of(study, "volumes", method=method, label=label)
-        lines = _volume_strips(panel, cases, known, shared.mm3)
+        known = rows_of(study, main.table_name, method=method, label=label)
+        lines = _value_strips(panel, cases, known, shared.size)
         head(panel, label, lines, width_inch=width / columns - 0.8)
-    figure.supylabel(f"volume, {shared.unit}", fontsize=9)
+    figure.supylabel(shared.title(main.noun), fontsize=9)
     return finished(figure)
 
 
-def _volume_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, mm3: float) -> list[str]:
+def _value_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, size: float) -> list[str]:
     names, lines = [], []
     for place, (name, mark, part) in enumerate(by_sex(cases)):
-        values = part[0].to_numpy() / mm3
+        values = part[0].to_numpy() / size
         scatter(panel, place + jitter(values, 0.26), values, mark, part.index)
         quartile_box(panel, place, values, 0.34, is_upright=True)
         names.append(plain(f"{name} ({len(part)})" if name else f"all ({len(part)})"))
-        lines += _mean_lines(name, part, known, mm3)
+        lines += _mean_lines(name, part, known, size)
     panel.set_xlim(-0.6, len(names) - 0.4)
     panel.set_xticks(range(len(names)), names, fontsize=TEXT_PT)
     panel.tick_params(axis="x", length=0)
@@ -158,7 +159,7 @@ def _volume_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, mm3: f
     return lines
 
 
-def _mean_lines(name: str, part: pd.DataFrame, known: pd.DataFrame, mm3: float) -> list[str]:
+def _mean_lines(name: str, part: pd.DataFrame, known: pd.DataFrame, size: float) -> list[str]:
     """Lines with the mean of a sex and its interval, where the table has it."""
     if not len(known):
         return []
@@ -167,5 +168,5 @@ def _mean_lines(name: str, part: pd.DataFrame, known: pd.DataFrame, mm3: float) 
     if not len(rows) or not np.isfinite(rows.iloc[0]["mean"]):
         return []
     row: Mapping = rows.iloc[0]
-    scaled = {"value": row["mean"] / mm3, "low": row["low"] / mm3, "high": row["high"] / mm3}
+    scaled = {"value": row["mean"] / size, "low": row["low"] / size, "high": row["high"] / size}
     return [f"mean{' ' if name else ''}{name} {estimate(scaled)}"]

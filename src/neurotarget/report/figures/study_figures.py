@@ -1,5 +1,6 @@
 """All figures of a study with titles and captions, or the reason for a missing figure."""
 
+from neurotarget.quantity import one_of
 from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.drawing.panels import (
     MOST_PAIRS,
@@ -35,18 +36,20 @@ from neurotarget.report.figures.strips import (
     POOR,
     dice_figure,
     dice_labels,
-    volumes_figure,
+    values_figure,
 )
 from neurotarget.report.text.assets import page_text
-from neurotarget.report.text.sentences import capital, rows_of, volumes_of
+from neurotarget.report.text.sentences import capital, rows_of, values_of
+from neurotarget.report.text.words import words_of
 from neurotarget.stats.study.results import Study
 
-NOTHING_TO_COMPARE = "There is one set of volumes only, so there is nothing to compare it with."
+NOTHING_TO_COMPARE = "There is one set of {} only, so there is nothing to compare it with."
 
 
 def all_figures(study: Study) -> list[NamedFigure]:
     """Return all figures in reading order: effects, agreement, failures."""
-    is_single = len(study.measured.methods) < 2
+    main = study.measured.main
+    is_single = len(main.tables) < 2
     optional = {
         "residuals": ("Residuals", residuals_figure),
         "parts": ("Dice of internal and external cases", parts_figure),
@@ -56,10 +59,14 @@ def all_figures(study: Study) -> list[NamedFigure]:
         [named_figure(f"study.{name}", title, figure)] if (figure := draw(study)) else []
         for name, (title, draw) in optional.items()
     )
-    volumes = [_volumes(study)] if is_single else []
-    compared = _single() if is_single else _compared(study)
+    values = [_values(study)] if is_single else []
+    measured = []  # none of probabilities, whose reference is 0 or 1
+    if not main.is_probability:
+        compared = _single(study) if is_single else _compared(study)
+        measured = [_ages(study), *compared]
+    dice = [_dice(study)] if study.measured.target.labels else []
     return [
-        *(_effects(study), *residuals, *volumes, _ages(study), *compared, *parts, _dice(study)),
+        *(_effects(study), *residuals, *values, *measured, *parts, *dice),
         *(_failures(study), *_sites(study), *flow),
     ]
 
@@ -72,31 +79,37 @@ def _effects(study: Study) -> NamedFigure:
     return named_figure("study.effects", "Effects", forest_figure(study), why, more=more)
 
 
-def _volumes(study: Study) -> NamedFigure:
-    more = _left_out(panel_labels(study, study.measured.methods[:1]))
-    figure, why = volumes_figure(study), "No case has a volume."
-    return named_figure("study.volumes", "Volumes", figure, why, more=more)
+def _values(study: Study) -> NamedFigure:
+    more, main = _left_out(panel_labels(study, study.measured.methods[:1])), study.measured.main
+    figure, why = values_figure(study), f"No case has {one_of(main.name)}."
+    words, name = words_of(main), main.table_name
+    return named_figure(
+        "study.volumes", words["Plural"], figure, why, name=name, more=more, **words
+    )
 
 
 def _ages(study: Study) -> NamedFigure:
     has_age = "age" in study.measured.covariates
     other = "The study has no curves." if has_age else "The cases have no known ages."
     reason = reasons_sentence(rows_of(study, "age")) or other
-    count = len(study.measured.methods)
+    count, words = len(study.measured.methods), words_of(study.measured.main)
     return named_figure(
         "study.ages",
-        "Volumes over age",
+        f"{words['Plural']} over age",
         ages_figure(study),
         f"No curve over age could be fitted. {reason}",
         side_by_side=page_text("study.ages_side_by_side") if count > 1 else "",
         more=first_of(count, MOST_METHODS, "methods ") + _left_out(ages_labels(study)),
+        **words,
     )
 
 
-def _single() -> list[NamedFigure]:
+def _single(study: Study) -> list[NamedFigure]:
+    plural = study.measured.main.plural
+    why = NOTHING_TO_COMPARE.format(plural)
     return [
-        NamedFigure("scatter", "Agreement of volumes", NOTHING_TO_COMPARE, None),
-        NamedFigure("bland_altman", "Differences of volumes", NOTHING_TO_COMPARE, None),
+        NamedFigure("scatter", f"Agreement of {plural}", why, None),
+        NamedFigure("bland_altman", f"Differences of {plural}", why, None),
     ]
 
 
@@ -109,12 +122,14 @@ def _compared(study: Study) -> list[NamedFigure]:
 
 def _scatter(study: Study, pair: tuple[str, str], more: str) -> NamedFigure:
     first, second = map(plain, pair)
-    title = f"{capital(volumes_of(second))} against {volumes_of(first)}"
+    plural = study.measured.main.plural
+    ours, theirs = (values_of(one, plural) for one in (second, first))
+    title = f"{capital(ours)} against {theirs}"
     return named_figure(
         "study.scatter",
-        f"Agreement of volumes: {second} against {first}",
+        f"Agreement of {plural}: {second} against {first}",
         scatter_figure(study, pair),
-        f"No case has both {volumes_of(first)} and {volumes_of(second)}.",
+        f"No case has both {theirs} and {ours}.",
         name=pair_name(study.measured, pair, "scatter"),
         more=_left_out(panel_labels(study, pair)) + more,
         title=title,
@@ -129,7 +144,7 @@ def _bland_altman(study: Study, pair: tuple[str, str], more: str) -> NamedFigure
     reason = reasons_sentence(rows) or "The study has no agreement of these two."
     return named_figure(
         "study.bland_altman",
-        f"Differences of volumes: {second} − {first}",
+        f"Differences of {study.measured.main.plural}: {second} − {first}",
         bland_altman_figure(study, pair),
         f"No bias could be estimated. {reason}",
         name=pair_name(study.measured, pair, "bland_altman"),
@@ -172,7 +187,7 @@ def _sites(study: Study) -> list[NamedFigure]:
         why = single[count] if count < 2 else reasons_sentence(rows_of(study, "sites"))
         why = f"Sites are not compared. {why or 'The study has no effect by site.'}"
         return [NamedFigure("sites", "Sites", why, None)]
-    figures = []
+    figures, plural = [], study.measured.main.plural
     for which, (hypothesis, _) in enumerate(effects):
         effect = plain(hypothesis).replace("_", " ")
         more = first_of(count, MOST_SITES, "sites ")
@@ -181,7 +196,9 @@ def _sites(study: Study) -> list[NamedFigure]:
         title, name = f"Sites: {effect}", sites_name(which)
         figure = sites_figure(study, which)
         figures.append(
-            named_figure("study.sites", title, figure, name=name, more=more, effect=effect)
+            named_figure(
+                "study.sites", title, figure, name=name, more=more, effect=effect, plural=plural
+            )
         )
     return figures
 

@@ -17,7 +17,7 @@ from neurotarget.report.text.sentences import (
     records,
     rows_of,
     title_of,
-    volumes_of,
+    values_of,
 )
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.effects.influence import influence_note
@@ -33,7 +33,7 @@ class Result(NamedTuple):
     """One method's verdict on a hypothesis."""
 
     method: str
-    volumes: str
+    values: str
     verdict: str
     icon: str  # yes, no or open
     estimate: str
@@ -150,7 +150,7 @@ def _result(row: Mapping, what: str, influence: str) -> Result:
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(
         row["method"],
-        volumes_of(row["method"], what),
+        values_of(row["method"], what),
         row["verdict"],
         ICONS.get(row["verdict"], "open"),
         value if known else "Not estimable",

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.number_text import DASH, digits_for, number
+from neurotarget.number_text import DASH, digits_for, number, unit_text
+from neurotarget.quantity import SIZES
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import counted, estimate, in_percent, percent
 from neurotarget.report.text.sentences import (
@@ -21,8 +22,10 @@ from neurotarget.report.text.sentences import (
     records,
     rows_of,
     title_of,
-    volumes_of,
+    values_of,
 )
+from neurotarget.report.text.words import in_unit
+from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.study.results import Study
 
 MOST_PAIRS = 3
@@ -57,7 +60,7 @@ class KeyNumbers(NamedTuple):
 
 
 def key_numbers(study: Study) -> list[KeyNumbers]:
-    """Return the numbers of up to three pairs of methods, or of a single method's volumes.
+    """Return the numbers of up to three pairs of methods, or of a single method's values.
 
     Further raters have a section of their own.
     """
@@ -88,24 +91,25 @@ def _failed(row: Mapping | None) -> str:
 
 
 def _together(study: Study, first: str, second: str) -> KeyNumbers:
-    label = main_label(study)
+    label, main = main_label(study), study.measured.main
     agreement = agreement_rows(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
         _icc_tile(study, agreement, label),
-        _bias_tile(agreement, label),
+        _bias_tile(agreement, label, main),
         _failure_tile(study, second),
-        _spread_tile(agreement, label),
+        _spread_tile(agreement, label, main.plural),
         _surface_tile(study, label) if _is_scored(study, first, second) else None,
     ]
     scores = rows_of(study, "scores", stratum="all")
     has_scores = _is_scored(study, first, second) and len(scores) and scores["mean"].notna().any()
-    columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
+    limits = in_unit("95 % limits of agreement", main.unit)
+    columns = ("ICC(A,1)", in_unit("Bias", main.unit), limits)
     known = {name for name, _ in agreement}
     labels = [name for name in study.measured.labels if name in known]
     shown = _worst(study, labels, agreement) if len(labels) > 1 else []
     return KeyNumbers(
-        f"{title_of(volumes_of(second))} against {volumes_of(first)}",
+        f"{title_of(values_of(second, main.plural))} against {values_of(first, main.plural)}",
         tuple(tile for tile in tiles if tile),
         (*_score_columns(study), *columns) if has_scores else columns,
         tuple(_key_row(study, agreement, label, bool(has_scores)) for label in shown),
@@ -200,7 +204,8 @@ def _by_part(rows: pd.DataFrame, column: str) -> str:
 
 
 def _icc_tile(study: Study, agreement: Mapping, label: str) -> Tile | None:
-    row, name = agreement.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
+    plural = study.measured.main.plural
+    row, name = agreement.get((label, "icc_a1")), f"Agreement of {plural}, ICC(A,1)"
     if row is None:
         return None
     if not math.isfinite(row["value"]):
@@ -218,28 +223,30 @@ def _icc_tile(study: Study, agreement: Mapping, label: str) -> Tile | None:
     return Tile(name, number(row["value"], 2), _ends(row, 2), note)
 
 
-def _bias_tile(agreement: Mapping, label: str) -> Tile | None:
-    row = agreement.get((label, "bias"))
+def _bias_tile(agreement: Mapping, label: str, main: Quantity) -> Tile | None:
+    row, name = agreement.get((label, "bias")), f"Bias of {main.plural}"
     if row is None:
         return None
     if not math.isfinite(row["value"]):
-        return Tile("Bias of volumes", DASH, "", row["reason"])
+        return Tile(name, DASH, "", row["reason"])
     digits = digits_for(row["value"], row["low"], row["high"])
     limits = _limits(agreement, label)
-    note = f"95 % of single differences are expected between {limits} mm³" if limits else ""
-    value = f"{number(row['value'], digits, sign=True)} mm³"
-    return Tile("Bias of volumes", value, _ends(row, digits), note)
+    unit = f" {unit_text(main.unit)}".rstrip()
+    note = f"95 % of single differences are expected between {limits}{unit}" if limits else ""
+    value = f"{number(row['value'], digits, sign=True)}{unit}"
+    return Tile(name, value, _ends(row, digits), note)
 
 
-def _spread_tile(agreement: Mapping, label: str) -> Tile | None:
-    """Spread of the second method's volumes as a share of the first's."""
+def _spread_tile(agreement: Mapping, label: str, plural: str) -> Tile | None:
+    """Spread of the second method's values as a share of the first's."""
     row = agreement.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None
     slope = number(row["value"], 2)
-    note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
+    first, second = (f"{row[key]} {plural}" for key in ("first", "second"))
+    note = f"{second} span {slope} of the spread of {first}"
     if row["low"] <= 0:
-        note = f"{row['second']} volumes are not shown to follow {row['first']} volumes"
+        note = f"{second} are not shown to follow {first}"
     elif row["high"] < 1:
         note += ": they shrink towards the mean, and so do the effects measured on them"
     elif row["low"] > 1:
@@ -293,23 +300,25 @@ def _key_row(study: Study, agreement: Mapping, label: str, has_scores: bool) -> 
 
 
 def _alone(study: Study, method: str) -> KeyNumbers:
-    table = rows_of(study, "volumes", method=method, stratum="all")
-    rows = [_volume_row(row) for row in table.to_dict("records")] if len(table) else []
+    main = study.measured.main
+    table = rows_of(study, main.table_name, method=method, stratum="all")
+    rows = [_value_row(row, main) for row in table.to_dict("records")] if len(table) else []
     label = main_label(study)
     whole = table[table["label"] == label] if len(table) else pd.DataFrame()
-    tiles = [_volume_tile(row) for row in whole.to_dict("records")]
+    tiles = [_value_tile(row, main) for row in whole.to_dict("records")]
     tiles.append(_failure_tile(study, method))
     return KeyNumbers(
-        f"{title_of(volumes_of(method))}; there is no second method to compare with",
+        f"{title_of(values_of(method, main.plural))}; there is no second method to compare with",
         tuple(tile for tile in tiles if tile),
-        ("Mean, mm³", "SD", "Median", "Range", "Cases"),
+        (in_unit("Mean", main.unit), "SD", "Median", "Range", "Cases"),
         tuple(rows[:MOST_LABELS]) if len(rows) > 1 else (),
         max(len(rows) - MOST_LABELS, 0),
     )
 
 
-def _volume_row(row: Mapping) -> KeyRow:
-    ends = " to ".join(number(row[key], 0) for key in ("minimum", "maximum"))
+def _value_row(row: Mapping, main: Quantity) -> KeyRow:
+    digits = 0 if main.name in SIZES else None
+    ends = " to ".join(number(row[key], digits) for key in ("minimum", "maximum"))
     cells = (
         estimate(row, "mean"),
         number(row["sd"]),
@@ -320,9 +329,9 @@ def _volume_row(row: Mapping) -> KeyRow:
     return KeyRow(label_text(row["label"]), cells)
 
 
-def _volume_tile(row: Mapping) -> Tile:
-    digits = digits_for(row["mean"])
-    note = f"{int(row['n'])} cases, SD {number(row['sd'], digits)} mm³"
+def _value_tile(row: Mapping, main: Quantity) -> Tile:
+    digits, unit = digits_for(row["mean"]), f" {unit_text(main.unit)}".rstrip()
+    note = f"{int(row['n'])} cases, SD {number(row['sd'], digits)}{unit}"
     label = label_text(row["label"])
-    return Tile(f"Mean volume of {label}", f"{number(row['mean'], digits)} mm³",
+    return Tile(f"Mean {main.noun} of {label}", f"{number(row['mean'], digits)}{unit}",
                 _ends(row, digits), note)  # fmt: skip

@@ -7,6 +7,8 @@ from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, records, rows_of
+from neurotarget.stats.cohort.measured import Quantity
+from neurotarget.stats.study.means import views
 from neurotarget.stats.study.results import Study
 
 MOST_LABELS = 12
@@ -14,12 +16,12 @@ MOST_LABELS = 12
 
 def means_sections(study: Study) -> list[Section]:
     """Return a section for each contrast with a unit, with one row per label."""
-    return [_section(study, contrast) for contrast in study.measured.means]
+    return [_section(study, contrast, view.main) for contrast, view in views(study.measured)]
 
 
-def _section(study: Study, contrast: str) -> Section:
+def _section(study: Study, contrast: str, means: Quantity) -> Section:
     measured = study.measured
-    unit, methods = measured.target.units[contrast], list(measured.means[contrast])
+    unit, methods = means.unit, list(means.tables)
     labels, title = _labels(measured.labels), f"Mean {contrast}"
     numbers = [f"Mean, {unit}", f"SD, {unit}", "Cases", "Missing"]
     if len(methods) > 1:

@@ -15,17 +15,17 @@ from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import estimate, mean_sd, p_equals
 from neurotarget.report.text.sentences import (
-    FEWER_VOLUMES,
+    FEWER_VALUES,
     PLANTED,
     PLANTED_IN_TISSUE,
     case_counts,
     rows_of,
 )
+from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
-STATISTICS = {"bias": "Bias, mm³"}  # headings that differ from VALUES
 
 
 def parts_section(study: Study) -> Section | None:
@@ -41,7 +41,7 @@ def parts_section(study: Study) -> Section | None:
     ]
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
     if any("(" in row[2] for grid in grids for row in grid.rows):
-        more.append(FEWER_VOLUMES)
+        more.append(FEWER_VALUES.format(study.measured.main.plural))
     return Section(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
 
 
@@ -58,7 +58,8 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
                      if rows["published"].notna().any()}  # fmt: skip
     numbers = ["n", "Failed"]
     for name in statistics:
-        numbers.append(STATISTICS.get(name) or value_texts().get(name, name))
+        own = in_unit("Bias", study.measured.main.unit) if name == "bias" else ""
+        numbers.append(own or value_texts().get(name, name))
         numbers += ["published"] if name in has_published else []
     rows = [
         [_shown(study, label), part, *_cells(rows, statistics, has_published)]

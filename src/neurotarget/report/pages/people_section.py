@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping
 
-from neurotarget.number_text import DASH, number
+from neurotarget.number_text import DASH, number, unit_text
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import counted, estimate, listed, p_value
 from neurotarget.report.text.sentences import label_text, main_label, records, rows_of, title_of
+from neurotarget.report.text.words import in_unit
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
@@ -80,7 +81,7 @@ def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people."""
     rows = records(study, "longitudinal", label=main_label(study))
     return [
-        f"By {row['method']}, the {label_text(row['label'])} volume changes by "
+        f"By {row['method']}, the {label_text(row['label'])} {study.measured.main.noun} changes by "
         f"{_slope(row, 'within')} within people ({number(row['percent_a_year'], 2, sign=True)} % "
         f"per year; {int(row['n_repeated'])} people with scans at two ages or more), and differs "
         f"by {_slope(row, 'between')} between people."
@@ -107,10 +108,11 @@ def tests_sentence(study: Study) -> str:
 def limits_sentences(study: Study) -> list[str]:
     """Return sentences on whether limits of agreement of the main label are acceptable."""
     rows = records(study, "assumptions", label=main_label(study))
+    unit = f" {unit_text(study.measured.main.unit)}".rstrip()
     return [
         f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
         f"{'' if row['verdict'] != 'undecided' else 'against '}the ± "
-        f"{number(row['acceptable'])} mm³ that were set as acceptable before."
+        f"{number(row['acceptable'])}{unit} that were set as acceptable before."
         for row in rows
         if row["verdict"]
     ]
@@ -177,8 +179,9 @@ def _checks(study: Study) -> Section | None:
 
 def _differences(study: Study) -> Grid:
     labels = study.measured.labels
-    labels = labels if len(labels) <= MOST_LABELS else [*study.measured.target.regions]
-    names = ("People", "p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
+    labels = labels if len(labels) <= MOST_LABELS else [*study.measured.measure.regions]
+    acceptable = in_unit("Acceptable", study.measured.main.unit)
+    names = ("People", "p, normal", "p, one spread", "Ratio with 95 % limits", acceptable)
     columns = headings(["Methods", "Label"], names, ["Verdict", "Remark"])
     rows = [
         [

@@ -8,13 +8,15 @@ from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import (
-    FEWER_VOLUMES,
+    FEWER_VALUES,
     case_counts,
     main_label,
     records,
     rows_of,
     title_of,
 )
+from neurotarget.report.text.words import in_unit, words_of
+from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.study.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study.results import Study
 
@@ -36,18 +38,24 @@ def raters_section(study: Study) -> Section | None:
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
         return None
-    labels = _labels(study)
-    pairs = [_pair_row(row) for row in table.to_dict("records") if row["label"] in labels]
-    numbers = ["Cases", "Dice", "ICC(A,1)", "ICC(C,1)", "r", "Bias, mm³"]
+    labels, main = _labels(study), study.measured.main
+    bias = in_unit("Bias", main.unit)
+    pairs = [
+        _pair_row(row, main.column("bias"))
+        for row in table.to_dict("records")
+        if row["label"] in labels
+    ]
+    numbers = ["Cases", "Dice", "ICC(A,1)", "ICC(C,1)", "r", bias]
     columns = headings(["Masks", "Label"], numbers)
     grids = [Grid(PAIRS_TITLE, columns, pairs)] if pairs else []
-    after = [FEWER_VOLUMES] if any("(" in row[2] for row in pairs) else []
+    after = [FEWER_VALUES.format(main.plural)] if any("(" in row[2] for row in pairs) else []
     if len(left := {*study.measured.labels} - {*labels}):
         after.append(f"{len(left)} more labels are in the tables below.")
     if ceiling:
-        numbers = ["Cases", "Error, mm³", "Error, %", "Bias, mm³", "ICC(A,1)", "Dice"]
+        error = in_unit("Error", main.unit)
+        numbers = ["Cases", error, "Error, %", bias, "ICC(A,1)", "Dice"]
         columns = headings(["Error", "Masks", "Label"], numbers)
-        rows = [_ceiling_row(row) for row in ceiling if row["label"] in labels]
+        rows = [_ceiling_row(row, main) for row in ceiling if row["label"] in labels]
         grids.append(Grid(CEILING_TITLE, columns, rows))
     differences = _differences(study)
     if differences:
@@ -72,14 +80,15 @@ def rater_sentences(study: Study) -> list[str]:
 
 def ceiling_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's intra- and inter-rater error, by pair of masks."""
-    label = main_label(study)
+    label, main = main_label(study), study.measured.main
+    error, bias = main.column("error"), main.column("bias")
     return [
         f"{title_of(row['error'])} error of one drawing ({row['second']} – {row['first']}, "
-        f"{label}) is {estimate(row, 'error_mm3', stem='error')} mm³, "
-        f"{number(row['error_percent'], 1)} % of the volume, with a bias of "
-        f"{estimate(row, 'bias_mm3', stem='bias', sign=True)} mm³."
+        f"{label}) is {estimate(row, error, stem='error', unit=main.unit)}, "
+        f"{number(row['error_percent'], 1)} % of the {main.noun}, with a bias of "
+        f"{estimate(row, bias, stem='bias', sign=True, unit=main.unit)}."
         for row in _ceiling(study)
-        if row["label"] == label and math.isfinite(row["error_mm3"])
+        if row["label"] == label and math.isfinite(row[error])
     ]
 
 
@@ -87,11 +96,11 @@ def _ceiling(study: Study) -> list[dict]:
     return records(study, "ceiling")
 
 
-def _ceiling_row(row: Mapping) -> list[str]:
+def _ceiling_row(row: Mapping, main: Quantity) -> list[str]:
     return [
         *(title_of(row["error"]), f"{row['second']} – {row['first']}", row["label"], str(row["n"])),
-        *(estimate(row, "error_mm3", stem="error"), number(row["error_percent"], 1)),
-        estimate(row, "bias_mm3", stem="bias", sign=True),
+        *(estimate(row, main.column("error"), stem="error"), number(row["error_percent"], 1)),
+        estimate(row, main.column("bias"), stem="bias", sign=True),
         estimate(row, "icc_a1", stem="icc", digits=2),
         estimate(row, "dice", stem="dice", digits=2),
     ]
@@ -115,9 +124,10 @@ def _lead(study: Study) -> str:
     if not measured.raters:
         return f"{page_text('raters.column')} {page_text('raters.intervals')}"
     counts = [
-        f"{name} {int(measured.volumes[name][label].notna().sum())}" for name in measured.raters
+        f"{name} {int(measured.values[name][label].notna().sum())}" for name in measured.raters
     ]
-    lead = page_text("raters.lead", n=len(measured.covariates), counts=", ".join(counts))
+    words = {**words_of(measured.main), "counts": ", ".join(counts)}
+    lead = page_text("raters.lead", n=len(measured.covariates), **words)
     return f"{lead} {page_text('raters.intervals')}"
 
 
@@ -137,7 +147,7 @@ def _person(name: str) -> str:
     return f"the {name}" if name == "reference" else name
 
 
-def _pair_row(row: Mapping) -> list[str]:
+def _pair_row(row: Mapping, bias: str) -> list[str]:
     return [
         f"{row['second']} – {row['first']}",
         row["label"],
@@ -146,7 +156,7 @@ def _pair_row(row: Mapping) -> list[str]:
         estimate(row, "icc_a1", stem="icc", digits=2),
         number(row["icc_c1"], 2),
         number(row["pearson_r"], 2),
-        estimate(row, "bias_mm3", stem="bias", sign=True),
+        estimate(row, bias, stem="bias", sign=True),
     ]
 
 

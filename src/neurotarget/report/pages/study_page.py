@@ -37,7 +37,8 @@ from neurotarget.report.pages.viewer import (
     fit_pictures,
 )
 from neurotarget.report.text.assets import asset
-from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.definitions import known_definitions
+from neurotarget.report.text.headed_tables import table_specs, value_texts
 from neurotarget.report.text.learning_banner import banner
 from neurotarget.report.text.sentences import answer, cohort, own_methods, title_of
 from neurotarget.stats.study.results import Study
@@ -82,7 +83,15 @@ def page_html(
     on the page, so that it stays below 25 MB.
     """
     pictures = fit_pictures(cases, PICTURES_BYTES)
-    body = Body(figures, study.tables, study.notes, study.facts, figures_lead=FIGURES_LEAD)
+    body = Body(
+        figures,
+        study.tables,
+        study.notes,
+        study.facts,
+        specs=table_specs("study", study.measured.main),
+        known=known_definitions("study", study.measured.main),
+        figures_lead=FIGURES_LEAD,
+    )
     context = shared(_head(study, title), body)
     svgs = [figure.svg for figure in context["figures"]]
     used = sum(len(text or "") for text in (*pictures, *svgs, *context["tables_json"]))
@@ -97,6 +106,7 @@ def page_html(
             **context,
             **_findings(study),
             **_viewer(study, volumes),
+            "plural": study.measured.main.plural,
             "parts": parts,
             "section_figures": {figure.name: figure for figure in every if figure.name in titles},
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
@@ -135,7 +145,7 @@ def _parts(study: Study) -> list[Section]:
 
 def _strip_text(card: Card) -> str:
     sentences = [
-        f"{one.volumes}: {one.estimate} {one.interval} {one.unit}".strip() for one in card.results
+        f"{one.values}: {one.estimate} {one.interval} {one.unit}".strip() for one in card.results
     ]
     published = f"; expected {card.published}" if card.published else ""
     return f"Effects with 95 % intervals: {'; '.join(sentences)}{published}"

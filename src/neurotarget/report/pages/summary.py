@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.number_text import number
+from neurotarget.quantity import plural_of
 from neurotarget.report.pages.postprocessing import postprocessing_text
 from neurotarget.report.text.learning_banner import learning_text
 from neurotarget.report.text.numbers import counted
@@ -15,11 +16,13 @@ from neurotarget.report.text.text_tables import (
     agreement_table,
     hypotheses_table,
     parts_table,
+    quantity_of,
     scores_table,
-    volumes_table,
+    values_table,
 )
 from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effects import claim
 from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.results import Study
@@ -37,14 +40,15 @@ EFFECT += ("model", "n_failed", "reason", "remark")
 
 
 def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
-    """Return scores, volume agreement and hypotheses of a study of rows as JSON values.
+    """Return scores, agreement and hypotheses of a study of rows as JSON values.
 
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
     label, `scores` its spread and interval, also of the user's own metrics. `planted` holds the
     true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined
     values are None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
-    `parts`, if the study has internal and external cases, holds the numbers of each with published
-    ones. `learnt` is the verdict on the network, where there is one.
+    Agreement of the main quantity is under its name, such as `volume`; there is none of
+    probabilities. `parts`, if the study has internal and external cases, holds the numbers of each
+    with published ones. `learnt` is the verdict on the network, where there is one.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
@@ -75,7 +79,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             **means,
             **means_of,
             "scores": scores,
-            "volume": {label: _volume(study, label) for label in labels},
+            **_quantity(study),
             **_parts(study),
             "hypotheses": {
                 hypothesis.name: _hypothesis(study, hypothesis.name, (planted or {}))
@@ -95,9 +99,11 @@ def summary_text(summary: Mapping) -> str:
     """
     shown = _shown(summary)
     warning = learning_text(*(summary.get(key) or "" for key in LEARNING))
-    parts = [*([warning] if warning else []), _head(summary), scores_table(summary, shown)]
-    if any(summary["volume"][label]["n"] for label in shown):
-        parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
+    parts = [*([warning] if warning else []), _head(summary)]
+    parts += [scores_table(summary, shown)] if summary["dice"] else []
+    values = summary.get(quantity_of(summary).name) or {}
+    if any(values[label]["n"] for label in shown if label in values):
+        parts += [values_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
         parts.append(parts_table(summary["parts"], shown))
     if summary.get("postprocessing"):
@@ -135,21 +141,32 @@ def _mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _volume(study: Study, label: str) -> dict:
-    """Agreement of a label's volumes over the cases with both."""
+def _quantity(study: Study) -> dict[str, dict]:
+    """Agreement of each label of the main quantity, under its name and with its unit."""
+    measured = study.measured
+    main = measured.main
+    named = {"quantity": main.name, "unit": main.unit}
+    if main.is_probability:
+        return named
+    return named | {main.name: {label: _label(study, label) for label in measured.measure.labels}}
+
+
+def _label(study: Study, label: str) -> dict:
+    """Agreement of a label's values over the cases with both."""
     measured, _ = without_failed(study.measured)
     empty = pd.Series(math.nan, index=measured.covariates.index)
     both = pd.DataFrame(
         {
-            method: measured.volumes[method][label] if method in measured.volumes else empty
+            method: measured.values[method][label] if method in measured.values else empty
             for method in METHODS
         }
     )
     known = both.dropna()
-    summary = {"n": len(known), "n_nan": len(both) - len(known)}
+    summary, column = {"n": len(known), "n_nan": len(both) - len(known)}, measured.main.column
     for method in METHODS:
-        summary[f"{method}_mean_mm3"] = _mean(known[method].to_list())
-        summary[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
+        own = known[method]
+        summary[column(f"{method}_mean")] = _mean(own.to_list())
+        summary[column(f"{method}_sd")] = float(own.std()) if len(known) > 1 else math.nan
     table = study.tables["agreement"]
     table = table[(table["stratum"] == "all") & (table["label"] == label)]
     table = table[(table["first"] == METHODS[0]) & (table["second"] == METHODS[1])]
@@ -160,25 +177,29 @@ def _volume(study: Study, label: str) -> dict:
         return float(by_statistic.loc[statistic, column]) if known else math.nan
 
     for statistic in (*AGREEMENT, "bias"):
-        key = "bias_mm3" if statistic == "bias" else statistic
+        key = column(statistic) if statistic == "bias" else statistic
         ends = {f"{key}_{end}": value(statistic, end) for end in ("low", "high")}
         summary |= {key: value(statistic), **ends}
-    summary |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
-    summary |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
-    return summary | _errors(measured.scores, label)
+    summary |= {column("sd"): value("sd_difference")}
+    summary |= {"proportional_slope": value("proportional_slope")}
+    summary |= {column(f"{end}_limit"): value(f"{end}_limit") for end in ("lower", "upper")}
+    return summary | _errors(measured, label)
 
 
-def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
-    """Mean errors of a label's volumes over the cases with errors."""
+def _errors(measured: Measured, label: str) -> dict[str, float]:
+    """Mean errors of a label over the cases with errors."""
+    rows, main = measured.scores, measured.main
 
     def values(metric: str) -> pd.Series:
         return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
 
-    percent = values("volume_error_percent")
+    if not main.is_of_masks:
+        return {main.column("error_abs"): _mean(values("error_abs").to_list())}
+    percent = values(f"{main.name}_error_percent")
     return {
-        "error_abs_mm3": _mean(values("volume_error_abs_mm3").to_list()),
+        main.column("error_abs"): _mean(values(main.column(f"{main.name}_error_abs")).to_list()),
         "error_percent": _mean(percent.to_list()),
-        "volume_similarity": _mean(values("volume_similarity").to_list()),
+        f"{main.name}_similarity": _mean(values(f"{main.name}_similarity").to_list()),
         "error_abs_percent": _mean(percent.abs().to_list()),
     }
 
@@ -205,7 +226,7 @@ def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     table = table[(table["hypothesis"] == name) & table["leads"].astype(bool)]
     by_method = {line["method"]: line for line in table.to_dict("records")}
     hypothesis = next(item for item in study.measured.target.hypotheses if item.name == name)
-    what, unit = ("means" if hypothesis.contrast else "volumes"), study.measured.unit_of(hypothesis)
+    what, unit = plural_of(hypothesis.measure), study.measured.unit_of(hypothesis)
     effects = {
         method: _effect(by_method.get(method), f"{method} {what}", unit) for method in METHODS
     }
@@ -213,6 +234,7 @@ def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     known = value is not None and math.isfinite(ours["estimate"])
     return {
         "label": hypothesis.label,
+        "measure": hypothesis.measure,
         "claim": claim(hypothesis),
         **effects,
         "planted": value,
@@ -243,7 +265,7 @@ def _plain(value: object) -> object:
 
 
 def _shown(summary: Mapping) -> list[str]:
-    dice = summary["dice"]
+    dice = summary["dice"] or dict.fromkeys(summary.get(quantity_of(summary).name) or {})
     if len(dice) <= MOST_LABELS:
         return list(dice)
     return sorted(dice, key=lambda label: (dice[label] is None, dice[label]))[:MOST_LABELS]
@@ -252,8 +274,7 @@ def _shown(summary: Mapping) -> list[str]:
 def _head(summary: Mapping) -> str:
     lines = [
         f"{summary['target']}: {counted(summary['n_test'], 'held-out case')} of "
-        f"{counted(summary['n_subjects'], 'subject')}, mean Dice {number(summary['dice_mean'], 3)}"
-        f"{_by_part(summary)}"
+        f"{counted(summary['n_subjects'], 'subject')}{_mean_dice(summary)}"
     ]
     if summary.get("experiment"):
         lines.append(
@@ -264,14 +285,21 @@ def _head(summary: Mapping) -> str:
         lines.append(summary["question"])
     if failed := summary["failed_cases"]:
         names = ", ".join(failed[:8]) + (", ..." if len(failed) > 8 else "")
-        lines.append(f"{counted(len(failed), 'case')} failed ({FAILED}): {names}")
-    elif summary["dice_mean"] is not None:
+        why = FAILED if summary["dice"] else "no prediction"
+        lines.append(f"{counted(len(failed), 'case')} failed ({why}): {names}")
+    elif summary["dice_mean"] is not None or not summary["dice"]:
         lines.append("no case failed")
     if (poor := summary.get("n_below_half") or 0) > len(failed):
         lines.append(f"{counted(poor, 'case')} with a poor mask (Dice below 0.5), failed or not")
     if note := summary.get("depends_on_machine"):
         lines.append(note)
     return "\n".join(lines)
+
+
+def _mean_dice(summary: Mapping) -> str:
+    if not summary["dice"]:
+        return ""
+    return f", mean Dice {number(summary['dice_mean'], 3)}{_by_part(summary)}"
 
 
 def _by_part(summary: Mapping) -> str:

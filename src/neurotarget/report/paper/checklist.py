@@ -11,7 +11,7 @@ import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
 from neurotarget.report.text.numbers import counted
-from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, volumes_of
+from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, values_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -56,7 +56,7 @@ def _hypotheses(study: Study) -> str:
 
 def _reference(study: Study) -> str:
     reference = study.measured.reference
-    return f"Reference: {volumes_of(reference)}." if reference else ""
+    return f"Reference: {values_of(reference, study.measured.main.plural)}." if reference else ""
 
 
 def _raters(study: Study) -> str:

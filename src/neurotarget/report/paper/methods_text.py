@@ -21,9 +21,10 @@ from neurotarget.report.pages.people_section import (
 from neurotarget.report.pages.raters_section import ceiling_sentences
 from neurotarget.report.paper.references import bibtex, first_source, references
 from neurotarget.report.text.assets import asset_table
-from neurotarget.report.text.definitions import definitions
+from neurotarget.report.text.definitions import Definition, definitions, known_definitions
 from neurotarget.report.text.numbers import listed
-from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of, volumes_of
+from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of, values_of
+from neurotarget.report.text.words import words_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 
@@ -48,7 +49,7 @@ class Written(NamedTuple):
 
 def methods_text(study: Study) -> Written:
     """Write a paragraph of methods for each theme and one of results, with citations `[@key]`."""
-    cited = [(one.source, one.doi) for one in definitions(study.tables) if one.source]
+    cited = [(one.source, one.doi) for one in _known(study) if one.source]
     cited += [*(CHANGE if len(rows_of(study, "longitudinal")) else ())]
     cited += [CHECKS] if len(rows_of(study, "assumptions")) else []
     entries = references([*cited, CLAIM])
@@ -80,7 +81,8 @@ def _data(study: Study) -> str:
     repeats = len(covariates) - study.measured.subjects.nunique()
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
-    truth = f" Reference: {volumes_of(reference)}." if reference else ""
+    plural = study.measured.main.plural
+    truth = f" Reference: {values_of(reference, plural)}." if reference else ""
     size = f" Head size is {study.facts['head size']}." if "head size" in study.facts else ""
     return f"{cohort(study)}{question}{truth}{more}{once}{size} {missing_sentence(study)}".strip()
 
@@ -90,7 +92,8 @@ def _network(study: Study) -> str:
     if not parts:
         return ""
     reasons = " ".join(study.learning.reasons) if study.learning else ""
-    return f"The masks are those of a network: {'; '.join(parts)}. {reasons}".strip()
+    masks = words_of(study.measured.main)["masks"]
+    return f"The {masks} are those of a network: {'; '.join(parts)}. {reasons}".strip()
 
 
 def _effects(study: Study) -> str:
@@ -122,25 +125,33 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     """Return a sentence with a citation on each statistic that the tables contain."""
-    known = {one.name: one for one in definitions(study.tables)}
+    words = words_of(study.measured.main)
+    known = {one.name: one for one in _known(study)}
     sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in known.items()}
     cited = {name: f"[@{key}]" for name, key in sources.items() if key}
-    sentences = asset_table("methods")
-    return " ".join(text.format(cited[name]) for name, text in sentences.items() if name in cited)
+    texts = {name.format_map(words): text for name, text in asset_table("methods").items()}
+    return " ".join(
+        text.format(cited[name], **words) for name, text in texts.items() if name in cited
+    )
+
+
+def _known(study: Study) -> list[Definition]:
+    """Definitions of the statistics in the tables, in the words of the main quantity."""
+    return definitions(study.tables, known_definitions("study", study.measured.main))
 
 
 def _definitions(study: Study) -> str:
     """Bullet list of the statistics and their definitions."""
-    return "\n".join(f"- {one.name}: {one.text}" for one in definitions(study.tables))
+    return "\n".join(f"- {one.name}: {one.text}" for one in _known(study))
 
 
 def _checks(study: Study, keys: Mapping[str, str]) -> str:
     if not len(rows_of(study, "assumptions")):
         return ""
     return (
-        "Whether differences of volumes are normal (Shapiro–Wilk) and of constant spread "
-        "(Breusch–Pagan) was tested; limits of agreement of the ratio are given as well "
-        f"[@{keys[CHECKS[1]]}]."
+        f"Whether differences of {study.measured.main.plural} are normal (Shapiro–Wilk) and of "
+        "constant spread (Breusch–Pagan) was tested; limits of agreement of the ratio are given as "
+        f"well [@{keys[CHECKS[1]]}]."
     )
 
 

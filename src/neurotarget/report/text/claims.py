@@ -3,12 +3,13 @@
 import re
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.quantity import NUMBER, SIZES, noun_of, plural_of
 from neurotarget.report.text.numbers import listed
 from neurotarget.stats.cohort.subjects import varying
 from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
 
-VOLUMES, MASKS = "volumes", "masks"
+MASKS = "masks"
 SEX = ("sex", "gender")
 TABLE = ("table",)  # contrasts of a target that was made from a table, with the name of its file
 HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV", "brain mm3": "brain volume"}
@@ -16,13 +17,19 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
 
 def measure_noun(hypothesis: Hypothesis) -> str:
-    """Return what a hypothesis is tested on: volumes, or masks (for means of a contrast)."""
-    return MASKS if hypothesis.contrast else VOLUMES
+    """Return what a hypothesis is tested on: volumes, masks (for means), probabilities."""
+    return MASKS if hypothesis.contrast else plural_of(hypothesis.measure)
 
 
 def target_noun(target: Target) -> str:
-    """Return what all hypotheses are tested on: masks where any is about a mean, else volumes."""
-    return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
+    """Return what all hypotheses are tested on: masks where any is about a mean, else volumes.
+
+    Hypotheses on several quantities of outcomes are tested on values.
+    """
+    if any(hypothesis.contrast for hypothesis in target.hypotheses):
+        return MASKS
+    names = {one.measure for one in target.hypotheses} or {next(iter(target.quantities))}
+    return plural_of(names.pop() if len(names) == 1 else NUMBER)
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
@@ -39,21 +46,27 @@ def claim_of(study: Study, hypothesis: Hypothesis) -> str:
 
 
 def _quantity(hypothesis: Hypothesis, target: Target) -> str:
-    label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
+    measure = target.quantities.get(hypothesis.measure)
+    labels = measure.labels if measure else target.label_names
+    label = hypothesis.label or (labels[0] if len(labels) == 1 else "total")
     if hypothesis.contrast:
         whole = f"the whole {target.name}" if label == "total" else label
         return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
+    noun = noun_of(hypothesis.measure)
+    if hypothesis.measure not in SIZES:
+        return f"{noun} of {label.replace('_', ' ')}"
     if label == "total":
         is_table = target.contrasts == TABLE
-        return "total volume" if is_table else f"total {target.name.replace('_', ' ')} volume"
-    return f"{label.replace('_', ' ')} volume"
+        return f"total {noun}" if is_table else f"total {target.name.replace('_', ' ')} {noun}"
+    return f"{label.replace('_', ' ')} {noun}"
 
 
 def _groups(hypothesis: Hypothesis) -> str:
     first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
     if hypothesis.sign == 0:
         return f"differs between {first} and {second}"
-    comparatives = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
+    is_size = hypothesis.measure in SIZES
+    comparatives = ("smaller", "larger") if is_size else ("lower", "higher")
     return f"is {comparatives[hypothesis.sign > 0]} in {first} than in {second}"
 
 
@@ -69,7 +82,7 @@ def _slope(hypothesis: Hypothesis) -> str:
         if hypothesis.sign == 0:
             return f"changes with {first} in a way that depends on {second}"
         return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
-    if tested.casefold() in ("age", "age_years") and not hypothesis.contrast:
+    if tested.casefold() in ("age", "age_years") and hypothesis.measure in SIZES:
         return f"{('shrinks', 'changes', 'grows')[sign]} with age"
     return f"{('falls', 'changes', 'rises')[sign]} with {_term(tested)}"
 

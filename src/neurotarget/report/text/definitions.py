@@ -1,13 +1,14 @@
 """Plain-language definition and source of every statistic in a report."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import pandas as pd
 
 from neurotarget.report.text.assets import asset_table
+from neurotarget.report.text.words import VOLUMES, words_of
 from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
+from neurotarget.stats.cohort.measured import Quantity
 
 
 class Definition(NamedTuple):
@@ -23,12 +24,19 @@ class Definition(NamedTuple):
     needs: Sequence[str] = ()
 
 
-@cache
-def known_definitions(page: str = "study") -> tuple[Definition, ...]:
-    """Return all definitions for a kind of page, in reading order."""
-    entries = asset_table("definitions")
+def known_definitions(page: str = "study", quantity: Quantity = VOLUMES) -> tuple[Definition, ...]:
+    """Return all definitions for a kind of page, in reading order, in the words of a quantity."""
+    entries, words = asset_table("definitions"), words_of(quantity)
     study = {one["name"]: one for one in entries["study"]}
-    return tuple(Definition(**{**study.get(one["name"], {}), **one}) for one in entries[page])
+    merged = [{**study.get(one["name"], {}), **one} for one in entries[page]]
+    return tuple(Definition(**{key: _filled(value, words) for key, value in one.items()})
+                 for one in merged)  # fmt: skip
+
+
+def _filled(value: str | Sequence[str], words: Mapping[str, str]) -> str | list[str]:
+    if isinstance(value, str):
+        return value.format_map(words)
+    return [text.format_map(words) for text in value]
 
 
 def definitions(

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.quantity import with_unit
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.sentences import not_estimated, title_of
+from neurotarget.report.text.words import VOLUMES, in_unit, words_of
+from neurotarget.stats.cohort.measured import Quantity
 
 MANY = 60  # a table with more rows first shows only those of the whole cohort
 MOST_PRINTED = 60  # most rows of a printed table
@@ -32,18 +35,39 @@ class TableSpec:
     kinds: Mapping[str, str] = field(default_factory=dict)  # override the kind by name
     scales: Mapping[str, float] = field(default_factory=dict)  # divisors of shown numbers
     own_names: bool = False
+    unit: str = "mm3"  # of the main quantity, at the end of names of columns
 
 
-def table_specs(page: str = "study") -> dict[str, TableSpec]:
-    """Return the tables of a kind of page, in reading order."""
-    known = asset_table("tables")
+def table_specs(page: str = "study", quantity: Quantity = VOLUMES) -> dict[str, TableSpec]:
+    """Return the tables of a kind of page, in reading order, in the words of the main quantity."""
+    known, unit = asset_table("tables"), quantity.unit
     shared = known["shared"].get(page, {})
+    of_outcomes = {} if quantity.is_of_masks else known["outcomes"]
     specs = {}
     for name, spec in known[page].items():
-        common = {} if spec.get("own_names") else shared
+        common = {"headings": _headings()} if not spec.get("own_names") else {}
+        common |= {key: {**common.get(key, {}), **own} for key, own in shared.items() if common}
         merged = {key: {**common[key], **spec.get(key, {})} for key in common}
-        specs[name] = TableSpec(**{**spec, **merged})
+        whole = {**spec, **of_outcomes.get(name, {}), **merged, "unit": unit}
+        filled = _filled(whole, words_of(quantity))
+        specs[name.format_map(words_of(quantity))] = TableSpec(**filled)
     return specs
+
+
+def _headings() -> Mapping[str, str]:
+    return asset_table("tables")["headings"]
+
+
+def _filled(spec: Mapping[str, object], words: Mapping[str, str]) -> dict[str, object]:
+    """A specification whose texts, also of mappings, have words in place of names in braces."""
+
+    def text(value: object) -> object:
+        return value.format_map(words) if isinstance(value, str) else value
+
+    return {
+        key.format_map(words): _filled(value, words) if isinstance(value, Mapping) else text(value)
+        for key, value in spec.items()
+    }
 
 
 def value_texts() -> dict[str, str]:
@@ -64,7 +88,7 @@ MAIN = (
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {
     **{"model_difference": ("model",), "estimate_without": ("without",)},
-    **{"icc_a1": ("icc",), "bias_mm3": ("bias",)},
+    **{"icc_a1": ("icc",)},
 }
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
@@ -157,7 +181,9 @@ def _page_table(name: str, table: pd.DataFrame, spec: TableSpec) -> PageTable:
 
 
 def _spec(name: str, specs: Mapping[str, TableSpec]) -> TableSpec:
-    return specs.get(name) or TableSpec(_title(name))
+    if name in specs:
+        return specs[name]
+    return TableSpec(_title(name), headings=_filled(_headings(), words_of(VOLUMES)))
 
 
 def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
@@ -181,7 +207,8 @@ def _intervals(table: pd.DataFrame, spec: TableSpec) -> dict[str, tuple[str, str
     """Columns of each column's interval, such as `icc_low` and `icc_high` of `icc_a1`."""
     ends: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
-        for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
+        bias = ("bias",) if key == with_unit("bias", spec.unit) else ()
+        for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ()), *bias):
             if {f"{stem}_low", f"{stem}_high"} <= set(table):
                 ends[key] = (f"{stem}_low", f"{stem}_high")
     main = spec.value or next((key for key in MAIN if key in table), None)
@@ -223,11 +250,13 @@ def _is_blank(values: pd.Series) -> bool:
 def _heading(key: str, spec: TableSpec) -> str:
     if _is_own(key, spec):
         return key
-    return spec.headings.get(key) or asset_table("tables")["headings"].get(key) or _title(key)
+    return spec.headings.get(key) or _title(key, spec.unit)
 
 
-def _title(key: str) -> str:
-    return title_of(key.replace("_mm3", ", mm³").replace("_mm", ", mm"))
+def _title(key: str, unit: str = "") -> str:
+    stem = key.removesuffix(f"_{unit}") if unit else key
+    text = in_unit(stem, unit) if stem != key else key.replace("_mm3", ", mm³")
+    return title_of(text.replace("_mm", ", mm"))
 
 
 def _packed(values: pd.Series) -> object:

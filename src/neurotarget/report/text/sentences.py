@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from neurotarget.number_text import stated, unit_text
-from neurotarget.report.text.claims import VOLUMES, claim_of, measure_noun, target_noun
+from neurotarget.report.text.claims import claim_of, measure_noun, target_noun
 from neurotarget.report.text.numbers import counted, estimate, listed, percent
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
+from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE, NO_PREDICTION
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
@@ -25,8 +25,8 @@ ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
-NO_VOLUME = "no volume, or one of 0 where the reference is not 0"
-FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, if it differs."
+NO_VALUE = "no {}, or one of 0 where the reference is not 0"
+FEWER_VALUES = "Round brackets hold the number of cases with both {}, if it differs."
 
 
 def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
@@ -62,14 +62,14 @@ def label_text(label: str) -> str:
     return label.replace("_", " ")
 
 
-def volumes_of(method: str, what: str = VOLUMES) -> str:
-    """Return the phrase for the volumes, or masks, of a method."""
+def values_of(method: str, what: str) -> str:
+    """Return the phrase for the volumes, masks or other values of a method."""
     return f"{method} {what}" if method in ADJECTIVES else f"{what} by {method}"
 
 
-def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
-    """State the verdict on one method's volumes (or `what`), with the effect and its interval."""
-    text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
+def verdict_sentence(row: Mapping, what: str) -> str:
+    """State the verdict on one method's values, called `what`, with the effect and its interval."""
+    text = f"{row['verdict']} on the {values_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
         text += f", {estimate(row, 'estimate', sign=True, unit=row['unit'])}"
     elif row["reason"]:
@@ -161,7 +161,7 @@ def cohort(study: Study) -> str:
     methods = study.measured.methods
     if not methods:
         return f"{text}."
-    return f"{text}. Volumes: {listed(methods)}."
+    return f"{text}. {capital(study.measured.main.plural)}: {listed(methods)}."
 
 
 def part_counts(study: Study) -> dict[str, int]:
@@ -178,10 +178,10 @@ def answer(study: Study) -> str:
     for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
         if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
-            parts.append(f"the {volumes_of(method, what)} allow no conclusion")
+            parts.append(f"the {values_of(method, what)} allow no conclusion")
         elif rows:
             is_first = not any(" show " in part for part in parts)
-            parts.append(f"the {volumes_of(method, what)} {_shows(rows, is_first=is_first)}")
+            parts.append(f"the {values_of(method, what)} {_shows(rows, is_first=is_first)}")
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
@@ -222,7 +222,7 @@ def headlines(study: Study) -> list[str]:
     for name, rows in leading(study).items():
         hypothesis = hypotheses.get(name)
         head = claim_of(study, hypothesis) if hypothesis else title_of(name)
-        what = measure_noun(hypothesis) if hypothesis else VOLUMES
+        what = measure_noun(hypothesis) if hypothesis else study.measured.main.plural
         verdicts = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {capital(verdicts)}.")
         if remark := rows[0]["remark"]:
@@ -266,16 +266,19 @@ def rating(low: float, high: float) -> str:
 
 
 def main_failures(study: Study, method: str) -> dict | None:
-    """Return the row of failed masks; None where nothing could be judged."""
-    rows = records(study, "failures", method=method, definition=FAILED.name)
+    """Return the row of failed masks or predictions; None where nothing could be judged."""
+    rows = [row for row in records(study, "failures", method=method)
+            if row["definition"] in (FAILED.name, NO_PREDICTION.name)]  # fmt: skip
     return next((row for row in rows if row["n"] > 0), None)
 
 
 def failed_is(study: Study, method: str) -> str:
-    """Return what counts as a failed case: if there are no masks to score, a missing volume."""
+    """Return what counts as a failed case: if there are no masks to score, a missing value."""
+    if not study.measured.main.is_of_masks:
+        return "no prediction"
     rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)
     has_no_masks = len(rows) and not (rows["n"] > 0).any()
-    return NO_VOLUME if has_no_masks else FAILED_IS
+    return NO_VALUE.format(study.measured.main.noun) if has_no_masks else FAILED_IS
 
 
 def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
@@ -287,7 +290,7 @@ def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
 
 
 def _agreement_lines(study: Study) -> list[str]:
-    lines = []
+    lines, main = [], study.measured.main
     for first, second in own_pairs(study):
         label = main_label(study)
         rows = agreement_rows(study, first, second)
@@ -295,9 +298,9 @@ def _agreement_lines(study: Study) -> list[str]:
         if icc is None or bias is None or not math.isfinite(icc["value"]):
             continue
         lines.append(
-            f"Volumes of {label_text(label)}, {second} against {first}: ICC(A,1) "
-            f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
-            f"({int(icc['n'])} cases)."
+            f"{capital(main.plural)} of {label_text(label)}, {second} against {first}: ICC(A,1) "
+            f"{estimate(icc, 'value', digits=3)}, bias "
+            f"{estimate(bias, 'value', sign=True, unit=main.unit)} ({int(icc['n'])} cases)."
         )
     return lines
 

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from neurotarget.number_text import DASH, interval, number, unit_text
+from neurotarget.quantity import SIZES, contrast_of, one_of
 from neurotarget.report.text.numbers import aligned, counted, estimate, mean_sd, p_value
+from neurotarget.report.text.sentences import capital
+from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.cohort.subjects import CHANGE
 from neurotarget.stats.study.tables import SCORE_UNITS
 
@@ -39,37 +42,48 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
     return text
 
 
-def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format mean volumes, bias with limits of agreement, and mean absolute error by label."""
-    heads = ["Volumes", "n", "reference mm³", "predicted mm³", "bias mm³", "95 % limits", "error"]
-    table = [heads]
+def values_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Format means of the main quantity, bias with limits of agreement, and errors by label."""
+    main = quantity_of(summary)
+    unit, column = f" {unit_text(main.unit)}".rstrip(), main.column
+    heads = [capital(main.plural), "n", f"reference{unit}", f"predicted{unit}", f"bias{unit}"]
+    table = [[*heads, "95 % limits", "error"]]
     for label in labels:
-        volume = summary["volume"][label]
-        limits = (volume["lower_limit_mm3"], volume["upper_limit_mm3"])
-        missing = f" ({volume['n_nan']} missing)" if volume["n_nan"] else ""
+        own = summary[main.name][label]
+        limits = (own[column("lower_limit")], own[column("upper_limit")])
+        missing = f" ({own['n_nan']} missing)" if own["n_nan"] else ""
+        error = f"{number(own[column('error_abs')])}{unit}"
+        if main.name in SIZES:
+            error = f"{number(own['error_abs_percent'], 1)} %"
         table.append(
             [
                 label,
-                f"{volume['n']}{missing}",
-                _volume(volume["reference_mean_mm3"], volume["reference_sd_mm3"]),
-                _volume(volume["predicted_mean_mm3"], volume["predicted_sd_mm3"]),
-                estimate(volume, "bias_mm3", stem="bias_mm3", sign=True),
+                f"{own['n']}{missing}",
+                *(_size(own[column(f"{of}_mean")], own[column(f"{of}_sd")])
+                  for of in ("reference", "predicted")),
+                estimate(own, column("bias"), stem=column("bias"), sign=True),
                 " to ".join(number(limit, sign=True) for limit in limits),
-                f"{number(volume['error_abs_percent'], 1)} %",
+                error,
             ]
-        )
+        )  # fmt: skip
     return aligned(table)
 
 
 def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format correlations, ICC and slope of predicted on reference volumes."""
+    """Format correlations, ICC and slope of predicted on reference values."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
     names |= {"reference_slope": "slope on reference"}
-    table = [["Agreement of volumes", *names.values()]]
+    main = quantity_of(summary)
+    table = [[f"Agreement of {main.plural}", *names.values()]]
     for label in labels:
-        volume = summary["volume"][label]
-        table.append([label, *(estimate(volume, key, stem=key, digits=3) for key in names)])
+        own = summary[main.name][label]
+        table.append([label, *(estimate(own, key, stem=key, digits=3) for key in names)])
     return aligned(table)
+
+
+def quantity_of(summary: Mapping) -> Quantity:
+    """Return the main quantity of a summary, without values; volumes in mm³ in older ones."""
+    return Quantity(summary.get("quantity") or "volume", summary.get("unit", "mm3"), {})
 
 
 def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
@@ -104,12 +118,12 @@ def hypotheses_table(summary: Mapping) -> str:
             of = f" of {hypothesis['label']}" if hypothesis["label"] else ""
             first = (f"{name}{of}", f"  {hypothesis['claim']}")[line]
             table.append(_effect_line(first, which, effect))
-            notes += _notes(name, which, effect)
+            notes += _notes(name, which, effect, hypothesis.get("measure") or "volume")
         if hypothesis["planted"] is not None:
             verdict = {True: "recovered", False: "not recovered", None: DASH}
             planted = number(hypothesis["planted"], sign=True)
             unit = unit_text(hypothesis["reference"]["unit"])
-            if not unit.startswith("mm³"):
+            if contrast_of(hypothesis.get("measure") or ""):
                 notes.append(f"  {name}: planted in the tissue; a mean in a map shows less of it")
             table.append(["", "planted", "", planted, unit, "", verdict[hypothesis["recovered"]]])
     return "\n".join([aligned(table), *notes])
@@ -127,13 +141,12 @@ def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
     ]
 
 
-def _notes(name: str, which: str, effect: Mapping) -> list[str]:
+def _notes(name: str, which: str, effect: Mapping, measure: str) -> list[str]:
     notes = []
     if effect["n_dropped"]:
         cases = counted(effect["n_dropped"], "case")
         is_steady = CHANGE not in effect["reason"]
-        what = "volume" if effect["unit"].startswith("mm3") else "mean"
-        lack = f"without a {what} or covariate " if is_steady else ""
+        lack = f"without {one_of(measure)} or covariate " if is_steady else ""
         notes.append(f"{cases} {lack}left out")
     notes += [effect[key] for key in ("reason", "remark") if effect.get(key)]
     return [f"  {name}, {which}: {'; '.join(notes)}"] if notes else []
@@ -143,7 +156,7 @@ def _published(own: Mapping) -> str:
     return "; ".join(mean_sd(one["value"], one["sd"], 2) for one in own.get("published", []))
 
 
-def _volume(mean: float | None, sd: float | None) -> str:
+def _size(mean: float | None, sd: float | None) -> str:
     digits = 0 if mean is not None and mean >= 100 else 1
     return mean_sd(mean, sd, digits)
 

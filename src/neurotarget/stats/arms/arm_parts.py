@@ -51,6 +51,6 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
     cases = "1 external case is" if number == 1 else f"{number} external cases are"
     note = (
         f"{cases} excluded from means, ranks and tests of arms, and included in the table of "
-        "internal and external cases, and in hypotheses with the mean volume over the folds."
+        "internal and external cases, and in hypotheses with the mean over the folds."
     )
     return replace(arms, scores=scores, runs=runs), [note]

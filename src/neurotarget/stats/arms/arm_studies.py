@@ -1,7 +1,7 @@
-"""A study of each arm: agreement of its volumes with the reference, and effects on them.
+"""A study of each arm: agreement of its values with the reference, and effects on them.
 
-The volumes of the held-out cases of all folds with one seed form one cohort, so that no case was in
-the training data. Only cases with a reference volume count.
+The values of the held-out cases of all folds with one seed form one cohort, so that no case was in
+the training data. Only cases with a reference value count.
 """
 
 import math
@@ -12,9 +12,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.problems import join_reasons
+from neurotarget.quantity import Measure, one_of, with_unit
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, refused_arms
 from neurotarget.stats.arms.arms import Arms
-from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
+from neurotarget.stats.cohort.measured import Measured, Quantity, quantity_table
 from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.study.tables import agreement_table as study_agreement
 from neurotarget.stats.study.tables import statistic_columns
@@ -22,7 +23,7 @@ from neurotarget.stats.study.tables import statistic_columns
 REFERENCE = "reference"
 AGREEMENT_COLUMNS = [
     *("arm", "seed", "label", "icc_a1", "icc_low", "icc_high", "pearson_r"),
-    *("bias_mm3", "bias_low", "bias_high", "n", "reason"),
+    *("bias", "bias_low", "bias_high", "n", "reason"),
 ]
 EFFECT_COLUMNS = [
     *("arm", "seed", "hypothesis", "claim", "estimate", "low", "high", "p", "unit"),
@@ -31,46 +32,53 @@ EFFECT_COLUMNS = [
 STATISTICS = {  # statistic in the study's table → column here
     "icc_a1": ("icc_a1", "icc_low", "icc_high"),
     "pearson_r": ("pearson_r",),
-    "bias": ("bias_mm3", "bias_low", "bias_high"),
+    "bias": ("bias", "bias_low", "bias_high"),
 }
 
 
 class Cohort(NamedTuple):
-    """Volumes of an arm's runs with one seed; rows are cases, columns labels or regions."""
+    """The main quantity by an arm's runs of one seed; rows are cases, columns labels or regions."""
 
     arm: str
     seed: int
-    volumes: pd.DataFrame
+    values: pd.DataFrame
 
 
 def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
-    """Return reference volumes in mm³, and those of every arm and seed on the same cases.
+    """Return the reference's main quantity, and those of every arm and seed on the same cases.
 
-    Where several folds hold out a case, its volumes are averaged. Cases without any reference
-    volume are left out.
+    Where several folds hold out a case, its values are averaged. Cases without any reference value
+    are left out.
     """
-    rows = arms.scores[arms.scores["label"].isin(arms.labels)]
-    reference = _wide(rows[rows["metric"] == "reference_volume_mm3"], arms).dropna(how="all")
-    volumes = rows[rows["metric"] == "volume_mm3"]
+    measure = _main(arms)
+    rows = arms.scores[arms.scores["label"].isin(measure.labels)]
+    is_reference = rows["metric"] == f"reference_{measure.metric}"
+    reference = _wide(rows[is_reference], measure, arms).dropna(how="all")
+    values = rows[rows["metric"] == measure.metric]
     return reference, [
-        Cohort(arm, int(seed), _wide(part, arms).reindex(reference.index))
+        Cohort(arm, int(seed), _wide(part, measure, arms).reindex(reference.index))
         for arm in arms.names
-        for seed, part in volumes[volumes["arm"] == arm].groupby("seed")
+        for seed, part in values[values["arm"] == arm].groupby("seed")
     ]
 
 
 def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
-    """Return ICC(A,1), Pearson's r and bias (arm − reference) by arm, seed and label."""
-    rows = []
+    """Return ICC(A,1), Pearson's r and bias (arm − reference) by arm, seed and label.
+
+    The column of the bias ends in its unit. No rows for probabilities.
+    """
+    rows, measure = [], _main(arms)
     for cohort, measured in _measured(arms, with_covariates=False):
-        table = study_agreement(measured, seed=seed)
-        for label in measured.labels:
-            rows.append(_agreement(cohort, label, table[table["label"] == label]))
-    return _seeded(pd.DataFrame(rows, columns=AGREEMENT_COLUMNS))
+        is_measured = not measured.main.is_probability
+        table = study_agreement(measured, seed=seed) if is_measured else pd.DataFrame()
+        for label in measured.labels if len(table) else ():
+            rows.append(_agreement(measured, cohort, label, table[table["label"] == label]))
+    table = _seeded(pd.DataFrame(rows, columns=AGREEMENT_COLUMNS))
+    return table.rename(columns={"bias": with_unit("bias", measure.unit)})
 
 
 def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFrame:
-    """Return the target's declared hypotheses on the reference's and each arm's volumes or means.
+    """Return the target's declared hypotheses on the reference's and each arm's values.
 
     Reference and arms have the same cases. `reason` names the published effect where the verdict
     depends on it. Arms that have not learnt, or whose masks failed too often, have no conclusion.
@@ -113,43 +121,47 @@ def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Me
         more = arms.covariates.drop(columns="subject_id", errors="ignore")
         known = known.join(more.reindex(reference.index).infer_objects())
     for cohort in every if len(reference) else ():
-        volumes = {REFERENCE: reference, cohort.arm: cohort.volumes}
-        means = _means(arms, cohort, volumes) if with_covariates else {}
-        yield (
-            cohort,
-            Measured(arms.target, volumes, known, pd.DataFrame(), REFERENCE, means=means),
-        )
+        values = {REFERENCE: reference, cohort.arm: cohort.values}
+        main = _main(arms)
+        quantities = {main.name: Quantity(main.name, main.unit, values)}
+        quantities |= _further(arms, cohort, values) if with_covariates else {}
+        yield cohort, Measured(arms.target, quantities, known, pd.DataFrame(), REFERENCE)
 
 
-def _means(
-    arms: Arms, cohort: Cohort, volumes: dict[str, pd.DataFrame]
-) -> dict[str, dict[str, pd.DataFrame]]:
-    """Means of every contrast with a unit, inside the reference masks and the arm's own."""
-    scores = arms.scores
+def _further(arms: Arms, cohort: Cohort, values: dict[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """Further quantities, such as means of contrasts, by the reference and by the arm."""
+    scores, further = arms.scores, {}
     own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
-    by_contrast: dict[str, dict[str, pd.DataFrame]] = {}
-    for contrast in arms.target.units:
-        metrics = {REFERENCE: f"reference_mean_{contrast}", cohort.arm: f"mean_{contrast}"}
+    for measure in list(arms.target.quantities.values())[1:]:
+        metrics = {REFERENCE: f"reference_{measure.metric}", cohort.arm: measure.metric}
+        tables = {}
         for method, metric in metrics.items():
             rows = scores if method == REFERENCE else own
-            rows = rows[rows["metric"] == metric]
+            rows = rows[(rows["metric"] == metric) & rows["label"].isin(measure.labels)]
             if rows["value"].notna().any():
-                means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
-                table = means_with_regions(means, volumes[method], arms.target)
-                by_contrast.setdefault(contrast, {})[method] = table
-    return by_contrast
+                tables[method] = _wide(rows, measure, arms, values[method])
+        if tables:
+            further[measure.name] = Quantity(measure.name, measure.unit, tables)
+    return further
 
 
-def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
+def _main(arms: Arms) -> Measure:
+    """The target's main quantity."""
+    return next(iter(arms.target.quantities.values()))
+
+
+def _wide(
+    rows: pd.DataFrame, measure: Measure, arms: Arms, sizes: pd.DataFrame | None = None
+) -> pd.DataFrame:
     means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
-    return with_regions(means, arms.target)
+    return quantity_table(means, measure, arms.target, sizes)
 
 
-def _agreement(cohort: Cohort, label: str, agreement: pd.DataFrame) -> dict:
+def _agreement(measured: Measured, cohort: Cohort, label: str, agreement: pd.DataFrame) -> dict:
     row = {"arm": cohort.arm, "seed": cohort.seed, "label": label}
     row |= statistic_columns(agreement, STATISTICS)
     missing = int(agreement["n_missing"].iloc[0])
-    lacking = f"{missing} cases lack a volume" if missing else ""
+    lacking = f"{missing} cases lack {one_of(measured.main.name)}" if missing else ""
     reasons = agreement.set_index("statistic").loc[list(STATISTICS), "reason"]
     n = int(agreement["n"].iloc[0])
     return row | {"n": n, "reason": join_reasons(*reasons, lacking)}

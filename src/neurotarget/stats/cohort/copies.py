@@ -57,8 +57,8 @@ def copied_people(measured: Measured) -> Copies:
 def _values(measured: Measured) -> pd.DataFrame:
     """Known values of each case without its ids; columns without any value are left out."""
     known = measured.covariates.drop(columns=["subject_id", "case_id"], errors="ignore")
-    labels = list(measured.target.label_names)
-    parts = [known, *(volumes[labels] for volumes in measured.volumes.values())]
+    labels = list(measured.measure.labels)
+    parts = [known, *(values[labels] for values in measured.values.values())]
     names = [f"{number}" for number in range(sum(len(part.columns) for part in parts))]
     table = pd.concat(parts, axis=1).set_axis(names, axis=1).dropna(axis="columns", how="all")
     return table.drop(columns=_in_order_with_another(table))

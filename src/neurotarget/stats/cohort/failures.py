@@ -1,6 +1,7 @@
 """Failed cases by several stated definitions: the rate of each, and a list of the cases.
 
-A case fails a definition if any of its labels does. Where a definition cannot be applied (no
+Masks have several definitions, predicted outcomes one: there is no prediction. A case fails a
+definition if any of its labels does. Where a definition cannot be applied (no
 scores, no plausible range) its row gives the reason. Reference masks are checked by those
 definitions that need no reference.
 """
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from neurotarget.number_text import number
+from neurotarget.number_text import number, unit_text
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.types import FAILED as FAILED_IS
@@ -68,7 +69,9 @@ EDGE = Definition(
     "touches_edge", "The mask touches the edge of the scan: it may have been cut off.", 2
 )
 PIECES = Definition("several_pieces", "The mask has more than one connected piece.", 1)
-DEFINITIONS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
+NO_PREDICTION = Definition("no_prediction", "There is no prediction of the case.", 8)
+OF_MASKS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
+DEFINITIONS = (*OF_MASKS, NO_PREDICTION)
 
 
 class _View(NamedTuple):
@@ -76,7 +79,7 @@ class _View(NamedTuple):
 
     measured: Measured
     method: str
-    volumes: pd.DataFrame  # cases × labels
+    volumes: pd.DataFrame  # or areas, cases × labels
     prefix: str
     is_reference: bool
     is_scored: bool
@@ -94,8 +97,8 @@ class _View(NamedTuple):
         return self.scores("reference_borders_on_ignored") == 1
 
     def truth(self) -> pd.DataFrame:
-        """Volumes of the reference in mm³; NaN where there is none."""
-        known = self.measured.volumes.get(self.measured.reference or "")
+        """Sizes of the reference; NaN where there is none."""
+        known = self.measured.values.get(self.measured.reference or "")
         labels = self.volumes.columns
         return self.volumes * math.nan if known is None else known[labels]
 
@@ -182,10 +185,39 @@ def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label"
 
 
 def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:
+    if not measured.main.is_of_masks:
+        yield from _predictions(measured)
+        return
     for view in _views(measured):
-        for definition in DEFINITIONS:
+        for definition in OF_MASKS:
             if not (view.is_reference and definition.needs_reference):
                 yield view, definition, CHECKS[definition.name](view)
+
+
+def _predictions(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:
+    """Yield for each method which of its predictions are missing, by its rows if it has any."""
+    owners = {label: own[0] for label, own in measured.measure.parts.items()}
+    names, cases = list(dict.fromkeys(owners.values())), measured.covariates.index
+    nothing = pd.DataFrame(math.nan, cases, list(owners))
+    methods = list(measured.automatic) or (["predicted"] if _has_rows(measured) else [])
+    for place, method in enumerate(methods):
+        values = measured.values.get(method, nothing)
+        known = values.rename(columns=owners).T.groupby(level=0).first().T.reindex(columns=names)
+        view = _View(measured, method, known, "", False, place == 0)
+        flags = view.scores("failed")
+        is_failed = (flags == 1) | (flags.isna() & known.isna())
+        reason = f"no {measured.main.plural} by {method}"
+        yield (
+            view,
+            NO_PREDICTION,
+            _Verdicts(known, is_failed | known.notna(), is_failed, is_failed.astype(float),
+                      measured.main.unit, lambda *_: "no prediction", reason),
+        )  # fmt: skip
+
+
+def _has_rows(measured: Measured) -> bool:
+    """Whether a network has rows, though perhaps no mask or prediction."""
+    return "failed" in set(measured.scores.get("metric", ()))
 
 
 def _views(measured: Measured) -> Iterator[_View]:
@@ -193,21 +225,22 @@ def _views(measured: Measured) -> Iterator[_View]:
 
     Further raters are left out: their masks are not judged.
     """
-    labels, cases = list(measured.target.label_names), measured.covariates.index
+    labels, cases = list(measured.measure.labels), measured.covariates.index
     methods = list(measured.automatic)
-    if not methods and "failed" in set(measured.scores.get("metric", ())):
+    if not methods and _has_rows(measured):
         methods = ["predicted"]  # none of its masks has a volume
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
     for place, method in enumerate(methods):
-        volumes = measured.volumes.get(method, nothing)[labels]
+        volumes = measured.values.get(method, nothing)[labels]
         yield _View(measured, method, volumes, "", False, place == 0)
     if measured.reference is not None:
-        volumes = measured.volumes[measured.reference][labels]
+        volumes = measured.values[measured.reference][labels]
         yield _View(measured, measured.reference, volumes, OWN, True, True)
 
 
 def _crash_or_empty(view: _View) -> _Verdicts:
     volumes, truth, crashed = view.volumes, view.truth(), view.scores("failed")
+    unit = view.measured.main.unit
     is_equal = view.measured.reference is None and not crashed.notna().any(axis=None)
     if view.is_reference or is_equal:  # a case without a rater's mask is missing, not failed
         is_judged, is_failed = volumes.notna(), volumes == 0
@@ -220,10 +253,11 @@ def _crash_or_empty(view: _View) -> _Verdicts:
         if math.isnan(volumes.at[case_id, label]):
             return "no mask"
         known = "" if view.is_reference else truth.at[case_id, label]
-        return f"empty, the reference has {_number(known)} mm³" if known and known > 0 else "empty"
+        size = f"empty, the reference has {_amount(known, unit)}" if known and known > 0 else ""
+        return size or "empty"
 
-    reason = f"no volumes by {view.method}"
-    return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), "mm3", describe, reason)
+    reason = f"no {view.measured.main.plural} by {view.method}"
+    return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), unit, describe, reason)
 
 
 def _failed(view: _View) -> _Verdicts:
@@ -282,12 +316,13 @@ def _implausible_volume(view: _View) -> _Verdicts:
         volume = volumes.at[case_id, label]
         broken = next(one for one in limits[label] if not one[0] <= volume <= one[1])
         low, high = (_number(max(end, 0)) for end in broken[:2])
-        return f"{_number(volume)} mm³, {broken[2]} are {low}–{high}"
+        return f"{_amount(volume, unit)}, {broken[2]} are {low}–{high}"
 
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
     is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
-    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes for a usual range"
-    return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", describe, reason)
+    sizes, unit = view.measured.main.plural, view.measured.main.unit
+    reason = f"no plausible range, and fewer than {FEWEST_CASES} {sizes} for a usual range"
+    return _Verdicts(volumes, is_judged, outside > 0, outside, unit, describe, reason)
 
 
 def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
@@ -296,7 +331,7 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
     ranges = []
     if label in target.volume_range_mm3:
         ranges.append((*target.volume_range_mm3[label], "plausible"))
-    whose = view.measured.volumes[reference] if reference else view.volumes
+    whose = view.measured.values[reference] if reference else view.volumes
     usual = whose[label][whose[label] > 0]
     if len(usual) >= FEWEST_CASES and (sd := float(usual.std())) > ROUNDING * float(usual.max()):
         name = "the reference's" if reference else "its own"
@@ -305,8 +340,12 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
     return ranges
 
 
-def _number(volume_mm3: float) -> str:
-    return number(volume_mm3, 0) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+def _number(size: float) -> str:
+    return number(size, 0) if abs(size) >= 10 else f"{size:.2g}"
+
+
+def _amount(size: float, unit: str) -> str:
+    return f"{_number(size)} {unit_text(unit)}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {

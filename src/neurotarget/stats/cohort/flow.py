@@ -4,11 +4,13 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.problems import join_reasons
+from neurotarget.quantity import is_of_masks, noun_of, one_of
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
 
 COLUMNS = ["step", "of", "n", "n_people", "n_left_out", "why"]
-LISTED, VOLUMES, FAILED, EFFECT = "cases listed", "with a volume", "mask failed", "in the effect"
+LISTED, EFFECT = "cases listed", "in the effect"
+FAILED, NO_PREDICTION = "mask failed", "prediction failed"
 
 
 def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) -> pd.DataFrame:
@@ -25,17 +27,22 @@ def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) 
     ]
     if n_listed > n:
         rows.append(_step("scored", "", n, people, n_listed - n, "not among the scored cases"))
-    labels = list(measured.target.label_names)
-    for method, volumes in measured.volumes.items():
-        known = volumes[labels].notna().all(axis=1)
+    labels, name = list(measured.measure.labels), measured.main.name
+    for method, values in measured.values.items():
+        known = values[labels].notna().all(axis=1)
         n_people = measured.subjects[known].nunique()
-        why = "no volume of every label" if not known.all() else ""
-        rows.append(_step(VOLUMES, method, int(known.sum()), n_people, int((~known).sum()), why))
+        why = f"no {noun_of(name)} of every label" if not known.all() else ""
+        rows.append(
+            _step(
+                f"with {one_of(name)}", method, int(known.sum()), n_people, int((~known).sum()), why
+            )
+        )
     failed = failed_masks(measured.scores)
     if len(failed):
         cases = failed[failed].index.get_level_values("case_id").unique()
         n_people = measured.subjects.reindex(cases).nunique()
-        rows.append(_step(FAILED, "", len(cases), n_people, 0, "counted in every score"))
+        step = FAILED if measured.main.is_of_masks else NO_PREDICTION
+        rows.append(_step(step, "", len(cases), n_people, 0, "counted in every score"))
     rows += [
         _effect_step(hypothesis, row)
         for hypothesis in measured.target.hypotheses
@@ -52,7 +59,10 @@ def _step(step: str, of: str, n: int, people: int, left_out: int, why: str) -> d
 
 def _effect_step(hypothesis: Hypothesis, row: dict) -> dict:
     dropped, failed = int(row["n_dropped"]), int(row["n_failed"])
-    lacking = f"{dropped} without a value of {' or '.join(hypothesis.variables)} or a volume"
-    why = join_reasons(lacking if dropped else "", f"{failed} whose mask failed" if failed else "")
+    needed, name = " or ".join(hypothesis.variables), hypothesis.measure
+    is_of_mask = is_of_masks(name)
+    lacking = f"{dropped} without a value of {needed} or {one_of(name)}" if dropped else ""
+    lost = f"{failed} whose {'mask' if is_of_mask else 'prediction'} failed" if failed else ""
+    why = join_reasons(lacking, lost)
     of, n = f"{hypothesis.name}, {row['method']}", int(row["n"])
     return _step(EFFECT, of, n, n, dropped + failed, why)

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from neurotarget.number_text import number
+from neurotarget.number_text import number, unit_text
+from neurotarget.quantity import SIZES
 from neurotarget.stats.cohort.failures import failed_masks
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -151,7 +152,10 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
     """Judge the network behind the masks of a study; None where there is no network.
 
     Only the method `predicted` is known to be a network; masks of other folders may be a person's.
+    Predicted outcomes are judged elsewhere.
     """
+    if not measured.main.is_of_masks:
+        return None
     is_lost = not measured.methods and "failed" in set(measured.scores.get("metric", ()))
     if PREDICTED not in measured.methods and not is_lost:
         return None
@@ -175,22 +179,25 @@ def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Lea
 def refusals(
     masks: pd.Series, target: Target, learning: Learning | None = None, *, whose: str = ""
 ) -> dict[str, str]:
-    """Return why the volumes of each label or region allow no conclusion; usable labels are absent.
+    """Return why the values of each label or region allow no conclusion; usable labels are absent.
 
-    `masks` holds which masks failed (index with a level `label`). Labels are refused where more
-    than a fifth of their masks, or of those of the region's labels, failed, or the network has not
-    learnt. `whose` begins the sentence, where the masks are not a network's.
+    `masks` holds which masks, or predictions of outcomes, failed (index with a level `label`).
+    Labels are refused where more than a fifth of theirs, or of those of the region's labels,
+    failed, or the network has not learnt. `whose` begins the sentence, where they are not a
+    network's.
     """
-    head = whose or "the network’s masks cannot answer"
+    what = "masks" if target.labels else "predictions"
+    is_failed = FAILED if target.labels else "no prediction"
+    head = whose or f"the network’s {what} cannot answer"
     if learning is not None and learning.verdict == NOT_LEARNT:
         why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
-        return dict.fromkeys(target.parts, why)
+        return dict.fromkeys(_parts(target), why)
     reasons = {}
     labels = masks.index.get_level_values("label")
-    for name, parts in target.parts.items():
+    for name, parts in _parts(target).items():
         own = masks[labels.isin(parts)]
         if len(own) and own.mean() > SAFE_FAILED:
-            reasons[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
+            reasons[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({is_failed})"
     return reasons
 
 
@@ -202,31 +209,32 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
     reasons: dict[tuple[str, str], str] = {}
     for method, masks in _judged(measured):
         is_network = method == PREDICTED
-        head = "" if is_network else f"the masks by {method} cannot answer"
+        what = "masks" if measured.main.is_of_masks else "predictions"
+        head = "" if is_network else f"the {what} by {method} cannot answer"
         why = refusals(masks, measured.target, learning if is_network else None, whose=head)
         reasons |= {(method, label): reason for label, reason in why.items()}
     return reasons | _without_spread(measured)
 
 
 def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
-    """Labels with one constant reference volume, against which no method can be judged."""
+    """Labels with one constant reference value, against which no method can be judged."""
     if measured.reference is None:
         return {}
-    volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
+    table = measured.values[measured.reference].dropna(axis="columns", how="all")
     reasons = {}
-    for label, values in volumes.items():
+    for label, values in table.items():
         known = values.dropna()
         if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
             why = (
                 f"no reference spread: {label} by {measured.reference} is "
-                f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
+                f"{_amount(known.iloc[0], measured.main)} in all {len(known)} cases"
             )
             reasons |= {(method, str(label)): why for method in measured.methods}
     return reasons
 
 
 def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
-    """Return the cohort with NaN volumes and means for failed masks, and which masks failed.
+    """Return the cohort with NaN values where masks or predictions failed, and which failed.
 
     An empty mask that failed does not mean a volume of 0 mm³. The tables of the second result, by
     method, have one row per case and one column per label or region; a region fails with any of
@@ -238,14 +246,16 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
         if len(masks) and masks.any()
     }
 
-    def known(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        return {
-            method: table.mask(failed[method]) if method in failed else table
-            for method, table in tables.items()
-        }
+    def known(method: str, table: pd.DataFrame) -> pd.DataFrame:
+        if method not in failed:
+            return table
+        return table.mask(failed[method].reindex(columns=list(table), fill_value=False))
 
-    means = {contrast: known(tables) for contrast, tables in measured.means.items()}
-    return replace(measured, volumes=known(measured.volumes), means=means), failed
+    quantities = {
+        name: replace(one, tables={of: known(of, table) for of, table in one.tables.items()})
+        for name, one in measured.quantities.items()
+    }
+    return replace(measured, quantities=quantities), failed
 
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
@@ -257,21 +267,30 @@ def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
 
 def failed_by_label(masks: pd.Series, measured: Measured) -> pd.DataFrame:
     """Whether each case (row) failed in each label, or in any label of a region (column)."""
-    labels, cases = list(measured.target.label_names), measured.covariates.index
+    cases, parts = measured.covariates.index, _parts(measured.target)
+    labels = list(dict.fromkeys(label for own in parts.values() for label in own))
     table = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
     table = table.reindex(index=cases, columns=labels).eq(True)
-    parts = measured.target.parts.items()
-    return pd.DataFrame({name: table[list(own)].any(axis=1) for name, own in parts})
+    return pd.DataFrame({name: table[list(own)].any(axis=1) for name, own in parts.items()})
+
+
+def _parts(target: Target) -> dict[str, tuple[str, ...]]:
+    """Labels in which each label or region of any quantity can fail."""
+    return {name: own for one in target.quantities.values() for name, own in one.parts.items()}
 
 
 def _empty(measured: Measured, method: str) -> pd.Series:
-    """Whether each volume is 0 where the reference's is not; unknown volumes are absent."""
-    if measured.reference is None:
+    """Whether each size is 0 where the reference's is not; unknown ones are absent."""
+    if measured.reference is None or measured.main.name not in SIZES:
         return failed_masks(pd.DataFrame())
-    labels = list(measured.target.label_names)
-    own, truth = (measured.volumes[name][labels] for name in (method, measured.reference))
+    labels = list(measured.measure.labels)
+    own, truth = (measured.values[name][labels] for name in (method, measured.reference))
     wide = ((own == 0) & (truth > 0)).rename_axis(index="case_id", columns="label")
     return wide.stack()[(own.notna() & (truth > 0)).stack().to_numpy()]
+
+
+def _amount(value: float, quantity: Quantity) -> str:
+    return f"{value:.4g} {unit_text(quantity.unit)}".rstrip()
 
 
 def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:

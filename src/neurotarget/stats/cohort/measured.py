@@ -1,7 +1,8 @@
-"""Input of a study: volumes by one or more methods, scores of masks, and covariates."""
+"""Input of a study: quantities by one or more methods, scores, and covariates."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,6 +11,17 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.problems import DataError
+from neurotarget.quantity import (
+    PROBABILITY,
+    SIZES,
+    VOLUME,
+    Measure,
+    contrast_of,
+    is_of_masks,
+    noun_of,
+    plural_of,
+    with_unit,
+)
 from neurotarget.stats.cohort.subjects import written
 from neurotarget.types import Target
 
@@ -17,7 +29,6 @@ AGE_BANDS = (0, 20, 40, 60, 80)  # years; lower ends of the bands, the last one 
 CATEGORICAL = ("sex", "site", "group", "scanner")  # strata besides age, where a cohort has them
 PARTS = {"test": "internal", "external": "external"}  # by split; other splits have no part
 INTERNAL, EXTERNAL = PARTS.values()
-RATER_VOLUME = "reference_volume_mm3@"  # metric of a further rater's volumes, before the name
 
 
 class Stratum(NamedTuple):
@@ -29,36 +40,89 @@ class Stratum(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Quantity:
+    """One quantity of the cases of a cohort, such as the volume, by several methods.
+
+    `tables` maps each method or rater to a table with one row per case (index `case_id`), one
+    column per label and then one per region of the target (`Target.regions`), in `unit`; NaN where
+    there is no value.
+    """
+
+    name: str  # one of `Target.quantities`
+    unit: str  # "" for a ratio
+    tables: Mapping[str, pd.DataFrame]
+
+    @property
+    def noun(self) -> str:
+        """Name in a sentence: `volume`, `mean of qsm`, `value`, `probability`."""
+        return noun_of(self.name)
+
+    @property
+    def plural(self) -> str:
+        """Name of several in a sentence: `volumes`, `probabilities`."""
+        return plural_of(self.name)
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table of its means: `volumes`."""
+        return self.plural.replace(" ", "_")
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether it is a probability, whose reference is 0 or 1 instead of a measurement."""
+        return self.name == PROBABILITY
+
+    @property
+    def is_of_masks(self) -> bool:
+        """Whether it is measured from masks."""
+        return is_of_masks(self.name)
+
+    def column(self, name: str) -> str:
+        """Return the name of a column in this unit: `bias_mm3`."""
+        return with_unit(name, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """Volumes of a cohort in mm³, with scores and covariates of its cases.
+    """Quantities of the cases of a cohort, with their scores and covariates.
 
-    `volumes` maps each method or rater to a table with one row per case (index `case_id`), one
-    column per label and then one per region of the target (`Target.regions`); NaN where there is
-    no volume. All have the rows of `covariates`, whose first column is `subject_id`. `reference`
-    names the method that counts as truth; it is the first, or None if all are equal. `scores` are
-    rows of rows.csv of one method against the reference; empty where there are only volumes.
-
-    `raters` names the methods that are further raters of the same scans; they come last. `means`
-    maps each contrast that has a unit to tables as in `volumes`, of its mean inside the masks.
+    `quantities` are by name; the first is the main one, which all tables of a study are about that
+    do not say otherwise. Its tables have the rows of `covariates`, whose first column is
+    `subject_id`. `reference` names the method that counts as truth; it is the first, or None if all
+    are equal. `scores` are rows of rows.csv of one method against the reference; empty where there
+    are only values. `raters` names the methods that are further raters of the same scans; they come
+    last.
     """
 
     target: Target
-    volumes: Mapping[str, pd.DataFrame]
+    quantities: Mapping[str, Quantity]
     covariates: pd.DataFrame
     scores: pd.DataFrame
     reference: str | None = None
     raters: tuple[str, ...] = ()
-    means: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Quantity:
+        """The main quantity: the first one, without tables where nothing was measured."""
+        if self.quantities:
+            return next(iter(self.quantities.values()))
+        first = next(iter(self.target.quantities.values()))
+        return Quantity(first.name, first.unit, {})
+
+    @property
+    def values(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of the main quantity, by method."""
+        return self.main.tables
 
     @property
     def methods(self) -> tuple[str, ...]:
         """Methods or raters, the reference first."""
-        return tuple(self.volumes)
+        return tuple(self.values)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every two methods, the reference first in its pairs."""
-        return tuple(combinations(self.volumes, 2))
+        return tuple(combinations(self.values, 2))
 
     @property
     def automatic(self) -> tuple[str, ...]:
@@ -71,9 +135,22 @@ class Measured:
         return next(iter(self.automatic), None)
 
     @property
+    def measure(self) -> Measure:
+        """Labels and regions of the main quantity."""
+        return self.measure_of(self.main.name)
+
+    def measure_of(self, name: str) -> Measure:
+        """Return labels and regions of a quantity, by the target, else by the columns."""
+        if known := self.target.quantities.get(name):
+            return known
+        quantity = self.quantities[name]
+        columns = [tuple(table.columns) for table in quantity.tables.values()]
+        return Measure(name, quantity.unit, name, columns[0] if columns else ())
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """Labels and the regions that they sum to."""
-        return tuple(self.target.parts)
+        """Labels of the main quantity, and the regions that they sum to."""
+        return tuple(self.measure.parts)
 
     @property
     def subjects(self) -> pd.Series:
@@ -89,16 +166,30 @@ class Measured:
         return splits.map(PARTS).reindex(self.covariates.index)
 
     def values_of(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
-        """Return the tested values by method: volumes in mm³, or means of the contrast."""
-        if not hypothesis.contrast:
-            return self.volumes
-        means = self.means.get(hypothesis.contrast, {})
-        nothing = pd.DataFrame(np.nan, self.covariates.index, list(self.labels))
-        return {method: means.get(method, nothing) for method in self.methods}
+        """Return the values of the tested quantity by method, NaN for methods without any."""
+        if hypothesis.measure == self.main.name:
+            return self.values
+        known = self.quantities.get(hypothesis.measure)
+        tables = known.tables if known else {}
+        nothing = pd.DataFrame(math.nan, self.covariates.index, list(self.labels_of(hypothesis)))
+        return {method: tables.get(method, nothing) for method in self.methods}
+
+    def labels_of(self, hypothesis: Hypothesis) -> tuple[str, ...]:
+        """Return the labels and regions of the quantity that a hypothesis tests."""
+        return tuple(self.measure_of(hypothesis.measure).parts)
 
     def unit_of(self, hypothesis: Hypothesis) -> str:
         """Return the unit of the values that a hypothesis tests."""
-        return self.target.units[hypothesis.contrast] if hypothesis.contrast else "mm3"
+        return self.measure_of(hypothesis.measure).unit
+
+    def only(self, name: str) -> "Measured":
+        """Return the cohort with this quantity alone, which becomes the main one."""
+        return replace(self, quantities={name: self.quantities[name]})
+
+    def with_values(self, tables: Mapping[str, pd.DataFrame]) -> "Measured":
+        """Return the cohort with other tables of the main quantity; the others are kept."""
+        main = replace(self.main, tables=tables)
+        return replace(self, quantities={**self.quantities, main.name: main})
 
     def strata(self) -> Iterator[Stratum]:
         """Yield the whole cohort, then each part, sex, site, group and age band in it.
@@ -126,6 +217,11 @@ class Measured:
             yield from bands if len(bands) > 1 else ()
 
 
+def of_volumes(tables: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """Return the quantities of a cohort with volumes in mm³ alone, by method."""
+    return {VOLUME: Quantity(VOLUME, "mm3", tables)}
+
+
 def from_rows(
     rows: pd.DataFrame,
     target: Target,
@@ -133,17 +229,53 @@ def from_rows(
     *,
     methods: tuple[str, str] = ("reference", "predicted"),
 ) -> Measured:
-    """Build a cohort from the volumes and scores of rows.csv.
+    """Build a cohort from the values and scores of rows.csv.
 
-    `methods` are the names for `reference_volume_mm3` and `volume_mm3`; the first is the reference.
-    Further raters (`reference_volume_mm3@<rater>`) come after both. A method without any volume is
-    left out. Cases that are not in `covariates` (index `case_id`) keep the subject of their rows,
-    and have no covariates.
+    `methods` are the names for the reference's and the predicted values, such as
+    `reference_volume_mm3` and `volume_mm3`; the first is the reference. Further raters
+    (`reference_volume_mm3@<rater>`) come after both. A method without any value of the main
+    quantity is left out, and so are further quantities without any. Cases that are not in
+    `covariates` (index `case_id`) keep the subject of their rows, and have no covariates.
 
     Raises:
         DataError: a case has two values of one score, no label of the target is there, or a rater
         has the name of one of `methods`.
     """
+    _refuse_others(rows, target)
+    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
+    known = covariates.reindex(subjects.index)
+    known = known.drop(columns="subject_id", errors="ignore").infer_objects()
+    known.insert(0, "subject_id", subjects)
+    measures = list(target.quantities.values())
+    raters = _raters(rows, methods, measures[0])
+    metrics = dict(zip(methods, ("reference_{}", "{}"), strict=True))
+    metrics |= {name: f"reference_{{}}@{name}" for name in raters}
+    main, *others = measures
+    first = {
+        method: quantity_table(wide.reindex(subjects.index), main, target)
+        for method, wide in _tables(rows, main, metrics).items()
+    }
+    quantities = {main.name: Quantity(main.name, main.unit, first)}
+    for measure in others:
+        tables = {
+            method: quantity_table(wide, measure, target, first[method])
+            for method, wide in _tables(rows, measure, metrics).items()
+            if method in first
+        }
+        if tables:
+            quantities[measure.name] = Quantity(measure.name, measure.unit, tables)
+    return Measured(
+        target,
+        quantities,
+        known,
+        rows.reset_index(drop=True),
+        reference=methods[0] if methods[0] in first else None,
+        raters=tuple(name for name in raters if name in first),
+    )
+
+
+def _refuse_others(rows: pd.DataFrame, target: Target) -> None:
+    """Refuse rows of two runs, or of another target."""
     twice = rows[rows.duplicated(["case_id", "label", "metric"])]
     if len(twice):
         first = twice.iloc[0]
@@ -151,49 +283,34 @@ def from_rows(
             f"{first['case_id']}: found two rows of {first['metric']} for {first['label']}, wanted "
             "one; keep the rows of one run, and one row per case in the manifest"
         )
-    if not set(rows["label"]) & set(target.label_names):
+    named = (*target.label_names, *target.outcome_labels)
+    if not set(rows["label"]) & set(named):
         there = ", ".join(sorted(set(rows["label"]))) or "none"
         raise DataError(
             f"rows: found scores of the labels {there}, wanted those of target {target.name} "
-            f"({', '.join(target.label_names)}); name the target of these rows"
+            f"({', '.join(named)}); name the target of these rows"
         )
-    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
-    known = covariates.reindex(subjects.index)
-    known = known.drop(columns="subject_id", errors="ignore").infer_objects()
-    known.insert(0, "subject_id", subjects)
-    raters = _raters(rows, methods)
-    metrics = dict(zip(methods, ("reference_{}", "{}"), strict=True))
-    metrics |= {name: f"reference_{{}}@{name}" for name in raters}
-    volumes = {}
-    for method, metric in metrics.items():
-        wide = _wide(rows, metric.format("volume_mm3"))
-        if wide.notna().any(axis=None):
-            volumes[method] = with_regions(wide.reindex(subjects.index), target)
-    means: dict[str, dict[str, pd.DataFrame]] = {}
-    for contrast in target.units:
-        for method, own in volumes.items():
-            wide = _wide(rows, metrics[method].format(f"mean_{contrast}"))
-            if wide.notna().any(axis=None):
-                means.setdefault(contrast, {})[method] = means_with_regions(wide, own, target)
-    return Measured(
-        target,
-        volumes,
-        known,
-        rows.reset_index(drop=True),
-        reference=methods[0] if methods[0] in volumes else None,
-        raters=tuple(name for name in raters if name in volumes),
-        means=means,
-    )
 
 
-def _wide(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return rows[rows["metric"] == metric].pivot(index="case_id", columns="label", values="value")
+def _tables(
+    rows: pd.DataFrame, measure: Measure, metrics: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Values of the labels of a quantity, by method; without methods that have none."""
+    tables = {method: _wide(rows, metric.format(measure.metric), measure.labels)
+              for method, metric in metrics.items()}  # fmt: skip
+    return {method: table for method, table in tables.items() if table.notna().any(axis=None)}
 
 
-def _raters(rows: pd.DataFrame, methods: tuple[str, str]) -> list[str]:
-    """Names of further raters with volumes, in alphabetical order."""
-    metrics = [name for name in rows["metric"].unique() if name.startswith(RATER_VOLUME)]
-    raters = sorted(name.removeprefix(RATER_VOLUME) for name in metrics)
+def _wide(rows: pd.DataFrame, metric: str, labels: Sequence[str]) -> pd.DataFrame:
+    own = rows[(rows["metric"] == metric) & rows["label"].isin(labels)]
+    return own.pivot(index="case_id", columns="label", values="value")
+
+
+def _raters(rows: pd.DataFrame, methods: tuple[str, str], measure: Measure) -> list[str]:
+    """Names of further raters with values, in alphabetical order."""
+    beginning = f"reference_{measure.metric}@"
+    metrics = [name for name in rows["metric"].unique() if name.startswith(beginning)]
+    raters = sorted(name.removeprefix(beginning) for name in metrics)
     if taken := [name for name in raters if name in (*methods, "", "all")]:
         raise DataError(
             f"rows: found a rater called {taken[0]!r}, and the methods {' and '.join(methods)}, "
@@ -211,6 +328,22 @@ def band_name(low: int) -> str:
     """Return the name of the age band that begins with `low` years: `20-39`, `80+`."""
     after = [end for end in AGE_BANDS if end > low]
     return f"{low}-{after[0] - 1}" if after else f"{low}+"
+
+
+def quantity_table(
+    wide: pd.DataFrame, measure: Measure, target: Target, sizes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return the values of a quantity's labels in order, and of its regions.
+
+    A region has the sum of sizes, and means weighted by `sizes`, the volumes of the same masks.
+    Other quantities have no regions. An infinite value becomes NaN.
+    """
+    if measure.name in SIZES:
+        return with_regions(wide, target)
+    if contrast_of(measure.name) and sizes is not None:
+        return means_with_regions(wide, sizes, target)
+    table = _finite(wide.reindex(columns=list(measure.labels)))
+    return table if sizes is None else table.reindex(sizes.index)
 
 
 def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:

@@ -1,8 +1,7 @@
-"""Select the subjects for a hypothesis: complete volumes and the covariates that it needs.
+"""Select the subjects for a hypothesis: complete values and the covariates that it needs.
 
-One person counts once: several scans of a subject are averaged. Cases without a volume or a
-covariate are left out and counted. "Volumes" also stands for means of a contrast, where the
-hypothesis is about these.
+One person counts once: several scans of a subject are averaged. Cases without a value or a
+covariate are left out and counted.
 """
 
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from numpy import ndarray
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import level_key
+from neurotarget.quantity import noun_of, plural_of
 
 # numbers in columns of these names are group names, not quantities
 CHANGE = "their subjects change"  # a covariate between visits; part of a reason
@@ -27,13 +27,13 @@ class NotEstimableError(Exception):
 
 
 class Cohort(NamedTuple):
-    """Volumes (a column a method) and covariates of the same subjects, complete.
+    """Values (a column a method) and covariates of the same subjects, complete.
 
     Covariates are floats, or text where they name categories. `n_dropped` counts cases; `note`
     lists those whose subjects change category.
     """
 
-    volumes: pd.DataFrame
+    values: pd.DataFrame
     covariates: pd.DataFrame
     n_dropped: int
     note: str = ""
@@ -41,12 +41,12 @@ class Cohort(NamedTuple):
 
 def gather(
     hypothesis: Hypothesis,
-    volumes: pd.DataFrame,
+    values: pd.DataFrame,
     covariates: pd.DataFrame,
     *,
     numbers: Iterable[str] = (),
 ) -> Cohort:
-    """Return the subjects that have every volume and every covariate of the hypothesis.
+    """Return the subjects that have every value and every covariate of the hypothesis.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. `numbers` names
     covariates that are needed in addition. Text and the names in `CATEGORIES` are categories.
@@ -59,7 +59,7 @@ def gather(
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:
         raise NotEstimableError(f"no covariate {', '.join(absent)}")
-    known = covariates.reindex(volumes.index)
+    known = covariates.reindex(values.index)
     quantities = {*numbers, *_quantities(hypothesis)}
     typed = {
         name: _typed(
@@ -69,14 +69,14 @@ def gather(
         )
         for name in names
     }
-    terms = pd.DataFrame(typed, index=volumes.index)
+    terms = pd.DataFrame(typed, index=values.index)
     if hypothesis.groups:
         is_concerned = concerned(hypothesis, terms)
-        volumes, terms = volumes[is_concerned], terms[is_concerned]
-    _refuse_unknown(volumes, terms, quantity(hypothesis))
-    whole = (volumes.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
+        values, terms = values[is_concerned], terms[is_concerned]
+    _refuse_unknown(values, terms, quantity(hypothesis))
+    whole = (values.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
     subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
-    steady = Cohort(volumes[whole].astype(float), terms[whole], int((~whole).sum()))
+    steady = Cohort(values[whole].astype(float), terms[whole], int((~whole).sum()))
     return _per_subject(steady, subjects.loc[terms.index[whole]])
 
 
@@ -90,12 +90,12 @@ def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
 
 def quantity(hypothesis: Hypothesis) -> str:
     """Return the name of the tested quantity: `volume`, `mean of qsm`."""
-    return f"mean of {hypothesis.contrast}" if hypothesis.contrast else "volume"
+    return noun_of(hypothesis.measure)
 
 
 def quantities(hypothesis: Hypothesis) -> str:
     """Return the plural of the tested quantity: `volumes`, `means of qsm`."""
-    return f"means of {hypothesis.contrast}" if hypothesis.contrast else "volumes"
+    return plural_of(hypothesis.measure)
 
 
 def key(value: object) -> str:
@@ -148,10 +148,10 @@ def is_category(values: pd.Series) -> bool:
     return values.dtype == object
 
 
-def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:
+def _refuse_unknown(values: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:
     if not len(terms):
         return
-    if volumes.isna().all().any():
+    if values.isna().all().any():
         raise NotEstimableError(f"no case has a {what}")
     if unknown := [str(name) for name in terms if terms[name].isna().all()]:
         raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")
@@ -197,8 +197,8 @@ def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
         },
         index=steady.index,
     )
-    volumes = cohort.volumes.groupby(people).mean()
+    values = cohort.values.groupby(people).mean()
     lost = int(terms.size()[~steady].sum())
     changed = [name for name in named if (terms[name].nunique() > 1).any()]
     note = f"{lost} cases left out: {CHANGE} {', '.join(changed)}" if lost else ""
-    return Cohort(volumes[steady], averaged[steady], cohort.n_dropped + lost, note)
+    return Cohort(values[steady], averaged[steady], cohort.n_dropped + lost, note)

@@ -1,7 +1,7 @@
-"""ComBat: remove the location and scale of each site from volumes and keep covariate effects.
+"""ComBat: remove the location and scale of each site from values and keep covariate effects.
 
 The model is fitted on training cases only and then applied to other cases. A site without training
-cases is estimated from the volumes and covariates of its own cases; it needs no reference masks.
+cases is estimated from the values and covariates of its own cases; it needs no reference masks.
 
 Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037; Fortin et al. 2018,
 doi:10.1016/j.neuroimage.2017.11.024.
@@ -22,7 +22,7 @@ from numpy import ndarray
 from neurotarget.problems import DataError
 from neurotarget.stats.core.interval import FEWEST
 
-Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
+Measurements = Float[ndarray, "N F"]  # F features: labels and regions, mm³
 Covariates = Real[ndarray, "N P"] | Sequence  # without a constant: each site has its own
 Features = Float[ndarray, " F"]
 Sites = Sequence | ndarray  # the site of each row
@@ -42,7 +42,7 @@ class Prior(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Effect of one site on each feature; NaN where it has fewer than two volumes."""
+    """Effect of one site on each feature; NaN where it has fewer than two values."""
 
     location: Features  # added, in pooled SD
     scale: Features  # variance about the location, in pooled variances
@@ -52,8 +52,8 @@ class Site(NamedTuple):
 class Combat:
     """Fitted site effects; `transform` removes them.
 
-    `mean` and `sd` are the grand mean and the pooled SD of each feature in mm³, `slopes` the
-    effects of covariates in mm³ per unit about their means `centre`. A feature that does not vary
+    `mean` and `sd` are the grand mean and the pooled SD of each feature, `slopes` the effects of
+    covariates on it, per unit about their means `centre`. A feature that does not vary
     about the model has SD 0 and is left as it is. `prior` is the distribution of site effects over
     the training sites, used for a new site; None without empirical Bayes.
     """
@@ -68,32 +68,32 @@ class Combat:
     @classmethod
     def fit(
         cls,
-        volumes: Volumes,
+        values: Measurements,
         sites: Sites,
         covariates: Covariates | None = None,
         *,
         empirical_bayes: bool = True,
     ) -> "Combat":
-        """Estimate the offset that each site adds to volumes and the factor on their spread.
+        """Estimate the offset that each site adds to values and the factor on their spread.
 
-        Covariates are numbers whose effects stay in the volumes; categories come as columns of 0
-        and 1. NaN volumes are left out of their own feature. Empirical Bayes shrinks the effects
+        Covariates are numbers whose effects stay in the values; categories come as columns of 0
+        and 1. NaN values are left out of their own feature. Empirical Bayes shrinks the effects
         of a site towards the mean over its features; with one feature nothing is shrunk. A site
-        with fewer than three volumes gets the pooled scale (published ComBat requires two).
+        with fewer than three values gets the pooled scale (published ComBat requires two).
 
         Raises:
             DataError: one site only, a site with one case, a covariate that is NaN, or
             covariates that are confounded with the sites.
         """
-        volumes, names, covariates = _checked("Combat.fit", volumes, sites, covariates)
+        values, names, covariates = _checked("Combat.fit", values, sites, covariates)
         every = _sites_of(names)
         if len(every) < 2:
             raise DataError(
                 f"Combat.fit: got {len(every)} site ({', '.join(every)}), wanted two or more; "
-                "volumes of one site need no harmonisation"
+                "values of one site need no harmonisation"
             )
-        bare = _model(volumes, names, covariates)
-        standard = bare._standardised(volumes, covariates)
+        bare = _model(values, names, covariates)
+        standard = bare._standardised(values, covariates)
         raw = {name: _site(standard[names == name]) for name in every}
         if not empirical_bayes:
             return replace(bare, sites=raw)
@@ -104,7 +104,7 @@ class Combat:
         return replace(bare, sites=shrunk, prior=_prior(list(raw.values())))
 
     def adapt(
-        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
+        self, values: Measurements, sites: Sites, covariates: Covariates | None = None
     ) -> "Combat":
         """Return a copy with the effects of new sites added; nothing else changes.
 
@@ -115,66 +115,66 @@ class Combat:
         Raises:
             DataError: a site is known already or has one case, or a covariate is NaN.
         """
-        volumes, names, covariates = _checked("Combat.adapt", volumes, sites, covariates)
+        values, names, covariates = _checked("Combat.adapt", values, sites, covariates)
         new = _sites_of(names)
         if known := sorted(set(new) & set(self.sites)):
             raise DataError(
                 f"Combat.adapt: got the site {', '.join(known)}, which is known already; transform"
             )
-        standard = self._standardised(volumes, covariates)
+        standard = self._standardised(values, covariates)
         parts = {name: standard[names == name] for name in new}
         added = {name: _shrunk(part, _site(part), self.prior) for name, part in parts.items()}
         return replace(self, sites={**self.sites, **added})
 
     def transform(
-        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
-    ) -> Volumes:
-        """Return volumes in mm³ with the site effects removed.
+        self, values: Measurements, sites: Sites, covariates: Covariates | None = None
+    ) -> Measurements:
+        """Return values with the site effects removed.
 
-        NaN stays NaN, and so does a feature of which the site had fewer than two volumes.
+        NaN stays NaN, and so does a feature of which the site had fewer than two values.
 
         Raises:
             DataError: a site is unknown, or a covariate is NaN.
         """
-        volumes, names, covariates = _checked("Combat.transform", volumes, sites, covariates)
+        values, names, covariates = _checked("Combat.transform", values, sites, covariates)
         if unknown := sorted(set(names) - set(self.sites)):
             raise DataError(
                 f"Combat.transform: got the site {', '.join(unknown)}, which the fit did not see; "
                 "adapt to it first"
             )
-        standard = self._standardised(volumes, covariates)
+        standard = self._standardised(values, covariates)
         for name in set(names):
             location, scale = self.sites[name]
             own = names == name
             standard[own] = (standard[own] - location) / np.sqrt(scale)
         harmonised = standard * self.sd + self.expected(covariates)
-        return np.where(self.sd > 0, harmonised, volumes)
+        return np.where(self.sd > 0, harmonised, values)
 
-    def expected(self, covariates: Covariates) -> Volumes:
-        """Return the volumes in mm³ that the covariates predict for an average site."""
+    def expected(self, covariates: Covariates) -> Measurements:
+        """Return the values that the covariates predict for an average site."""
         return self.mean + (covariates - self.centre) @ self.slopes
 
-    def _standardised(self, volumes: Volumes, covariates: Covariates) -> Volumes:
-        """Deviations from the expected volumes, in pooled SD; NaN where there is no spread."""
+    def _standardised(self, values: Measurements, covariates: Covariates) -> Measurements:
+        """Deviations from the expected values, in pooled SD; NaN where there is no spread."""
         sd = np.where(self.sd > 0, self.sd, np.nan)
-        return (volumes - self.expected(covariates)) / sd
+        return (values - self.expected(covariates)) / sd
 
 
-def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndarray, "P F"]:
+def least_squares(design: Float[ndarray, "N P"], values: Measurements) -> Float[ndarray, "P F"]:
     """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
 
     Linearly dependent columns share their effect (the minimum-norm solution).
     """
-    there = ~np.isnan(volumes)
+    there = ~np.isnan(values)
     patterns, member = np.unique(there, axis=1, return_inverse=True)
-    coefficients = np.empty((design.shape[1], volumes.shape[1]))
+    coefficients = np.empty((design.shape[1], values.shape[1]))
     for number, rows in enumerate(patterns.T):
         own = member.ravel() == number
-        coefficients[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
+        coefficients[:, own] = np.linalg.lstsq(design[rows], values[rows][:, own], rcond=None)[0]
     return coefficients
 
 
-def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
+def _model(values: Measurements, names: ndarray, covariates: Covariates) -> Combat:
     """Slopes within sites, grand mean over cases and pooled SD; no site effects yet."""
     sites = (names[:, None] == np.array(_sites_of(names))).astype(float)
     centre = covariates.mean(axis=0)
@@ -184,20 +184,20 @@ def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
     spread = np.where(varies, spread, np.inf)
     design = np.column_stack([sites, (covariates - centre) / spread])
     _refuse_confounded(design, sites.shape[1])
-    fitted = least_squares(design, volumes)
-    there = ~np.isnan(volumes)
-    residuals = np.where(there, volumes - design @ fitted, 0.0)
+    fitted = least_squares(design, values)
+    there = ~np.isnan(values)
+    residuals = np.where(there, values - design @ fitted, 0.0)
     counts = sites.T @ there
     n = np.maximum(counts.sum(axis=0), 1)
     sd = np.sqrt((residuals**2).sum(axis=0) / n)
-    largest = np.where(there, np.abs(volumes), 0.0).max(axis=0)
+    largest = np.where(there, np.abs(values), 0.0).max(axis=0)
     slopes = fitted[sites.shape[1] :] / spread[:, None]
     mean = (counts * fitted[: sites.shape[1]]).sum(axis=0) / n
     return Combat(centre, slopes, mean, np.where(sd > ROUNDING * largest, sd, 0.0), {}, None)
 
 
-def _site(standard: Volumes) -> Site:
-    """Mean and variance of one site's standardised volumes, feature by feature."""
+def _site(standard: Measurements) -> Site:
+    """Mean and variance of one site's standardised values, feature by feature."""
     there = ~np.isnan(standard)
     n = there.sum(axis=0)
     location = np.where(there, standard, 0.0).sum(axis=0) / np.maximum(n, 1)
@@ -221,7 +221,7 @@ def _prior(sites: Sequence[Site]) -> Prior | None:
     return Prior(*map(float, moments))
 
 
-def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
+def _shrunk(standard: Measurements, raw: Site, prior: Prior | None) -> Site:
     """Location and scale of the posterior, estimated by alternating updates.
 
     Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037 (equations 3.1 and
@@ -255,15 +255,15 @@ def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior)
 
 
 def _checked(
-    who: str, volumes: Volumes, sites: Sites, covariates: Covariates | None
-) -> tuple[Volumes, ndarray, Covariates]:
-    volumes = np.asarray(volumes, dtype=float)
+    who: str, values: Measurements, sites: Sites, covariates: Covariates | None
+) -> tuple[Measurements, ndarray, Covariates]:
+    values = np.asarray(values, dtype=float)
     names = np.asarray([str(site) for site in sites], dtype=object)
-    covariates = np.empty((len(volumes), 0)) if covariates is None else np.asarray(covariates)
+    covariates = np.empty((len(values), 0)) if covariates is None else np.asarray(covariates)
     covariates = covariates.astype(float)
     if absent := int(np.isnan(covariates).any(axis=1).sum()):
         raise DataError(f"{who}: {absent} of {len(names)} cases lack a covariate; drop and count")
-    return volumes, names, covariates
+    return values, names, covariates
 
 
 def _sites_of(names: ndarray) -> list[str]:

@@ -1,6 +1,6 @@
-"""Attenuation: the share of an effect that a method's volumes show.
+"""Attenuation: the share of an effect that a method's values show.
 
-The share is the slope of the method's volumes on the reference's. A network that shrinks all masks
+The share is the slope of the method's values on the reference's. A network that shrinks all masks
 towards the mean has a small spread and looks precise, but shows only that share of every effect.
 """
 
@@ -20,7 +20,7 @@ from neurotarget.stats.effects.verdict import TWO_TESTS
 
 
 class Attenuation(NamedTuple):
-    """Share of an effect that volumes show.
+    """Share of an effect that values show.
 
     `least` is its lower end, in [0, 1]; `why` is the reason where there is none.
     """
@@ -34,7 +34,7 @@ WHOLE = Attenuation(1.0, 1.0)
 
 
 def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str) -> Attenuation:
-    """Return the share of a hypothesis's effect that a method's volumes or means of a label show.
+    """Return the share of a hypothesis's effect that a method's values of a label show.
 
     `least` is the lower end of the 90 % interval of the slope on the reference; a slope above 1
     counts as 1, so that no effect is called absent or small too easily. If the slope may be 0,
@@ -63,7 +63,7 @@ def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str
 def slope_on_reference(
     reference: pd.Series, method: pd.Series, subjects: pd.Series, *, level: float = LEVEL
 ) -> Estimate:
-    """Return the slope of the method's volumes on the reference's, with its interval.
+    """Return the slope of the method's values on the reference's, with its interval.
 
     The tables are indexed by case; several scans of a subject are averaged. The slope is fitted by
     least squares with robust errors (HC3), taking the reference as true. NaN with fewer than five

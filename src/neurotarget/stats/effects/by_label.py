@@ -33,7 +33,7 @@ def label_effects_table(
     known, _ = without_failed(measured)
     rows = []
     for hypothesis in known.target.hypotheses:
-        if hypothesis.label or len(known.labels) < 2:
+        if hypothesis.label or len(known.labels_of(hypothesis)) < 2:
             continue
         lead = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
         for method, model in zip(lead["method"], lead["model"], strict=True):
@@ -51,7 +51,7 @@ def _rows(
     measured: Measured, hypothesis: Hypothesis, method: str, model: str, refused: Refused
 ) -> Iterator[dict]:
     main = label_of(hypothesis, measured)
-    for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
+    for label in dict.fromkeys((main, *measured.labels_of(hypothesis)[:MOST_LABELS])):
         # published effects are about the whole target
         tested = hypothesis if label == main else replace(hypothesis, expected=None)
         chosen = next(one for one in variants(tested, measured.covariates) if one.name == model)

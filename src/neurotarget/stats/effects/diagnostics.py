@@ -14,7 +14,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.effects.effects import label_of
 from neurotarget.stats.effects.model import ROUNDING, design, with_leverage
-from neurotarget.stats.effects.variants import SITE_RANDOM, Variant, adjusted_volumes, variants
+from neurotarget.stats.effects.variants import SITE_RANDOM, Variant, adjusted_values, variants
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 
 COLUMNS = (
@@ -27,7 +27,7 @@ MOST_PEOPLE = 5000  # most rows of one model; a plot cannot show more people
 def residuals_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each person in the leading model of each hypothesis and method.
 
-    `fitted` and `residual` are in the unit of the volumes or means, `leverage` in [0, 1], `dfbeta`
+    `fitted` and `residual` are in the unit of the quantity, `leverage` in [0, 1], `dfbeta`
     the change of the effect without the person, in standard errors. Random sites are treated as
     fixed. Effects without an estimate have no rows.
 
@@ -50,11 +50,11 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     if model.name == SITE_RANDOM:
         model = Variant(model.name, replace(model.hypothesis, adjust=model.needs.adjust))
     label = label_of(hypothesis, measured)
-    volumes = measured.values_of(hypothesis)[method][label].to_frame(method)
+    table = measured.values_of(hypothesis)[method][label].to_frame(method)
     try:
-        cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
+        cohort = gather(model.needs, table, measured.covariates, numbers=model.numbers)
         columns = design(model.hypothesis, cohort.covariates)
-        adjusted, _ = adjusted_volumes(model, cohort)
+        adjusted, _ = adjusted_values(model, cohort)
     except NotEstimableError:
         return
     values = adjusted[method].to_numpy()
@@ -68,7 +68,7 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     names = {"hypothesis": hypothesis.name, "method": method, "model": name, "label": label}
     names |= {"unit": measured.unit_of(hypothesis)}
     for subject, *numbers in zip(
-        cohort.volumes.index, fit.fittedvalues, fit.resid, leverage, moved, strict=True
+        cohort.values.index, fit.fittedvalues, fit.resid, leverage, moved, strict=True
     ):
         keys = ("fitted", "residual", "leverage", "dfbeta")
         yield names | {"subject_id": subject} | dict(zip(keys, map(float, numbers), strict=True))

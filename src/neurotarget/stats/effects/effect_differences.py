@@ -20,7 +20,7 @@ from neurotarget.stats.effects.effects import (
 )
 from neurotarget.stats.effects.interest import smallest_of_interest
 from neurotarget.stats.effects.model import ROUNDING, Design, design
-from neurotarget.stats.effects.variants import Variant, adjusted_volumes, variants
+from neurotarget.stats.effects.variants import Variant, adjusted_values, variants
 from neurotarget.stats.effects.verdict import Interval
 
 DIFFERENCE_COLUMNS = (
@@ -38,9 +38,9 @@ UNDECIDED = "undecided"
 def effect_differences_table(
     measured: Measured, *, refused: Refused = NONE_REFUSED
 ) -> pd.DataFrame:
-    """Return the effect on the second method's volumes minus that on the first's, same subjects.
+    """Return the effect on the second method's values minus that on the first's, same subjects.
 
-    It is estimated as the effect on the differences of volumes, with the interval of its model
+    It is estimated as the effect on the differences of the values, with the interval of its model
     (Welch's, HC3 or the mixed model's). Methods and labels that are `refused` have no difference,
     and failed masks are left out. `finding` compares it with the smallest effect of interest (see
     `finding_of`).
@@ -87,12 +87,12 @@ def finding_of(row: Mapping) -> str:
 def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str, str]) -> dict:
     hypothesis = model.hypothesis
     values = measured.values_of(hypothesis)
-    volumes = pd.DataFrame({method: values[method][label] for method in pair})
-    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    table = pd.DataFrame({method: values[method][label] for method in pair})
+    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(table))
     try:
-        cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
+        cohort = gather(model.needs, table, measured.covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
-        adjusted, note = adjusted_volumes(model, cohort)
+        adjusted, note = adjusted_values(model, cohort)
         for method in adjusted:
             if adjusted[method].nunique() < 2:
                 what = quantities(hypothesis)
@@ -102,7 +102,7 @@ def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str,
     except NotEstimableError as why:
         interval, notes = NO_DIFFERENCE, (str(why), cohort.note)
     unit = unit_of_effect(hypothesis, measured.unit_of(hypothesis), cohort.covariates)
-    return interval | {"unit": unit, "n": len(cohort.volumes), "reason": join_reasons(*notes)}
+    return interval | {"unit": unit, "n": len(cohort.values), "reason": join_reasons(*notes)}
 
 
 def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame) -> dict:

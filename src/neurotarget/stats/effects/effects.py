@@ -1,9 +1,9 @@
-"""Effects on volumes: group differences, slopes and interactions, each with a verdict.
+"""Effects on quantities: group differences, slopes and interactions, each with a verdict.
 
-One person counts once: several scans of a subject are averaged first. Cases without a volume or a
-covariate of the model are left out and counted; failed masks are counted separately. Rows without
-an estimate give the reason. A hypothesis about the mean of a contrast is tested on these means, in
-their unit, as others are on volumes.
+One person counts once: several scans of a subject are averaged first. Cases without a value or a
+covariate of the model are left out and counted; failed masks or predictions are counted separately.
+Rows without an estimate give the reason. Each hypothesis is tested on its own quantity, in its
+unit.
 """
 
 import math
@@ -26,6 +26,7 @@ from neurotarget.stats.cohort.subjects import (
     gather,
     is_category,
     key,
+    quantities,
 )
 from neurotarget.stats.effects.attenuation import WHOLE, Attenuation, share_of
 from neurotarget.stats.effects.interest import smallest_of_interest
@@ -33,7 +34,7 @@ from neurotarget.stats.effects.lead import failed_remark, with_lead
 from neurotarget.stats.effects.model import Design, Fit, design, fit
 from neurotarget.stats.effects.random_site import fit_random
 from neurotarget.stats.effects.size import Size, hedges_g, partial_r
-from neurotarget.stats.effects.variants import DECLARED, Variant, adjusted_volumes, variants
+from neurotarget.stats.effects.variants import DECLARED, Variant, adjusted_values, variants
 from neurotarget.stats.effects.verdict import (
     INCONCLUSIVE,
     NO_CONCLUSION,
@@ -44,7 +45,7 @@ from neurotarget.stats.effects.verdict import (
     power_to_find,
 )
 
-Refused = Mapping[tuple[str, str], str]  # method and label → why its masks allow no conclusion
+Refused = Mapping[tuple[str, str], str]  # method and label → why it allows no conclusion
 FEWEST_A_GROUP, FEWEST_PEOPLE = 5, 10  # fewest people for a verdict; estimates need fewer
 NONE_REFUSED: Refused = MappingProxyType({})
 
@@ -58,14 +59,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One hypothesis tested on one set of volumes; NaN where it could not be estimated.
+    """One hypothesis tested on the values of one method; NaN where it could not be estimated.
 
-    `n` counts the subjects, `n_dropped` cases without a value and `n_failed` cases with failed
-    masks. `low` and `high` are the ends of the 95 % interval, `low_90` and `high_90` of the 90 %
-    one. `matters` is the smallest effect of interest and `share` the share of an effect that these
-    volumes show (see `attenuation`), both as used for the verdict. `detectable` is the smallest
-    true effect that would be found with 80 % power, `power` the power for the published effect
-    `expected` (NaN where none is published). `size` is Hedges' g for a group difference and
+    `n` counts the subjects, `n_dropped` cases without a value and `n_failed` cases whose mask or
+    prediction failed. `low` and `high` are the ends of the 95 % interval, `low_90` and `high_90` of
+    the 90 % one. `matters` is the smallest effect of interest and `share` the share of an effect
+    that these values show (see `attenuation`), both as used for the verdict. `detectable` is the
+    smallest true effect that would be found with 80 % power, `power` the power for the published
+    effect `expected` (NaN where none is published). `size` is Hedges' g for a group difference and
     partial r for other effects. `reason` explains a missing estimate, the verdict, and the terms
     that the model left out.
     """
@@ -96,32 +97,32 @@ class Effect:
 
 def estimate_effect(
     hypothesis: Hypothesis,
-    volumes: pd.Series,
+    values: pd.Series,
     covariates: pd.DataFrame,
     *,
     unit: str = "mm3",
     model: Variant | None = None,
 ) -> Effect:
-    """Estimate an effect on volumes with its 95 % interval, and give a verdict.
+    """Estimate an effect on values with its 95 % interval, and give a verdict.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
     difference without other terms uses Welch's test, everything else least squares with
-    heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the volumes. The rule for
-    verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these volumes.
+    heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the values. The rule for
+    verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these values.
     `model` replaces the declared model of the hypothesis.
     """
-    matters = smallest_of_interest(hypothesis, volumes, covariates)
+    matters = smallest_of_interest(hypothesis, values, covariates)
     model = model or Variant(DECLARED, hypothesis)
-    return _estimate(model, volumes, covariates, unit=unit, matters=matters)
+    return _estimate(model, values, covariates, unit=unit, matters=matters)
 
 
 def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
-    """Return each hypothesis on the volumes of each method: as declared, with site, and head size.
+    """Return each hypothesis on the values of each method: as declared, with site, and head size.
 
     Every model is compared with the published effect, which was mostly found without TIV. `leads`
     marks the model whose verdict counts (see `lead`); `remark` explains why, where it is not the
-    declared one. Volumes of failed masks are left out and counted. Methods and labels that are
-    `refused`, and those whose volumes do not follow the reference's, have no conclusion.
+    declared one. Failed masks and predictions are left out and counted. Methods and labels
+    that are `refused`, and those whose values do not follow the reference's, have no conclusion.
     """
     known, failed = without_failed(measured)
     rows = []
@@ -181,7 +182,7 @@ def claim(hypothesis: Hypothesis) -> str:
 
 def _estimate(
     model: Variant,
-    volumes: pd.Series,
+    values: pd.Series,
     covariates: pd.DataFrame,
     *,
     unit: str,
@@ -189,12 +190,12 @@ def _estimate(
     share: Attenuation = WHOLE,
 ) -> Effect:
     hypothesis = model.hypothesis
-    cohort, model_fit = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes)), None
+    cohort, model_fit = Cohort(pd.DataFrame(), pd.DataFrame(), len(values)), None
     try:
-        cohort = gather(model.needs, volumes.to_frame("volume"), covariates, numbers=model.numbers)
+        cohort = gather(model.needs, values.to_frame("value"), covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
-        adjusted, note = adjusted_volumes(model, cohort)
-        model_fit = fitted(model, cohort, columns, adjusted["volume"].to_numpy())
+        adjusted, note = adjusted_values(model, cohort)
+        model_fit = fitted(model, cohort, columns, adjusted["value"].to_numpy())
         notes = (*columns.notes, note, cohort.note)
     except NotEstimableError as error:
         notes = (str(error), cohort.note)
@@ -203,7 +204,7 @@ def _estimate(
     effect = Effect(
         hypothesis.name,
         *(math.nan,) * 4,
-        len(cohort.volumes),
+        len(cohort.values),
         cohort.n_dropped,
         unit,
         INCONCLUSIVE,
@@ -225,6 +226,7 @@ def _estimate(
         least=least,
         unit=unit,
         share=share.least,
+        plural=quantities(hypothesis),
     )
     size: Size = hedges_g(model_fit) if hypothesis.groups else partial_r(model_fit)
     return replace(
@@ -273,7 +275,7 @@ def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
 def _lost(
     failed: pd.DataFrame | None, label: str, hypothesis: Hypothesis, covariates: pd.DataFrame
 ) -> pd.Index:
-    """Cases of the hypothesis whose masks failed."""
+    """Cases of the hypothesis whose masks or predictions failed."""
     if failed is None:
         return covariates.index[:0]
     cases = failed.index[failed[label]]
@@ -288,13 +290,13 @@ def _refused(effect: Effect, why: str) -> Effect:
 
 
 def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
-    """Return the column of volumes: the hypothesis's label, the sum of all, or the only label."""
-    labels = measured.labels
+    """Return the tested column: the hypothesis's label, the sum of all, or the only label."""
+    labels = measured.labels_of(hypothesis)
     return hypothesis.label or ("total" if "total" in labels else labels[0])
 
 
 def unit_of_effect(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
-    """Return the unit of the effect: that of the volume, per unit of each tested number."""
+    """Return the unit of the effect: that of the quantity, per unit of each tested number."""
     if hypothesis.groups:
         return unit
     for name in hypothesis.covariate.split("*"):

@@ -26,8 +26,9 @@ from statsmodels.robust.norms import HuberT
 from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.number_text import number
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.number_text import number, unit_text
+from neurotarget.quantity import SIZES
+from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
@@ -50,7 +51,7 @@ TEXTS = ("unit", "verdict", "case_id", "verdict_without", "changes", "robust_kin
 NOTHING = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*TEXTS, "reason"), "")
 SIGN, VERDICT = "sign", "verdict"
 
-Estimator = Callable[[pd.Series, pd.DataFrame], Effect]  # of volumes and covariates
+Estimator = Callable[[pd.Series, pd.DataFrame], Effect]  # of values and covariates
 
 
 class _Robust(NamedTuple):
@@ -82,20 +83,23 @@ def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 
 def outlier_notes(measured: Measured) -> list[str]:
-    """Return sentences on outlying volumes, by method and label."""
-    notes = []
-    for method, volumes in measured.volumes.items():
-        for label in measured.target.label_names:
-            values = volumes[label]
+    """Return sentences on outlying values of the main quantity, by method and label."""
+    notes, main = [], measured.main
+    unit, masks = unit_text(main.unit), "mask" if main.is_of_masks else "case"
+    for method, table in measured.values.items():
+        for label in measured.measure.labels:
+            values = table[label]
             cases = values.index[is_outlier(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({number(values[case], 0)} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({_amount(values[case], main, unit)})" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
-                lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
+                lie, which = (
+                    ("lies", f"this {masks}") if len(cases) == 1 else ("lie", f"these {masks}s")
+                )
                 notes.append(
-                    f"{len(cases)} of {int(values.notna().sum())} {method} volumes of {label} "
-                    f"{lie} more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; look at "
-                    f"{masks}."
+                    f"{len(cases)} of {int(values.notna().sum())} {method} {main.plural} of "
+                    f"{label} {lie} more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; "
+                    f"look at {which}."
                 )
     return notes
 
@@ -117,7 +121,7 @@ def influence_table(
     rows = []
     for hypothesis in measured.target.hypotheses:
         label = label_of(hypothesis, measured)
-        for method, volumes in measured.values_of(hypothesis).items():
+        for method, values in measured.values_of(hypothesis).items():
             for model in _models(hypothesis, measured.covariates, effects):
                 row = NOTHING | {"hypothesis": hypothesis.name, "label": label, "method": method}
                 row |= {"model": model.name}
@@ -126,7 +130,7 @@ def influence_table(
                     continue
                 unit = measured.unit_of(hypothesis)
                 estimate = partial(estimate_effect, hypothesis, unit=unit, model=model)
-                rows.append(row | _row(model, estimate, volumes[label], measured.covariates))
+                rows.append(row | _row(model, estimate, values[label], measured.covariates))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -147,6 +151,11 @@ def influence_note(row: Mapping) -> str:
     return f"{note}; a robust estimate ({kind}) is {robust}"
 
 
+def _amount(value: float, quantity: Quantity, unit: str) -> str:
+    digits = 0 if quantity.name in SIZES else None
+    return f"{number(value, digits)} {unit}".rstrip()
+
+
 def _effect_text(value: float, low: float, high: float) -> str:
     digits = max(0, 1 - math.floor(math.log10(abs(value) or 1.0)))
     texts = (f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, low, high))
@@ -164,15 +173,15 @@ def _models(
     return [model for model in variants(hypothesis, covariates) if model.name in names]
 
 
-def _row(model: Variant, estimate: Estimator, volumes: pd.Series, covariates: pd.DataFrame) -> dict:
+def _row(model: Variant, estimate: Estimator, column: pd.Series, covariates: pd.DataFrame) -> dict:
     """Columns for one model; random sites are treated as fixed to find influential people."""
     needs = model.needs
     try:
-        cohort = gather(needs, volumes.to_frame("volume"), covariates)
+        cohort = gather(needs, column.to_frame("value"), covariates)
         columns = design(needs, cohort.covariates)
     except NotEstimableError as why:
         return {"reason": str(why)}
-    values, terms = cohort.volumes["volume"], cohort.covariates
+    values, terms = cohort.values["value"], cohort.covariates
     whole = estimate(values, terms)
     row = {"unit": whole.unit, "n": whole.n}
     if math.isnan(whole.estimate):

@@ -12,12 +12,12 @@ PUBLISHED_SHARE = 0.5  # of the published effect, where the hypothesis has no `m
 
 
 def smallest_of_interest(
-    hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame
+    hypothesis: Hypothesis, column: pd.Series, covariates: pd.DataFrame
 ) -> float:
     """Return the stated smallest effect of interest, else half of the published one, else NaN.
 
-    A percentage is of the mean of `volumes`; d is in SDs of them about the declared model and, for
-    a slope, per SD of the covariate. Also NaN where it cannot be computed from `volumes`.
+    A percentage is of the mean of `column`; d is in SDs of them about the declared model and, for
+    a slope, per SD of the covariate. Also NaN where it cannot be computed from `column`.
     """
     matters = hypothesis.matters
     if matters is None:
@@ -26,8 +26,8 @@ def smallest_of_interest(
     if not matters.unit:
         return matters.value
     try:
-        cohort = gather(hypothesis, volumes.to_frame("volume"), covariates)
-        values = cohort.volumes["volume"].to_numpy()
+        cohort = gather(hypothesis, column.to_frame("value"), covariates)
+        values = cohort.values["value"].to_numpy()
         if matters.unit == "%":
             return matters.value / 100 * abs(float(values.mean()))
         columns = design(hypothesis, cohort.covariates)

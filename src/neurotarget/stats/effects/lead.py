@@ -8,6 +8,7 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.number_text import digits_for, number
 from neurotarget.problems import join_reasons
+from neurotarget.quantity import VOLUME, is_of_masks
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.subjects import SEX, key, written
 from neurotarget.stats.effects.confounding import people_per_site, site_share
@@ -78,10 +79,11 @@ def _site_remark(hypothesis: Hypothesis, covariates: pd.DataFrame, *, is_random:
 
 
 def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFrame) -> str:
-    """Return a sentence on failed masks that are left out, by group in a group comparison."""
+    """Return a sentence on failures that are left out, by group in a group comparison."""
     if not len(lost):
         return ""
-    masks = "1 mask failed and is" if len(lost) == 1 else f"{len(lost)} masks failed and are"
+    what = "mask" if is_of_masks(hypothesis.measure) else "prediction"
+    masks = f"1 {what} failed and is" if len(lost) == 1 else f"{len(lost)} {what}s failed and are"
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return f"{masks} left out"
     keys = covariates.loc[lost, hypothesis.covariate].map(key, na_action="ignore")
@@ -92,4 +94,4 @@ def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFra
 def _needs_head_size(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
     tests_sex = hypothesis.covariate.casefold() in SEX
     known = find_tiv(covariates.columns) or find_tiv(hypothesis.variables)
-    return tests_sex and not hypothesis.contrast and not known
+    return tests_sex and hypothesis.measure == VOLUME and not known

@@ -1,6 +1,6 @@
 """Change within people and differences between them, where people were scanned several times.
 
-volume = constant + within × (age − the person's mean age) + between × (the person's mean age) + sex
+value = constant + within × (age − the person's mean age) + between × (the person's mean age) + sex
 + person + person × (age − the person's mean age) + residual. The slope within people is their rate
 of change; the slope between people compares people of different ages and includes differences
 between generations. Sex is a term where it varies. Where random slopes cannot be separated from the
@@ -28,7 +28,7 @@ from scipy.optimize import minimize
 from scipy.stats import t
 
 from neurotarget.levels import usual_name
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.stats.core.interval import LEVEL
 
 COLUMNS = [
@@ -44,7 +44,7 @@ NO_SLOPES = "the people's own slopes cannot be told from the residual: only thei
 
 
 class Slopes(NamedTuple):
-    """Slopes within and between people (mm³ a year) with their robust covariance."""
+    """Slopes within and between people (per year) with their robust covariance."""
 
     values: Float[ndarray, " P"]
     covariance: Float[ndarray, "P P"]
@@ -53,9 +53,9 @@ class Slopes(NamedTuple):
 
 
 def longitudinal_table(measured: Measured) -> pd.DataFrame:
-    """Return slopes over age within and between people, by method and label, in mm³ a year.
+    """Return slopes over age within and between people, by method and label, per year.
 
-    `percent_a_year` is the slope within people in % of the mean volume. No rows where nobody was
+    `percent_a_year` is the slope within people in % of the mean value. No rows where nobody was
     scanned at two ages, or no age is known.
     """
     ages, sexes, labels = *(_covariate(measured, one) for one in ("age", "sex")), measured.labels
@@ -66,17 +66,20 @@ def longitudinal_table(measured: Measured) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     sexes = sexes if sexes is not None and sexes.nunique() > 1 else None
     if len(labels) > MOST_LABELS:  # for a whole brain only the sums
-        labels = tuple(measured.target.regions)
+        labels = tuple(measured.measure.regions) or labels[:MOST_LABELS]
+    names = {"unit": f"{measured.main.unit}/year"}
+    known = pd.DataFrame({"age": ages, "subject": measured.subjects})
+    known = known if sexes is None else known.assign(sex=sexes)
     rows = [
-        {"method": method, "label": label} | _row(volumes[label], ages, measured.subjects, sexes)
-        for method, volumes in measured.volumes.items()
+        {"method": method, "label": label} | names | _row(measured.main, values[label], known)
+        for method, values in measured.values.items()
         for label in labels
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def fit_slopes(
-    volumes: Float[ndarray, " N"],
+    column: Float[ndarray, " N"],
     ages: Float[ndarray, " N"],
     people: ndarray,
     others: Float[ndarray, "N Q"],
@@ -90,19 +93,19 @@ def fit_slopes(
     note = ""
     if (np.bincount(place) > 2).sum() < FEWEST:  # two scans cannot separate slope and residual
         random, note = random[:, :1], NO_SLOPES
-    spread = _spread(volumes / (float(volumes.std()) or 1.0), fixed, random, place)
-    values, covariance = _clustered(volumes, fixed, random, place, spread)
+    spread = _spread(column / (float(column.std()) or 1.0), fixed, random, place)
+    values, covariance = _clustered(column, fixed, random, place, spread)
     return Slopes(values, covariance, CONSTANTS if note else SLOPES, note)
 
 
-def _spread(volumes: ndarray, fixed: ndarray, random: ndarray, place: ndarray) -> ndarray:
+def _spread(values: ndarray, fixed: ndarray, random: ndarray, place: ndarray) -> ndarray:
     """REML estimate of the covariance of the random effects over the residual variance.
 
     Equal to statsmodels' MixedLM with Powell's method, but 100 times faster; MixedLM's default
     optimiser stops elsewhere and reports convergence.
     """
     size, terms = random.shape[1], fixed.shape[1]
-    both = np.column_stack([fixed, volumes])
+    both = np.column_stack([fixed, values])
     zz = _sums(random[:, :, None] * random[:, None, :], place)  # (people, size, size)
     zb = _sums(random[:, :, None] * both[:, None, :], place)  # (people, size, terms + 1)
     gram, lower = both.T @ both, np.tril_indices(size)
@@ -120,7 +123,7 @@ def _spread(volumes: ndarray, fixed: ndarray, random: ndarray, place: ndarray) -
         rest = gram - np.einsum("gia,gij,gjb->ab", zb, shrunk, zb)
         squares = rest[-1, -1] - rest[-1, :-1] @ np.linalg.solve(rest[:-1, :-1], rest[:-1, -1])
         logs = np.linalg.slogdet(inner)[1].sum() + np.linalg.slogdet(rest[:-1, :-1])[1]
-        return float(logs + (len(volumes) - terms) * math.log(max(float(squares), 1e-300)))
+        return float(logs + (len(values) - terms) * math.log(max(float(squares), 1e-300)))
 
     starts = [np.eye(size)[lower] * ratio for ratio in (0.5, 3.0)]
     optimum = min((minimize(loss, start) for start in starts), key=lambda one: one.fun)
@@ -135,7 +138,7 @@ def _sums(values: ndarray, place: ndarray) -> ndarray:
 
 
 def _clustered(
-    volumes: ndarray, fixed: ndarray, random: ndarray, place: ndarray, spread: ndarray
+    column: ndarray, fixed: ndarray, random: ndarray, place: ndarray, spread: ndarray
 ) -> tuple[ndarray, ndarray]:
     """Generalised least squares with this covariance, and the sandwich estimator over people.
 
@@ -146,7 +149,7 @@ def _clustered(
     for person in range(place.max() + 1):
         own = place == person
         z = random[own]
-        parts.append((fixed[own], volumes[own], np.linalg.inv(z @ spread @ z.T + np.eye(len(z)))))
+        parts.append((fixed[own], column[own], np.linalg.inv(z @ spread @ z.T + np.eye(len(z)))))
     bread = np.linalg.pinv(sum(x.T @ weight @ x for x, _, weight in parts))
     values = bread @ sum(x.T @ weight @ y for x, y, weight in parts)
     scores = []
@@ -158,18 +161,17 @@ def _clustered(
     return values, bread @ (meat.T @ meat) @ bread * (count - 1) / count
 
 
-def _row(
-    volumes: pd.Series, ages: pd.Series, subjects: pd.Series, sexes: pd.Series | None
-) -> dict[str, object]:
-    known = volumes.notna() & ages.notna() & (sexes.notna() if sexes is not None else True)
-    own, people = volumes[known].to_numpy(float), subjects[known].to_numpy()
-    spans = _spans(ages[known], subjects[known])
+def _row(quantity: Quantity, values: pd.Series, covariates: pd.DataFrame) -> dict[str, object]:
+    """Columns of one label by one method; `covariates` are age, subject and, if it varies, sex."""
+    is_known = values.notna() & covariates.drop(columns="subject").notna().all(axis=1)
+    known = covariates[is_known]
+    own, people = values[is_known].to_numpy(float), known["subject"].to_numpy()
+    spans = _spans(known["age"], known["subject"])
     row: dict[str, object] = {
-        "unit": "mm3/year",
         "n_people": len(spans),
         "n_repeated": int((spans > APART_YEARS).sum()),
-        "n": int(known.sum()),
-        "n_missing": int((~known).sum()),
+        "n": len(known),
+        "n_missing": len(values) - len(known),
         "years": float(spans[spans > APART_YEARS].mean()),
         "reason": "",
     }
@@ -178,16 +180,17 @@ def _row(
             "reason": f"{row['n_repeated']} people with scans at two ages, wanted {FEWEST}"
         }
     if np.ptp(own) == 0:
-        return row | {"reason": "the volumes do not vary"}
-    women = sexes[known].to_numpy() if sexes is not None else np.empty(0)
+        return row | {"reason": f"the {quantity.plural} do not vary"}
+    women = known["sex"].to_numpy() if "sex" in known else np.empty(0)
     others = np.column_stack([women == level for level in np.unique(women)[1:]] or [[]])
     others = others.astype(float) if others.size else np.empty((len(own), 0))
-    slopes = fit_slopes(own, ages[known].to_numpy(float), people, others)
+    slopes = fit_slopes(own, known["age"].to_numpy(float), people, others)
     row |= {"terms": slopes.terms, "reason": slopes.note}
     free = {"within": len(spans) - 1, "between": len(spans) - 2 - others.shape[1]}
     for place, (name, freedom) in enumerate(free.items()):
         row |= _interval(slopes, place, name, max(freedom, 1))
-    return row | {"percent_a_year": 100 * float(slopes.values[0]) / float(own.mean())}
+    mean = float(own.mean())
+    return row | {"percent_a_year": 100 * float(slopes.values[0]) / mean if mean > 0 else math.nan}
 
 
 def _interval(slopes: Slopes, place: int, name: str, freedom: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ from neurotarget.stats.core.spline import knots, natural_spline
 FEWEST = 3  # fewest subjects in a group, and fewest degrees of freedom, for an estimate
 ROUNDING = 1e-10  # relative size of rounding errors
 
-Volumes = Float[ndarray, " N"]
+Values = Float[ndarray, " N"]
 
 
 class Design(NamedTuple):
@@ -56,9 +56,9 @@ class Design(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """An effect in the unit of its volumes per unit of its covariate.
+    """An effect in the unit of its quantity per unit of its covariate.
 
-    `error` allows for unequal spread (Welch's, or HC3). `spread` is the residual SD of the volumes,
+    `error` allows for unequal spread (Welch's, or HC3). `spread` is the residual SD of the values,
     `spread_freedom` its degrees of freedom, and `leverage` the standard error of the effect at an
     equal residual SD of 1.
     """
@@ -103,7 +103,7 @@ def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, 
     return columns[:, independent(columns)]
 
 
-def fit(hypothesis: Hypothesis, columns: Design, volumes: Volumes, what: str = "") -> Fit:
+def fit(hypothesis: Hypothesis, columns: Design, values: Values, what: str = "") -> Fit:
     """Fit least squares with robust errors (HC3), or compare two groups by Welch's test.
 
     Welch's test is used for a group difference without other terms. `what` names the outcome in
@@ -113,14 +113,14 @@ def fit(hypothesis: Hypothesis, columns: Design, volumes: Volumes, what: str = "
     doi:10.1016/0304-4076(85)90158-7 (HC3).
 
     Raises:
-        NotEstimableError: the volumes do not vary, or too few subjects are left.
+        NotEstimableError: the values do not vary, or too few subjects are left.
     """
     what = what or quantities(hypothesis)
-    if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
         raise NotEstimableError(f"the {what} do not vary")
     if hypothesis.groups and not hypothesis.adjust:
-        return _welch(volumes, columns.tested, what)
-    return _least_squares(volumes, columns, what)
+        return _welch(values, columns.tested, what)
+    return _least_squares(values, columns, what)
 
 
 def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
@@ -236,30 +236,30 @@ def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _welch(volumes: Volumes, tested: ndarray, what: str) -> Fit:
-    a, b = volumes[tested == 1], volumes[tested != 1]
-    spread, freedom = _within_groups(volumes, tested)
-    if spread * math.sqrt(freedom) <= ROUNDING * np.abs(volumes).max():
+def _welch(values: Values, tested: ndarray, what: str) -> Fit:
+    a, b = values[tested == 1], values[tested != 1]
+    spread, freedom = _within_groups(values, tested)
+    if spread * math.sqrt(freedom) <= ROUNDING * np.abs(values).max():
         raise NotEstimableError(f"the {what} do not vary within the groups")
     return Fit(*welch(a, b), spread, freedom, math.sqrt(1 / len(a) + 1 / len(b)))
 
 
-def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
-    scale, model = columns.scale, OLS(volumes, columns.matrix)
+def _least_squares(values: Values, columns: Design, what: str) -> Fit:
+    scale, model = columns.scale, OLS(values, columns.matrix)
     freedom = float(model.df_resid)
     if freedom < FEWEST:
         raise NotEstimableError(
-            f"{len(volumes)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
+            f"{len(values)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
             "freedom"
         )
     fitted = model.fit()
-    if fitted.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
+    if fitted.ssr <= (ROUNDING * np.abs(values).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary about the model")
     estimate = float(fitted.params[0]) / scale
     error = robust_error(model.exog, fitted.resid) / scale
     spread, leverage = math.sqrt(fitted.scale), float(fitted.bse[0]) / scale
     p = float(2 * t.sf(abs(estimate) / error, freedom))
-    within = _within_groups(volumes, columns.tested)
+    within = _within_groups(values, columns.tested)
     return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
 
 
@@ -271,7 +271,7 @@ def with_leverage(
     return inverse, np.einsum("np,pn->n", columns, inverse)
 
 
-def robust_error(columns: Float[ndarray, "N P"], residuals: Volumes) -> float:
+def robust_error(columns: Float[ndarray, "N P"], residuals: Values) -> float:
     """Return the heteroscedasticity-robust (HC3) standard error of the first coefficient.
 
     A subject with a term of their own (the only one of a site) contributes nothing to the effect,
@@ -286,11 +286,11 @@ def robust_error(columns: Float[ndarray, "N P"], residuals: Volumes) -> float:
     return float(np.linalg.norm(weighted))
 
 
-def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
-    """Pooled SD of volumes within the two groups in `tested`, and its degrees of freedom."""
+def _within_groups(values: Values, tested: ndarray) -> tuple[float, float]:
+    """Pooled SD of values within the two groups in `tested`, and its degrees of freedom."""
     first = tested == 1
     if not (first | (tested == 0)).all():
         return math.nan, math.nan
-    parts, freedom = (volumes[first], volumes[~first]), len(volumes) - 2
+    parts, freedom = (values[first], values[~first]), len(values) - 2
     squares = sum(float(np.square(part - part.mean()).sum()) for part in parts)
     return math.sqrt(squares / freedom), float(freedom)

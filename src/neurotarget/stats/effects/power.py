@@ -1,4 +1,4 @@
-"""Sample sizes for finding an effect, with perfect volumes and with a method's volumes."""
+"""Sample sizes for finding an effect, with perfect values and with those of a method."""
 
 import math
 
@@ -27,11 +27,11 @@ def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 
     The planned effect is the expected one, else the smallest of interest (`matters`). The observed
     effect is not used: an effect selected for significance is overestimated (Gelman and Carlin
-    2014, doi:10.1177/1745691614551642). `n_perfect` uses the residual SD of the reference's volumes
-    about the declared model, `n_method` the method's own (`sd`, in mm³ or in the unit of the
-    contrast) and the effect times the share that its volumes show (see `attenuation`), so shrinking
-    all volumes towards their mean gains nothing. Group ratio, covariate spread and correlations are
-    those of the cohort. With noise independent of the volumes, `inflation` is 1 / ICC.
+    2014, doi:10.1177/1745691614551642). `n_perfect` uses the residual SD of the reference's values
+    about the declared model, `n_method` the method's own (`sd`, in the unit of the
+    quantity) and the effect times the share that its values show (see `attenuation`), so shrinking
+    all values towards their mean gains nothing. Group ratio, covariate spread and correlations are
+    those of the cohort. With noise independent of the values, `inflation` is 1 / ICC.
     """
     methods = [method for method in measured.methods if method != measured.reference]
     rows = [
@@ -105,20 +105,20 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     if reference is None:
         raise NotEstimableError("no method counts as the reference")
     values = measured.values_of(hypothesis)
-    volumes = pd.DataFrame({name: values[name][row["label"]] for name in (reference, method)})
-    cohort = gather(hypothesis, volumes, measured.covariates)
+    table = pd.DataFrame({name: values[name][row["label"]] for name in (reference, method)})
+    cohort = gather(hypothesis, table, measured.covariates)
     columns = design(hypothesis, cohort.covariates)
     perfect, own = (
-        fit(hypothesis, columns, cohort.volumes[name].to_numpy()) for name in (reference, method)
+        fit(hypothesis, columns, cohort.values[name].to_numpy()) for name in (reference, method)
     )
-    n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
+    n_perfect = _subjects(row["effect"], perfect, len(cohort.values))
     cells = {"sd": own.spread, "n_perfect": n_perfect}
     if method == reference:
         return cells | {"reason": "there is no second method"}
     share = share_of(measured, hypothesis, method, row["label"])
     if share.why:
         return cells | {"reason": share.why}
-    n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
+    n_method = _subjects(share.value * row["effect"], own, len(cohort.values))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
     reason = f"more than {number(MOST, 0)} subjects" if is_beyond else ""
     return cells | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}

@@ -14,7 +14,7 @@ from neurotarget.stats.effects.model import FEWEST, Design, Fit
 FEWEST_SITES = 3  # fewest sites for a variance between sites
 
 
-def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -> Fit:
+def fit_random(columns: Design, values: Float[ndarray, " N"], sites: ndarray) -> Fit:
     """Fit by REML with a random intercept for each site; `spread` is the SD within sites.
 
     The interval is Student's with the degrees of freedom of the model with fixed sites, which is
@@ -28,14 +28,14 @@ def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -
     n_sites = len(np.unique(sites))
     if n_sites < FEWEST_SITES:
         raise NotEstimableError(f"{n_sites} sites, wanted {FEWEST_SITES} or more")
-    scale, size, model = columns.scale, float(np.std(volumes)), columns.matrix
-    freedom = len(volumes) - model.shape[1] - n_sites + 1
+    scale, size, model = columns.scale, float(np.std(values)), columns.matrix
+    freedom = len(values) - model.shape[1] - n_sites + 1
     if freedom < FEWEST:
         raise NotEstimableError("too few degrees of freedom with a volume for each site")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a variance of 0, which is a valid estimate
         try:
-            fitted = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
+            fitted = MixedLM(values / size, model, groups=sites).fit(reml=True)
             first = float(fitted.fe_params[0]), float(fitted.bse_fe[0])
         except (np.linalg.LinAlgError, ValueError) as error:
             raise NotEstimableError("the mixed model of sites has no solution") from error

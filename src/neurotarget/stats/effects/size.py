@@ -45,7 +45,7 @@ def hedges_g(fit: Fit) -> Size:
 
 
 def partial_r(fit: Fit) -> Size:
-    """Return the partial correlation of volume and covariate given the other terms, in [−1, 1].
+    """Return the partial correlation of value and covariate given the other terms, in [−1, 1].
 
     The interval is Fisher's, with one subject fewer for each other term.
 

@@ -1,7 +1,7 @@
 """P values corrected for the number of hypotheses, and variance inflation of the tested terms.
 
 Holm's correction bounds the chance of any false finding among the hypotheses of a study that are
-tested on one method's volumes by the leading model; further models of a hypothesis check its
+tested on one method's values by the leading model; further models of a hypothesis check its
 robustness and are not counted as tests. The variance inflation of the tested term is how much
 its standard error grew for what the model adjusts for.
 
@@ -61,7 +61,7 @@ def variance_inflation(
 
     Random sites count as fixed ones, which is the most that they can inflate.
     """
-    ones = pd.DataFrame({"volume": np.ones(len(covariates))}, index=covariates.index)
+    ones = pd.DataFrame({"value": np.ones(len(covariates))}, index=covariates.index)
     needs = {one.name: one.needs for one in variants(hypothesis, covariates)}.get(model, hypothesis)
     try:
         columns = design(needs, gather(needs, ones, covariates).covariates)

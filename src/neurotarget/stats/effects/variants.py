@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.quantity import VOLUME
 from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv, proportion, residual
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, key
 from neurotarget.stats.effects.confounding import SITE, explains
@@ -23,7 +24,7 @@ PROPORTION = "tiv_proportion"
 
 
 class Variant(NamedTuple):
-    """A hypothesis, the head-size covariate that is removed from its volumes beforehand, and the
+    """A hypothesis, the head-size covariate that is removed from its values beforehand, and the
     covariate whose groups have random intercepts.
     """
 
@@ -48,13 +49,13 @@ def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Varia
     """Yield the declared model, those with site if it confounds, and those with head size.
 
     Where the cohort has a TIV that is not in the hypothesis, it is removed by ANCOVA, residual and
-    proportion; not for means of a contrast, which do not grow with the head.
+    proportion; not for other quantities than volumes, which do not grow with the head.
     """
     yield Variant(DECLARED, hypothesis)
     if explains(hypothesis, covariates):
         yield Variant(WITH_SITE, replace(hypothesis, adjust=(*hypothesis.adjust, SITE)))
         yield Variant(SITE_RANDOM, hypothesis, random=SITE)
-    tiv = None if hypothesis.contrast else find_tiv(covariates.columns)
+    tiv = find_tiv(covariates.columns) if hypothesis.measure == VOLUME else None
     if tiv is None or find_tiv(hypothesis.variables) is not None:
         return
     yield Variant(ANCOVA, replace(hypothesis, adjust=(*hypothesis.adjust, tiv)))
@@ -62,27 +63,27 @@ def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Varia
     yield Variant(PROPORTION, hypothesis, tiv)
 
 
-def adjusted_volumes(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str]:
-    """Return the cohort's volumes adjusted for the variant, and a note where TIV was not usable.
+def adjusted_values(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str]:
+    """Return the cohort's values adjusted for the variant, and a note where TIV was not usable.
 
     Raises:
         NotEstimableError: a TIV is 0 or less.
     """
     if not variant.tiv:
-        return cohort.volumes, ""
+        return cohort.values, ""
     tiv = cohort.covariates[variant.tiv].to_numpy()
     if not (tiv > 0).all():
         raise NotEstimableError(f"{variant.tiv} is not positive (such as {tiv.min():g})")
     if np.ptp(tiv) == 0:
-        return cohort.volumes, f"{variant.tiv} left out: it does not vary"
+        return cohort.values, f"{variant.tiv} left out: it does not vary"
     among = controls(variant, cohort.covariates)
     table = {
         method: residual(values.to_numpy(), tiv, controls=among)
         if variant.name == RESIDUAL
         else proportion(values.to_numpy(), tiv)
-        for method, values in cohort.volumes.items()
+        for method, values in cohort.values.items()
     }
-    return pd.DataFrame(table, index=cohort.volumes.index), ""
+    return pd.DataFrame(table, index=cohort.values.index), ""
 
 
 def controls(variant: Variant, terms: pd.DataFrame) -> Bool[ndarray, " N"]:

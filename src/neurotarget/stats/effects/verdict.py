@@ -15,7 +15,7 @@ The smallest effect of interest is stated by the hypothesis, or is half of the p
 Without either, no effect is ever absent, since an interval that includes 0 is no evidence of
 absence (Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
 
-Volumes that show only a share of an effect (as of a network that shrinks all masks towards the
+Values that show only a share of an effect (as of a network that shrinks all masks towards the
 mean, see `attenuation`) are compared with the published size and the smallest effect of interest
 times that share.
 
@@ -96,18 +96,19 @@ def judge(
     least: float,
     unit: str,
     share: float = 1.0,
+    plural: str = "volumes",
 ) -> Verdict:
     """Return the verdict on an interval, by the rule at the head of this file.
 
     `sign` is the expected direction, 0 for either; `expected` the published effect and `matters`
     the smallest effect of interest, NaN where there is none; `power` the power for the published
     effect and `least` the effect found with 80 % power; `share` in [0, 1] the smallest share of an
-    effect that these volumes show.
+    effect that these values show, `plural` how they are called.
     """
     low, high = ends.low, ends.high
     margin, of_share = matters * share, ""
     if share != 1:
-        of_share = f", of which these volumes show {share:.2g}"
+        of_share = f", of which these {plural} show {share:.2g}"
     is_small = -margin < ends.low_90 and ends.high_90 < margin
     within = f"lies within the smallest effect of interest, {_amount(matters, unit)}{of_share}"
     published = f"the published {_amount(expected, unit, sign=True)}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from neurotarget.quantity import contrast_of
 from neurotarget.stats.cohort.failures import failed_cases_table, failures_table
 from neurotarget.stats.cohort.learning import (
     Training,
@@ -13,7 +14,7 @@ from neurotarget.stats.cohort.learning import (
     time_note,
     without_failed,
 )
-from neurotarget.stats.cohort.measured import EXTERNAL, Measured
+from neurotarget.stats.cohort.measured import EXTERNAL, Measured, Quantity
 from neurotarget.stats.cohort.subjects import other_groups
 from neurotarget.stats.effects.by_label import label_effects_table
 from neurotarget.stats.effects.curves import age_table, curves_table
@@ -25,16 +26,17 @@ from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
 from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
-from neurotarget.stats.study.means import mean_agreement_table, means_table
+from neurotarget.stats.study.means import mean_agreement_table, means_table, views
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.sites import harmonisation_table, sites_table
 from neurotarget.stats.study.tables import (
+    OUTCOME_SCORES,
     agreement_table,
     own_units,
     scores_table,
-    volumes_table,
+    values_table,
 )
 
 NAMED = 8  # most cases listed in a sentence
@@ -54,15 +56,17 @@ def analyse(
     Missing parts of a cohort (a second method, sites, groups) give empty tables or rows with a
     reason, never an error. There is a table `parts` where cases are external or scores published,
     `raters`, `ceiling` and `rater_differences` with further raters, `means` and `mean_agreement`
-    where a contrast has a unit. Failed masks have no volume: they are counted, and left out of all
-    tables but scores and failures. `training` holds facts about the network's training; effects
-    have no conclusion where masks failed too often or the network has not learnt.
+    where a contrast has a unit. Agreement, slopes over age and harmonisation are of quantities that
+    all methods measure, so there are none of probabilities. Failed masks have no volume: they are
+    counted, and left out of all tables but scores and failures. `training` holds facts about the
+    network's training; effects have no conclusion where masks failed too often or the network has
+    not learnt.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
     effects = effects_table(measured, refused=refused)
     known, _ = without_failed(measured)
-    agreement = agreement_table(known, seed=seed)
+    agreement = agreement_table(_of_measurements(known), seed=seed)
     scores = scores_table(measured)
     parts = parts_table(known, agreement, scores, seed=seed)
     by_label = label_effects_table(measured, effects, refused=refused)
@@ -75,30 +79,48 @@ def analyse(
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(known, agreement, seed),
-        "agreement": agreement,
+        **({} if known.main.is_probability else {"agreement": agreement}),
         "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
-        "volumes": volumes_table(known),
+        known.main.table_name: values_table(known),
         **_of_means(known, seed),
-        "age": age_table(known),
-        "curves": curves_table(known),
+        **_of_age(known),
         "biomarkers": biomarkers_table(known),
         "biomarker_differences": biomarker_differences_table(known, seed=seed),
         "sites": _without_refused(sites_table(known, seed=seed), refused),
-        "harmonisation": harmonisation_table(known, seed=seed),
+        **_of_harmonisation(known, seed),
         "cases": cases_table(measured),
     }
     sentences = (
         *notes,
         *_absent(measured),
-        *outlier_notes(known),
+        *outlier_notes(_of_measurements(known)),
         *filter(None, [time_note(training or Training())]),
     )
     return Study(measured, tables, sentences, dict(facts or {}), learning)
 
 
+def _of_measurements(measured: Measured) -> Measured:
+    """The cohort without values of the main quantity if that is a probability."""
+    return measured.with_values({}) if measured.main.is_probability else measured
+
+
+def _of_age(measured: Measured) -> dict[str, pd.DataFrame]:
+    if measured.main.is_probability:
+        return {}
+    return {"age": age_table(measured), "curves": curves_table(measured)}
+
+
+def _of_harmonisation(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
+    if measured.main.is_probability:
+        return {}
+    return {"harmonisation": harmonisation_table(measured, seed=seed)}
+
+
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+    if measured.main.is_probability:
+        return {}
     if not measured.raters:
         repeated = repeated_masks(measured)
         if repeated is None:
@@ -114,7 +136,7 @@ def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[s
 
 
 def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
-    if not measured.means:
+    if not any(views(measured)):
         return {}
     return {
         "means": means_table(measured),
@@ -136,22 +158,22 @@ def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
 
 
 def cases_table(measured: Measured) -> pd.DataFrame:
-    """Return a row per case: subject, covariates, volumes in mm³ by method, scores of the masks.
+    """Return a row per case: subject, covariates, quantities by method, scores.
 
-    A column of the mean of a contrast with a unit is `<label>_<method>_mean_<contrast>_<unit>`.
+    A column of the main quantity is `<label>_<method>_<unit>`, one of another quantity
+    `<label>_<method>_<quantity>_<unit>`.
     `part` is internal or external, where both occur and no covariate has that name.
     """
     known = measured.covariates.drop(columns="case_id", errors="ignore")
     if "part" not in known and (measured.parts == EXTERNAL).any():
         known = known.assign(part=measured.parts)
     parts = [known.rename_axis("case_id")]
-    for method, volumes in measured.volumes.items():
-        parts.append(volumes.rename(columns=lambda label, of=method: f"{label}_{of}_mm3"))
-    for contrast, by_method in measured.means.items():
-        name = f"mean_{contrast}_{measured.target.units[contrast]}"
-        for method, means in by_method.items():
-            parts.append(means.rename(columns=lambda label, of=f"{method}_{name}": f"{label}_{of}"))
-    shown = (*SCORES, *own_units(measured.scores))
+    for place, quantity in enumerate(measured.quantities.values()):
+        name = f"_{quantity.name}" if place else ""
+        for method, values in quantity.tables.items():
+            end = quantity.column(f"{method}{name}")
+            parts.append(values.rename(columns=lambda label, of=end: f"{label}_{of}"))
+    shown = (*SCORES, *OUTCOME_SCORES, *own_units(measured.scores))
     scores = measured.scores[measured.scores["metric"].isin(shown)]
     if len(scores):
         wide = scores.pivot(index="case_id", columns=["label", "metric"], values="value")
@@ -224,13 +246,21 @@ def _have(n: int) -> str:
 
 
 def _unmeasured(measured: Measured) -> list[str]:
-    """Sentences on cases without a volume or a mean, by method and label."""
-    tables = {f"{method} volume of": table for method, table in measured.volumes.items()}
-    for contrast, by_method in measured.means.items():
-        tables |= {f"{name} mean {contrast} of": table for name, table in by_method.items()}
+    """Sentences on cases without a value, by quantity, method and label."""
+    tables = [
+        (f"{method} {_short(quantity)} of", name, table)
+        for name, quantity in measured.quantities.items()
+        for method, table in quantity.tables.items()
+    ]
     return [
         f"{absent} of {len(table)} cases {_have(absent)} no {what} {label}."
-        for what, table in tables.items()
-        for label in measured.target.label_names
+        for what, name, table in tables
+        for label in measured.measure_of(name).labels
         if (absent := int(table[label].isna().sum()))
     ]
+
+
+def _short(quantity: Quantity) -> str:
+    """Noun of a quantity before `of`: `volume`, `mean qsm`."""
+    contrast = contrast_of(quantity.name)
+    return f"mean {contrast}" if contrast else quantity.noun

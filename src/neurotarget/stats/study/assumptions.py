@@ -1,7 +1,7 @@
-"""Checks of limits of agreement: are they valid in mm³, and narrow enough for use?
+"""Checks of limits of agreement: are they valid in the unit, and narrow enough for use?
 
 Limits of agreement assume normal differences of constant spread. Where either fails, limits of the
-ratio of both volumes (by logarithms) are reported in addition. Whether two methods may replace each
+ratio of both values (by logarithms) are reported in addition. Whether two methods may replace each
 other is judged by limits that were set in advance: those of the target (`acceptable`).
 
 Sources: Bland and Altman 1999, doi:10.1177/096228029900800204 (spread, ratios); Shapiro and Wilk
@@ -17,9 +17,10 @@ import pandas as pd
 from scipy.stats import shapiro, t
 from statsmodels.stats.diagnostic import het_breuschpagan
 
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.study.tables import pair_rows
+from neurotarget.types import LIMITS
 
 COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
@@ -44,7 +45,7 @@ def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFra
     for first, second in measured.pairs:
         for label in measured.labels:
             both = pd.DataFrame(
-                {name: measured.volumes[name][label] for name in (first, second)}
+                {name: measured.values[name][label] for name in (first, second)}
             ).dropna()
             both = both.groupby(measured.subjects.loc[both.index].to_numpy()).mean()
             row = {"first": first, "second": second, "label": label, "n": len(both)}
@@ -93,7 +94,9 @@ def _verdict(
     label: str,
     both: pd.DataFrame,
 ) -> dict[str, object]:
-    limit, unit = acceptable_mm3(measured.target.acceptable, float(both.to_numpy().mean()))
+    limit, unit = acceptable_limit(
+        measured.target.acceptable, measured.main, float(both.to_numpy().mean())
+    )
     if math.isnan(limit):
         return {"acceptable": math.nan, "unit": "", "verdict": ""}
     own = pair_rows(agreement, *pair, label).set_index("statistic")
@@ -112,10 +115,12 @@ def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:
     return OPEN
 
 
-def acceptable_mm3(acceptable: Mapping[str, float], mean_mm3: float) -> tuple[float, str]:
-    """Return the acceptable half width of limits in mm³, and how the target states it."""
-    if "limits_mm3" in acceptable:
-        return acceptable["limits_mm3"], "mm3"
-    if "limits_percent" in acceptable:
-        return acceptable["limits_percent"] / 100 * mean_mm3, "mm3"
+def acceptable_limit(
+    acceptable: Mapping[str, float], quantity: Quantity, mean: float
+) -> tuple[float, str]:
+    """Return the acceptable half width of limits of agreement, and its unit; NaN without any."""
+    if (own := quantity.column(LIMITS)) in acceptable:
+        return acceptable[own], quantity.unit
+    if f"{LIMITS}_percent" in acceptable:
+        return acceptable[f"{LIMITS}_percent"] / 100 * mean, quantity.unit
     return math.nan, ""

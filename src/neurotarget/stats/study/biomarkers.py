@@ -1,8 +1,8 @@
-"""How well volumes discriminate two groups: AUC, Cohen's d and Welch's test, after adjustment.
+"""How well a quantity discriminates two groups: AUC, Cohen's d and Welch's test, after adjustment.
 
-d is the mean of group a minus that of b, and `auc_raw` the chance that a volume of a is larger than
+d is the mean of group a minus that of b, and `auc_raw` the chance that a value of a is larger than
 one of b. `auc` is oriented so that values above 0.5 agree with the hypothesis: where it expects a
-to be smaller, `auc` is the chance that a volume of a is smaller. Without a hypothesis the medians
+to be smaller, `auc` is the chance that a value of a is smaller. Without a hypothesis the medians
 of the first method decide the direction (see `auc_of`), and the expected AUC without a difference
 is a little above 0.5. One person counts once: several scans of a subject are averaged. Rows without
 an estimate give the reason.
@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.quantity import plural_of
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import key
 from neurotarget.stats.core.discrimination import (
@@ -65,19 +66,19 @@ class _Side(NamedTuple):
 def biomarkers_table(measured: Measured) -> pd.DataFrame:
     """Return n, d, AUC, Welch's p and q by label or region, method and contrast.
 
-    Volumes are adjusted for age, sex and TIV where the cohort has them (see `adjusted_sample`);
-    `adjusted_for` lists them and whom the slopes were fitted on. q is Benjamini and Hochberg's
-    over the labels of a method and contrast.
+    Values are adjusted for age, sex and, for volumes, TIV where the cohort has them (see
+    `adjusted_sample`); `adjusted_for` lists them and whom the slopes were fitted on. q is
+    Benjamini and Hochberg's over the labels of a method and contrast.
 
     Source: Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
-    people = {method: per_subject(measured, table) for method, table in measured.volumes.items()}
+    people = {method: per_subject(measured, table) for method, table in measured.values.items()}
     blocks = []
     for contrast in contrasts(measured):
         groups = groups_of(measured, contrast)
         sides = _sides(measured, groups, people)
-        for method, volumes in people.items():
-            rows = [_row(groups, method, volumes, label, sides[label]) for label in measured.labels]
+        for method, values in people.items():
+            rows = [_row(groups, method, values, label, sides[label]) for label in measured.labels]
             blocks.append(pd.DataFrame(rows, columns=list(COLUMNS)))
     return _stacked(blocks, COLUMNS)
 
@@ -94,7 +95,7 @@ def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.Data
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593.
     """
-    people = {method: per_subject(measured, table) for method, table in measured.volumes.items()}
+    people = {method: per_subject(measured, table) for method, table in measured.values.items()}
     blocks = []
     for contrast in contrasts(measured):
         groups = groups_of(measured, contrast)
@@ -127,12 +128,16 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
 
 
 def _claimed(measured: Measured, groups: Groups) -> int:
-    """Sign of a minus b by the hypotheses on volumes; 0 where there is none, or two disagree."""
+    """Sign of a minus b by the hypotheses on it; 0 where there is none, or two disagree."""
     covariate, *pair = groups.contrast
     names = [key(name) for name in pair]
     signs = set()
     for one in measured.target.hypotheses:
-        if one.groups and not one.contrast and key(one.covariate) == key(covariate):
+        if (
+            one.groups
+            and one.measure == measured.main.name
+            and key(one.covariate) == key(covariate)
+        ):
             claimed = [key(name) for name in one.groups]
             signs.add({tuple(names): 1, tuple(names[::-1]): -1}.get(tuple(claimed), 0) * one.sign)
     signs.discard(0)
@@ -146,14 +151,15 @@ def _oriented(area: Estimate, sign: int) -> tuple[float, float, float]:
     return 1 - area.value, 1 - area.high, 1 - area.low
 
 
-def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _Side) -> tuple:
-    sample = adjusted_sample(groups, volumes[[label]])
+def _row(groups: Groups, method: str, values: pd.DataFrame, label: str, side: _Side) -> tuple:
+    sample = adjusted_sample(groups, values[[label]])
     a, b = sample.a[:, 0], sample.b[:, 0]
     head = (label, method, *groups.contrast, sample.adjusted_for, len(a), len(b))
     if sample.reason:
         return *head, *(math.nan,) * 7, "", *(math.nan,) * 2, sample.reason
     d, area, p = (measure(a, b, sample.slopes) for measure in (cohen_d, auc, welch_p))
-    reason = "the volumes do not vary within the groups" if math.isnan(p) else sample.note
+    flat = f"the {plural_of(groups.measure)} do not vary within the groups"
+    reason = flat if math.isnan(p) else sample.note
     ends = _oriented(area, side.sign)
     return *head, *d[:3], *ends, area.value, side.basis, p, math.nan, reason
 
@@ -165,7 +171,7 @@ def _difference_row(
         groups, pd.DataFrame({name: table[label] for name, table in pair.items()})
     )
     n_a, n_b = len(sample.a), len(sample.b)
-    if reason := sample.reason or _unvarying(tuple(pair), sample):
+    if reason := sample.reason or _unvarying(groups, tuple(pair), sample):
         nothing = (*(math.nan,) * 6, "", *(math.nan,) * 2)
         return label, *groups.contrast, *pair, *nothing, n_a + n_b, reason
     d, in_draws = _delta(sample, _weights(n_a, n_b, seed))
@@ -176,10 +182,12 @@ def _difference_row(
     return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
 
 
-def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
-    groups = zip(methods, sample.a.T, sample.b.T, strict=True)
-    flat = [method for method, a, b in groups if is_flat(a, b)]
-    reason = f"the volumes of {' and '.join(flat)} do not vary within the groups"
+def _unvarying(groups: Groups, methods: tuple[str, ...], sample: Sample) -> str:
+    by_method = zip(methods, sample.a.T, sample.b.T, strict=True)
+    flat = [method for method, a, b in by_method if is_flat(a, b)]
+    reason = (
+        f"the {plural_of(groups.measure)} of {' and '.join(flat)} do not vary within the groups"
+    )
     return reason if flat else ""
 
 

@@ -21,11 +21,11 @@ AGAIN = re.compile(r"[_.-]?(?:again|repeat|session|ses|time)[_.-]?\d*$", re.IGNO
 MASK_NUMBER = r"_mask\d+$"  # suffix of the names of several masks of one scan
 REFERENCE = "reference"  # name in rows of the masks that count as truth
 COLUMNS = [
-    *("error", "first", "second", "label", "n", "error_mm3", "error_low", "error_high"),
-    *("error_percent", "bias_mm3", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high"),
+    *("error", "first", "second", "label", "n", "error_sd", "error_low", "error_high"),
+    *("error_percent", "bias", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high"),
     *("dice", "dice_low", "dice_high", "interval", "reason"),
 ]
-TAKEN = ("label", "bias_mm3", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high")
+TAKEN = ("label", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high")
 DICES = ("dice", "dice_low", "dice_high", "reason")
 
 
@@ -34,8 +34,8 @@ def ceiling_table(
 ) -> pd.DataFrame:
     """Return intra- and inter-rater error of every two sets of people's masks, by label.
 
-    `error_mm3` is the SD of one mask: the SD of differences divided by √2, with the interval of
-    `agreement`; `error_percent` is of the mean volume. A systematic shift is not part of the error
+    `error_<unit>` is the SD of one mask: the SD of differences divided by √2, with the interval of
+    `agreement`; `error_percent` is of the mean value. A systematic shift is not part of the error
     but of the column of bias. ICC, bias and Dice are those of `raters`.
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
@@ -50,10 +50,13 @@ def ceiling_table(
         rows.append(
             {"error": kind, "first": first, "second": second}
             | {name: row[name] for name in (*TAKEN, *DICES)}
+            | {"bias": row[measured.main.column("bias")]}
             | _error(measured, agreement, first, second, row["label"])
         )
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.sort_values("error", ascending=False, kind="stable").reset_index(drop=True)
+    table = table.sort_values("error", ascending=False, kind="stable").reset_index(drop=True)
+    names = {"error_sd": measured.main.column("error"), "bias": measured.main.column("bias")}
+    return table.rename(columns=names)
 
 
 def repeated_masks(measured: Measured) -> Measured | None:
@@ -69,21 +72,19 @@ def repeated_masks(measured: Measured) -> Measured | None:
     order = raters.groupby([scans, raters]).cumcount()
     ends = order.map(lambda number: "_again" * (number > 0) + str(number) * (number > 1))
     names = raters + ends
-    own, subjects = measured.volumes[measured.reference], measured.subjects
-    volumes = {
+    own, subjects = measured.values[measured.reference], measured.subjects
+    values = {
         name: own.loc[cases].set_axis(scans[cases]).reindex(scans.unique())
         for name in sorted(names.unique())
         for cases in [names.index[names == name]]
     }
     people = subjects[scans.index].groupby(scans, sort=False).first().reindex(scans.unique())
     return replace(
-        measured,
-        volumes=volumes,
+        measured.only(measured.main.name).with_values(values),
         covariates=people.to_frame("subject_id"),
         scores=pd.DataFrame(columns=list(Row._fields)),
         reference=None,
-        raters=tuple(volumes),
-        means={},
+        raters=tuple(values),
     )
 
 
@@ -108,13 +109,13 @@ def _error(
 ) -> dict[str, object]:
     own = pair_rows(agreement, first, second, label)
     own = own[own["statistic"] == "sd_difference"]
-    row = {"n": 0, "error_mm3": math.nan, "error_percent": math.nan, "interval": "none"}
+    row = {"n": 0, "error_sd": math.nan, "error_percent": math.nan, "interval": "none"}
     if not len(own):
         return row
     statistic = own.iloc[0]
-    both = pd.concat([measured.volumes[name][label] for name in (first, second)], axis=1).dropna()
+    both = pd.concat([measured.values[name][label] for name in (first, second)], axis=1).dropna()
     error, mean = statistic["value"] / math.sqrt(2), float(both.to_numpy().mean())
     ends = {f"error_{end}": statistic[end] / math.sqrt(2) for end in ("low", "high")}
     percent = 100 * error / mean if mean > 0 else math.nan
-    row |= {"n": int(statistic["n"]), "error_mm3": error, "error_percent": percent}
+    row |= {"n": int(statistic["n"]), "error_sd": error, "error_percent": percent}
     return row | ends | {"interval": statistic["interval"]}

@@ -1,4 +1,4 @@
-"""Two-group contrasts and volumes adjusted for age, sex and intracranial volume.
+"""Two-group contrasts and values adjusted for age, sex and intracranial volume.
 
 One person counts once: several scans of a subject are averaged, and subjects who change group are
 left out.
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.data.tables.table_ids import find_column
+from neurotarget.quantity import VOLUME, one_of, plural_of
 from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import AGE, SEX, key, written
@@ -32,7 +33,7 @@ class Contrast(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """The subjects of a contrast and what their volumes are adjusted for."""
+    """The subjects of a contrast and what their values are adjusted for."""
 
     contrast: Contrast
     is_a: pd.Series  # one row per subject of either group
@@ -41,10 +42,11 @@ class Groups(NamedTuple):
     lacking: tuple[str, ...]  # covariates that not all the subjects have
     remarks: tuple[str, ...]  # covariates that are left out, and why
     is_absent: bool = False  # whether the cohort has no such covariate
+    measure: str = VOLUME  # name of the quantity
 
 
 class Sample(NamedTuple):
-    """Adjusted volumes of the subjects with all needed values, by method."""
+    """Adjusted values of the subjects with all needed values, by method."""
 
     a: Float[ndarray, "A M"]
     b: Float[ndarray, "B M"]
@@ -78,12 +80,12 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
 
 
 def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean volumes over the cases of each subject, one row per subject."""
+    """Return mean values over the cases of each subject, one row per subject."""
     return table.groupby(measured.subjects.to_numpy()).mean()
 
 
-def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
-    """Return adjusted volumes (one column per method) of the subjects with all needed values.
+def adjusted_sample(groups: Groups, table: pd.DataFrame) -> Sample:
+    """Return adjusted values (one column per method) of the subjects with all needed values.
 
     The residual method: V − b · (x − mean x). b is fitted on the controls where one group can be
     recognised as controls, else on all subjects within groups, so that the group difference is not
@@ -91,13 +93,13 @@ def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
 
     Source: Sanfilipo et al. 2004, doi:10.1016/j.neuroimage.2004.03.037.
     """
-    there = volumes.reindex(groups.is_a.index).notna().all(axis=1)
+    there = table.reindex(groups.is_a.index).notna().all(axis=1)
     known = groups.terms.notna().all(axis=1)
     is_a = groups.is_a[there & known]
-    values, first = volumes.loc[is_a.index].to_numpy(dtype=float), is_a.to_numpy(dtype=bool)
+    values, first = table.loc[is_a.index].to_numpy(dtype=float), is_a.to_numpy(dtype=bool)
     reason = _why_not(groups, first, values)
     if len(there) and not there.any():
-        reason = "no subject of these groups has a volume"
+        reason = f"no subject of these groups has {one_of(groups.measure)}"
     slopes, adjusted_for = NONE, ""
     if not reason:
         values, slopes, adjusted_for = _adjusted(values, groups, is_a)
@@ -115,7 +117,8 @@ def _why_not(groups: Groups, first: ndarray, values: ndarray) -> str:
     for name, count in zip(names, (first.sum(), (~first).sum()), strict=True):
         if count < FEWEST:
             return f"{count} subjects with {covariate} {name}, wanted {FEWEST} or more"
-    return "the volumes do not vary" if (np.ptp(values, axis=0) == 0).any() else ""
+    is_flat = (np.ptp(values, axis=0) == 0).any()
+    return f"the {plural_of(groups.measure)} do not vary" if is_flat else ""
 
 
 def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray, Slopes, str]:
@@ -140,7 +143,7 @@ def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray
 def _residuals(
     values: ndarray, terms: ndarray, first: ndarray, fitted: ndarray
 ) -> tuple[ndarray, Slopes]:
-    """Volumes at the mean of the terms, by slopes within the groups of `fitted`."""
+    """Values at the mean of the terms, by slopes within the groups of `fitted`."""
     terms = (terms - terms.mean(axis=0)) / terms.std(axis=0)
     about = _centred(terms, first, fitted)
     inverse = np.linalg.pinv(about.T @ about, rcond=ROUNDING, hermitian=True)
@@ -170,7 +173,7 @@ def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
 
 
 def groups_of(measured: Measured, contrast: Contrast) -> Groups:
-    """Return the subjects of both groups, with their age, sex and TIV where known.
+    """Return the subjects of both groups, with their age, sex and, for volumes, TIV where known.
 
     The contrast's own covariate is left out, and so are those that less than half of them have.
     """
@@ -178,12 +181,14 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
     name = find_column(table.columns, (contrast.covariate,))
     if name is None:
         nobody = pd.Series(dtype=bool)
-        return Groups(contrast, nobody, pd.DataFrame(index=nobody.index), (), (), (), True)
+        nothing = pd.DataFrame(index=nobody.index)
+        return Groups(contrast, nobody, nothing, (), (), (), True, measured.main.name)
     keys = _categories(table[name], subjects)
     is_a = (keys == key(contrast.group_a))[keys.isin([key(group) for group in contrast[1:]])]
     columns, names, lacking, remarks = {}, [], [], []
     sex = find_column(table.columns, SEX)
-    for column_name in (find_column(table.columns, AGE), sex, find_tiv(table.columns)):
+    tiv = find_tiv(table.columns) if measured.main.name == VOLUME else None
+    for column_name in (find_column(table.columns, AGE), sex, tiv):
         if column_name is None or column_name == name:
             continue
         terms = _terms(table[column_name], subjects, column_name == sex).reindex(is_a.index)
@@ -196,7 +201,8 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
             columns[len(names)] = column
             names.append(column_name)
     numbers = pd.DataFrame(columns, index=is_a.index)
-    return Groups(contrast, is_a, numbers, tuple(names), tuple(lacking), tuple(remarks))
+    texts = (tuple(names), tuple(lacking), tuple(remarks))
+    return Groups(contrast, is_a, numbers, *texts, measure=measured.main.name)
 
 
 def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.DataFrame:

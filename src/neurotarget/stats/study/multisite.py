@@ -1,4 +1,4 @@
-"""Effects of site on volumes: prediction errors at a new site, and the variance between sites.
+"""Effects of site on a quantity: prediction errors at a new site, and the variance between sites.
 
 N rows, one per subject and site; P columns of a linear model; F features, the labels and regions.
 """
@@ -20,7 +20,7 @@ from neurotarget.stats.core.combat import (
     Combat,
     Covariates,
     Features,
-    Volumes,
+    Measurements,
     least_squares,
 )
 from neurotarget.stats.core.interval import FEWEST
@@ -32,12 +32,12 @@ Values = Float[ndarray, " N"]
 
 
 class Scans(NamedTuple):
-    """Volumes in mm³ and model columns; several scans of a subject at a site are averaged."""
+    """Values and model columns; several scans of a subject at a site are averaged."""
 
     subjects: ndarray
     sites: ndarray
     columns: Covariates  # without the constant
-    volumes: Volumes  # NaN where there is none
+    values: Measurements  # NaN where there is none
 
     def only(self, rows: Rows) -> "Scans":
         """Return a subset of the rows."""
@@ -45,7 +45,7 @@ class Scans(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """Errors of predicted volumes at one site in mm³; NaN with a reason where unknown."""
+    """Errors of predicted values at one site; NaN with a reason where unknown."""
 
     mae: Features
     bias: Features  # predicted minus measured
@@ -63,7 +63,7 @@ class Share(NamedTuple):
 
 
 def gather_scans(
-    hypothesis: Hypothesis, volumes: pd.DataFrame, covariates: pd.DataFrame, sites: pd.Series
+    hypothesis: Hypothesis, values: pd.DataFrame, covariates: pd.DataFrame, sites: pd.Series
 ) -> Scans:
     """Return cases with a site and all covariates of a hypothesis, as columns of its model.
 
@@ -71,8 +71,8 @@ def gather_scans(
         NotEstimableError: a covariate is absent or unknown, or the model has no valid columns.
     """
     known = covariates[sites.notna()]
-    no_volumes = pd.DataFrame(index=known.index)  # not needed here: labels differ in missing scans
-    terms = gather(hypothesis, no_volumes, known.drop(columns="subject_id")).covariates
+    no_values = pd.DataFrame(index=known.index)  # not needed here: labels differ in missing scans
+    terms = gather(hypothesis, no_values, known.drop(columns="subject_id")).covariates
     columns = term_columns(hypothesis, terms)[:, 1:]
     subjects = known.loc[terms.index, "subject_id"].astype(str)
     keys = [one.to_numpy(dtype=object) for one in (subjects, sites[terms.index])]
@@ -81,7 +81,7 @@ def gather_scans(
         averaged.index.get_level_values(0).to_numpy(dtype=object),
         averaged.index.get_level_values(1).to_numpy(dtype=object),
         averaged.to_numpy(),
-        volumes.loc[terms.index].astype(float).groupby(keys).mean().to_numpy(),
+        values.loc[terms.index].astype(float).groupby(keys).mean().to_numpy(),
     )
 
 
@@ -102,7 +102,7 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])
-    errors = np.full((4, scans.volumes.shape[1]), math.nan)
+    errors = np.full((4, scans.values.shape[1]), math.nan)
     if here.sum() < FEWEST or not train.any():
         return Errors(*errors, "" if train.any() else "nobody was scanned at other sites alone")
     fixed = np.ptp(scans.columns[train], axis=0) == 0
@@ -113,7 +113,7 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
         reasons.append(f"{strange.sum()} subjects of a category that no other site has")
     if test.sum() < FEWEST:
         return Errors(*errors, "; ".join(reasons))
-    errors[:2] = _errors(scans.columns, scans.volumes, train, test)
+    errors[:2] = _errors(scans.columns, scans.values, train, test)
     try:
         errors[2:] = _errors(
             scans.columns, _harmonised(scans, train, test, count, seed), train, test
@@ -128,7 +128,7 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
 def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], list[Share]]:
     """Return the share of site in each feature's held-out variance, before and after ComBat.
 
-    Volumes are adjusted for the covariates by ComBat's slopes from training. Rows whose site has
+    Values are adjusted for the covariates by ComBat's slopes from training. Rows whose site has
     fewer than two others in training are left out. Without any site effect, the p after ComBat is
     below 0.05 in 7 % of cohorts with 10 to 40 subjects per site and one feature, and in 15 % with
     4 to 8, where scales are estimated poorly.
@@ -137,22 +137,22 @@ def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], li
         DataError: ComBat cannot be fitted.
     """
     fold = folds(scans, count, seed=seed)
-    raw, combat = np.full((2, *scans.volumes.shape), math.nan)
-    cost = np.zeros(scans.volumes.shape)
+    raw, combat = np.full((2, *scans.values.shape), math.nan)
+    cost = np.zeros(scans.values.shape)
     for number in range(count):
         names, counts = np.unique(scans.sites[fold != number], return_counts=True)
         seen = np.isin(scans.sites, names[counts >= 2])
         test = seen & (fold == number)
         fitted, held = scans.only(seen & (fold != number)), scans.only(test)
-        model = Combat.fit(fitted.volumes, fitted.sites, fitted.columns)
-        harmonised = model.transform(held.volumes, held.sites, held.columns)
+        model = Combat.fit(fitted.values, fitted.sites, fitted.columns)
+        harmonised = model.transform(held.values, held.sites, held.columns)
         expected = model.expected(held.columns)
         harmonised[:, model.sd == 0] = math.nan  # nothing varies
-        raw[test] = np.where(np.isnan(harmonised), math.nan, held.volumes) - expected
+        raw[test] = np.where(np.isnan(harmonised), math.nan, held.values) - expected
         combat[test] = harmonised - expected
         is_same = (held.sites[:, None] == fitted.sites).astype(float)
-        cost[test] = 1 / np.maximum(is_same @ ~np.isnan(fitted.volumes), 1)
-    features = range(scans.volumes.shape[1])
+        cost[test] = 1 / np.maximum(is_same @ ~np.isnan(fitted.values), 1)
+    features = range(scans.values.shape[1])
     before = [site_share(raw[:, one], scans.sites, fold) for one in features]
     after = [site_share(combat[:, one], scans.sites, fold, cost[:, one]) for one in features]
     return before, after
@@ -194,34 +194,34 @@ def site_share(values: Values, sites: ndarray, fold: Codes, cost: Values | None 
     return Share(float(1 - error / total), float(p), n)
 
 
-def _errors(columns: Covariates, volumes: Volumes, train: Rows, test: Rows) -> ndarray:
+def _errors(columns: Covariates, values: Measurements, train: Rows, test: Rows) -> ndarray:
     """Mean absolute error and bias of each feature, (2, F); NaN where too few have it."""
     model = np.column_stack([np.ones(len(columns)), columns])
-    error = model[test] @ least_squares(model[train], volumes[train]) - volumes[test]
+    error = model[test] @ least_squares(model[train], values[train]) - values[test]
     known = ~np.isnan(error)
     n = known.sum(axis=0)
-    spare = (~np.isnan(volumes[train])).sum(axis=0) - model.shape[1]
+    spare = (~np.isnan(values[train])).sum(axis=0) - model.shape[1]
     n = np.where((spare >= FEWEST) & (n >= FEWEST), n, math.nan)
     error = np.where(known, error, 0.0)
     return np.stack([np.abs(error).sum(axis=0), error.sum(axis=0)]) / n
 
 
-def _harmonised(scans: Scans, train: Rows, test: Rows, count: int, seed: int) -> Volumes:
-    """Volumes of training cases and of a new site after ComBat; NaN elsewhere."""
+def _harmonised(scans: Scans, train: Rows, test: Rows, count: int, seed: int) -> Measurements:
+    """Values of training cases and of a new site after ComBat; NaN elsewhere."""
     names, counts = np.unique(scans.sites[train], return_counts=True)
     large = names[counts >= FEWEST]
     if len(large) < 2:
         raise DataError(f"ComBat needs two other sites of {FEWEST} subjects or more")
     train = train & np.isin(scans.sites, large)
     seen, new = scans.only(train), scans.only(test)
-    model = Combat.fit(seen.volumes, seen.sites, seen.columns)
-    volumes = np.full(scans.volumes.shape, math.nan)
-    volumes[train] = model.transform(seen.volumes, seen.sites, seen.columns)
+    model = Combat.fit(seen.values, seen.sites, seen.columns)
+    values = np.full(scans.values.shape, math.nan)
+    values[train] = model.transform(seen.values, seen.sites, seen.columns)
     fold = folds(new, count, seed=seed)
-    harmonised = np.full(new.volumes.shape, math.nan)
+    harmonised = np.full(new.values.shape, math.nan)
     for number in np.unique(fold):
         rest, part = new.only(fold != number), new.only(fold == number)
-        adapted = model.adapt(rest.volumes, rest.sites, rest.columns)
-        harmonised[fold == number] = adapted.transform(part.volumes, part.sites, part.columns)
-    volumes[test] = harmonised
-    return volumes
+        adapted = model.adapt(rest.values, rest.sites, rest.columns)
+        harmonised[fold == number] = adapted.transform(part.values, part.sites, part.columns)
+    values[test] = harmonised
+    return values

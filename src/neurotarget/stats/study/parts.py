@@ -58,7 +58,7 @@ def parts_table(
     if not ((measured.parts == EXTERNAL).any() or measured.target.published):
         return pd.DataFrame(columns=COLUMNS)
     rows = _rows(measured, PAIR[0], agreement, scores)
-    for rater in measured.raters if PAIR[1] in measured.volumes else ():
+    for rater in measured.raters if PAIR[1] in measured.values else ():
         own = _against(measured, rater)
         rows += _rows(own, rater, agreement_table(own, seed=seed), scores_table(own))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -83,18 +83,17 @@ def _rows(
 
 def _against(measured: Measured, rater: str) -> Measured:
     """The cases of a further rater, with that rater's masks as the reference."""
-    volumes = measured.volumes[rater].dropna(how="all")
-    scores = measured.scores[measured.scores["case_id"].isin(volumes.index)]
+    values = measured.values[rater].dropna(how="all")
+    tables = {PAIR[0]: values, PAIR[1]: measured.values[PAIR[1]].loc[values.index]}
+    scores = measured.scores[measured.scores["case_id"].isin(values.index)]
     scores = scores[scores["metric"].isin(["failed", f"dice@{rater}"])]
     return replace(
-        measured,
+        measured.only(measured.main.name).with_values(tables),
         target=replace(measured.target, published=()),
-        volumes={PAIR[0]: volumes, PAIR[1]: measured.volumes[PAIR[1]].loc[volumes.index]},
-        covariates=measured.covariates.loc[volumes.index, ["subject_id"]],
+        covariates=measured.covariates.loc[values.index, ["subject_id"]],
         scores=scores.assign(metric=scores["metric"].str.partition("@")[0]),
         reference=PAIR[0],
         raters=(),
-        means={},
     )
 
 
@@ -170,7 +169,7 @@ def _published_columns(published: Sequence[Published]) -> list[dict]:
 def _published(target: Target, part: str, label: str) -> dict[str, list[Published]]:
     """Published values of a label in a part, by statistic.
 
-    A value without a label is about all labels: the mean of their scores, the volume of their sum.
+    A value without a label is about all labels: the mean of their scores, the size of their sum.
     """
     by_statistic: dict[str, list[Published]] = {}
     for one in target.published:
@@ -183,7 +182,7 @@ def _published(target: Target, part: str, label: str) -> dict[str, list[Publishe
 
 def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
     """Number of cases in which a label failed, or any label of a region or of the target."""
-    names = {ALL_LABELS: measured.target.label_names} | measured.target.parts
+    names = {ALL_LABELS: measured.target.label_names} | measured.measure.parts
     rows = measured.scores
     own = rows[rows["label"].isin(names[label]) & rows["case_id"].isin(cases)]
     return int(failed_masks(own).groupby("case_id").any().sum())

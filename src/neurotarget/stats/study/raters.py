@@ -22,7 +22,7 @@ from neurotarget.stats.study.tables import pair_rows, statistic_columns
 COLUMNS = [
     *("first", "second", "label", "n", "n_subjects", "n_missing"),
     *("dice", "dice_low", "dice_high", "icc_a1", "icc_low", "icc_high", "icc_c1", "pearson_r"),
-    *("bias_mm3", "bias_low", "bias_high", "n_volumes", "reason"),
+    *("bias", "bias_low", "bias_high", "n_volumes", "reason"),
 ]
 DIFFERENCE_COLUMNS = [
     *("label", "measure", "network", "against", "rater", "of_network", "of_rater"),
@@ -33,7 +33,7 @@ STATISTICS = {  # statistic in the study's table → column here
     "icc_a1": ("icc_a1", "icc_low", "icc_high"),
     "icc_c1": ("icc_c1",),
     "pearson_r": ("pearson_r",),
-    "bias": ("bias_mm3", "bias_low", "bias_high"),
+    "bias": ("bias", "bias_low", "bias_high"),
 }
 MEASURES = ("dice", "icc_a1")
 
@@ -43,9 +43,10 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
 
     One row per pair and label or region. `n` counts the cases with a Dice of both, `n_missing`
     those without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
-    The Dice of a region is the mean over its labels. Statistics of volumes, over `n_volumes` cases,
-    are those of `agreement`, the study's table; the bias is second − first. Intervals of Dice are
-    Student's t over people. No rows without further raters.
+    The Dice of a region is the mean over its labels. Statistics of the main quantity, over
+    `n_volumes` cases, are those of `agreement`, the study's table; the bias is second − first, and
+    its column ends in its unit. Intervals of Dice are Student's t over people. No rows without
+    further raters.
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
@@ -53,15 +54,16 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
         scores = _dice(measured, first, second)
         for label in measured.labels:
             names = {"first": first, "second": second, "label": label}
-            volumes = _volumes(statistics[statistics["label"] == label])
-            rows.append(names | volumes | _mean_dice(measured, scores[label]))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            values = _volumes(statistics[statistics["label"] == label])
+            rows.append(names | values | _mean_dice(measured, scores[label]))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.rename(columns={"bias": measured.main.column("bias")})
 
 
 def rater_differences_table(measured: Measured) -> pd.DataFrame:
     """Return the network's agreement with a person minus another person's with the same one.
 
-    One row each for mean Dice and ICC(A,1) of volumes, over the cases that all three have.
+    One row each for mean Dice and ICC(A,1) of sizes, over the cases that all three have.
     `finding` tells whether the interval excludes 0, and on which side. Intervals are Student's t
     over people (for ICC by the jackknife), not corrected for the number of rows. No rows without a
     network.
@@ -71,8 +73,8 @@ def rater_differences_table(measured: Measured) -> pd.DataFrame:
         scores = [_dice(measured, against, other) for other in (network, rater)]
         for label in measured.labels:
             names = {"label": label, "network": network, "against": against, "rater": rater}
-            volumes = [measured.volumes[name][label] for name in (against, network, rater)]
-            columns = {"dice": [one[label] for one in scores], "icc_a1": volumes}
+            values = [measured.values[name][label] for name in (against, network, rater)]
+            columns = {"dice": [one[label] for one in scores], "icc_a1": values}
             rows += [
                 names | {"measure": measure} | _difference(measured, columns[measure], measure)
                 for measure in MEASURES
@@ -138,7 +140,7 @@ def _difference(measured: Measured, columns: list[pd.Series], measure: str) -> d
         network, rater, low, high = _iccs(values, subject, n_subjects)
     row |= {"of_network": network, "of_rater": rater}
     if math.isnan(difference := network - rater):
-        return row | {"reason": "the volumes do not vary"}
+        return row | {"reason": f"the {measured.main.plural} do not vary"}
     if math.isnan(low):
         return row | {"difference": difference, "reason": "too little spread for an interval"}
     finding = CLOSER if low > 0 else LESS if high < 0 else OPEN

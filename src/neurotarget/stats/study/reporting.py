@@ -24,15 +24,18 @@ def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | No
     as for `people_table`. Tables without rows are left out.
     """
     measured, tables = study.measured, dict(study.tables)
-    agreement = tables["agreement"]
+    agreement = tables.get("agreement")
     differences = tables.get("rater_differences")
     further = {
         "people": people_table(measured, people),
         "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
-        "assumptions": assumptions_table(measured, agreement),
         "tests": tests_table(measured, tables["effects"]),
-        "longitudinal": longitudinal_table(measured),
     }
+    if agreement is not None:  # of quantities that all methods measure, so not of probabilities
+        further |= {
+            "assumptions": assumptions_table(measured, agreement),
+            "longitudinal": longitudinal_table(measured),
+        }
     if differences is not None:
         further["noninferiority"] = noninferiority_table(differences, measured.target.acceptable)
     return replace(

@@ -2,8 +2,8 @@
 
 A subject counts once per site: several scans there are averaged. Harmonisation is `Combat` over all
 labels and regions, fitted without the cases that it is tested on. Where the target declares no
-hypothesis on volumes, age, sex and TIV are used, as far as the cohort has them. Means of contrasts
-are not analysed by site.
+hypothesis on the main quantity, age, sex and TIV are used, as far as the cohort has them. Other
+quantities are not analysed by site.
 """
 
 import math
@@ -15,6 +15,7 @@ import pandas as pd
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.problems import DataError, join_reasons
+from neurotarget.quantity import one_of
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, written
@@ -29,7 +30,7 @@ from neurotarget.stats.study.multisite import (
     site_shares,
 )
 
-ERRORS = ("mae_mm3", "bias_mm3", "mae_combat_mm3", "bias_combat_mm3")
+ERRORS = ("mae", "bias", "mae_combat", "bias_combat")  # followed by their unit
 COLUMNS = (
     *("label", "method", "hypothesis", "site", "n", "estimate_within", "within_low"),
     *("within_high", "estimate_without", "without_low", "without_high", "verdict_without"),
@@ -47,11 +48,11 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return each effect within a site and without it, and prediction errors at that site.
 
     The verdict without a site shows whether the result depends on it. The hypothesis's model
-    (without terms of site), fitted on the other sites, predicts the volumes of the left-out site:
+    (without terms of site), fitted on the other sites, predicts the values of the left-out site:
     mean absolute error and bias (predicted minus measured), before harmonisation and after `Combat`
     was fitted on the other sites of three subjects or more and adapted to this one. Adaptation uses
-    volumes only, no reference, so each fifth of the site is harmonised by the other four fifths.
-    Errors after ComBat are of harmonised volumes, which have the spread of an average site.
+    values only, no reference, so each fifth of the site is harmonised by the other four fifths.
+    Errors after ComBat are of harmonised values, which have the spread of an average site.
 
     A hypothesis on one label is tested on that label, others on each label and region. With more
     than twelve labels, only the first twelve, regions within them, and left, right and total are
@@ -72,14 +73,15 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
             for method in measured.methods
             for label in measured.labels
         ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.rename(columns={name: measured.main.column(name) for name in ERRORS})
 
 
 def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the share of the volumes' variance between sites before and after ComBat, out of fold.
+    """Return the share of the values' variance between sites before and after ComBat, out of fold.
 
     Five folds are drawn by subject and balanced over sites; ComBat is fitted on four of them and
-    keeps the covariates of all hypotheses. The share is that of volumes adjusted for these
+    keeps the covariates of all hypotheses. The share is that of values adjusted for these
     covariates, computed within each fold: if the folds were pooled, errors of the sites' means
     would cancel and hide remaining site effects. It is corrected for chance (epsilon squared), so
     it can be below 0. Errors of the correction count in the share, but the F-test allows for them:
@@ -95,15 +97,17 @@ def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
-    """The target's hypotheses on volumes, except on site; without any, slopes of age or TIV."""
-    if on_volumes := [one for one in measured.target.hypotheses if not one.contrast]:
-        return tuple(one for one in on_volumes if "site" not in one.covariate.split("*"))
+    """Hypotheses on the main quantity, except on site; without any, slopes of age or TIV."""
+    name = measured.main.name
+    if on_main := [one for one in measured.target.hypotheses if one.measure == name]:
+        return tuple(one for one in on_main if "site" not in one.covariate.split("*"))
     table = measured.covariates
     slopes = [name for name in ("age", find_tiv(table.columns)) if name in table]
     if not slopes:
         return ()
     others = [name for name in ("sex", *slopes[1:]) if name in table]
-    return (Hypothesis(f"{slopes[0]}_slope", "", slopes[0], None, 0, tuple(others)),)
+    slope = Hypothesis(f"{slopes[0]}_slope", "", slopes[0], None, 0, tuple(others), measure=name)
+    return (slope,)
 
 
 def _without_site(hypothesis: Hypothesis) -> Hypothesis:
@@ -114,11 +118,11 @@ def _without_site(hypothesis: Hypothesis) -> Hypothesis:
 def _tested_labels(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
     if hypothesis.label:
         return (hypothesis.label,)
-    names = measured.target.label_names
+    names = measured.measure.labels
     if len(names) <= MOST_LABELS:
         return measured.labels
     first = names[:MOST_LABELS]
-    regions = measured.target.regions.items()
+    regions = measured.measure.regions.items()
     sums = ("left", "right", "total")
     return (*first, *(name for name, of in regions if name in sums or set(of) <= set(first)))
 
@@ -131,7 +135,7 @@ def _site_of_cases(table: pd.DataFrame) -> pd.Series:
 def _site_rows(
     measured: Measured, hypothesis: Hypothesis, method: str, seed: int
 ) -> Iterator[dict]:
-    volumes, table = measured.volumes[method], measured.covariates
+    values, table = measured.values[method], measured.covariates
     labels = _tested_labels(measured, hypothesis)
     same = {"method": method, "hypothesis": hypothesis.name}
     if "site" not in table:
@@ -139,11 +143,12 @@ def _site_rows(
         yield from (_row(label, **nothing) for label in labels)
         return
     sites = _site_of_cases(table)
-    predicted = _predicted(_without_site(hypothesis), volumes, table, sites, seed)
+    predicted = _predicted(_without_site(hypothesis), values, table, sites, seed)
     for label in labels:
-        number = volumes.columns.get_loc(label)
+        number = values.columns.get_loc(label)
         for site, errors in predicted.items():
-            cells = _effects(hypothesis, volumes[label], table, sites, site)
+            unit = measured.main.unit
+            cells = _effects(hypothesis, values[label], table, sites, site, unit=unit)
             if errors is not None and cells["n"] >= FEWEST:
                 cells |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
                 cells["reason"] = join_reasons(cells["reason"], errors.reason)
@@ -157,7 +162,7 @@ def _site_rows(
 
 def _predicted(
     hypothesis: Hypothesis,
-    volumes: pd.DataFrame,
+    values: pd.DataFrame,
     table: pd.DataFrame,
     sites: pd.Series,
     seed: int,
@@ -165,19 +170,25 @@ def _predicted(
     """Prediction errors by site, in alphabetical order; None without a model."""
     names = sorted(sites.dropna().unique())
     try:
-        scans = gather_scans(hypothesis, volumes, table, sites)
+        scans = gather_scans(hypothesis, values, table, sites)
     except NotEstimableError:  # the effects have the reason
         return dict.fromkeys(names)
     return {name: prediction_errors(scans, name, count=FOLDS, seed=seed) for name in names}
 
 
 def _effects(
-    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, sites: pd.Series, site: str
+    hypothesis: Hypothesis,
+    values: pd.Series,
+    table: pd.DataFrame,
+    sites: pd.Series,
+    site: str,
+    *,
+    unit: str,
 ) -> dict:
     """The effect within a site and without it, as columns of the table."""
     others = sites.notna() & (sites != site)
-    within = _effect(_without_site(hypothesis), volumes, table, sites == site)
-    without = _effect(hypothesis, volumes, table, others)
+    within = _effect(_without_site(hypothesis), values[sites == site], table, unit)
+    without = _effect(hypothesis, values[others], table, unit)
     reasons = []
     if within.n < FEWEST:
         plural = "" if within.n == 1 else "s"
@@ -185,7 +196,7 @@ def _effects(
     elif math.isnan(within.estimate):
         reasons.append(f"within: {within.reason}")
     if within.n_dropped:
-        reasons.append(f"{within.n_dropped} cases lack a volume or a covariate")
+        reasons.append(f"{within.n_dropped} cases lack {one_of(hypothesis.measure)} or a covariate")
     if not others.any():
         reasons.append("there is no other site")
     elif math.isnan(without.estimate):
@@ -204,15 +215,13 @@ def _effects(
     }
 
 
-def _effect(
-    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, rows: pd.Series
-) -> Effect:
+def _effect(hypothesis: Hypothesis, values: pd.Series, table: pd.DataFrame, unit: str) -> Effect:
     used = [name for name in ("subject_id", *hypothesis.variables) if name in table]
-    return estimate_effect(hypothesis, volumes[rows], table.loc[rows, used])
+    return estimate_effect(hypothesis, values, table.loc[values.index, used], unit=unit)
 
 
 def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
-    volumes, table = measured.volumes[method], measured.covariates
+    values, table = measured.values[method], measured.covariates
     nothing = dict.fromkeys(HARMONISATION_COLUMNS, math.nan)
     nothing |= {"method": method, "n": len(table), "n_sites": 0, "folds": FOLDS}
     notes: list[str] = []
@@ -220,7 +229,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
         if "site" not in table:
             raise NotEstimableError("no covariate site")
         nothing["n_sites"] = _site_of_cases(table).nunique()
-        scans = _all_scans(measured, volumes, notes)
+        scans = _all_scans(measured, values, notes)
         nothing["n_sites"] = len(set(scans.sites))
         before, after = site_shares(scans, count=FOLDS, seed=seed)
     except (NotEstimableError, DataError) as why:
@@ -228,7 +237,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
             yield nothing | {"label": label, "reason": join_reasons(str(why), *notes)}
         return
     for label in measured.labels:
-        number = volumes.columns.get_loc(label)
+        number = values.columns.get_loc(label)
         raw, combat = before[number], after[number]
         yield nothing | {
             "label": label,
@@ -238,12 +247,15 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
             "p_site_raw": raw.p,
             "p_site_combat": combat.p,
             "reason": join_reasons(
-                "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *notes
+                f"too few {measured.main.plural}, or they do not vary"
+                if math.isnan(raw.value)
+                else "",
+                *notes,
             ),
         }
 
 
-def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> Scans:
+def _all_scans(measured: Measured, values: pd.DataFrame, notes: list[str]) -> Scans:
     """Scans with the covariates of all hypotheses, at sites of three subjects or more."""
     table, sites = measured.covariates, _site_of_cases(measured.covariates)
     _refuse_fewer_than_two((measured.subjects.groupby(sites).nunique() >= FEWEST).sum())
@@ -260,8 +272,9 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> S
     }
     notes += [f"no covariate {name}" for name in sorted(absent)]
     kept = [term for term in terms if not absent & set(SPLINE.sub(r"\1", term).split("*"))]
-    hypothesis = Hypothesis("all", "", "", None, 0, tuple(dict.fromkeys(kept)))  # tests nothing
-    scans = gather_scans(hypothesis, volumes, table, sites)
+    terms = tuple(dict.fromkeys(kept))
+    hypothesis = Hypothesis("all", "", "", None, 0, terms, measure=measured.main.name)
+    scans = gather_scans(hypothesis, values, table, sites)
     used = [name for name in table if name in hypothesis.variables]
     lost = int((sites.isna() | table[used].isna().any(axis=1)).sum())
     notes += [f"{lost} cases without a site or a covariate left out"] * bool(lost)

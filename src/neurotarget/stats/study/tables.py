@@ -1,4 +1,4 @@
-"""The study's tables of volumes, agreement of methods, and scores of masks.
+"""The study's tables of values, agreement of methods, and scores of masks.
 
 Every table has a row for each label and region and each stratum. An unknown number is NaN, with the
 cause in `reason`. Intervals are at 95 % over people, and `interval` names the kind of each: for
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
 from neurotarget.metrics.metric_units import is_own
+from neurotarget.quantity import SIZES
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
@@ -32,6 +33,7 @@ from neurotarget.stats.study.agreement import (
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
 
+OWN = "own"  # the unit of the quantity itself
 AGREEMENT_UNITS = {
     "pearson_r": "",
     "spearman_rho": "",
@@ -39,15 +41,15 @@ AGREEMENT_UNITS = {
     "icc_a1_fixed": "",
     "icc_c1": "",
     "ccc": "",
-    "bias": "mm3",
+    "bias": OWN,
     "bias_percent": "%",
-    "sd_difference": "mm3",
-    "lower_limit": "mm3",
-    "upper_limit": "mm3",
+    "sd_difference": OWN,
+    "lower_limit": OWN,
+    "upper_limit": OWN,
     "proportional_slope": "",
     "slope_on_reference": "",
     "reference_slope": "",
-    "reference_intercept": "mm3",
+    "reference_intercept": OWN,
 }
 SCORE_UNITS = {
     "dice": "",
@@ -58,13 +60,16 @@ SCORE_UNITS = {
     "surface_dice": "",
     "volume_similarity": "",
 }
+OUTCOME_SCORES = ("correct", "log_loss", "brier", "error", "error_abs")  # units are in the rows
 LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice", "volume_similarity"), 1.0)
+LARGEST |= {"correct": 1.0}
+NEVER_BELOW_0 = (*SCORE_UNITS, "correct", "log_loss", "brier", "error_abs")
 ALL_LABELS = "mean"  # the row of the mean Dice of each case over its labels
 PLACE = ["label", "stratum", "level"]
 MEAN = ["mean", "low", "high", "interval", "sd", "median"]
 ICCS = ("icc_a1", "icc_a1_fixed", "icc_c1")
 COUNTS = ["unit", "n", "n_subjects", "n_missing", "reason"]
-VOLUME_COLUMNS = ["method", *PLACE, *MEAN, "minimum", "maximum", "unit", "n", "n_missing", "reason"]
+VALUE_COLUMNS = ["method", *PLACE, *MEAN, "minimum", "maximum", "unit", "n", "n_missing", "reason"]
 AGREEMENT_COLUMNS = ["first", "second", *PLACE, "statistic", "value", "low", "high", "interval"]
 AGREEMENT_COLUMNS += COUNTS
 SCORE_COLUMNS = [*PLACE, "metric", *MEAN, "q1", "q3", "unit", "n", "n_nan", "n_failed", "reason"]
@@ -93,13 +98,13 @@ class Part(NamedTuple):
         return FEW_IN_STRATUM if is_small else ""
 
 
-def volumes_table(measured: Measured) -> pd.DataFrame:
-    """Return the mean volume of every label by every method, with its spread, in mm³."""
+def values_table(measured: Measured) -> pd.DataFrame:
+    """Return the mean of the main quantity by label and method, with its spread."""
     rows = []
     for part in _parts(measured):
-        for method, volumes in measured.volumes.items():
+        for method, table in measured.values.items():
             for label in measured.labels:
-                values = volumes[label].to_numpy(dtype=float)[part.cases]
+                values = table[label].to_numpy(dtype=float)[part.cases]
                 known = np.isfinite(values)
                 values = values[known]
                 rows.append(
@@ -108,17 +113,18 @@ def volumes_table(measured: Measured) -> pd.DataFrame:
                     | {
                         "minimum": values.min() if len(values) else math.nan,
                         "maximum": values.max() if len(values) else math.nan,
-                        "unit": "mm3",
+                        "unit": measured.main.unit,
                         "n_missing": len(known) - len(values),
                     }
                 )
-    return pd.DataFrame(rows, columns=VOLUME_COLUMNS)
+    return pd.DataFrame(rows, columns=VALUE_COLUMNS)
 
 
 def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the agreement of every two methods in volumes; differences are second − first in mm³.
+    """Return the agreement of every two methods in the main quantity; differences second − first.
 
-    `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
+    `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0),
+    for volumes and areas only: 0 is a convention for other quantities, such as susceptibility.
     With three methods or more, rows `all`, `all` hold the ICCs over all of them. The interval of
     `icc_a1` treats the methods as a random factor, as is usual; `icc_a1_fixed` is the same number
     with the interval for these methods only. `reference_slope` and `reference_intercept` are those
@@ -131,11 +137,14 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     for part in _parts(measured):
         for first, second, methods in groups:
             for label in measured.labels:
-                columns = [measured.volumes[method][label].to_numpy(float) for method in methods]
+                columns = [measured.values[method][label].to_numpy(float) for method in methods]
                 names = {"first": first, "second": second, "label": label, **part.names}
                 statistics = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
                 rows += [names | row for row in statistics]
-    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+    table = pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+    table = table if measured.main.name in SIZES else table[table["statistic"] != "bias_percent"]
+    unit = table["unit"].replace(OWN, measured.main.unit)
+    return table.assign(unit=unit).reset_index(drop=True)
 
 
 def pair_rows(
@@ -163,10 +172,11 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     NaN scores are left out and counted (`n_nan`): a lost mask has no surface, so distances are
     those of the other masks. `n_failed` counts cases that failed in the label (for `mean`, in any).
     Intervals are cut at the ends of the score's range. A region has rows where it was scored.
-    Scores of the user's own metrics follow, without limits of their intervals.
+    Scores of the user's own metrics follow, without limits of their intervals, and then those of
+    predicted outcomes, which a case without a prediction lacks.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
     """
-    units = SCORE_UNITS | own_units(measured.scores)
+    units = SCORE_UNITS | own_units(measured.scores) | _units(measured.scores, OUTCOME_SCORES)
     values, rated = _score_columns(measured, units)
     failed = _failed(measured, values)
     rows = []
@@ -207,7 +217,7 @@ def _mean(
     reason = part.too_few(n, n_subjects)
     if not reason:
         low, high = mean_interval(values, subject, n_subjects)
-        low = max(low, 0.0) if metric in SCORE_UNITS else low
+        low = max(low, 0.0) if metric in NEVER_BELOW_0 else low
         high = min(high, LARGEST.get(metric, math.inf))
     sd = float(values.std(ddof=1)) if n > 1 else math.nan
     middle = np.quantile(values, [0.5, 0.25, 0.75]).tolist()
@@ -258,12 +268,20 @@ def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
     failed = failed_by_label(failed_masks(measured.scores), measured)
     if ALL_LABELS not in failed:
         failed[ALL_LABELS] = failed[list(measured.target.label_names)].any(axis=1)
+    for outcome in measured.target.outcomes:
+        failed[outcome.name] = failed.get(outcome.labels[0], False)
     return failed[list(dict.fromkeys(values.columns.get_level_values(0)))]
 
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
     """Metrics of the user's own in rows, with their units."""
-    own = rows[rows["metric"].map(is_own)] if "metric" in rows else rows[:0]
+    names = rows["metric"].unique() if "metric" in rows else ()
+    return _units(rows, [name for name in names if is_own(name)])
+
+
+def _units(rows: pd.DataFrame, metrics: Sequence[str]) -> dict[str, str]:
+    """Units of those of the metrics that the rows have."""
+    own = rows[rows["metric"].isin(metrics)] if "metric" in rows else rows[:0]
     return dict(zip(own["metric"], own["unit"], strict=True)) if len(own) else {}
 
 
@@ -274,7 +292,10 @@ def _score_columns(
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
     named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
-    columns = pd.MultiIndex.from_product([named, units])
+    of_outcomes = [name for name in units if name in OUTCOME_SCORES]
+    columns = [(label, name) for label in named for name in units if name not in of_outcomes]
+    columns += [(one.name, name) for one in measured.target.outcomes for name in of_outcomes]
+    columns = pd.MultiIndex.from_tuples(columns, names=["label", "metric"])
     values, rated = (
         table.pivot(index="case_id", columns=["label", "metric"], values="value").reindex(
             index=measured.covariates.index, columns=columns

@@ -1,0 +1,38 @@
+"""Words of a study's main quantity, to fill into texts."""
+
+from neurotarget.number_text import unit_text
+from neurotarget.quantity import one_of
+from neurotarget.stats.cohort.measured import Quantity, of_volumes
+from neurotarget.types import Target
+
+VOLUMES = of_volumes({})["volume"]
+
+
+def words_of(quantity: Quantity) -> dict[str, str]:
+    """Return the words that texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`.
+
+    `_unit` is the end of names of columns, `masks` what can fail.
+    """
+    unit = unit_text(quantity.unit)
+    return {
+        "noun": quantity.noun,
+        "a_noun": one_of(quantity.name),
+        "plural": quantity.plural,
+        "Plural": quantity.plural[:1].upper() + quantity.plural[1:],
+        "table": quantity.table_name,
+        "in_unit": f", {unit}" if unit else "",
+        "one": f"1 {unit}".rstrip(),
+        "_unit": f"_{quantity.unit}" if quantity.unit else "",
+        "masks": "masks" if quantity.is_of_masks else "predictions",
+    }
+
+
+def main_of(target: Target) -> Quantity:
+    """Return the main quantity of a target, without values."""
+    first = next(iter(target.quantities.values()))
+    return Quantity(first.name, first.unit, {})
+
+
+def in_unit(text: str, unit: str) -> str:
+    """Return a heading with its unit, if it has one: `Bias, mm³`."""
+    return f"{text}, {unit_text(unit)}" if unit else text
