@@ -67,7 +67,7 @@ def auc(a: A, b: B, slopes: Slopes = NONE) -> Estimate:
     both = np.concatenate([a, b])
     if min(n_a, n_b) < FEWEST or np.ptp(both) == 0:
         return Estimate.undefined(n_a + n_b)
-    below, above = _placements(a, b)
+    below, above = placements(a, b)
     value = float(below.mean())
     if value in (0, 1):
         pairs = min(n_a, n_b)
@@ -95,7 +95,7 @@ def auc_difference(first: tuple[A, B], second: tuple[A, B], slopes: Slopes = NON
         return Estimate.undefined(n_a + n_b)
     below, above = (
         after - before
-        for before, after in zip(_placements(*first), _placements(*second), strict=True)
+        for before, after in zip(placements(*first), placements(*second), strict=True)
     )
     value = float(below.mean())
     value = value if abs(value) > ROUNDING else 0.0
@@ -104,7 +104,7 @@ def auc_difference(first: tuple[A, B], second: tuple[A, B], slopes: Slopes = NON
     return Estimate(value, value - half, value + half, n_a + n_b)
 
 
-def _placements(a: A, b: B) -> tuple[A, B]:
+def placements(a: A, b: B) -> tuple[A, B]:
     """Share of b below each a, and of a above each b, by midranks."""
     n_a = len(a)
     ranks = rankdata(np.concatenate([a, b]))

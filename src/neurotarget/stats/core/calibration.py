@@ -1,0 +1,146 @@
+"""Calibration: whether a predicted probability of 30 % comes true in 30 % of such cases.
+
+p are probabilities of N cases, y is 1 for positive cases, else 0. Where subjects have several
+cases, standard errors are those of clusters.
+"""
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy.special import logit
+from scipy.stats import norm
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.nonparametric.smoothers_lowess import lowess
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+
+from neurotarget.stats.core.interval import LEVEL, Estimate
+from neurotarget.stats.core.probability_scores import cut
+
+Cases = Float[ndarray, " N"]
+Codes = Integer[ndarray, " N"]
+
+MOST_BINS, FEWEST_OF_BIN = 10, 10
+FEWEST_OF_KIND = 3  # fewest subjects with and without the condition, for a regression
+SMOOTHED = 0.75  # share of cases in each local fit of the curve
+LARGEST = 30.0  # a larger slope or intercept means that the fit has not converged
+NEAR = (0.0, 1.0)
+
+
+class Recalibration(NamedTuple):
+    """Calibration intercept (in the large) and slope; `reason` where they are NaN."""
+
+    intercept: Estimate
+    slope: Estimate
+    reason: str = ""
+
+
+class Bin(NamedTuple):
+    """Cases of similar probability: their mean probability and the observed share, with Wilson's
+    interval (of as many people as there are).
+    """
+
+    low_p: float
+    high_p: float
+    probability: float
+    observed: float
+    low: float
+    high: float
+    n: int
+    n_positive: int
+
+
+def recalibration(p: Cases, y: Cases, subject: Codes) -> Recalibration:
+    """Fit logit P(y = 1) = a + logit p, and = a + b · logit p; return a of the first, b of both.
+
+    An intercept above 0 means that probabilities are too low on average, a slope below 1 that they
+    are too extreme, as after overfitting. Perfect values are 0 and 1.
+
+    Source: Cox 1958, doi:10.2307/2333203; Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7.
+    """
+    n, nothing = len(p), Estimate.undefined(len(p))
+    people = min(len(np.unique(subject[y == kind])) for kind in (0, 1))
+    if people < FEWEST_OF_KIND:
+        few = f"fewer than {FEWEST_OF_KIND} people with or without it"
+        return Recalibration(nothing, nothing, few)
+    place = logit(cut(p))
+    intercept = _fitted(y, np.ones((n, 1)), subject, 0, offset=place)
+    if np.ptp(place) == 0:
+        return Recalibration(intercept or nothing, nothing, "all probabilities are equal")
+    slope = _fitted(y, np.column_stack([np.ones(n), place]), subject, 1)
+    reason = "" if slope else "the probabilities separate both kinds of cases: no finite slope"
+    return Recalibration(intercept or nothing, slope or nothing, reason)
+
+
+def _fitted(
+    y: Cases, terms: Float[ndarray, "N T"], subject: Codes, which: int, offset: Cases | None = None
+) -> Estimate | None:
+    """One coefficient of a logistic regression with Wald's interval; None if it has no maximum."""
+    clusters = {"cov_type": "cluster", "cov_kwds": {"groups": subject}}
+    has_repeats = len(np.unique(subject)) < len(y)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error", PerfectSeparationWarning)
+        warnings.filterwarnings("ignore", category=RuntimeWarning)
+        try:
+            fit = GLM(y, terms, family=Binomial(), offset=offset).fit(
+                **(clusters if has_repeats else {})
+            )
+        except (PerfectSeparationWarning, np.linalg.LinAlgError):
+            return None
+    value, error = float(fit.params[which]), float(fit.bse[which])
+    if not fit.converged or not math.isfinite(error) or abs(value) > LARGEST:
+        return None
+    half = float(norm.ppf((1 + LEVEL) / 2)) * error
+    return Estimate(value, value - half, value + half, len(y))
+
+
+def calibration_bins(p: Cases, y: Cases, subject: Codes, most: int = MOST_BINS) -> list[Bin]:
+    """Group cases into up to `most` bins of equal counts; equal probabilities share a bin.
+
+    A bin has about ten cases or more, so there are fewer bins of few cases.
+    """
+    count = max(1, min(most, len(p) // FEWEST_OF_BIN))
+    order = np.argsort(p, kind="stable")
+    edges = {round(len(p) * number / count) for number in range(1, count)}
+    # an edge between equal probabilities moves behind them
+    moved = {int(np.searchsorted(p[order], p[order][edge - 1], "right")) for edge in edges}
+    cuts = sorted(moved - {0, len(p)})
+    return [_bin(p[part], y[part], subject[part]) for part in np.split(order, cuts)]
+
+
+def _bin(p: Cases, y: Cases, subject: Codes) -> Bin:
+    share, people = float(y.mean()), len(np.unique(subject))
+    ends = proportion_confint(share * people, people, 1 - LEVEL, method="wilson")
+    low, high = (min(max(float(end), 0.0), 1.0) for end in ends)
+    counts = (len(p), int(y.sum()))
+    return Bin(float(p.min()), float(p.max()), float(p.mean()), share, low, high, *counts)
+
+
+def expected_calibration_error(bins: list[Bin]) -> float:
+    """Mean over cases of |observed share − mean probability| of their bin.
+
+    It is above 0 by chance even where the calibration is perfect, more so with few cases.
+
+    Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602.
+    """
+    n = sum(one.n for one in bins)
+    return sum(one.n * abs(one.observed - one.probability) for one in bins) / n
+
+
+def smooth_calibration(
+    p: Cases, y: Cases, count: int = 101
+) -> tuple[Float[ndarray, " T"], Float[ndarray, " T"]]:
+    """Local linear estimate of the observed share over the probability, cut to [0, 1].
+
+    Source: Austin and Steyerberg 2014, doi:10.1002/sim.5941; Cleveland 1979,
+    doi:10.1080/01621459.1979.10481038.
+    """
+    places = np.linspace(float(p.min()), float(p.max()), count)
+    with np.errstate(all="ignore"):
+        curve = lowess(y, p, frac=SMOOTHED, it=0, xvals=places)
+    return places, np.clip(curve, *NEAR)
