@@ -12,6 +12,9 @@ from neurotarget.report.drawing.panels import (
 )
 from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels
 from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
+from neurotarget.report.figures.calibration import calibration_figure, calibration_labels
+from neurotarget.report.figures.confusion_matrix import confusion_figure
+from neurotarget.report.figures.discrimination import discrimination_figure, discrimination_labels
 from neurotarget.report.figures.exclusions import flow_figure
 from neurotarget.report.figures.failure_rates import failures_figure
 from neurotarget.report.figures.forest import forest_figure, forest_groups
@@ -22,6 +25,7 @@ from neurotarget.report.figures.named_figures import (
     reasons_sentence,
 )
 from neurotarget.report.figures.part_strips import parts_figure
+from neurotarget.report.figures.probability_strips import probabilities_figure
 from neurotarget.report.figures.residuals import residuals_figure
 from neurotarget.report.figures.scatter import scatter_figure
 from neurotarget.report.figures.site_effects import (
@@ -66,9 +70,27 @@ def all_figures(study: Study) -> list[NamedFigure]:
         measured = [_ages(study), *compared]
     dice = [_dice(study)] if study.measured.target.labels else []
     return [
+        *_outcomes(study),
         *(_effects(study), *residuals, *values, *measured, *parts, *dice),
         *(_failures(study), *_sites(study), *flow),
     ]
+
+
+def _outcomes(study: Study) -> list[NamedFigure]:
+    """Figures of predicted classes, where there are any."""
+    figures = {
+        "discrimination": ("Discrimination", discrimination_figure, discrimination_labels),
+        "calibration": ("Calibration", calibration_figure, calibration_labels),
+        "confusion": ("Predicted and reference classes", confusion_figure, None),
+        "probabilities": ("Predicted probabilities", probabilities_figure, None),
+    }
+    drawn = []
+    for name, (title, draw, labels) in figures.items():
+        if figure := draw(study):
+            left = labels(study).left_out if labels else 0
+            more = f" {left} more classes are in the tables." if left else ""
+            drawn.append(named_figure(f"study.{name}", title, figure, more=more))
+    return drawn
 
 
 def _effects(study: Study) -> NamedFigure:

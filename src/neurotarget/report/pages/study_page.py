@@ -14,6 +14,8 @@ from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
 from neurotarget.report.pages.means_section import means_sections
+from neurotarget.report.pages.outcome_numbers import outcome_numbers
+from neurotarget.report.pages.outcome_sections import outcome_sections
 from neurotarget.report.pages.parts_section import parts_section
 from neurotarget.report.pages.people_section import people_sections
 from neurotarget.report.pages.plain_page import (
@@ -130,15 +132,20 @@ def _findings(study: Study) -> dict:
     """Template variables of verdicts and key numbers."""
     return {
         "cards": [{**card._asdict(), "strip_text": _strip_text(card)} for card in cards(study)],
-        "numbers": key_numbers(study),
+        "numbers": [*outcome_numbers(study), *key_numbers(study)],
         "failures": failure_lines(study),
         "methods": own_methods(study),
     }
 
 
 def _parts(study: Study) -> list[Section]:
-    """Sections of tables: parts, raters, means, post-processing, people and checks."""
-    several = (parts_section(study), raters_section(study), *means_sections(study))
+    """Sections of tables: predicted classes, parts, raters, means, post-processing, people and checks."""
+    several = (
+        *outcome_sections(study),
+        parts_section(study),
+        raters_section(study),
+        *means_sections(study),
+    )
     several = (*several, postprocessing_section(study), *people_sections(study))
     return [section for section in several if section]
 

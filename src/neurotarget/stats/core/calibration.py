@@ -29,7 +29,7 @@ MOST_BINS, FEWEST_OF_BIN = 10, 10
 FEWEST_OF_KIND = 3  # fewest subjects with and without the condition, for a regression
 SMOOTHED = 0.75  # share of cases in each local fit of the curve
 LARGEST = 30.0  # a larger slope or intercept means that the fit has not converged
-NEAR = (0.0, 1.0)
+MIDDLE = (0.025, 0.975)
 
 
 class Recalibration(NamedTuple):
@@ -137,10 +137,12 @@ def smooth_calibration(
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " T"]]:
     """Local linear estimate of the observed share over the probability, cut to [0, 1].
 
+    It spans the middle 95 % of the probabilities, as a few cases at the ends would bend it.
+
     Source: Austin and Steyerberg 2014, doi:10.1002/sim.5941; Cleveland 1979,
     doi:10.1080/01621459.1979.10481038.
     """
-    places = np.linspace(float(p.min()), float(p.max()), count)
+    places = np.linspace(*np.quantile(p, MIDDLE), count)
     with np.errstate(all="ignore"):
         curve = lowess(y, p, frac=SMOOTHED, it=0, xvals=places)
-    return places, np.clip(curve, *NEAR)
+    return places, np.clip(curve, 0.0, 1.0)

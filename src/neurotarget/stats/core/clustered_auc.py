@@ -133,9 +133,7 @@ def mean_auc(scores: Scores, classes: Codes, subject: Codes) -> Estimate:
     n_subjects = len(np.unique(subject))
     variance = float(shares @ shares) * n_subjects / (n_subjects - 1)
     half = norm.ppf(TAIL) * math.sqrt(variance) / (value * (1 - value))
-    return Estimate(
-        value, float(expit(logit(value) - half)), float(expit(logit(value) + half)), n
-    )
+    return Estimate(value, float(expit(logit(value) - half)), float(expit(logit(value) + half)), n)
 
 
 def _deviations(

@@ -35,9 +35,7 @@ def weighted_average_precision(
         gains = np.diff(hits, axis=1, prepend=0.0)
         total = hits[:, -1]
         sums = (precision * gains).sum(axis=1)
-        blocks.append(
-            np.divide(sums, total, out=np.full(total.shape, math.nan), where=total > 0)
-        )
+        blocks.append(np.divide(sums, total, out=np.full(total.shape, math.nan), where=total > 0))
     return np.concatenate(blocks)
 
 

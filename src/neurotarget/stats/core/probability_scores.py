@@ -42,7 +42,7 @@ def brier_parts(p: Cases, y: Cases) -> BrierParts:
     Source: Dimitriadis et al. 2021, doi:10.1073/pnas.2016191118.
     """
     # equal probabilities are one point of the regression
-    known, place = np.unique(p, return_inverse=True)
+    place = np.unique(p, return_inverse=True)[1]
     n = np.bincount(place).astype(float)
     fitted = isotonic_regression(np.bincount(place, y) / n, weights=n).x[place]
     score, recalibrated = float(np.square(p - y).mean()), float(np.square(fitted - y).mean())
@@ -68,6 +68,4 @@ def weighted_expected_observed(weights: Weights, p: Cases, y: Cases, subject: Co
     """Mean probability over the share of positive cases, for every row; NaN without any."""
     _, means = weighted_means(weights, np.column_stack([p, y]), subject)
     expected, observed = means.T
-    return np.divide(
-        expected, observed, out=np.full(expected.shape, np.nan), where=observed > 0
-    )
+    return np.divide(expected, observed, out=np.full(expected.shape, np.nan), where=observed > 0)

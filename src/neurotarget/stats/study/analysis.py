@@ -15,6 +15,7 @@ from neurotarget.stats.cohort.learning import (
     without_failed,
 )
 from neurotarget.stats.cohort.measured import EXTERNAL, Measured, Quantity
+from neurotarget.stats.cohort.predicted_classes import predictions_of
 from neurotarget.stats.cohort.subjects import other_groups
 from neurotarget.stats.effects.by_label import label_effects_table
 from neurotarget.stats.effects.curves import age_table, curves_table
@@ -25,7 +26,13 @@ from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
+from neurotarget.stats.study.calibration import calibration_bins_table, calibration_table
 from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
+from neurotarget.stats.study.discrimination import (
+    Thresholds,
+    confusion_table,
+    discrimination_table,
+)
 from neurotarget.stats.study.means import mean_agreement_table, means_table, views
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
@@ -50,6 +57,7 @@ def analyse(
     notes: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
     training: Training | None = None,
+    thresholds: Thresholds | None = None,
 ) -> Study:
     """Compute every table of a study; the same seed gives the same intervals.
 
@@ -60,7 +68,8 @@ def analyse(
     all methods measure, so there are none of probabilities. Failed masks have no volume: they are
     counted, and left out of all tables but scores and failures. `training` holds facts about the
     network's training; effects have no conclusion where masks failed too often or the network has
-    not learnt.
+    not learnt. Where classes were predicted there are `discrimination`, `calibration`,
+    `calibration_bins` and `confusion`; `thresholds` are those that a run has stored, by outcome.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
@@ -78,6 +87,7 @@ def analyse(
         "residuals": residuals_table(measured, effects),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
+        **_of_classes(measured, thresholds, seed),
         **_of_raters(known, agreement, seed),
         **({} if known.main.is_probability else {"agreement": agreement}),
         "scores": scores,
@@ -116,6 +126,19 @@ def _of_harmonisation(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
     if measured.main.is_probability:
         return {}
     return {"harmonisation": harmonisation_table(measured, seed=seed)}
+
+
+def _of_classes(
+    measured: Measured, thresholds: Thresholds | None, seed: int
+) -> dict[str, pd.DataFrame]:
+    if not predictions_of(measured):
+        return {}
+    return {
+        "discrimination": discrimination_table(measured, thresholds, seed=seed),
+        "calibration": calibration_table(measured, seed=seed),
+        "calibration_bins": calibration_bins_table(measured),
+        "confusion": confusion_table(measured, thresholds),
+    }
 
 
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
