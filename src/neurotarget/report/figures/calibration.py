@@ -51,8 +51,7 @@ def calibration_figure(study: Study) -> Figure | None:
     )
     for place, (label, sample) in enumerate(shown):
         line, column = divmod(place, columns)
-        title = class_text(study, label) if len(every) > 1 else "Calibration"
-        _curve(grid[2 * line, column], study, label, sample, width / columns - 0.9, title)
+        _curve(grid[2 * line, column], study, label, sample, width / columns - 0.9)
         _histogram(grid[2 * line + 1, column], sample)
     for place in range(len(shown), lines * columns):
         line, column = divmod(place, columns)
@@ -73,9 +72,7 @@ def _labels(study: Study) -> list[tuple[str, Sample]]:
     ]
 
 
-def _curve(
-    axes: Axes, study: Study, label: str, sample: Sample, width_inch: float, title: str
-) -> None:
+def _curve(axes: Axes, study: Study, label: str, sample: Sample, width_inch: float) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
     if len(sample.y) >= FEWEST_SMOOTHED and len(np.unique(sample.p)) >= FEWEST_SMOOTHED:
         axes.plot(*smooth_calibration(sample.p, sample.y), color=SERIES[0], lw=1.8, zorder=3)
@@ -86,7 +83,7 @@ def _curve(
                   zorder=5, clip_on=False)  # fmt: skip
     rows = {row["statistic"]: row for row in records(study, "calibration", label=label,
                                                        stratum="all")}  # fmt: skip
-    head(axes, title, _lines(rows), width_inch=width_inch)
+    head(axes, class_text(study, label), _lines(rows), width_inch=width_inch)
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed share")
     axes.set_yticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])
     axes.grid(color=GRID, lw=0.6)

@@ -20,9 +20,8 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.panels import PanelLabels, head
 from neurotarget.report.text.numbers import estimate
-from neurotarget.report.text.outcome_texts import class_text, predicted_labels
+from neurotarget.report.text.outcome_texts import class_text, positive_text, predicted_labels
 from neurotarget.report.text.sentences import records
-from neurotarget.stats.cohort.predicted_classes import Sample
 from neurotarget.stats.core.operating_curve import Curve, operating_curve
 from neurotarget.stats.study.results import Study
 
@@ -51,7 +50,8 @@ def discrimination_figure(study: Study) -> Figure | None:
         curve = operating_curve(sample.p, sample.is_positive)
         rows = records(study, "discrimination", label=label, stratum="all")
         title = class_text(study, label) if len(drawn) > 1 else ""
-        _roc(row[0], curve, sample, rows, title)
+        counts = f"n = {len(sample.y)}, {positive_text(study, label, int(sample.y.sum()))}"
+        _roc(row[0], curve, rows, title, counts)
         _precision(row[1], curve, rows, title)
     return finished(figure)
 
@@ -62,12 +62,11 @@ def discrimination_labels(study: Study) -> PanelLabels:
     return PanelLabels(labels[:MOST_ROWS], max(len(labels) - MOST_ROWS, 0))
 
 
-def _roc(axes: Axes, curve: Curve, sample: Sample, rows: list[dict], title: str) -> None:
+def _roc(axes: Axes, curve: Curve, rows: list[dict], title: str, counts: str) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
     style = {"color": SERIES[0], "lw": 1.8, "zorder": 3, "clip_on": False}
     axes.plot(curve.false_positive_rate, curve.sensitivity, **style)
     area = _row(rows, "auroc")
-    counts = f"n = {len(sample.y)}, {int(sample.y.sum())} positive"
     head(
         axes,
         f"ROC{f', {title}' if title else ''}",

@@ -79,8 +79,12 @@ def all_figures(study: Study) -> list[NamedFigure]:
 def _outcomes(study: Study) -> list[NamedFigure]:
     """Figures of predicted classes, where there are any."""
     figures = {
-        "discrimination": ("Discrimination", discrimination_figure, discrimination_labels),
-        "calibration": ("Calibration", calibration_figure, calibration_labels),
+        "discrimination": (
+            "ROC and precision–recall curves",
+            discrimination_figure,
+            discrimination_labels,
+        ),
+        "calibration": ("Calibration curve", calibration_figure, calibration_labels),
         "confusion": ("Predicted and reference classes", confusion_figure, None),
         "probabilities": ("Predicted probabilities", probabilities_figure, None),
     }

@@ -1,4 +1,4 @@
-"""Key numbers of predicted classes: AUROC, average precision, Brier score, calibration, failures."""
+"""Key numbers of predicted classes: AUROC, average precision, Brier score and calibration."""
 
 import math
 from collections.abc import Mapping

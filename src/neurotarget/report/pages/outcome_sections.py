@@ -8,7 +8,7 @@ from neurotarget.report.pages.outcome_numbers import intercept_text, slope_text,
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import counted, estimate
-from neurotarget.report.text.outcome_texts import class_text
+from neurotarget.report.text.outcome_texts import class_text, positive_text
 from neurotarget.report.text.sentences import label_text, rows_of
 from neurotarget.stats.study.results import Study
 
@@ -127,12 +127,12 @@ def _area_sentence(study: Study, label: str, rows: Mapping[str, Mapping]) -> str
     name = class_text(study, label)
     if not math.isfinite(area["value"]):
         return f"Discrimination of {name} is unknown: {area['reason']}."
-    text = f"The AUROC of {name} is {_two(area)} ({_counts(area)})"
+    text = f"The AUROC of {name} is {_two(area)} ({_counts(study, area)})"
     if math.isfinite(area["low"]):
         if area["low"] > 0.5:
-            text += ": positive cases get higher probabilities than chance explains"
+            text += ": its cases get higher probabilities than chance explains"
         elif area["high"] < 0.5:
-            text += ": positive cases get lower probabilities, so the prediction is reversed"
+            text += ": its cases get lower probabilities, so the prediction is reversed"
         else:
             text += ": the interval includes 0.5, so no discrimination is shown"
     return f"{text}. Average precision is {_two(ranked)} at a prevalence of {_two(prevalence)}."
@@ -155,9 +155,10 @@ def _calibration_sentence(study: Study, label: str, rows: Mapping[str, Mapping])
     return f"Calibration of {name}: {', '.join(said)}."
 
 
-def _counts(row: Mapping) -> str:
+def _counts(study: Study, row: Mapping) -> str:
     cases, people = int(row["n"]), int(row["n_subjects"])
-    text = f"{counted(cases, 'case')}, {int(row['n_positive'])} of them positive"
+    positive = positive_text(study, row["label"], int(row["n_positive"]))
+    text = f"{counted(cases, 'case')}, {positive}"
     return text if cases == people else f"{text}, {counted(people, 'person')}"
 
 

@@ -139,7 +139,7 @@ def _findings(study: Study) -> dict:
 
 
 def _parts(study: Study) -> list[Section]:
-    """Sections of tables: predicted classes, parts, raters, means, post-processing, people and checks."""
+    """Sections: predicted classes, parts, raters, means, post-processing, people and checks."""
     several = (
         *outcome_sections(study),
         parts_section(study),

@@ -28,6 +28,12 @@ def class_text(study: Study, label: str) -> str:
     return label_text(label)
 
 
+def positive_text(study: Study, label: str, count: int) -> str:
+    """Return the number of positive cases, or of those of one class among several."""
+    binary = [one.name for one in study.measured.target.outcomes if one.kind == "binary"]
+    return f"{count} {'positive' if label in binary else 'of the class'}"
+
+
 def threshold_text(threshold: float) -> str:
     """Return the rule by which a class is predicted."""
     if math.isnan(threshold):

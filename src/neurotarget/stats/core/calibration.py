@@ -16,10 +16,9 @@ from scipy.stats import norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.nonparametric.smoothers_lowess import lowess
-from statsmodels.stats.proportion import proportion_confint
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-from neurotarget.stats.core.interval import LEVEL, Estimate
+from neurotarget.stats.core.interval import LEVEL, Estimate, wilson_interval
 from neurotarget.stats.core.probability_scores import cut
 
 Cases = Float[ndarray, " N"]
@@ -115,10 +114,8 @@ def calibration_bins(p: Cases, y: Cases, subject: Codes, most: int = MOST_BINS) 
 
 def _bin(p: Cases, y: Cases, subject: Codes) -> Bin:
     share, people = float(y.mean()), len(np.unique(subject))
-    ends = proportion_confint(share * people, people, 1 - LEVEL, method="wilson")
-    low, high = (min(max(float(end), 0.0), 1.0) for end in ends)
-    counts = (len(p), int(y.sum()))
-    return Bin(float(p.min()), float(p.max()), float(p.mean()), share, low, high, *counts)
+    ends, counts = wilson_interval(share, people), (len(p), int(y.sum()))
+    return Bin(float(p.min()), float(p.max()), float(p.mean()), share, *ends, *counts)
 
 
 def expected_calibration_error(bins: list[Bin]) -> float:

@@ -92,7 +92,8 @@ def auc_difference_of_cases(scores: Scores, is_positive: Flags, subject: Codes) 
 
 
 def auc_difference_of_groups(
-    first: tuple[Cases, Flags, Codes], second: tuple[Cases, Flags, Codes]
+    first: tuple[Float[ndarray, " A"], Bool[ndarray, " A"], Integer[ndarray, " A"]],
+    second: tuple[Float[ndarray, " B"], Bool[ndarray, " B"], Integer[ndarray, " B"]],
 ) -> Difference:
     """AUC of `second` minus that of `first`, each (score, is_positive, subject) of other subjects.
 

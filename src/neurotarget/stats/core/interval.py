@@ -10,6 +10,7 @@ from scipy.special import nctdtrinc
 from scipy.stats import chi2, nct, norm, shapiro
 from scipy.stats import f as f_distribution
 from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.core.resample import LEVEL, LIMIT_SD, ROUNDING
 
@@ -141,6 +142,16 @@ def fisher_interval(r: float, n: int) -> Ends:
         return r, r
     half = float(norm.ppf((1 + LEVEL) / 2)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def wilson_interval(share: float, people: int) -> Ends:
+    """Interval of a share of `people` independent people, within [0, 1].
+
+    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    ends = proportion_confint(share * people, people, 1 - LEVEL, method="wilson")
+    low, high = (min(max(round(float(end), 12), 0.0), 1.0) for end in ends)
+    return low, high
 
 
 def noncentrality(t: float, freedom: float, p: float) -> float:

@@ -179,7 +179,7 @@ def _at_threshold(grades: Grades, threshold: float, seed: int) -> Iterator[dict]
         people = len(np.unique(grades.subject[among]))
         value = share(int((hit & among).sum()), int(among.sum()), people, reason)
         yield _row(name, unless_few(value, grades.n_subjects), threshold)
-    why = why_unknown(truth)
+    why = why_unknown(truth.astype(float))
     for name, statistic in (("balanced_accuracy", balanced_accuracy), ("f1", _f1)):
         value = Value(math.nan, reason=why)
         if not why:

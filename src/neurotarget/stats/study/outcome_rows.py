@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.predicted_classes import Predictions, predictions_of
-from neurotarget.stats.core.interval import LEVEL, Estimate
+from neurotarget.stats.core.interval import Estimate, wilson_interval
 from neurotarget.stats.core.resample import ends, replicates
 from neurotarget.stats.study.agreement import BCA, NONE
 
@@ -83,15 +82,11 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
     """Return a share of cases with Wilson's interval, or the reason without cases.
 
     Where people have several cases, the interval is that of the number of people.
-
-    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
     if not n:
         return Value(math.nan, reason=reason)
     value = hits / n
-    low, high = proportion_confint(value * people, people, 1 - LEVEL, method="wilson")
-    low, high = (min(max(round(float(end), 12), 0.0), 1.0) for end in (low, high))
-    return Value(value, low, high, WILSON)
+    return Value(value, *wilson_interval(value, people), WILSON)
 
 
 def resampled(

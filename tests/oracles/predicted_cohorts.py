@@ -1,0 +1,78 @@
+"""Cohorts with predicted classes: of real adrenal glands by their size, and of made-up numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+
+from neurotarget.outcome import Outcome
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.types import Target
+
+COLUMNS = ["case_id", "subject_id", "split", "label", "metric", "value", "unit"]
+BINARY = Outcome("hyperplasia", "binary", ("normal", "hyperplasia"))
+GRADES = Outcome("grade", "classes", ("none", "mild", "severe"), is_ordered=True)
+
+
+def rows_of(outcome, p, codes, *, subjects=None, failed=(), split="test"):
+    """Rows of rows.csv; `p` are probabilities of each label, `codes` the classes or NaN."""
+    p = np.asarray(p, float).reshape(len(codes), -1)
+    rows = []
+    for number, code in enumerate(codes):
+        case_id = f"c{number:03}"
+        who = (case_id, case_id if subjects is None else f"s{subjects[number]:03}", split)
+        for place, label in enumerate(outcome.labels):
+            if number not in failed:
+                rows.append((*who, label, "probability", p[number, place], ""))
+            if np.isfinite(code):
+                truth = float(code == place) if len(outcome.labels) > 1 else float(code)
+                rows.append((*who, label, "reference_probability", truth, ""))
+        rows.append((*who, outcome.name, "failed", float(number in failed), ""))
+        error = np.nan
+        if np.isfinite(code) and number not in failed:
+            truth = np.eye(len(outcome.classes))[int(code)]
+            error = np.square(p[number] - (truth if len(truth) > 2 else truth[1:])).sum()
+        if np.isfinite(code):
+            rows.append((*who, outcome.name, "brier", error, ""))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def target_of(outcome):
+    return Target("glands", ("mask",), {}, (1, 1, 1), (32, 32, 32), outcomes=(outcome,))
+
+
+def cohort_of(outcome, rows, **covariates):
+    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
+    known = pd.DataFrame({"subject_id": subjects, **covariates}, index=subjects.index)
+    return Measured(target_of(outcome), {}, known, rows)
+
+
+def adrenal_probabilities(folder: Path):
+    """Probabilities of hyperplasia by the size of the gland, and the reference, of 298 test cases.
+
+    A logistic regression on the logarithm of the number of voxels, fitted to the training split.
+    """
+    stored = np.load(folder / "adrenalmnist3d" / "adrenalmnist3d_64.npz", allow_pickle=False)
+    sizes = {}
+    for split in ("train", "test"):
+        voxels = (stored[f"{split}_images"] > 0).reshape(len(stored[f"{split}_images"]), -1)
+        sizes[split] = np.column_stack([np.ones(len(voxels)), np.log1p(voxels.sum(axis=1))])
+    fit = GLM(stored["train_labels"].ravel(), sizes["train"], family=Binomial()).fit()
+    return fit.predict(sizes["test"]), stored["test_labels"].ravel().astype(float)
+
+
+def simulated(n=120, seed=0):
+    """Well calibrated probabilities of a binary outcome, and its reference."""
+    rng = np.random.default_rng(seed)
+    p = 1 / (1 + np.exp(-rng.normal(-0.5, 1.3, n)))
+    return p, (rng.random(n) < p).astype(float)
+
+
+def graded(n=150, seed=0):
+    """Probabilities of three grades, and the reference."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 3, n).astype(float)
+    p = rng.dirichlet(np.ones(3), n) + 0.5 * np.eye(3)[codes.astype(int)]
+    return p / p.sum(axis=1, keepdims=True), codes
