@@ -9,6 +9,9 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from neurotarget.outcome import Outcome
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.study.calibration import calibration_bins_table, calibration_table
+from neurotarget.stats.study.discrimination import confusion_table, discrimination_table
+from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
 
 COLUMNS = ["case_id", "subject_id", "split", "label", "metric", "value", "unit"]
@@ -76,3 +79,24 @@ def graded(n=150, seed=0):
     codes = rng.integers(0, 3, n).astype(float)
     p = rng.dirichlet(np.ones(3), n) + 0.5 * np.eye(3)[codes.astype(int)]
     return p / p.sum(axis=1, keepdims=True), codes
+
+
+def study_of(measured, thresholds=None):
+    """A study with the tables of predicted classes alone."""
+    tables = {
+        "discrimination": discrimination_table(measured, thresholds),
+        "calibration": calibration_table(measured),
+        "calibration_bins": calibration_bins_table(measured),
+        "confusion": confusion_table(measured, thresholds),
+    }
+    return Study(measured, tables)
+
+
+def binary_study(thresholds=None, **options):
+    p, y = simulated()
+    return study_of(cohort_of(BINARY, rows_of(BINARY, p, y, **options)), thresholds)
+
+
+def graded_study(**options):
+    p, codes = graded()
+    return study_of(cohort_of(GRADES, rows_of(GRADES, p, codes, **options)))
