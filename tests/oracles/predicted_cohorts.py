@@ -8,7 +8,7 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from neurotarget.outcome import Outcome
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.calibration import calibration_bins_table, calibration_table
 from neurotarget.stats.study.discrimination import confusion_table, discrimination_table
 from neurotarget.stats.study.results import Study
@@ -47,9 +47,8 @@ def target_of(outcome):
 
 
 def cohort_of(outcome, rows, **covariates):
-    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
-    known = pd.DataFrame({"subject_id": subjects, **covariates}, index=subjects.index)
-    return Measured(target_of(outcome), {}, known, rows)
+    index = pd.Index(rows["case_id"].unique(), name="case_id")
+    return from_rows(rows, target_of(outcome), pd.DataFrame(covariates, index=index))
 
 
 def adrenal_probabilities(folder: Path):

@@ -154,5 +154,9 @@ def test_the_confusion_matrix_counts_every_case():
     assert shares.to_numpy() == pytest.approx(np.ones(3))
 
 
-def test_a_cohort_without_predictions_has_no_rows():
-    assert not len(discrimination_table(cohort_of(BINARY, rows_of(BINARY, [0.2], [1.0])[:0])))
+def test_a_cohort_whose_predictions_all_failed_has_reasons():
+    measured = cohort_of(BINARY, rows_of(BINARY, [0.2] * 12, [1.0, 0.0] * 6, failed=range(12)))
+    found = by_statistic(discrimination_table(measured))
+    assert found.loc["auroc", "reason"] == "no case has both a prediction and a reference"
+    assert found.loc["sensitivity", "value"] == 0
+    assert (found["n_failed"] == 12).all()
