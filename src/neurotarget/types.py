@@ -4,7 +4,7 @@ Lengths are in mm and volumes in mm³; names end in their unit (`_mm`, `_mm3`, `
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,6 +22,7 @@ from neurotarget.fields import (
     label_ids,
     mapping,
     number,
+    optional,
     pair,
     published,
     read_fields,
@@ -30,10 +31,11 @@ from neurotarget.fields import (
 )
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
+from neurotarget.measures import AREAS, PIXELS, VOLUMES, Measures
 from neurotarget.outcome import Outcome, outcomes
 from neurotarget.printable import file_name
 from neurotarget.problems import DataError, nearest
-from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, VOLUME, Measure, with_unit
+from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, Measure, with_unit
 
 Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
@@ -44,6 +46,7 @@ IGNORE = "ignore"  # nnU-Net's reserved label name
 OTHERS = "others"  # value of `background_ids`: all ids that are not named
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
 SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
+SIDES_PX = (0.1, 50.0)  # of a working pixel, in pixels of the file
 LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
 OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
 NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
@@ -149,6 +152,8 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "question": text,
     "contrasts": columns(RESERVED),
     "labels": label_ids,
+    "dimensions": whole(2, 3),
+    "spacing_px": optional(exactly(2, number(*SIDES_PX))),
     "spacing_mm": exactly(3, number(*SIDES_MM)),
     "patch_vox": exactly(3, whole(1)),
     "pairs": items(pair),
@@ -156,7 +161,10 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "ignore_ids": ids(-LARGEST_ID),
     "roi": instance(Roi, "null, or size_mm, anchor and offset_mm of neurotarget.types.Roi"),
     "volume_range_mm3": mapping(interval),
+    "area_range_mm2": mapping(interval),
+    "area_range_px": mapping(interval),
     "surface_tolerance_mm": number(0, LARGEST_MM),
+    "surface_tolerance_px": number(0, LARGEST_MM),
     "hypotheses": hypotheses,
     "units": mapping(text),
     "published": items(published),
@@ -177,13 +185,16 @@ class Target:
     is not named. Voxels of `ignore_ids` were not judged by anybody: they are neither reference nor
     prediction, in the loss and in every score. Names consist of letters, digits, `_`, `-` and `.`,
     since they are used for files and columns.
+
+    Pictures (PNG, JPEG, films) have two dimensions: with `spacing_px` all sizes and distances are
+    in pixels of the file; with `dimensions: 2` and `spacing_mm` in mm² and mm of the plane.
     """
 
     name: str
     contrasts: tuple[str, ...]
     labels: Mapping[str, tuple[int, ...]]
-    spacing_mm: Triple
-    patch_vox: TripleVox
+    spacing_mm: Triple = ()  # with spacing_px, the same in voxels that count as 1 mm
+    patch_vox: TripleVox = ()
     pairs: tuple[tuple[str, str], ...] = ()  # left, right: a flip swaps them
     background_ids: tuple[int, ...] = ()
     roi: Roi | None = None
@@ -198,8 +209,14 @@ class Target:
     levels: CodeBook = field(default_factory=dict)  # codes of covariates: sex: {0: M, 1: F}
     acceptable: Mapping[str, float] = field(default_factory=dict)  # see ACCEPTABLE
     outcomes: tuple[Outcome, ...] = ()
+    dimensions: Literal[2, 3] = 3  # 2: pictures, and slices of which only the plane is measured
+    spacing_px: tuple[float, float] | None = None  # of pictures, in pixels of their files
+    area_range_px: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    area_range_mm2: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    surface_tolerance_px: float = 1.0
 
     def __post_init__(self) -> None:
+        self._flatten()
         wrong = read_fields(self, TARGET_FIELDS)
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
@@ -208,6 +225,17 @@ class Target:
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
             )
 
+    def _flatten(self) -> None:
+        """Complete the grid of pictures: a third side of 1, and 1 mm for the pixel of a file."""
+        if self.spacing_px is not None:
+            object.__setattr__(self, "dimensions", 2)
+            if _count(self.spacing_px) == 2:
+                object.__setattr__(self, "spacing_mm", (*self.spacing_px, 1.0))
+        elif self.dimensions == 2 and _count(self.spacing_mm) in (2, 3):
+            object.__setattr__(self, "spacing_mm", (*self.spacing_mm[:2], 1.0))
+        if self.dimensions == 2 and _count(self.patch_vox) == 2:
+            object.__setattr__(self, "patch_vox", (*self.patch_vox, 1))
+
     def _claims(self) -> dict[str, object]:
         """Possible errors in relations between fields, and whether each occurs."""
         ids = [value for many in self.labels.values() for value in many]
@@ -215,7 +243,11 @@ class Target:
         doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
         both = sorted({*ids} & {*self.background_ids})
         sided = [name for pair in self.pairs for name in pair]
-        named = {*sided, *self.volume_range_mm3}
+        ranges = [one.range_field for one in (VOLUMES, AREAS, PIXELS)]
+        foreign_ranges = [
+            name for name in ranges if getattr(self, name) and name != self.measures.range_field
+        ]
+        named = {*sided, *self.size_ranges}
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions, *self.outcome_labels}
         measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
@@ -254,6 +286,10 @@ class Target:
             }
             - {*limits},
             f"outcomes: found numbers in {', '.join(units)}, wanted one unit": len(units) > 1,
+            f"{', '.join(foreign_ranges)}: found sizes of another unit, wanted "
+            f"{self.measures.range_field}": foreign_ranges,
+            f"patch_vox: found {list(self.patch_vox)} for pictures, wanted two sides": self.is_flat
+            and self.patch_vox[2] != 1,
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
             **{why: why for why in map(self._cannot_answer, self.hypotheses)},
         }
@@ -282,13 +318,13 @@ class Target:
     def quantities(self) -> dict[str, Measure]:
         """What is measured of each case, by name; the first is the main one.
 
-        Structures have a volume and the mean of each contrast with a unit, outcomes a probability
+        Structures have a size (volume or area) and the mean of each contrast with a unit, outcomes a probability
         (of each class) or a number.
         """
         many = []
         if self.labels:
             sizes = {"labels": self.label_names, "regions": self.regions}
-            many = [Measure(VOLUME, "mm3", "volume_mm3", **sizes)]
+            many = [Measure(self.measures.noun, self.measures.unit, self.measures.size, **sizes)]
             many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
                      for one, unit in self.units.items()]  # fmt: skip
         classes = [one for one in self.outcomes if one.quantity == PROBABILITY]
@@ -310,6 +346,28 @@ class Target:
     def outcome_labels(self) -> tuple[str, ...]:
         """Labels of the rows of all outcomes."""
         return tuple(label for one in self.outcomes for label in (one.name, *one.labels))
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether images have two dimensions; their third side is 1."""
+        return self.dimensions == 2
+
+    @property
+    def measures(self) -> Measures:
+        """Names and units of sizes and distances."""
+        if not self.is_flat:
+            return VOLUMES
+        return AREAS if self.spacing_px is None else PIXELS
+
+    @property
+    def size_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """Plausible sizes of labels, in the unit of `measures`."""
+        return getattr(self, self.measures.range_field)
+
+    @property
+    def surface_tolerance(self) -> float:
+        """Tolerated distance between surfaces, in the unit of length of `measures`."""
+        return self.surface_tolerance_mm if self.spacing_px is None else self.surface_tolerance_px
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -360,6 +418,11 @@ class Target:
         for left, right in self.pairs:
             mirror[index[left]], mirror[index[right]] = index[right], index[left]
         return tuple(mirror)
+
+
+def _count(value: object) -> int:
+    """Number of items of a list; 0 for anything else."""
+    return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
 
 
 def _common(pair: tuple[str, str]) -> str:

@@ -1,6 +1,12 @@
-"""The metrics of this program with their units; every other metric in rows is a user's own."""
+"""The metrics of this program with their units; every other metric in rows is a user's own.
 
-UNITS = {
+Metrics are called as in volumes (`volume_mm3`, `hd95_mm`) until rows are made; rows of pictures
+have `area_px` and `hd95_px`, or `area_mm2`.
+"""
+
+from neurotarget.measures import AREAS, PIXELS, VOLUMES, Measures
+
+OF_VOLUMES = {
     "dice": "",
     "precision": "",
     "recall": "",
@@ -23,6 +29,26 @@ UNITS = {
     "reference_borders_on_ignored": "",  # of cases that have ignored voxels
     "rater_dice": "",  # of a further rater's mask, whose name follows after an @
 }
+
+
+def name_in(metric: str, measures: Measures) -> str:
+    """Name of one of our metrics in these measures; a user's own keeps its name."""
+    name, at, rater = metric.partition("@")
+    if name in OF_VOLUMES:
+        name = name.replace("volume", measures.noun).replace("mm3", measures.unit)
+        if name.endswith("_mm"):
+            name = f"{name.removesuffix('_mm')}_{measures.length}"
+    return f"{name}{at}{rater}"
+
+
+def units_in(measures: Measures) -> dict[str, str]:
+    """Our metrics with their units, in these measures."""
+    across = measures.length if measures.noun == "area" else "mm2"
+    units = {"mm3": measures.unit, "mm": measures.length, "mm2/mm2": f"{across}/{across}"}
+    return {name_in(name, measures): units.get(unit, unit) for name, unit in OF_VOLUMES.items()}
+
+
+UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS)
 OURS = ("mean_", "reference_")  # beginnings of further names: means of contrasts, of references
 
 

@@ -18,7 +18,7 @@ from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
-from neurotarget.types import SIDES_MM
+from neurotarget.types import SIDES_MM, Target
 
 SCANS = (*NIFTI, *MGH, *ITK)
 SUFFIXES = (*SCANS, *PICTURE)
@@ -51,6 +51,7 @@ class Volume(NamedTuple):
     affine: ndarray  # (4, 4) float64; all NaN if spacing or axes are broken
     header: nib.Nifti1Header  # as stored, in the file's own unit of length
     is_oriented: bool = True  # whether the file defines left and right
+    is_sized: bool = True  # whether the file defines the sides of a voxel; a picture does not
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -122,7 +123,8 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
     if len(arrays) > 1:
         header = header.copy()
         header.set_data_shape(arrays[0].shape)
-    return [Volume(array, affine, header, stored.is_oriented) for array in arrays], report.problems
+    known = (affine, header, stored.is_oriented, not path.name.lower().endswith(PICTURE))
+    return [Volume(array, *known) for array in arrays], report.problems
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
@@ -142,6 +144,30 @@ def same_grid(a: Volume, b: Volume) -> bool:
     if a.array.shape != b.array.shape:
         return False
     return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
+
+
+def counted_for(volume: Volume, target: Target | None) -> Volume:
+    """The same voxels in the measures of a target: in pixels, or as a plane of 1 mm thickness.
+
+    For pixels every side counts as 1 mm and the position is dropped, so that each product of sides
+    is a number of pixels. The header stays as stored.
+    """
+    if target is None or not target.is_flat or not volume.is_placed:
+        return volume
+    affine, is_across = volume.affine.copy(), np.array(volume.array.shape) == 1
+    counts_as_one = is_across if target.spacing_px is None else np.ones(3, dtype=bool)
+    affine[:3, :3] /= np.where(counts_as_one, volume.spacing_mm, 1.0)
+    if target.spacing_px is not None:
+        affine[:3, 3] = 0
+    return volume._replace(affine=affine)
+
+
+def sized_as(volume: Volume, other: Volume | None) -> Volume:
+    """A picture on the grid of another scan with as many pixels; other volumes stay as they are."""
+    if other is None or volume.is_sized or not other.is_sized:
+        return volume
+    is_alike = volume.array.shape == other.array.shape
+    return volume._replace(affine=other.affine, is_sized=True) if is_alike else volume
 
 
 def shifted_grid(
