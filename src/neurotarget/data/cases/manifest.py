@@ -69,8 +69,9 @@ def scan_manifest(
 
     `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS, or `images/` with `masks/`.
     For a table, its paths are relative to `root`, and `need_images=False` allows cases that have
-    only masks; `filters` select among files of a BIDS data set (see `scan_bids`). With `images_only`, as for prediction, masks,
-    splits, folds and covariates are neither read nor checked.
+    only masks; `filters` select among files of a BIDS data set (see `scan_bids`). With
+    `images_only`, as for prediction, masks, splits, folds and covariates are neither read nor
+    checked.
 
     `masks` is a folder of masks, which replace those of the data set (see `place_masks`). With
     `repeats`, rows with the same case_id and different masks are several masks of one scan: each
