@@ -21,9 +21,7 @@ class CaseResult(NamedTuple):
 
     case_id: str
     status: str  # done | failed
-    values: dict[
-        str, float
-    ]  # volumes (areas of pictures) by label, or probabilities and numbers of outcomes
+    values: dict[str, float]  # volumes or areas of labels, or values of outcomes
     note: str  # flags of a prediction, or the reason of a failure
     made_from: str  # hash of the scan, the weights and the settings
 
