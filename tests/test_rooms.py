@@ -13,7 +13,7 @@ SOURCE = Path(neurotarget.__file__).parent
 
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
-    ("printable", "number_text", "quantity", "levels"),
+    ("printable", "number_text", "quantity", "levels", "measures"),
     ("hypothesis",),
     ("fields", "problems", "outcome"),
     ("shapes", "pieces"),
@@ -51,7 +51,7 @@ SUB_ROOMS = {
     ),
     "models": (
         ("backbone", "small_grids", "matching_weights", "profile"),
-        ("planning",),
+        ("planning", "plane_convolutions"),
         ("nets",),
     ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from neurotarget.models.plane_convolutions import compute_in_plane
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_shareable
@@ -66,7 +67,10 @@ def build_net(
         given["strides"] = [_in_plane(step) for step in strides]
         given["kernel"] = _in_plane(cfg["kernel"])
     net = make(cfg, **given)
-    return guard_small_grids(net) if isinstance(net, nn.Module) else net
+    if not isinstance(net, nn.Module):
+        return net
+    guarded = guard_small_grids(net)
+    return compute_in_plane(guarded) if target.is_flat else guarded
 
 
 def _in_plane(side: object) -> object:
