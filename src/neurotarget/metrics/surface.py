@@ -13,7 +13,7 @@ is empty, or has no surface, there are no distances, and every score is NaN.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
@@ -74,8 +74,8 @@ def surface_distances(
 
 def in_plane(
     shape: Sequence[int], spacing_mm: Sequence[float], *masks: Region | None
-) -> tuple[Region | tuple[float, ...] | None, ...]:
-    """Parts of a grid of one slice as masks in 2D, and the spacing of the plane.
+) -> tuple[Any, ...]:
+    """Parts of a grid of one slice as masks in 2D, and last the spacing of the plane.
 
     The surface of such a mask is its outline: the faces above and below are no border of it. Masks
     of a grid of more slices, with its `shape`, are returned as they are.

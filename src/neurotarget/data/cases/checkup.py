@@ -11,6 +11,7 @@ from numpy import ndarray
 from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import (
+    FLAT,
     Volume,
     counted_for,
     inspect_volume,
@@ -171,10 +172,10 @@ def _check_dimensions(case: Case, volume: Volume, target: Target, file: str) -> 
         if target.spacing_px is None and not volume.is_sized:
             todo = "give the target spacing_px, so that sizes are in pixels"
             return [error("a picture without the size of a pixel", "a size in mm", todo, **place)]
-    elif not volume.is_sized and 1 not in target.patch_vox:
+    elif file.lower().endswith(FLAT) and 1 not in target.patch_vox:
         wanted = f"a volume for patches of {' × '.join(map(str, target.patch_vox))} voxels"
-        todo = "give the whole scan as NIfTI or DICOM, or a target with spacing_px for pictures"
-        return [error("a picture of one slice", wanted, todo, **place)]
+        todo = "give NIfTI or a folder of DICOM, or a target with spacing_px for pictures"
+        return [error("a file of one slice", wanted, todo, **place)]
     return []
 
 

@@ -26,7 +26,7 @@ from neurotarget.types import Case, Manifest, Target
 
 log = logging.getLogger(__name__)
 
-KINDS = "a CSV or TSV file, an MSD, nnU-Net raw or BIDS folder, or one with images/ and masks/"
+KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder, or images/ with masks/"
 LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
 ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names

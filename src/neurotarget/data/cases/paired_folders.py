@@ -13,7 +13,7 @@ import pandas as pd
 from neurotarget.data.cases.masks import place_masks
 from neurotarget.data.cases.sources import Files, Source
 from neurotarget.data.reading_results import ReadResult
-from neurotarget.data.scans.volume import file_stem, image_files
+from neurotarget.data.scans.volume import file_stem, film_files, image_files
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError, error, some
@@ -36,7 +36,7 @@ def scan_paired(folder: Path, target: Target | None, *, images_only: bool = Fals
     covariates are read.
     """
     contrasts = target.contrasts if target else ("image",)
-    files = image_files(folder / IMAGES)
+    files = image_files(folder / IMAGES) or film_files(folder / IMAGES)
     if len(contrasts) > 1:
         found = f"one image a case for the contrasts {', '.join(contrasts)}"
         todo = "write a table with the columns case_id, one per contrast, and label"

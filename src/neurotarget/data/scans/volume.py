@@ -11,6 +11,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
+from neurotarget.data.scans.dicom_slice import MOST_ORIGIN_MM
+from neurotarget.data.scans.film import FILM
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
 from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
@@ -21,11 +23,11 @@ from neurotarget.problems import DataError, Problem, error, errors_of, refuse_er
 from neurotarget.types import SIDES_MM, Target
 
 SCANS = (*NIFTI, *MGH, *ITK)
-SUFFIXES = (*SCANS, *PICTURE)
+FLAT = (*PICTURE, *FILM)  # of one slice
+SUFFIXES = (*SCANS, *FLAT)
 NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # of files that may lie next to pictures
 SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
 ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
-MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
 MOST_VALUE = 1e18  # of a voxel; its square, and so mean and deviation, still fit into float32
 PAIRED = (".hdr", ".img")  # Analyze pairs, whose header hardly describes the position
 UNREADABLE = (
@@ -69,9 +71,9 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
     """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file; a `.png` or `.jpg` is a scan of one slice. Trailing axes of length one are dropped;
-    scaled voxels are returned scaled, others in their stored type, in native byte order. Other
-    units of length in the header are converted to mm. Warnings are appended to `warnings`.
+    voxel file; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of length one are
+    dropped; scaled voxels are returned scaled, others in their stored type, in native byte order.
+    Other units of length in the header are converted to mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
@@ -123,7 +125,7 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
     if len(arrays) > 1:
         header = header.copy()
         header.set_data_shape(arrays[0].shape)
-    known = (affine, header, stored.is_oriented, not path.name.lower().endswith(PICTURE))
+    known = (affine, header, stored.is_oriented, stored.is_sized)
     return [Volume(array, *known) for array in arrays], report.problems
 
 
@@ -197,6 +199,12 @@ def image_files(folder: Path) -> list[Path]:
         return scans
     others = [path for path in visible if path.suffix.lower() not in NOTES]
     return others if all(path.name.lower().endswith(PICTURE) for path in others) else []
+
+
+def film_files(folder: Path) -> list[Path]:
+    """Single DICOM files of a folder by name."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [path for path in files if path.name.lower().endswith(FILM) and not path.is_dir()]
 
 
 def file_stem(path: Path) -> str:
