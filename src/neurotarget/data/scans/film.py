@@ -56,7 +56,7 @@ def read_film(path: Path, report: Report) -> Film:
     if np.prod(shape) > MOST_PIXELS:
         wanted = f"at most {MOST_PIXELS} pixels"
         raise report.refused(f"{shape[0]} × {shape[1]} pixels", wanted, "make it smaller")
-    array = np.array(sitk.GetArrayViewFromImage(sitk.ReadImage(str(path))).T)
+    array = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).T  # a copy, as the image is freed
     if header.get("PhotometricInterpretation") == "MONOCHROME1":
         array = array.max() - array + array.min()
     sides_mm = _sides_mm(header, report)
