@@ -13,10 +13,10 @@ SOURCE = Path(neurotarget.__file__).parent
 
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
-    ("printable", "number_text", "quantity", "levels", "measures"),
+    ("printable", "number_text", "quantity", "levels", "size_units"),
     ("hypothesis",),
     ("fields", "problems", "outcome"),
-    ("shapes", "pieces"),
+    ("shapes", "pieces", "target_fields"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),

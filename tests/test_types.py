@@ -225,14 +225,14 @@ def pictures(**more):
 def test_pictures_have_two_sides_and_no_millimetres():
     found = pictures(spacing_px=[2, 2], area_range_px={"lungs": [10, 50]}, surface_tolerance_px=3)
     assert (found.spacing_mm, found.patch_vox) == ((2, 2, 1), (8, 8, 1))
-    assert (found.measures.size, found.measures.length) == ("area_px", "px")
+    assert (found.size_units.size, found.size_units.length) == ("area_px", "px")
     assert (found.size_ranges, found.surface_tolerance) == ({"lungs": (10, 50)}, 3)
     assert replace(found, patch_vox=(16, 16, 1)).spacing_px == (2, 2)
 
 
 def test_slices_in_mm_have_areas_of_their_plane():
     found = pictures(spacing_mm=[0.5, 0.5, 7], dimensions=2, area_range_mm2={"lungs": [1, 2]})
-    assert (found.spacing_mm, found.measures.size) == ((0.5, 0.5, 1), "area_mm2")
+    assert (found.spacing_mm, found.size_units.size) == ((0.5, 0.5, 1), "area_mm2")
     assert found.size_ranges == {"lungs": (1, 2)}
 
 

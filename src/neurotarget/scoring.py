@@ -26,13 +26,13 @@ from neurotarget.data.scans.volume import (
 )
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
-from neurotarget.measures import AREAS, PIXELS, VOLUMES
 from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.metrics.rater_rows import Further
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.types import Case, Manifest, Row, Target
 
 ELEMENTS, VOXELS = "surface elements", "surface voxels"
@@ -194,7 +194,7 @@ class _Reader(NamedTuple):
     warnings: list[Problem]
 
     def volume(self, path: Path) -> Volume:
-        """Read a file of the case, in the measures of the target."""
+        """Read a file of the case, in the units of the target."""
         volume = read_volume(path, case_id=self.case.case_id, warnings=self.warnings)
         return counted_for(volume, self.target)
 

@@ -9,46 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from neurotarget.fields import (
-    LARGEST_ID,
-    Reader,
-    columns,
-    exactly,
-    hypotheses,
-    ids,
-    instance,
-    interval,
-    items,
-    label_ids,
-    mapping,
-    number,
-    optional,
-    pair,
-    published,
-    read_fields,
-    text,
-    whole,
-)
+from neurotarget.fields import read_fields
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
-from neurotarget.measures import AREAS, PIXELS, VOLUMES, Measures
-from neurotarget.outcome import Outcome, outcomes
+from neurotarget.outcome import Outcome
 from neurotarget.printable import file_name
 from neurotarget.problems import DataError, nearest
 from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, Measure, with_unit
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
+from neurotarget.target_fields import RESERVED, TARGET_FIELDS, Roi, Triple, TripleVox
 
-Triple = tuple[float, float, float]
-TripleVox = tuple[int, int, int]
 Covariate = str | float | None
-Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 IGNORE = "ignore"  # nnU-Net's reserved label name
-OTHERS = "others"  # value of `background_ids`: all ids that are not named
-RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
-SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
-SIDES_PX = (0.1, 50.0)  # of a working pixel, in pixels of the file
-LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
-OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
 NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
 
 
@@ -111,67 +84,6 @@ class Row(NamedTuple):
     metric: str
     value: float  # NaN where undefined
     unit: str  # "" for a ratio
-
-
-@dataclass(frozen=True, slots=True)
-class Roi:
-    """A box in canonical axes that contains the target in every scan.
-
-    `anchor` is the origin of `offset_mm`: `head`, the centre line below the vertex of the head
-    (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the origin of the affine
-    (for scans in a template's space).
-    """
-
-    size_mm: Triple
-    anchor: Anchor = "head"
-    offset_mm: Triple = (0.0, 0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        wrong = read_fields(self, ROI_FIELDS)
-        if self.anchor not in ("head", "scan", "world"):
-            wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
-        if wrong:
-            problems = "; ".join(f"roi.{one}" for one in wrong)
-            raise DataError(f"{problems}; correct the target's settings")
-
-
-ROI_FIELDS: Mapping[str, Reader] = {
-    "size_mm": exactly(3, number(LEAST_SIDE_MM, LARGEST_MM)),
-    "offset_mm": exactly(3, number(-LARGEST_MM, LARGEST_MM)),
-}
-
-
-def _background_ids(value: object) -> tuple[int, ...]:
-    if isinstance(value, str) and value != OTHERS:
-        raise ValueError(f"found {value!r}, wanted ids, or {OTHERS} for all that are not named")
-    return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
-
-
-TARGET_FIELDS: Mapping[str, Reader] = {
-    "name": text,
-    "question": text,
-    "contrasts": columns(RESERVED),
-    "labels": label_ids,
-    "dimensions": whole(2, 3),
-    "spacing_px": optional(exactly(2, number(*SIDES_PX))),
-    "spacing_mm": exactly(3, number(*SIDES_MM)),
-    "patch_vox": exactly(3, whole(1)),
-    "pairs": items(pair),
-    "background_ids": _background_ids,
-    "ignore_ids": ids(-LARGEST_ID),
-    "roi": instance(Roi, "null, or size_mm, anchor and offset_mm of neurotarget.types.Roi"),
-    "volume_range_mm3": mapping(interval),
-    "area_range_mm2": mapping(interval),
-    "area_range_px": mapping(interval),
-    "surface_tolerance_mm": number(0, LARGEST_MM),
-    "surface_tolerance_px": number(0, LARGEST_MM),
-    "hypotheses": hypotheses,
-    "units": mapping(text),
-    "published": items(published),
-    "levels": mapping(mapping(text)),
-    "acceptable": mapping(number(0)),
-    "outcomes": outcomes,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +157,7 @@ class Target:
         sided = [name for pair in self.pairs for name in pair]
         ranges = [one.range_field for one in (VOLUMES, AREAS, PIXELS)]
         foreign_ranges = [
-            name for name in ranges if getattr(self, name) and name != self.measures.range_field
+            name for name in ranges if getattr(self, name) and name != self.size_units.range_field
         ]
         named = {*sided, *self.size_ranges}
         asking = (*self.hypotheses, *self.published)
@@ -287,7 +199,7 @@ class Target:
             - {*limits},
             f"outcomes: found numbers in {', '.join(units)}, wanted one unit": len(units) > 1,
             f"{', '.join(foreign_ranges)}: found sizes of another unit, wanted "
-            f"{self.measures.range_field}": foreign_ranges,
+            f"{self.size_units.range_field}": foreign_ranges,
             f"patch_vox: found {list(self.patch_vox)} for pictures, wanted two sides": self.is_flat
             and self.patch_vox[2] != 1,
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
@@ -324,7 +236,9 @@ class Target:
         many = []
         if self.labels:
             sizes = {"labels": self.label_names, "regions": self.regions}
-            many = [Measure(self.measures.noun, self.measures.unit, self.measures.size, **sizes)]
+            many = [
+                Measure(self.size_units.noun, self.size_units.unit, self.size_units.size, **sizes)
+            ]
             many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
                      for one, unit in self.units.items()]  # fmt: skip
         classes = [one for one in self.outcomes if one.quantity == PROBABILITY]
@@ -353,7 +267,7 @@ class Target:
         return self.dimensions == 2
 
     @property
-    def measures(self) -> Measures:
+    def size_units(self) -> SizeUnits:
         """Names and units of sizes and distances."""
         if not self.is_flat:
             return VOLUMES
@@ -361,12 +275,12 @@ class Target:
 
     @property
     def size_ranges(self) -> Mapping[str, tuple[float, float]]:
-        """Plausible sizes of labels, in the unit of `measures`."""
-        return getattr(self, self.measures.range_field)
+        """Plausible sizes of labels, in the unit of `size_units`."""
+        return getattr(self, self.size_units.range_field)
 
     @property
     def surface_tolerance(self) -> float:
-        """Tolerated distance between surfaces, in the unit of length of `measures`."""
+        """Tolerated distance between surfaces, in the unit of length of `size_units`."""
         return self.surface_tolerance_mm if self.spacing_px is None else self.surface_tolerance_px
 
     @property

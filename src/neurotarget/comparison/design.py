@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.comparison.read_run import Run
-from neurotarget.measures import AREAS, PIXELS, VOLUMES
 from neurotarget.problems import DataError
 from neurotarget.report.text.numbers import counted
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.stats.arms.arms import Arms, listed
 
 SIGHT = (

@@ -100,14 +100,14 @@ class Predictor(CasePredictor):
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "labels": dict(target.labels),
             "sides": target.sides,
-            target.measures.range_field: dict(target.size_ranges),
+            target.size_units.range_field: dict(target.size_ranges),
             "overlap": self.inferer.inferer.overlap,
         }
 
     @property
     def form(self) -> Form:
         """Form of the table of volumes."""
-        return volume_form(self.target.label_names, self.target.measures.unit)
+        return volume_form(self.target.label_names, self.target.size_units.unit)
 
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
@@ -234,7 +234,7 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
             continue
         low, high = target.size_ranges.get(name, (0.0, np.inf))
         if not low <= volume <= high:
-            unit = target.measures.unit
+            unit = target.size_units.unit
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(mask):
             flags.append(f"{name}: touches the edge of the region of interest")

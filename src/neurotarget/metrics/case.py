@@ -134,14 +134,14 @@ def _rows(
     target: Target,
     own_units: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    units = units_in(target.measures) | dict(own_units or {})
+    units = units_in(target.size_units) | dict(own_units or {})
     order = {metric: place for place, metric in enumerate(units)}
     units |= {f"mean_{name}": unit for name, unit in target.units.items()}
     units |= {f"reference_mean_{name}": unit for name, unit in target.units.items()}
 
     who = (case.case_id, case.subject_id, split)
     named = {
-        label: {name_in(metric, target.measures): value for metric, value in values.items()}
+        label: {name_in(metric, target.size_units): value for metric, value in values.items()}
         for label, values in scores.items()
     }
     return [

@@ -4,7 +4,7 @@ Metrics are called as in volumes (`volume_mm3`, `hd95_mm`) until rows are made; 
 have `area_px` and `hd95_px`, or `area_mm2`.
 """
 
-from neurotarget.measures import AREAS, PIXELS, VOLUMES, Measures
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
 
 OF_VOLUMES = {
     "dice": "",
@@ -31,21 +31,21 @@ OF_VOLUMES = {
 }
 
 
-def name_in(metric: str, measures: Measures) -> str:
-    """Name of one of our metrics in these measures; a user's own keeps its name."""
+def name_in(metric: str, units: SizeUnits) -> str:
+    """Name of one of our metrics in these units; a user's own keeps its name."""
     name, at, rater = metric.partition("@")
     if name in OF_VOLUMES:
-        name = name.replace("volume", measures.noun).replace("mm3", measures.unit)
+        name = name.replace("volume", units.noun).replace("mm3", units.unit)
         if name.endswith("_mm"):
-            name = f"{name.removesuffix('_mm')}_{measures.length}"
+            name = f"{name.removesuffix('_mm')}_{units.length}"
     return f"{name}{at}{rater}"
 
 
-def units_in(measures: Measures) -> dict[str, str]:
-    """Our metrics with their units, in these measures."""
-    across = measures.length if measures.noun == "area" else "mm2"
-    units = {"mm3": measures.unit, "mm": measures.length, "mm2/mm2": f"{across}/{across}"}
-    return {name_in(name, measures): units.get(unit, unit) for name, unit in OF_VOLUMES.items()}
+def units_in(units: SizeUnits) -> dict[str, str]:
+    """Our metrics with their units, in these units."""
+    across = units.length if units.noun == "area" else "mm2"
+    own = {"mm3": units.unit, "mm": units.length, "mm2/mm2": f"{across}/{across}"}
+    return {name_in(name, units): own.get(unit, unit) for name, unit in OF_VOLUMES.items()}
 
 
 UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS)

@@ -105,7 +105,7 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
         title=caption,
         label_names=target.label_names,
         errors=rank in POOR,
-        unit=target.measures.length,
+        unit=target.size_units.length,
     )
     # the picture of one slice shows all that a viewer would
     part = (None, None, None, grid.affine) if target.is_flat else cropped(scan, *maps, grid.affine)
@@ -143,7 +143,7 @@ def _classes(
 
 
 def _caption(case_id: str, rank: str, study: Study) -> str:
-    measured, target = study.measured, study.measured.target
+    measured = study.measured
     parts = [f"{case_id} ({rank})"]
     if (measured.parts == EXTERNAL).any() and isinstance(measured.parts[case_id], str):
         parts.append(measured.parts[case_id])

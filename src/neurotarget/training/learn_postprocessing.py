@@ -56,7 +56,7 @@ def learn_postprocessing(
         "trials": [_plain(trial._asdict()) for trial in choice.trials],
         "weights_sha256": digest(weights_path(folder, weights)),
         "made_from": made_from,
-        **({"measures": predictor.target.measures} if predictor.target.is_flat else {}),
+        **({"size_units": predictor.target.size_units} if predictor.target.is_flat else {}),
     }
     write_json(path, record)
     return record

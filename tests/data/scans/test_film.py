@@ -49,7 +49,7 @@ def test_columns_come_first_and_a_pixel_has_its_size(tmp_path):
 
 def test_where_white_is_0_the_scale_is_inverted(tmp_path):
     inverted = film(tmp_path / "a.dcm", PhotometricInterpretation="MONOCHROME1")
-    assert (read_volume(inverted).array[..., 0] == 1100 - GREY.T).all()
+    assert (read_volume(inverted).array[..., 0] == 65535 - GREY.T).all()
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def _check_sizes(
         if size == 0 and low > 0:
             absent.append(name)
         elif not low <= size <= high:
-            unit = unit_text(target.measures.unit)
+            unit = unit_text(target.size_units.unit)
             found = f"{size:.0f} {unit} of {name}"
             todo = "look at the mask; the case stays in"
             problems.append(warning(found, f"{low:.0f} to {high:.0f} {unit}", todo, **place))

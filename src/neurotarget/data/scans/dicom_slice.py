@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from neurotarget.data.scans.scan_report import Report
-from neurotarget.types import SIDES_MM
+from neurotarget.target_fields import SIDES_MM
 
 UNEVEN = 0.1  # of the slice gap; positions rounded to 0.1 mm differ less
 NOT_SQUARE = 1e-2  # dot product of the direction cosines; rounding to two decimals gives less

@@ -18,10 +18,10 @@ from pydicom import Dataset, dcmread
 from neurotarget.data.scans.bounded import check_shape
 from neurotarget.data.scans.dicom_slice import MOST_PIXELS, READ_ERRORS
 from neurotarget.data.scans.scan_report import Report
-from neurotarget.types import SIDES_MM
+from neurotarget.target_fields import SIDES_MM
 
 FILM = (".dcm", ".dicom")
-TAGS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation")
+TAGS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 PIXEL_BYTES = 4
 EXPORT = "export one grey film a file"
@@ -36,7 +36,7 @@ class Film(NamedTuple):
 
 
 def read_film(path: Path, report: Report) -> Film:
-    """Read a grey film; of `MONOCHROME1`, where white is 0, the grey scale is inverted.
+    """Read a grey film; GDCM inverts `MONOCHROME1`, where white is 0.
 
     Raises:
         DataError: it has colours or several frames, too many pixels or impossible sides of a pixel.
@@ -57,8 +57,6 @@ def read_film(path: Path, report: Report) -> Film:
         wanted = f"at most {MOST_PIXELS} pixels"
         raise report.refused(f"{shape[0]} × {shape[1]} pixels", wanted, "make it smaller")
     array = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).T  # a copy, as the image is freed
-    if header.get("PhotometricInterpretation") == "MONOCHROME1":
-        array = array.max() - array + array.min()
     sides_mm = _sides_mm(header, report)
     across_mm, down_mm = sides_mm or (1.0, 1.0)
     return Film(array, np.diag([-across_mm, -down_mm, 1.0, 1.0]), sides_mm is not None)

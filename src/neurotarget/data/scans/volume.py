@@ -20,7 +20,8 @@ from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
-from neurotarget.types import SIDES_MM, Target
+from neurotarget.target_fields import SIDES_MM
+from neurotarget.types import Target
 
 SCANS = (*NIFTI, *MGH, *ITK)
 FLAT = (*PICTURE, *FILM)  # of one slice
@@ -149,7 +150,7 @@ def same_grid(a: Volume, b: Volume) -> bool:
 
 
 def counted_for(volume: Volume, target: Target | None) -> Volume:
-    """The same voxels in the measures of a target: in pixels, or as a plane of 1 mm thickness.
+    """The same voxels in the units of a target: in pixels, or as a plane of 1 mm thickness.
 
     For pixels every side counts as 1 mm and the position is dropped, so that each product of sides
     is a number of pixels. The header stays as stored.

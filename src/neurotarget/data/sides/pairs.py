@@ -73,7 +73,7 @@ def as_trained(target: Target) -> Target:
         sides="labels",
         hypotheses=(),
         published=(),
-        **{target.measures.range_field: ranges},
+        **{target.size_units.range_field: ranges},
     )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurotarget.measures import VOLUMES, Measures
 from neurotarget.number_text import number, unit_text
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import aligned, counted
 from neurotarget.report.text.sentences import rows_of
+from neurotarget.size_units import VOLUMES, SizeUnits
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
@@ -45,13 +45,13 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
         for one in record["changes"]
     }
     facts = {"n_cases": record["n_cases"], "steps": record["steps"], "labels": changes}
-    return facts | ({"measures": record["measures"]} if "measures" in record else {})
+    return facts | ({"size_units": record["size_units"]} if "size_units" in record else {})
 
 
 def postprocessing_line(record: Record) -> str:
     """Return one line on the learned steps."""
     n, changes = record["n_cases"], record["changes"]
-    steps = steps_text(record["steps"], _measures(record))
+    steps = steps_text(record["steps"], _units(record))
     of = counted(n, "validation case")
     if not changes:
         return f"postprocess  nothing learned from {of}: too few"
@@ -60,19 +60,19 @@ def postprocessing_line(record: Record) -> str:
     return f"postprocess  {'; '.join(steps)}: on {of} {_effect(changes, n)}"
 
 
-def _measures(record: Record) -> Measures:
+def _units(record: Record) -> SizeUnits:
     """Units of a record; those of volumes are not recorded."""
-    return Measures(*record.get("measures", VOLUMES))
+    return SizeUnits(*record.get("size_units", VOLUMES))
 
 
-def steps_text(steps: Record, measures: Measures = VOLUMES) -> list[str]:
+def steps_text(steps: Record, units: SizeUnits = VOLUMES) -> list[str]:
     """Return texts of the kept steps, with their labels."""
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     for key in ("largest_piece", "fill_holes"):
         if steps[key]:
             texts.append(f"{STEPS[key]} ({_few(steps[key])})")
     if sizes := steps["smallest_piece_mm3"]:
-        unit = unit_text(measures.unit)
+        unit = unit_text(units.unit)
         least = [f"{size:g} {unit} ({name})" for name, size in sizes.items()]
         texts.append(f"no pieces below {_few(least)}")
     return texts
@@ -80,13 +80,13 @@ def steps_text(steps: Record, measures: Measures = VOLUMES) -> list[str]:
 
 def postprocessing_text(facts: Record) -> str:
     """Format the labels before and after the kept steps as a table for the terminal."""
-    measures, labels = _measures(facts), facts["labels"]
-    steps = steps_text(facts["steps"], measures)
+    units, labels = _units(facts), facts["labels"]
+    steps = steps_text(facts["steps"], units)
     of = counted(facts["n_cases"], "validation case")
     if not steps:
         return f"Post-processing: none ({'too few: ' if not labels else 'no step helps on '}{of})"
     head = [f"Post-processing, on {of}", "Dice before", "after", "in pieces before", "after"]
-    table = [[*head, f"HD95 {measures.length} before", "after"]]
+    table = [[*head, f"HD95 {units.length} before", "after"]]
     changed = [name for name, change in labels.items() if change["hd95_before_mm"] is not None]
     for name in changed[:MOST_ROWS]:
         change = labels[name]
@@ -118,7 +118,7 @@ def postprocessing_section(study: Study) -> Section | None:
         "after",
     ]
     columns = headings(["Step", "Label", "Kept"], numbers)
-    unit = study.measured.target.measures.unit
+    unit = study.measured.target.size_units.unit
     grid = Grid(TITLE, columns, [_row(row, unit) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
     after = [

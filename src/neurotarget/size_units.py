@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Measures(NamedTuple):
+class SizeUnits(NamedTuple):
     """How the sizes of masks, and distances between them, are called on the grid of a target."""
 
     noun: str  # of a size: volume or area
@@ -21,6 +21,6 @@ class Measures(NamedTuple):
         return f"{self.noun}_range_{self.unit}"
 
 
-VOLUMES = Measures("volume", "mm3", "mm")
-AREAS = Measures("area", "mm2", "mm")
-PIXELS = Measures("area", "px", "px")  # of pictures that state no size of a pixel in the body
+VOLUMES = SizeUnits("volume", "mm3", "mm")
+AREAS = SizeUnits("area", "mm2", "mm")
+PIXELS = SizeUnits("area", "px", "px")  # of pictures that state no size of a pixel in the body
