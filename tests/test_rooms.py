@@ -13,10 +13,10 @@ SOURCE = Path(neurotarget.__file__).parent
 
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
-    ("printable", "number_text", "quantity", "levels"),
+    ("printable", "number_text", "quantity", "levels", "size_units"),
     ("hypothesis",),
     ("fields", "problems", "outcome"),
-    ("shapes", "pieces"),
+    ("shapes", "pieces", "target_fields"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
@@ -51,7 +51,7 @@ SUB_ROOMS = {
     ),
     "models": (
         ("backbone", "small_grids", "matching_weights", "profile"),
-        ("planning",),
+        ("planning", "plane_convolutions"),
         ("nets",),
     ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),

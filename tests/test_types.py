@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,36 @@ def test_a_target_that_hydra_makes_of_its_file_is_the_same():
     file = Path(__file__).parents[1] / "conf" / "target" / "pituitary.yaml"
     plain = instantiate(OmegaConf.load(file), _convert_="all")
     assert instantiate(OmegaConf.load(file)) == plain
+
+
+def pictures(**more):
+    return Target("lungs", ["film"], {"lungs": 1}, patch_vox=[8, 8], **more)
+
+
+def test_pictures_have_two_sides_and_no_millimetres():
+    found = pictures(spacing_px=[2, 2], area_range_px={"lungs": [10, 50]}, surface_tolerance_px=3)
+    assert (found.spacing_mm, found.patch_vox) == ((2, 2, 1), (8, 8, 1))
+    assert (found.size_units.size, found.size_units.length) == ("area_px", "px")
+    assert (found.size_ranges, found.surface_tolerance) == ({"lungs": (10, 50)}, 3)
+    assert replace(found, patch_vox=(16, 16, 1)).spacing_px == (2, 2)
+
+
+def test_slices_in_mm_have_areas_of_their_plane():
+    found = pictures(spacing_mm=[0.5, 0.5, 7], dimensions=2, area_range_mm2={"lungs": [1, 2]})
+    assert (found.spacing_mm, found.size_units.size) == ((0.5, 0.5, 1), "area_mm2")
+    assert found.size_ranges == {"lungs": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"spacing_px": [2]}, r"spacing_px: found \[2\], wanted a list of 2"),
+        ({"spacing_px": [2, 2], "volume_range_mm3": {"lungs": [1, 2]}}, "wanted area_range_px"),
+        ({"spacing_px": [2, 2], "area_range_px": {"x": [1, 2]}}, r"unknown labels \['x'\]"),
+        ({"spacing_mm": [1, 1, 1], "patch_vox": [8, 8, 8], "dimensions": 2}, "wanted two sides"),
+        ({"spacing_mm": [1, 1, 1]}, r"patch_vox: found \[8, 8\], wanted a list of 3"),
+    ],
+)
+def test_settings_of_pictures_that_do_not_fit_are_named(more, error):
+    with pytest.raises(DataError, match=error):
+        Target("lungs", ["film"], {"lungs": 1}, **{"patch_vox": [8, 8], **more})

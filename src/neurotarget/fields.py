@@ -61,6 +61,11 @@ def whole(low: int, high: int = LARGEST_ID) -> Reader:
     return read
 
 
+def optional(read: Reader) -> Reader:
+    """Reader of a value or null."""
+    return lambda value: None if value is None else read(value)
+
+
 def items(read: Reader) -> Reader:
     """Reader of a list, item by item; null is an empty list."""
 

@@ -16,16 +16,23 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
-from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifted_grid
+from neurotarget.data.scans.volume import (
+    Volume,
+    counted_for,
+    read_volume,
+    same_grid,
+    shifted_grid,
+    sized_as,
+)
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
 from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
-from neurotarget.metrics.metric_units import UNITS
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.metrics.rater_rows import Further
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.types import Case, Manifest, Row, Target
 
 ELEMENTS, VOXELS = "surface elements", "surface voxels"
@@ -42,7 +49,7 @@ def evaluate(
     workers: int = 2,
     own: OwnMetrics | None = None,
 ) -> list[Row]:
-    """Score `<predictions>/<case_id>.nii.gz` of every case of the splits in `which`.
+    """Score `<predictions>/<case_id>.nii.gz` (or `.png`) of every case of the splits in `which`.
 
     The manifest determines the cases: a case whose prediction is missing or unreadable has Dice 0
     and `failed` 1. A case without a reference has `failed` and the measures of its prediction
@@ -64,7 +71,7 @@ def evaluate(
         )
 
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
-        path = Path(predictions) / f"{case.case_id}.nii.gz"
+        path = prediction_path(Path(predictions), case.case_id, target)
         read = _Reader(case, target, manifest.label_ids, warnings)
         return _score_files(read, path, splits[case.case_id], own)
 
@@ -107,6 +114,12 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
     return _rows_of(manifest.cases, score, "measure", workers)
 
 
+def prediction_path(folder: Path, case_id: str, target: Target) -> Path:
+    """Predicted mask of a case: NIfTI, or a PNG of a picture that has only this."""
+    path, picture = folder / f"{case_id}.nii.gz", folder / f"{case_id}.png"
+    return picture if target.is_flat and picture.is_file() and not path.is_file() else path
+
+
 def write_rows(rows: Sequence[Row], path: Path) -> None:
     """Write rows as CSV atomically; NaN is an empty cell."""
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
@@ -143,12 +156,13 @@ def read_rows(path: Path) -> pd.DataFrame:
     texts = [name for name, kind in kinds.items() if kind is str]
     table = table.assign(**{name: table[name].map(uncell) for name in texts})
     measured = table["metric"].str.partition("@")[0]  # without the rater
-    is_volume = measured.isin(["volume_mm3", "reference_volume_mm3"])
+    sizes = [one.size for one in (VOLUMES, AREAS, PIXELS)]
+    is_size = measured.str.removeprefix("reference_").isin(sizes)
     is_dice = measured.isin(["dice", "rater_dice"])
     claims = {
         "no case_id or subject_id": (table["case_id"] == "") | (table["subject_id"] == ""),
         "a value that is infinite": table["value"].abs() == math.inf,
-        "a volume below 0": is_volume & (table["value"] < 0),
+        "a volume below 0": is_size & (table["value"] < 0),
         "a Dice outside 0 to 1": is_dice & ((table["value"] < 0) | (table["value"] > 1)),
     }
     for claim, where in claims.items():
@@ -168,7 +182,7 @@ def distances_by(rows: pd.DataFrame) -> str:
     units = set(rows.loc[rows["metric"] == "surface_dice", "unit"])
     if not units:
         return ""
-    return ELEMENTS if units == {UNITS["surface_dice"]} else VOXELS
+    return VOXELS if "" in units else ELEMENTS
 
 
 class _Reader(NamedTuple):
@@ -178,6 +192,11 @@ class _Reader(NamedTuple):
     target: Target
     label_ids: Mapping[str, int] | None
     warnings: list[Problem]
+
+    def volume(self, path: Path) -> Volume:
+        """Read a file of the case, in the units of the target."""
+        volume = read_volume(path, case_id=self.case.case_id, warnings=self.warnings)
+        return counted_for(volume, self.target)
 
 
 def _rows_of(
@@ -212,6 +231,7 @@ def _score_files(read: _Reader, path: Path, split: str, own: OwnMetrics | None) 
         reference, truth = _read_reference(read, case.label)
     predicted = _read_prediction(read, path)
     if reference and predicted:
+        reference, predicted = sized_as(reference, predicted), sized_as(predicted, reference)
         _check_grid(read, path, predicted, reference, what="a prediction")
     if predicted:
         ids = class_of_id(target)
@@ -241,12 +261,14 @@ def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Fur
     case, (raters, scans) = read.case, ({}, {})
     for name, path in case.raters.items():
         volume, raters[name] = _read_reference(read, path)
+        volume = sized_as(volume, grid)
         grid = grid or volume
         _check_grid(read, path, volume, grid, what="a mask")
     for contrast in read.target.units if grid is not None else ():
         if contrast in case.images:
             path = case.images[contrast]
-            volume = read_volume(path, case_id=case.case_id, warnings=read.warnings)
+            volume = read.volume(path)
+            grid = sized_as(grid, volume)
             _check_grid(read, path, volume, grid, what="a scan")
             scans[contrast] = volume.array
     return grid, Further(raters, scans)
@@ -254,7 +276,7 @@ def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Fur
 
 def _read_reference(read: _Reader, path: Path) -> tuple[Volume, ClassMap]:
     place = {"case_id": read.case.case_id, "file": str(path)}
-    volume = read_volume(path, case_id=read.case.case_id, warnings=read.warnings)
+    volume = read.volume(path)
     classes = to_classes(volume.array, class_of_id(read.target, read.label_ids), **place)
     read.warnings.extend(rounded_labels(volume.array, **place))
     return volume, classes
@@ -270,7 +292,7 @@ def _refuse(errors: Sequence[DataError]) -> None:
 
 def _read_prediction(read: _Reader, path: Path) -> Volume | None:
     try:
-        return read_volume(path, case_id=read.case.case_id, warnings=read.warnings)
+        return read.volume(path)
     except DataError as error:
         log.warning("counted as failed: %s", error)
         return None
@@ -285,6 +307,8 @@ def _check_grid(read: _Reader, path: Path, volume: Volume, grid: Volume, *, what
 
     def description(volume: Volume) -> str:
         shape = " × ".join(map(str, volume.array.shape))
+        if read.target.spacing_px is not None:
+            return f"{shape} pixels"
         return f"{shape} voxels of {' × '.join(f'{side:.3g}' for side in volume.spacing_mm)} mm"
 
     here, there = description(volume), description(grid)

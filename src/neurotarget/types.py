@@ -4,48 +4,24 @@ Lengths are in mm and volumes in mm³; names end in their unit (`_mm`, `_mm3`, `
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from neurotarget.fields import (
-    LARGEST_ID,
-    Reader,
-    columns,
-    exactly,
-    hypotheses,
-    ids,
-    instance,
-    interval,
-    items,
-    label_ids,
-    mapping,
-    number,
-    pair,
-    published,
-    read_fields,
-    text,
-    whole,
-)
+from neurotarget.fields import read_fields
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
-from neurotarget.outcome import Outcome, outcomes
+from neurotarget.outcome import Outcome
 from neurotarget.printable import file_name
 from neurotarget.problems import DataError, nearest
-from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, VOLUME, Measure, with_unit
+from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, Measure, with_unit
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
+from neurotarget.target_fields import RESERVED, TARGET_FIELDS, Roi, Triple, TripleVox
 
-Triple = tuple[float, float, float]
-TripleVox = tuple[int, int, int]
 Covariate = str | float | None
-Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 IGNORE = "ignore"  # nnU-Net's reserved label name
-OTHERS = "others"  # value of `background_ids`: all ids that are not named
-RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
-SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
-LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
-OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
 NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
 
 
@@ -111,62 +87,6 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Roi:
-    """A box in canonical axes that contains the target in every scan.
-
-    `anchor` is the origin of `offset_mm`: `head`, the centre line below the vertex of the head
-    (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the origin of the affine
-    (for scans in a template's space).
-    """
-
-    size_mm: Triple
-    anchor: Anchor = "head"
-    offset_mm: Triple = (0.0, 0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        wrong = read_fields(self, ROI_FIELDS)
-        if self.anchor not in ("head", "scan", "world"):
-            wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
-        if wrong:
-            problems = "; ".join(f"roi.{one}" for one in wrong)
-            raise DataError(f"{problems}; correct the target's settings")
-
-
-ROI_FIELDS: Mapping[str, Reader] = {
-    "size_mm": exactly(3, number(LEAST_SIDE_MM, LARGEST_MM)),
-    "offset_mm": exactly(3, number(-LARGEST_MM, LARGEST_MM)),
-}
-
-
-def _background_ids(value: object) -> tuple[int, ...]:
-    if isinstance(value, str) and value != OTHERS:
-        raise ValueError(f"found {value!r}, wanted ids, or {OTHERS} for all that are not named")
-    return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
-
-
-TARGET_FIELDS: Mapping[str, Reader] = {
-    "name": text,
-    "question": text,
-    "contrasts": columns(RESERVED),
-    "labels": label_ids,
-    "spacing_mm": exactly(3, number(*SIDES_MM)),
-    "patch_vox": exactly(3, whole(1)),
-    "pairs": items(pair),
-    "background_ids": _background_ids,
-    "ignore_ids": ids(-LARGEST_ID),
-    "roi": instance(Roi, "null, or size_mm, anchor and offset_mm of neurotarget.types.Roi"),
-    "volume_range_mm3": mapping(interval),
-    "surface_tolerance_mm": number(0, LARGEST_MM),
-    "hypotheses": hypotheses,
-    "units": mapping(text),
-    "published": items(published),
-    "levels": mapping(mapping(text)),
-    "acceptable": mapping(number(0)),
-    "outcomes": outcomes,
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """What is segmented or predicted: grid, labels, outcomes, hypotheses; a file in `conf/target/`.
 
@@ -177,13 +97,16 @@ class Target:
     is not named. Voxels of `ignore_ids` were not judged by anybody: they are neither reference nor
     prediction, in the loss and in every score. Names consist of letters, digits, `_`, `-` and `.`,
     since they are used for files and columns.
+
+    Pictures (PNG, JPEG, films) have two dimensions: with `spacing_px` all sizes and distances are
+    in pixels of the file; with `dimensions: 2` and `spacing_mm` in mm² and mm of the plane.
     """
 
     name: str
     contrasts: tuple[str, ...]
     labels: Mapping[str, tuple[int, ...]]
-    spacing_mm: Triple
-    patch_vox: TripleVox
+    spacing_mm: Triple = ()  # with spacing_px, the same in voxels that count as 1 mm
+    patch_vox: TripleVox = ()
     pairs: tuple[tuple[str, str], ...] = ()  # left, right: a flip swaps them
     background_ids: tuple[int, ...] = ()
     roi: Roi | None = None
@@ -198,8 +121,14 @@ class Target:
     levels: CodeBook = field(default_factory=dict)  # codes of covariates: sex: {0: M, 1: F}
     acceptable: Mapping[str, float] = field(default_factory=dict)  # see ACCEPTABLE
     outcomes: tuple[Outcome, ...] = ()
+    dimensions: Literal[2, 3] = 3  # 2: pictures, and slices of which only the plane is measured
+    spacing_px: tuple[float, float] | None = None  # of pictures, in pixels of their files
+    area_range_px: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    area_range_mm2: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    surface_tolerance_px: float = 1.0
 
     def __post_init__(self) -> None:
+        self._flatten()
         wrong = read_fields(self, TARGET_FIELDS)
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
@@ -208,6 +137,17 @@ class Target:
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
             )
 
+    def _flatten(self) -> None:
+        """Complete the grid of pictures: a third side of 1, and 1 mm for the pixel of a file."""
+        if self.spacing_px is not None:
+            object.__setattr__(self, "dimensions", 2)
+            if _count(self.spacing_px) == 2:
+                object.__setattr__(self, "spacing_mm", (*self.spacing_px, 1.0))
+        elif self.dimensions == 2 and _count(self.spacing_mm) in (2, 3):
+            object.__setattr__(self, "spacing_mm", (*self.spacing_mm[:2], 1.0))
+        if self.dimensions == 2 and _count(self.patch_vox) == 2:
+            object.__setattr__(self, "patch_vox", (*self.patch_vox, 1))
+
     def _claims(self) -> dict[str, object]:
         """Possible errors in relations between fields, and whether each occurs."""
         ids = [value for many in self.labels.values() for value in many]
@@ -215,7 +155,11 @@ class Target:
         doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
         both = sorted({*ids} & {*self.background_ids})
         sided = [name for pair in self.pairs for name in pair]
-        named = {*sided, *self.volume_range_mm3}
+        ranges = [one.range_field for one in (VOLUMES, AREAS, PIXELS)]
+        foreign_ranges = [
+            name for name in ranges if getattr(self, name) and name != self.size_units.range_field
+        ]
+        named = {*sided, *self.size_ranges}
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions, *self.outcome_labels}
         measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
@@ -254,6 +198,10 @@ class Target:
             }
             - {*limits},
             f"outcomes: found numbers in {', '.join(units)}, wanted one unit": len(units) > 1,
+            f"{', '.join(foreign_ranges)}: found sizes of another unit, wanted "
+            f"{self.size_units.range_field}": foreign_ranges,
+            f"patch_vox: found {list(self.patch_vox)} for pictures, wanted two sides": self.is_flat
+            and self.patch_vox[2] != 1,
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
             **{why: why for why in map(self._cannot_answer, self.hypotheses)},
         }
@@ -282,13 +230,15 @@ class Target:
     def quantities(self) -> dict[str, Measure]:
         """What is measured of each case, by name; the first is the main one.
 
-        Structures have a volume and the mean of each contrast with a unit, outcomes a probability
+        Structures have a size (volume or area) and the mean of each contrast with a unit, outcomes a probability
         (of each class) or a number.
         """
         many = []
         if self.labels:
             sizes = {"labels": self.label_names, "regions": self.regions}
-            many = [Measure(VOLUME, "mm3", "volume_mm3", **sizes)]
+            many = [
+                Measure(self.size_units.noun, self.size_units.unit, self.size_units.size, **sizes)
+            ]
             many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
                      for one, unit in self.units.items()]  # fmt: skip
         classes = [one for one in self.outcomes if one.quantity == PROBABILITY]
@@ -310,6 +260,28 @@ class Target:
     def outcome_labels(self) -> tuple[str, ...]:
         """Labels of the rows of all outcomes."""
         return tuple(label for one in self.outcomes for label in (one.name, *one.labels))
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether images have two dimensions; their third side is 1."""
+        return self.dimensions == 2
+
+    @property
+    def size_units(self) -> SizeUnits:
+        """Names and units of sizes and distances."""
+        if not self.is_flat:
+            return VOLUMES
+        return AREAS if self.spacing_px is None else PIXELS
+
+    @property
+    def size_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """Plausible sizes of labels, in the unit of `size_units`."""
+        return getattr(self, self.size_units.range_field)
+
+    @property
+    def surface_tolerance(self) -> float:
+        """Tolerated distance between surfaces, in the unit of length of `size_units`."""
+        return self.surface_tolerance_mm if self.spacing_px is None else self.surface_tolerance_px
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -360,6 +332,11 @@ class Target:
         for left, right in self.pairs:
             mirror[index[left]], mirror[index[right]] = index[right], index[left]
         return tuple(mirror)
+
+
+def _count(value: object) -> int:
+    """Number of items of a list; 0 for anything else."""
+    return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
 
 
 def _common(pair: tuple[str, str]) -> str:

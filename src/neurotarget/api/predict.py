@@ -35,7 +35,7 @@ class Predictions:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Volumes in mm³, or outcomes, by case, with the status of each and what to look at."""
+        """Volumes, areas or outcomes by case, with the status of each and what to look at."""
         whole = pd.read_csv(self.table_file, sep="\t", na_values=["n/a"])
         whole["case_id"] = whole["case_id"].astype(str)
         return whole[whole["case_id"].isin(self.case_ids)].reset_index(drop=True)

@@ -33,6 +33,7 @@ PATHS = frozenset(  # keys whose values are always paths
         "data.cache",
         "data.root",
         "data.source.folder",
+        "data.source.table",
         "hydra.run.dir",
         "hydra.sweep.dir",
         "input",

@@ -37,8 +37,9 @@ REAL = number(-1e9, 1e9)
 WIDTH = integer(1, 65_536)
 STEP = either(integer(1, 64), listed(integer(1, 64), 3))
 TRIPLE_MM = listed(number(0, 1000, above=True), 3)
-SIDES = listed(integer(1, 4096), 3)
+SIDES = either(listed(integer(1, 4096), 3), listed(integer(1, 4096), 2))  # two of pictures
 RANGE = listed(AMOUNT, 2, rising=True)
+SIZES = listed(either(AMOUNT, one_of(math.inf)), 2, rising=True)  # the higher may be infinite
 STRENGTH = either(AMOUNT, RANGE)
 FACTORS = either(number(1, 100), listed(number(1, 100), 2, rising=True))
 COUNTS = either(integer(1, 100), listed(integer(1, 100), 2, rising=True))
@@ -122,6 +123,8 @@ TARGET = {
     "target.sides": one_of("labels", "split"),
     "target.units": BRANCH,
     "target.units.*": TEXT,
+    "target.dimensions": one_of(2, 3),
+    "target.spacing_px": optional(listed(number(0, 50, above=True), 2)),
     "target.spacing_mm": TRIPLE_MM,
     "target.patch_vox": SIDES,
     "target.roi": optional(BRANCH),
@@ -129,8 +132,12 @@ TARGET = {
     "target.roi.offset_mm": listed(number(-1000, 1000), 3),
     "target.roi.size_mm": TRIPLE_MM,
     "target.volume_range_mm3": BRANCH,
-    "target.volume_range_mm3.*": listed(either(AMOUNT, one_of(math.inf)), 2, rising=True),
+    "target.volume_range_mm3.*": SIZES,
+    **dict.fromkeys(("target.area_range_mm2", "target.area_range_px"), BRANCH),
+    "target.area_range_mm2.*": SIZES,
+    "target.area_range_px.*": SIZES,
     "target.surface_tolerance_mm": number(0, 100),
+    "target.surface_tolerance_px": number(0, 100),
     "target.hypotheses": BRANCH,
     "target.hypotheses.*": either(TEXT, BRANCH),
     "target.hypotheses.*.claim": TEXT,
@@ -150,6 +157,8 @@ DATA = {
     "data.source": BRANCH,
     "data.source.folder": TEXT,
     "data.source.name": TEXT,
+    "data.source.pattern": TEXT,
+    "data.source.table": TEXT,
     "data.source.plan": BRANCH,
     "data.source.plan.num_cases": integer(1, 1_000_000),
     "data.source.plan.seed": SEED,

@@ -37,6 +37,8 @@ NEVER = (
     "target.question",
     "target.hypotheses",
     "target.volume_range_mm3",
+    "target.area_range_mm2",
+    "target.area_range_px",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",

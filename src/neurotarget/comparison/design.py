@@ -11,10 +11,12 @@ from neurotarget.comparison.read_run import Run
 from neurotarget.problems import DataError
 from neurotarget.report.text.numbers import counted
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.stats.arms.arms import Arms, listed
 
 SIGHT = (
-    *("target.contrasts", "target.spacing_mm", "target.roi", "target.sides"),
+    *("target.contrasts", "target.spacing_mm", "target.spacing_px", "target.dimensions"),
+    *("target.roi", "target.sides"),
     *("data.preparation", "cascade.localise"),  # a cascade's scans are prepared uncropped
 )
 SAME_MM3 = 0.05  # reference volumes of the same mask differ by less
@@ -32,7 +34,7 @@ def check_targets(runs: Sequence[Run]) -> list[str]:
     """Return sentences on runs whose target has other labels, ids or tolerance than the first's."""
     first, note_text = runs[0], defaultdict(list)
     for run in runs:
-        for what in ("labels", "surface_tolerance_mm"):
+        for what in ("labels", "surface_tolerance_mm", "surface_tolerance_px"):
             ours, theirs = getattr(first.target, what), getattr(run.target, what)
             if ours != theirs or (what == "labels" and list(ours) != list(theirs)):
                 note_text[f"the {what} {theirs}, wanted {ours}"].append(run)
@@ -207,5 +209,6 @@ def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
 
 
 def _reference(rows: pd.DataFrame) -> pd.Series:
-    volumes = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
+    sizes = [f"reference_{one.size}" for one in (VOLUMES, AREAS, PIXELS)]
+    volumes = rows[rows["metric"].isin(sizes)].drop_duplicates(["case_id", "label"])
     return volumes.set_index(["case_id", "label"])["value"]

@@ -7,7 +7,8 @@ from numpy import ndarray
 from scipy.ndimage import binary_dilation
 
 from neurotarget.problems import DataError, Problem, error, some, warning
-from neurotarget.types import IGNORE, OTHER_ID, OTHERS, Target
+from neurotarget.target_fields import OTHER_ID, OTHERS
+from neurotarget.types import IGNORE, Target
 
 WHOLE = 1e-3  # a label this close to a whole number is that number
 WHITE = 255  # the only label of masks that pictures and many editors write

@@ -61,7 +61,12 @@ class CasePredictor(ABC):
 
     @abstractmethod
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have, the one that it always has first; none if only a line."""
+        """Files that a case can have, those that it always has first; none if only a line."""
+
+    @property
+    def num_always(self) -> int:
+        """Number of `files` that a predicted case always has."""
+        return 1
 
     @abstractmethod
     def predict(self, case: Case) -> Any:  # noqa: ANN401

@@ -19,8 +19,9 @@ from neurotarget.data.scans.dicom import (
     list_series,
     unfetched_slices,
 )
+from neurotarget.data.scans.film import FILM
 from neurotarget.data.scans.scratch import Scratch
-from neurotarget.data.scans.volume import SUFFIXES, file_stem, image_files
+from neurotarget.data.scans.volume import SUFFIXES, file_stem, film_files, image_files
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.writing import expand_home
@@ -34,7 +35,12 @@ OUTPUT = "volumes.tsv"  # marks an output folder of predictions
 
 
 def find_inputs(
-    source: Path, contrasts: Sequence[str], *, scratch: Scratch, series: str | None = None
+    source: Path,
+    contrasts: Sequence[str],
+    *,
+    scratch: Scratch,
+    series: str | None = None,
+    films: bool = False,
 ) -> list[Case]:
     """Find the cases to predict, sorted by name.
 
@@ -47,13 +53,13 @@ def find_inputs(
     CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is
     named after its file without suffix and contrast, or after its folder; DICOM may be in deeper
     folders. `series` selects among several DICOM series of a case: its number, description or a
-    part of it, or UID.
+    part of it, or UID. With `films` each `.dcm` file is a picture and a case.
 
     Raises:
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
             several files match.
     """
-    source, search = expand_home(source), _Search(tuple(contrasts), scratch, series)
+    source, search = expand_home(source), _Search(tuple(contrasts), scratch, series, films)
     cases = search.find(source)
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)
@@ -71,6 +77,7 @@ class _Search:
     contrasts: tuple[str, ...]
     scratch: Scratch  # for converted DICOM
     series: str | None
+    films: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def find(self, source: Path) -> list[Case]:
@@ -103,7 +110,7 @@ class _Search:
         return list(read_manifest(source, wanted, images_only=True).cases)
 
     def _single(self, path: Path) -> Case:
-        if not _is_image(path):
+        if not _is_image(path) or (path.name.lower().endswith(FILM) and not self.films):
             raise DataError(
                 f"input: found {path}, wanted one of {' '.join(SUFFIXES)} or a manifest (.csv, "
                 ".tsv); for DICOM give the folder of the series"
@@ -118,7 +125,7 @@ class _Search:
 
     def _in_folder(self, folder: Path) -> list[Case]:
         folders = _subfolders(folder)
-        if images := image_files(folder):
+        if images := image_files(folder) or (film_files(folder) if self.films else []):
             if folders:
                 log.warning("input: %d subfolders next to image files are left out", len(folders))
             return self._flat(folder, images)

@@ -21,7 +21,7 @@ class CaseResult(NamedTuple):
 
     case_id: str
     status: str  # done | failed
-    values: dict[str, float]  # volumes in mm³ by label, or probabilities and numbers of outcomes
+    values: dict[str, float]  # volumes or areas of labels, or values of outcomes
     note: str  # flags of a prediction, or the reason of a failure
     made_from: str  # hash of the scan, the weights and the settings
 
@@ -39,9 +39,9 @@ class Form(NamedTuple):
     least: float = 0.0
 
 
-def volume_form(label_names: Iterable[str]) -> Form:
-    """Form of the volumes of label maps."""
-    return Form("volumes.tsv", {name: f"{name}_mm3" for name in label_names}, "total_mm3")
+def volume_form(label_names: Iterable[str], unit: str = "mm3") -> Form:
+    """Form of the volumes of label maps, or of their areas in another unit."""
+    return Form("volumes.tsv", {name: f"{name}_{unit}" for name in label_names}, f"total_{unit}")
 
 
 class Ledger:

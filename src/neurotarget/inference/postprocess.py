@@ -67,7 +67,8 @@ class Postprocessing:
                 mask = own == number
                 own[mask & ~_large_pieces(mask, least_vox)] = 0
         if self.fill_holes:
-            _fill(part, {n for n, name in enumerate(label_names, 1) if name in self.fill_holes})
+            numbers = {n for n, name in enumerate(label_names, 1) if name in self.fill_holes}
+            _fill(part, numbers, room=[int(side > 1) for side in classes.shape])
         return result
 
     def _least_vox(self, name: str, voxel_mm3: float) -> float:
@@ -108,24 +109,27 @@ def _large_pieces(mask: Mask, least_vox: float) -> Mask:
     return is_kept[pieces]
 
 
-def _fill(part: ClassMap, numbers: set[int]) -> None:
+def _fill(part: ClassMap, numbers: set[int], room: Sequence[int]) -> None:
     """Fill each hole with the class on most of its border, if this is one of `numbers`.
 
     A hole is background without connection to the outside of the box, whichever labels enclose it:
-    a hole between a core and its shell is filled with one of them.
+    a hole between a core and its shell is filled with one of them. `room` is 1 along each axis with
+    an outside, and 0 across the plane of a single slice.
     """
-    pieces, count = ndimage.label(np.pad(part == 0, 1, constant_values=True))
+    around = [(one, one) for one in room]
+    pieces, count = ndimage.label(np.pad(part == 0, around, constant_values=True))
     if count < 2:
         return
-    padded = np.pad(part, 1)
+    padded = np.pad(part, around)
     for number, box in enumerate(ndimage.find_objects(pieces)[1:], start=2):  # 1 is outside
-        wide = tuple(slice(side.start - 1, side.stop + 1) for side in box)
+        wide = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         hole = pieces[wide] == number
         rim = ndimage.binary_dilation(hole) & ~hole
         owner = int(np.bincount(padded[wide][rim]).argmax())
         if owner in numbers:
             padded[wide][hole] = owner
-    part[...] = padded[1:-1, 1:-1, 1:-1]
+    inner = zip(room, part.shape, strict=True)
+    part[...] = padded[tuple(slice(one, one + side) for one, side in inner)]
 
 
 def _union(boxes: Sequence[Box]) -> Box:

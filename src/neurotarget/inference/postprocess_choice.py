@@ -17,7 +17,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.inference.postprocess import ClassMap, Postprocessing
-from neurotarget.metrics.surface import hd95_mm, surface_distances
+from neurotarget.metrics.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.pieces import CORNERS
 from neurotarget.types import Triple
 
@@ -47,6 +47,11 @@ class Example(NamedTuple):
         """The part that contains all labels of both maps, so that many cases fit into memory."""
         boxes = ndimage.find_objects(((self.truth > 0) | (self.pred > 0)).astype(np.uint8))
         inside = boxes[0] if boxes else (slice(0, 1),) * 3
+        # a side of 1 would make a picture of a mask in one slice of a volume
+        inside = tuple(
+            slice(max(side.stop - 2, 0), max(side.stop, 2)) if side.stop - side.start == 1 else side
+            for side in inside
+        )
         return self._replace(truth=self.truth[inside].copy(), pred=self.pred[inside].copy())
 
 
@@ -275,8 +280,9 @@ def _hd95(
     for one, after in zip(examples, changed, strict=True):
         judged = (_judged(one, part, last) for part in (one.pred, after))
         truth, *sides = (part == number for part in (one.truth, *judged))
+        *planes, sides_mm = in_plane(truth.shape, one.spacing_mm, truth, *sides)
         distances.append(
-            [hd95_mm(surface_distances(truth, side, one.spacing_mm)) for side in sides]
+            [hd95_mm(surface_distances(planes[0], side, sides_mm)) for side in planes[1:]]
         )
     known = np.array([pair for pair in distances if not np.isnan(pair).any()])
     before, after_mm = known.mean(axis=0) if len(known) else (math.nan, math.nan)

@@ -62,7 +62,7 @@ def predict_all(
     claim(output, older=older_predictions, overwrite=overwrite)
     settings = {"weights": made_by, **predictor.settings}
     names = [*ledger.case_ids(), *(case.case_id for case in cases)]
-    always = {name: predictor.files(name, output)[:1] for name in names}
+    always = {name: predictor.files(name, output)[: predictor.num_always] for name in names}
     job = _Job(predictor, output, probabilities, ready, settings, always)
     is_same = is_made_by(output, made_by, overwrite=overwrite)
     results = _kept(job, cases, ledger) if is_same and not overwrite else {}
@@ -101,7 +101,7 @@ def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, CaseRes
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
         files = job.predictor.files(case.case_id, job.output)
-        wanted = files if job.probabilities else files[:1]
+        wanted = files if job.probabilities else files[: job.predictor.num_always]
         result = finished.get(case.case_id)
         if result is None or not all(path.is_file() for path in wanted):
             continue
@@ -142,7 +142,9 @@ def _one(job: _Job, case: Case) -> CaseResult:
         stale = files
         result = CaseResult(case.case_id, "failed", {}, reason_of(error), source)
     else:
-        stale = [] if job.probabilities else files[1:]  # of an earlier label map
+        stale = (
+            [] if job.probabilities else files[job.predictor.num_always :]
+        )  # of an earlier label map
         note = "; ".join(prediction.flags)
         result = CaseResult(case.case_id, "done", prediction.values, note, source)
     others = {path for name, paths in job.always.items() if name != case.case_id for path in paths}

@@ -13,8 +13,9 @@ from scipy import ndimage
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
-from neurotarget.data.labels import to_file_ids
+from neurotarget.data.labels import WHITE, to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
+from neurotarget.data.scans.picture import save_picture
 from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
@@ -39,7 +40,7 @@ class Prediction(NamedTuple):
     probabilities: Float[ndarray, "L I J K"]  # on the working box
     grid: Grid
     header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
-    values: dict[str, float]  # volume in mm³ by label
+    values: dict[str, float]  # volume by label, or area of pictures
     flags: tuple[str, ...]  # signs of a failure, for a person to check
     located: Located | None = None  # by the localiser of a cascade
 
@@ -99,19 +100,28 @@ class Predictor(CasePredictor):
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "labels": dict(target.labels),
             "sides": target.sides,
-            "volume_range_mm3": dict(target.volume_range_mm3),
+            target.size_units.range_field: dict(target.size_ranges),
             "overlap": self.inferer.inferer.overlap,
         }
 
     @property
     def form(self) -> Form:
         """Form of the table of volumes."""
-        return volume_form(self.target.label_names)
+        return volume_form(self.target.label_names, self.target.size_units.unit)
 
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have: the label map, then one map of probabilities per label."""
+        """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
+
+        There is one map of probabilities per label.
+        """
         maps = [probability_path(output, case_id, name) for name in self.target.label_names]
-        return [output / f"{case_id}.nii.gz", *maps]
+        path = output / f"{case_id}.nii.gz"
+        return [path, *([picture_path(path)] if self.target.is_flat else []), *maps]
+
+    @property
+    def num_always(self) -> int:
+        """The label map, and the PNG of a picture."""
+        return 2 if self.target.is_flat else 1
 
     def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
         """Write the label map, and one map of probabilities per label if wanted."""
@@ -164,8 +174,20 @@ class Predictor(CasePredictor):
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
-    """Write the label map atomically."""
-    save_like(to_file_ids(prediction.classes, target), prediction.header, path)
+    """Write the label map atomically; of a picture also as PNG, next to it.
+
+    In the PNG the only label is white, 255; of several labels the ids are written.
+    """
+    ids = to_file_ids(prediction.classes, target)
+    if target.is_flat:
+        is_white = len(target.labels) == 1
+        save_picture(np.where(ids > 0, WHITE, 0) if is_white else ids, picture_path(path))
+    save_like(ids, prediction.header, path)
+
+
+def picture_path(path: Path) -> Path:
+    """PNG next to a label map."""
+    return path.with_name(f"{path.name.removesuffix('.nii.gz')}.png")
 
 
 def save_probabilities(prediction: Prediction, target: Target, folder: Path) -> None:
@@ -210,9 +232,10 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
         if not mask.any():
             flags.append(f"{name}: empty")
             continue
-        low, high = target.volume_range_mm3.get(name, (0.0, np.inf))
+        low, high = target.size_ranges.get(name, (0.0, np.inf))
         if not low <= volume <= high:
-            flags.append(f"{name}: {volume:.0f} mm3 is outside {low:.0f}-{high:.0f}")
+            unit = target.size_units.unit
+            flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(mask):
             flags.append(f"{name}: touches the edge of the region of interest")
         if (pieces := ndimage.label(mask, structure=CORNERS)[1]) > 1:
@@ -221,4 +244,5 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
 
 
 def _touches_edge(mask: ndarray) -> bool:
-    return any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1))
+    axes = [axis for axis, side in enumerate(mask.shape) if side > 1]
+    return any(mask.take(end, axis=axis).any() for axis in axes for end in (0, -1))

@@ -4,6 +4,9 @@ A class map holds 0 for background, i + 1 for the target's label i, and the targ
 for voxels that nobody has judged; both maps of a case have the same grid, in stored order. Ignored
 voxels are left out of reference and prediction: they are in no volume, piece or overlap, and a mask
 that ends at them has no surface there.
+
+Until rows are made, metrics are called as in volumes; the `affine` and `spacing_mm` of a target in
+pixels have voxels of 1 mm, and rows say px.
 """
 
 import math
@@ -13,7 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
-from neurotarget.metrics.metric_units import UNITS
+from neurotarget.metrics.metric_units import name_in, units_in
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.own_metrics import OwnMetrics, own_score
 from neurotarget.metrics.rater_rows import NOTHING, Further, further_scores
@@ -22,6 +25,7 @@ from neurotarget.metrics.surface import (
     SurfaceDistances,
     assd_mm,
     hd95_mm,
+    in_plane,
     surface_dice,
     surface_distances,
 )
@@ -130,15 +134,19 @@ def _rows(
     target: Target,
     own_units: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    units = UNITS | dict(own_units or {})
+    units = units_in(target.size_units) | dict(own_units or {})
     order = {metric: place for place, metric in enumerate(units)}
     units |= {f"mean_{name}": unit for name, unit in target.units.items()}
     units |= {f"reference_mean_{name}": unit for name, unit in target.units.items()}
 
     who = (case.case_id, case.subject_id, split)
+    named = {
+        label: {name_in(metric, target.size_units): value for metric, value in values.items()}
+        for label, values in scores.items()
+    }
     return [
         Row(*who, label, metric, values[metric], units[metric.partition("@")[0]])
-        for label, values in scores.items()
+        for label, values in named.items()
         for metric in sorted(values, key=lambda one: ("@" in one, order.get(one, len(order))))
     ]
 
@@ -221,8 +229,10 @@ def _compare(
         box = union(*(boxes[label] for boxes in known))
         box = box if ignored is None else wider(box)
         masks = (truth[box] == number, pred[box] == number)
-        distances = surface_distances(*masks, spacing_mm, None if ignored is None else ignored[box])
-        values |= _compared(*masks, values, distances, target.surface_tolerance_mm)
+        unjudged = None if ignored is None else ignored[box]
+        *planes, sides_mm = in_plane(truth.shape, spacing_mm, *masks, unjudged)
+        distances = surface_distances(*planes[:2], sides_mm, planes[2])
+        values |= _compared(*masks, values, distances, target.surface_tolerance)
     for pair in target.pairs:
         box = union(*(boxes[label] for boxes in known for label in pair))
         numbers = [_number(label, target) for label in pair]

@@ -1,6 +1,12 @@
-"""The metrics of this program with their units; every other metric in rows is a user's own."""
+"""The metrics of this program with their units; every other metric in rows is a user's own.
 
-UNITS = {
+Metrics are called as in volumes (`volume_mm3`, `hd95_mm`) until rows are made; rows of pictures
+have `area_px` and `hd95_px`, or `area_mm2`.
+"""
+
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
+
+OF_VOLUMES = {
     "dice": "",
     "precision": "",
     "recall": "",
@@ -23,6 +29,26 @@ UNITS = {
     "reference_borders_on_ignored": "",  # of cases that have ignored voxels
     "rater_dice": "",  # of a further rater's mask, whose name follows after an @
 }
+
+
+def name_in(metric: str, units: SizeUnits) -> str:
+    """Name of one of our metrics in these units; a user's own keeps its name."""
+    name, at, rater = metric.partition("@")
+    if name in OF_VOLUMES:
+        name = name.replace("volume", units.noun).replace("mm3", units.unit)
+        if name.endswith("_mm"):
+            name = f"{name.removesuffix('_mm')}_{units.length}"
+    return f"{name}{at}{rater}"
+
+
+def units_in(units: SizeUnits) -> dict[str, str]:
+    """Our metrics with their units, in these units."""
+    across = units.length if units.noun == "area" else "mm2"
+    own = {"mm3": units.unit, "mm": units.length, "mm2/mm2": f"{across}/{across}"}
+    return {name_in(name, units): own.get(unit, unit) for name, unit in OF_VOLUMES.items()}
+
+
+UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS)
 OURS = ("mean_", "reference_")  # beginnings of further names: means of contrasts, of references
 
 

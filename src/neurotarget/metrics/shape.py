@@ -28,10 +28,11 @@ def touches_edge(box: Sequence[slice], shape: Sequence[int]) -> bool:
     """Return whether a mask has a voxel on the border of its grid, where it may be cut off.
 
     `box` is the bounding box of the mask and `shape` the sides of the grid, in voxels. An empty
-    mask has no box.
+    mask has no box. A side of one voxel, as of pictures, has no border.
     """
     return any(
-        side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True)
+        length > 1 and (side.start == 0 or side.stop == length)
+        for side, length in zip(box, shape, strict=True)
     )
 
 

@@ -12,7 +12,8 @@ is empty, or has no surface, there are no distances, and every score is NaN.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
@@ -69,6 +70,21 @@ def surface_distances(
     return SurfaceDistances(
         *_nearest_mm(first.corners, second.corners, spacing_mm), first.sizes, second.sizes
     )
+
+
+def in_plane(
+    shape: Sequence[int], spacing_mm: Sequence[float], *masks: Region | None
+) -> tuple[Any, ...]:
+    """Parts of a grid of one slice as masks in 2D, and last the spacing of the plane.
+
+    The surface of such a mask is its outline: the faces above and below are no border of it. Masks
+    of a grid of more slices, with its `shape`, are returned as they are.
+    """
+    flat = [axis for axis, side in enumerate(shape) if side == 1]
+    if len(shape) != 3 or len(flat) != 1:
+        return *masks, tuple(spacing_mm)
+    sides_mm = tuple(step for axis, step in enumerate(spacing_mm) if axis != flat[0])
+    return *(None if mask is None else mask.any(axis=flat[0]) for mask in masks), sides_mm
 
 
 def _elements(mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None) -> Elements:

@@ -52,7 +52,8 @@ def plan_stages(
     """Plan levels: halve axes down to four voxels, finer axes first until spacings are similar.
 
     An axis is halved from the level on which its spacing is less than twice the finest; before, its
-    kernel has side 1. A single remaining axis needs 12 voxels to be halved.
+    kernel has side 1, as has that across the plane of a picture. A single remaining axis needs 12
+    voxels to be halved.
 
     Args:
         patch_vox: sides of the training patch.
@@ -69,12 +70,16 @@ def plan_stages(
         if not axes:
             break
         even = [step < 2 * min(spacing) for step in spacing]
-        kernel = [3 if near else side for near, side in zip(even, kernel, strict=True)]
+        kernel = [
+            3 if near and whole > 1 else side
+            for near, side, whole in zip(even, kernel, patch_vox, strict=True)
+        ]
         kernels.append(tuple(kernel))
         strides.append(tuple(2 if axis in axes else 1 for axis in range(3)))
         for axis in axes:
             sides[axis], spacing[axis] = -(-sides[axis] // 2), 2 * spacing[axis]
-    return Stages((*kernels, (3, 3, 3)), tuple(strides))
+    last = tuple(3 if side > 1 else 1 for side in patch_vox)
+    return Stages((*kernels, last), tuple(strides))
 
 
 def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:

@@ -30,7 +30,7 @@ class GuardedConv3d(nn.Conv3d):
 
     def forward(self, feature: Feature) -> Feature:
         """Convolve as the parent class does, with the same type of result."""
-        if (wanted := _unsafe(self, feature)) is None:
+        if (wanted := needs_float32(self, feature)) is None:
             return super().forward(feature)
         with torch.autocast("cpu", enabled=False):
             made = self._conv_forward(feature.float(), self.weight.float(), _float(self.bias))
@@ -42,7 +42,7 @@ class GuardedConvTranspose3d(nn.ConvTranspose3d):
 
     def forward(self, feature: Feature) -> Feature:
         """Convolve as the parent class does, with the same type of result."""
-        if (wanted := _unsafe(self, feature)) is None:
+        if (wanted := needs_float32(self, feature)) is None:
             return super().forward(feature)
         with torch.autocast("cpu", enabled=False):
             made = F.conv_transpose3d(
@@ -58,7 +58,7 @@ class GuardedConvTranspose3d(nn.ConvTranspose3d):
         return made.to(wanted)
 
 
-def _unsafe(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> torch.dtype | None:
+def needs_float32(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> torch.dtype | None:
     """The 16-bit type of this computation, if its result cannot be trusted; else None."""
     if feature.device.type != "cpu":
         return None

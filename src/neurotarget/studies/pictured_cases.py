@@ -9,7 +9,7 @@ import pandas as pd
 from numpy import ndarray
 
 from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.data.scans.volume import Volume, read_volume, same_grid
+from neurotarget.data.scans.volume import Volume, counted_for, read_volume, same_grid, sized_as
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError
@@ -17,6 +17,7 @@ from neurotarget.quantity import SIZES
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
+from neurotarget.scoring import prediction_path
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
 from neurotarget.stats.study.results import Study
@@ -83,9 +84,12 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     target = study.measured.target
     image = _image(case, target)
     theirs = class_of_id(target, material.label_ids)
-    truth = _classes(case.label, case, theirs)
-    path = material.predictions / f"{case.case_id}.nii.gz" if material.predictions else None
-    pred = _classes(path if path and path.is_file() else None, case, class_of_id(target))
+    truth = _classes(case.label, case, theirs, target)
+    folder = material.predictions
+    path = prediction_path(folder, case.case_id, target) if folder else None
+    pred = _classes(path if path and path.is_file() else None, case, class_of_id(target), target)
+    truth = truth and sized_as(truth, pred or image)
+    pred = pred and sized_as(pred, truth)
     grid = next((volume for volume in (truth, pred, image) if volume is not None), None)
     if grid is None:
         raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
@@ -101,8 +105,10 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
         title=caption,
         label_names=target.label_names,
         errors=rank in POOR,
+        unit=target.size_units.length,
     )
-    part = cropped(scan, *maps, grid.affine)
+    # the picture of one slice shows all that a viewer would
+    part = (None, None, None, grid.affine) if target.is_flat else cropped(scan, *maps, grid.affine)
     return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
 
 
@@ -122,14 +128,16 @@ def _image(case: Case, target: Target) -> Volume | None:
     for name in (*target.contrasts, *case.images):
         path = case.images.get(name)
         if path is not None and Path(path).is_file():
-            return read_volume(path, case_id=case.case_id)
+            return counted_for(read_volume(path, case_id=case.case_id), target)
     return None
 
 
-def _classes(path: Path | None, case: Case, ids: Mapping[int, int]) -> Volume | None:
+def _classes(
+    path: Path | None, case: Case, ids: Mapping[int, int], target: Target
+) -> Volume | None:
     if path is None:
         return None
-    volume = read_volume(path, case_id=case.case_id)
+    volume = counted_for(read_volume(path, case_id=case.case_id), target)
     classes = to_classes(volume.array, ids, case_id=case.case_id, file=str(path))
     return volume._replace(array=classes.astype(np.uint8 if classes.max() < 256 else np.int16))
 

@@ -316,7 +316,7 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     Raises:
         DataError: no case has a mask in the folder.
     """
-    names = [f"{case_id}.nii.gz" for case_id in case_ids]
+    names = [f"{case_id}{end}" for end in (".nii.gz", ".png") for case_id in case_ids]
     if not any((folder / name).is_file() for name in names):
         problem = "no mask of any case" if folder.is_dir() else "no such folder"
         raise DataError(

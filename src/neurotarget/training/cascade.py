@@ -36,8 +36,9 @@ from neurotarget.runs.network.localisations import Localisation, compared, facts
 from neurotarget.runs.network.localiser_files import is_whole, read_localised
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import LOCALISER, load_predictor
+from neurotarget.target_fields import OTHER_ID, OTHERS
 from neurotarget.training.training_parts import build_data, build_parts, fit
-from neurotarget.types import OTHER_ID, OTHERS, Target
+from neurotarget.types import Target
 
 VERSION = 2  # of the computation in this file; increase it to retrain every localiser
 BELOW = 0.1  # subtracted from the lowest confidence among the unseen training cases that were found

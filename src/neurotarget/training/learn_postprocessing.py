@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.data.scans.volume import read_volume
+from neurotarget.data.scans.volume import counted_for, read_volume
 from neurotarget.files.hashes import digest, hash_of_value
 from neurotarget.files.reading import read_plain
 from neurotarget.inference.postprocess_choice import Example, choose
@@ -56,6 +56,7 @@ def learn_postprocessing(
         "trials": [_plain(trial._asdict()) for trial in choice.trials],
         "weights_sha256": digest(weights_path(folder, weights)),
         "made_from": made_from,
+        **({"size_units": predictor.target.size_units} if predictor.target.is_flat else {}),
     }
     write_json(path, record)
     return record
@@ -68,6 +69,7 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
         try:
             prediction = predictor.predict(case)
             volume = read_volume(case.label, case_id=case.case_id)
+            volume = counted_for(volume, predictor.target)
             truth = to_classes(volume.array, ids, case_id=case.case_id, file=str(case.label))
         except (DataError, MemoryError, RuntimeError) as error:
             log.warning("%s: left out of post-processing (%s)", case.case_id, error)
@@ -75,6 +77,8 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
         if truth.shape != prediction.classes.shape:
             log.warning("%s: left out of post-processing: mask on another grid", case.case_id)
             continue
+        if not volume.is_sized:
+            volume = volume._replace(affine=prediction.grid.native_affine)
         spacing_mm, one_mm3 = volume.spacing_mm, voxel_mm3(volume.affine)
         examples.append(Example(truth, prediction.classes, spacing_mm, one_mm3).cropped())
     return examples

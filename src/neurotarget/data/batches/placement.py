@@ -16,7 +16,8 @@ from numpy import ndarray
 from neurotarget.data.batches.roi import anchor_vox, grid_spacing_mm
 from neurotarget.data.scans.geometry import Grid
 from neurotarget.problems import DataError
-from neurotarget.types import Anchor, Roi, Target
+from neurotarget.target_fields import Anchor
+from neurotarget.types import Roi, Target
 
 SMALL_SHARE = 0.01  # share of a scan's voxels below which a target is small
 FEW_PATCHES = 4.0  # a scan of at most this many patches is small enough to train on whole

@@ -326,6 +326,8 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "case_id": case.case_id,
         "spacing_mm": target.spacing_mm,
         "roi": asdict(target.roi) if target.roi else None,
+        # only of pictures, so that older entries keep their hash
+        **({"measures": [*target.size_units]} if target.is_flat else {}),
         "preparation": asdict(preparation),
         # with the names, since facts about a label are stored under its name
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,

@@ -15,7 +15,8 @@ from scipy import ndimage
 from neurotarget.data.scans.geometry import Grid, crop
 from neurotarget.pieces import largest_piece
 from neurotarget.problems import DataError, error
-from neurotarget.types import Anchor, Roi, Triple
+from neurotarget.target_fields import Anchor
+from neurotarget.types import Roi, Triple
 
 COARSE_MM = 4.0
 SCALP_SHARE = 0.15  # share of Otsu's threshold

@@ -10,7 +10,16 @@ from numpy import ndarray
 
 from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
 from neurotarget.data.scans.geometry import whole_grid
-from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shifted_grid
+from neurotarget.data.scans.volume import (
+    FLAT,
+    Volume,
+    counted_for,
+    inspect_volume,
+    same_grid,
+    shifted_grid,
+    sized_as,
+)
+from neurotarget.number_text import unit_text
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Target
 
@@ -19,7 +28,7 @@ class Checkup(NamedTuple):
     """Result of reading each file of a case once."""
 
     problems: list[Problem]
-    label_mm3: Mapping[str, float] | None  # None without a readable label
+    label_mm3: Mapping[str, float] | None  # None without a readable label; px or mm² of pictures
     right_mm: Mapping[str, float]  # position of each label's centre along left–right
     is_small: bool  # smaller than the target's patch
     off_grid: tuple[str, ...]  # contrasts on another grid than the first, if there is no target
@@ -118,6 +127,7 @@ def _read_mask(
     label, problems = inspect_volume(case.label, case_id=case.case_id)
     if label is None:
         return None, None, {}, (), problems
+    label = sized_as(counted_for(label, target), next(iter(volumes.values()), None))
     own = volumes if target is not None else _nearest(label, volumes)
     problems += _check_grid(case, name, label, own)
     *measured, wrong = _measure_label(case, label, target, mapping)
@@ -136,6 +146,9 @@ def _read_images(
         problems += wrong
         if volume is None:
             continue
+        volume = counted_for(volume, target)
+        if target is not None:
+            problems += _check_dimensions(case, volume, target, str(path))
         if volume.array.min() == volume.array.max():
             found, todo = "one value in all voxels", "export the image again"
             problems.append(warning(found, "an image", todo, case_id=case.case_id, file=path))
@@ -145,6 +158,25 @@ def _read_images(
             off_grid.append(contrast)
         volumes[contrast] = volume
     return volumes, off_grid, problems
+
+
+def _check_dimensions(case: Case, volume: Volume, target: Target, file: str) -> list[Problem]:
+    """Find a volume where the target is of pictures, and a picture where it is of volumes."""
+    shape, place = volume.array.shape, {"case_id": case.case_id, "file": file}
+    found = f"a scan of {' × '.join(map(str, shape))} voxels"
+    if target.is_flat and volume.is_placed:
+        sides = whole_grid(shape, volume.affine, volume.spacing_mm).canonical_shape
+        if sides[2] > 1:
+            todo = "write each slice as a picture, or give the target spacing_mm and 3 dimensions"
+            return [error(found, "a picture, of one slice along the third axis", todo, **place)]
+        if target.spacing_px is None and not volume.is_sized:
+            todo = "give the target spacing_px, so that sizes are in pixels"
+            return [error("a picture without the size of a pixel", "a size in mm", todo, **place)]
+    elif file.lower().endswith(FLAT) and 1 not in target.patch_vox:
+        wanted = f"a volume for patches of {' × '.join(map(str, target.patch_vox))} voxels"
+        todo = "give NIfTI or a folder of DICOM, or a target with spacing_px for pictures"
+        return [error("a file of one slice", wanted, todo, **place)]
+    return []
 
 
 def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
@@ -216,14 +248,15 @@ def _check_sizes(
     place = {"case_id": case.case_id, "file": str(case.label)}
     problems, absent = [], []
     for name, size in label_mm3.items():
-        low, high = target.volume_range_mm3.get(name, (1e-9, np.inf))
+        low, high = target.size_ranges.get(name, (1e-9, np.inf))
         low = min(low, 1e-9) if name in cut else low
         if size == 0 and low > 0:
             absent.append(name)
         elif not low <= size <= high:
-            found = f"{size:.0f} mm³ of {name}"
+            unit = unit_text(target.size_units.unit)
+            found = f"{size:.0f} {unit} of {name}"
             todo = "look at the mask; the case stays in"
-            problems.append(warning(found, f"{low:.0f} to {high:.0f} mm³", todo, **place))
+            problems.append(warning(found, f"{low:.0f} to {high:.0f} {unit}", todo, **place))
     if absent:
         found = f"no voxel of {some(absent)}"
         problems.append(warning(found, "all labels", "look at the mask", **place))
@@ -263,8 +296,8 @@ def _empty(case: Case) -> Problem:
 
 
 def _may_be_empty(target: Target) -> bool:
-    """Whether a volume of 0 mm³ is plausible for each label, as for lesions."""
-    return all(target.volume_range_mm3.get(name, (1.0,))[0] <= 0 for name in target.label_names)
+    """Whether a size of 0 is plausible for each label, as for lesions."""
+    return all(target.size_ranges.get(name, (1.0,))[0] <= 0 for name in target.label_names)
 
 
 def _is_small(volume: Volume, target: Target) -> bool:

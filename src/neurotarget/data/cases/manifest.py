@@ -13,6 +13,7 @@ from neurotarget.data.cases.case_table import scan_table
 from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
 from neurotarget.data.cases.nnunet_raw import scan_nnunet
+from neurotarget.data.cases.paired_folders import masks_folder, scan_paired
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.reading_results import ReadResult, read_json
 from neurotarget.data.scans.volume import missing_file
@@ -25,7 +26,7 @@ from neurotarget.types import Case, Manifest, Target
 
 log = logging.getLogger(__name__)
 
-KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
+KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder, or images/ with masks/"
 LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
 ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names
@@ -66,10 +67,11 @@ def scan_manifest(
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases of a data set, and all its problems; None if it has no readable cases.
 
-    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS. For a table, its paths are
-    relative to `root`, and `need_images=False` allows cases that have only masks; `filters` select
-    among files of a BIDS data set (see `scan_bids`). With `images_only`, as for prediction, masks,
-    splits, folds and covariates are neither read nor checked.
+    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS, or `images/` with `masks/`.
+    For a table, its paths are relative to `root`, and `need_images=False` allows cases that have
+    only masks; `filters` select among files of a BIDS data set (see `scan_bids`). With
+    `images_only`, as for prediction, masks, splits, folds and covariates are neither read nor
+    checked.
 
     `masks` is a folder of masks, which replace those of the data set (see `place_masks`). With
     `repeats`, rows with the same case_id and different masks are several masks of one scan: each
@@ -121,6 +123,8 @@ def _scan(source: Path, target: Target | None, options: _Options) -> ReadResult:
             listed = isinstance(description.get("training"), list)
             scan = scan_msd if listed else scan_nnunet
             return scan(folder, target, images_only=options.images_only)
+        if source.is_dir() and masks_folder(folder):
+            return scan_paired(folder, target, images_only=options.images_only)
         if _is_bids(folder):
             return scan_bids(
                 folder, target, filters=options.filters, images_only=options.images_only

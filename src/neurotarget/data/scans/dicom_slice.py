@@ -14,12 +14,12 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from neurotarget.data.scans.scan_report import Report
-from neurotarget.data.scans.volume import MOST_ORIGIN_MM
-from neurotarget.types import SIDES_MM
+from neurotarget.target_fields import SIDES_MM
 
 UNEVEN = 0.1  # of the slice gap; positions rounded to 0.1 mm differ less
 NOT_SQUARE = 1e-2  # dot product of the direction cosines; rounding to two decimals gives less
 MOST_PIXELS = 1 << 26  # per slice
+MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
 # raised by pydicom on a broken file
 READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
 READ_ERRORS += (NotImplementedError, TypeError, struct.error)

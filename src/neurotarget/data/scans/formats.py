@@ -16,6 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape, read_bounded
+from neurotarget.data.scans.film import FILM, read_film
 from neurotarget.data.scans.itk import read_itk
 from neurotarget.data.scans.picture import PICTURE, read_picture
 from neurotarget.data.scans.scan_report import (
@@ -49,6 +50,7 @@ class Stored(NamedTuple):
     header: nib.Nifti1Header  # as stored, in the file's own unit of length
     sides_mm: tuple[float, ...]  # of a voxel, as stated in the header
     is_oriented: bool  # whether the file defines left and right
+    is_sized: bool = True  # whether the file defines the sides of a voxel
 
 
 def read_stored(path: Path, report: Report) -> Stored:
@@ -64,7 +66,10 @@ def read_stored(path: Path, report: Report) -> Stored:
         return _read_mgh(path, report)
     if name.endswith(PICTURE):
         array, affine = read_picture(path, report)
-        return with_header(array, affine, is_oriented=False)
+        return with_header(array, affine, is_oriented=False)._replace(is_sized=False)
+    if name.endswith(FILM):
+        array, affine, is_sized = read_film(path, report)
+        return with_header(array, affine, is_oriented=False)._replace(is_sized=is_sized)
     array, affine, is_oriented = read_itk(path, report)
     return with_header(array, affine, is_oriented=is_oriented)
 

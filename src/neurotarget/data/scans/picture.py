@@ -8,12 +8,14 @@ states no size of a pixel in the body, so a pixel counts as 1 mm.
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Integer
 from numpy import ndarray
 from PIL import Image, ImageOps
 
 from neurotarget.data.scans.bounded import check_shape
 from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.reading import opened
+from neurotarget.files.writing import written
 from neurotarget.problems import DataError
 
 PICTURE = (".png", ".jpg", ".jpeg")
@@ -49,6 +51,20 @@ def read_picture(path: Path, report: Report) -> tuple[ndarray, ndarray]:
         except SyntaxError as error:  # of a broken chunk of PNG
             raise ValueError(str(error)) from error
     return _grey(ImageOps.exif_transpose(image), report).T[..., None], TO_RAS
+
+
+def save_picture(array: Integer[ndarray, "I J K"], path: Path) -> None:
+    """Write a map of one slice as PNG atomically, as it would be read: in 8 bits, or 16 above 255.
+
+    Raises:
+        ValueError: the map has several slices along the third axis.
+    """
+    if array.shape[2] != 1:
+        raise ValueError(f"save_picture: got {array.shape} voxels, wanted one slice; write NIfTI")
+    kind = np.uint8 if array.max(initial=0) <= 255 else np.uint16
+    picture = Image.fromarray(np.ascontiguousarray(array[..., 0].T.astype(kind)))
+    with written(path) as draft:
+        picture.save(draft, format="PNG")
 
 
 def _grey(image: Image.Image, report: Report) -> ndarray:

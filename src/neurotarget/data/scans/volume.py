@@ -11,6 +11,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
+from neurotarget.data.scans.dicom_slice import MOST_ORIGIN_MM
+from neurotarget.data.scans.film import FILM
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
 from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
@@ -18,14 +20,15 @@ from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem, error, errors_of, refuse_errors, warning
-from neurotarget.types import SIDES_MM
+from neurotarget.target_fields import SIDES_MM
+from neurotarget.types import Target
 
 SCANS = (*NIFTI, *MGH, *ITK)
-SUFFIXES = (*SCANS, *PICTURE)
+FLAT = (*PICTURE, *FILM)  # of one slice
+SUFFIXES = (*SCANS, *FLAT)
 NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # of files that may lie next to pictures
 SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
 ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
-MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
 MOST_VALUE = 1e18  # of a voxel; its square, and so mean and deviation, still fit into float32
 PAIRED = (".hdr", ".img")  # Analyze pairs, whose header hardly describes the position
 UNREADABLE = (
@@ -51,6 +54,7 @@ class Volume(NamedTuple):
     affine: ndarray  # (4, 4) float64; all NaN if spacing or axes are broken
     header: nib.Nifti1Header  # as stored, in the file's own unit of length
     is_oriented: bool = True  # whether the file defines left and right
+    is_sized: bool = True  # whether the file defines the sides of a voxel; a picture does not
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -68,9 +72,9 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
     """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file; a `.png` or `.jpg` is a scan of one slice. Trailing axes of length one are dropped;
-    scaled voxels are returned scaled, others in their stored type, in native byte order. Other
-    units of length in the header are converted to mm. Warnings are appended to `warnings`.
+    voxel file; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of length one are
+    dropped; scaled voxels are returned scaled, others in their stored type, in native byte order.
+    Other units of length in the header are converted to mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
@@ -122,7 +126,8 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
     if len(arrays) > 1:
         header = header.copy()
         header.set_data_shape(arrays[0].shape)
-    return [Volume(array, affine, header, stored.is_oriented) for array in arrays], report.problems
+    known = (affine, header, stored.is_oriented, stored.is_sized)
+    return [Volume(array, *known) for array in arrays], report.problems
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
@@ -142,6 +147,30 @@ def same_grid(a: Volume, b: Volume) -> bool:
     if a.array.shape != b.array.shape:
         return False
     return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
+
+
+def counted_for(volume: Volume, target: Target | None) -> Volume:
+    """The same voxels in the units of a target: in pixels, or as a plane of 1 mm thickness.
+
+    For pixels every side counts as 1 mm and the position is dropped, so that each product of sides
+    is a number of pixels. The header stays as stored.
+    """
+    if target is None or not target.is_flat or not volume.is_placed:
+        return volume
+    affine, is_across = volume.affine.copy(), np.array(volume.array.shape) == 1
+    counts_as_one = is_across if target.spacing_px is None else np.ones(3, dtype=bool)
+    affine[:3, :3] /= np.where(counts_as_one, volume.spacing_mm, 1.0)
+    if target.spacing_px is not None:
+        affine[:3, 3] = 0
+    return volume._replace(affine=affine)
+
+
+def sized_as(volume: Volume, other: Volume | None) -> Volume:
+    """A picture on the grid of another scan with as many pixels; other volumes stay as they are."""
+    if other is None or volume.is_sized or not other.is_sized:
+        return volume
+    is_alike = volume.array.shape == other.array.shape
+    return volume._replace(affine=other.affine, is_sized=True) if is_alike else volume
 
 
 def shifted_grid(
@@ -171,6 +200,12 @@ def image_files(folder: Path) -> list[Path]:
         return scans
     others = [path for path in visible if path.suffix.lower() not in NOTES]
     return others if all(path.name.lower().endswith(PICTURE) for path in others) else []
+
+
+def film_files(folder: Path) -> list[Path]:
+    """Single DICOM files of a folder by name."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [path for path in files if path.name.lower().endswith(FILM) and not path.is_dir()]
 
 
 def file_stem(path: Path) -> str:

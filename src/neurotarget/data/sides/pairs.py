@@ -49,8 +49,8 @@ class Pair:
 def as_trained(target: Target) -> Target:
     """The target as the network sees it: with `sides: split`, each pair is one label.
 
-    A merged label has the ids of both sides, the sum of their volume ranges, and the common part of
-    their names, else `both`. Pairs, hypotheses and published scores are left out.
+    A merged label has the ids of both sides, the sum of their ranges of size, and the common part
+    of their names, else `both`. Pairs, hypotheses and published scores are left out.
     """
     if target.sides == "labels":
         return target
@@ -60,7 +60,7 @@ def as_trained(target: Target) -> Target:
     for label, ids in target.labels.items():
         labels[names[label]] = (*labels.get(names[label], ()), *ids)
         members.setdefault(names[label], []).append(label)
-    known = target.volume_range_mm3
+    known = target.size_ranges
     ranges = {
         name: tuple(np.sum([known[label] for label in parts], axis=0).tolist())
         for name, parts in members.items()
@@ -71,9 +71,9 @@ def as_trained(target: Target) -> Target:
         labels=labels,
         pairs=(),
         sides="labels",
-        volume_range_mm3=ranges,
         hypotheses=(),
         published=(),
+        **{target.size_units.range_field: ranges},
     )
 
 

@@ -9,18 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
-from neurotarget.report.drawing.scene import PLANES, Plane, Scene
+from neurotarget.report.drawing.scene import Plane, Scene
 
 BARS_MM = (50.0, 20.0, 10.0, 5.0, 2.0)  # the longest up to a third of a panel is used
+BARS_PX = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0)
 GAP_INCH = 0.07  # between panels
 MARK_PT = 9.0
 
 
 def inch_per_mm(scene: Scene, width_inch: float, most_high_inch: float = float("inf")) -> float:
-    """Return the scale at which the three planes fill a width, limited by the height of the row."""
-    wide = sum(scene.side_mm(plane.across) for plane in PLANES)
-    high = max(scene.side_mm(plane.up) for plane in PLANES)
-    return min((width_inch - 2 * GAP_INCH) / wide, most_high_inch / high)
+    """Return the scale at which the planes fill a width, limited by the height of the row."""
+    wide = sum(scene.side_mm(plane.across) for plane in scene.planes)
+    high = max(scene.side_mm(plane.up) for plane in scene.planes)
+    return min((width_inch - (len(scene.planes) - 1) * GAP_INCH) / wide, most_high_inch / high)
 
 
 def plane_panels(
@@ -28,10 +29,11 @@ def plane_panels(
 ) -> Iterator[tuple[Plane, Axes]]:
     """Yield a panel for each plane, in a centred row `top_inch` below the top of the figure."""
     width = figure.get_size_inches()[0]
-    sides = [[scale * scene.side_mm(axis) for axis in (one.across, one.up)] for one in PLANES]
-    left = (width - sum(across for across, _ in sides) - 2 * GAP_INCH) / 2
+    planes = scene.planes
+    sides = [[scale * scene.side_mm(axis) for axis in (one.across, one.up)] for one in planes]
+    left = (width - sum(across for across, _ in sides) - (len(planes) - 1) * GAP_INCH) / 2
     high = max(up for _, up in sides)
-    for plane, (across, up) in zip(PLANES, sides, strict=True):
+    for plane, (across, up) in zip(planes, sides, strict=True):
         yield plane, add_panel(figure, left, top_inch + (high - up) / 2, across, up)
         left += across + GAP_INCH
 
@@ -81,11 +83,12 @@ def mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
     )
 
 
-def scale_bar(panel: Axes) -> None:
-    """Draw a scale bar at the lower right of a panel in mm."""
+def scale_bar(panel: Axes, unit: str = "mm") -> None:
+    """Draw a scale bar at the lower right of a panel, in mm or px."""
+    bars = BARS_PX if unit == "px" else BARS_MM
     side_mm = abs(panel.get_xlim()[1] - panel.get_xlim()[0])
-    length_mm = next((one for one in BARS_MM if one <= side_mm / 3), BARS_MM[-1])
+    length_mm = next((one for one in bars if one <= side_mm / 3), bars[-1])
     ends = [0.97 - length_mm / side_mm, 0.97]
     (bar,) = panel.plot(ends, [0.04, 0.04], color="white", lw=2, transform=panel.transAxes)
     bar.set_path_effects([Stroke(linewidth=3.5, foreground="black"), Normal()])
-    mark(panel, sum(ends) / 2, 0.055, f"{length_mm:g} mm", ha="center", va="bottom")
+    mark(panel, sum(ends) / 2, 0.055, f"{length_mm:g} {unit}", ha="center", va="bottom")

@@ -27,7 +27,6 @@ from neurotarget.report.drawing.image_panels import (
 )
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.scene import (
-    PLANES,
     ClassMap,
     Mask,
     Plane,
@@ -61,6 +60,7 @@ def overlay_bytes(
     label_names: Sequence[str] = (),
     dpis: Sequence[int] = PAGE_DPIS,
     errors: bool = False,
+    unit: str = "mm",
 ) -> bytes:
     """Draw a case as PNG: reference as a solid coloured outline, prediction dashed in white.
 
@@ -74,10 +74,13 @@ def overlay_bytes(
     the whole volume along each axis, so that no distant piece is missed; pieces of the prediction
     without overlap with the reference are filled and circled.
 
+    A picture of one slice is shown whole and twice, without and with outlines; `unit` is that of
+    its scale bar, mm or px.
+
     Raises:
         ValueError: there is neither image nor mask.
     """
-    scene, content = scene_of(image, truth, pred, affine), b""
+    scene, content = scene_of(image, truth, pred, affine, unit), b""
     figure = _figure((errors and error_scenes(scene)) or [scene], title, label_names)
     canvas = FigureCanvasAgg(figure)
     for dpi in dpis:
@@ -117,7 +120,7 @@ def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> 
         for one in scenes
     ]
     highs = [
-        max(scene.side_mm(plane.up) for plane in PLANES) * scale
+        max(scene.side_mm(plane.up) for plane in scene.planes) * scale
         for scene, scale in zip(scenes, scales, strict=True)
     ]
     height = sum(highs) + top + FOOT_INCH + GAP_INCH * (len(scenes) - 1)
@@ -125,14 +128,15 @@ def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> 
     text, middle = fitted(title, WIDTH_INCH - 0.2, TITLE_PT), 1 - top / 2 / height
     figure.text(0.01, middle, text, color="white", fontsize=TITLE_PT, va="center")
     for scene, scale, high in zip(scenes, scales, highs, strict=True):
-        for plane, panel in plane_panels(figure, scene, scale, top):
-            _draw(panel, plane, scene)
+        for place, (plane, panel) in enumerate(plane_panels(figure, scene, scale, top)):
+            _draw(panel, plane, scene, place)
         top += high + GAP_INCH
     _legend(figure, scenes[0], label_names)
     return figure
 
 
-def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
+def _draw(panel: Axes, plane: Plane, scene: Scene, place: int) -> None:
+    """Draw the plane at a place of its row; the first panel of a picture has no outlines."""
     if scene.image is None:
         show_slice(panel, plane, scene, None)
         panel.fill_between(panel.get_xlim(), *panel.get_ylim(), color=NO_IMAGE, lw=0)
@@ -141,15 +145,16 @@ def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
         show_slice(panel, plane, scene, (low, max(high, low + 1e-6)), "bicubic")
     maps = [(scene.truth, False), (scene.pred, True)]
     known = [(classes, dashed) for classes, dashed in maps if classes is not None]
-    for place, (classes, dashed) in enumerate(known):
-        if scene.image is None and place == 0:
+    is_bare = scene.flat_axis is not None and place == 0 and scene.image is not None
+    for number, (classes, dashed) in enumerate(() if is_bare else known):
+        if scene.image is None and number == 0:
             _fill(panel, classes, plane, scene)
         _outline(panel, classes, plane, scene, dashed=dashed)
-    if scene.stray is not None and scene.stray.any():
+    if scene.stray is not None and scene.stray.any() and not is_bare:
         _mark_stray(panel, scene.stray, plane, scene)
     mark(panel, 0.02, 0.98, f"{plane.name}{VIEWS[scene.view]}", ha="left", va="top")
-    if plane is PLANES[0]:
-        scale_bar(panel)
+    if place == 0:
+        scale_bar(panel, scene.unit)
 
 
 def _fill(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene) -> None:

@@ -51,6 +51,20 @@ class Scene(NamedTuple):
     box: Sequence[slice]
     view: Literal["slice", "error", "projection"] = "slice"
     stray: Mask | None = None
+    unit: str = "mm"  # of lengths; px where a pixel counts as 1 mm
+
+    @property
+    def flat_axis(self) -> int | None:
+        """Axis across a picture of one slice; None for a volume."""
+        flat = [axis for axis, side in enumerate(self.shape) if side == 1]
+        return flat[0] if len(flat) == 1 else None
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """The planes that are shown: three, or that of a picture twice, first without outlines."""
+        if self.flat_axis is None:
+            return PLANES
+        return (PLANES[self.flat_axis]._replace(name=""),) * 2
 
     def side_mm(self, axis: int) -> float:
         """Return the length of the shown part along an axis, in mm."""
@@ -81,9 +95,15 @@ class Scene(NamedTuple):
 
 
 def scene_of(
-    image: ndarray | None, truth: ClassMap | None, pred: ClassMap | None, affine: ndarray
+    image: ndarray | None,
+    truth: ClassMap | None,
+    pred: ClassMap | None,
+    affine: ndarray,
+    unit: str = "mm",
 ) -> Scene:
     """Return slices through the centre of the reference, or of the prediction without one.
+
+    A picture of one slice is shown whole.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -93,11 +113,11 @@ def scene_of(
     if shape is None:
         raise ValueError("overlay: got neither image nor mask, wanted one of them to draw")
     target = next((one > 0 for one in maps if one is not None and one.any()), None)
-    if target is None:
+    if target is None or shape.count(1) == 1:
         centre, box = [side // 2 for side in shape], [slice(0, side) for side in shape]
     else:
         centre, box = [_middle(profile) for profile in _profiles(target)], _box(target, spacing_mm)
-    return Scene(scan, *maps, shape, spacing_mm, centre, box)
+    return Scene(scan, *maps, shape, spacing_mm, centre, box, unit=unit)
 
 
 def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[ndarray | None]]:
@@ -134,7 +154,8 @@ def error_scenes(scene: Scene) -> list[Scene]:
     """Return slices through the largest error, and projections of both masks.
 
     The largest error is the largest connected set of voxels in which the label maps differ; along
-    each axis the slice with most of these voxels is shown. Empty where the maps are equal.
+    each axis the slice with most of these voxels is shown. A picture is shown once. Empty where the
+    maps are equal.
     """
     if scene.truth is None or scene.pred is None:
         return []
@@ -146,6 +167,8 @@ def error_scenes(scene: Scene) -> list[Scene]:
     sizes[0] = 0
     largest = parts == sizes.argmax()
     stray = _stray(scene.truth > 0, scene.pred > 0)
+    if scene.flat_axis is not None:
+        return [scene._replace(stray=stray)]
     either = (scene.truth > 0) | (scene.pred > 0)
     return [
         scene._replace(

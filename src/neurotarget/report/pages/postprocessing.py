@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurotarget.number_text import number
+from neurotarget.number_text import number, unit_text
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import aligned, counted
 from neurotarget.report.text.sentences import rows_of
+from neurotarget.size_units import VOLUMES, SizeUnits
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
@@ -43,12 +44,14 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
         one["label"]: {key: value for key, value in one.items() if key != "label"}
         for one in record["changes"]
     }
-    return {"n_cases": record["n_cases"], "steps": record["steps"], "labels": changes}
+    facts = {"n_cases": record["n_cases"], "steps": record["steps"], "labels": changes}
+    return facts | ({"size_units": record["size_units"]} if "size_units" in record else {})
 
 
 def postprocessing_line(record: Record) -> str:
     """Return one line on the learned steps."""
-    n, steps, changes = record["n_cases"], steps_text(record["steps"]), record["changes"]
+    n, changes = record["n_cases"], record["changes"]
+    steps = steps_text(record["steps"], _units(record))
     of = counted(n, "validation case")
     if not changes:
         return f"postprocess  nothing learned from {of}: too few"
@@ -57,25 +60,33 @@ def postprocessing_line(record: Record) -> str:
     return f"postprocess  {'; '.join(steps)}: on {of} {_effect(changes, n)}"
 
 
-def steps_text(steps: Record) -> list[str]:
+def _units(record: Record) -> SizeUnits:
+    """Units of a record; those of volumes are not recorded."""
+    return SizeUnits(*record.get("size_units", VOLUMES))
+
+
+def steps_text(steps: Record, units: SizeUnits = VOLUMES) -> list[str]:
     """Return texts of the kept steps, with their labels."""
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     for key in ("largest_piece", "fill_holes"):
         if steps[key]:
             texts.append(f"{STEPS[key]} ({_few(steps[key])})")
     if sizes := steps["smallest_piece_mm3"]:
-        texts.append(f"no pieces below {_few([f'{mm3:g} mm³ ({n})' for n, mm3 in sizes.items()])}")
+        unit = unit_text(units.unit)
+        least = [f"{size:g} {unit} ({name})" for name, size in sizes.items()]
+        texts.append(f"no pieces below {_few(least)}")
     return texts
 
 
 def postprocessing_text(facts: Record) -> str:
     """Format the labels before and after the kept steps as a table for the terminal."""
-    steps, labels = steps_text(facts["steps"]), facts["labels"]
+    units, labels = _units(facts), facts["labels"]
+    steps = steps_text(facts["steps"], units)
     of = counted(facts["n_cases"], "validation case")
     if not steps:
         return f"Post-processing: none ({'too few: ' if not labels else 'no step helps on '}{of})"
     head = [f"Post-processing, on {of}", "Dice before", "after", "in pieces before", "after"]
-    table = [[*head, "HD95 mm before", "after"]]
+    table = [[*head, f"HD95 {units.length} before", "after"]]
     changed = [name for name, change in labels.items() if change["hd95_before_mm"] is not None]
     for name in changed[:MOST_ROWS]:
         change = labels[name]
@@ -107,22 +118,24 @@ def postprocessing_section(study: Study) -> Section | None:
         "after",
     ]
     columns = headings(["Step", "Label", "Kept"], numbers)
-    grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
+    unit = study.measured.target.size_units.unit
+    grid = Grid(TITLE, columns, [_row(row, unit) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
     after = [
         f"{counted(left, 'more trial')}, without effect or left out for space: see the tables."
     ]
-    kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
+    rows = [_row(row, unit) for row in table[table["kept"]].to_dict("records")]
+    kept = [f"{row[0]} ({row[1]})" for row in rows]
     finding = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
     return Section(
         NAME, TITLE, page_text("postprocessing.lead"), [grid], after if left else (), [finding]
     )
 
 
-def _row(row: Record) -> list[str]:
+def _row(row: Record, unit: str) -> list[str]:
     step = STEPS.get(row["step"], row["step"])
     if np.isfinite(row["size_mm3"]):
-        step = f"no pieces below {row['size_mm3']:g} mm³"
+        step = f"no pieces below {row['size_mm3']:g} {unit_text(unit)}"
     return [
         step,
         row["label"],

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from neurotarget.models.plane_convolutions import compute_in_plane
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_shareable
@@ -21,6 +22,7 @@ from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]
+FLAT = ("model=unet", "resunet", "attention_unet", "nnunet")  # networks that can act in a plane
 
 
 class Fitted(NamedTuple):
@@ -41,6 +43,8 @@ def build_net(
 ) -> nn.Module:
     """Build a model for a target and task; pass the patch if the model's weights depend on it.
 
+    For pictures, kernels and strides that are one number, or left to the model, act in the plane.
+
     Raises:
         DataError: the task has nothing to predict, or wants another kind of model; a setting is
             unknown or refused, or an optional package is absent.
@@ -58,8 +62,20 @@ def build_net(
         )
     if "patch_vox" in takes:
         given["patch_vox"] = tuple(patch_vox)
+    if target.is_flat and {"strides", "kernel", "widths"} <= {*takes} & {*cfg}:
+        strides = cfg["strides"] or [2] * (len(cfg["widths"]) - 1)
+        given["strides"] = [_in_plane(step) for step in strides]
+        given["kernel"] = _in_plane(cfg["kernel"])
     net = make(cfg, **given)
-    return guard_small_grids(net) if isinstance(net, nn.Module) else net
+    if not isinstance(net, nn.Module):
+        return net
+    guarded = guard_small_grids(net)
+    return compute_in_plane(guarded) if target.is_flat else guarded
+
+
+def _in_plane(side: object) -> object:
+    """One number as three, of which the third is 1; three stay."""
+    return [side, side, 1] if isinstance(side, int) else side
 
 
 def fit_patch(
@@ -80,6 +96,11 @@ def fit_patch(
     if (valid := nearest(sides)) == sides:
         return Fitted(net, replace(target, patch_vox=sides), "")
     name = type(net).__name__
+    if target.is_flat and valid[2] > 1:
+        raise DataError(
+            f"model: found {name}, which wants {net.rule()}, wanted one for pictures, whose third "
+            f"side is 1; choose {', '.join(FLAT[:-1])} or {FLAT[-1]}"
+        )
     if requested != "auto":
         lower = net.below(sides)
         others = "" if lower == valid else f" or patch_vox=[{_listed(lower)}]"
@@ -144,17 +165,17 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
 
 
 def sides_of(name: str, value: object) -> TripleVox:
-    """Parse three sides in voxels.
+    """Parse three sides in voxels; two, of pictures, get a third side of 1.
 
     Raises:
         DataError: it is not such a list.
     """
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     whole = is_list and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
-    if not whole or len(value) != 3 or min(value) < 1:
+    if not whole or len(value) not in (2, 3) or min(value) < 1:
         found = list(value) if is_list else value
         raise DataError(f"{name}: found {found}, wanted auto or three sides such as [48,64,48]")
-    return tuple(value)
+    return (*value, 1) if len(value) == 2 else tuple(value)
 
 
 def _listed(sides: Sequence[int]) -> str:

@@ -72,8 +72,10 @@ def predict_scans(
     }
     predictor, made_by = _load(requested_runs(run, weights), ensemble, settings)
     with scratch_folder() as scratch:
-        contrasts = predictor.target.contrasts
-        cases = find_inputs(Path(scans), contrasts, scratch=scratch, series=series)
+        target = predictor.target
+        cases = find_inputs(
+            Path(scans), target.contrasts, scratch=scratch, series=series, films=target.is_flat
+        )
         results = predict_all(
             predictor,
             cases,

@@ -32,7 +32,7 @@ ENERGY_EVERY_S = 10.0  # between two readings of the GPUs' power
 
 
 class CostMeter(Callback):
-    """Measures training over all parts of a resumed run; validation is not counted.
+    """SizeUnits training over all parts of a resumed run; validation is not counted.
 
     Seconds per step are the training time over its steps, including waiting for patches and writing
     checkpoints: if the training process makes the patches, a whole queue is filled at once, so

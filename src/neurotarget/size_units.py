@@ -1,0 +1,26 @@
+"""Names and units of sizes and distances: volumes in mm³, areas in mm², or areas in pixels."""
+
+from typing import NamedTuple
+
+
+class SizeUnits(NamedTuple):
+    """How the sizes of masks, and distances between them, are called on the grid of a target."""
+
+    noun: str  # of a size: volume or area
+    unit: str  # of a size
+    length: str  # unit of a distance
+
+    @property
+    def size(self) -> str:
+        """Metric of a mask's size in rows, such as `volume_mm3`."""
+        return f"{self.noun}_{self.unit}"
+
+    @property
+    def range_field(self) -> str:
+        """Field of a target that holds the plausible sizes of its labels."""
+        return f"{self.noun}_range_{self.unit}"
+
+
+VOLUMES = SizeUnits("volume", "mm3", "mm")
+AREAS = SizeUnits("area", "mm2", "mm")
+PIXELS = SizeUnits("area", "px", "px")  # of pictures that state no size of a pixel in the body

@@ -1,0 +1,100 @@
+"""The fields of a target and of its region of interest: how each is read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from neurotarget.fields import (
+    LARGEST_ID,
+    Reader,
+    columns,
+    exactly,
+    hypotheses,
+    ids,
+    instance,
+    interval,
+    items,
+    label_ids,
+    mapping,
+    number,
+    optional,
+    pair,
+    published,
+    read_fields,
+    text,
+    whole,
+)
+from neurotarget.outcome import outcomes
+from neurotarget.problems import DataError
+
+Triple = tuple[float, float, float]
+TripleVox = tuple[int, int, int]
+Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
+
+OTHERS = "others"  # value of `background_ids`: all ids that are not named
+RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
+SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
+SIDES_PX = (0.1, 50.0)  # of a working pixel, in pixels of the file
+LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
+OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A box in canonical axes that contains the target in every scan.
+
+    `anchor` is the origin of `offset_mm`: `head`, the centre line below the vertex of the head
+    (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the origin of the affine
+    (for scans in a template's space).
+    """
+
+    size_mm: Triple
+    anchor: Anchor = "head"
+    offset_mm: Triple = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        wrong = read_fields(self, ROI_FIELDS)
+        if self.anchor not in ("head", "scan", "world"):
+            wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
+        if wrong:
+            problems = "; ".join(f"roi.{one}" for one in wrong)
+            raise DataError(f"{problems}; correct the target's settings")
+
+
+ROI_FIELDS: Mapping[str, Reader] = {
+    "size_mm": exactly(3, number(LEAST_SIDE_MM, LARGEST_MM)),
+    "offset_mm": exactly(3, number(-LARGEST_MM, LARGEST_MM)),
+}
+
+
+def _background_ids(value: object) -> tuple[int, ...]:
+    if isinstance(value, str) and value != OTHERS:
+        raise ValueError(f"found {value!r}, wanted ids, or {OTHERS} for all that are not named")
+    return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
+
+
+TARGET_FIELDS: Mapping[str, Reader] = {
+    "name": text,
+    "question": text,
+    "contrasts": columns(RESERVED),
+    "labels": label_ids,
+    "dimensions": whole(2, 3),
+    "spacing_px": optional(exactly(2, number(*SIDES_PX))),
+    "spacing_mm": exactly(3, number(*SIDES_MM)),
+    "patch_vox": exactly(3, whole(1)),
+    "pairs": items(pair),
+    "background_ids": _background_ids,
+    "ignore_ids": ids(-LARGEST_ID),
+    "roi": instance(Roi, "null, or size_mm, anchor and offset_mm of neurotarget.types.Roi"),
+    "volume_range_mm3": mapping(interval),
+    "area_range_mm2": mapping(interval),
+    "area_range_px": mapping(interval),
+    "surface_tolerance_mm": number(0, LARGEST_MM),
+    "surface_tolerance_px": number(0, LARGEST_MM),
+    "hypotheses": hypotheses,
+    "units": mapping(text),
+    "published": items(published),
+    "levels": mapping(mapping(text)),
+    "acceptable": mapping(number(0)),
+    "outcomes": outcomes,
+}
