@@ -52,5 +52,5 @@ def interval(low: float | None, high: float | None, digits: int | None = None) -
 
 
 def unit_text(unit: str) -> str:
-    """Format a unit from a file: mm3/year as `mm³ per year`."""
-    return unit.replace("mm3", "mm³").replace("mm2", "mm²").replace("/", " per ")
+    """Format a unit from a file: mm3/year as `mm³ per year`, /year as `per year`."""
+    return unit.replace("mm3", "mm³").replace("mm2", "mm²").replace("/", " per ").strip()

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import digits_for, number, unit_text
+from neurotarget.number_text import digits_for, number
 from neurotarget.report.comparison.arm_rows import (
     REFERENCE,
     WIDTH,
@@ -36,7 +36,7 @@ from neurotarget.report.drawing.row_figure import (
 )
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
-from neurotarget.report.text.words import main_of
+from neurotarget.report.text.words import in_unit, main_of
 from neurotarget.stats.arms.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # height of one seed, and gap between arms
@@ -87,7 +87,7 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
         axes.axvline(truth.value, color=REFERENCE.colour, lw=1.0, zorder=1)
         if np.isfinite(truth.low + truth.high):
             axes.axvspan(truth.low, truth.high, color=MUTED, alpha=0.14, lw=0, zorder=0)
-    axes.set_xlabel(fitted(f"effect, {unit_text(str(table.iloc[0]['unit']))}", 5, TEXT_PT))
+    axes.set_xlabel(fitted(in_unit("effect", str(table.iloc[0]["unit"])), 5, TEXT_PT))
     return finished(figure)
 
 

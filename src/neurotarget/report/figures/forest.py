@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import stated, unit_text
+from neurotarget.number_text import stated
 from neurotarget.report.drawing.figure import MUTED, SMALL_PT, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.panels import MOST_PANELS, Mark, method_mark
@@ -23,6 +23,7 @@ from neurotarget.report.drawing.row_figure import (
 )
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
+from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 MODELS = {
@@ -96,7 +97,7 @@ def _row(study: Study, row: pd.Series, *, is_first: bool) -> Row:
 def _draw(figure: Figure, top: float, first: pd.Series, rows: list[Row]) -> None:
     axes, _ = draw_rows(figure, rows, Frame(LEFT, top, AXES), COLUMNS, zero=True)
     zero_line(axes)
-    axes.set_xlabel(fitted(f"effect, {unit_text(str(first['unit']))}", AXES + 0.6, TEXT_PT))
+    axes.set_xlabel(fitted(in_unit("effect", str(first["unit"])), AXES + 0.6, TEXT_PT))
     title = f"{str(first['hypothesis']).replace('_', ' ')}, {first['label'] or 'total'}"
     title = fitted(title, WIDTH - 0.3, TEXT_PT, bold=True)
     write_title(axes, title, LEFT, 19, size_pt=TEXT_PT, is_bold=True)

@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import unit_text
 from neurotarget.report.drawing.figure import (
     MUTED,
     SMALL_PT,
@@ -18,6 +17,7 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import method_mark, scatter, ticks
 from neurotarget.report.text.sentences import rows_of, title_of
+from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 NAME = "residuals"
@@ -40,15 +40,15 @@ def residuals_figure(study: Study) -> Figure | None:
     figure = new_figure(NAME, WIDTH_INCH, ROW_INCH * len(shown))
     axes = figure.subplots(len(shown), 2, squeeze=False)
     for (left, right), ((hypothesis, method), rows) in zip(axes, shown, strict=True):
-        mark, unit = method_mark(study.measured, method), unit_text(rows["unit"].iloc[0])
+        mark, unit = method_mark(study.measured, method), str(rows["unit"].iloc[0])
         scatter(left, rows["fitted"], rows["residual"], mark, rows["subject_id"])
         scatter(right, rows["leverage"], rows["dfbeta"], mark, rows["subject_id"])
         for panel in (left, right):
             panel.axhline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
             ticks(panel, "x", 4)
         _named(right, rows)
-        left.set_xlabel(f"fitted, {unit}", fontsize=SMALL_PT)
-        left.set_ylabel(f"residual, {unit}", fontsize=SMALL_PT)
+        left.set_xlabel(in_unit("fitted", unit), fontsize=SMALL_PT)
+        left.set_ylabel(in_unit("residual", unit), fontsize=SMALL_PT)
         right.set_xlabel("leverage", fontsize=SMALL_PT)
         right.set_ylabel("change of the effect\nin standard errors", fontsize=SMALL_PT)
         head = f"{title_of(hypothesis)}, {plain(method)}"

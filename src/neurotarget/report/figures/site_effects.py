@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import unit_text
 from neurotarget.report.drawing.figure import INK, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import (
@@ -32,6 +31,7 @@ from neurotarget.report.drawing.row_figure import (
     zero_line,
 )
 from neurotarget.report.text.sentences import rows_of
+from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 MOST_SITES, MOST_EFFECTS, MOST_METHODS = 40, 3, 2
@@ -74,8 +74,8 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
         if kind:
             zero_line(panel)
             _overall(panel, study, hypothesis, label, marks)
-            unit = unit_text(str(table["unit"].iloc[0]))
-            panel.set_xlabel(fitted(f"effect, {unit}", wide, TEXT_PT))
+            unit = str(table["unit"].iloc[0])
+            panel.set_xlabel(fitted(in_unit("effect", unit), wide, TEXT_PT))
         panel.set_title(fitted(title, wide, TEXT_PT, bold=True), pad=6)
         panels.append(panel)
     _values(panels[-1], study, label, sites, marks)

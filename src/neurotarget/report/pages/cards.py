@@ -88,7 +88,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     first, others, what = rows[0], rows[1:], measure_noun(hypothesis)
     published = ""
     if math.isfinite(expected := first["expected"]):
-        published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}"
+        published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}".rstrip()
     both = (comparison_sentence(first, row, paired_difference(study, first, row)) for row in others)
     # each method repeats what holds for the model of both
     remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
@@ -116,11 +116,11 @@ def _by_label(study: Study, name: str) -> list[str]:
             if math.isfinite(row["estimate"])
         ]
         unit = unit_text(own["unit"].iloc[0])
+        where = f"{method}, in {unit}" if unit else str(method)
         if each:
             count = int(own["n_tests"].iloc[0])
             sentences.append(
-                f"By label, {method}, in {unit}, p corrected for {count} tests (Holm): "
-                f"{', '.join(each)}."
+                f"By label, {where}, p corrected for {count} tests (Holm): {', '.join(each)}."
             )
     return sentences
 

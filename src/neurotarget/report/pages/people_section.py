@@ -173,7 +173,8 @@ def _checks(study: Study) -> Section | None:
     if not grids:
         return None
     after = [tests_sentence(study)] if tests_sentence(study) else []
-    lead = page_text("people.checks", inflation=MUCH)
+    leads = [page_text("people.checks")] if len(rows_of(study, "assumptions")) else []
+    lead = " ".join([*leads, page_text("people.inflation", inflation=MUCH)])
     return Section(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 
 

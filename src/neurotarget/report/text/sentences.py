@@ -110,7 +110,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
     unit = unit_text(row["unit"])
     apart = estimate(row, "difference", sign=True, unit=row["unit"])
     finding, matters = row["finding"] or UNDECIDED, row["matters"]
-    small = f"the smallest effect of interest ({stated(matters)} {unit})"
+    small = f"the smallest effect of interest ({f'{stated(matters)} {unit}'.rstrip()})"
     same, another = f"measures the same effect as {other}", f"measures another effect than {other}"
     end = f"the interval of the difference, {apart}, reaches beyond {small}"
     if not math.isfinite(matters):

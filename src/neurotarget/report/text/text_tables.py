@@ -110,7 +110,8 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
 
 def hypotheses_table(summary: Mapping) -> str:
     """Format each hypothesis on both kinds of masks, with planted effects and exclusions."""
-    table = [["Hypotheses", "masks", "n", "effect", "", "p", "verdict"]]
+    whose = "masks" if quantity_of(summary).is_of_masks else "values"
+    table = [["Hypotheses", whose, "n", "effect", "", "p", "verdict"]]
     notes = []
     for name, hypothesis in summary["hypotheses"].items():
         for line, which in enumerate(("reference", "predicted")):

@@ -21,7 +21,6 @@ def words_of(quantity: Quantity) -> dict[str, str]:
         "Plural": quantity.plural[:1].upper() + quantity.plural[1:],
         "table": quantity.table_name,
         "in_unit": f", {unit}" if unit else "",
-        "one": f"1 {unit}".rstrip(),
         "_unit": f"_{quantity.unit}" if quantity.unit else "",
         "masks": "masks" if quantity.is_of_masks else "predictions",
     }

@@ -159,4 +159,4 @@ def _detectable(expected: float, power: float, least: float, unit: str) -> str:
 
 
 def _amount(value: float, unit: str, *, sign: bool = False) -> str:
-    return f"{stated(value, sign=sign)} {unit_text(unit)}"
+    return f"{stated(value, sign=sign)} {unit_text(unit)}".rstrip()
