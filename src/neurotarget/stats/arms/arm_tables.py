@@ -11,6 +11,7 @@ from neurotarget.stats.arms.arm_learning import Learnings
 from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
+from neurotarget.stats.arms.main_score import DICE_HEADLINE
 from neurotarget.stats.arms.paired import order
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
@@ -78,7 +79,8 @@ def arms_table(
     metric = scored.arms.headline.metric
     first = (*FIRST, metric, f"{metric}_low", f"{metric}_high", *SUMMARY)
     middle = [name for name in table if name not in (*first, *COSTS, "verdicts", "reason")]
-    return table[[*first, *middle, "verdicts", *COSTS, "reason"]]
+    table = table[[*first, *middle, "verdicts", *COSTS, "reason"]]
+    return table if scored.arms.headline == DICE_HEADLINE else table.drop(columns="hd95_mm")
 
 
 def spread_table(scored: Scored) -> pd.DataFrame:
@@ -162,13 +164,13 @@ def _cell(table: pd.DataFrame, arm: str, column: str) -> float:
 
 
 def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
-    cells = {}
+    cells, is_of_masks = {}, scored.arms.headline == DICE_HEADLINE
     for label in scored.arms.labels:
         scores = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
         cells[f"{label}_{scored.arms.headline.metric}"] = scores.mean()
-        if len(agreement):
+        if is_of_masks or len(agreement):
             cells[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
-    if len(agreement) and len(scored.arms.labels) > 1:
+    if (is_of_masks or len(agreement)) and len(scored.arms.labels) > 1:
         cells["total_icc_a1"] = mean_icc(agreement, arm, "total")
     return cells
 

@@ -21,6 +21,7 @@ from neurotarget.stats.arms.arm_studies import agreement_table, effects_table
 from neurotarget.stats.arms.arm_tables import arms_table, cases_table, costs_table, spread_table
 from neurotarget.stats.arms.arms import NET, Arms, check_design
 from neurotarget.stats.arms.best_arm import best_probabilities
+from neurotarget.stats.arms.discrimination_differences import discrimination_differences_table
 from neurotarget.stats.arms.headline import headline
 from neurotarget.stats.arms.main_score import DICE_HEADLINE, Headline
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms, training_overlap, variance_table
@@ -60,7 +61,8 @@ def compare(
     """Compute every table of a comparison; the same seed gives the same numbers.
 
     Missing parts of a design (seeds, folds, a second arm, volumes) give rows with a reason. There
-    is a table `parts` where cases are external or scores published. Arms that have not learnt are
+    is a table `parts` where cases are external or scores published, and
+    `discrimination_differences` where classes were predicted. Arms that have not learnt are
     shown without rank, difference and probability of being best. The target's hypotheses are tested
     on all held-out cases, including those of external sites.
     """
@@ -89,6 +91,8 @@ def compare(
     )
     tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
     tables |= {"parts": parts} if len(parts) else {}
+    areas = discrimination_differences_table(arms)
+    tables |= {"discrimination_differences": areas} if len(areas) else {}
     all_notes = (
         *notes,
         *more,
