@@ -8,6 +8,7 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from neurotarget.outcome import Outcome
+from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.calibration import calibration_bins_table, calibration_table
 from neurotarget.stats.study.discrimination import confusion_table, discrimination_table
@@ -99,3 +100,25 @@ def binary_study(thresholds=None, **options):
 def graded_study(**options):
     p, codes = graded()
     return study_of(cohort_of(GRADES, rows_of(GRADES, p, codes, **options)))
+
+
+def predicted_arms(outcome, probabilities, codes, **options):
+    """Arms of predicted classes; `probabilities` holds those of each seed, by arm."""
+    tables = [
+        rows_of(outcome, p, codes, **options).assign(
+            arm=arm, kind="net", run=f"{arm}/seed={seed}", fold=0, seed=seed
+        )
+        for arm, of_seeds in probabilities.items()
+        for seed, p in enumerate(of_seeds, start=1)
+    ]
+    scores = pd.concat(tables, ignore_index=True)
+    runs = scores.drop_duplicates("run").set_index("run")[["arm", "kind", "fold", "seed"]]
+    cases = scores.drop_duplicates("case_id").set_index("case_id")[["subject_id"]]
+    return Arms(target_of(outcome), scores, runs, cases)
+
+
+def noisy(p, sd, seeds=(1, 2)):
+    """Probabilities with noise on their logits, once per seed."""
+    place = np.log(p / (1 - p))
+    drawn = [np.random.default_rng(seed).normal(0, sd, len(p)) for seed in seeds]
+    return [1 / (1 + np.exp(-place - own)) for own in drawn]

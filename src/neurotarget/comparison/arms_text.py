@@ -9,6 +9,7 @@ from neurotarget.number_text import DASH, number
 from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner
 from neurotarget.report.text.numbers import amount, chance, duration, estimate, memory
+from neurotarget.report.text.sentences import capital
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
@@ -17,11 +18,14 @@ Rows = list[list[str]]  # the header first; the first cell of a row is an arm
 
 def summary_rows(comparison: Comparison) -> Rows:
     """Return a row per arm, the best first, without columns of unknown values."""
-    arms = comparison.tables["arms"]
+    arms, score = comparison.tables["arms"], comparison.headline
     iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
     read = {
-        "dice": ("Dice [95 %]", lambda row: estimate(row, "dice", stem="dice", digits=3)),
+        score.metric: (
+            f"{capital(score.title)} [95 %]",
+            lambda row: estimate(row, score.metric, stem=score.metric, digits=3),
+        ),
         "seed_sd": ("SD of seeds", lambda row: number(_number(row, "seed_sd"), 4)),
         "p_best": ("best", lambda row: chance(_number(row, "p_best"))),
         "hd95_mm": ("HD95, mm", lambda row: number(_number(row, "hd95_mm"), 2)),

@@ -29,7 +29,16 @@ from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_
 from neurotarget.stats.arms.comparison import Comparison, compare
 from neurotarget.studies.study_folder import write_tsv
 
-FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # prefixes of names
+FIGURES = (
+    "ranks",
+    "dice",
+    "brier",
+    "error_abs",
+    "differences",
+    "costs",
+    "icc",
+    "effects",
+)  # prefixes of names
 
 
 class WrittenComparison(NamedTuple):
@@ -175,9 +184,11 @@ def _logged(done: WrittenComparison) -> dict[str, Any]:
 
 
 def _summary(comparison: Comparison) -> dict[str, float | str]:
-    arms = comparison.tables["arms"].set_index("arm")
+    arms, metric = comparison.tables["arms"].set_index("arm"), comparison.headline.metric
     logged: dict[str, float | str] = {
-        f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
+        f"compare/{metric}/{arm}": float(value)
+        for arm, value in arms[metric].items()
+        if pd.notna(value)
     }
     return logged | {f"compare/learnt/{arm}": verdict for arm, verdict in arms["learnt"].items()}
 

@@ -8,8 +8,8 @@ import pytest
 from neurotarget.report.comparison.arm_rows import arms_of, name_lines
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.cost_figure import cost_figure, costs_of
-from neurotarget.report.comparison.dice_figure import dice_arms_figure
 from neurotarget.report.comparison.forest_figure import differences_figure
+from neurotarget.report.comparison.scores_figure import scores_figure
 from neurotarget.report.drawing.figure import svg_text
 from oracles.comparisons import ODD, a_comparison
 
@@ -171,7 +171,7 @@ def test_seed_means_are_over_folds(texts):
     runs = pd.DataFrame({"arm": "unet", "fold": [0, 1, 0, 1], "seed": [0, 0, 1, 1],
                          "dice": [0.8, 0.9, 0.7, 0.8]})  # fmt: skip
     comparison = with_tables(a_comparison(["unet"], (0, 1), folds=(0, 1)), costs=runs)
-    figure = dice_arms_figure(comparison)
+    figure = scores_figure(comparison)
     strokes = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
     np.testing.assert_allclose(strokes[0].get_xdata(), [0.85, 0.75])
 

@@ -7,8 +7,8 @@ from neurotarget.report.comparison.critical_difference import (
     groups,
     ranked,
 )
-from neurotarget.report.comparison.dice_figure import dice_arms_figure
 from neurotarget.report.comparison.forest_figure import best_net, differences_figure
+from neurotarget.report.comparison.scores_figure import scores_figure
 from neurotarget.report.comparison.seeds_figure import (
     effect_figure,
     hypotheses,
@@ -24,7 +24,7 @@ from neurotarget.report.figures.named_figures import (
 )
 from neurotarget.report.text.claims import measure_noun
 from neurotarget.report.text.numbers import counted
-from neurotarget.report.text.sentences import rows_of, title_of
+from neurotarget.report.text.sentences import capital, rows_of, title_of
 from neurotarget.report.text.words import main_of
 from neurotarget.stats.arms.comparison import Comparison
 
@@ -32,11 +32,15 @@ MOST_HYPOTHESES = 6
 
 
 def all_figures(comparison: Comparison) -> list[NamedFigure]:
-    """Return every figure in reading order: ranks, Dice, differences, cost, agreement, effects."""
-    dice, why = dice_arms_figure(comparison), "No arm has a Dice on any case."
+    """Return every figure in reading order: ranks, scores, differences, cost, icc, effects."""
+    texts = score_texts(comparison)
+    scores, why = scores_figure(comparison), f"No arm has a {texts['score']} on any case."
+    name = comparison.headline.metric
     return [
         _ranks(comparison),
-        named_figure("comparison.dice", "Dice of every arm", dice, why),
+        named_figure(
+            "comparison.scores", f"{texts['Score']} of every arm", scores, why, name=name, **texts
+        ),
         _differences(comparison),
         _costs(comparison),
         _icc(comparison),
@@ -44,7 +48,16 @@ def all_figures(comparison: Comparison) -> list[NamedFigure]:
     ]
 
 
+def score_texts(comparison: Comparison) -> dict[str, str]:
+    """Return the words of captions for the score that orders the arms."""
+    score = comparison.headline
+    sides = ("left", "upper") if score.is_higher_better else ("right", "lower")
+    words = {"score": score.title, "Score": capital(score.title)}
+    return words | dict(zip(("worse", "corner"), sides, strict=True))
+
+
 def _ranks(comparison: Comparison) -> NamedFigure:
+    texts = score_texts(comparison)
     more, arms = "", ranked(comparison)
     if not groups(arms):
         more += " Here all differ significantly, so there is no bar."
@@ -53,7 +66,7 @@ def _ranks(comparison: Comparison) -> NamedFigure:
     why = _reasons(comparison, "ranks") or "There are no ranks of two arms."
     why = f"Arms could not be ranked. {why}"
     figure = critical_difference_figure(comparison)
-    return named_figure("comparison.ranks", "Mean ranks", figure, why, more=more)
+    return named_figure("comparison.ranks", "Mean ranks", figure, why, more=more, **texts)
 
 
 def _differences(comparison: Comparison) -> NamedFigure:
@@ -71,6 +84,7 @@ def _differences(comparison: Comparison) -> NamedFigure:
         f"No difference could be estimated. {why}",
         best=plain(best.name) if best else "",
         question=question,
+        **score_texts(comparison),
     )
 
 
@@ -80,7 +94,9 @@ def _costs(comparison: Comparison) -> NamedFigure:
         arms = counted(lacking, "arm")
         more = f" Not all costs of {arms} are known; unknown ones are left out of their panels."
     why = "No cost is known to differ between arms."
-    return named_figure("comparison.costs", "Dice against cost", figure, why, more=more)
+    texts = score_texts(comparison)
+    title = f"{texts['Score']} against cost"
+    return named_figure("comparison.costs", title, figure, why, more=more, **texts)
 
 
 def _icc(comparison: Comparison) -> NamedFigure:

@@ -9,6 +9,7 @@ import pandas as pd
 from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.comparison.differences_section import difference_sections
+from neurotarget.report.comparison.discrimination_section import discrimination_section
 from neurotarget.report.comparison.forest_figure import best_net, to_best
 from neurotarget.report.comparison.parts_of_arms import parts_sections
 from neurotarget.report.pages.plain_page import (
@@ -35,10 +36,11 @@ from neurotarget.report.text.numbers import (
     memory,
     operations,
 )
-from neurotarget.report.text.sentences import as_sentence, rows_of, title_of
+from neurotarget.report.text.sentences import as_sentence, capital, rows_of, title_of
 from neurotarget.report.text.words import main_of, words_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.arms.main_score import labels_of
 from neurotarget.stats.arms.paired import NOT_APART
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.types import FAILED
@@ -49,7 +51,7 @@ DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects":
 COLUMNS = (
     Heading("Place", "number"),
     Heading("Arm", "text"),
-    Heading("Dice [95 %]"),
+    Heading("{Score} [95 %]"),
     Heading("SD of seeds"),
     Heading("Chance to be best"),
     Heading("Different", "text"),
@@ -85,7 +87,14 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
         values={**value_texts(), "volume_error_abs_mm3": "volume error, mm³"},
         figures_lead=FIGURES_LEAD,
     )
-    makers = (_arms, difference_sections, _costs, parts_sections, _conclusions)
+    makers = (
+        _arms,
+        difference_sections,
+        discrimination_section,
+        _costs,
+        parts_sections,
+        _conclusions,
+    )
     sections = [section for make in makers for section in make(comparison)]
     head = Head(title, "Comparison", *texts, arms_banner(comparison))
     return render_page(head, body, sections, target=comparison.target.name)
@@ -95,11 +104,22 @@ def _specs(comparison: Comparison) -> dict[str, TableSpec]:
     """Formats of the tables; the columns of the table of arms contain names of labels."""
     specs = table_specs("comparison", main_of(comparison.target))
     by_label = {}
-    for label in comparison.target.label_names:
-        by_label |= {f"{label}_dice": f"Dice, {label}", f"{label}_icc_a1": f"ICC(A,1), {label}"}
-    arms = specs["arms"]
-    headings, kinds = {**by_label, **arms.headings}, dict.fromkeys(by_label, "number")
-    return {**specs, "arms": replace(arms, headings=headings, kinds={**kinds, **arms.kinds})}
+    metric, title = comparison.headline.metric, capital(comparison.headline.title)
+    for label in labels_of(comparison.target, comparison.headline):
+        by_label[f"{label}_{metric}"] = f"{title}, {label}"
+        by_label[f"{label}_icc_a1"] = f"ICC(A,1), {label}"
+    own, kinds = {metric: title}, dict.fromkeys(by_label, "number")
+    arms, costs = specs["arms"], specs["costs"]
+    return {
+        **specs,
+        "arms": replace(
+            arms,
+            value=metric,
+            headings={**by_label, **own, **arms.headings},
+            kinds={**kinds, **arms.kinds},
+        ),
+        "costs": replace(costs, value=metric, headings={**own, **costs.headings}),
+    }
 
 
 def question(comparison: Comparison) -> str:
@@ -137,12 +157,13 @@ def _arms(comparison: Comparison) -> list[Section]:
     verdicts = {one.arm.name: one.verdict for one in to_best(comparison)}
     best = best_net(comparison)
     rows = [
-        _row(arm, row, _verdict(arm, best, verdicts), icc)
+        _row(arm, row, _verdict(arm, best, verdicts), icc, comparison.headline.metric)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     words = words_of(main_of(comparison.target))
+    words = {**words, "Score": capital(comparison.headline.title)}
     columns = [one._replace(text=one.text.format_map(words)) for one in COLUMNS]
-    lead = page_text("arms.lead")
+    lead = page_text("arms.lead", **words)
     if not known(table, "p_best") and len(arms) > 1:
         lead += f" {as_sentence(FEW_TRAININGS)}"
     return [Section("arms", "Arms", lead, [Grid("Arms, best first", columns, rows)])]
@@ -164,7 +185,7 @@ def _costs(comparison: Comparison) -> list[Section]:
     return [Section("costs", "Cost", lead, [grid], _cheapest(comparison))]
 
 
-def _row(arm: Arm, row: Mapping, verdict: str, icc: str) -> list[str]:
+def _row(arm: Arm, row: Mapping, verdict: str, icc: str, metric: str) -> list[str]:
     says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
     name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
     name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
@@ -172,7 +193,7 @@ def _row(arm: Arm, row: Mapping, verdict: str, icc: str) -> list[str]:
     return [
         _place(arm),
         name,
-        estimate(row, "dice", stem="dice", digits=3),
+        estimate(row, metric, stem=metric, digits=3),
         number(number_of(row, "seed_sd"), 4),
         chance(number_of(row, "p_best")),
         verdict,

@@ -58,9 +58,9 @@ COSTS = (
 
 @look()
 def cost_figure(comparison: Comparison) -> Figure | None:
-    """Draw Dice over parameters and times of a step, training and prediction, one panel each.
+    """Draw the score over parameters and times of a step, training and prediction, one panel each.
 
-    None where no known cost differs between two arms with a Dice.
+    None where no known cost differs between two arms with a score.
     """
     costs = costs_of(comparison)
     if not costs:
@@ -89,11 +89,12 @@ def cost_figure(comparison: Comparison) -> Figure | None:
 
 
 def costs_of(comparison: Comparison) -> list[Cost]:
-    """Return the costs that differ between arms with a Dice."""
+    """Return the costs that differ between arms with a score."""
     table = rows_of(comparison, "arms")
-    if not known(table, "dice"):
+    metric = comparison.headline.metric
+    if not known(table, metric):
         return []
-    table = table[np.isfinite(table["dice"].astype(float))]
+    table = table[np.isfinite(table[metric].astype(float))]
     columns = {cost: table[cost.key].astype(float) for cost in COSTS if known(table, cost.key)}
     return [cost for cost, values in columns.items() if values.max() > SAME * values.min()]
 
@@ -107,13 +108,13 @@ def unknown_costs(comparison: Comparison) -> int:
 
 def _panel(axes: Axes, comparison: Comparison, cost: Cost, size_inch: tuple[float, float]) -> None:
     table = rows_of(comparison, "arms").set_index("arm")
-    places, arms = [], []
+    places, arms, metric = [], [], comparison.headline.metric
     for arm in arms_of(comparison):
         row = table.loc[arm.name]
-        x, y = number_of(row, cost.key) / cost.per_unit, number_of(row, "dice")
+        x, y = number_of(row, cost.key) / cost.per_unit, number_of(row, metric)
         if not np.isfinite(x + y):
             continue
-        ends = [number_of(row, key) for key in ("dice_low", "dice_high")]
+        ends = [number_of(row, key) for key in (f"{metric}_low", f"{metric}_high")]
         if np.isfinite(sum(ends)):
             axes.plot([x, x], ends, color=arm.mark.colour, lw=1.0, alpha=0.6, zorder=2)
         axes.plot([x], [y], ls="none", marker=arm.mark.marker, markersize=5.5,
@@ -122,7 +123,7 @@ def _panel(axes: Axes, comparison: Comparison, cost: Cost, size_inch: tuple[floa
         arms.append(arm)
     _axis(axes, [x for x, _ in places])
     axes.set_xlabel(cost.name)
-    axes.set_ylabel("Dice")
+    axes.set_ylabel(comparison.headline.title)
     ticks(axes, "y", 5)
     axes.grid()
     axes.margins(y=0.12)

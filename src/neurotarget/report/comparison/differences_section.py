@@ -1,4 +1,4 @@
-"""Section with the difference of each arm to the best net, in Dice and two further scores."""
+"""Section with the difference of each arm to the best net, in the headline and further scores."""
 
 import math
 
@@ -10,6 +10,7 @@ from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate, p_value
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.arms.main_score import DICE_HEADLINE
 from neurotarget.stats.arms.paired import APART, NOT_APART
 
 SCORES = {
@@ -17,8 +18,11 @@ SCORES = {
     "volume_error_abs_mm3": "volume error, mm³ (less is better)",
     "surface_dice": "surface Dice",
     "hd95_mm": "HD95, mm (less is better)",
+    "brier": "Brier score (less is better)",
+    "log_loss": "log loss, nats (less is better)",
+    "error_abs": "absolute error (less is better)",
 }
-DIGITS = {"dice": 3, "surface_dice": 3}
+DIGITS = dict.fromkeys(("dice", "surface_dice", "brier", "log_loss"), 3)
 COLUMNS = headings(["Arm", "Score"], ["Difference [95 %]", "p (Holm)"], ["Different"])
 
 
@@ -38,11 +42,15 @@ def difference_sections(comparison: Comparison) -> list[Section]:
     if not rows:
         return []
     is_tested = any(_is_tested(one) for every in by_metric.values() for one in every)
-    keys = ["lead", "by_trainings" if is_tested else "by_cases"]
+    score = comparison.headline
+    keys = [
+        "lead_of_masks" if score == DICE_HEADLINE else "lead",
+        "by_trainings" if is_tested else "by_cases",
+    ]
     arms = rows_of(comparison, "arms")
     if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
         keys.append("shared")
-    lead = " ".join(page_text(f"differences.{key}") for key in keys)
+    lead = " ".join(page_text(f"differences.{key}", score=score.title) for key in keys)
     heading = f"Each arm minus {best_net(comparison).name}"
     return [Section("differences", heading, lead, [Grid("Differences to the best", COLUMNS, rows)])]
 

@@ -79,7 +79,7 @@ class Difference(NamedTuple):
 
 @look()
 def differences_figure(comparison: Comparison) -> Figure | None:
-    """Draw the mean difference of Dice to the best net; None without estimates."""
+    """Draw the mean difference of the score to the best net; None without estimates."""
     differences = to_best(comparison)
     if not any(np.isfinite(one.by[0].value) for one in differences):
         return None
@@ -89,7 +89,7 @@ def differences_figure(comparison: Comparison) -> Figure | None:
     frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
     axes, _ = draw_rows(figure, rows, frame, COLUMNS, zero=True)
     zero_line(axes)
-    text = f"Dice minus that of {best_net(comparison).name}"
+    text = f"{comparison.headline.title} minus that of {best_net(comparison).name}"
     axes.set_xlabel(fitted(text, WIDTH - left - RIGHT + 1.2, TEXT_PT))
     _legend(figure)
     return finished(figure)
@@ -101,8 +101,12 @@ def best_net(comparison: Comparison) -> Arm | None:
     return next((arm for arm in arms if arm.kind == "net"), arms[0] if arms else None)
 
 
-def to_best(comparison: Comparison, metric: str = "dice") -> list[Difference]:
-    """Return every other arm minus the best net, in the arms' order; missing rows are left out."""
+def to_best(comparison: Comparison, metric: str = "") -> list[Difference]:
+    """Return every other arm minus the best net, in the arms' order; missing rows are left out.
+
+    `metric` is by default that of the headline.
+    """
+    metric = metric or comparison.headline.metric
     rows, best = rows_of(comparison, "differences", metric=metric), best_net(comparison)
     if not len(rows) or best is None:
         return []

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.report.pages.cards import Card, cards
-from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
+from neurotarget.report.pages.key_numbers import KeyNumbers, failure_lines, key_numbers
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.outcome_numbers import outcome_numbers
 from neurotarget.report.pages.outcome_sections import outcome_sections
@@ -132,10 +132,17 @@ def _findings(study: Study) -> dict:
     """Template variables of verdicts and key numbers."""
     return {
         "cards": [{**card._asdict(), "strip_text": _strip_text(card)} for card in cards(study)],
-        "numbers": [*outcome_numbers(study), *key_numbers(study)],
+        "numbers": _numbers(study),
         "failures": failure_lines(study),
         "methods": own_methods(study),
     }
+
+
+def _numbers(study: Study) -> list[KeyNumbers]:
+    """Key numbers of predicted classes, and of what is measured."""
+    predicted = outcome_numbers(study)
+    is_all = predicted and study.measured.main.is_probability
+    return predicted if is_all else [*predicted, *key_numbers(study)]
 
 
 def _parts(study: Study) -> list[Section]:

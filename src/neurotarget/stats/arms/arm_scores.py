@@ -1,9 +1,9 @@
-"""Scores of every case by run and by arm: Dice, and two further scores.
+"""Scores of every case by run and by arm: the headline's, such as Dice, and further ones.
 
 A case's score is its mean over the labels, then over all runs of an arm that hold the case out. A
 lost mask has a Dice and a surface Dice of 0 and a volume error equal to the reference volume; HD95
 has no worst value, so a case with a lost mask has none. A label that is in neither mask is
-undefined and left out.
+undefined and left out. A failed prediction of classes has the worst Brier score.
 """
 
 import math
@@ -18,8 +18,9 @@ MEAN = "mean"  # in place of a label: the mean over the labels
 DICE = "dice"
 VOLUME_ERROR = "volume_error_abs_mm3"
 SURFACE_DICE, HD95 = "surface_dice", "hd95_mm"
-LESS_IS_BETTER = (VOLUME_ERROR, HD95)
-SAME = 1e-9  # a smaller difference of Dice is rounding error
+BRIER, LOG_LOSS = "brier", "log_loss"
+LESS_IS_BETTER = (VOLUME_ERROR, HD95, BRIER, LOG_LOSS, "error_abs")
+SAME = 1e-9  # a smaller difference of scores is rounding error
 
 
 class Scored(NamedTuple):
@@ -59,8 +60,8 @@ class Scored(NamedTuple):
 
 
 def score_arms(arms: Arms) -> Scored:
-    """Return the Dice of all runs and arms; duplicate scores of a run are averaged."""
-    rows = _of_labels(arms, DICE)
+    """Return the headline's score of all runs and arms; duplicates of a run are averaged."""
+    rows = headline_rows(arms)
     by_label = wide(rows, arms)
     by_run = {MEAN: _over_labels(by_label)}
     if len(arms.labels) > 1:
@@ -74,6 +75,8 @@ def secondary_scores(arms: Arms) -> dict[str, Scored]:
     Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in
     addition to an overlap).
     """
+    if arms.headline.metric != DICE:
+        return _of_outcomes(arms)
     dice = _of_labels(arms, DICE)
     keys = ["run", "case_id", "label"]
     scores = dice.set_index(keys)[["value"]].rename(columns={"value": DICE})
@@ -95,13 +98,38 @@ def secondary_scores(arms: Arms) -> dict[str, Scored]:
     return by_metric
 
 
+def headline_rows(arms: Arms) -> pd.DataFrame:
+    """Return rows of the headline's score; failed predictions of classes have the worst one.
+
+    The worst Brier score is 1 of a binary outcome, and 2 over several classes.
+    """
+    rows = _of_labels(arms, arms.headline.metric)
+    if arms.headline.metric != BRIER:
+        return rows
+    worst = {one.name: 2.0 if one.kind == "classes" else 1.0 for one in arms.target.outcomes}
+    failed = _of_labels(arms, "failed")
+    keys = ["run", "case_id", "label"]
+    lost = set(failed.loc[failed["value"] > 0, keys].itertuples(index=False, name=None))
+    is_lost = pd.Series([key in lost for key in rows[keys].itertuples(index=False, name=None)],
+                        index=rows.index, dtype=bool)  # fmt: skip
+    return rows.assign(value=rows["value"].mask(is_lost, rows["label"].map(worst)))
+
+
+def _of_outcomes(arms: Arms) -> dict[str, Scored]:
+    """Log loss of predicted classes, where there is one; failed predictions have none."""
+    rows = _of_labels(arms, LOG_LOSS)
+    if arms.headline.metric != BRIER or not rows["value"].notna().any():
+        return {}
+    return {LOG_LOSS: _scored(headline_rows(arms), {MEAN: _over_labels(wide(rows, arms))}, arms)}
+
+
 def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
     is_wanted = (arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)
     return arms.scores[is_wanted].astype({"value": float})
 
 
 def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
-    """Scores by run and by arm, and the held-out cases, which `rows` of Dice define."""
+    """Scores by run and by arm, and the held-out cases, which `rows` of the headline define."""
     cases = by_run[MEAN].index
     pairs = rows.drop_duplicates(["case_id", "run"]).assign(value=True)
     held_out = pairs.pivot(index="case_id", columns="run", values="value").notna()
@@ -150,13 +178,14 @@ def mean_of(metric: str, arms: Arms) -> pd.Series:
 
 
 def undefined(arms: Arms) -> list[str]:
-    """Return sentences on labels whose Dice is undefined in some cases."""
-    rows = _of_labels(arms, DICE)
+    """Return sentences on labels whose score is undefined in some cases."""
+    rows, score = headline_rows(arms), arms.headline
+    why = "neither mask has it" if score.metric == DICE else "there is no prediction"
     sentences = []
     for label, absent in rows[rows["value"].isna()].groupby("label", sort=False):
         cases = sorted(set(absent["case_id"]))
         sentences.append(
-            f"{len(absent)} Dice values of {label} are undefined, as neither mask has it, and are "
+            f"{len(absent)} {score.title} values of {label} are undefined, as {why}, and are "
             f"left out: {listed(cases)}."
         )
     return sentences

@@ -11,6 +11,7 @@ from neurotarget.stats.arms.arm_learning import Learnings
 from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
+from neurotarget.stats.arms.main_score import DICE_HEADLINE
 from neurotarget.stats.arms.paired import order
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
@@ -24,15 +25,16 @@ MEASURED = (  # keys of cost.json that are numbers
 SETTINGS = ("batch_size", "patch_vox", "optimizer", "learning_rate")
 COSTS = (*MEASURED, *SETTINGS)
 TEXTS = ("patch_vox", "optimizer")  # costs that are text
+FIRST = ("arm", "kind", "learnt")
 SUMMARY = (
-    *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
+    *("case_sd", "seed_sd", "mean_rank"),
     *("p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects"),
     *("n_runs", "n_folds", "n_seeds"),
 )
 SPREAD_COLUMNS = [
     *("arm", "label", "case_sd", "fold_sd", "seed_sd", "n_cases", "n_folds", "n_seeds", "reason")
 ]
-COST_COLUMNS = ("run", "arm", "fold", "seed", "dice")
+COST_COLUMNS = ("run", "arm", "fold", "seed")
 
 MADE = "made of trained nets, which alone have ranks and a probability of being best"
 MADE_SEEDS = "made of several trainings"
@@ -52,9 +54,10 @@ def arms_table(
 
     `tables` are the other tables of the comparison, `chances` the probabilities to be best.
 
-    Dice is the mean over labels, runs and cases, with 0 for a lost mask; its interval is over
-    subjects, for these trainings. `n_failed` and `n_scored` count masks, one per case and run; HD95
-    is undefined for a lost mask. Costs are means over runs.
+    The headline's score is the mean over labels, runs and cases, with the worst value where masks
+    or predictions failed (Dice 0); its interval is over subjects, for these trainings. `n_failed`
+    and `n_scored` count masks or predictions, one per case and run; HD95 is undefined for a lost
+    mask. Costs are means over runs.
     """
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)
@@ -73,12 +76,15 @@ def arms_table(
         row |= {"verdicts": verdict_text(tables["effects"], arm)}
         rows.append(row | _costs(scored.arms, arm))
     table = pd.DataFrame(rows)
-    middle = [name for name in table if name not in (*SUMMARY, *COSTS, "verdicts", "reason")]
-    return table[[*SUMMARY, *middle, "verdicts", *COSTS, "reason"]]
+    metric = scored.arms.headline.metric
+    first = (*FIRST, metric, f"{metric}_low", f"{metric}_high", *SUMMARY)
+    middle = [name for name in table if name not in (*first, *COSTS, "verdicts", "reason")]
+    table = table[[*first, *middle, "verdicts", *COSTS, "reason"]]
+    return table if scored.arms.headline == DICE_HEADLINE else table.drop(columns="hd95_mm")
 
 
 def spread_table(scored: Scored) -> pd.DataFrame:
-    """Return the SD of each arm's Dice between cases, between folds and between seeds.
+    """Return the SD of each arm's score between cases, between folds and between seeds.
 
     Between cases: of their scores, each averaged over runs. Between folds: of the folds' mean
     scores, which differ in their cases as well. Between seeds: of the mean scores of the runs of a
@@ -101,13 +107,13 @@ def spread_table(scored: Scored) -> pd.DataFrame:
 
 
 def costs_table(scored: Scored) -> pd.DataFrame:
-    """Return one row per run: its mean Dice, then the columns of `runs` about its cost."""
-    dice = scored.by_run[MEAN].mean()
+    """Return one row per run: its mean score, then the columns of `runs` about its cost."""
+    means, metric = scored.by_run[MEAN].mean(), scored.arms.headline.metric
     table = scored.arms.runs.rename_axis("run").reset_index()
-    table["dice"] = table["run"].map(dice)
+    table[metric] = table["run"].map(means)
     if "parts" in table:
         table["parts"] = table["parts"].str.replace("\n", "; ")  # one line per row in the file
-    named = [*COST_COLUMNS, *COSTS]
+    named = [*COST_COLUMNS, metric, *COSTS]
     more = [name for name in table if name not in (*named, "kind")]
     return table.reindex(columns=[*named, *more])
 
@@ -138,12 +144,12 @@ def _summary(scored: Scored, arm: str, seed: int) -> dict:
     if not reasons:
         weights = replicates(n_subjects, seed)
         low, high = ends(weighted_mean(weights, scores.to_numpy(), subject))
-    kind, runs = scored.arms.kinds[arm], scored.runs_of(arm)
+    kind, runs, metric = scored.arms.kinds[arm], scored.runs_of(arm), scored.arms.headline.metric
     known = scored.arms.runs.loc[runs]
     reasons += [MADE] if kind != NET else []
     return {
         **{"arm": arm, "kind": kind},
-        **{"dice": scores.mean(), "dice_low": low, "dice_high": high},
+        **{metric: scores.mean(), f"{metric}_low": low, f"{metric}_high": high},
         "n_scored": int(scored.by_run[MEAN][runs].notna().sum().sum()),
         **{"n_cases": len(scores), "n_subjects": n_subjects, "n_runs": len(runs)},
         **{"n_folds": known["fold"].nunique(), "n_seeds": known["seed"].nunique()},
@@ -158,12 +164,13 @@ def _cell(table: pd.DataFrame, arm: str, column: str) -> float:
 
 
 def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
-    cells = {}
+    cells, is_of_masks = {}, scored.arms.headline == DICE_HEADLINE
     for label in scored.arms.labels:
-        dice = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
-        cells[f"{label}_dice"] = dice.mean()
-        cells[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
-    if len(scored.arms.labels) > 1:
+        scores = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
+        cells[f"{label}_{scored.arms.headline.metric}"] = scores.mean()
+        if is_of_masks or len(agreement):
+            cells[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
+    if (is_of_masks or len(agreement)) and len(scored.arms.labels) > 1:
         cells["total_icc_a1"] = mean_icc(agreement, arm, "total")
     return cells
 

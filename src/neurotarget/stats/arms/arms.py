@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from neurotarget.stats.arms.main_score import Headline, headline_of, labels_of
 from neurotarget.types import Target
 
 NET = "net"  # a trained network; the other kinds are made of nets
@@ -60,9 +61,14 @@ class Arms:
         return tuple(sorted({int(fold) for fold in self._of_nets["fold"]}))
 
     @property
+    def headline(self) -> Headline:
+        """The score that orders the arms."""
+        return headline_of(self.target, self.scores)
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of the target."""
-        return self.target.label_names
+        """Labels of the target that have the headline's score."""
+        return labels_of(self.target, self.headline)
 
     def only(self, names: Collection[str]) -> "Arms":
         """Return a copy with only these arms."""

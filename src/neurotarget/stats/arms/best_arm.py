@@ -30,9 +30,9 @@ NOTHING_SHARED = "no case has a score by all arms"
 
 
 def best_probabilities(
-    fit: MixedFit, nets: Sequence[str], *, seed: int = 0
+    fit: MixedFit, nets: Sequence[str], *, seed: int = 0, is_higher_better: bool = True
 ) -> tuple[dict[str, float], str]:
-    """Return the share of draws in which each net has the highest mean, and a reason for NaN.
+    """Return the share of draws in which each net has the best mean, and a reason for NaN.
 
     NaN with one net, or with fewer than two seeds and fewer than three folds. Nets with equal means
     share a draw.
@@ -44,7 +44,7 @@ def best_probabilities(
         return none, NOTHING_SHARED
     if not fit.has_runs or (fit.n_seeds < FEWEST_SEEDS and fit.n_folds < FEWEST_FOLDS):
         return none, FEW_TRAININGS
-    means = np.array([fit.means[net] for net in nets])
+    means = np.array([fit.means[net] for net in nets]) * (1 if is_higher_better else -1)
     samples = means[None] if fit.error < SAME else _sampled(means, fit.error, fit.freedom, seed)
     is_best = samples >= samples.max(axis=1, keepdims=True) - SAME
     shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)

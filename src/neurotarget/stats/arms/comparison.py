@@ -21,7 +21,9 @@ from neurotarget.stats.arms.arm_studies import agreement_table, effects_table
 from neurotarget.stats.arms.arm_tables import arms_table, cases_table, costs_table, spread_table
 from neurotarget.stats.arms.arms import NET, Arms, check_design
 from neurotarget.stats.arms.best_arm import best_probabilities
+from neurotarget.stats.arms.discrimination_differences import discrimination_differences_table
 from neurotarget.stats.arms.headline import headline
+from neurotarget.stats.arms.main_score import DICE_HEADLINE, Headline
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms, training_overlap, variance_table
 from neurotarget.stats.arms.paired import COLUMNS as DIFFERENCE_COLUMNS
 from neurotarget.stats.arms.paired import compared_pairs, differences_table
@@ -36,9 +38,9 @@ UNEVEN = 0.01  # p of equal spreads, below which one spread for all arms is a po
 class Comparison:
     """Tables of a comparison by name, as they are written to `compare/<name>.tsv`.
 
-    `sentence` states which arm is best and which cannot be distinguished from it. `notes` are
-    sentences on what was left out, with counts; `facts` are the origin of the numbers (experiment,
-    commit, command).
+    `sentence` states which arm is best and which cannot be distinguished from it, by the score
+    `headline`. `notes` are sentences on what was left out, with counts; `facts` are the origin of
+    the numbers (experiment, commit, command).
     """
 
     target: Target
@@ -46,6 +48,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     sentence: str = ""
+    headline: Headline = DICE_HEADLINE
 
 
 def compare(
@@ -58,7 +61,8 @@ def compare(
     """Compute every table of a comparison; the same seed gives the same numbers.
 
     Missing parts of a design (seeds, folds, a second arm, volumes) give rows with a reason. There
-    is a table `parts` where cases are external or scores published. Arms that have not learnt are
+    is a table `parts` where cases are external or scores published, and
+    `discrimination_differences` where classes were predicted. Arms that have not learnt are
     shown without rank, difference and probability of being best. The target's hypotheses are tested
     on all held-out cases, including those of external sites.
     """
@@ -76,10 +80,19 @@ def compare(
         "cases": cases_table(scored),
     }
     chances, why = (
-        best_probabilities(fits[MEAN], ranked.arms.nets, seed=seed) if ranked else ({}, "")
+        best_probabilities(
+            fits[MEAN],
+            ranked.arms.nets,
+            seed=seed,
+            is_higher_better=arms.headline.is_higher_better,
+        )
+        if ranked
+        else ({}, "")
     )
     tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
     tables |= {"parts": parts} if len(parts) else {}
+    areas = discrimination_differences_table(arms)
+    tables |= {"discrimination_differences": areas} if len(areas) else {}
     all_notes = (
         *notes,
         *more,
@@ -87,7 +100,9 @@ def compare(
         *_on_folds(fits),
         *(f"{arm}: {line}" for arm, one in learnings.items() for line in one.warnings),
     )
-    return Comparison(arms.target, tables, all_notes, dict(facts or {}), headline(tables))
+    score = arms.headline
+    sentence = headline(tables, score)
+    return Comparison(arms.target, tables, all_notes, dict(facts or {}), sentence, score)
 
 
 def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
@@ -152,8 +167,9 @@ def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
         own = int(scored.held_out[scored.runs_of(arm)].any(axis=1).sum())
         if own < cases:
             yield (
-                f"{arm} was scored on {own} of {cases} cases only, so do not compare its mean Dice "
-                "with those of other arms; its differences from them are on shared cases."
+                f"{arm} was scored on {own} of {cases} cases only, so do not compare its mean "
+                f"{arms.headline.title} with those of other arms; its differences from them are on "
+                "shared cases."
             )
     if scored.has_repeats:
         yield (

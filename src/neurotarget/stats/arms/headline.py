@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.arms.arm_scores import DICE, MEAN, SAME
+from neurotarget.stats.arms.arm_scores import MEAN, SAME
 from neurotarget.stats.arms.arms import NET
+from neurotarget.stats.arms.main_score import DICE_HEADLINE, Headline
 from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, distinguished
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
@@ -16,54 +17,68 @@ VISIBLE = 0.0005  # a smaller SD would be shown as 0.000
 Tables = Mapping[str, pd.DataFrame]
 
 
-def headline(tables: Tables) -> str:
-    """Return sentences on the best net, its lead, nets that are as good, and the uncertainty."""
+def headline(tables: Tables, score: Headline = DICE_HEADLINE) -> str:
+    """Return sentences on the best net, its lead, nets that are as good, and the uncertainty.
+
+    `score` orders the arms; its metric is a column of the table of arms.
+    """
     arms, unlearnt = tables["arms"], _not_learnt(tables["arms"])
     arms = arms.drop(unlearnt.index)
-    nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
+    nets = arms[(arms["kind"] == NET) & arms[score.metric].notna()]
     if len(unlearnt) and not len(nets):
         return (
             f"No network has learnt, so this comparison does not show which is best: "
-            f"{join_names([_dice_of(row) for _, row in unlearnt.iterrows()])}."
+            f"{join_names([_score_of(row, score) for _, row in unlearnt.iterrows()])}."
         )
     if not len(nets):
         return "No arm has a score, so there is nothing to compare."
-    return " ".join(part for part in (_comparison(tables, arms, nets), _left_out(unlearnt)) if part)
+    return " ".join(
+        part
+        for part in (_comparison(tables, arms, nets, score), _left_out(unlearnt, score))
+        if part
+    )
 
 
 def _not_learnt(arms: pd.DataFrame) -> pd.DataFrame:
     return arms[arms["learnt"] == NOT_LEARNT] if "learnt" in arms else arms[:0]
 
 
-def _dice_of(row: pd.Series) -> str:
-    return f"{row['arm']} has a mean Dice of {row['dice']:.3f}"
+def _score_of(row: pd.Series, score: Headline) -> str:
+    return f"{row['arm']} has a mean {score.title} of {row[score.metric]:.3f}"
 
 
-def _left_out(unlearnt: pd.DataFrame) -> str:
+def _left_out(unlearnt: pd.DataFrame, score: Headline) -> str:
     if not len(unlearnt):
         return ""
     verb = "has" if len(unlearnt) == 1 else "have"
-    named = join_names([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
+    named = join_names(
+        [f"{row['arm']} ({score.title} {row[score.metric]:.3f})" for _, row in unlearnt.iterrows()]
+    )
     return f"{named} {verb} not learnt, and {verb} no rank."
 
 
-def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame, score: Headline) -> str:
+    values, made = nets[score.metric], _made(arms, nets, score)
     if len(nets) == 1:
         only = nets.iloc[0]
         others = (tables["arms"]["kind"] == NET).sum() > 1
         scored = " with a score" if others else ""
         scored = " that has learnt" if others and len(_not_learnt(tables["arms"])) else scored
-        sentence = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
-        sentence += f"{only['dice']:.3f}"
+        sentence = f"{only['arm']} is the only architecture{scored}: its mean {score.title} is "
+        sentence += f"{only[score.metric]:.3f}"
+        return f"{sentence} over {_amounts(nets)}, so there is nothing to compare{made}."
+    if values.max() - values.min() < SAME:
         return (
-            f"{sentence} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
+            f"All {len(nets)} architectures have the same mean {score.title}, "
+            f"{values.iloc[0]:.3f}, over {_amounts(nets)}{made}."
         )
-    if nets["dice"].max() - nets["dice"].min() < SAME:
-        return (
-            f"All {len(nets)} architectures have the same mean Dice, {nets['dice'].iloc[0]:.3f}, "
-            f"over {_amounts(nets)}{_made(arms, nets)}."
+    return " ".join(
+        (
+            _lead(tables, nets, score),
+            _ties(tables, nets, score, f"{made}."),
+            _spread(tables, nets, score),
         )
-    return " ".join((_lead(tables, nets), _ties(tables, arms, nets), _spread(tables, nets)))
+    )
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -71,14 +86,17 @@ def join_names(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
-def _lead(tables: Tables, nets: pd.DataFrame) -> str:
+def _lead(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
     best, second = nets["arm"].iloc[:2]
-    row = _pair(tables, best, second)
-    sentence = f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}"
-    shift = row["mean_difference"]
+    row = _pair(tables, best, second, score)
+    first = nets[score.metric].iloc[0]
+    sentence = f"{best} has the {score.superlative} mean {score.title}, {first:.3f}"
+    shift, side = score.sign * row["mean_difference"], "above" if score.sign > 0 else "below"
     if math.isnan(shift):
         return f"{sentence}, but no case has a score by both it and {second}."
-    low, high = _interval(row) if shift >= 0 else (-end for end in reversed(_interval(row)))
+    ends = _interval(row)
+    turned = shift * score.sign < 0  # the interval is stated of a positive difference
+    low, high = (-end for end in reversed(ends)) if turned else ends
     over = "" if _is_tested(row) else " over cases"
     interval = (
         "" if math.isnan(low) else f" (95 % interval{over} {_signed(low)} to {_signed(high)})"
@@ -86,23 +104,22 @@ def _lead(tables: Tables, nets: pd.DataFrame) -> str:
     if shift < 0:  # means of arms are over their own cases
         return (
             f"{sentence}, but on the {row['n_cases']} cases that both have a score of {second} is "
-            f"{-shift:.3f} above it{interval}."
+            f"{-shift:.3f} {side} it{interval}."
         )
     return (
-        f"{sentence}, which is {shift:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
+        f"{sentence}, which is {shift:.3f} {side} {second}{', the next' if len(nets) > 2 else ''}"
         f"{interval}."
     )
 
 
-def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+def _ties(tables: Tables, nets: pd.DataFrame, score: Headline, end: str) -> str:
     best, *others = nets["arm"]
-    end = f"{_made(arms, nets)}."
-    if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
-        reason = _pair(tables, best, others[0])["told_apart"]
+    if not any(_is_tested(_pair(tables, best, arm, score)) for arm in others):
+        reason = _pair(tables, best, others[0], score)["told_apart"]
         return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
-    distinct = distinguished(tables["differences"])
+    distinct = distinguished(tables["differences"], metric=score.metric)
     tied = [arm for arm in others if frozenset((best, arm)) not in distinct]
-    why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
+    why = _why_tied(_pair(tables, best, tied[0], score), tied[0], len(nets), score) if tied else ""
     if len(others) == 1:
         return f"The two can{f'not be distinguished{why}' if tied else ' be distinguished'}{end}"
     if not tied:
@@ -111,7 +128,9 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     if len(tied) == len(others):
         return f"None of the other {len(others)} can be distinguished from it{why}{end}"
     rest = [arm for arm in others if arm not in tied]
-    is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
+    is_behind = all(
+        score.sign * _pair(tables, best, arm, score)["mean_difference"] > 0 for arm in rest
+    )
     verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
     behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
     return f"{join_names(tied)} cannot be distinguished from it{why}; {behind}{end}"
@@ -126,9 +145,8 @@ def _is_tested(row: pd.Series) -> bool:
     return row["told_apart"] in (APART, NOT_APART)
 
 
-def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
+def _why_tied(row: pd.Series, other: str, n_nets: int, score: Headline) -> str:
     """Reason why two arms are not distinguished although the interval between them excludes 0."""
-    row = _pair(tables, best, other)
     low, high = _interval(row)
     if not (low > 0 or high < 0):
         return ""
@@ -137,13 +155,14 @@ def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
     if not row["wilcoxon_p"] < ALPHA:
         return " by Wilcoxon's test"
     if SPLIT in row["reason"]:
-        return f": its mean is higher, but {other} is better on most cases"
+        side = "higher" if score.sign > 0 else "lower"
+        return f": its mean is {side}, but {other} is better on most cases"
     return f" once it is counted that {math.comb(n_nets, 2)} pairs are compared"
 
 
-def _pair(tables: Tables, best: str, other: str) -> pd.Series:
+def _pair(tables: Tables, best: str, other: str, score: Headline) -> pd.Series:
     rows = tables["differences"]
-    rows = rows[(rows["label"] == MEAN) & (rows["metric"] == DICE)]
+    rows = rows[(rows["label"] == MEAN) & (rows["metric"] == score.metric)]
     return rows[(rows["arm"] == best) & (rows["other"] == other)].iloc[0]
 
 
@@ -154,17 +173,18 @@ def _interval(row: pd.Series) -> tuple[float, float]:
     return float(row[ends[0]]), float(row[ends[1]])
 
 
-def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
-    """The best ensemble or soup, if it is above the best net on as many cases."""
-    made = arms[(arms["kind"] != NET) & (arms["dice"] > nets["dice"].max() + SAME)]
+def _made(arms: pd.DataFrame, nets: pd.DataFrame, score: Headline) -> str:
+    """The best ensemble or soup, if it is better than the best net on as many cases."""
+    best = (score.sign * nets[score.metric]).max()
+    made = arms[(arms["kind"] != NET) & (score.sign * arms[score.metric] > best + SAME)]
     made = made[made["n_cases"] >= nets["n_cases"].iloc[0]]
     if not len(made):
         return ""
     first = made.iloc[0]
-    return f"; {first['arm']}, made of several trainings, reaches {first['dice']:.3f}"
+    return f"; {first['arm']}, made of several trainings, reaches {first[score.metric]:.3f}"
 
 
-def _spread(tables: Tables, nets: pd.DataFrame) -> str:
+def _spread(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
     counts = f"over {_amounts(nets)}"
     if nets["case_sd"].isna().all():
         return f"That is {counts}."
@@ -172,7 +192,8 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
     whose = "an architecture" if nets["n_folds"].max() == 1 else "an architecture on a fold"
     if nets["seed_sd"].notna().any():
         seeds = _size(nets["seed_sd"])
-        return f"Another seed changes the mean Dice of {whose} by {seeds}, {cases}, {counts}."
+        what = f"the mean {score.title} of {whose}"
+        return f"Another seed changes {what} by {seeds}, {cases}, {counts}."
     run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
@@ -181,8 +202,8 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
         )
     if run.notna().any():
         return (
-            f"Another training changes the mean Dice of {whose} by {_size(run)}, as far as its "
-            f"folds show, {cases}, {counts}."
+            f"Another training changes the mean {score.title} of {whose} by {_size(run)}, as far "
+            f"as its folds show, {cases}, {counts}."
         )
     once = "once" if nets["n_runs"].max() == 1 else "once per fold"
     return (

@@ -56,19 +56,20 @@ def differences_table(
     scored: Scored,
     fits: Mapping[str, MixedFit],
     *,
-    metric: str = DICE,
+    metric: str = "",
     pairs: Sequence[tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return differences of a score, arm − other, of every two nets, and of some made arms.
 
-    `pairs` are those of `compared_pairs` unless given. `fits` are the mixed models by label; for an
-    arm that is made of nets the model is fitted to the pair. Wins are cases in which `arm` is
-    better (smaller, for errors and distances). Holm's correction is within each label, separately
-    for pairs of nets and for other pairs. `told_apart` is yes, no, or the reason why it cannot be
-    tested.
+    `metric` names the score, by default the headline's. `pairs` are those of `compared_pairs`
+    unless given. `fits` are the mixed models by label; for an arm that is made of nets the model is
+    fitted to the pair. Wins are cases in which `arm` is better (smaller, for errors and distances).
+    Holm's correction is within each label, separately for pairs of nets and for other pairs.
+    `told_apart` is yes, no, or the reason why it cannot be tested.
     """
     pairs = compared_pairs(scored) if pairs is None else pairs
+    metric = metric or scored.arms.headline.metric
     rows = [
         _row(scored, pair, label, fits[label], metric, seed)
         for label in scored.labels
@@ -90,20 +91,23 @@ def differences_table(
 
 
 def order(scored: Scored) -> list[str]:
-    """Return the arms by mean Dice, the best first and those without any last."""
-    means = scored.by_arm[MEAN].mean().reindex(list(scored.arms.names))
+    """Return the arms by mean score, the best first and those without any last."""
+    means = scored.arms.headline.sign * scored.by_arm[MEAN].mean()
+    means = means.reindex(list(scored.arms.names))
     return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
 
 
-def distinguished(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
-    """Return the pairs of arms whose scores are distinguished."""
-    rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
+def distinguished(
+    differences: pd.DataFrame, label: str = MEAN, metric: str = DICE
+) -> set[frozenset[str]]:
+    """Return the pairs of arms whose scores are distinguished, by the headline's metric."""
+    rows = differences[(differences["label"] == label) & (differences["metric"] == metric)]
     rows = rows[rows["told_apart"] == APART]
     return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}
 
 
 def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
-    """Return every two nets, and some pairs with made arms; the higher mean is first.
+    """Return every two nets, and some pairs with made arms; the better mean is first.
 
     An ensemble or a soup is compared with the best net and with the arms that `runs` lists in its
     column `parts`, if there is one; the best of all arms is compared with every other.

@@ -41,7 +41,7 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
     arm: arms that share a letter are not distinguished in `differences`.
     """
     nets = [arm for arm in order(scored) if arm in set(scored.arms.nets)]
-    rows = []
+    rows, headline = [], scored.arms.headline
     for label in scored.labels:
         table = scored.complete(label, nets)
         n_cases = len(table)
@@ -50,14 +50,15 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
             table = scored.per_subject(table)
             reasons.append(f"ranks of the means of {len(table)} subjects")
         # rounded, so that rounding errors do not break ties
-        ranks = (-table / SAME).round().rank(axis=1).mean()
+        ranks = (-headline.sign * table / SAME).round().rank(axis=1).mean()
         p, why = friedman_p(table)
         critical = critical_difference(len(nets), len(table))
         own = differences.loc[differences["label"] == label, "told_apart"]
         if len(own) and (own == ONE_TRAINING).all():
             reasons.append(UNTESTED)
         named = letters(
-            list(ranks.sort_values(kind="stable").index), distinguished(differences, label)
+            list(ranks.sort_values(kind="stable").index),
+            distinguished(differences, label, headline.metric),
         )
         reason = join_reasons(*reasons, why)
         rows += [

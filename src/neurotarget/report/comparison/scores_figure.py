@@ -1,4 +1,4 @@
-"""Figure of the Dice of every case by every arm, with the means of its seeds."""
+"""Figure of the score of every case by every arm, with the means of its seeds."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy import ndarray
 
-from neurotarget.number_text import number
+from neurotarget.number_text import number, unit_text
 from neurotarget.report.comparison.arm_rows import (
     WIDTH,
     Arm,
@@ -28,6 +28,7 @@ from neurotarget.report.drawing.row_figure import Column, Frame, Point, Row, Tex
 from neurotarget.report.text.numbers import counted, estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.arms.main_score import DICE_HEADLINE
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56
 RIGHT = 2.25  # inches; width of the text at the right
@@ -40,36 +41,46 @@ LEFT_OUT_SHARE = 0.05  # largest share of cases below the axis
 
 
 @look()
-def dice_arms_figure(comparison: Comparison) -> Figure | None:
+def scores_figure(comparison: Comparison) -> Figure | None:
     """Draw one row per arm: cases with quartiles, their mean with its interval, seed means.
 
-    None where no arm has a Dice.
+    The score is the headline of the comparison, such as Dice. None where no arm has one.
     """
-    arms = {arm: dice for arm in arms_of(comparison) if len(dice := case_dice(comparison, arm))}
+    arms = {arm: own for arm in arms_of(comparison) if len(own := case_scores(comparison, arm))}
     if not arms:
         return None
     row_inch, left = least_inch(list(arms), ROW_INCH), left_inch(list(arms))
-    low = _low(comparison, list(arms))
-    rows = [_row(comparison, arm, dice, low) for arm, dice in arms.items()]
-    figure = new_figure("dice", WIDTH, TOP + len(arms) * row_inch + FOOT, free=True)
+    score = comparison.headline
+    low, high = _low(comparison, list(arms)), 1.0
+    if not score.is_higher_better:
+        low, high = 0.0, 1.03 * max(own.max() for own in arms.values()) or 1.0
+    rows = [_row(comparison, arm, own, low) for arm, own in arms.items()]
+    figure = new_figure(name_of(comparison), WIDTH, TOP + len(arms) * row_inch + FOOT, free=True)
     frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
     axes, _ = draw_rows(figure, rows, frame, COLUMNS, lines=True)
     is_linked = sum(map(len, arms.values())) <= MOST_LINKED
-    for place, (arm, dice) in enumerate(arms.items()):
-        _cases(axes, place, dice, is_linked=is_linked)
+    for place, (arm, own) in enumerate(arms.items()):
+        _cases(axes, place, own, is_linked=is_linked)
         seeds = seed_means(comparison, arm)
         style = {"marker": "|", "markersize": 6.5, "markeredgewidth": 1.3, "zorder": 4}
         heights = np.full(len(seeds), place + SEEDS)
         axes.plot(seeds, heights, ls="none", color=arm.mark.colour, **style)
-    axes.set_xlim(low, 1.0)
-    axes.set_xlabel("Dice, mean over labels")
+    axes.set_xlim(low, high)
+    unit = f", {unit_text(score.unit)}" if score.unit else ""
+    labels = ", mean over labels" if score == DICE_HEADLINE else unit
+    axes.set_xlabel(f"{score.title}{labels}")
     axes.grid(axis="x")
     _legend(figure)
     return finished(figure)
 
 
-def case_dice(comparison: Comparison, arm: Arm) -> pd.Series:
-    """Return the Dice of each case by an arm, without undefined values."""
+def name_of(comparison: Comparison) -> str:
+    """Return the name of the figure: the metric of the headline."""
+    return comparison.headline.metric
+
+
+def case_scores(comparison: Comparison, arm: Arm) -> pd.Series:
+    """Return the score of each case by an arm, without undefined values."""
     rows = rows_of(comparison, "cases")
     if "case_id" not in rows or arm.name not in rows:
         return pd.Series(dtype=float)
@@ -77,19 +88,20 @@ def case_dice(comparison: Comparison, arm: Arm) -> pd.Series:
 
 
 def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
-    """Return the mean Dice of each seed over its folds; empty for arms made of several seeds."""
-    runs = rows_of(comparison, "costs", arm=arm.name)
-    if not len(runs) or "dice" not in runs:
+    """Return the mean score of each seed over its folds; empty for arms made of several seeds."""
+    runs, metric = rows_of(comparison, "costs", arm=arm.name), comparison.headline.metric
+    if not len(runs) or metric not in runs:
         return np.empty(0)
-    own = runs[runs["seed"] >= 0].astype({"dice": float})
-    return own.groupby("seed")["dice"].mean().dropna().to_numpy()
+    own = runs[runs["seed"] >= 0].astype({metric: float})
+    return own.groupby("seed")[metric].mean().dropna().to_numpy()
 
 
 def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
     """Lower end of the axis: below all cases, unless a few low ones would squeeze the others."""
-    every = np.concatenate([case_dice(comparison, arm).to_numpy() for arm in arms])
+    every = np.concatenate([case_scores(comparison, arm).to_numpy() for arm in arms])
     means = np.concatenate([seed_means(comparison, arm) for arm in arms])
-    ends = rows_of(comparison, "arms")[["dice", "dice_low"]].astype(float).to_numpy().ravel()
+    metric = comparison.headline.metric
+    ends = rows_of(comparison, "arms")[[metric, f"{metric}_low"]].astype(float).to_numpy().ravel()
     few = np.quantile(every, LEFT_OUT_SHARE, method="lower")
     low = float(np.nanmin([few, *means, *ends]))
     if 1 - every.min() <= MOST_SQUEEZED * (1 - low):
@@ -107,14 +119,15 @@ def _cases(axes: Axes, place: int, values: pd.Series, *, is_linked: bool) -> Non
     quartile_box(axes, place + CASES, values, HALF + 0.02)
 
 
-def _row(comparison: Comparison, arm: Arm, dice: pd.Series, low: float) -> Row:
+def _row(comparison: Comparison, arm: Arm, values: pd.Series, low: float) -> Row:
     """The mean with its interval, and texts on it, on seeds, and on cases below `low`."""
     row = rows_of(comparison, "arms", arm=arm.name).iloc[0]
-    ends = (number_of(row, key) for key in ("dice", "dice_low", "dice_high"))
+    metric = comparison.headline.metric
+    ends = (number_of(row, key) for key in (metric, f"{metric}_low", f"{metric}_high"))
     sd, count = number_of(row, "seed_sd"), len(seed_means(comparison, arm))
     seed_sd = "one seed" if count == 1 and not np.isfinite(sd) else number(sd, 4)
-    texts = [Text(estimate(row, "dice", stem="dice", digits=3)), Text(seed_sd, 1)]
-    below = dice[dice < low]
+    texts = [Text(estimate(row, metric, stem=metric, digits=3)), Text(seed_sd, 1)]
+    below = values[values < low]
     if len(below):
         text = f"{counted(len(below), 'case')} below the axis, to {number(below.min(), 2)}"
         texts.append(Text(text, 0, SEEDS, MUTED, width_inch=RIGHT - 0.2))
