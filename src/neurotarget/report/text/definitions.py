@@ -71,4 +71,5 @@ def _is_needed(
         return False
     if not column:
         return True
-    return bool((table[column] == value).any()) if value else bool(table[column].notna().any())
+    wanted = (value, f"{value.removesuffix('_mm')}_px")  # of pictures
+    return bool(table[column].isin(wanted).any()) if value else bool(table[column].notna().any())
