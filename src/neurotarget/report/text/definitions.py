@@ -55,7 +55,7 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    text = name.replace("_", " ")
+    text = name.replace("_", " ").replace("implausible volume", "implausible size")
     return f"Failure: {text.replace('dice', 'Dice')}"
 
 

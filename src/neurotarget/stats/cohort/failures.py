@@ -61,8 +61,8 @@ BELOW_HALF = Definition(
 )
 IMPLAUSIBLE = Definition(
     "implausible_volume",
-    "The volume lies outside the plausible range of the target, or further than 3 SD from the mean "
-    "of the reference's volumes where there are ten of them or more.",
+    "The size lies outside the plausible range of the target, or further than 3 SD from the mean "
+    "of the reference's sizes where there are ten of them or more.",
     3,
 )
 EDGE = Definition(
