@@ -17,6 +17,9 @@ SCORES = {
     "volume_error_abs_mm3": "volume error, mm³ (less is better)",
     "surface_dice": "surface Dice",
     "hd95_mm": "HD95, mm (less is better)",
+    "area_error_abs_mm2": "area error, mm² (less is better)",
+    "area_error_abs_px": "area error, px (less is better)",
+    "hd95_px": "HD95, px (less is better)",
 }
 DIGITS = {"dice": 3, "surface_dice": 3}
 COLUMNS = headings(["Arm", "Score"], ["Difference [95 %]", "p (Holm)"], ["Different"])

@@ -67,6 +67,8 @@ def _is_needed(
     table = tables.get(name)
     if table is not None and "n" in table:
         table = table[table["n"] > 0]
+    if table is not None and f"{column.removesuffix('_mm')}_px" in table:
+        column = f"{column.removesuffix('_mm')}_px"  # of pictures
     if table is None or not len(table) or (column and column not in table):
         return False
     if not column:

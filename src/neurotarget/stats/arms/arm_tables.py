@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_learning import Learnings
-from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
+from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of, size_units_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
 from neurotarget.stats.arms.paired import order
@@ -56,7 +56,8 @@ def arms_table(
     subjects, for these trainings. `n_failed` and `n_scored` count masks, one per case and run; HD95
     is undefined for a lost mask. Costs are means over runs.
     """
-    hd95 = mean_of("hd95_mm", scored.arms)
+    distance = f"hd95_{size_units_of(scored.arms).length}"
+    hd95 = mean_of(distance, scored.arms)
     failed = _failures(scored.arms)
     rows = []
     for arm in sorted(order(scored), key=lambda one: learnings[one].verdict == NOT_LEARNT):
@@ -74,7 +75,8 @@ def arms_table(
         rows.append(row | _costs(scored.arms, arm))
     table = pd.DataFrame(rows)
     middle = [name for name in table if name not in (*SUMMARY, *COSTS, "verdicts", "reason")]
-    return table[[*SUMMARY, *middle, "verdicts", *COSTS, "reason"]]
+    table = table[[*SUMMARY, *middle, "verdicts", *COSTS, "reason"]]
+    return table.rename(columns={"hd95_mm": distance})
 
 
 def spread_table(scored: Scored) -> pd.DataFrame:
