@@ -230,15 +230,14 @@ class Target:
     def quantities(self) -> dict[str, Measure]:
         """What is measured of each case, by name; the first is the main one.
 
-        Structures have a size (volume or area) and the mean of each contrast with a unit, outcomes a probability
-        (of each class) or a number.
+        Structures have a volume (an area in pictures) and the mean of each contrast with a unit,
+        outcomes a probability (of each class) or a number.
         """
         many = []
         if self.labels:
             sizes = {"labels": self.label_names, "regions": self.regions}
-            many = [
-                Measure(self.size_units.noun, self.size_units.unit, self.size_units.size, **sizes)
-            ]
+            own = self.size_units
+            many = [Measure(own.noun, own.unit, own.size, **sizes)]
             many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
                      for one, unit in self.units.items()]  # fmt: skip
         classes = [one for one in self.outcomes if one.quantity == PROBABILITY]

@@ -1,5 +1,6 @@
 """Pictures of two sizes from files to a report: all sizes and distances are in pixels."""
 
+import json
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ labels: {ellipse: 1}
 spacing_px: [2, 2]
 patch_vox: [32, 32]
 area_range_px: {ellipse: [100, 3000]}
-hypotheses: {}
+hypotheses: {larger: {claim: "area ~ group: ill > well"}}
 """
 MM = re.compile(r"\bmm[23³²]?\b|volume")
 
@@ -102,3 +103,20 @@ def test_masks_are_pictures_too_and_score_as_the_label_maps(films):
     again = pd.DataFrame(evaluate(manifest, only, target, splits)).fillna("")
     ours = pd.read_csv(folder / "run" / "rows.csv").fillna("")
     assert again[["case_id", "metric", "value"]].equals(ours[["case_id", "metric", "value"]])
+
+
+def test_page_terminal_and_summary_speak_of_areas_in_pixels(films):
+    folder, done = films
+    summary = json.loads((folder / "run" / "summary.json").read_text())
+    assert (summary["quantity"], summary["unit"]) == ("area", "px")
+    assert summary["surface_tolerance_px"] == 1
+    assert summary["hd95_px"]["ellipse"] >= 0
+    assert not {key for key in summary if MM.search(key)}
+    assert "Areas" in done.stdout
+    assert "HD95 px" in done.stdout
+    tables = done.stdout.partition("larger")[0]
+    assert not MM.search(tables.partition("Masks")[2])
+    page = (folder / "run" / "report.html").read_text()
+    words = re.sub(r"<script.*?</script>|<style.*?</style>|data:[^\"']+", "", page, flags=re.S)
+    text = re.sub(r"<[^>]+>", " ", words).replace("by up to 0.3 mm at voxels of 1 mm", "")
+    assert [text[at.start() - 60 : at.end() + 30] for at in MM.finditer(text)] == []

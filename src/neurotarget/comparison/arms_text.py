@@ -29,6 +29,7 @@ def summary_rows(comparison: Comparison) -> Rows:
         "seed_sd": ("SD of seeds", lambda row: number(_number(row, "seed_sd"), 4)),
         "p_best": ("best", lambda row: chance(_number(row, "p_best"))),
         "hd95_mm": ("HD95, mm", lambda row: number(_number(row, "hd95_mm"), 2)),
+        "hd95_px": ("HD95, px", lambda row: number(_number(row, "hd95_px"), 2)),
         icc: (f"ICC {icc.removesuffix('_icc_a1')}", lambda row: number(_number(row, icc), 3)),
         "n_failed": ("failed", _failed),
         "parameters": ("parameters", lambda row: amount(_number(row, "parameters"))),

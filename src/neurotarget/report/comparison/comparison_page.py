@@ -45,6 +45,11 @@ from neurotarget.stats.arms.paired import NOT_APART
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.types import FAILED
 
+SIZE_ERRORS = {
+    "volume_error_abs_mm3": "volume error, mm³",
+    "area_error_abs_mm2": "area error, mm²",
+    "area_error_abs_px": "area error, px",
+}
 FIGURES_LEAD = "Click a point of a case to find its row in the tables."
 REFERENCE = "reference"
 DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects": "person"}
@@ -84,7 +89,7 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
         comparison.facts,
         specs=_specs(comparison),
         known=(*known_definitions("comparison", main_of(comparison.target)), failed),
-        values={**value_texts(), "volume_error_abs_mm3": "volume error, mm³"},
+        values={**value_texts(), **SIZE_ERRORS},
         figures_lead=FIGURES_LEAD,
     )
     makers = (

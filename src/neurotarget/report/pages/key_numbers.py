@@ -158,7 +158,8 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
 
 def _surface_tile(study: Study, label: str) -> Tile | None:
     """HD95 of the label, or of the worst label where a sum has none, with exclusions."""
-    rows = rows_of(study, "scores", metric="hd95_mm", stratum="all")
+    length = study.measured.target.size_units.length
+    rows = rows_of(study, "scores", metric=f"hd95_{length}", stratum="all")
     known = rows[rows["n"] > 0] if len(rows) else rows
     own = known[known["label"] == label] if len(known) else known
     if not len(known):
@@ -169,7 +170,7 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
     if near is not None and math.isfinite(near["mean"]):
         note += f"; surface Dice {number(near['mean'], 2)} {_tolerance(study)}"
     note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
-    value = f"{number(row['mean'], 2)} mm"
+    value = f"{number(row['mean'], 2)} {length}"
     return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
 
 
@@ -187,11 +188,13 @@ def _left_out(row: Mapping) -> str:
 
 
 def _tolerance(study: Study) -> str:
-    return f"at {study.measured.target.surface_tolerance_mm:g} mm"
+    target = study.measured.target
+    return f"at {target.surface_tolerance:g} {target.size_units.length}"
 
 
 def _score_columns(study: Study) -> tuple[str, ...]:
-    return ("Dice", "HD95, mm: mean; median", f"Surface Dice {_tolerance(study)}")
+    length = study.measured.target.size_units.length
+    return ("Dice", f"HD95, {length}: mean; median", f"Surface Dice {_tolerance(study)}")
 
 
 def _by_part(rows: pd.DataFrame, column: str) -> str:
@@ -285,10 +288,11 @@ def _key_row(study: Study, agreement: Mapping, label: str, has_scores: bool) -> 
     icc, bias = (agreement.get((label, name)) for name in ("icc_a1", "bias"))
     cells = []
     if has_scores:
-        for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
+        distance = f"hd95_{study.measured.target.size_units.length}"
+        for metric, digits in (("dice", 3), (distance, 2), ("surface_dice", 2)):
             row = _score(study, label, metric)
             cell = DASH if row is None else estimate(row, "mean", digits=digits)
-            if metric == "hd95_mm" and cell != DASH:
+            if metric == distance and cell != DASH:
                 ends = f"{number(row['q1'], 2)} to {number(row['q3'], 2)}"
                 cell += f"; {number(row['median'], 2)} ({ends})"
                 cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""

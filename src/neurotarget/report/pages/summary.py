@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from neurotarget.metrics.metric_units import name_in
 from neurotarget.number_text import number
 from neurotarget.quantity import plural_of
 from neurotarget.report.pages.postprocessing import postprocessing_text
@@ -54,14 +55,15 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
     target, rows = measured.target, measured.scores
     masks = failed_masks(rows)
     failed = masks[masks].index.get_level_values("case_id").unique()
-    labels = target.label_names
+    labels, units = target.label_names, target.size_units
+    named = [name_in(metric, units) for metric in SCORES]
     table = study.tables["scores"]
     whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
     scores = {
         metric: {label: _score(whole.loc[metric, label]) for label in labels}
-        for metric in (*SCORES, *own_units(rows))
+        for metric in (*named, *own_units(rows))
     }
-    means_of = {metric: _means(scores[metric]) for metric in SCORES}
+    means_of = {metric: _means(scores[metric]) for metric in named}
     means = {
         f"{metric}_mean": _mean(list(by_label.values())) for metric, by_label in means_of.items()
     }
@@ -75,7 +77,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             "n_failed": len(failed),
             "failed_cases": sorted(failed),
             "n_below_half": _below_half(study),
-            "surface_tolerance_mm": target.surface_tolerance_mm,
+            f"surface_tolerance_{units.length}": target.surface_tolerance,
             **means,
             **means_of,
             "scores": scores,

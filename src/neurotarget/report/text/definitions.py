@@ -55,7 +55,7 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    text = name.replace("_", " ")
+    text = name.replace("_", " ").replace("implausible volume", "implausible size")
     return f"Failure: {text.replace('dice', 'Dice')}"
 
 
@@ -67,8 +67,11 @@ def _is_needed(
     table = tables.get(name)
     if table is not None and "n" in table:
         table = table[table["n"] > 0]
+    if table is not None and f"{column.removesuffix('_mm')}_px" in table:
+        column = f"{column.removesuffix('_mm')}_px"  # of pictures
     if table is None or not len(table) or (column and column not in table):
         return False
     if not column:
         return True
-    return bool((table[column] == value).any()) if value else bool(table[column].notna().any())
+    wanted = (value, f"{value.removesuffix('_mm')}_px")  # of pictures
+    return bool(table[column].isin(wanted).any()) if value else bool(table[column].notna().any())

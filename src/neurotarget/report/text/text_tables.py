@@ -8,18 +8,20 @@ from neurotarget.report.text.numbers import aligned, counted, estimate, mean_sd,
 from neurotarget.report.text.sentences import capital
 from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.cohort.subjects import CHANGE
-from neurotarget.stats.study.tables import SCORE_UNITS
+from neurotarget.stats.study.tables import ALL_SCORES
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
     """Format Dice, HD95 with median and quartiles, ASSD, surface Dice and own scores by label."""
-    own = [metric for metric in summary["scores"] if metric not in SCORE_UNITS]
-    tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
-    heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance, *own]
+    own = [metric for metric in summary["scores"] if metric not in ALL_SCORES]
+    length = "px" if "hd95_px" in summary["scores"] else "mm"
+    tolerance = f"surface Dice at {summary[f'surface_tolerance_{length}']:g} {length}"
+    distances = [f"HD95 {length}", "median", f"ASSD {length}"]
+    heads = ["Masks, mean ± SD", "n", "Dice", "", *distances, tolerance, *own]
     table, lost = [heads], 0
     for label in labels:
         scores = {metric: by_label[label] for metric, by_label in summary["scores"].items()}
-        dice, distance = scores["dice"], scores["hd95_mm"]
+        dice, distance = scores["dice"], scores[f"hd95_{length}"]
         lost += distance["n_nan"] or 0
         table.append(
             [
@@ -29,7 +31,7 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
                 interval(dice["low"], dice["high"], 3),
                 _mean_sd(distance, 2),
                 f"{number(distance['median'], 2)} ({_quartiles(distance)})",
-                _mean_sd(scores["assd_mm"], 2),
+                _mean_sd(scores[f"assd_{length}"], 2),
                 _mean_sd(scores["surface_dice"], 3),
                 *(_mean_sd(scores[metric], 3) for metric in own),
             ]

@@ -12,14 +12,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.metrics.metric_units import name_in
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
 from neurotarget.stats.arms.arms import Arms, listed
 
 MEAN = "mean"  # in place of a label: the mean over the labels
 DICE = "dice"
-VOLUME_ERROR = "volume_error_abs_mm3"
-SURFACE_DICE, HD95 = "surface_dice", "hd95_mm"
+SURFACE_DICE = "surface_dice"
 BRIER, LOG_LOSS = "brier", "log_loss"
-LESS_IS_BETTER = (VOLUME_ERROR, HD95, BRIER, LOG_LOSS, "error_abs")
+UNITS = (PIXELS, AREAS, VOLUMES)
+SIZE_ERRORS = tuple(name_in("volume_error_abs_mm3", units) for units in UNITS)
+HD95S = tuple(name_in("hd95_mm", units) for units in UNITS)
+LESS_IS_BETTER = (*SIZE_ERRORS, *HD95S, BRIER, LOG_LOSS, "error_abs")
 SAME = 1e-9  # a smaller difference of scores is rounding error
 
 
@@ -70,7 +74,7 @@ def score_arms(arms: Arms) -> Scored:
 
 
 def secondary_scores(arms: Arms) -> dict[str, Scored]:
-    """Return absolute volume error, and surface Dice or else HD95, where available.
+    """Return absolute error of sizes, and surface Dice or else HD95, where available.
 
     Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in
     addition to an overlap).
@@ -81,16 +85,19 @@ def secondary_scores(arms: Arms) -> dict[str, Scored]:
     keys = ["run", "case_id", "label"]
     scores = dice.set_index(keys)[["value"]].rename(columns={"value": DICE})
     scores = scores.groupby(level=keys).mean()
-    for metric in ("volume_mm3", "reference_volume_mm3", SURFACE_DICE, HD95):
+    units = size_units_of(arms)
+    size_error, hd95 = (name_in(name, units) for name in ("volume_error_abs_mm3", "hd95_mm"))
+    sizes = units.size, f"reference_{units.size}"
+    for metric in (*sizes, SURFACE_DICE, hd95):
         scores[metric] = _of_labels(arms, metric).groupby(keys)["value"].mean()
-    reference, is_lost = scores["reference_volume_mm3"], scores[DICE] == 0
-    error = (scores["volume_mm3"] - reference).abs()
-    scores[VOLUME_ERROR] = error.where(error.notna() | ~is_lost, reference)
-    for metric, worst in ((SURFACE_DICE, 0.0), (HD95, math.inf)):
+    reference, is_lost = scores[sizes[1]], scores[DICE] == 0
+    error = (scores[sizes[0]] - reference).abs()
+    scores[size_error] = error.where(error.notna() | ~is_lost, reference)
+    for metric, worst in ((SURFACE_DICE, 0.0), (hd95, math.inf)):
         scores[metric] = scores[metric].where(scores[metric].notna() | ~is_lost, worst)
-    boundary = HD95 if _of_labels(arms, SURFACE_DICE)["value"].isna().all() else SURFACE_DICE
+    boundary = hd95 if _of_labels(arms, SURFACE_DICE)["value"].isna().all() else SURFACE_DICE
     by_metric = {}
-    for metric in (VOLUME_ERROR, boundary):
+    for metric in (size_error, boundary):
         values = scores[metric].rename("value").reset_index()
         by_run = _over_labels(wide(values, arms)).replace(math.inf, math.nan)
         if by_run.notna().any(axis=None):
@@ -121,6 +128,12 @@ def _of_outcomes(arms: Arms) -> dict[str, Scored]:
     if arms.headline.metric != BRIER or not rows["value"].notna().any():
         return {}
     return {LOG_LOSS: _scored(headline_rows(arms), {MEAN: _over_labels(wide(rows, arms))}, arms)}
+
+
+def size_units_of(arms: Arms) -> SizeUnits:
+    """Return the units of the sizes of the arms' masks, by their rows."""
+    there = set(arms.scores["metric"])
+    return next((units for units in UNITS if f"reference_{units.size}" in there), VOLUMES)
 
 
 def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_learning import Learnings
-from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
+from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of, size_units_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
 from neurotarget.stats.arms.main_score import DICE_HEADLINE
@@ -59,7 +59,8 @@ def arms_table(
     and `n_scored` count masks or predictions, one per case and run; HD95 is undefined for a lost
     mask. Costs are means over runs.
     """
-    hd95 = mean_of("hd95_mm", scored.arms)
+    distance = f"hd95_{size_units_of(scored.arms).length}"
+    hd95 = mean_of(distance, scored.arms)
     failed = _failures(scored.arms)
     rows = []
     for arm in sorted(order(scored), key=lambda one: learnings[one].verdict == NOT_LEARNT):
@@ -80,7 +81,9 @@ def arms_table(
     first = (*FIRST, metric, f"{metric}_low", f"{metric}_high", *SUMMARY)
     middle = [name for name in table if name not in (*first, *COSTS, "verdicts", "reason")]
     table = table[[*first, *middle, "verdicts", *COSTS, "reason"]]
-    return table if scored.arms.headline == DICE_HEADLINE else table.drop(columns="hd95_mm")
+    if scored.arms.headline == DICE_HEADLINE:
+        return table.rename(columns={"hd95_mm": distance})
+    return table.drop(columns="hd95_mm")
 
 
 def spread_table(scored: Scored) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from numpy import ndarray
 from scipy.stats import rankdata, wilcoxon
 
 from neurotarget.problems import join_reasons
-from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
+from neurotarget.stats.arms.arm_scores import DICE, HD95S, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms
 from neurotarget.stats.core.interval import FEWEST
@@ -148,7 +148,7 @@ def _row(
     of_subject = np.bincount(subject, differences) / np.bincount(subject)
     p, why = _wilcoxon(of_subject)
     reasons.append(why)
-    if metric == HD95 and len(table) < len(scored.subjects):
+    if metric in HD95S and len(table) < len(scored.subjects):
         reasons.append(NO_WORST)
     fit = fit_arms(scored, label, pair) if is_made else fit
     model = fit.difference(arm, other)

@@ -61,8 +61,8 @@ BELOW_HALF = Definition(
 )
 IMPLAUSIBLE = Definition(
     "implausible_volume",
-    "The volume lies outside the plausible range of the target, or further than 3 SD from the mean "
-    "of the reference's volumes where there are ten of them or more.",
+    "The size lies outside the plausible range of the target, or further than 3 SD from the mean "
+    "of the reference's sizes where there are ten of them or more.",
     3,
 )
 EDGE = Definition(
@@ -326,11 +326,11 @@ def _implausible_volume(view: _View) -> _Verdicts:
 
 
 def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
-    """Lowest and highest volume in mm³, and the name of the range between them."""
+    """Lowest and highest size, and the name of the range between them."""
     target, reference = view.measured.target, view.measured.reference
     ranges = []
-    if label in target.volume_range_mm3:
-        ranges.append((*target.volume_range_mm3[label], "plausible"))
+    if label in target.size_ranges:
+        ranges.append((*target.size_ranges[label], "plausible"))
     whose = view.measured.values[reference] if reference else view.volumes
     usual = whose[label][whose[label] > 0]
     if len(usual) >= FEWEST_CASES and (sd := float(usual.std())) > ROUNDING * float(usual.max()):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from neurotarget.metrics.metric_units import name_in
 from neurotarget.quantity import contrast_of
 from neurotarget.stats.cohort.failures import failed_cases_table, failures_table
 from neurotarget.stats.cohort.learning import (
@@ -196,7 +197,8 @@ def cases_table(measured: Measured) -> pd.DataFrame:
         for method, values in quantity.tables.items():
             end = quantity.column(f"{method}{name}")
             parts.append(values.rename(columns=lambda label, of=end: f"{label}_{of}"))
-    shown = (*SCORES, *OUTCOME_SCORES, *own_units(measured.scores))
+    named = [name_in(name, measured.target.size_units) for name in SCORES]
+    shown = (*named, *OUTCOME_SCORES, *own_units(measured.scores))
     scores = measured.scores[measured.scores["metric"].isin(shown)]
     if len(scores):
         wide = scores.pivot(index="case_id", columns=["label", "metric"], values="value")

@@ -19,7 +19,7 @@ from neurotarget.stats.study.agreement import NONE
 from neurotarget.stats.study.tables import (
     AGREEMENT_UNITS,
     ALL_LABELS,
-    SCORE_UNITS,
+    ALL_SCORES,
     agreement_table,
     scores_table,
 )
@@ -121,9 +121,9 @@ def _label_rows(
     measured: Measured, own: _Part, label: str, theirs: Mapping[str, Sequence[Published]]
 ) -> Iterator[dict]:
     """Rows of the statistics that are usual or published."""
-    wanted = (name for name in (*SCORE_UNITS, *AGREEMENT_UNITS) if name in {*USUAL, *theirs})
+    wanted = (name for name in (*ALL_SCORES, *AGREEMENT_UNITS) if name in {*USUAL, *theirs})
     for statistic in wanted:
-        is_score = statistic in SCORE_UNITS
+        is_score = statistic in ALL_SCORES
         table, column = (own.scores, "metric") if is_score else (own.agreement, "statistic")
         rows = table[(table["label"] == label) & (table[column] == statistic)].to_dict("records")
         nothing = dict.fromkeys(("value", "low", "high", "sd", "p"), math.nan)
@@ -173,7 +173,7 @@ def _published(target: Target, part: str, label: str) -> dict[str, list[Publishe
     """
     by_statistic: dict[str, list[Published]] = {}
     for one in target.published:
-        whole = ALL_LABELS if one.what in SCORE_UNITS else "total"
+        whole = ALL_LABELS if one.what in ALL_SCORES else "total"
         alone = target.label_names[0] if len(target.labels) == 1 else whole
         if one.part == part and (one.label or alone) == label:
             by_statistic.setdefault(one.what, []).append(one)

@@ -15,8 +15,9 @@ import pandas as pd
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-from neurotarget.metrics.metric_units import is_own
+from neurotarget.metrics.metric_units import is_own, name_in
 from neurotarget.quantity import SIZES
+from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
@@ -60,10 +61,16 @@ SCORE_UNITS = {
     "surface_dice": "",
     "volume_similarity": "",
 }
+ALL_SCORES = {
+    name_in(name, units): units.length if unit == "mm" else unit
+    for units in (PIXELS, AREAS, VOLUMES)
+    for name, unit in SCORE_UNITS.items()
+}  # with their names in pictures
 OUTCOME_SCORES = ("correct", "log_loss", "brier", "error", "error_abs")  # units are in the rows
-LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice", "volume_similarity"), 1.0)
+LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice"), 1.0)
+LARGEST |= dict.fromkeys(("volume_similarity", "area_similarity"), 1.0)
 LARGEST |= {"correct": 1.0}
-NEVER_BELOW_0 = (*SCORE_UNITS, "correct", "log_loss", "brier", "error_abs")
+NEVER_BELOW_0 = (*ALL_SCORES, "correct", "log_loss", "brier", "error_abs")
 ALL_LABELS = "mean"  # the row of the mean Dice of each case over its labels
 PLACE = ["label", "stratum", "level"]
 MEAN = ["mean", "low", "high", "interval", "sd", "median"]
@@ -176,7 +183,9 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     predicted outcomes, which a case without a prediction lacks.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
     """
-    units = SCORE_UNITS | own_units(measured.scores) | _units(measured.scores, OUTCOME_SCORES)
+    own = measured.target.size_units
+    units = {name: ALL_SCORES[name] for name in (name_in(one, own) for one in SCORE_UNITS)}
+    units |= own_units(measured.scores) | _units(measured.scores, OUTCOME_SCORES)
     values, rated = _score_columns(measured, units)
     failed = _failed(measured, values)
     rows = []
