@@ -139,7 +139,7 @@ NO_ID = "wanted a whole number of 1 to 2147483647"
 @pytest.mark.parametrize(
     ("key", "value", "error"),
     [
-        ("labels", {}, "found none, wanted at least one label"),
+        ("labels", {}, "found none and no outcomes, wanted at least one"),
         ("labels", ["a"], r"found \['a'\], wanted a mapping of names"),
         ("labels", {"a": -1}, f"a: found -1, {NO_ID}"),
         ("labels", {"a": 0}, f"a: found 0, {NO_ID}"),

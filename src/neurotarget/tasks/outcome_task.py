@@ -17,7 +17,7 @@ from neurotarget.outcome import Outcome, OutcomeKind
 from neurotarget.problems import DataError
 from neurotarget.shapes import Batch, Image, Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor, TargetTask
-from neurotarget.tasks.outcome_rows import outcome_rows
+from neurotarget.tasks.score_outcomes import outcome_rows
 from neurotarget.types import Manifest, Row, Target
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit, logit
 from statsmodels.discrete.discrete_model import Logit
 
-from neurotarget.stats.core.calibration import (
+from neurotarget.stats.core.calibration_fit import (
     calibration_bins,
     expected_calibration_error,
     recalibration,

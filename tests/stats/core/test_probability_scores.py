@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_curve
 
+from neurotarget.stats.core.average_precision import average_precision, weighted_average_precision
 from neurotarget.stats.core.operating_curve import operating_curve
-from neurotarget.stats.core.precision import average_precision, weighted_average_precision
 from neurotarget.stats.core.probability_scores import (
     brier_parts,
     log_losses,

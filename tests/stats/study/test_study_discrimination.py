@@ -9,7 +9,7 @@ from sklearn.metrics import (
 )
 from statsmodels.stats.proportion import proportion_confint
 
-from neurotarget.stats.study.discrimination import confusion_table, discrimination_table
+from neurotarget.stats.study.discrimination_tables import confusion_table, discrimination_table
 from oracles.predicted_cohorts import (
     BINARY,
     GRADES,

@@ -27,9 +27,9 @@ from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
-from neurotarget.stats.study.calibration import calibration_bins_table, calibration_table
+from neurotarget.stats.study.calibration_tables import calibration_bins_table, calibration_table
 from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
-from neurotarget.stats.study.discrimination import (
+from neurotarget.stats.study.discrimination_tables import (
     Thresholds,
     confusion_table,
     discrimination_table,

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.predicted_classes import THRESHOLD, Grades, Predictions, Sample
+from neurotarget.stats.core.average_precision import weighted_average_precision
 from neurotarget.stats.core.clustered_auc import auc_of_cases, mean_auc
 from neurotarget.stats.core.confusion import (
     balanced_accuracy,
@@ -23,7 +24,6 @@ from neurotarget.stats.core.confusion import (
     weighted_counts,
 )
 from neurotarget.stats.core.interval import Estimate
-from neurotarget.stats.core.precision import weighted_average_precision
 from neurotarget.stats.core.resample import codes
 from neurotarget.stats.study.outcome_rows import (
     COUNTS,

@@ -23,7 +23,7 @@ from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.outcome_texts import class_text, predicted_labels
 from neurotarget.report.text.sentences import records
 from neurotarget.stats.cohort.predicted_classes import Sample
-from neurotarget.stats.core.calibration import smooth_calibration
+from neurotarget.stats.core.calibration_fit import smooth_calibration
 from neurotarget.stats.study.results import Study
 
 MOST_PANELS, COLUMNS = 6, 3

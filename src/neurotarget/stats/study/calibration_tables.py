@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.predicted_classes import Predictions, Sample, predictions_of
-from neurotarget.stats.core.calibration import (
+from neurotarget.stats.core.calibration_fit import (
     calibration_bins,
     expected_calibration_error,
     recalibration,
