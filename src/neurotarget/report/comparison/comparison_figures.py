@@ -43,7 +43,7 @@ def all_figures(comparison: Comparison) -> list[NamedFigure]:
         ),
         _differences(comparison),
         _costs(comparison),
-        _icc(comparison),
+        *([] if main_of(comparison.target).is_probability else [_icc(comparison)]),
         *_effects(comparison),
     ]
 

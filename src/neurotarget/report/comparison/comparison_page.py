@@ -168,6 +168,8 @@ def _arms(comparison: Comparison) -> list[Section]:
     words = words_of(main_of(comparison.target))
     words = {**words, "Score": capital(comparison.headline.title)}
     columns = [one._replace(text=one.text.format_map(words)) for one in COLUMNS]
+    if not icc:
+        columns = [one for one in columns if not one.text.startswith("ICC")]
     lead = page_text("arms.lead", **words)
     if not known(table, "p_best") and len(arms) > 1:
         lead += f" {as_sentence(FEW_TRAININGS)}"
@@ -202,7 +204,7 @@ def _row(arm: Arm, row: Mapping, verdict: str, icc: str, metric: str) -> list[st
         number(number_of(row, "seed_sd"), 4),
         chance(number_of(row, "p_best")),
         verdict,
-        number(number_of(row, icc), 3) if icc else DASH,
+        *([number(number_of(row, icc), 3)] if icc else []),
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
 

@@ -10,7 +10,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_scores import over_runs
 from neurotarget.stats.arms.arms import NET, Arms
 from neurotarget.stats.core.clustered_auc import auc_difference_of_cases, auc_of_cases
@@ -24,6 +23,7 @@ COLUMNS = [
     *("auc_other", "auc_other_low", "auc_other_high", "difference", "low", "high"),
     *("p", "p_holm", "n", "n_positive", "n_subjects", "n_left_out", "reason"),
 ]
+SEPARATE = "both separate the classes without an error: no interval"
 NOTHING_SHARED = "no case has a prediction by both and a reference"
 
 
@@ -77,13 +77,17 @@ def _difference(p: pd.DataFrame, y: pd.Series, subjects: pd.Series) -> dict:
         is_positive = truth == 1
         areas = [auc_of_cases(column, is_positive, subject) for column in scores.T]
         test = auc_difference_of_cases(scores, is_positive, subject)
-        found, why = test.estimate, "" if math.isfinite(test.p) else FEW_OF_A_KIND
-        cells["p"] = test.p
-    if n_subjects < FEWEST_PEOPLE and not why:
-        areas = [one._replace(low=math.nan, high=math.nan) for one in areas]
-        found, why = found._replace(low=math.nan, high=math.nan), FEW
-        cells["p"] = math.nan
+        found, cells["p"] = test.estimate, test.p
+        if n_subjects < FEWEST_PEOPLE:
+            areas, found = [_bare(one) for one in areas], _bare(found)
+            why, cells["p"] = FEW, math.nan
+        elif math.isnan(test.p):
+            why = FEW_OF_A_KIND if math.isnan(found.value) else SEPARATE
     for name, one in zip(("auc_other", "auc_arm"), areas, strict=True):
         cells |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
     cells |= {"difference": found.value, "low": found.low, "high": found.high}
-    return cells | {"reason": join_reasons(why)}
+    return cells | {"reason": why}
+
+
+def _bare(estimate: Estimate) -> Estimate:
+    return estimate._replace(low=math.nan, high=math.nan)

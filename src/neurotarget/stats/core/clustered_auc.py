@@ -161,6 +161,8 @@ def _tested(value: float, variance: float, n: int) -> Difference:
     error = math.sqrt(max(variance, 0.0))
     half = float(norm.ppf(TAIL)) * error
     if error <= ROUNDING:
-        return Difference(Estimate(value, value, value, n), 1.0 if not value else math.nan)
+        # equal scores, or both AUCs are exactly 0 or 1, which shows no error
+        ends = (0.0, 0.0) if not value else (math.nan, math.nan)
+        return Difference(Estimate(value, *ends, n), math.nan if value else 1.0)
     p = float(2 * norm.sf(abs(value) / error))
     return Difference(Estimate(value, value - half, value + half, n), p)
