@@ -9,6 +9,7 @@ import pandas as pd
 from neurotarget.metrics.metric_units import name_in
 from neurotarget.number_text import number
 from neurotarget.quantity import plural_of
+from neurotarget.report.pages.outcome_summary import outcomes_summary, outcomes_table
 from neurotarget.report.pages.postprocessing import postprocessing_text
 from neurotarget.report.text.learning_banner import learning_text
 from neurotarget.report.text.numbers import counted
@@ -48,8 +49,9 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
     true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined
     values are None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
     Agreement of the main quantity is under its name, such as `volume`; there is none of
-    probabilities. `parts`, if the study has internal and external cases, holds the numbers of each
-    with published ones. `learnt` is the verdict on the network, where there is one.
+    probabilities, whose statistics are in `outcomes` by label. `parts`, if the study has internal
+    and external cases, holds the numbers of each with published ones. `learnt` is the verdict on
+    the network, where there is one.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
@@ -82,6 +84,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             **means_of,
             "scores": scores,
             **_quantity(study),
+            **outcomes_summary(study),
             **_parts(study),
             "hypotheses": {
                 hypothesis.name: _hypothesis(study, hypothesis.name, (planted or {}))
@@ -103,6 +106,7 @@ def summary_text(summary: Mapping) -> str:
     warning = learning_text(*(summary.get(key) or "" for key in LEARNING))
     parts = [*([warning] if warning else []), _head(summary)]
     parts += [scores_table(summary, shown)] if summary["dice"] else []
+    parts += [outcomes_table(summary["outcomes"])] if summary.get("outcomes") else []
     values = summary.get(quantity_of(summary).name) or {}
     if any(values[label]["n"] for label in shown if label in values):
         parts += [values_table(summary, shown), agreement_table(summary, shown)]
