@@ -155,7 +155,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     table = table[list(Row._fields)]
     texts = [name for name, kind in kinds.items() if kind is str]
     table = table.assign(**{name: table[name].map(uncell) for name in texts})
-    measured = table["metric"].str.partition("@")[0]  # without the rater
+    measured = table["metric"].str.split("@").str[0]  # without the rater
     sizes = [one.size for one in (VOLUMES, AREAS, PIXELS)]
     is_size = measured.str.removeprefix("reference_").isin(sizes)
     is_dice = measured.isin(["dice", "rater_dice"])

@@ -17,9 +17,9 @@ from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import Problem
-from neurotarget.scoring import evaluate as score
 from neurotarget.scoring import read_rows, write_rows
-from neurotarget.studies.study_inputs import check_masks
+from neurotarget.studies.score_predictions import score_predictions
+from neurotarget.studies.study_inputs import 
 from neurotarget.types import Manifest, Target
 
 TargetLike = Target | Path | str
@@ -100,12 +100,12 @@ def evaluate(
     rows: Path | str | None = None,
     metrics: Mapping[str, tuple[Score, str]] | None = None,
 ) -> pd.DataFrame:
-    """Scores of the label maps `<predictions>/<case_id>.nii.gz` against the reference masks.
+    """Scores of label maps against the reference masks, or of predicted outcomes.
 
     Args:
-        predictions: folder of label maps.
-        manifest: the cases, with their reference masks.
-        target: what was segmented.
+        predictions: folder of label maps `<case_id>.nii.gz`, or with outcomes.tsv.
+        manifest: the cases, with their reference masks or outcomes.
+        target: what was predicted.
         rows: file to write the rows to, for `neurotarget.study`.
         metrics: scores of your own by name: a function of the boolean masks (reference, predicted)
             and spacing_mm that returns a number, and its unit.
@@ -120,10 +120,10 @@ def evaluate(
     known = read_target(target)
     cases = manifest if isinstance(manifest, Manifest) else read_manifest(manifest, known)
     splits = {case.case_id: case.split or "test" for case in cases.cases}
-    check_masks(Path(predictions), splits)
     own = {name: OwnMetric(*metric) for name, metric in (metrics or {}).items()}
     try_metrics(own)
-    scored = score(cases, Path(predictions), known, splits, which=set(splits.values()), own=own)
+    which = set(splits.values())
+    scored = score_predictions(cases, Path(predictions), known, splits, which=which, own=own)
     path = Path(rows) if rows is not None else new_folder() / "rows.csv"
     write_rows(scored, path)
     return read_rows(path)

@@ -1,4 +1,4 @@
-"""`neurotarget evaluate`: score saved label maps, and print the tables over the scores."""
+"""`neurotarget evaluate`: score saved predictions, and print the tables over the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
 from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.scoring import evaluate, read_rows, write_rows
+from neurotarget.scoring import read_rows, write_rows
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.studies.study_inputs import check_masks, covariate_table
+from neurotarget.studies.score_predictions import score_predictions
+from neurotarget.studies.study_inputs import covariate_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +31,15 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the scores of all label maps, and print their summary; returns 0."""
+    """Write the scores of all predictions, and print their summary; returns 0."""
     (arguments,) = read_arguments("evaluate", argv, Arguments)
     target = load_target(arguments.target, trust=arguments.trust)
     claim_file(arguments.rows, key="rows", overwrite=arguments.overwrite)
     manifest = read_manifest(arguments.source, target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
-    check_masks(arguments.predictions, splits)
     which = set(splits.values())
-    write_rows(
-        evaluate(manifest, arguments.predictions, target, splits, which=which), arguments.rows
-    )
+    scored = score_predictions(manifest, arguments.predictions, target, splits, which=which)
+    write_rows(scored, arguments.rows)
     todo = "the scores are written: close other programs and study them"
     with within_memory(str(arguments.rows), todo):
         measured = from_rows(read_rows(arguments.rows), target, covariate_table(manifest.cases))

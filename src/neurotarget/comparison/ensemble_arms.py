@@ -31,7 +31,8 @@ from neurotarget.report.text.numbers import counted, duration
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
-from neurotarget.scoring import ELEMENTS, VOXELS, distances_by, evaluate, read_rows, write_rows
+from neurotarget.runs.network.task_class import task_class
+from neurotarget.scoring import ELEMENTS, VOXELS, distances_by, read_rows, write_rows
 from neurotarget.stats.arms.arm_tables import MEASURED, SETTINGS
 from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
 from neurotarget.studies.study_inputs import read_cases, with_ledger
@@ -226,7 +227,8 @@ class Maker:
         label_ids = self.runs[0].summary.get("label_ids") or None
         manifest = Manifest(tuple(self.cases), self.folder, label_ids)
         splits = {case.case_id: case.split or "test" for case in self.cases}
-        rows = evaluate(manifest, predictions, self.target, splits, which=HELD_OUT)
+        task = task_class(self.runs[0].config, make=self.make)
+        rows = task.rows(manifest, predictions, self.target, splits, which=HELD_OUT)
         write_rows(rows, self.folder / "rows.csv")
         if all(outcome.status == "done" for outcome in outcomes):
             record = {**self.identity, "predict_s_per_case": round(seconds, 3) if is_new else None}

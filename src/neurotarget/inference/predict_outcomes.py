@@ -12,6 +12,7 @@ from torch import Tensor
 from neurotarget.data.batches.prepare import read_scans, to_work
 from neurotarget.inference.case_predictor import CasePredictor, finite
 from neurotarget.inference.ledger import Form
+from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Target
@@ -112,16 +113,6 @@ class OutcomePredictor(CasePredictor):
             return False
         at = sum(output_sizes(self.target)[: self.target.outcomes.index(outcome)])
         return abs(value - float(centre[at])) > FAR_SD * float(spread[at])
-
-
-def outcome_form(target: Target) -> Form:
-    """Form of outcomes.tsv, with one column per label of the outcomes' rows."""
-    columns = {
-        label: f"{label}_{outcome.quantity}"
-        for outcome in target.outcomes
-        for label in outcome.labels
-    }
-    return Form("outcomes.tsv", columns, digits=6, least=-np.inf)
 
 
 def output_sizes(target: Target) -> list[int]:

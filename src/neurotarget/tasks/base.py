@@ -117,7 +117,7 @@ class TargetTask(pl.LightningModule, ABC):
         splits: Mapping[str, str],
         *,
         which: Collection[str],
-        own: OwnMetrics | None,
+        own: OwnMetrics | None = None,
     ) -> list[Row]:
         """Score the predictions of the splits in `which`."""
 

@@ -97,7 +97,7 @@ class OutcomeTask(TargetTask):
         splits: Mapping[str, str],
         *,
         which: Collection[str],
-        own: OwnMetrics | None,
+        own: OwnMetrics | None = None,
     ) -> list[Row]:
         """Score the table of predicted outcomes; see `outcome_rows`.
 

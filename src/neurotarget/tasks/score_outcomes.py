@@ -5,7 +5,7 @@ from pathlib import Path
 
 from neurotarget.data.cases.case_outcomes import outcome_codes
 from neurotarget.inference.ledger import Ledger
-from neurotarget.inference.predict_outcomes import outcome_form
+from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.metrics.outcome_scores import score_outcome
 from neurotarget.problems import DataError
 from neurotarget.types import Manifest, Row, Target

@@ -117,7 +117,7 @@ class SegmentationTask(TargetTask):
         splits: Mapping[str, str],
         *,
         which: Collection[str],
-        own: OwnMetrics | None,
+        own: OwnMetrics | None = None,
     ) -> list[Row]:
         """Score label maps on their native grids; see `scoring.evaluate`."""
         return evaluate(manifest, predictions, target, splits, which=which, own=own)

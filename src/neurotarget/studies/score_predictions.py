@@ -1,0 +1,43 @@
+"""Scores of a folder of predictions, of whatever kind its target has."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from neurotarget.inference.outcome_table import FILE
+from neurotarget.metrics.own_metrics import OwnMetrics
+from neurotarget.problems import DataError
+from neurotarget.scoring import evaluate
+from neurotarget.studies.study_inputs import check_masks
+from neurotarget.tasks.score_outcomes import outcome_rows
+from neurotarget.types import Manifest, Row, Target
+
+
+def score_predictions(
+    manifest: Manifest,
+    predictions: Path,
+    target: Target,
+    splits: Mapping[str, str],
+    *,
+    which: Collection[str],
+    own: OwnMetrics | None = None,
+) -> list[Row]:
+    """Rows of label maps, or of outcomes.tsv for a target without labels.
+
+    Raises:
+        DataError: the folder has no predictions, they cannot be scored, or metrics of the user's
+            own, which compare masks, are given for outcomes.
+    """
+    if target.labels:
+        check_masks(predictions, splits)
+        return evaluate(manifest, predictions, target, splits, which=which, own=own)
+    if own:
+        raise DataError(
+            f"metrics: found {', '.join(own)}, which compare masks, for a target of outcomes; "
+            "leave them out"
+        )
+    if not (predictions / FILE).is_file():
+        raise DataError(
+            f"{predictions}: found no {FILE}, wanted the folder that predict.py wrote; check the "
+            "path"
+        )
+    return outcome_rows(manifest, predictions, target, splits, which=which)
