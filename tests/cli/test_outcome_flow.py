@@ -153,7 +153,7 @@ def test_a_search_maximises_the_auroc(run, place):
         (
             ("model=small/unet",),
             [],
-            "found PlainUNet for ClassificationTask, wanted a network that",
+            "found PlainUNet for ClassificationTask, wanted a network",
         ),
         (NET, ["plan=auto"], "plan: found auto for a network of whole images"),
         (NET, ["monitor=val/auroc_means"], "did you mean val/auroc_mean"),
