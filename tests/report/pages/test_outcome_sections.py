@@ -84,7 +84,8 @@ def test_a_study_without_predicted_classes_has_no_section(study):
 
 def test_every_statistic_is_defined_and_every_table_has_headings():
     names = {one.name for one in definitions(graded_study().tables)}
-    assert {"AUROC", "Average precision", "Brier score", "Log loss", "Kappa", "ECE"} <= names
+    assert {"AUROC", "Average precision", "Brier score", "Log loss", "ECE"} <= names
+    assert "Kappa with quadratic weights" in names
     tables = page_tables(binary_study().tables, table_specs())
     assert [table.title for table in tables] == [
         *("Discrimination", "Calibration", "Observed by predicted probability"),
