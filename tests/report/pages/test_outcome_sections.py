@@ -1,7 +1,11 @@
 import numpy as np
 
 from neurotarget.report.pages.outcome_numbers import outcome_numbers
-from neurotarget.report.pages.outcome_sections import outcome_sections, outcome_sentences
+from neurotarget.report.pages.outcome_sections import (
+    outcome_answer,
+    outcome_sections,
+    outcome_sentences,
+)
 from neurotarget.report.text.definitions import definitions
 from neurotarget.report.text.headed_tables import page_tables, table_specs
 from oracles.predicted_cohorts import (
@@ -93,3 +97,11 @@ def test_every_statistic_is_defined_and_every_table_has_headings():
     ]
     columns = {column.key: column for column in tables[0].columns}
     assert columns["value"].low == "low"
+
+
+def test_the_answer_is_on_the_first_outcome(study):
+    binary, several = binary_study(), graded_study()
+    assert outcome_answer(binary) == outcome_sentences(binary)[0]
+    area = row(several, "discrimination", "auroc_macro")
+    assert f"The AUROC of grade is {area['value']:.2f} [" in outcome_answer(several)
+    assert outcome_answer(study) == ""
