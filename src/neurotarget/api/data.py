@@ -19,7 +19,6 @@ from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import Problem
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.score_predictions import score_predictions
-from neurotarget.studies.study_inputs import 
 from neurotarget.types import Manifest, Target
 
 TargetLike = Target | Path | str
