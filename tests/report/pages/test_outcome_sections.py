@@ -1,7 +1,11 @@
 import numpy as np
 
 from neurotarget.report.pages.outcome_numbers import outcome_numbers
-from neurotarget.report.pages.outcome_sections import outcome_sections, outcome_sentences
+from neurotarget.report.pages.outcome_sections import (
+    outcome_answer,
+    outcome_sections,
+    outcome_sentences,
+)
 from neurotarget.report.text.definitions import definitions
 from neurotarget.report.text.headed_tables import page_tables, table_specs
 from oracles.predicted_cohorts import (
@@ -84,7 +88,8 @@ def test_a_study_without_predicted_classes_has_no_section(study):
 
 def test_every_statistic_is_defined_and_every_table_has_headings():
     names = {one.name for one in definitions(graded_study().tables)}
-    assert {"AUROC", "Average precision", "Brier score", "Log loss", "Kappa", "ECE"} <= names
+    assert {"AUROC", "Average precision", "Brier score", "Log loss", "ECE"} <= names
+    assert "Kappa with quadratic weights" in names
     tables = page_tables(binary_study().tables, table_specs())
     assert [table.title for table in tables] == [
         *("Discrimination", "Calibration", "Observed by predicted probability"),
@@ -92,3 +97,11 @@ def test_every_statistic_is_defined_and_every_table_has_headings():
     ]
     columns = {column.key: column for column in tables[0].columns}
     assert columns["value"].low == "low"
+
+
+def test_the_answer_is_on_the_first_outcome(study):
+    binary, several = binary_study(), graded_study()
+    assert outcome_answer(binary) == outcome_sentences(binary)[0]
+    area = row(several, "discrimination", "auroc_macro")
+    assert f"The AUROC of grade is {area['value']:.2f} [" in outcome_answer(several)
+    assert outcome_answer(study) == ""

@@ -160,3 +160,14 @@ def test_a_cohort_whose_predictions_all_failed_has_reasons():
     assert found.loc["auroc", "reason"] == "no case has both a prediction and a reference"
     assert found.loc["sensitivity", "value"] == 0
     assert (found["n_failed"] == 12).all()
+
+
+def test_many_people_have_intervals_of_the_jackknife(monkeypatch):
+    p, y = simulated(400)
+    measured = cohort_of(BINARY, rows_of(BINARY, p, y))
+    few = by_statistic(discrimination_table(measured)).loc["average_precision"]
+    monkeypatch.setattr("neurotarget.stats.study.outcome_rows.MOST_RESAMPLED", 399)
+    many = by_statistic(discrimination_table(measured)).loc["average_precision"]
+    assert (few["interval"], many["interval"]) == ("BCa", "jackknife-t")
+    assert many["value"] == few["value"]
+    assert [many["low"], many["high"]] == pytest.approx([few["low"], few["high"]], abs=0.02)

@@ -32,6 +32,24 @@ def outcome_sentences(study: Study) -> list[str]:
     return sentences
 
 
+def outcome_answer(study: Study) -> str:
+    """Return the sentence on the discrimination of the first outcome of classes, or ""."""
+    outcome = next((one for one in study.measured.target.outcomes if one.is_class), None)
+    if outcome is None or not _labels(study):
+        return ""
+    if outcome.kind == "binary":
+        return _area_sentence(study, outcome.name, statistics_of(study, outcome.name))
+    rows = statistics_of(study, outcome.name)
+    area, right = rows["auroc_macro"], rows["accuracy"]
+    name = label_text(outcome.name)
+    if not math.isfinite(area["value"]):
+        return f"Discrimination of {name} is unknown: {area['reason']}."
+    return (
+        f"The AUROC of {name} is {_two(area)}, the mean over its classes, each against the rest "
+        f"({counted(int(area['n']), 'case')}); a share of {_two(right)} is predicted correctly."
+    )
+
+
 def _labels(study: Study) -> list[str]:
     """Labels with a row of AUROC, in the target's order."""
     table = rows_of(study, "discrimination", statistic="auroc", stratum="all")

@@ -15,7 +15,7 @@ from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import KeyNumbers, failure_lines, key_numbers
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.outcome_numbers import outcome_numbers
-from neurotarget.report.pages.outcome_sections import outcome_sections
+from neurotarget.report.pages.outcome_sections import outcome_answer, outcome_sections
 from neurotarget.report.pages.parts_section import parts_section
 from neurotarget.report.pages.people_section import people_sections
 from neurotarget.report.pages.plain_page import (
@@ -124,7 +124,12 @@ def _head(study: Study, title: str) -> Head:
     """Top of the page: title, question, answer."""
     question = study.measured.target.question
     return Head(
-        title, "Study report", question, cohort(study), answer(study), banner(study.learning)
+        title,
+        "Study report",
+        question,
+        cohort(study),
+        answer(study) or outcome_answer(study),
+        banner(study.learning),
     )
 
 

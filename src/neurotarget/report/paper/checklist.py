@@ -48,6 +48,16 @@ def _see(table: str, text: str, value: str = "") -> Fill:
     return fill
 
 
+def _diagnostic(study: Study) -> str:
+    """Tables on predicted classes, and on how well volumes discriminate groups."""
+    classes = "Predicted classes: study/discrimination.tsv, calibration.tsv, confusion.tsv."
+    fills = (
+        _see("discrimination", classes, "value"),
+        _see("biomarkers", "AUC: study/biomarkers.tsv.", "auc"),
+    )
+    return " ".join(filter(None, (fill(study) for fill in fills)))
+
+
 def _hypotheses(study: Study) -> str:
     target = study.measured.target
     models = [f"{one.name} ({' + '.join(one.terms)})" for one in target.hypotheses]
@@ -155,7 +165,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (RESULTS, "numbers included and excluded", _see("flow", "study/flow.tsv and its figure.")),
     (RESULTS, "people of each part", _demographics),
     (RESULTS, "performance with uncertainty", _results),
-    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.", "auc")),
+    (RESULTS, "diagnostic performance", _diagnostic),
     (RESULTS, "failures", _failures),
     (DISCUSSION, "limitations", None),
     (DISCUSSION, "what follows for practice", None),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.pages.outcome_sections import outcome_sentences
 from neurotarget.report.pages.people_section import (
     change_sentences,
     limits_sentences,
@@ -188,5 +189,5 @@ def _people(study: Study) -> str:
 
 def _findings(study: Study) -> list[str]:
     parts = [*headlines(study), *change_sentences(study), *limits_sentences(study)]
-    parts += ceiling_sentences(study)
+    parts += [*ceiling_sentences(study), *outcome_sentences(study)]
     return [" ".join(parts), " ".join(study.notes)]

@@ -55,9 +55,9 @@ def draws(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
     return counts.reshape(count, n_subjects).astype(float)
 
 
-def left_out(n_subjects: int) -> Weights:
-    """Return jackknife weights: each row leaves out one subject, or a group if over 2,000."""
-    groups = min(n_subjects, MOST_GROUPS)
+def left_out(n_subjects: int, most: int = MOST_GROUPS) -> Weights:
+    """Return jackknife weights: each row leaves out one subject, or a group if over `most`."""
+    groups = min(n_subjects, most)
     if groups < 2:
         return np.empty((0, n_subjects))
     group = np.arange(n_subjects) % groups

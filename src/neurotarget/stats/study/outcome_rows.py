@@ -11,13 +11,15 @@ from numpy import ndarray
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.predicted_classes import Predictions, predictions_of
 from neurotarget.stats.core.interval import Estimate, wilson_interval
-from neurotarget.stats.core.resample import ends, replicates
-from neurotarget.stats.study.agreement import BCA, NONE
+from neurotarget.stats.core.resample import ends, left_out, replicates
+from neurotarget.stats.core.studentised import jackknife_t
+from neurotarget.stats.study.agreement import BCA, JACKKNIFE_T, NONE
 
 PLACE = ["label", "method", "stratum", "level"]
 VALUE = ["value", "low", "high", "interval"]
 COUNTS = ["n", "n_positive", "n_subjects", "n_missing", "n_failed", "reason"]
 FEWEST_PEOPLE = 10  # fewest people for an interval
+MOST_RESAMPLED, GROUPS = 5000, 200  # most people of a bootstrap, and groups of the jackknife above
 
 WILSON, DELONG, OBUCHOWSKI, WALD = "Wilson", "DeLong", "Obuchowski", "Wald"
 FEW = f"fewer than {FEWEST_PEOPLE} people: no interval"
@@ -92,12 +94,20 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
 def resampled(
     statistic: Callable[[Float[ndarray, "R S"]], Float[ndarray, " R"]], n_subjects: int, seed: int
 ) -> Value:
-    """Return a statistic of rows of weights with its BCa interval over people."""
+    """Return a statistic of rows of weights with its BCa interval over people.
+
+    Of many people, whose weights would not fit into memory, it is the jackknife's, which leaves out
+    200 groups of people in turn.
+    """
     if n_subjects < FEWEST_PEOPLE:
         value = float(statistic(np.ones((1, n_subjects)))[0])
         return Value(value, reason=FEW)
-    values = statistic(replicates(n_subjects, seed))
-    low, high = ends(values)
+    if is_large := n_subjects > MOST_RESAMPLED:
+        weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects, GROUPS)])
+    else:
+        weights = replicates(n_subjects, seed)
+    values = statistic(weights)
+    low, high = jackknife_t(values) if is_large else ends(values)
     if math.isfinite(low) and low < high:
-        return Value(float(values[0]), low, high, BCA)
+        return Value(float(values[0]), low, high, JACKKNIFE_T if is_large else BCA)
     return Value(float(values[0]), reason=NO_SPREAD)
