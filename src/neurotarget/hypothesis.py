@@ -67,7 +67,7 @@ class Matters:
         """
         match = MATTERS.fullmatch(str(value).strip())
         number, unit = (float(match[1]), match[2].strip()) if match else (0.0, "")
-        own = "" if unit in OF_REFERENCE else unit.replace("mm³", "mm3")
+        own = "" if unit in OF_REFERENCE else unit.replace("mm³", "mm3").replace("mm²", "mm2")
         if not (match and 0 < number < math.inf and UNIT.fullmatch(own)):
             raise ValueError(
                 f"hypothesis {name}: got matters {value!r}, wanted the smallest effect of interest "

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.report.figures.strips import dice_figure, dice_labels, volumes_figure
+from neurotarget.report.figures.strips import dice_figure, dice_labels, values_figure
 
 
 def with_dice(study, **values):
@@ -66,7 +66,7 @@ def test_without_scores_there_are_no_strips(alone, study):
 
 
 def test_volumes_stand_by_sex_with_their_means(alone, texts):
-    figure = volumes_figure(alone)
+    figure = values_figure(alone)
     written = texts(figure)
     assert {"women (12)", "men (12)", "mean women 555 [544, 566]"} <= {*written}
     assert len(figure.axes) == 3
@@ -74,19 +74,19 @@ def test_volumes_stand_by_sex_with_their_means(alone, texts):
 
 def test_a_long_name_of_a_sex_meets_its_mean(alone, with_covariates, texts):
     sex = ["female", "male"] * 12
-    assert "mean women 555 [544, 566]" in texts(volumes_figure(with_covariates(alone, sex=sex)))
+    assert "mean women 555 [544, 566]" in texts(values_figure(with_covariates(alone, sex=sex)))
 
 
 def test_without_sex_there_is_one_strip(alone, with_covariates, texts):
-    assert "all (24)" in texts(volumes_figure(with_covariates(alone, sex=None)))
+    assert "all (24)" in texts(values_figure(with_covariates(alone, sex=None)))
 
 
 def test_volumes_without_a_value_give_no_figure(alone):
     nothing = {name: table * np.nan for name, table in alone.measured.values.items()}
     empty = replace(alone, measured=alone.measured.with_values(nothing))
-    assert volumes_figure(empty) is None
+    assert values_figure(empty) is None
 
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_few_cases_are_drawn(make_study, n):
-    assert volumes_figure(make_study(methods=("reference",), n=max(n, 6))) is not None
+    assert values_figure(make_study(methods=("reference",), n=max(n, 6))) is not None

@@ -20,7 +20,7 @@ def changed(study, name, **values):
 def test_each_hypothesis_has_a_card_with_an_answer_by_each_method(found):
     sex, age = cards(found)
     assert (sex.title, age.title) == ("Sex difference", "Age slope")
-    assert [result.volumes for result in sex.results] == ["reference volumes", "predicted volumes"]
+    assert [result.values for result in sex.results] == ["reference volumes", "predicted volumes"]
     assert [result.unit for result in age.results] == ["mm³ per year"] * 2
     assert sex.published == "+70 mm³"
     assert age.published == ""

@@ -115,13 +115,13 @@ def test_key_numbers_and_failures_are_of_network_and_reference_alone(drawn):
 
 def test_a_card_tells_every_rater_and_differences_from_the_reference(drawn):
     volume, mean, _ = cards(drawn)
-    assert [one.volumes for one in volume.results] == [
+    assert [one.values for one in volume.results] == [
         "reference volumes",
         "predicted volumes",
         "volumes by again",
         "volumes by rater2",
     ]
-    assert [one.volumes for one in mean.results][1:3] == ["predicted masks", "masks by again"]
+    assert [one.values for one in mean.results][1:3] == ["predicted masks", "masks by again"]
     assert [sentence.count("the reference") for _, sentence in mean.conclusions] == [1, 1, 1]
     assert "ppm" in mean.conclusions[0][1]
 
@@ -139,7 +139,7 @@ def test_the_first_lines_speak_of_all_masks(drawn):
 def test_nothing_of_a_mean_is_called_a_volume_or_in_mm3(drawn):
     mean = cards(drawn)[1]
     sentences = " ".join([mean.claim, *mean.remarks, *(text for _, text in mean.conclusions)])
-    sentences += " ".join(f"{one.volumes} {one.unit} {one.reason}" for one in mean.results)
+    sentences += " ".join(f"{one.values} {one.unit} {one.reason}" for one in mean.results)
     assert "volume" not in sentences
     assert "mm" not in sentences
     assert mean.published == "+0.03 ppm"

@@ -167,9 +167,9 @@ def test_units_and_names_are_words():
 
 def test_a_verdict_stands_with_its_effect_or_the_reason():
     text = "shown on the reference volumes, +132 [58, 207] mm³"
-    assert verdict_sentence(ROW) == text
+    assert verdict_sentence(ROW, "volumes") == text
     lost = row("rater A", estimate=math.nan, verdict="inconclusive", reason="one sex")
-    assert verdict_sentence(lost) == "inconclusive on the volumes by rater A: one sex"
+    assert verdict_sentence(lost, "volumes") == "inconclusive on the volumes by rater A: one sex"
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@
     }
 
     displayed(key, text) {
-      if (key === "unit") return text.replaceAll("mm3", "mm³").replaceAll("/", " per ");
+      if (key === "unit") return text.replaceAll("mm3", "mm³").replaceAll("mm2", "mm²").replaceAll("/", " per ").trim();
       return Object.hasOwn(report.page.values, text) ? report.page.values[text] : text;
     }
 

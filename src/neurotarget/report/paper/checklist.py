@@ -12,6 +12,7 @@ import pandas as pd
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, values_of
+from neurotarget.report.text.words import words_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -108,6 +109,11 @@ def _results(study: Study) -> str:
     return " ".join(headlines(study))
 
 
+def _scores(study: Study) -> str:
+    masks = words_of(study.measured.main)["masks"]
+    return f"Scores of {masks}: study/scores.tsv." if len(rows_of(study, "scores")) else ""
+
+
 def _failures(study: Study) -> str:
     cases = rows_of(study, "failed_cases")
     n = cases["case_id"].nunique() if len(cases) else 0
@@ -155,7 +161,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (METHODS, "training", _fact("trained by", "training, s", "seed")),
     (METHODS, "how the final model was chosen", None),
     (METHODS, "ensembles", None),
-    (METHODS, "measures of performance", _see("scores", "Scores of masks: study/scores.tsv.")),
+    (METHODS, "measures of performance", _scores),
     (METHODS, "statistics and uncertainty", _statistics),
     (METHODS, "robustness", ROBUST),
     (METHODS, "explainability", None),

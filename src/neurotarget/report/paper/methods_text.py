@@ -56,10 +56,12 @@ def methods_text(study: Study) -> Written:
     entries = references([*cited, CLAIM])
     keys = {(one.source, one.doi): one.key for one in entries}
     key_of_doi = {one.doi: one.key for one in entries if one.doi}
+    is_drawn = study.measured.main.is_of_masks
+    made = "drew the masks" if is_drawn else "determined the reference"
     parts = [
         f"# Methods and results: {title_of(study.measured.target.name)}",
         "Written from this study; `references.bib` is in the same folder. Add what the "
-        "software cannot know: ethics, funding, acquisition, who drew the masks.",
+        f"software cannot know: ethics, funding, acquisition, who {made}.",
         "## Methods",
         *filter(None, (_data(study), _network(study), _effects(study), _change(study, key_of_doi))),
         _statistics(study, keys),
