@@ -90,11 +90,9 @@ def fit_patch(
     Raises:
         DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
     """
-    sides = (
-        target.patch_vox
-        if requested == "auto"
-        else sides_of("patch_vox", requested, is_flat=target.is_flat)
-    )
+    sides = target.patch_vox
+    if requested != "auto":
+        sides = sides_of("patch_vox", requested, is_flat=target.is_flat)
     net = build_net(model, target, sides, task=task)
     nearest = getattr(net, "nearest", tuple)  # a network of the user's own takes any
     if (valid := nearest(sides)) == sides:
