@@ -48,6 +48,18 @@ def test_one_file_cannot_give_two_contrasts(tmp_path):
         find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
+def test_each_dicom_file_is_a_case_where_films_are_wanted(tmp_path):
+    for name in ("a.dcm", "b.DCM", "notes.txt"):
+        touch(tmp_path, name)
+    found = find_inputs(tmp_path, ("film",), scratch=Scratch(tmp_path), films=True)
+    assert [(case.case_id, case.images["film"].name) for case in found] == [
+        ("a", "a.dcm"),
+        ("b", "b.DCM"),
+    ]
+    (one,) = find_inputs(tmp_path / "a.dcm", ("film",), scratch=Scratch(tmp_path), films=True)
+    assert one.case_id == "a"
+
+
 def test_a_file_of_another_kind_lists_the_known_ones(tmp_path):
     touch(tmp_path, "IM0001.dcm")
     with pytest.raises(DataError, match=r"for DICOM give the folder of the series"):

@@ -112,3 +112,14 @@ def test_an_ensemble_keeps_what_more_than_half_keep():
     assert common_steps([one, two, three]) == Postprocessing(False, ("core",), {"shell": 3.0})
     assert common_steps([one, three]) == Postprocessing()
     assert common_steps([one]) == one
+
+
+def test_a_hole_in_a_picture_is_filled_in_its_plane():
+    classes = np.zeros((7, 7, 1), np.uint8)
+    classes[1:6, 1:6] = 1
+    classes[3, 3] = 0
+    classes[0, 3] = 2
+    found = Postprocessing(fill_holes=("core",)).apply(classes, NAMES, 1.0)
+    assert sizes(found) == [25, 1]
+    deep = np.repeat(classes, 2, axis=2)  # of two slices, the hole is open above and below
+    assert sizes(Postprocessing(fill_holes=("core",)).apply(deep, NAMES, 1.0)) == [48, 2]

@@ -50,7 +50,9 @@ def with_plan(
     budget_mib, whose = _budget(config["plan"]["memory_gb"])
     data.prepare_data()
     known = fingerprint([open_entry(data.folders[case.case_id]) for case in data.cases("train")])
-    given = sides_of("patch_vox", config["patch_vox"]) if config["patch_vox"] != "auto" else None
+    given = None
+    if config["patch_vox"] != "auto":
+        given = sides_of("patch_vox", config["patch_vox"], is_flat=target.is_flat)
     batch = config["data"]["batch_size"] if "data.batch_size" in set_keys else None
     model = dict(config["model"])
     deepens = all(key in model for key in SHALLOW) and not _sets(set_keys, "model", SHALLOW)

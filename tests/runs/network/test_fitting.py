@@ -118,3 +118,23 @@ def test_a_run_whose_patch_was_changed_to_one_that_does_not_fit_is_refused(targe
 def test_a_strangers_class_is_not_even_looked_at(target):
     with pytest.raises(DataError, match="wanted a class of"):
         build_net(PATCHED, target, (8, 8, 8), make=build_foreign)
+
+
+def test_a_network_of_pictures_acts_in_their_plane():
+    film = Target("a", ["t1"], {"a": 1}, spacing_px=[1, 1], patch_vox=[8, 12])
+    net, fitted, note = fit_patch("auto", UNET, film)
+    assert (fitted.patch_vox, note, net.stride) == ((8, 12, 1), "", (4, 4, 1))
+    assert {conv.kernel_size for conv in net.modules() if isinstance(conv, nn.Conv3d)} <= {
+        (3, 3, 1),
+        (1, 1, 1),
+    }
+    assert net.eval()(torch.zeros(1, 1, 8, 12, 1)).shape == (1, 2, 8, 12, 1)
+    own = {**UNET, "strides": [[2, 1, 1], 2], "kernel": [5, 3, 1]}
+    assert build_net(own, film, film.patch_vox).stride == (4, 2, 1)
+    assert fit_patch([16, 16], UNET, film).target.patch_vox == (16, 16, 1)
+
+
+def test_a_network_of_volumes_is_refused_for_pictures():
+    film = Target("a", ["t1"], {"a": 1}, spacing_px=[1, 1], patch_vox=[8, 8])
+    with pytest.raises(DataError, match=r"found Patched, which wants .*, wanted one for pictures"):
+        fit_patch("auto", PATCHED, film)

@@ -62,10 +62,10 @@ def build_net(
         )
     if "patch_vox" in takes:
         given["patch_vox"] = tuple(patch_vox)
-    if target.is_flat and {"strides", "kernel", "widths"} <= {*takes} & {*cfg}:
-        strides = cfg["strides"] or [2] * (len(cfg["widths"]) - 1)
+    if target.is_flat and {"strides", "kernel"} <= {*takes} and "widths" in cfg:
+        strides = cfg.get("strides") or [2] * (len(cfg["widths"]) - 1)
         given["strides"] = [_in_plane(step) for step in strides]
-        given["kernel"] = _in_plane(cfg["kernel"])
+        given["kernel"] = _in_plane(cfg.get("kernel", 3))
     net = make(cfg, **given)
     if not isinstance(net, nn.Module):
         return net
@@ -90,7 +90,9 @@ def fit_patch(
     Raises:
         DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
     """
-    sides = target.patch_vox if requested == "auto" else sides_of("patch_vox", requested)
+    sides = target.patch_vox
+    if requested != "auto":
+        sides = sides_of("patch_vox", requested, is_flat=target.is_flat)
     net = build_net(model, target, sides, task=task)
     nearest = getattr(net, "nearest", tuple)  # a network of the user's own takes any
     if (valid := nearest(sides)) == sides:
@@ -126,7 +128,7 @@ def fitted_again(
     """
     written = config.get("patch_vox", "auto")
     if written != "auto":
-        target = replace(target, patch_vox=sides_of("patch_vox", written))
+        target = replace(target, patch_vox=sides_of("patch_vox", written, is_flat=target.is_flat))
     task = task_class(config, make=make)
     net = build_net(config["model"], target, target.patch_vox, task=task, make=make)
     if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
@@ -164,15 +166,15 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
     return sum(torch.is_tensor(value) and value.shape == weight.shape for value in kept)
 
 
-def sides_of(name: str, value: object) -> TripleVox:
-    """Parse three sides in voxels; two, of pictures, get a third side of 1.
+def sides_of(name: str, value: object, *, is_flat: bool = False) -> TripleVox:
+    """Parse three sides in voxels; of pictures also two, with a third side of 1.
 
     Raises:
         DataError: it is not such a list.
     """
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     whole = is_list and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
-    if not whole or len(value) not in (2, 3) or min(value) < 1:
+    if not whole or len(value) not in ((2, 3) if is_flat else (3,)) or min(value) < 1:
         found = list(value) if is_list else value
         raise DataError(f"{name}: found {found}, wanted auto or three sides such as [48,64,48]")
     return (*value, 1) if len(value) == 2 else tuple(value)
