@@ -123,8 +123,12 @@ def test_every_shown_command_of_neurotarget_explains_its_arguments():
         assert [key for key in keys if f"{key}=" not in explained] == [], arguments
 
 
+SHOWN_LABELS = {"lungs": ("lungs",), "atrophy": ()}  # others are pairs
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_shown_target_is_valid(page):
     for example in map(yaml.safe_load, blocks(page, "yaml")):
         if example.pop("_target_", "") == "neurotarget.types.Target":
-            assert Target(**example).label_names == ("left", "right")
+            target = Target(**example)
+            assert target.label_names == SHOWN_LABELS.get(target.name, ("left", "right"))
