@@ -17,6 +17,7 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_of
 from neurotarget.runs.network.objects import build
+from neurotarget.runs.network.task_class import task_class
 from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
@@ -42,7 +43,7 @@ def with_plan(
     Raises:
         DataError: the memory is not a number of GB, or even the smallest patch needs more.
     """
-    if data.learns_from != "labels":
+    if task_class(config).learns_from != "labels":
         raise DataError(
             "plan: found auto for a network of whole images, wanted none: it plans patches of "
             "label maps; set plan=none"
