@@ -130,9 +130,5 @@ SHOWN_LABELS = {"lungs": ("lungs",), "atrophy": ()}  # others are pairs
 def test_every_shown_target_is_valid(page):
     for example in map(yaml.safe_load, blocks(page, "yaml")):
         if example.pop("_target_", "") == "neurotarget.types.Target":
-<<<<<<< HEAD
             target = Target(**example)
             assert target.label_names == SHOWN_LABELS.get(target.name, ("left", "right"))
-=======
-            assert Target(**example).label_names in (("left", "right"), ("lungs",))
->>>>>>> lungs
