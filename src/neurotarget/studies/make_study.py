@@ -159,7 +159,8 @@ def _with_interest(
     except ValueError as error:
         raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
     tested = {units[one.measure]: None for one in hypotheses if one.measure in units}
-    if matters.stated and tested and matters.stated not in tested:
+    tested = tested or dict.fromkeys(units.values())
+    if matters.stated and matters.stated not in tested:
         wanted = " or ".join(unit or "no unit" for unit in tested)
         raise DataError(
             f"matters: got matters {text!r}, wanted the smallest effect of interest in {wanted}, "
