@@ -158,6 +158,14 @@ def _with_interest(
         matters = Matters.read("matters", text)
     except ValueError as error:
         raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
+    tested = {units[one.measure]: None for one in hypotheses if one.measure in units}
+    tested = tested or dict.fromkeys(units.values())
+    if matters.stated and matters.stated not in tested:
+        wanted = " or ".join(unit or "no unit" for unit in tested)
+        raise DataError(
+            f"matters: got matters {text!r}, wanted the smallest effect of interest in {wanted}, "
+            "in % of the reference's mean, or in d of its SD"
+        )
     return [
         replace(one, matters=matters)
         if one.matters is None

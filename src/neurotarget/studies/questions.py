@@ -56,7 +56,7 @@ def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Mate
 
 def _is_limit(key: str) -> bool:
     """Whether a key is a half width of limits of agreement, in the quantity's unit or in %."""
-    return key.partition("_")[0] == LIMITS
+    return key.startswith(f"{LIMITS}_")
 
 
 def _positive(text: str) -> float:

@@ -24,6 +24,7 @@ KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabl
 PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # prefixes of keys that a sweep sets
 PLACES = ("data.cache", "data.source.folder", "paths.cache", "paths.datasets", "paths.runs")
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.batches.prepare.")
+MOVED = {"neurotarget.types": ("neurotarget.target_fields",)}  # where classes of a module are
 LARGEST_BYTES = 4_000_000  # of a config; those of runs have a few thousand
 MOST_VALUES = 200_000  # YAML aliases let a small file expand to a huge one
 TRUST = "set trust=true where it is your own"
@@ -48,7 +49,7 @@ def is_shareable(path: str) -> bool:
     """
     module, _, _ = path.rpartition(".")
     kind = _class_of(path) if path.startswith(SHAREABLE) else None
-    return kind is not None and kind.__module__ == module
+    return kind is not None and kind.__module__ in (module, *MOVED.get(module, ()))
 
 
 def refuse_foreign(node: object, source: str, *, optimizers: bool = False) -> None:
