@@ -20,6 +20,7 @@ from neurotarget.number_text import number, unit_text
 from neurotarget.quantity import SIZES
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured, Quantity
+from neurotarget.stats.cohort.outcome_skill import Skill, outcome_skill
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -165,6 +166,8 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
 def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:
     """Judge by rows of rows.csv; `keys` distinguish masks of one case and label, such as `run`."""
     masks = failed_masks(rows, (*keys, "case_id", "label"))
+    if (skill := outcome_skill(rows)) is not None:
+        return _judge_outcomes(skill, masks, training or Training())
     scores = rows[rows["metric"] == "dice"] if len(rows) else pd.DataFrame(columns=["value"])
     means = scores.groupby("label")["value"].mean() if len(scores) else scores["value"]
     return judge_learning(
@@ -174,6 +177,23 @@ def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Lea
         n_scored=int(scores["value"].notna().sum()),
         training=training,
     )
+
+
+def _judge_outcomes(skill: Skill, failures: pd.Series, training: Training) -> Learning:
+    """Judge a network by its predictions of outcomes; a skill of 0 is that of guessing."""
+    failed = float(failures.mean()) if len(failures) else 0.0
+    reasons = [skill.sentence] if skill.sentence else []
+    if failed:
+        reasons.append(f"{int(failures.sum())} of {len(failures)} held-out predictions failed.")
+    if failed > MOST_FAILED or skill.value <= 0:
+        verdict = NOT_LEARNT
+    elif math.isnan(skill.value):
+        verdict, reasons = UNKNOWN, ["No prediction could be scored."]
+    else:
+        is_doubtful = skill.may_be_guessing or failed > SAFE_FAILED
+        verdict = DOUBTFUL if is_doubtful else LEARNT
+    warnings = tuple(_warnings(training))
+    return Learning(verdict, (*reasons, *(() if warnings else _steps_done(training))), warnings)
 
 
 def refusals(
