@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from lightning_fabric.utilities import move_data_to_device
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
@@ -69,7 +68,7 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     windows = build_windows(config, target, margin_vox=margin_vox, task=kind)
     task = build(config["task"], target=as_trained(target), net=net, inferer=windows)
     task = task.to(device).train()
-    example = move_data_to_device(task.example(batch), device)
+    example = task.transfer_batch_to_device(task.example(batch), device, 0)
 
     def step() -> None:
         with torch.autocast(device.type, low, enabled="16" in precision):
