@@ -100,6 +100,10 @@ class Target:
 
     Pictures (PNG, JPEG, films) have two dimensions: with `spacing_px` all sizes and distances are
     in pixels of the file; with `dimensions: 2` and `spacing_mm` in mm² and mm of the plane.
+
+    With `size_vox` in place of a spacing, every scan is resampled to this number of voxels; the
+    contrasts of a case are then series that may have grids of their own. This is for outcomes
+    alone: sizes of structures would be lost.
     """
 
     name: str
@@ -126,9 +130,10 @@ class Target:
     area_range_px: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     area_range_mm2: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     surface_tolerance_px: float = 1.0
+    size_vox: TripleVox | None = None  # of the working grid, in place of a spacing
 
     def __post_init__(self) -> None:
-        self._flatten()
+        self._complete_grid()
         wrong = read_fields(self, TARGET_FIELDS)
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
@@ -137,16 +142,21 @@ class Target:
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
             )
 
-    def _flatten(self) -> None:
-        """Complete the grid of pictures: a third side of 1, and 1 mm for the pixel of a file."""
+    def _complete_grid(self) -> None:
+        """Complete the grid: of pictures a third side of 1, and 1 mm for the pixel of a file."""
         if self.spacing_px is not None:
             object.__setattr__(self, "dimensions", 2)
             if _count(self.spacing_px) == 2:
                 object.__setattr__(self, "spacing_mm", (*self.spacing_px, 1.0))
         elif self.dimensions == 2 and _count(self.spacing_mm) in (2, 3):
             object.__setattr__(self, "spacing_mm", (*self.spacing_mm[:2], 1.0))
-        if self.dimensions == 2 and _count(self.patch_vox) == 2:
-            object.__setattr__(self, "patch_vox", (*self.patch_vox, 1))
+        for name in ("size_vox", "patch_vox"):
+            sides = getattr(self, name)
+            if self.dimensions == 2 and _count(sides) == 2:
+                object.__setattr__(self, name, (*sides, 1))
+        if self.size_vox is not None:  # no distance is measured on this grid
+            object.__setattr__(self, "spacing_mm", self.spacing_mm or (1.0, 1.0, 1.0))
+            object.__setattr__(self, "patch_vox", self.patch_vox or self.size_vox)
 
     def _claims(self) -> dict[str, object]:
         """Possible errors in relations between fields, and whether each occurs."""
@@ -202,6 +212,14 @@ class Target:
             f"{self.size_units.range_field}": foreign_ranges,
             f"patch_vox: found {list(self.patch_vox)} for pictures, wanted two sides": self.is_flat
             and self.patch_vox[2] != 1,
+            "size_vox: found it for a target with labels, whose sizes it would lose, wanted a "
+            "spacing": self.size_vox is not None and self.labels,
+            "size_vox: found it with a region of interest, which needs a spacing": self.size_vox
+            is not None
+            and self.roi is not None,
+            f"patch_vox: found {list(self.patch_vox)}, larger than size_vox": self.size_vox
+            is not None
+            and any(a > b for a, b in zip(self.patch_vox, self.size_vox, strict=True)),
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
             **{why: why for why in map(self._cannot_answer, self.hypotheses)},
         }

@@ -114,7 +114,7 @@ def test_no_setting_takes_what_is_no_value():
 
 
 WRONG = """
-seed=-1 seed=x seed=1.5 seed=null seed=4294967296 patch_vox=[100000,16,16] patch_vox=[16,16]
+seed=-1 seed=x seed=1.5 seed=null seed=4294967296 patch_vox=[100000,16,16] patch_vox=[16]
 patch_vox=[0,16,16] patch_vox=16 patch_vox=[4096,4096,4096] patch_vox=x patch_vox=[1.5,16,16]
 localise=x weights=x postprocess=x postprocess=true held_out=1 held_out=x windows.overlap=1
 windows.overlap=-0.1 windows.mirror=x windows.mirror=1 windows=x trust=1 job=x name=null name=../a

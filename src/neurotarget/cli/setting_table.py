@@ -26,6 +26,7 @@ from neurotarget.cli.settings import (
     optional,
     whole,
 )
+from neurotarget.outcome import KINDS
 from neurotarget.problems import DataError, Problem
 
 SEED = integer(0, 2**32 - 1)
@@ -126,6 +127,15 @@ TARGET = {
     "target.dimensions": one_of(2, 3),
     "target.spacing_px": optional(listed(number(0, 50, above=True), 2)),
     "target.spacing_mm": TRIPLE_MM,
+    "target.size_vox": optional(SIDES),
+    "target.outcomes": optional(BRANCH),
+    "target.outcomes.*": BRANCH,
+    "target.outcomes.*.kind": one_of(*KINDS),
+    "target.outcomes.*.classes": listed(LABEL),
+    "target.outcomes.*.column": TEXT,
+    "target.outcomes.*.unit": TEXT,
+    "target.outcomes.*.event": TEXT,
+    "target.outcomes.*.is_ordered": FLAG,
     "target.patch_vox": SIDES,
     "target.roi": optional(BRANCH),
     "target.roi.anchor": one_of("head", "scan", "world"),
@@ -222,6 +232,10 @@ OPTIMIZER = {
 MODEL = {
     **dict.fromkeys(("widths", "blocks", "blocks_down", "depths"), listed(WIDTH)),
     **dict.fromkeys(("width", "base_width", "max_width", "feature_size"), WIDTH),
+    "depth": one_of(10, 18, 34, 50),
+    "stem_kernel": integer(1, 64),
+    "stem_stride": integer(1, 64),
+    **dict.fromkeys(("pool", "is_flat"), FLAG),
     **dict.fromkeys(("hidden_size", "mlp_dim"), WIDTH),
     "blocks_up": optional(listed(WIDTH)),
     "checkpointing": FLAG,
@@ -255,6 +269,9 @@ TASK = {
     "task.schedule.floor": SHARE,
     "task.ema_decay": optional(number(0, 1, above=True, below=True)),
     "task.channels_last": FLAG,
+    "task.class_weights": one_of("none", "balanced"),
+    "task.label_smoothing": number(0, 1, below=True),
+    "task.delta_sd": number(0, 1000, above=True),
     "trainer": BRANCH,
     "trainer.accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu", "hpu"),
     "trainer.devices": DEVICES,

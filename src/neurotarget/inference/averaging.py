@@ -142,6 +142,7 @@ def input_settings(target: Target, preparation: Preparation) -> dict[str, object
         "outcomes": [[one.name, one.kind, *one.classes, one.unit] for one in target.outcomes],
         "sides": target.sides,
         "spacing_mm": list(target.spacing_mm),
+        "size_vox": target.size_vox,
         "size_units": list(target.size_units),
         "roi": asdict(target.roi) if target.roi else None,
         "preparation": asdict(preparation),

@@ -48,6 +48,7 @@ class CasePredictor(ABC):
             "version": VERSION,
             "contrasts": target.contrasts,
             "spacing_mm": target.spacing_mm,
+            **({"size_vox": target.size_vox} if target.size_vox else {}),
             "roi": asdict(target.roi) if target.roi else None,
             "preparation": asdict(self.preparation),
             "window_vox": self.inferer.window_vox,

@@ -22,6 +22,7 @@ from neurotarget.data.scans.geometry import (
     image_to_work,
     labels_to_work,
     native_spans,
+    sized_grid,
     whole_grid,
 )
 from neurotarget.data.scans.volume import Volume
@@ -41,6 +42,7 @@ class Scans(NamedTuple):
     case: Case
     values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
     first: Volume  # the first contrast, unscaled
+    affines: Mapping[str, ndarray]  # contrast → (4, 4)
     warnings: tuple[str, ...] = ()  # about its files, with the remedy
 
 
@@ -206,6 +208,13 @@ def to_work(scans: Scans, target: Target) -> Work:
         DataError: the region of interest misses the scan.
     """
     first = scans.first
+    if target.size_vox is not None:  # series with grids of their own
+        grids = {
+            name: sized_grid(scans.values[name].shape, scans.affines[name], target.size_vox)
+            for name in target.contrasts
+        }
+        work = [image_to_work(scans.values[name], grid) for name, grid in grids.items()]
+        return Work(np.stack(work), grids[target.contrasts[0]], first.header)
     grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
     if target.roi is not None:
         case, file = scans.case, str(scans.case.images[target.contrasts[0]])
@@ -232,7 +241,8 @@ def _scans(
         todo = f"add a column {absent[0]} with the file's path"
         raise DataError(error(found, wanted, todo, case_id=case.case_id))
     values = {name: _scaled(volumes[name].array, preparation) for name in target.contrasts}
-    return Scans(case, values, volumes[target.contrasts[0]])
+    affines = {name: volumes[name].affine for name in target.contrasts}
+    return Scans(case, values, volumes[target.contrasts[0]], affines)
 
 
 def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
@@ -332,6 +342,7 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         # with the names, since facts about a label are stored under its name
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         # omitted for the older setting, so that older entries keep their hash
+        **({"size_vox": target.size_vox} if target.size_vox else {}),
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [
             scan_digest(case.images[name]) for name in target.contrasts if name in case.images

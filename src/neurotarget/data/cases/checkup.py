@@ -152,7 +152,9 @@ def _read_images(
         if volume.array.min() == volume.array.max():
             found, todo = "one value in all voxels", "export the image again"
             problems.append(warning(found, "an image", todo, case_id=case.case_id, file=path))
-        if target is not None:
+        if target is not None and target.size_vox is not None:
+            pass  # each series may have a grid of its own
+        elif target is not None:
             problems += _check_grid(case, contrast, volume, volumes)
         elif not _shares_grid(volume, list(volumes.values())[:1]):
             off_grid.append(contrast)
@@ -301,6 +303,8 @@ def _may_be_empty(target: Target) -> bool:
 
 
 def _is_small(volume: Volume, target: Target) -> bool:
+    if target.size_vox is not None:
+        return False
     sides = whole_grid(volume.array.shape, volume.affine, target.spacing_mm).shape
     if target.roi is not None:
         box = (

@@ -106,6 +106,14 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
     return replace(native, start=start, scale=scale, shape=work)
 
 
+def sized_grid(shape: Sequence[int], affine: ndarray, size_vox: TripleVox) -> Grid:
+    """Grid of `size_vox` voxels (canonical axes) over the whole scan, whatever its spacing."""
+    native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
+    sides, work = np.array(native.canonical_shape), np.array(size_vox)
+    scale = sides / work
+    return replace(native, start=(scale - 1) / 2, scale=scale, shape=work)
+
+
 def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | None:
     """Part of a grid in a box about `centre_vox` (canonical voxels); None if they do not overlap.
 
