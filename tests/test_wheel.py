@@ -87,4 +87,4 @@ def test_help_of_a_command_names_its_choices(installed, tmp_path, name):
 
 def test_a_target_is_found_by_its_name(installed, tmp_path):
     done = run(installed, "models", "target=nothing", cwd=tmp_path)
-    assert "known are dentate, hippocampus, pituitary" in done.stderr
+    assert "known are adrenal, dentate, hippocampus, lungs, pituitary" in done.stderr

@@ -13,7 +13,7 @@ import yaml
 from neurotarget.models.backbone import Backbone
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-WHOLE = {"resnet"}  # of whole images: test_vector_backbones.py
+WHOLE = {"resnet", "slice_pool"}  # of whole images: test_vector_backbones.py
 NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - WHOLE)
 PACKAGES = {
     "nnunet_resenc_m": "dynamic_network_architectures.architectures.unet",

@@ -7,6 +7,7 @@ import torch
 
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.nets.resnet import ResNet
+from neurotarget.models.nets.slice_pool import SlicePool
 
 
 @pytest.mark.parametrize("sides", [(32, 24, 16), (17, 20, 33)])
@@ -36,7 +37,7 @@ def test_outputs_are_in_the_unit_that_training_sets():
 
 
 def test_an_unknown_depth_is_refused():
-    with pytest.raises(ValueError, match="ResNet: got depth 11, wanted one of 10, 18, 34, 50"):
+    with pytest.raises(ValueError, match="depth: got 11, wanted one of 10, 18, 34, 50"):
         ResNet(1, 1, depth=11)
 
 
@@ -46,3 +47,24 @@ def test_a_step_in_bfloat16_has_finite_gradients():
         outputs = net(torch.randn(4, 1, 16, 16, 16))
     outputs.square().mean().backward()
     assert all(weight.grad.isfinite().all() for weight in net.parameters())
+
+
+def test_slices_in_any_order_and_number_have_the_same_strongest_features():
+    net = SlicePool(1, 2, depth=10, width=4).eval()
+    series = torch.randn(2, 1, 24, 20, 5)
+    outputs = net(series)
+    assert outputs.shape == (2, 2)
+    torch.testing.assert_close(net(series.flip(4)), outputs)
+    twice = torch.cat([series, series[..., :2]], dim=4)
+    torch.testing.assert_close(net(twice), outputs)
+    assert "doi:10." in inspect.getdoc(SlicePool)
+
+
+def test_a_slice_with_the_sign_decides():
+    torch.manual_seed(1)
+    net = SlicePool(1, 1, depth=10, width=4).eval()
+    series = torch.zeros(1, 1, 16, 16, 6)
+    series[..., 3] = torch.randn(16, 16)
+    alone = net(series[..., 3:4])
+    assert not torch.allclose(net(series), net(torch.zeros_like(series)))
+    assert alone.shape == (1, 1)

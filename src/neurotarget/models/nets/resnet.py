@@ -51,12 +51,7 @@ class ResNet(VectorBackbone):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(num_outputs)
-        if depth not in LAYERS:
-            raise ValueError(
-                f"ResNet: got depth {depth}, wanted one of {', '.join(map(str, LAYERS))}; correct "
-                "conf/model/resnet.yaml"
-            )
-        block, layers = LAYERS[depth]
+        block, layers = layers_of(depth)
         net = MonaiResNet(
             block=block,
             layers=list(layers),
@@ -75,3 +70,15 @@ class ResNet(VectorBackbone):
     def raw(self, image: Image) -> Outputs:
         """Outputs before they are brought to their unit."""
         return self.net(image[..., 0] if self.is_flat else image)
+
+
+def layers_of(depth: int) -> tuple[type[nn.Module], tuple[int, ...]]:
+    """Kind of block of a residual network, and the number of blocks in each stage.
+
+    Raises:
+        ValueError: the depth is unknown.
+    """
+    if depth not in LAYERS:
+        known = ", ".join(map(str, LAYERS))
+        raise ValueError(f"depth: got {depth}, wanted one of {known}; correct model.depth")
+    return LAYERS[depth]
