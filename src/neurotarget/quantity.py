@@ -1,4 +1,4 @@
-"""Quantities: what is measured of each case, by name, unit and metric, and in words."""
+"""Quantities: what is measured of each case, by name, unit and metric, and how texts call it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ from neurotarget.report.paper.methods_text import methods_text, short_command
 from neurotarget.report.paper.references import bibtex, references
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import known_definitions
-from neurotarget.report.text.words import VOLUMES, words_of
+from neurotarget.report.text.placeholders import VOLUMES, placeholders_of
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 
@@ -137,7 +137,7 @@ def test_the_flow_is_drawn_and_listed(reported, page):
 
 def test_every_statistic_with_a_source_has_a_sentence_of_its_own():
     assert {one.name for one in known_definitions() if one.source} == {
-        name.format_map(words_of(VOLUMES)) for name in asset_table("methods")
+        name.format_map(placeholders_of(VOLUMES)) for name in asset_table("methods")
     }
     assert all(
         text.count("{}") == 1 and text.endswith(" {}.") for text in asset_table("methods").values()

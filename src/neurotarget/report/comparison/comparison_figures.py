@@ -24,8 +24,8 @@ from neurotarget.report.figures.named_figures import (
 )
 from neurotarget.report.text.claims import measure_noun
 from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.placeholders import main_of
 from neurotarget.report.text.sentences import capital, rows_of, title_of
-from neurotarget.report.text.words import main_of
 from neurotarget.stats.arms.comparison import Comparison
 
 MOST_HYPOTHESES = 6
@@ -52,8 +52,8 @@ def score_texts(comparison: Comparison) -> dict[str, str]:
     """Return the words of captions for the score that orders the arms."""
     score = comparison.headline
     sides = ("left", "upper") if score.is_higher_better else ("right", "lower")
-    words = {"score": score.title, "Score": capital(score.title)}
-    return words | dict(zip(("worse", "corner"), sides, strict=True))
+    filled = {"score": score.title, "Score": capital(score.title)}
+    return filled | dict(zip(("worse", "corner"), sides, strict=True))
 
 
 def _ranks(comparison: Comparison) -> NamedFigure:

@@ -36,8 +36,8 @@ from neurotarget.report.text.numbers import (
     memory,
     operations,
 )
+from neurotarget.report.text.placeholders import main_of, placeholders_of
 from neurotarget.report.text.sentences import as_sentence, capital, rows_of, title_of
-from neurotarget.report.text.words import main_of, words_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.main_score import labels_of
@@ -165,12 +165,12 @@ def _arms(comparison: Comparison) -> list[Section]:
         _row(arm, row, _verdict(arm, best, verdicts), icc, comparison.headline.metric)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
-    words = words_of(main_of(comparison.target))
-    words = {**words, "Score": capital(comparison.headline.title)}
-    columns = [one._replace(text=one.text.format_map(words)) for one in COLUMNS]
+    filled = placeholders_of(main_of(comparison.target))
+    filled = {**filled, "Score": capital(comparison.headline.title)}
+    columns = [one._replace(text=one.text.format_map(filled)) for one in COLUMNS]
     if not icc:
         columns = [one for one in columns if not one.text.startswith("ICC")]
-    lead = page_text("arms.lead", **words)
+    lead = page_text("arms.lead", **filled)
     if not known(table, "p_best") and len(arms) > 1:
         lead += f" {as_sentence(FEW_TRAININGS)}"
     return [Section("arms", "Arms", lead, [Grid("Arms, best first", columns, rows)])]

@@ -35,8 +35,8 @@ from neurotarget.report.drawing.row_figure import (
     zero_line,
 )
 from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.placeholders import in_unit, main_of
 from neurotarget.report.text.sentences import rows_of
-from neurotarget.report.text.words import in_unit, main_of
 from neurotarget.stats.arms.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # height of one seed, and gap between arms

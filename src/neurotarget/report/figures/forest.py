@@ -22,8 +22,8 @@ from neurotarget.report.drawing.row_figure import (
     zero_line,
 )
 from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import rows_of
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 MODELS = {

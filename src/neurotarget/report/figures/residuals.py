@@ -16,8 +16,8 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import method_mark, scatter, ticks
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import rows_of, title_of
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 NAME = "residuals"

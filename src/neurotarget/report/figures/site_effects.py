@@ -30,8 +30,8 @@ from neurotarget.report.drawing.row_figure import (
     write_title,
     zero_line,
 )
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import rows_of
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 
 MOST_SITES, MOST_EFFECTS, MOST_METHODS = 40, 3, 2

@@ -43,8 +43,8 @@ from neurotarget.report.figures.strips import (
     values_figure,
 )
 from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.placeholders import placeholders_of
 from neurotarget.report.text.sentences import capital, rows_of, values_of
-from neurotarget.report.text.words import words_of
 from neurotarget.stats.study.results import Study
 
 NOTHING_TO_COMPARE = "There is one set of {} only, so there is nothing to compare it with."
@@ -108,9 +108,9 @@ def _effects(study: Study) -> NamedFigure:
 def _values(study: Study) -> NamedFigure:
     more, main = _left_out(panel_labels(study, study.measured.methods[:1])), study.measured.main
     figure, why = values_figure(study), f"No case has {one_of(main.name)}."
-    words, name = words_of(main), main.table_name
+    filled, name = placeholders_of(main), main.table_name
     return named_figure(
-        "study.volumes", words["Plural"], figure, why, name=name, more=more, **words
+        "study.volumes", filled["Plural"], figure, why, name=name, more=more, **filled
     )
 
 
@@ -118,15 +118,15 @@ def _ages(study: Study) -> NamedFigure:
     has_age = "age" in study.measured.covariates
     other = "The study has no curves." if has_age else "The cases have no known ages."
     reason = reasons_sentence(rows_of(study, "age")) or other
-    count, words = len(study.measured.methods), words_of(study.measured.main)
+    count, filled = len(study.measured.methods), placeholders_of(study.measured.main)
     return named_figure(
         "study.ages",
-        f"{words['Plural']} over age",
+        f"{filled['Plural']} over age",
         ages_figure(study),
         f"No curve over age could be fitted. {reason}",
         side_by_side=page_text("study.ages_side_by_side") if count > 1 else "",
         more=first_of(count, MOST_METHODS, "methods ") + _left_out(ages_labels(study)),
-        **words,
+        **filled,
     )
 
 

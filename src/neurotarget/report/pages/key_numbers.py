@@ -10,6 +10,7 @@ from neurotarget.number_text import DASH, digits_for, number, unit_text
 from neurotarget.quantity import SIZES
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import counted, estimate, in_percent, percent
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import (
     agreement_rows,
     failed_is,
@@ -24,7 +25,6 @@ from neurotarget.report.text.sentences import (
     title_of,
     values_of,
 )
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.study.results import Study
 

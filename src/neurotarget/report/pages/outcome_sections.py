@@ -161,7 +161,7 @@ def _calibration_sentence(study: Study, label: str, rows: Mapping[str, Mapping])
     name = class_text(study, label)
     if not slope or not math.isfinite(slope["value"]):
         return f"Calibration of {name} is unknown: {slope['reason']}." if slope else ""
-    said = [
+    parts = [
         f"{what} {estimate(row, digits=2, sign=what == 'intercept')}"
         + (f" ({text})" if (text := tell(row)) else "")
         for what, row, tell in (
@@ -170,7 +170,7 @@ def _calibration_sentence(study: Study, label: str, rows: Mapping[str, Mapping])
         )
         if math.isfinite(row["value"])
     ]
-    return f"Calibration of {name}: {', '.join(said)}."
+    return f"Calibration of {name}: {', '.join(parts)}."
 
 
 def _counts(study: Study, row: Mapping) -> str:

@@ -14,6 +14,7 @@ from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import estimate, mean_sd, p_equals
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import (
     FEWER_VALUES,
     PLANTED,
@@ -21,7 +22,6 @@ from neurotarget.report.text.sentences import (
     case_counts,
     rows_of,
 )
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 

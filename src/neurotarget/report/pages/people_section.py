@@ -7,8 +7,8 @@ from neurotarget.number_text import DASH, number, unit_text
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import counted, estimate, listed, p_value
+from neurotarget.report.text.placeholders import in_unit
 from neurotarget.report.text.sentences import label_text, main_label, records, rows_of, title_of
-from neurotarget.report.text.words import in_unit
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study

@@ -7,6 +7,7 @@ from neurotarget.number_text import DASH, number
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.placeholders import in_unit, placeholders_of
 from neurotarget.report.text.sentences import (
     FEWER_VALUES,
     case_counts,
@@ -15,7 +16,6 @@ from neurotarget.report.text.sentences import (
     rows_of,
     title_of,
 )
-from neurotarget.report.text.words import in_unit, words_of
 from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.study.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study.results import Study
@@ -126,8 +126,8 @@ def _lead(study: Study) -> str:
     counts = [
         f"{name} {int(measured.values[name][label].notna().sum())}" for name in measured.raters
     ]
-    words = {**words_of(measured.main), "counts": ", ".join(counts)}
-    lead = page_text("raters.lead", n=len(measured.covariates), **words)
+    filled = {**placeholders_of(measured.main), "counts": ", ".join(counts)}
+    lead = page_text("raters.lead", n=len(measured.covariates), **filled)
     return f"{lead} {page_text('raters.intervals')}"
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
 from neurotarget.report.text.numbers import counted
+from neurotarget.report.text.placeholders import placeholders_of
 from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, values_of
-from neurotarget.report.text.words import words_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -110,7 +110,7 @@ def _results(study: Study) -> str:
 
 
 def _scores(study: Study) -> str:
-    masks = words_of(study.measured.main)["masks"]
+    masks = placeholders_of(study.measured.main)["masks"]
     return f"Scores of {masks}: study/scores.tsv." if len(rows_of(study, "scores")) else ""
 
 

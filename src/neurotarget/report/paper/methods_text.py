@@ -24,8 +24,8 @@ from neurotarget.report.paper.references import bibtex, first_source, references
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import Definition, definitions, known_definitions
 from neurotarget.report.text.numbers import listed
+from neurotarget.report.text.placeholders import placeholders_of
 from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of, values_of
-from neurotarget.report.text.words import words_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 
@@ -95,7 +95,7 @@ def _network(study: Study) -> str:
     if not parts:
         return ""
     reasons = " ".join(study.learning.reasons) if study.learning else ""
-    masks = words_of(study.measured.main)["masks"]
+    masks = placeholders_of(study.measured.main)["masks"]
     return f"The {masks} are those of a network: {'; '.join(parts)}. {reasons}".strip()
 
 
@@ -128,13 +128,13 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     """Return a sentence with a citation on each statistic that the tables contain."""
-    words = words_of(study.measured.main)
+    filled = placeholders_of(study.measured.main)
     known = {one.name: one for one in _known(study)}
     sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in known.items()}
     cited = {name: f"[@{key}]" for name, key in sources.items() if key}
-    texts = {name.format_map(words): text for name, text in asset_table("methods").items()}
+    texts = {name.format_map(filled): text for name, text in asset_table("methods").items()}
     return " ".join(
-        text.format(cited[name], **words) for name, text in texts.items() if name in cited
+        text.format(cited[name], **filled) for name, text in texts.items() if name in cited
     )
 
 

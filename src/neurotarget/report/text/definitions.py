@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.report.text.assets import asset_table
-from neurotarget.report.text.words import VOLUMES, words_of
+from neurotarget.report.text.placeholders import VOLUMES, placeholders_of
 from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
 from neurotarget.stats.cohort.measured import Quantity
 
@@ -26,17 +26,17 @@ class Definition(NamedTuple):
 
 def known_definitions(page: str = "study", quantity: Quantity = VOLUMES) -> tuple[Definition, ...]:
     """Return all definitions for a kind of page, in reading order, in the words of a quantity."""
-    entries, words = asset_table("definitions"), words_of(quantity)
+    entries, filled = asset_table("definitions"), placeholders_of(quantity)
     study = {one["name"]: one for one in entries["study"]}
     merged = [{**study.get(one["name"], {}), **one} for one in entries[page]]
-    return tuple(Definition(**{key: _filled(value, words) for key, value in one.items()})
+    return tuple(Definition(**{key: _filled(value, filled) for key, value in one.items()})
                  for one in merged)  # fmt: skip
 
 
-def _filled(value: str | Sequence[str], words: Mapping[str, str]) -> str | list[str]:
+def _filled(value: str | Sequence[str], filled: Mapping[str, str]) -> str | list[str]:
     if isinstance(value, str):
-        return value.format_map(words)
-    return [text.format_map(words) for text in value]
+        return value.format_map(filled)
+    return [text.format_map(filled) for text in value]
 
 
 def definitions(

@@ -10,8 +10,8 @@ import pandas as pd
 
 from neurotarget.quantity import with_unit
 from neurotarget.report.text.assets import asset_table
+from neurotarget.report.text.placeholders import VOLUMES, in_unit, placeholders_of
 from neurotarget.report.text.sentences import not_estimated, title_of
-from neurotarget.report.text.words import VOLUMES, in_unit, words_of
 from neurotarget.stats.cohort.measured import Quantity
 
 MANY = 60  # a table with more rows first shows only those of the whole cohort
@@ -49,8 +49,8 @@ def table_specs(page: str = "study", quantity: Quantity = VOLUMES) -> dict[str, 
         common |= {key: {**common.get(key, {}), **own} for key, own in shared.items() if common}
         merged = {key: {**common[key], **spec.get(key, {})} for key in common}
         whole = {**spec, **of_outcomes.get(name, {}), **merged, "unit": unit}
-        filled = _filled(whole, words_of(quantity))
-        specs[name.format_map(words_of(quantity))] = TableSpec(**filled)
+        filled = _filled(whole, placeholders_of(quantity))
+        specs[name.format_map(placeholders_of(quantity))] = TableSpec(**filled)
     return specs
 
 
@@ -183,7 +183,7 @@ def _page_table(name: str, table: pd.DataFrame, spec: TableSpec) -> PageTable:
 def _spec(name: str, specs: Mapping[str, TableSpec]) -> TableSpec:
     if name in specs:
         return specs[name]
-    return TableSpec(_title(name), headings=_filled(_headings(), words_of(VOLUMES)))
+    return TableSpec(_title(name), headings=_filled(_headings(), placeholders_of(VOLUMES)))
 
 
 def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""Words of a study's main quantity, to fill into texts."""
+"""Names of a study's main quantity that fill the braces of texts."""
 
 from neurotarget.number_text import unit_text
 from neurotarget.quantity import one_of
@@ -8,8 +8,8 @@ from neurotarget.types import Target
 VOLUMES = of_volumes({})["volume"]
 
 
-def words_of(quantity: Quantity) -> dict[str, str]:
-    """Return the words that texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`.
+def placeholders_of(quantity: Quantity) -> dict[str, str]:
+    """Return what texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`.
 
     `_unit` is the end of names of columns, `masks` what can fail.
     """
