@@ -84,7 +84,9 @@ def train(config: Config, start: Start) -> dict[str, float]:
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     if is_main:
-        begin_run(folder, [*start.overrides], is_resumed=_is_recorded(config, folder))
+        # whether the folder has the command line of an earlier start of this run
+        is_recorded = bool(config["resume"]) and (folder / "overrides.yaml").is_file()
+        begin_run(folder, [*start.overrides], is_resumed=is_recorded)
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(config["target"])
@@ -143,11 +145,6 @@ def train(config: Config, start: Start) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
-
-
-def _is_recorded(config: Config, folder: Path) -> bool:
-    """Whether the folder has the command line of an earlier start of this run."""
-    return bool(config["resume"]) and (folder / "overrides.yaml").is_file()
 
 
 def _opened(
@@ -252,10 +249,8 @@ def _finish(
     """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
-    learned = None
-    if parts.task.learns_from == "labels":
-        mode = config["postprocess"]
-        learned = learn_postprocessing(folder, parts.data, weights=weights, mode=mode)
+    mode = config["postprocess"] if parts.task.learns_from == "labels" else "none"
+    learned = learn_postprocessing(folder, parts.data, weights=weights, mode=mode)
     if learned:
         print(f"  {postprocessing_line(learned)}", flush=True)
     result = score_held_out(
