@@ -371,7 +371,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("patch_vox=[2,2,2]", "set patch_vox=[4,4,4], or patch_vox=auto"),
         ("budget=hours", "budget=hours: no such choice"),
         ("pretrained=none.ckpt", "pretrained=none.ckpt: no such file"),
-        ("model=resnet", "model=resnet: no such choice; did you mean model=resunet?"),
+        ("model=resunett", "model=resunett: no such choice; did you mean model=resunet?"),
         ("seed=abc", "wanted a whole number"),
         ("target=bal", "target=bal: no such choice; did you mean target=ball?"),
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
