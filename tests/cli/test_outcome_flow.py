@@ -130,7 +130,7 @@ def test_runs_are_compared_and_joined(run, place, command):
     seeds = ["-m", "seed=1,2", "model.width=4,8", "hydra.sweep.dir=arms"]
     run("illness", "classification", *seeds)
     command("neurotarget", "compare", "arms", "output=compared", cwd=place)
-    text = (place / "compared" / "report.html").read_text()
+    text = (place / "compared" / "compare.html").read_text()
     assert "AUROC" in text
     both = [f"run={place / 'arms'}", f"input={place / 'data'}", "output=joined", "device=cpu"]
     command(ROOT / "predict.py", *both, cwd=place)

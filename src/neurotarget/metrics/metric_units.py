@@ -48,7 +48,8 @@ def units_in(units: SizeUnits) -> dict[str, str]:
     return {name_in(name, units): own.get(unit, unit) for name, unit in OF_VOLUMES.items()}
 
 
-UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS)
+# in the order of volumes, whose units those of one name have
+UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS) | units_in(VOLUMES)
 OURS = ("mean_", "reference_")  # beginnings of further names: means of contrasts, of references
 
 
