@@ -10,6 +10,7 @@ from neurotarget.cli.arguments import PLACE, Input, Positional, Seed, read_argum
 from neurotarget.cli.settings import integer
 from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
+from neurotarget.quantity import one_of
 from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.report.text.sentences import headlines
@@ -126,10 +127,14 @@ def print_study(done: WrittenStudy) -> None:
         print(line)
     for line in rater_sentences(done.study):
         print(line)
-    if not done.study.measured.methods:
-        print("No case has a volume: nothing could be measured or tested.")
-    elif not done.study.measured.target.hypotheses:
-        print('No hypothesis was given; set one, such as ask="volume ~ age: negative".')
+    measured = done.study.measured
+    if not measured.methods:
+        print(f"No case has {one_of(measured.main.name)}: nothing could be measured or tested.")
+    elif not measured.target.hypotheses:
+        own = measured.measure
+        label = "" if own.regions or len(own.labels) == 1 else f"[{own.labels[0]}]"
+        claim = f"{measured.main.name}{label} ~ age: any"
+        print(f'No hypothesis was given; set one, such as ask="{claim}".')
     for note in done.study.notes:
         print(f"  note: {note}")
     print(f"\nreport  {done.page}\ntables  {done.page.parent / 'study'}")
