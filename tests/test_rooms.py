@@ -50,7 +50,7 @@ SUB_ROOMS = {
         ("dentate",),
     ),
     "models": (
-        ("backbone", "small_grids", "matching_weights", "profile"),
+        ("backbone", "memory_layout", "small_grids", "matching_weights", "profile"),
         ("planning", "plane_convolutions"),
         ("nets",),
     ),

@@ -2,12 +2,20 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.predict_outcomes import OutcomePredictor
+from neurotarget.inference.whole_image import WholeImage
 from neurotarget.models.backbone import VectorBackbone
+from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.nets.resnet import ResNet
 from neurotarget.models.nets.slice_pool import SlicePool
+from neurotarget.tasks.classification import ClassificationTask
+from neurotarget.types import Target
 
 
 @pytest.mark.parametrize("sides", [(32, 24, 16), (17, 20, 33)])
@@ -68,3 +76,22 @@ def test_a_slice_with_the_sign_decides():
     alone = net(series[..., 3:4])
     assert not torch.allclose(net(series), net(torch.zeros_like(series)))
     assert alone.shape == (1, 1)
+
+
+def test_weights_of_planes_and_volumes_are_laid_out_with_channels_last():
+    net = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(3, 4)])
+    assert channels_last(net) is net
+    assert net[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert net[1].weight.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("net", [ResNet(1, 1, depth=10, width=4, is_flat=True),
+                                 SlicePool(1, 1, depth=10, width=4)])  # fmt: skip
+def test_networks_of_planes_train_and_predict(net):
+    outcomes = {"ill": {"kind": "binary", "classes": ["no", "yes"]}}
+    target = Target("person", ["t1"], {}, [1] * 3, [16, 16, 1], outcomes=outcomes)
+    task = ClassificationTask(target, net, torch.optim.AdamW)
+    task.batch_loss(task.example(2)).backward()
+    whole = WholeImage(target.patch_vox)
+    predictor = OutcomePredictor(net, target, Preparation("none", None), inferer=whole)
+    assert predictor.views(np.zeros((1, 16, 16, 1), np.float32)).shape == (1, 1)

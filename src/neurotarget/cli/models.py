@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -23,6 +22,7 @@ from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.backbone import VectorBackbone
+from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.profile import Profile, profile
 from neurotarget.number_text import DASH, number
 from neurotarget.outcome import Outcome
@@ -236,7 +236,7 @@ def _profiles(
 ) -> tuple[Profile, Profile]:
     """Cost of a prediction and of a training step, with the memory layout of the task."""
     if config["channels_last"]:
-        net.to(memory_format=torch.channels_last_3d)
+        channels_last(net)
     shape = (batch, len(target.contrasts), *target.patch_vox)
     states = optimizer_states(config["optimizer"]) + (config["ema_decay"] is not None)
     is_vector = isinstance(net, VectorBackbone)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from neurotarget.data.batches.prepare import VERSION, Preparation, stored
 from neurotarget.inference.ledger import Form
+from neurotarget.models.memory_layout import channels_last
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image
 from neurotarget.types import Case, Target
@@ -37,7 +38,7 @@ class CasePredictor(ABC):
         bf16: bool = False,
     ) -> None:
         self.device, self.bf16 = torch.device(device), bf16
-        self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
+        self.net = channels_last(net.eval().to(self.device))
         self.target, self.preparation, self.inferer = target, preparation, inferer
 
     @property

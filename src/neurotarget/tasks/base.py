@@ -16,6 +16,7 @@ from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.metrics.own_metrics import OwnMetrics
+from neurotarget.models.memory_layout import channels_last as lay_out
 from neurotarget.shapes import Batch
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
@@ -66,7 +67,8 @@ class TargetTask(pl.LightningModule, ABC):
         self.optimizer_for, self.ema_decay = optimizer_for, ema_decay
         self.schedule = schedule if isinstance(schedule, Schedule) else Schedule(**schedule or {})
         self.layout = torch.channels_last_3d if channels_last else torch.contiguous_format
-        self.net.to(memory_format=self.layout)
+        if channels_last:
+            lay_out(self.net)
         self._scores: dict[str, Any] = {}
 
     @classmethod
