@@ -155,6 +155,7 @@ def test_a_search_maximises_the_auroc(run, place):
             [],
             "found PlainUNet for ClassificationTask, wanted a network",
         ),
+        (NET, ["cascade=localise"], "cascade.localise: found true for a network of whole images"),
         (NET, ["plan=auto"], "plan: found auto for a network of whole images"),
         (NET, ["monitor=val/auroc_means"], "did you mean val/auroc_mean"),
     ],

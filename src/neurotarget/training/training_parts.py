@@ -50,12 +50,22 @@ class Parts(NamedTuple):
 
 
 def build_data(config: Config, target: Target) -> TargetData:
-    """The data module of a target; nothing is read yet."""
+    """The data module of a target; nothing is read yet.
+
+    Raises:
+        DataError: a setting is invalid, or a cascade is to find what has no masks.
+    """
+    learns_from = task_class(config).learns_from
+    if learns_from != "labels" and (config.get("cascade") or {}).get("localise"):
+        raise DataError(
+            "cascade.localise: found true for a network of whole images, wanted false: a localiser "
+            "learns from masks; set cascade=none"
+        )
     data = build(
         config["data"],
         target=target,
         augmentation=own_augmentation(config["augment"]),
-        learns_from=task_class(config).learns_from,
+        learns_from=learns_from,
     )
     build_augmentation(data.augmentation, target=as_trained(target))
     return data
