@@ -67,7 +67,7 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
 
     folder = Path(str(config.hydra.sweep.dir)).resolve()
     settings = OmegaConf.to_container(config.sweep, resolve=True)
-    task = task_class({"task": {"_target_": OmegaConf.select(config, "task._target_")}})
+    task = task_class({"task": {"_target_": OmegaConf.select(config, "task._target_") or ""}})
     name = str(OmegaConf.select(config, "name") or folder.name)
     definition = read_search(settings, folder, name, task)
     if OmegaConf.select(config, "held_out"):
