@@ -155,6 +155,11 @@ def test_a_search_maximises_the_auroc(run, place):
             [],
             "found PlainUNet for ClassificationTask, wanted a network",
         ),
+        (
+            NET,
+            ["+metrics.own._target_=math.fsum", "+metrics.own.unit=mm"],
+            "metrics: found own",
+        ),
         (NET, ["cascade=localise"], "cascade.localise: found true for a network of whole images"),
         (NET, ["plan=auto"], "plan: found auto for a network of whole images"),
         (NET, ["monitor=val/auroc_means"], "did you mean val/auroc_mean"),

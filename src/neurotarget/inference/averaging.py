@@ -24,7 +24,30 @@ LARGER = 1.5  # largest ratio of the common region to the smallest region of a m
 State = Mapping[str, Tensor]
 
 
-class Ensemble(Predictor):
+class _Joined(CasePredictor):
+    """What ensembles share: the members, and what they have in common with the first."""
+
+    def __init__(self, members: Sequence[CasePredictor], **further: object) -> None:
+        """Join predictors; see `joined`."""
+        first = members[0]
+        super().__init__(
+            first.net,
+            replace(first.target, roi=common_roi([member.target.roi for member in members])),
+            first.preparation,
+            inferer=first.inferer,
+            device=str(first.device),
+            bf16=first.bf16,
+            **further,
+        )
+        self.members = tuple(members)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        return {**super().settings, "members": [member.settings for member in self.members]}
+
+
+class Ensemble(_Joined, Predictor):
     """A predictor whose probabilities are the mean of its members' on the same working box.
 
     Every member has its own network, windows and mirror; scans are read and cropped by the target
@@ -35,23 +58,8 @@ class Ensemble(Predictor):
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         """Join predictors; see `joined`."""
-        first = members[0]
-        super().__init__(
-            first.net,
-            _common_target(members),
-            first.preparation,
-            inferer=first.inferer,
-            device=str(first.device),
-            bf16=first.bf16,
-            localiser=first.localiser,
-            postprocessing=common_steps([member.postprocessing for member in members]),
-        )
-        self.members = tuple(members)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
-        return {**super().settings, "members": [member.settings for member in self.members]}
+        steps = common_steps([member.postprocessing for member in members])
+        super().__init__(members, localiser=members[0].localiser, postprocessing=steps)
 
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Mean over the members, each with its own windows."""
@@ -61,26 +69,8 @@ class Ensemble(Predictor):
         return (total / len(self.members)).astype(np.float32)
 
 
-class OutcomeEnsemble(OutcomePredictor):
+class OutcomeEnsemble(_Joined, OutcomePredictor):
     """A predictor of outcomes with the views of all its members; values are their mean."""
-
-    def __init__(self, members: Sequence[OutcomePredictor]) -> None:
-        """Join predictors; see `joined`."""
-        first = members[0]
-        super().__init__(
-            first.net,
-            _common_target(members),
-            first.preparation,
-            inferer=first.inferer,
-            device=str(first.device),
-            bf16=first.bf16,
-        )
-        self.members = tuple(members)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
-        return {**super().settings, "members": [member.settings for member in self.members]}
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
         """Values of the labels by each member, each the mean over its own views."""
@@ -103,11 +93,6 @@ def joined(members: Sequence[CasePredictor]) -> CasePredictor:
         )
     kind = OutcomeEnsemble if isinstance(members[0], OutcomePredictor) else Ensemble
     return kind(members)
-
-
-def _common_target(members: Sequence[CasePredictor]) -> Target:
-    """The target of the first member with a region that holds those of all."""
-    return replace(members[0].target, roi=common_roi([member.target.roi for member in members]))
 
 
 def common_roi(regions: Sequence[Roi | None]) -> Roi | None:

@@ -30,14 +30,9 @@ def score_predictions(
     if target.labels:
         check_masks(predictions, splits)
         return evaluate(manifest, predictions, target, splits, which=which, own=own)
-    if own:
-        raise DataError(
-            f"metrics: found {', '.join(own)}, which compare masks, for a target of outcomes; "
-            "leave them out"
-        )
     if not (predictions / FILE).is_file():
         raise DataError(
             f"{predictions}: found no {FILE}, wanted the folder that predict.py wrote; check the "
             "path"
         )
-    return outcome_rows(manifest, predictions, target, splits, which=which)
+    return outcome_rows(manifest, predictions, target, splits, which=which, own=own)

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
@@ -13,15 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.models.memory_layout import channels_last as lay_out
 from neurotarget.shapes import Batch
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
-from neurotarget.types import Manifest, Row, Target
+from neurotarget.types import Row, Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -36,6 +33,8 @@ class TargetTask(pl.LightningModule, ABC):
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "labels"
     monitor: ClassVar[str]  # score of validation that decides which weights are best
+    predictor: ClassVar[type[CasePredictor]]  # of a trained network
+    rows: ClassVar[Callable[..., list[Row]]]  # scores predictions, with arguments as of `evaluate`
     objectives: ClassVar[Mapping[str, str]]  # of a search: name → logged score, the default first
     lower_is_better: ClassVar[Collection[str]] = ("loss",)  # parts of the names of such scores
 
@@ -101,27 +100,6 @@ class TargetTask(pl.LightningModule, ABC):
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> Callable[..., Tensor]:
         """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`."""
-
-    @classmethod
-    @abstractmethod
-    def predictor(
-        cls, net: nn.Module, target: Target, preparation: Preparation, **settings: object
-    ) -> CasePredictor:
-        """Predictor of a trained network."""
-
-    @classmethod
-    @abstractmethod
-    def rows(
-        cls,
-        manifest: Manifest,
-        predictions: Path,
-        target: Target,
-        splits: Mapping[str, str],
-        *,
-        which: Collection[str],
-        own: OwnMetrics | None = None,
-    ) -> list[Row]:
-        """Score the predictions of the splits in `which`."""
 
     def prepare(self, data: TargetData) -> None:
         """Adapt the task to its data, before training; data are prepared."""

@@ -1,7 +1,6 @@
 """What the tasks that predict outcomes of whole images share."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -9,16 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.predict_outcomes import OutcomePredictor, output_sizes
 from neurotarget.inference.whole_image import WholeImage
-from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.outcome import Outcome, OutcomeKind
 from neurotarget.problems import DataError
 from neurotarget.shapes import Batch, Image, Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor, TargetTask
 from neurotarget.tasks.score_outcomes import outcome_rows
-from neurotarget.types import Manifest, Row, Target
+from neurotarget.types import Target
 
 
 class OutcomeScore(NamedTuple):
@@ -37,6 +35,8 @@ class OutcomeTask(TargetTask):
     """
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "outcomes"
+    predictor: ClassVar[type[CasePredictor]] = OutcomePredictor
+    rows = staticmethod(outcome_rows)
     kinds: ClassVar[Collection[OutcomeKind]]  # of outcomes that the task predicts
 
     def __init__(
@@ -80,36 +80,6 @@ class OutcomeTask(TargetTask):
         """The middle of an image, in the size of the target's patch."""
         del overlap, margin_vox  # of sliding windows
         return WholeImage(target.patch_vox, swap=swap)
-
-    @classmethod
-    def predictor(
-        cls, net: nn.Module, target: Target, preparation: Preparation, **settings: object
-    ) -> OutcomePredictor:
-        """Predictor of outcomes."""
-        return OutcomePredictor(net, target, preparation, **settings)
-
-    @classmethod
-    def rows(
-        cls,
-        manifest: Manifest,
-        predictions: Path,
-        target: Target,
-        splits: Mapping[str, str],
-        *,
-        which: Collection[str],
-        own: OwnMetrics | None = None,
-    ) -> list[Row]:
-        """Score the table of predicted outcomes; see `outcome_rows`.
-
-        Raises:
-            DataError: there are metrics of the user's own, which compare masks.
-        """
-        if own:
-            raise DataError(
-                f"metrics: found {', '.join(own)}, which compare masks, for a target of outcomes; "
-                "take them out"
-            )
-        return outcome_rows(manifest, predictions, target, splits, which=which)
 
     def forward(self, image: Image) -> Outputs:
         """Score whole images, in float32."""

@@ -7,6 +7,7 @@ from neurotarget.data.cases.case_outcomes import outcome_codes
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.metrics.outcome_scores import score_outcome
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.types import Manifest, Row, Target
 
@@ -18,14 +19,16 @@ def outcome_rows(
     splits: Mapping[str, str],
     *,
     which: Collection[str] = ("test",),
+    own: OwnMetrics | None = None,
 ) -> list[Row]:
     """Score the lines of `<predictions>/outcomes.tsv` of every case of the splits in `which`.
 
     The manifest determines the cases: one whose line is missing or failed has `failed` 1.
 
     Raises:
-        DataError: no case is in these splits.
+        DataError: no case is in these splits, or there are metrics of the user's own.
     """
+    refuse_own(own or {})
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:
         raise DataError(
@@ -41,3 +44,16 @@ def outcome_rows(
             predicted = result and {label: result.values[label] for label in outcome.labels}
             rows += score_outcome(case, outcome, predicted, float(code), split=splits[case.case_id])
     return rows
+
+
+def refuse_own(metrics: Mapping[str, object]) -> None:
+    """Refuse metrics of the user's own, which compare masks.
+
+    Raises:
+        DataError: there are some.
+    """
+    if metrics:
+        raise DataError(
+            f"metrics: found {', '.join(metrics)}, which compare masks, for a target of outcomes; "
+            "leave them out"
+        )

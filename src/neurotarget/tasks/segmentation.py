@@ -1,7 +1,6 @@
 """Training of a network that segments a target: trained on patches, validated on whole volumes."""
 
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,18 +8,17 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.sides.pairs import as_trained
+from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.losses import DeepSupervision, Loss, crop
-from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.scoring import evaluate
 from neurotarget.shapes import Batch, Image, Inner, Levels, Logits
 from neurotarget.tasks.base import OptimizerFor, TargetTask
 from neurotarget.tasks.scores import AGREEMENT, CaseScore, score_case, summarise
-from neurotarget.types import Manifest, Row, Target
+from neurotarget.types import Target
 
 
 class SegmentationTask(TargetTask):
@@ -30,6 +28,8 @@ class SegmentationTask(TargetTask):
     """
 
     monitor: ClassVar[str] = "val/dice_mean"
+    predictor: ClassVar[type[CasePredictor]] = Predictor
+    rows = staticmethod(evaluate)
     objectives: ClassVar[Mapping[str, str]] = {
         "dice": monitor,
         "volume_icc": "val/volume_icc/",  # of each label
@@ -100,27 +100,6 @@ class SegmentationTask(TargetTask):
     ) -> SlidingWindow:
         """Sliding windows of the target's patch."""
         return SlidingWindow(target.patch_vox, overlap=overlap, swap=swap, margin_vox=margin_vox)
-
-    @classmethod
-    def predictor(
-        cls, net: nn.Module, target: Target, preparation: Preparation, **settings: object
-    ) -> Predictor:
-        """Predictor of label maps."""
-        return Predictor(net, target, preparation, **settings)
-
-    @classmethod
-    def rows(
-        cls,
-        manifest: Manifest,
-        predictions: Path,
-        target: Target,
-        splits: Mapping[str, str],
-        *,
-        which: Collection[str],
-        own: OwnMetrics | None = None,
-    ) -> list[Row]:
-        """Score label maps on their native grids; see `scoring.evaluate`."""
-        return evaluate(manifest, predictions, target, splits, which=which, own=own)
 
     def forward(self, image: Image) -> Logits:
         """Score every voxel of a whole volume, in float32."""

@@ -26,6 +26,7 @@ from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.runs.tracking.cost import CostMeter
 from neurotarget.tasks.base import TargetTask
+from neurotarget.tasks.score_outcomes import refuse_own
 from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
 from neurotarget.training.devices import independent_slurm_task
@@ -53,9 +54,11 @@ def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet.
 
     Raises:
-        DataError: a setting is invalid, or a cascade is to find what has no masks.
+        DataError: a setting is invalid, or is for masks and the target has outcomes.
     """
     learns_from = task_class(config).learns_from
+    if learns_from != "labels":  # before the training, which would be lost
+        refuse_own(config.get("metrics") or {})
     if learns_from != "labels" and (config.get("cascade") or {}).get("localise"):
         raise DataError(
             "cascade.localise: found true for a network of whole images, wanted false: a localiser "

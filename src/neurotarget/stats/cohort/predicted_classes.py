@@ -1,4 +1,4 @@
-"""Predicted probabilities of a cohort's outcomes beside the reference, by case."""
+"""Predicted probabilities of a cohort's outcomes with the reference, by case."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.resample import codes
 
 PREDICTED = "predicted"  # method of the rows of rows.csv
-THRESHOLD = 0.5  # used beside the one that a run has stored
+THRESHOLD = 0.5  # used in addition to the one that a run has stored
 
 
 class Predictions(NamedTuple):

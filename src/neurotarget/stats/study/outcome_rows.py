@@ -56,7 +56,7 @@ def places(measured: Measured) -> Iterator[Place]:
 
 
 def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) -> str:
-    """Return why cases of both kinds cannot be told apart, or ""."""
+    """Return why cases of both kinds cannot be distinguished, or ""."""
     if not len(y):
         return NO_PREDICTION
     if y.min() == y.max():
