@@ -118,6 +118,14 @@ def test_a_hypothesis_may_name_a_region_and_nothing_else_that_is_no_label():
         labelled(["a"], hypotheses=claims)
 
 
+def test_the_unit_of_a_smallest_effect_of_interest_is_that_of_the_quantity():
+    claims = {"sex": {"claim": "volume: F > M", "matters": "20 mm³"}}
+    assert labelled(["a"], hypotheses=claims).hypotheses[0].matters.value == 20
+    claims["sex"]["matters"] = "5 cm"
+    with pytest.raises(ValueError, match="sex: found matters in cm, wanted mm3"):
+        labelled(["a"], hypotheses=claims)
+
+
 def test_ignored_ids_are_neither_labels_nor_background():
     known = ("gland", ["t1"], {"a": 1}, [1, 1, 1], [8, 8, 8])
     assert Target(*known, ignore_ids=3).ignore_ids == (3,)

@@ -267,7 +267,7 @@ def test_it_is_half_of_what_is_published_where_it_is_not_stated():
     assert smallest_of_interest(replace(hypothesis, expected=46.0), volumes, table) == 23.0
 
 
-@pytest.mark.parametrize("matters", [0, -3, "5 cm", "", "many", "inf"])
+@pytest.mark.parametrize("matters", [0, -3, "5 of the mean", "", "many", "inf"])
 def test_a_smallest_effect_of_interest_that_is_none_is_refused(matters):
     with pytest.raises(ValueError, match="wanted the smallest effect of interest above 0"):
         Matters.read("sex", matters)
