@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -9,10 +11,11 @@ from neurotarget.data.batches.patches import cut, middle_of
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.averaging import joined
 from neurotarget.inference.predict_folder import predict_all
-from neurotarget.inference.predict_outcomes import OutcomePredictor
+from neurotarget.inference.predict_outcomes import NO_STEPS, OutcomePredictor
+from neurotarget.inference.recalibration import Line, Recalibration
 from neurotarget.inference.whole_image import WholeImage
 from neurotarget.problems import DataError
-from neurotarget.types import Case, Target
+from neurotarget.types import Case, Manifest, Target
 
 OUTCOMES = {
     "ill": {"kind": "binary", "classes": ["no", "yes"]},
@@ -35,9 +38,10 @@ class Fixed(nn.Module):
         return torch.cat([(self.ill + left)[:, None], rest], dim=1)
 
 
-def predictor(ill=0.0, swap=None, target=TARGET):
+def predictor(ill=0.0, swap=None, target=TARGET, steps=NO_STEPS):
+    made = Fixed(ill), target, Preparation("none", None)
     whole = WholeImage(target.patch_vox, swap=swap)
-    return OutcomePredictor(Fixed(ill), target, Preparation("none", None), inferer=whole)
+    return OutcomePredictor(*made, inferer=whole, postprocessing=steps)
 
 
 def scan(folder, name="c0", sides=(8, 8, 8), left=0.0):
@@ -104,6 +108,34 @@ def test_an_ensemble_is_the_mean_and_says_where_members_differ(tmp_path):
     (result,) = predict_all(ensemble, [scan(tmp_path)], tmp_path / "out", made_by="w")
     assert result.values["ill"] == pytest.approx(0.5, abs=1e-6)
     assert "ill: its views differ by 0.91" in result.note
+
+
+def test_probabilities_are_recalibrated_by_each_network_of_its_own(tmp_path):
+    """A network that is too low by 3 on the logit scale, and one without a correction."""
+    low = predictor(-3.0, steps=Recalibration({"ill": Line(3.0)}, {"ill": 0.3}))
+    (alone,) = predict_all(low, [scan(tmp_path)], tmp_path / "alone", made_by="w")
+    assert alone.values["ill"] == pytest.approx(0.5, abs=1e-6)
+    assert alone.values["grade.severe"] == pytest.approx(0.5, abs=1e-6)
+    ensemble = joined([low, predictor(0.0, steps=Recalibration(thresholds={"ill": 0.5}))])
+    (both,) = predict_all(ensemble, [scan(tmp_path)], tmp_path / "both", made_by="w")
+    assert both.values["ill"] == pytest.approx(0.5, abs=1e-6)
+    assert ensemble.postprocessing.thresholds == {"ill": pytest.approx(0.4)}
+
+
+def test_steps_are_chosen_on_cases_with_known_outcomes(tmp_path):
+    """Half of 24 people are ill, and the network predicts 5 %: the intercept is corrected."""
+    made, examples = predictor(-3.0), []
+    manifest = Manifest((), tmp_path)
+    for number in range(24):
+        person = {"ill": "yes" if number % 2 else "no", "age": 41.0}
+        case = replace(scan(tmp_path, f"c{number}"), subject_id=f"s{number}", covariates=person)
+        assert made.has_reference(case)
+        examples.append(made.example(case, manifest))
+    assert not made.has_reference(scan(tmp_path, "unknown"))
+    chosen = made.choose(examples)
+    assert chosen.steps.lines["ill"].intercept == pytest.approx(3.0, abs=0.01)
+    assert [trial.label for trial in chosen.trials] == ["ill", "ill"]  # no grade is known
+    assert made.choose([]).steps == NO_STEPS
 
 
 def test_members_of_other_outcomes_are_refused():

@@ -27,8 +27,9 @@ from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
+from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.text.numbers import counted, duration
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
+from neurotarget.runs.folder.run_folder import own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
 from neurotarget.runs.network.task_class import task_class
@@ -255,8 +256,10 @@ class Maker:
             digest(weights_path(run.folder, which))
             for run, which in zip(self.runs, self.weights, strict=True)
         ]
-        learned = [read_plain(run.folder / POSTPROCESSING).get("steps") for run in self.runs]
-        steps = {"postprocessing": learned} if any(learned) else {}
+        steps = {}
+        for name in LEARNED:
+            learned = [read_plain(run.folder / f"{name}.json").get("steps") for run in self.runs]
+            steps |= {name: learned} if any(learned) else {}
         configs = sorted((run.folder / "config.yaml").read_text("utf-8") for run in self.runs)
         return {
             "distances": ELEMENTS,

@@ -30,6 +30,7 @@ STATE = frozenset(  # rewritten each time a run starts or resumes; users do not 
         "overrides.yaml",
         "postprocessing.json",
         "prediction.json",
+        "recalibration.json",
         "result.json",
         "run.json",
         "splits.tsv",

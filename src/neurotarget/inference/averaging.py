@@ -13,6 +13,7 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict_outcomes import OutcomePredictor
+from neurotarget.inference.recalibration import mean_thresholds
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.shapes import times
@@ -70,11 +71,24 @@ class Ensemble(_Joined, Predictor):
 
 
 class OutcomeEnsemble(_Joined, OutcomePredictor):
-    """A predictor of outcomes with the views of all its members; values are their mean."""
+    """A predictor of outcomes with the views of all its members; values are their mean.
+
+    Each member corrects its own probabilities; thresholds are the mean of theirs.
+    """
+
+    def __init__(self, members: Sequence[OutcomePredictor]) -> None:
+        """Join predictors; see `joined`."""
+        steps = mean_thresholds([member.postprocessing for member in members])
+        super().__init__(members, postprocessing=steps)
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
-        """Values of the labels by each member, each the mean over its own views."""
-        return np.stack([member.views(image).mean(axis=0) for member in self.members])
+        """Values of the labels by each member, each the corrected mean over its own views."""
+        return np.stack(
+            [
+                member.postprocessing.apply(self.target.outcomes, member.views(image).mean(axis=0))
+                for member in self.members
+            ]
+        )
 
 
 def joined(members: Sequence[CasePredictor]) -> CasePredictor:

@@ -1,10 +1,10 @@
 """The base of predictors: a trained network with everything it needs to read a scan."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,15 +17,37 @@ from neurotarget.inference.ledger import Form
 from neurotarget.models.memory_layout import channels_last
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image
-from neurotarget.types import Case, Target
+from neurotarget.types import Case, Manifest, Target
+
+
+class Steps(Protocol):
+    """Post-processing of predictions, learned on validation cases; false if it changes nothing."""
+
+    def __bool__(self) -> bool: ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+
+
+class Chosen(NamedTuple):
+    """Steps that are kept, all trials in order, and the effect of the kept steps."""
+
+    steps: Steps
+    trials: Sequence[Any]  # NamedTuples of plain values
+    changes: Sequence[Any]
 
 
 class CasePredictor(ABC):
     """A network, its target, preparation and `inferer`, which runs it on a working box.
 
     A prediction has `case_id`, `values` (by the names in `form`) and `flags`, signs of a failure
-    for a person to check.
+    for a person to check. `postprocessing` are steps of the class's own kind, which a run learns on
+    its validation cases: each gives an `example`, and `choose` keeps the steps that help.
     """
+
+    steps_file: ClassVar[str]  # in the run folder
+    most_examples: ClassVar[int]  # validation cases to predict; more hardly change the choice
+    postprocessing: Steps
 
     def __init__(
         self,
@@ -87,6 +109,31 @@ class CasePredictor(ABC):
         probabilities: bool,
     ) -> None:
         """Write the files of a case atomically."""
+
+    @classmethod
+    @abstractmethod
+    def read_steps(cls, values: Mapping[str, Any]) -> Steps:
+        """Steps from their plain values.
+
+        Raises:
+            ValueError, TypeError: they are not as `Steps.as_dict` made them.
+        """
+
+    @abstractmethod
+    def has_reference(self, case: Case) -> bool:
+        """Whether steps can be chosen on a case."""
+
+    @abstractmethod
+    def example(self, case: Case, manifest: Manifest) -> Any:  # noqa: ANN401
+        """Predict a validation case and read its reference.
+
+        Raises:
+            DataError: a file is missing or broken, or the reference does not fit.
+        """
+
+    @abstractmethod
+    def choose(self, examples: Sequence[Any]) -> Chosen:
+        """Steps that improve the examples."""
 
     @torch.inference_mode()
     def scores(self, image: Float[ndarray, "C I J K"]) -> Tensor:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
+from neurotarget.inference.case_predictor import Chosen
 from neurotarget.inference.postprocess import ClassMap, Postprocessing
 from neurotarget.metrics.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.pieces import CORNERS
@@ -90,14 +91,6 @@ class Change(NamedTuple):
     hd95_after_mm: float = math.nan
 
 
-class Choice(NamedTuple):
-    """Steps that are kept, all trials in order, and the effect of the kept steps."""
-
-    steps: Postprocessing
-    trials: tuple[Trial, ...]
-    changes: tuple[Change, ...]  # one per label
-
-
 class _Scores(NamedTuple):
     dice: Float[ndarray, "N ..."]  # by case and label; NaN if the reference lacks the label
     pieces: Integer[ndarray, "N ..."]  # of the prediction
@@ -109,7 +102,7 @@ class _Scores(NamedTuple):
         self.dice[:, place], self.pieces[:, place] = other.dice[:, place], other.pieces[:, place]
 
 
-def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
+def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Chosen:
     """Try the steps one after the other, each on the result of those kept before it.
 
     Labels are tried at once and judged separately, since a step on one does not affect the others.
@@ -118,7 +111,7 @@ def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
     examples = [one.cropped() for one in examples]
     steps, trials = Postprocessing(), []
     if len(examples) < FEWEST:
-        return Choice(steps, (), ())
+        return Chosen(steps, (), ())
     before = _scores(examples, steps, label_names)
     if len(label_names) > 1:
         after = _scores(examples, replace(steps, largest_together=True), label_names)
@@ -136,7 +129,7 @@ def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
             if trials[-1].kept:
                 steps = _joined(steps, one)
                 before.take(place, after)
-    return Choice(steps, tuple(trials), _changes(examples, steps, label_names))
+    return Chosen(steps, tuple(trials), _changes(examples, steps, label_names))
 
 
 def _changes(

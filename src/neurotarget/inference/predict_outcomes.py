@@ -1,25 +1,30 @@
 """From a scan to predicted outcomes: probabilities of classes and numbers, with flags."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
-from neurotarget.data.batches.prepare import read_scans, to_work
-from neurotarget.inference.case_predictor import CasePredictor, finite
+from neurotarget.data.batches.prepare import Preparation, read_scans, to_work
+from neurotarget.data.cases.case_outcomes import outcome_codes
+from neurotarget.inference.case_predictor import CasePredictor, Chosen, finite
 from neurotarget.inference.ledger import Form
 from neurotarget.inference.outcome_table import outcome_form
+from neurotarget.inference.recalibration import Recalibration
+from neurotarget.inference.recalibration_choice import Known, choose
 from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
-from neurotarget.types import Case, Target
+from neurotarget.types import Case, Manifest, Target
 
 UNSURE = 0.2  # flagged: views of one scan whose probabilities differ by more
 CUT_SHARE = 0.05  # flagged: a larger share of an image lies outside the network's window
 FAR_SD = 4.0  # flagged: a number further from the mean of the training cases
+NO_STEPS = Recalibration()
 
 
 class OutcomePrediction(NamedTuple):
@@ -30,14 +35,43 @@ class OutcomePrediction(NamedTuple):
     flags: tuple[str, ...]  # signs of a failure, for a person to check
 
 
+class OutcomeExample(NamedTuple):
+    """A validation case: predicted values by label, codes of its outcomes, subject."""
+
+    values: Float[ndarray, " labels"]
+    codes: Float[ndarray, " outcomes"]
+    subject_id: str
+
+
 class OutcomePredictor(CasePredictor):
-    """A trained network that predicts outcomes of whole images; one serves a whole folder."""
+    """A trained network that predicts outcomes of whole images; one serves a whole folder.
+
+    `postprocessing` corrects the predicted probabilities.
+    """
+
+    steps_file: ClassVar[str] = "recalibration.json"
+    most_examples: ClassVar[int] = 1000
+
+    def __init__(
+        self,
+        net: nn.Module,
+        target: Target,
+        preparation: Preparation,
+        *,
+        inferer: Callable[[Tensor, nn.Module], Tensor],
+        device: str = "cpu",
+        bf16: bool = False,
+        postprocessing: Recalibration = NO_STEPS,
+    ) -> None:
+        super().__init__(net, target, preparation, inferer=inferer, device=device, bf16=bf16)
+        self.postprocessing = postprocessing
 
     @property
     def settings(self) -> dict[str, object]:
         """Everything that affects a prediction except the weights and the scan, as plain values."""
         outcomes = [[one.name, one.kind, one.classes, one.unit] for one in self.target.outcomes]
-        return {**super().settings, "outcomes": outcomes}
+        steps = {"recalibration": self.postprocessing.as_dict()} if self.postprocessing else {}
+        return {**super().settings, "outcomes": outcomes, **steps}
 
     @property
     def form(self) -> Form:
@@ -60,9 +94,45 @@ class OutcomePredictor(CasePredictor):
         scans = read_scans(case, self.target, self.preparation)
         image = to_work(scans, self.target).image
         views = self.views(image)
-        values = dict(zip(self.form.column_of, map(float, views.mean(axis=0)), strict=True))
+        corrected = self.postprocessing.apply(self.target.outcomes, views.mean(axis=0))
+        values = dict(zip(self.form.column_of, map(float, corrected), strict=True))
         flags = (*self._flags(views, image.shape[1:]), *scans.warnings)
         return OutcomePrediction(case.case_id, values, flags)
+
+    @classmethod
+    def read_steps(cls, values: Mapping[str, Any]) -> Recalibration:
+        """Corrections of probabilities from their plain values."""
+        return Recalibration(**values)
+
+    def has_reference(self, case: Case) -> bool:
+        """Whether the class of any outcome is known."""
+        codes = outcome_codes(case, self.target)
+        outcomes = zip(self.target.outcomes, codes, strict=True)
+        return any(one.is_class and np.isfinite(code) for one, code in outcomes)
+
+    def example(self, case: Case, manifest: Manifest) -> OutcomeExample:  # noqa: ARG002
+        """Predicted values of a case, and the codes of its outcomes.
+
+        Raises:
+            DataError: a file is missing or broken.
+        """
+        values = np.array(list(self.predict(case).values.values()))
+        return OutcomeExample(values, outcome_codes(case, self.target), case.subject_id)
+
+    def choose(self, examples: Sequence[OutcomeExample]) -> Chosen:
+        """Corrections that make the probabilities of the examples better, and thresholds."""
+        if not examples:
+            return Chosen(NO_STEPS, (), ())
+        values, codes = (np.stack([one[part] for one in examples]) for part in (0, 1))
+        _, subjects = np.unique([one.subject_id for one in examples], return_inverse=True)
+        cases, start = [], 0
+        for outcome, code in zip(self.target.outcomes, codes.T, strict=True):
+            part = slice(start, start := start + len(outcome.labels))
+            known = np.isfinite(code)
+            if outcome.is_class:
+                classes = code[known].astype(int)
+                cases.append(Known(outcome, values[known, part], classes, subjects[known]))
+        return choose(cases)
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
         """Values of the labels for each view of an image: itself, and its mirror if wanted."""

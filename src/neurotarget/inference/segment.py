@@ -1,8 +1,9 @@
 """From a scan to a label map on the scan's own grid, with volumes and warning flags."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -13,20 +14,24 @@ from scipy import ndimage
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
-from neurotarget.data.labels import WHITE, to_file_ids
+from neurotarget.data.labels import WHITE, class_of_id, to_classes, to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.scans.picture import save_picture
 from neurotarget.data.scans.scan_report import GUESSED
+from neurotarget.data.scans.volume import counted_for, read_volume
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
-from neurotarget.inference.case_predictor import CasePredictor, finite
+from neurotarget.inference.case_predictor import CasePredictor, Chosen, finite
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.metrics.volume_error import voxel_mm3
 from neurotarget.pieces import CORNERS
-from neurotarget.types import Case, Target
+from neurotarget.problems import DataError
+from neurotarget.types import Case, Manifest, Target
 
 NO_STEPS = Postprocessing()
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
@@ -65,6 +70,9 @@ class Predictor(CasePredictor):
     flagged. `postprocessing` changes the final label map, and with it volumes and flags;
     probabilities, and those that a localiser uses, stay unchanged.
     """
+
+    steps_file: ClassVar[str] = "postprocessing.json"
+    most_examples: ClassVar[int] = 40
 
     def __init__(
         self,
@@ -151,15 +159,12 @@ class Predictor(CasePredictor):
             middle=lambda: middle_of(image[0], grid.work_affine),
         )
         names = target.label_names
-        voxel_mm3, work_mm3 = (
-            abs(float(np.linalg.det(affine[:3, :3])))
-            for affine in (grid.native_affine, grid.work_affine)
-        )
+        native_mm3, work_mm3 = map(voxel_mm3, (grid.native_affine, grid.work_affine))
         classes = labels_to_native(probabilities, grid)
-        classes = self.postprocessing.apply(classes, names, voxel_mm3)
+        classes = self.postprocessing.apply(classes, names, native_mm3)
         boxed = self.postprocessing.apply(probabilities.argmax(axis=0), names, work_mm3)
         counts = np.bincount(classes.ravel(), minlength=target.num_labels)
-        volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
+        volumes = {name: counts[i] * native_mm3 for i, name in enumerate(names, start=1)}
         flags = (*_flags(target, volumes, boxed), *notes, *warnings)
         if located is not None and located.reason:
             place = "the region of interest" if target.roi else "the whole scan"
@@ -167,6 +172,36 @@ class Predictor(CasePredictor):
         return Prediction(
             case.case_id, classes, probabilities, grid, header, volumes, flags, located
         )
+
+    @classmethod
+    def read_steps(cls, values: Mapping[str, Any]) -> Postprocessing:
+        """Steps on label maps from their plain values."""
+        return Postprocessing(**values)
+
+    def has_reference(self, case: Case) -> bool:
+        """Whether the case has a reference mask."""
+        return case.label is not None
+
+    def example(self, case: Case, manifest: Manifest) -> Example:
+        """Reference and prediction of a case on its own grid, cropped to their labels.
+
+        Raises:
+            DataError: a file is missing or broken, or the mask is on another grid than the scan.
+        """
+        prediction = self.predict(case)
+        volume = counted_for(read_volume(case.label, case_id=case.case_id), self.target)
+        ids = class_of_id(self.target, manifest.label_ids)
+        truth = to_classes(volume.array, ids, case_id=case.case_id, file=str(case.label))
+        if truth.shape != prediction.classes.shape:
+            raise DataError(f"{case.label}: found a mask on another grid, wanted that of the scan")
+        if not volume.is_sized:
+            volume = volume._replace(affine=prediction.grid.native_affine)
+        spacing_mm, one_mm3 = volume.spacing_mm, voxel_mm3(volume.affine)
+        return Example(truth, prediction.classes, spacing_mm, one_mm3).cropped()
+
+    def choose(self, examples: Sequence[Example]) -> Chosen:
+        """Steps on label maps that help on the examples."""
+        return choose(examples, self.target.label_names)
 
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""

@@ -44,7 +44,7 @@ SOMETIMES = (
     *("agreement", "age", "curves", "harmonisation"),
     *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
     *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
-    "postprocessing",
+    *("postprocessing", "recalibration"),
 )
 
 
@@ -68,6 +68,7 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         notes=material.notes,
         facts={**material.facts, "study seed": str(seed), "software": software()},
         training=material.training,
+        thresholds=material.thresholds,
     )
     study = with_reporting(study, n_listed=material.n_listed, people=material.people)
     return replace(study, tables={**study.tables, **material.stored})

@@ -13,9 +13,10 @@ from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.files.reading import read_plain
 from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
-from neurotarget.report.pages.postprocessing import trials_table
+from neurotarget.report.pages.learned_steps import LEARNED
+from neurotarget.report.pages.recalibration_texts import thresholds_of
 from neurotarget.report.text.sentences import PLANTED, PLANTED_IN_TISSUE
-from neurotarget.runs.folder.run_folder import PEOPLE, POSTPROCESSING, own_cases, read_config
+from neurotarget.runs.folder.run_folder import PEOPLE, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import evaluate, measure, read_rows
 from neurotarget.stats.cohort.learning import Training
@@ -39,6 +40,7 @@ class Material(NamedTuple):
     training: Training | None = None  # of the network that made the masks
     n_listed: int = 0  # number of cases in the manifest, including those without rows
     people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
+    thresholds: Mapping[str, float] = MappingProxyType({})  # that the run has stored, by outcome
 
 
 def from_run(
@@ -92,6 +94,7 @@ def from_run(
         Training.read(summary.get("training")),
         len(read.cases),
         run_people(folder, target),
+        stored_thresholds(folder),
     )
 
 
@@ -241,9 +244,14 @@ def commit_text(code: Mapping[str, Any]) -> str:
 
 
 def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables that a run has stored for its study: trials of post-processing."""
-    trials = trials_table(read_plain(folder / POSTPROCESSING))
-    return {"postprocessing": trials} if len(trials) else {}
+    """Read the tables that a run has stored for its study: trials of what it has learned."""
+    tables = {name: one.table(read_plain(folder / f"{name}.json")) for name, one in LEARNED.items()}
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def stored_thresholds(folder: Path) -> dict[str, float]:
+    """Read the thresholds of probabilities that a run has learned, by outcome."""
+    return thresholds_of(read_plain(folder / "recalibration.json"))
 
 
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:

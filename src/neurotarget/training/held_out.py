@@ -14,11 +14,10 @@ from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.metrics.own_metrics import OwnMetrics
-from neurotarget.report.pages.postprocessing import postprocessing_facts
+from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.folder.run_folder import (
-    POSTPROCESSING,
     weights_path,
     write_cases,
     write_json,
@@ -38,6 +37,7 @@ from neurotarget.studies.study_inputs import (
     people_table_of,
     run_facts,
     stored_tables,
+    stored_thresholds,
     with_ledger,
     with_planted,
 )
@@ -104,9 +104,10 @@ def score_held_out(
     planted = data.source.planted(data.root)
     label_ids = data.manifest.label_ids
     weights_sha256 = digest(weights_path(folder, weights))
-    learned = read_plain(folder / POSTPROCESSING)
     facts = {**facts, "weights_sha256": weights_sha256}
-    facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}
+    for name, shown in LEARNED.items():
+        learned = read_plain(folder / f"{name}.json")
+        facts |= {name: shown.facts(learned)} if learned else {}
     ids = {"label_ids": None if label_ids is None else dict(label_ids)}
     hypotheses = {name: {"planted": value} for name, value in planted.items()}
     summary = {**facts, "hypotheses": hypotheses, **ids}
@@ -121,6 +122,7 @@ def score_held_out(
         stored_tables(folder),
         Training.read(facts.get("training")),
         people=people_table_of(data.manifest.cases, splits),
+        thresholds=stored_thresholds(folder),
     )
     made = failure = learning = None
     try:

@@ -21,7 +21,7 @@ from neurotarget.data.batches.prepare import content_hashes
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_problems
-from neurotarget.report.pages.postprocessing import postprocessing_line
+from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.runs.folder.jobs import ACCEPT, INVOCATION_KEYS, key_of
 from neurotarget.runs.folder.run_folder import (
@@ -249,10 +249,11 @@ def _finish(
     """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
-    mode = config["postprocess"] if parts.task.learns_from == "labels" else "none"
-    learned = learn_postprocessing(folder, parts.data, weights=weights, mode=mode)
-    if learned:
-        print(f"  {postprocessing_line(learned)}", flush=True)
+    kind = parts.task.predictor
+    mode = config["postprocess"]
+    learned = learn_postprocessing(folder, parts.data, kind=kind, weights=weights, mode=mode)
+    if learned and (line := LEARNED[Path(kind.steps_file).stem].line(learned)):
+        print(f"  {line}", flush=True)
     result = score_held_out(
         folder,
         parts.data,

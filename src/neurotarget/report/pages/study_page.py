@@ -13,6 +13,7 @@ from markupsafe import Markup
 from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import KeyNumbers, failure_lines, key_numbers
+from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.outcome_numbers import outcome_numbers
 from neurotarget.report.pages.outcome_sections import outcome_answer, outcome_sections
@@ -29,7 +30,6 @@ from neurotarget.report.pages.plain_page import (
     scripts,
     shared,
 )
-from neurotarget.report.pages.postprocessing import postprocessing_section
 from neurotarget.report.pages.raters_section import raters_section
 from neurotarget.report.pages.viewer import (
     MOST_CLASSES,
@@ -151,14 +151,15 @@ def _numbers(study: Study) -> list[KeyNumbers]:
 
 
 def _parts(study: Study) -> list[Section]:
-    """Sections: predicted classes, parts, raters, means, post-processing, people and checks."""
+    """Sections: predicted classes, parts, raters, means, learned steps, people and checks."""
     several = (
         *outcome_sections(study),
         parts_section(study),
         raters_section(study),
         *means_sections(study),
     )
-    several = (*several, postprocessing_section(study), *people_sections(study))
+    learned = [one.section(study) for one in LEARNED.values()]
+    several = (*several, *learned, *people_sections(study))
     return [section for section in several if section]
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 from neurotarget.metrics.metric_units import name_in
 from neurotarget.number_text import number
 from neurotarget.quantity import plural_of
+from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.pages.outcome_summary import outcomes_summary, outcomes_table
-from neurotarget.report.pages.postprocessing import postprocessing_text
 from neurotarget.report.text.learning_banner import learning_text
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import rows_of
@@ -112,8 +112,9 @@ def summary_text(summary: Mapping) -> str:
         parts += [values_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
         parts.append(parts_table(summary["parts"], shown))
-    if summary.get("postprocessing"):
-        parts.append(postprocessing_text(summary["postprocessing"]))
+    parts += filter(
+        None, (one.text(summary[name]) for name, one in LEARNED.items() if summary.get(name))
+    )
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)

@@ -1,8 +1,8 @@
 """The run folder: all files of a run, readable as plain values.
 
 config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
-predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv people.tsv summary.json pictures/
-study/ report.html
+predictions/ volumes.tsv {postprocessing,recalibration}.json rows.csv cases.tsv people.tsv
+summary.json pictures/ study/ report.html
 """
 
 import csv
@@ -47,7 +47,6 @@ NEEDED = {  # keys that Lightning restores from a checkpoint
 }
 OVERRIDES = "overrides.yaml"  # overrides that the run was started with
 PEOPLE = "people.tsv"  # covariates and split of every case, training cases included
-POSTPROCESSING = "postprocessing.json"  # steps that a run has chosen on validation cases
 SHOWN = 3  # tensors in a message
 PACKAGES = (
     "neurotarget",

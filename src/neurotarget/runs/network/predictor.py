@@ -12,13 +12,11 @@ from neurotarget.data.sides.pairs import as_trained
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import load_json, read_text
 from neurotarget.inference.averaging import differences
-from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.inference.case_predictor import CasePredictor, Steps
 from neurotarget.inference.localiser import Limits
-from neurotarget.inference.postprocess import Postprocessing
-from neurotarget.inference.segment import NO_STEPS, Localiser
+from neurotarget.inference.segment import Localiser
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import (
-    POSTPROCESSING,
     load_state,
     read_config,
     refuse_nonfinite,
@@ -83,9 +81,8 @@ def load_predictor(
     _fill(net, stored, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = digest(path)
-    further: dict[str, object] = {}  # of masks alone
-    steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
-    if steps:
+    further: dict[str, object] = {}
+    if postprocess == "run" and (steps := _learned_steps(Path(run), made_by, task.predictor)):
         further["postprocessing"] = steps
     if (config.get("cascade") or {}).get("localise"):
         further["localiser"], first = _load_localiser(run / LOCALISER, device=device, make=make)
@@ -102,18 +99,18 @@ def load_predictor(
     return predictor, made_by
 
 
-def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
-    """Post-processing that a run has chosen for these weights; no steps if there is none.
+def _learned_steps(run: Path, weights_sha256: str, kind: type[CasePredictor]) -> Steps | None:
+    """Post-processing that a run has chosen for these weights; None if there is none.
 
     Raises:
         DataError: the file is not as it was written.
     """
-    path = run / POSTPROCESSING
+    path = run / kind.steps_file
     if not path.is_file():
-        return NO_STEPS
+        return None
     try:
         record = load_json(path)
-        steps = Postprocessing(**record["steps"])
+        steps = kind.read_steps(record["steps"])
         is_of_these = record["weights_sha256"] == weights_sha256
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
@@ -123,7 +120,7 @@ def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
         ) from error
     if steps and not is_of_these:
         log.warning("%s was learned with other weights and is not applied", path)
-        return NO_STEPS
+        return None
     return steps
 
 

@@ -56,7 +56,8 @@ def load_ensemble(
 
     `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
     weights of one architecture. `weights` are best, last, or a list with one of these per run. Both
-    use the post-processing steps that more than half of the runs have kept.
+    clean masks by the steps that more than half of the runs have kept. Probabilities of outcomes
+    are recalibrated by each run's own steps; those of a soup stay as they are.
 
     Raises:
         DataError: a run cannot be loaded, or the runs do not fit together; lists the differences.
@@ -75,8 +76,7 @@ def load_ensemble(
     _check_models(runs)
     first = predictors[0]
     first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
-    if hasattr(ensemble, "postprocessing"):
-        first.postprocessing = ensemble.postprocessing
+    first.postprocessing = ensemble.postprocessing
     return first, made_by
 
 
