@@ -104,7 +104,7 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
         pairs=[("left", "right")],
         sides="split",
     )
-    steps = Postprocessing(largest_piece=("left", "right"))
+    steps = Postprocessing(largest_pieces={"left": 1, "right": 1})
     case = two_sides(tmp_path)
     raw = Predictor(Bright(), target, Preparation("none", None)).predict(case)
     clean = Predictor(Bright(), target, Preparation("none", None), postprocessing=steps)
@@ -128,7 +128,7 @@ def test_a_localiser_marks_what_its_network_says(tmp_path):
     """The first stage of a cascade reads probabilities, which no step changes."""
     case = two_sides(tmp_path)
     limits = Limits((20.0, 8.0, 8.0), (1.0, 1000.0), 1.0, (1.0, 1.0, 1.0))
-    steps = Postprocessing(largest_piece=("cube",))
+    steps = Postprocessing(largest_pieces={"cube": 1})
     volumes = []
     for postprocessing in (Postprocessing(), steps):
         first = Predictor(

@@ -28,6 +28,7 @@ from neurotarget.cli.settings import (
 )
 from neurotarget.outcome import KINDS
 from neurotarget.problems import DataError, Problem
+from neurotarget.target_fields import ANY, MOST_PIECES
 
 SEED = integer(0, 2**32 - 1)
 SHARE = number(0, 1)
@@ -146,6 +147,8 @@ TARGET = {
     **dict.fromkeys(("target.area_range_mm2", "target.area_range_px"), BRANCH),
     "target.area_range_mm2.*": SIZES,
     "target.area_range_px.*": SIZES,
+    "target.pieces": BRANCH,
+    "target.pieces.*": either(NULL, one_of(ANY), integer(1, MOST_PIECES)),
     "target.surface_tolerance_mm": number(0, 100),
     "target.surface_tolerance_px": number(0, 100),
     "target.hypotheses": BRANCH,

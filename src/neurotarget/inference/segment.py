@@ -25,7 +25,7 @@ from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.pieces import CORNERS
+from neurotarget.pieces import CORNERS, unusual_pieces
 from neurotarget.types import Case, Target
 
 NO_STEPS = Postprocessing()
@@ -92,10 +92,12 @@ class Predictor(CasePredictor):
     def settings(self) -> dict[str, object]:
         """Everything that affects a prediction except the weights and the scan, as plain values."""
         target, first = self.target, self.localiser
-        # left out if empty, so that hashes of older predictions without steps stay valid
+        # left out if empty, so that hashes of older predictions without them stay valid
         steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
+        pieces = {"pieces": dict(self.target.pieces)} if self.target.pieces else {}
         return {
             **steps,
+            **pieces,
             **super().settings,
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "labels": dict(target.labels),
@@ -238,8 +240,9 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(mask):
             flags.append(f"{name}: touches the edge of the region of interest")
-        if (pieces := ndimage.label(mask, structure=CORNERS)[1]) > 1:
-            flags.append(f"{name}: {pieces} pieces")
+        pieces = int(ndimage.label(mask, structure=CORNERS)[1])
+        if unusual := unusual_pieces(pieces, target.expected_pieces[name]):
+            flags.append(f"{name}: {unusual}")
     return tuple(flags)
 
 

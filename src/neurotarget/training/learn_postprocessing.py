@@ -20,9 +20,10 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.size_units import SizeUnits
 from neurotarget.types import Case
 
-VERSION = 1  # of the rule; increase it so that every run chooses again when it is scored
+VERSION = 2  # of the rule; increase it so that every run chooses again when it is scored
 MOST_CASES = 40  # validation cases to predict; more take time and hardly change the choice
 log = logging.getLogger(__name__)
 
@@ -48,15 +49,18 @@ def learn_postprocessing(
         return kept
     path.unlink(missing_ok=True)
     examples = _examples(predictor, cases, data)
-    choice = choose(examples, predictor.target.label_names)
+    choice, units = choose(examples, predictor.target.expected_pieces), predictor.target.size_units
     record = {
-        "steps": choice.steps.as_dict(),
+        "steps": choice.steps.as_dict(units),
         "n_cases": len(examples),
-        "changes": [_plain(change._asdict()) for change in choice.changes],
-        "trials": [_plain(trial._asdict()) for trial in choice.trials],
+        "changes": [_plain(change._asdict(), units) for change in choice.changes],
+        "trials": [
+            _plain(trial._replace(step=units.named(trial.step))._asdict(), units)
+            for trial in choice.trials
+        ],
         "weights_sha256": digest(weights_path(folder, weights)),
         "made_from": made_from,
-        **({"size_units": predictor.target.size_units} if predictor.target.is_flat else {}),
+        **({"size_units": units} if predictor.target.is_flat else {}),
     }
     write_json(path, record)
     return record
@@ -90,9 +94,9 @@ def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: Targe
     return hash_of_value([VERSION, made_by, predictor.settings, prepared], 16)
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Convert values for JSON, which has no NaN."""
+def _plain(values: dict[str, Any], units: SizeUnits) -> dict[str, Any]:
+    """Convert values for JSON, which has no NaN; names end in these units."""
     return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
+        units.named(key): None if isinstance(value, float) and math.isnan(value) else value
         for key, value in values.items()
     }

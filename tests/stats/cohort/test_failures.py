@@ -83,7 +83,7 @@ def test_each_definition_finds_its_case():
         "dice_below_0.5": (4, 8),
         "implausible_volume": (2, 8),  # the empty one as well
         "touches_edge": (1, 8),
-        "several_pieces": (1, 8),
+        "unusual_pieces": (1, 8),
     }
     assert set(rates(study, "reference").values()) == {(0, 8)}
     failed = failed_cases_table(study)
@@ -119,7 +119,7 @@ def test_failed_cases_are_described_the_worst_first():
         ("d", "implausible_volume", "0 mm³, plausible are 150–1400"),
         ("c", "implausible_volume", "1530 mm³, plausible are 150–1400"),
         ("c", "implausible_volume", "90 mm³, plausible are 150–1400"),
-        ("f", "several_pieces", "4 pieces"),
+        ("f", "unusual_pieces", "4 pieces"),
     ]
     volumes = failed[failed["definition"] == "implausible_volume"]
     assert list(volumes["value"]) == [0, 1530.4, 90]
@@ -165,7 +165,7 @@ def test_reference_masks_are_put_to_what_needs_no_reference():
         "swapped": (1, 4),
         "implausible_volume": (1, 4),
         "touches_edge": (1, 4),
-        "several_pieces": (1, 4),
+        "unusual_pieces": (1, 4),
     }
     # empty where the reference is empty too is right
     assert rates(study)["crash_or_empty"] == (0, 4)
@@ -183,7 +183,7 @@ def test_reference_masks_alone_are_checked():
     found = failures_table(from_rows(pd.DataFrame(rows), target(), covariates))
     assert set(found["method"]) == {"reference"}
     by_name = found.set_index("definition")
-    assert tuple(by_name.loc["several_pieces", ["n_failed", "n"]]) == (1, 3)
+    assert tuple(by_name.loc["unusual_pieces", ["n_failed", "n"]]) == (1, 3)
     assert by_name.loc["touches_edge", "reason"] == "no scores of masks"
 
 
@@ -260,6 +260,6 @@ def test_a_structure_that_extends_into_ignored_voxels_is_not_called_too_small_or
     part = {"volume_mm3": 60, "reference_volume_mm3": 62, "pieces": 2}
     cut = {"left": part | {"reference_borders_on_ignored": 1}}
     found = rates(scored({"a": cut, "b": {}}))
-    assert found["implausible_volume"] == found["several_pieces"] == (0, 2)
+    assert found["implausible_volume"] == found["unusual_pieces"] == (0, 2)
     found = rates(scored({"a": {"left": part}, "b": {}}))
-    assert found["implausible_volume"] == found["several_pieces"] == (1, 2)
+    assert found["implausible_volume"] == found["unusual_pieces"] == (1, 2)

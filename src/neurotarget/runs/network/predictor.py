@@ -84,7 +84,7 @@ def load_predictor(
     on_gpu = device.startswith("cuda")
     made_by = digest(path)
     further: dict[str, object] = {}  # of masks alone
-    steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
+    steps = _learned_steps(Path(run), made_by, target) if postprocess == "run" else NO_STEPS
     if steps:
         further["postprocessing"] = steps
     if (config.get("cascade") or {}).get("localise"):
@@ -102,7 +102,7 @@ def load_predictor(
     return predictor, made_by
 
 
-def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
+def _learned_steps(run: Path, weights_sha256: str, target: Target) -> Postprocessing:
     """Post-processing that a run has chosen for these weights; no steps if there is none.
 
     Raises:
@@ -113,7 +113,7 @@ def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
         return NO_STEPS
     try:
         record = load_json(path)
-        steps = Postprocessing(**record["steps"])
+        steps = Postprocessing.read(record["steps"], target.size_units)
         is_of_these = record["weights_sha256"] == weights_sha256
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
