@@ -51,7 +51,7 @@ CRASH = Definition(
     7,
 )
 NEARLY_COMPLETE = Definition(
-    "dice_below_0.1", "Dice is below 0.1: hardly a voxel is right.", 6, needs_reference=True
+    "dice_below_0.1", "Dice is below 0.1: hardly any of it is right.", 6, needs_reference=True
 )
 SWAPPED = Definition("swapped", "The masks of left and right have changed sides.", 5)
 BELOW_HALF = Definition(
