@@ -16,6 +16,11 @@ class SizeUnits(NamedTuple):
         return f"{self.noun}_{self.unit}"
 
     @property
+    def table(self) -> str:
+        """File with the sizes of predicted masks, such as volumes.tsv."""
+        return f"{self.noun}s.tsv"
+
+    @property
     def range_field(self) -> str:
         """Field of a target that holds the plausible sizes of its labels."""
         return f"{self.noun}_range_{self.unit}"

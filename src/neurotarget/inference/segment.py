@@ -109,7 +109,7 @@ class Predictor(CasePredictor):
     @property
     def form(self) -> Form:
         """Form of the table of volumes."""
-        return volume_form(self.target.label_names, self.target.size_units.unit)
+        return volume_form(self.target.label_names, self.target.size_units)
 
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
