@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -114,6 +116,23 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
     assert "left: 2 pieces" in raw.flags
     assert "left: 2 pieces" not in found.flags
     np.testing.assert_array_equal(found.probabilities, raw.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "flag"),
+    [(1, "cube: 3 pieces"), (2, "cube: 3 pieces, normally 2"), (4, "cube: 3 pieces, normally 4"),
+     (3, None), ("any", None)],
+)  # fmt: skip
+def test_another_number_of_pieces_than_the_target_expects_is_flagged(tmp_path, pieces, flag):
+    target = replace(TARGET, pieces={"cube": pieces})
+    found = Predictor(Bright(), target, Preparation("none", None)).predict(two_sides(tmp_path))
+    assert [one for one in found.flags if "piece" in one] == ([flag] if flag else [])
+
+
+def test_settings_tell_of_pieces_only_where_the_target_does():
+    plain = Predictor(Bright(), TARGET, Preparation("none", None))
+    other = Predictor(Bright(), replace(TARGET, pieces={"cube": 2}), Preparation("none", None))
+    assert other.settings == {**plain.settings, "pieces": {"cube": 2}}
 
 
 def test_settings_tell_of_steps_only_where_there_are_some():

@@ -263,3 +263,25 @@ def test_a_structure_that_extends_into_ignored_voxels_is_not_called_too_small_or
     assert found["implausible_volume"] == found["unusual_pieces"] == (0, 2)
     found = rates(scored({"a": {"left": part}, "b": {}}))
     assert found["implausible_volume"] == found["unusual_pieces"] == (1, 2)
+
+
+def test_masks_of_another_number_of_pieces_than_expected_are_listed():
+    cases = {
+        "well": {"left": {"pieces": 2}, "right": {"pieces": 7}},
+        "merged": {"left": {"pieces": 1}},
+        "specks": {"left": {"pieces": 5}},
+        "empty": {"left": {"pieces": 0, "volume_mm3": 0, "dice": 0}},
+    }
+    for labels in cases.values():
+        labels.setdefault("left", {})["reference_pieces"] = 2
+    study = scored(cases, pieces={"left": 2, "right": "any"})
+    assert rates(study)["unusual_pieces"] == (2, 4)
+    found = failed_cases_table(study)
+    found = found[found["definition"] == "unusual_pieces"]
+    assert found[["case_id", "label", "detail"]].to_numpy().tolist() == [
+        ["specks", "left", "5 pieces, normally 2"],
+        ["merged", "left", "1 piece, normally 2"],
+    ]
+    lesions = failures_table(scored(cases, pieces={"left": None, "right": None}))
+    reasons = lesions[lesions["definition"] == "unusual_pieces"]["reason"]
+    assert set(reasons) == {"the target expects no number of pieces"}
