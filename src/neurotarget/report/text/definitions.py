@@ -59,8 +59,7 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    text = name.replace("_", " ").replace("implausible volume", "implausible size")
-    return f"Failure: {text.replace('dice', 'Dice')}"
+    return f"Failure: {name.replace('_', ' ').replace('dice', 'Dice')}"
 
 
 def _is_needed(

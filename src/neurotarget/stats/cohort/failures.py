@@ -61,7 +61,7 @@ BELOW_HALF = Definition(
     needs_reference=True,
 )
 IMPLAUSIBLE = Definition(
-    "implausible_volume",
+    "implausible_size",
     "The size lies outside the plausible range of the target, or further than 3 SD from the mean "
     "of the reference's sizes where there are ten of them or more.",
     3,
@@ -313,7 +313,7 @@ def _unusual_pieces(view: _View) -> _Verdicts:
     return _Verdicts(values, is_judged, is_failed, apart, "", describe, reason)
 
 
-def _implausible_volume(view: _View) -> _Verdicts:
+def _implausible_size(view: _View) -> _Verdicts:
     """Volumes outside the target's plausible range, or outside mean ± 3 SD of the reference's.
 
     Both limits apply where both are known. Without a reference, mean ± 3 SD are of the method's own
@@ -371,7 +371,7 @@ CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
     NEARLY_COMPLETE.name: _dice_below(FAILED_DICE),
     BELOW_HALF.name: _dice_below(POOR),
     SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
-    IMPLAUSIBLE.name: _implausible_volume,
+    IMPLAUSIBLE.name: _implausible_size,
     EDGE.name: _flagged("touches_edge", "touches the edge of the scan"),
     PIECES.name: _unusual_pieces,
 }
