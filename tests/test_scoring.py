@@ -402,7 +402,7 @@ def test_a_rater_or_scan_that_does_not_fit_is_reported(folder, harm, message):
 @pytest.mark.parametrize(
     ("metric", "value", "error"),
     [
-        ("reference_volume_mm3@rater2", "-1", "a volume below 0 in line 2"),
+        ("reference_volume_mm3@rater2", "-1", "a size below 0 in line 2"),
         ("rater_dice@rater2", "1.5", "a Dice outside 0 to 1 in line 2"),
     ],
 )

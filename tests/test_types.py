@@ -257,3 +257,26 @@ def test_slices_in_mm_have_areas_of_their_plane():
 def test_settings_of_pictures_that_do_not_fit_are_named(more, error):
     with pytest.raises(DataError, match=error):
         Target("lungs", ["film"], {"lungs": 1}, **{"patch_vox": [8, 8], **more})
+
+
+def test_a_label_is_one_piece_unless_its_target_says_otherwise():
+    known = {"pieces": {"lungs": 2, "nodules": "any", "lesions": None}}
+    labels = {"lungs": 1, "nodules": 2, "lesions": 3, "heart": 4}
+    expected = {"lungs": 2, "nodules": None, "lesions": None, "heart": 1}
+    assert Target("t", ["ct"], labels, [1] * 3, [8] * 3, **known).expected_pieces == expected
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error"),
+    [
+        ({"a": 0}, "pieces: a: found 0, wanted a whole number of 1 to 1000, or any"),
+        ({"a": 1.5}, "pieces: a: found 1.5, wanted a whole number of 1 to 1000, or any"),
+        ({"a": True}, "pieces: a: found True, wanted a whole number of 1 to 1000, or any"),
+        ({"a": "some"}, "pieces: a: found 'some', wanted a whole number of 1 to 1000, or any"),
+        (2, "pieces: found 2, wanted a mapping of names"),
+        ({"b": 2}, r"names unknown labels \['b'\]"),
+    ],
+)
+def test_a_number_of_pieces_that_cannot_be_is_named(pieces, error):
+    with pytest.raises(DataError, match=error):
+        Target("t", ["t1"], {"a": 1}, [1] * 3, [8] * 3, pieces=pieces)

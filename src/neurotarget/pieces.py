@@ -8,6 +8,17 @@ from scipy import ndimage
 CORNERS = np.ones((3, 3, 3), dtype=bool)  # structure in which voxels that share a corner connect
 
 
+def unusual_pieces(found: int, expected: int | None) -> str:
+    """What is unusual in the number of a mask's pieces; "" if nothing is, or the mask is empty.
+
+    `expected` is None where any number is usual.
+    """
+    if expected is None or found in (0, expected):
+        return ""
+    pieces = "1 piece" if found == 1 else f"{found} pieces"
+    return pieces if expected == 1 else f"{pieces}, normally {expected}"
+
+
 def largest_piece(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:
     """The largest piece of a mask, connected by faces; of equal ones the first in voxel order."""
     pieces, count = ndimage.label(mask)

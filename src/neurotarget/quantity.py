@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-VOLUME, NUMBER, PROBABILITY = "volume", "number", "probability"
-SIZES = (VOLUME, "area")  # of masks: an empty mask has 0, a region has the sum of its labels
+VOLUME, AREA, NUMBER, PROBABILITY = "volume", "area", "number", "probability"
+SIZES = (VOLUME, AREA)  # of masks: an empty mask has 0, a region has the sum of its labels
 MEAN = "mean_"  # before a contrast: its mean inside a mask
 NOUNS = {NUMBER: "value"}  # of quantities that are not called by their name in sentences
 PLURALS = {PROBABILITY: "probabilities"}

@@ -162,7 +162,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     claims = {
         "no case_id or subject_id": (table["case_id"] == "") | (table["subject_id"] == ""),
         "a value that is infinite": table["value"].abs() == math.inf,
-        "a volume below 0": is_size & (table["value"] < 0),
+        "a size below 0": is_size & (table["value"] < 0),
         "a Dice outside 0 to 1": is_dice & ((table["value"] < 0) | (table["value"] > 1)),
     }
     for claim, where in claims.items():

@@ -16,9 +16,20 @@ class SizeUnits(NamedTuple):
         return f"{self.noun}_{self.unit}"
 
     @property
+    def table(self) -> str:
+        """File with the sizes of predicted masks, such as volumes.tsv."""
+        return f"{self.noun}s.tsv"
+
+    @property
     def range_field(self) -> str:
         """Field of a target that holds the plausible sizes of its labels."""
         return f"{self.noun}_range_{self.unit}"
+
+    def named(self, name: str) -> str:
+        """A name that ends in `_mm3` or `_mm`, such as `hd95_before_mm`, in these units."""
+        stem, _, unit = name.rpartition("_")
+        ends = {VOLUMES.unit: self.unit, VOLUMES.length: self.length}
+        return f"{stem}_{ends[unit]}" if stem and unit in ends else name
 
 
 VOLUMES = SizeUnits("volume", "mm3", "mm")

@@ -31,11 +31,13 @@ Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
 Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
+ANY = "any"  # value of `pieces`, as null: a label may have any number
 OTHERS = "others"  # value of `background_ids`: all ids that are not named
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
 SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
 SIDES_PX = (0.1, 50.0)  # of a working pixel, in pixels of the file
 LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
+MOST_PIECES = 1000  # of one structure; of more, such as lesions, the number is no expectation
 OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
 
 
@@ -73,6 +75,14 @@ def _background_ids(value: object) -> tuple[int, ...]:
     return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
 
 
+def _pieces(value: object) -> int | None:
+    """Read the number of connected pieces of a label; None if it may have any."""
+    try:
+        return None if value is None or value == ANY else whole(1, MOST_PIECES)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {ANY}") from error
+
+
 TARGET_FIELDS: Mapping[str, Reader] = {
     "name": text,
     "question": text,
@@ -98,4 +108,5 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "levels": mapping(mapping(text)),
     "acceptable": mapping(number(0)),
     "outcomes": outcomes,
+    "pieces": mapping(_pieces),
 }

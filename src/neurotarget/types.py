@@ -101,6 +101,9 @@ class Target:
     Pictures (PNG, JPEG, films) have two dimensions: with `spacing_px` all sizes and distances are
     in pixels of the file; with `dimensions: 2` and `spacing_mm` in mm² and mm of the plane.
 
+    A label normally is one connected piece, or as many as `pieces` states (None: any number, as of
+    lesions). Masks of another number are flagged, and post-processing may drop the smallest.
+
     With `size_vox` in place of a spacing, every scan is resampled to this number of voxels; the
     contrasts of a case are then series that may have grids of their own. This is for outcomes
     alone: sizes of structures would be lost.
@@ -131,6 +134,7 @@ class Target:
     area_range_mm2: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     surface_tolerance_px: float = 1.0
     size_vox: TripleVox | None = None  # of the working grid, in place of a spacing
+    pieces: Mapping[str, int | None] = field(default_factory=dict)  # see `expected_pieces`
 
     def __post_init__(self) -> None:
         self._complete_grid()
@@ -169,7 +173,7 @@ class Target:
         foreign_ranges = [
             name for name in ranges if getattr(self, name) and name != self.size_units.range_field
         ]
-        named = {*sided, *self.size_ranges}
+        named = {*sided, *self.size_ranges, *self.pieces}
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions, *self.outcome_labels}
         measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
@@ -299,6 +303,11 @@ class Target:
     def surface_tolerance(self) -> float:
         """Tolerated distance between surfaces, in the unit of length of `size_units`."""
         return self.surface_tolerance_mm if self.spacing_px is None else self.surface_tolerance_px
+
+    @property
+    def expected_pieces(self) -> dict[str, int | None]:
+        """Connected pieces that each label normally has: 1 unless stated, None if any number."""
+        return {label: self.pieces.get(label, 1) for label in self.labels}
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ def test_a_run_without_its_scans_is_studied_all_the_same(trained, tiny, copied, 
         ("config.yaml", "target:", "aim:", "found no target, wanted that of a run"),
         ("config.yaml", "labels:", "lapels:", "no such setting 'lapels'; did you mean labels"),
         ("config.yaml", "name: ball", "name: !!python/name:os.x", "found broken YAML"),
-        ("rows.csv", ",volume_mm3,", ",volume_mm3,-", "found a volume below 0 in line"),
+        ("rows.csv", ",volume_mm3,", ",volume_mm3,-", "found a size below 0 in line"),
         ("rows.csv", ",dice,", ",dice,inf", "could not convert|infinite"),
         ("rows.csv", "value", "number", "found no column value"),
         ("cases.tsv", "case_id", "id", "found no column case_id"),
@@ -284,6 +284,24 @@ def test_a_method_called_reference_is_the_reference_wherever_it_stands(tmp_path)
     found = table(out, "agreement")
     assert set(found["first"]) == {"reference"}
     assert found.set_index("statistic").loc["bias", "value"].tolist()[0] == pytest.approx(-1)
+
+
+def test_a_table_of_areas_is_studied_in_its_own_unit(tmp_path, capsys):
+    path, out = tmp_path / "films.csv", tmp_path / "out"
+    lines = [
+        f"c{number},{500 + 9 * number},{510 + 8 * number},{20 + number}" for number in range(12)
+    ]
+    path.write_text("\n".join(["id,lung_hand_px,lung_net_px,age", *lines]))
+    arguments = ["labels=lung", "methods=hand,net", "reference=hand", f"output={out}"]
+    asked = ["unit=px", "ask=area ~ age: positive"]
+    assert study(f"table={path}", *arguments, *asked) == 0
+    assert set(table(out, "areas")["unit"]) == {"px"}
+    assert set(table(out, "effects")["unit"]) == {"px/year"}
+    assert not (out / "study" / "volumes.tsv").exists()
+    assert "volume" not in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        study(f"table={path}", *arguments, "unit=inch")
+    assert "wanted one of mm3, mm³, ml, cm3, cm³, mm2, mm², px" in capsys.readouterr().err
 
 
 def test_a_table_of_two_methods_needs_no_image(tmp_path):

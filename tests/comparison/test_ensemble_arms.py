@@ -231,7 +231,7 @@ def test_steps_that_its_runs_have_learned_since_make_an_ensemble_anew(multirun, 
     assert before["note"].str.contains("shell: [0-9]+ pieces").all()
     for run in copy.glob("*data.fold=0*"):
         sha = hashlib.sha256((run / "weights" / "best.ckpt").read_bytes()).hexdigest()
-        steps = Postprocessing(largest_piece=("shell",)).as_dict()
+        steps = Postprocessing(largest_pieces={"shell": 1}).as_dict()
         record = {"steps": steps, "weights_sha256": sha}
         (run / "postprocessing.json").write_text(json.dumps(record))
     with_ensembles(found, tmp_path / "out", device="cpu")

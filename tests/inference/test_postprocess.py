@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from neurotarget.inference.postprocess import Postprocessing, common_steps
+from neurotarget.size_units import PIXELS
 
 NAMES = ("core", "shell")
 
@@ -32,7 +33,7 @@ def test_without_steps_the_map_itself_comes_back():
 
 def test_the_largest_piece_of_one_label_leaves_the_other_as_it_is():
     classes = two_pieces()
-    found = Postprocessing(largest_piece=("core",)).apply(classes, NAMES, 1.0)
+    found = Postprocessing(largest_pieces={"core": 1}).apply(classes, NAMES, 1.0)
     assert sizes(found) == [27, 9]
     assert sizes(classes) == [29, 9], "the map that was given is changed"
 
@@ -40,7 +41,7 @@ def test_the_largest_piece_of_one_label_leaves_the_other_as_it_is():
 def test_voxels_that_share_a_corner_are_one_piece():
     classes = blank()
     classes[2, 2, 2] = classes[3, 3, 3] = 1
-    assert sizes(Postprocessing(largest_piece=("core",)).apply(classes, NAMES, 1.0)) == [2, 0]
+    assert sizes(Postprocessing(largest_pieces={"core": 1}).apply(classes, NAMES, 1.0)) == [2, 0]
 
 
 def test_the_largest_piece_together_may_hold_several_labels():
@@ -90,26 +91,51 @@ def test_holes_are_filled_after_pieces_are_dropped():
     classes[4:7, 4:7, 4:7] = 0
     classes[5, 5, 5] = 1  # a speck in the hollow of the shell
     classes[11, 11, 10:12] = 1
-    steps = Postprocessing(largest_piece=("core",), fill_holes=("shell",))
+    steps = Postprocessing(largest_pieces={"core": 1}, fill_holes=("shell",))
     assert sizes(steps.apply(classes, NAMES, 1.0)) == [2, 343]
 
 
 def test_an_empty_map_stays_empty():
-    steps = Postprocessing(True, NAMES, {"core": 5}, NAMES)
+    steps = Postprocessing(True, dict.fromkeys(NAMES, 1), {"core": 5}, NAMES)
     assert not steps.apply(blank(), NAMES, 1.0).any()
 
 
 def test_steps_are_plain_values_and_come_back():
-    steps = Postprocessing(True, ("core",), {"shell": 5}, ("shell",))
-    assert Postprocessing(**steps.as_dict()) == steps
-    assert steps.as_dict()["largest_piece"] == ["core"]
+    steps = Postprocessing(True, {"core": 1}, {"shell": 5}, ("shell",))
+    assert Postprocessing.read(steps.as_dict()) == steps
+    assert steps.as_dict()["smallest_piece_mm3"] == {"shell": 5.0}
+    assert Postprocessing.read(steps.as_dict(PIXELS), PIXELS) == steps
+    assert steps.as_dict(PIXELS)["smallest_piece_px"] == {"shell": 5.0}
+
+
+def test_steps_of_older_versions_keep_one_piece():
+    older = {"largest_together": False, "largest_piece": ["core"], "fill_holes": []}
+    assert Postprocessing.read(older) == Postprocessing(largest_pieces={"core": 1})
+
+
+def test_a_number_of_pieces_below_one_is_refused():
+    with pytest.raises(ValueError, match="wanted at least one piece each"):
+        Postprocessing(largest_pieces={"core": 0})
+
+
+@pytest.mark.parametrize(("most", "left"), [(1, 27), (2, 29), (3, 30), (9, 30)])
+def test_as_many_of_the_largest_pieces_are_kept_as_stated(most, left):
+    classes = two_pieces()
+    classes[11, 11, 11] = 1
+    found = Postprocessing(largest_pieces={"core": most}).apply(classes, NAMES, 1.0)
+    assert sizes(found) == [left, 9]
+
+
+def test_of_the_largest_pieces_too_small_ones_go():
+    steps = Postprocessing(largest_pieces={"core": 2}, smallest_piece_mm3={"core": 3.0})
+    assert sizes(steps.apply(two_pieces(), NAMES, 1.0)) == [27, 9]
 
 
 def test_an_ensemble_keeps_what_more_than_half_keep():
-    one = Postprocessing(True, ("core",), {"shell": 5.0})
-    two = Postprocessing(False, ("core",), {"shell": 3.0}, ("core",))
+    one = Postprocessing(True, {"core": 1}, {"shell": 5.0})
+    two = Postprocessing(False, {"core": 2}, {"shell": 3.0}, ("core",))
     three = Postprocessing()
-    assert common_steps([one, two, three]) == Postprocessing(False, ("core",), {"shell": 3.0})
+    assert common_steps([one, two, three]) == Postprocessing(False, {"core": 2}, {"shell": 3.0})
     assert common_steps([one, three]) == Postprocessing()
     assert common_steps([one]) == one
 

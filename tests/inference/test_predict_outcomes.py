@@ -133,9 +133,10 @@ def test_steps_are_chosen_on_cases_with_known_outcomes(tmp_path):
         examples.append(made.example(case, manifest))
     assert not made.has_reference(scan(tmp_path, "unknown"))
     chosen = made.choose(examples)
-    assert chosen.steps.lines["ill"].intercept == pytest.approx(3.0, abs=0.01)
-    assert [trial.label for trial in chosen.trials] == ["ill", "ill"]  # no grade is known
-    assert made.choose([]).steps == NO_STEPS
+    steps = made.read_steps(chosen["steps"], TARGET)
+    assert steps.lines["ill"].intercept == pytest.approx(3.0, abs=0.01)
+    assert [trial["label"] for trial in chosen["trials"]] == ["ill", "ill"]  # no grade is known
+    assert made.read_steps(made.choose([])["steps"], TARGET) == NO_STEPS
 
 
 def test_members_of_other_outcomes_are_refused():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -104,7 +106,7 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
         pairs=[("left", "right")],
         sides="split",
     )
-    steps = Postprocessing(largest_piece=("left", "right"))
+    steps = Postprocessing(largest_pieces={"left": 1, "right": 1})
     case = two_sides(tmp_path)
     raw = Predictor(Bright(), target, Preparation("none", None)).predict(case)
     clean = Predictor(Bright(), target, Preparation("none", None), postprocessing=steps)
@@ -114,6 +116,23 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
     assert "left: 2 pieces" in raw.flags
     assert "left: 2 pieces" not in found.flags
     np.testing.assert_array_equal(found.probabilities, raw.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "flag"),
+    [(1, "cube: 3 pieces"), (2, "cube: 3 pieces, normally 2"), (4, "cube: 3 pieces, normally 4"),
+     (3, None), ("any", None)],
+)  # fmt: skip
+def test_another_number_of_pieces_than_the_target_expects_is_flagged(tmp_path, pieces, flag):
+    target = replace(TARGET, pieces={"cube": pieces})
+    found = Predictor(Bright(), target, Preparation("none", None)).predict(two_sides(tmp_path))
+    assert [one for one in found.flags if "piece" in one] == ([flag] if flag else [])
+
+
+def test_settings_tell_of_pieces_only_where_the_target_does():
+    plain = Predictor(Bright(), TARGET, Preparation("none", None))
+    other = Predictor(Bright(), replace(TARGET, pieces={"cube": 2}), Preparation("none", None))
+    assert other.settings == {**plain.settings, "pieces": {"cube": 2}}
 
 
 def test_settings_tell_of_steps_only_where_there_are_some():
@@ -128,7 +147,7 @@ def test_a_localiser_marks_what_its_network_says(tmp_path):
     """The first stage of a cascade reads probabilities, which no step changes."""
     case = two_sides(tmp_path)
     limits = Limits((20.0, 8.0, 8.0), (1.0, 1000.0), 1.0, (1.0, 1.0, 1.0))
-    steps = Postprocessing(largest_piece=("cube",))
+    steps = Postprocessing(largest_pieces={"cube": 1})
     volumes = []
     for postprocessing in (Postprocessing(), steps):
         first = Predictor(

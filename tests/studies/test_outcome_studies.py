@@ -117,6 +117,8 @@ def test_the_summary_of_a_number_has_its_unit(ages):
     summary = summarise(study_of(ages))
     assert (summary["quantity"], summary["unit"]) == ("number", "years")
     assert {"bias_years", "sd_years", "error_abs_years"} <= set(summary["number"]["brain_age"])
+    of_masks = re.compile("dice|precision_mean|recall|hd95|assd|surface|scores|n_below_half")
+    assert [key for key in summary if of_masks.match(key)] == []
     text = summary_text(summary)
     assert "bias years" in text
     assert "1 case failed (no prediction): c02" in text

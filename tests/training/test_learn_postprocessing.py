@@ -23,7 +23,7 @@ from oracles.runs import write_run
 from oracles.threshold_net import CONFIG, TARGET, write_bright, write_bright_weights
 
 CASES = tuple(f"sub-{number:02d}" for number in range(8))
-LARGEST = Postprocessing(largest_piece=("gland",))
+LARGEST = Postprocessing(largest_pieces={"gland": 1})
 DICE = 2 * 216 / (216 + 224)  # with the false piece
 
 
@@ -172,13 +172,13 @@ def test_before_and_after_stand_in_summary_terminal_and_report(a_run, data, caps
     facts = {"experiment": "gland", "model": "bright", "seed": 1, "fold": 0, "train_seconds": 1.0}
     assert score_held_out(a_run, data, facts=facts, pictures=1).error is None
     found = json.loads((a_run / "summary.json").read_text())["postprocessing"]
-    assert found["steps"]["largest_piece"] == ["gland"]
+    assert found["steps"]["largest_pieces"] == {"gland": 1}
     assert found["labels"]["gland"]["dice_after"] == 1.0
     output = capsys.readouterr().out
     assert "Post-processing, on 4 validation cases" in output
     assert "kept: largest piece only (gland)" in output
     table = pd.read_csv(a_run / "study" / "postprocessing.tsv", sep="\t")
-    assert table.loc[table["kept"], "step"].tolist() == ["largest_piece"]
+    assert table.loc[table["kept"], "step"].tolist() == ["largest_pieces"]
     page = (a_run / "report.html").read_text()
     assert "largest piece only" in page
     assert f"<td>{DICE:.4f}</td>" in page.replace(' class="number"', "")

@@ -12,6 +12,7 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError
 from neurotarget.training.localising import located
+from neurotarget.training.training_parts import build_data
 from neurotarget.types import Target
 
 SIDE = 40
@@ -85,6 +86,22 @@ def test_a_choice_of_the_users_own_stays(tmp_path, how):
     settings["cascade"]["localise"] = how == "cascade"
     data = TargetData(Target(**TARGET), Files(), cache=tmp_path, preparation=Preparation())
     assert located(settings, data, tmp_path, resumed=False).lines == []  # nothing was read
+
+
+class Unread(TargetData):
+    """Data that must not be looked at."""
+
+    def read_training(self):
+        raise AssertionError("the data were read")
+
+
+def test_nothing_is_proposed_for_pictures_and_no_cascade_is_trained_on_them(tmp_path):
+    film = Target("seed", ["film"], {"seed": 1}, spacing_px=[1, 1], patch_vox=[10, 10])
+    data = Unread(film, Files(), cache=tmp_path, preparation=Preparation())
+    assert located(config(), data, tmp_path, resumed=False).lines == []
+    task = {"_target_": "neurotarget.tasks.segmentation.SegmentationTask"}
+    with pytest.raises(DataError, match=r"found true for a target of pictures.*set cascade=none"):
+        build_data({"task": task, "cascade": {"localise": True}}, film)
 
 
 def test_a_resumed_run_keeps_its_region(tmp_path):

@@ -30,7 +30,7 @@ class Predictions:
     """Results of cases in a folder: their table, and label maps where scans were segmented."""
 
     folder: Path
-    table_file: Path  # volumes.tsv, or outcomes.tsv
+    table_file: Path  # volumes.tsv, areas.tsv of pictures, or outcomes.tsv
     case_ids: tuple[str, ...]  # the requested cases, failed ones too
 
     @cached_property
@@ -77,7 +77,7 @@ def predict(
         run: a run, its folder, a folder of several, or a list of these; several are an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or an image
             of nibabel (the case is called `scan`), one for each contrast by its name.
-        output: folder for label maps and volumes.tsv, or for outcomes.tsv.
+        output: folder for label maps and volumes.tsv (or areas.tsv), or for outcomes.tsv.
         settings: those of `neurotarget.runs.network.predict_scans.predict_scans`, such as
             weights, ensemble, device, probabilities, overwrite.
 

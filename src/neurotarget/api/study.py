@@ -90,7 +90,7 @@ def study(
         id_column: column of `table` that names the case.
         method_column: column of `table` that names the method.
         methods: suffixes of columns of `table` that name methods.
-        unit: of the volumes of `table`: mm3 or ml.
+        unit: of the volumes of `table`: mm3 or ml; of areas mm2 or px.
         reference: method of `table` that counts as truth.
         output: folder to write into.
         seed: of the intervals.

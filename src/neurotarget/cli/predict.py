@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from neurotarget.cli.check_config import check_predict
 from neurotarget.cli.plain import plain
-from neurotarget.cli.setting_table import check_predict
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for

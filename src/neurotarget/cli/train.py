@@ -5,8 +5,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from neurotarget.cli.check_config import check_train
 from neurotarget.cli.plain import plain
-from neurotarget.cli.setting_table import check_train
 from neurotarget.files.memory_limits import breakdowns
 from neurotarget.process.signals import resumable_with
 from neurotarget.reconstruction.experiment import reconstruct

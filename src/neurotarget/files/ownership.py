@@ -37,7 +37,8 @@ UNSEEN = frozenset(  # made by desktops and servers in any folder, or by Hydra b
     )
 )
 LINKING = ("wandb",)  # folders of trackers, which contain links to their own logs
-UNSEEN_STARTS = ("._", ".nfs", ".running.", ".volumes.tsv.lock", DRAFT)
+LEDGER_LOCKS = (".volumes.tsv.lock", ".areas.tsv.lock", ".outcomes.tsv.lock")
+UNSEEN_STARTS = ("._", ".nfs", ".running.", *LEDGER_LOCKS, DRAFT)
 
 # Returns the files that a version without records has written into a folder; None if it wrote none.
 Older = Callable[[Path], Iterable[Path] | None]

@@ -18,6 +18,7 @@ from neurotarget.problems import DataError
 DRAWN = (".html", ".png", ".svg")  # can be made again from tables and volumes in seconds
 STATE = frozenset(  # rewritten each time a run starts or resumes; users do not edit these
     (
+        "areas.tsv",
         "boxes.json",
         "config.yaml",
         "cost.json",

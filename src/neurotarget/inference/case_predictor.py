@@ -1,5 +1,6 @@
 """The base of predictors: a trained network with everything it needs to read a scan."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -35,6 +36,13 @@ class Chosen(NamedTuple):
     steps: Steps
     trials: Sequence[Any]  # NamedTuples of plain values
     changes: Sequence[Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, which has no NaN."""
+        trials, changes = (
+            [_without_nan(one._asdict()) for one in rows] for rows in (self.trials, self.changes)
+        )
+        return {"steps": self.steps.as_dict(), "changes": changes, "trials": trials}
 
 
 class CasePredictor(ABC):
@@ -112,8 +120,8 @@ class CasePredictor(ABC):
 
     @classmethod
     @abstractmethod
-    def read_steps(cls, values: Mapping[str, Any]) -> Steps:
-        """Steps from their plain values.
+    def read_steps(cls, values: Mapping[str, Any], target: Target) -> Steps:
+        """Steps for a target from their plain values.
 
         Raises:
             ValueError, TypeError: they are not as `Steps.as_dict` made them.
@@ -132,8 +140,8 @@ class CasePredictor(ABC):
         """
 
     @abstractmethod
-    def choose(self, examples: Sequence[Any]) -> Chosen:
-        """Steps that improve the examples."""
+    def choose(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """Steps that improve the examples, under `steps`, with `trials` and `changes`."""
 
     @torch.inference_mode()
     def scores(self, image: Float[ndarray, "C I J K"]) -> Tensor:
@@ -150,6 +158,13 @@ class CasePredictor(ABC):
     def precision(self) -> torch.autocast:
         """Context in which the network computes."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in values.items()
+    }
 
 
 def finite(values: ndarray) -> ndarray:

@@ -26,12 +26,13 @@ from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.writing import expand_home
 from neurotarget.problems import DataError, Problem, error
+from neurotarget.size_units import AREAS, VOLUMES
 from neurotarget.types import Case, Target
 
 log = logging.getLogger(__name__)
 
 DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Net
-OUTPUT = "volumes.tsv"  # marks an output folder of predictions
+OUTPUTS = (VOLUMES.table, AREAS.table)  # of which one marks a folder of predicted masks
 
 
 def find_inputs(
@@ -275,7 +276,9 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and not (path / OUTPUT).exists()
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and not any((path / name).exists() for name in OUTPUTS)
     )
 
 

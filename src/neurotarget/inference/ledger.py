@@ -1,6 +1,7 @@
 """The table of an output folder with the result of each case, shared by several processes.
 
-Label maps have their volumes in volumes.tsv; outcomes have theirs in outcomes.tsv.
+Label maps have their volumes in volumes.tsv, or their areas in areas.tsv; outcomes have theirs in
+outcomes.tsv.
 """
 
 import csv
@@ -14,6 +15,7 @@ from filelock import FileLock
 from neurotarget.files.reading import opened_text
 from neurotarget.files.writing import written
 from neurotarget.printable import cells, encodable, uncells
+from neurotarget.size_units import VOLUMES, SizeUnits
 
 
 class CaseResult(NamedTuple):
@@ -39,9 +41,10 @@ class Form(NamedTuple):
     least: float = 0.0
 
 
-def volume_form(label_names: Iterable[str], unit: str = "mm3") -> Form:
-    """Form of the volumes of label maps, or of their areas in another unit."""
-    return Form("volumes.tsv", {name: f"{name}_{unit}" for name in label_names}, f"total_{unit}")
+def volume_form(label_names: Iterable[str], units: SizeUnits = VOLUMES) -> Form:
+    """Form of the volumes of label maps, or of the areas of pictures."""
+    columns = {name: f"{name}_{units.unit}" for name in label_names}
+    return Form(units.table, columns, f"total_{units.unit}")
 
 
 class Ledger:

@@ -1,6 +1,6 @@
 """Post-processing of label maps: removal of stray pieces, filling of holes.
 
-The order of the steps is fixed: largest piece of all labels together, largest piece of a label,
+The order of the steps is fixed: largest piece of all labels together, largest pieces of a label,
 smallest size of a piece, holes. They work on the final labels on the scan's own grid, after the
 probabilities were interpolated and pairs of a target with `sides: split` were separated.
 
@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from neurotarget.pieces import CORNERS
 from neurotarget.shapes import Mask
+from neurotarget.size_units import VOLUMES, SizeUnits
 
 ClassMap = Integer[ndarray, "I J K"]
 Box = tuple[slice, ...]
@@ -29,28 +30,47 @@ class Postprocessing:
     """Steps that change a label map; labels by name. The default changes nothing."""
 
     largest_together: bool = False  # keep the largest piece of the union of all labels
-    largest_piece: tuple[str, ...] = ()  # labels of which only the largest piece is kept
+    largest_pieces: Mapping[str, int] = field(default_factory=dict)  # how many are kept
     smallest_piece_mm3: Mapping[str, float] = field(default_factory=dict)  # drop smaller ones
     fill_holes: tuple[str, ...] = ()  # labels that fill holes of which they form most of the border
 
     def __post_init__(self) -> None:
         sizes = {str(name): float(size) for name, size in dict(self.smallest_piece_mm3).items()}
-        object.__setattr__(self, "largest_piece", tuple(map(str, self.largest_piece)))
+        counts = {str(name): int(count) for name, count in dict(self.largest_pieces).items()}
+        if any(count < 1 for count in counts.values()):
+            raise ValueError(f"largest_pieces: found {counts}, wanted at least one piece each")
+        object.__setattr__(self, "largest_pieces", counts)
         object.__setattr__(self, "smallest_piece_mm3", sizes)
         object.__setattr__(self, "fill_holes", tuple(map(str, self.fill_holes)))
 
     def __bool__(self) -> bool:
         return self != Postprocessing()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+    @classmethod
+    def read(cls, steps: Mapping[str, Any], units: SizeUnits = VOLUMES) -> "Postprocessing":
+        """Steps from `as_dict`; those of older versions list labels whose largest piece is kept.
+
+        Raises:
+            TypeError, ValueError: they are not as they were written.
+        """
+        names = {units.named(key): key for key in cls.__dataclass_fields__}
+        values = {names.get(key, key): value for key, value in steps.items()}
+        if "largest_piece" in values:
+            values["largest_pieces"] = dict.fromkeys(values.pop("largest_piece"), 1)
+        return cls(**values)
+
+    def as_dict(self, units: SizeUnits = VOLUMES) -> dict[str, Any]:
+        """Plain values for JSON; the name of a size ends in its unit, as `smallest_piece_px`."""
+        return {
+            units.named(key): list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
     def apply(self, classes: ClassMap, label_names: Sequence[str], voxel_mm3: float) -> ClassMap:
         """A changed copy of a class map, in which class i + 1 is `label_names[i]`.
 
         The map itself is returned if there is nothing to do. Only the bounding box of the labels is
-        processed. Of several largest pieces of equal size the first in voxel order is kept.
+        processed. Of pieces of equal size the first in voxel order are kept.
         """
         boxes = ndimage.find_objects(classes, max_label=len(label_names)) if self else []
         known = [box for box in boxes if box is not None]
@@ -59,26 +79,25 @@ class Postprocessing:
         result = classes.copy()
         part = result[_union(known)]
         if self.largest_together:
-            part[~_large_pieces(part > 0, np.inf)] = 0
+            part[~_large_pieces(part > 0, most=1)] = 0
         for number, (name, box) in enumerate(zip(label_names, boxes, strict=True), start=1):
-            least_vox = self._least_vox(name, voxel_mm3)
-            if box is not None and least_vox:
+            most = self.largest_pieces.get(name)
+            least_vox = self.smallest_piece_mm3.get(name, 0.0) / voxel_mm3
+            if box is not None and (most or least_vox):
                 own = result[box]
                 mask = own == number
-                own[mask & ~_large_pieces(mask, least_vox)] = 0
+                own[mask & ~_large_pieces(mask, most=most, least_vox=least_vox)] = 0
         if self.fill_holes:
             numbers = {n for n, name in enumerate(label_names, 1) if name in self.fill_holes}
             _fill(part, numbers, room=[int(side > 1) for side in classes.shape])
         return result
 
-    def _least_vox(self, name: str, voxel_mm3: float) -> float:
-        if name in self.largest_piece:
-            return np.inf
-        return self.smallest_piece_mm3.get(name, 0.0) / voxel_mm3
-
 
 def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
-    """Steps that more than half of several networks keep; a size is the smallest of theirs."""
+    """Steps that more than half of several networks keep, the mildest of each.
+
+    A size is the smallest of theirs, and a number of pieces the highest.
+    """
 
     def is_common(count: int) -> bool:
         return 2 * count > len(several)
@@ -93,19 +112,24 @@ def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
         label: min(o.smallest_piece_mm3[label] for o in several if label in o.smallest_piece_mm3)
         for label in labels("smallest_piece_mm3")
     }
+    counts = {
+        label: max(o.largest_pieces[label] for o in several if label in o.largest_pieces)
+        for label in labels("largest_pieces")
+    }
     together = is_common(sum(one.largest_together for one in several))
-    return Postprocessing(together, labels("largest_piece"), sizes, labels("fill_holes"))
+    return Postprocessing(together, counts, sizes, labels("fill_holes"))
 
 
-def _large_pieces(mask: Mask, least_vox: float) -> Mask:
-    """Voxels of the pieces of at least this size, and of the largest."""
+def _large_pieces(mask: Mask, *, most: int | None = None, least_vox: float = 0.0) -> Mask:
+    """Voxels of the largest pieces, `most` if given, of at least this size; always the largest."""
     pieces, count = ndimage.label(mask, structure=CORNERS)
     if count < 2:
         return mask
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    is_kept = sizes >= least_vox
-    is_kept[0], is_kept[sizes.argmax()] = False, True
+    sizes = np.bincount(pieces.ravel())[1:]
+    order = np.argsort(-sizes, kind="stable")[:most]  # of equal ones the first in voxel order
+    kept = order[(sizes[order] >= least_vox) | (order == order[0])]
+    is_kept = np.zeros(count + 1, dtype=bool)
+    is_kept[kept + 1] = True
     return is_kept[pieces]
 
 

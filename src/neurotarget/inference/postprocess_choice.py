@@ -3,11 +3,13 @@
 The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which keeps a step if the
 mean Dice of the validation cases rises and that of no label falls. It is stricter: no single case
 may lose more than `MOST_LOST`, or than the mean gain if that is larger, and each label needs
-`FEWEST` validation cases. A step that does not change Dice counts as a gain if fewer pieces remain.
+`FEWEST` validation cases. A step that does not change Dice counts as a gain if fewer pieces remain
+beyond the number that the target expects. Of a label that may have any number of pieces, such as
+lesions, none is dropped for the number alone.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,9 +22,11 @@ from neurotarget.inference.case_predictor import Chosen
 from neurotarget.inference.postprocess import ClassMap, Postprocessing
 from neurotarget.metrics.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.pieces import CORNERS
+from neurotarget.shapes import Mask
 from neurotarget.types import Triple
 
 Cases = Float[ndarray, " N"]
+Expected = Mapping[str, int | None]  # pieces by label, as `Target.expected_pieces`
 
 FEWEST = 3  # validation cases with a label, below which no step is tried for it
 MOST_LOST = 0.01  # Dice that a single case may always lose by a step
@@ -60,11 +64,12 @@ class Trial(NamedTuple):
     """One step tried on one label, or on all together; numbers before and after it.
 
     Dice is the mean over the `n` validation cases that have the label (of all labels: the mean of
-    these means), `in_pieces` the number of predicted masks in several pieces.
+    these means), `in_pieces` the number of predicted masks in more pieces than expected.
     """
 
     step: str  # field of Postprocessing
     label: str
+    pieces: float  # how many of the largest are kept; NaN except for largest pieces
     size_mm3: float  # NaN except for a smallest piece
     kept: bool
     reason: str  # why it is not kept; "" if it is kept
@@ -93,50 +98,52 @@ class Change(NamedTuple):
 
 class _Scores(NamedTuple):
     dice: Float[ndarray, "N ..."]  # by case and label; NaN if the reference lacks the label
-    pieces: Integer[ndarray, "N ..."]  # of the prediction
+    excess: Integer[ndarray, "N ..."]  # pieces of the prediction beyond the expected number
 
     def of(self, place: int) -> "_Scores":
-        return _Scores(self.dice[:, place].copy(), self.pieces[:, place].copy())
+        return _Scores(self.dice[:, place].copy(), self.excess[:, place].copy())
 
     def take(self, place: int, other: "_Scores") -> None:
-        self.dice[:, place], self.pieces[:, place] = other.dice[:, place], other.pieces[:, place]
+        self.dice[:, place], self.excess[:, place] = other.dice[:, place], other.excess[:, place]
 
 
-def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Chosen:
+def choose(examples: Sequence[Example], expected: Expected) -> Chosen:
     """Try the steps one after the other, each on the result of those kept before it.
 
+    `expected` names the labels in the order of their classes, each with its number of pieces.
     Labels are tried at once and judged separately, since a step on one does not affect the others.
     With fewer than `FEWEST` examples nothing is tried.
     """
     examples = [one.cropped() for one in examples]
-    steps, trials = Postprocessing(), []
+    steps, trials, label_names = Postprocessing(), [], tuple(expected)
     if len(examples) < FEWEST:
         return Chosen(steps, (), ())
-    before = _scores(examples, steps, label_names)
-    if len(label_names) > 1:
-        after = _scores(examples, replace(steps, largest_together=True), label_names)
+    before = _scores(examples, steps, expected)
+    if len(label_names) > 1 and None not in expected.values():
+        after = _scores(examples, replace(steps, largest_together=True), expected)
         trials.append(_together(before, after))
         if trials[-1].kept:
             steps, before = replace(steps, largest_together=True), after
-    for tried in _candidates(examples, label_names):
-        after = _scores(examples, _joined(steps, tried), label_names)
+    for tried in _candidates(examples, expected):
+        after = _scores(examples, _joined(steps, tried), expected)
         for place, name in enumerate(label_names):
             one = _of_label(tried, name)
-            is_done = bool(one.smallest_piece_mm3) and name in steps.largest_piece
+            is_done = bool(one.smallest_piece_mm3) and steps.largest_pieces.get(name) == 1
             if not one or is_done:
                 continue  # too few cases with this label, or nothing left to drop
             trials.append(_trial(one, name, before.of(place), after.of(place)))
             if trials[-1].kept:
                 steps = _joined(steps, one)
                 before.take(place, after)
-    return Chosen(steps, tuple(trials), _changes(examples, steps, label_names))
+    return Chosen(steps, tuple(trials), _changes(examples, steps, expected))
 
 
 def _changes(
-    examples: Sequence[Example], steps: Postprocessing, label_names: Sequence[str]
+    examples: Sequence[Example], steps: Postprocessing, expected: Expected
 ) -> tuple[Change, ...]:
+    label_names = tuple(expected)
     changed = [steps.apply(one.pred, label_names, one.voxel_mm3) for one in examples]
-    both = [_scores(examples, which, label_names) for which in (Postprocessing(), steps)]
+    both = [_scores(examples, which, expected) for which in (Postprocessing(), steps)]
     changes = []
     for place, name in enumerate(label_names):
         before, after = (scores.of(place) for scores in both)
@@ -147,15 +154,15 @@ def _changes(
 
 
 def _numbers(before: _Scores, after: _Scores) -> tuple[int, float, float, int, int]:
-    """Cases with the label, mean Dice and masks in several pieces, each before and after."""
+    """Cases with the label, mean Dice and masks in too many pieces, each before and after."""
     known = ~np.isnan(before.dice)
     dice = [float(one.dice[known].mean()) if known.any() else math.nan for one in (before, after)]
-    return (int(known.sum()), *dice, *(int((one.pieces > 1).sum()) for one in (before, after)))
+    return (int(known.sum()), *dice, *(int((one.excess > 0).sum()) for one in (before, after)))
 
 
-def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list[Postprocessing]:
+def _candidates(examples: Sequence[Example], expected: Expected) -> list[Postprocessing]:
     """Steps on every label, in the order of the trials; sizes increase."""
-    names, medians = tuple(label_names), {}
+    names, medians = tuple(expected), {}
     for number, name in enumerate(names, start=1):
         volumes = [float((one.truth == number).sum() * one.voxel_mm3) for one in examples]
         medians[name] = float(np.median([volume for volume in volumes if volume] or [0.0]))
@@ -164,7 +171,7 @@ def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list
         for share in SHARES
     ]
     return [
-        Postprocessing(largest_piece=names),
+        Postprocessing(largest_pieces={name: n for name, n in expected.items() if n is not None}),
         *(Postprocessing(smallest_piece_mm3=size) for size in sizes if size),
         Postprocessing(fill_holes=names),
     ]
@@ -172,9 +179,9 @@ def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list
 
 def _of_label(steps: Postprocessing, name: str) -> Postprocessing:
     """The part of some steps that concerns one label."""
-    sizes = steps.smallest_piece_mm3
+    counts, sizes = steps.largest_pieces, steps.smallest_piece_mm3
     return Postprocessing(
-        largest_piece=tuple({name} & {*steps.largest_piece}),
+        largest_pieces={name: counts[name]} if name in counts else {},
         smallest_piece_mm3={name: sizes[name]} if name in sizes else {},
         fill_holes=tuple({name} & {*steps.fill_holes}),
     )
@@ -183,43 +190,46 @@ def _of_label(steps: Postprocessing, name: str) -> Postprocessing:
 def _joined(steps: Postprocessing, more: Postprocessing) -> Postprocessing:
     return replace(
         steps,
-        largest_piece=tuple(dict.fromkeys((*steps.largest_piece, *more.largest_piece))),
+        largest_pieces={**steps.largest_pieces, **more.largest_pieces},
         smallest_piece_mm3={**steps.smallest_piece_mm3, **more.smallest_piece_mm3},
         fill_holes=tuple(dict.fromkeys((*steps.fill_holes, *more.fill_holes))),
     )
 
 
-def _scores(
-    examples: Sequence[Example], steps: Postprocessing, label_names: Sequence[str]
-) -> _Scores:
-    """Dice and pieces of every case and label after these steps."""
-    size = len(label_names) + 1
-    dice, pieces = np.full((len(examples), size - 1), math.nan), []
+def _scores(examples: Sequence[Example], steps: Postprocessing, expected: Expected) -> _Scores:
+    """Dice and superfluous pieces of every case and label after these steps."""
+    size = len(expected) + 1
+    dice, excess = np.full((len(examples), size - 1), math.nan), []
     for row, one in enumerate(examples):
-        pred = _judged(one, steps.apply(one.pred, label_names, one.voxel_mm3), size - 1)
+        pred = _judged(one, steps.apply(one.pred, tuple(expected), one.voxel_mm3), size - 1)
         shared, truth, predicted = (
             np.bincount(part.ravel(), minlength=size)[1:size]
             for part in (one.truth[one.truth == pred], one.truth, pred)
         )
         np.divide(2.0 * shared, truth + predicted, out=dice[row], where=truth > 0)
         boxes = ndimage.find_objects(pred, max_label=size - 1)
-        pieces.append(
+        counted = zip(boxes, expected.values(), strict=True)
+        excess.append(
             [
-                0 if box is None else int(ndimage.label(pred[box] == number, CORNERS)[1])
-                for number, box in enumerate(boxes, start=1)
+                0 if box is None else _excess(pred[box] == number, most)
+                for number, (box, most) in enumerate(counted, start=1)
             ]
         )
-    return _Scores(dice, np.array(pieces))
+    return _Scores(dice, np.array(excess))
+
+
+def _excess(mask: Mask, most: int | None) -> int:
+    return 0 if most is None else max(int(ndimage.label(mask, CORNERS)[1]) - most, 0)
 
 
 def _trial(one: Postprocessing, name: str, before: _Scores, after: _Scores) -> Trial:
     """Judge a step on one label."""
     step = next(key for key, value in one.as_dict().items() if value)
     known = ~np.isnan(before.dice)
-    fewer = after.pieces.sum() < before.pieces.sum()
+    fewer = after.excess.sum() < before.excess.sum()
     reason = _why_not(before.dice[known], after.dice[known], is_tidier=bool(fewer))
-    size_mm3 = one.smallest_piece_mm3.get(name, math.nan)
-    return Trial(step, name, size_mm3, not reason, reason, *_numbers(before, after))
+    sizes = (one.largest_pieces.get(name, math.nan), one.smallest_piece_mm3.get(name, math.nan))
+    return Trial(step, name, *sizes, not reason, reason, *_numbers(before, after))
 
 
 def _together(before: _Scores, after: _Scores) -> Trial:
@@ -230,7 +240,7 @@ def _together(before: _Scores, after: _Scores) -> Trial:
         float(np.mean([part.dice[known[:, label], label].mean() for label in labels] or math.nan))
         for part in (before, after)
     ]
-    fewer = bool(after.pieces.sum() < before.pieces.sum())
+    fewer = bool(after.excess.sum() < before.excess.sum())
     reasons = [
         _why_not(*(part.dice[known[:, label], label] for part in (before, after)), is_tidier=True)
         for label in labels
@@ -238,10 +248,9 @@ def _together(before: _Scores, after: _Scores) -> Trial:
     reason = next((text for text in reasons if text), "")
     if not reason and means[1] <= means[0] + SAME and not fewer:
         reason = NO_CHANGE
-    in_pieces = [int((part.pieces > 1).sum()) for part in (before, after)]
-    return Trial(
-        "largest_together", ALL, math.nan, not reason, reason, len(known), *means, *in_pieces
-    )
+    in_pieces = [int((part.excess > 0).sum()) for part in (before, after)]
+    how = ("largest_together", ALL, math.nan, math.nan)
+    return Trial(*how, not reason, reason, len(known), *means, *in_pieces)
 
 
 def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:

@@ -44,7 +44,7 @@ def predict_all(
 ) -> list[CaseResult]:
     """Write the files of each case and a table over all; finished cases are kept.
 
-    A segmentation has `<case_id>.nii.gz` for each case and volumes.tsv, outcomes are in
+    A segmentation has `<case_id>.nii.gz` for each case and a table of sizes, outcomes are in
     outcomes.tsv alone. A case is finished if all its files exist and were made from the same scan
     with the same weights and settings; else it is predicted (again). `made_by` identifies the
     weights: a folder with predictions of other weights is refused. A case that fails is a line of

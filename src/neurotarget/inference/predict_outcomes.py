@@ -100,7 +100,7 @@ class OutcomePredictor(CasePredictor):
         return OutcomePrediction(case.case_id, values, flags)
 
     @classmethod
-    def read_steps(cls, values: Mapping[str, Any]) -> Recalibration:
+    def read_steps(cls, values: Mapping[str, Any], target: Target) -> Recalibration:  # noqa: ARG003
         """Corrections of probabilities from their plain values."""
         return Recalibration(**values)
 
@@ -119,10 +119,10 @@ class OutcomePredictor(CasePredictor):
         values = np.array(list(self.predict(case).values.values()))
         return OutcomeExample(values, outcome_codes(case, self.target), case.subject_id)
 
-    def choose(self, examples: Sequence[OutcomeExample]) -> Chosen:
+    def choose(self, examples: Sequence[OutcomeExample]) -> dict[str, Any]:
         """Corrections that make the probabilities of the examples better, and thresholds."""
         if not examples:
-            return Chosen(NO_STEPS, (), ())
+            return Chosen(NO_STEPS, (), ()).as_dict()
         values, codes = (np.stack([one[part] for one in examples]) for part in (0, 1))
         _, subjects = np.unique([one.subject_id for one in examples], return_inverse=True)
         cases, start = [], 0
@@ -132,7 +132,7 @@ class OutcomePredictor(CasePredictor):
             if outcome.is_class:
                 classes = code[known].astype(int)
                 cases.append(Known(outcome, values[known, part], classes, subjects[known]))
-        return choose(cases)
+        return choose(cases).as_dict()
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
         """Values of the labels for each view of an image: itself, and its mirror if wanted."""

@@ -22,14 +22,14 @@ from neurotarget.data.scans.volume import counted_for, read_volume
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
-from neurotarget.inference.case_predictor import CasePredictor, Chosen, finite
+from neurotarget.inference.case_predictor import CasePredictor, finite
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.metrics.volume_error import voxel_mm3
-from neurotarget.pieces import CORNERS
+from neurotarget.pieces import CORNERS, unusual_pieces
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Manifest, Target
 
@@ -100,10 +100,12 @@ class Predictor(CasePredictor):
     def settings(self) -> dict[str, object]:
         """Everything that affects a prediction except the weights and the scan, as plain values."""
         target, first = self.target, self.localiser
-        # left out if empty, so that hashes of older predictions without steps stay valid
+        # left out if empty, so that hashes of older predictions without them stay valid
         steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
+        pieces = {"pieces": dict(self.target.pieces)} if self.target.pieces else {}
         return {
             **steps,
+            **pieces,
             **super().settings,
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "labels": dict(target.labels),
@@ -115,7 +117,7 @@ class Predictor(CasePredictor):
     @property
     def form(self) -> Form:
         """Form of the table of volumes."""
-        return volume_form(self.target.label_names, self.target.size_units.unit)
+        return volume_form(self.target.label_names, self.target.size_units)
 
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
@@ -174,9 +176,9 @@ class Predictor(CasePredictor):
         )
 
     @classmethod
-    def read_steps(cls, values: Mapping[str, Any]) -> Postprocessing:
-        """Steps on label maps from their plain values."""
-        return Postprocessing(**values)
+    def read_steps(cls, values: Mapping[str, Any], target: Target) -> Postprocessing:
+        """Steps on label maps from their plain values, whose names have the target's units."""
+        return Postprocessing.read(values, target.size_units)
 
     def has_reference(self, case: Case) -> bool:
         """Whether the case has a reference mask."""
@@ -199,9 +201,16 @@ class Predictor(CasePredictor):
         spacing_mm, one_mm3 = volume.spacing_mm, voxel_mm3(volume.affine)
         return Example(truth, prediction.classes, spacing_mm, one_mm3).cropped()
 
-    def choose(self, examples: Sequence[Example]) -> Chosen:
-        """Steps on label maps that help on the examples."""
-        return choose(examples, self.target.label_names)
+    def choose(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Steps on label maps that help on the examples, named with the target's units."""
+        chosen, units = choose(examples, self.target.expected_pieces), self.target.size_units
+        trials = [one._replace(step=units.named(one.step)) for one in chosen.trials]
+        values = chosen._replace(trials=trials).as_dict()
+        for name in ("trials", "changes"):
+            values[name] = [
+                {units.named(key): value for key, value in one.items()} for one in values[name]
+            ]
+        return values | {"steps": chosen.steps.as_dict(units)}
 
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""
@@ -273,8 +282,9 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(mask):
             flags.append(f"{name}: touches the edge of the region of interest")
-        if (pieces := ndimage.label(mask, structure=CORNERS)[1]) > 1:
-            flags.append(f"{name}: {pieces} pieces")
+        pieces = int(ndimage.label(mask, structure=CORNERS)[1])
+        if unusual := unusual_pieces(pieces, target.expected_pieces[name]):
+            flags.append(f"{name}: {unusual}")
     return tuple(flags)
 
 

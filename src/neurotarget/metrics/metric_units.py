@@ -35,9 +35,7 @@ def name_in(metric: str, units: SizeUnits) -> str:
     """Name of one of our metrics in these units; a user's own keeps its name."""
     name, at, rater = metric.partition("@")
     if name in OF_VOLUMES:
-        name = name.replace("volume", units.noun).replace("mm3", units.unit)
-        if name.endswith("_mm"):
-            name = f"{name.removesuffix('_mm')}_{units.length}"
+        name = units.named(name.replace("volume", units.noun))
     return f"{name}{at}{rater}"
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from neurotarget.data.tables.volume_columns import AREA_UNITS
 from neurotarget.data.tables.volume_table import read_volume_table
 from neurotarget.problems import DataError
-from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
+from neurotarget.size_units import PIXELS, VOLUMES, SizeUnits
+from neurotarget.stats.cohort.measured import Measured, Quantity, with_regions
 from neurotarget.studies.study_inputs import Material, sentence
 from neurotarget.types import NAME, Row, Target
 
@@ -36,11 +38,15 @@ def from_table(
     reading: Mapping[str, Any],
     reference: str | None = None,
 ) -> Material:
-    """Read volumes of one or more methods from tables, without images.
+    """Read volumes, or areas, of one or more methods from tables, without images.
 
     Raises:
         DataError: lists all problems of the tables.
     """
+    stated = str(reading.get("unit", VOLUMES.unit)).casefold()
+    units = target.size_units if target else AREA_UNITS.get(stated, VOLUMES)
+    if target and target.is_flat:
+        reading = {**reading, "unit": units.unit}
     if target and labels and (strange := [name for name in labels if name not in target.labels]):
         raise DataError(
             f"labels: found {', '.join(strange)}, which target {target.name} does not have, wanted "
@@ -51,7 +57,7 @@ def from_table(
     columns = list(next(iter(read.volumes.values())).columns)
     if target is None:
         fit = _fit_names(columns)
-        target = table_target(_fit_names([paths[0].stem])[0], fit)
+        target = table_target(_fit_names([paths[0].stem])[0], fit, units)
         named = dict(zip(columns, fit, strict=True))
         read = read._replace(
             volumes={name: table.rename(columns=named) for name, table in read.volumes.items()}
@@ -66,7 +72,8 @@ def from_table(
             )
         volumes = {reference: volumes.pop(reference), **volumes}
     no_scores = pd.DataFrame(columns=list(Row._fields))
-    measured = Measured(target, of_volumes(volumes), read.covariates, no_scores, reference)
+    sizes = {units.noun: Quantity(units.noun, units.unit, volumes)}
+    measured = Measured(target, sizes, read.covariates, no_scores, reference)
     notes = [sentence(problem) for problem in read.problems]
     return Material(measured, {}, None, None, tuple(notes), {})
 
@@ -83,7 +90,7 @@ def _fit_names(names: Sequence[str]) -> list[str]:
     return fit
 
 
-def table_target(name: str, labels: Sequence[str]) -> Target:
+def table_target(name: str, labels: Sequence[str], units: SizeUnits = VOLUMES) -> Target:
     """Return a target for a table's columns; left and right are recognised by their names."""
     numbered = {label: number for number, label in enumerate(labels, start=1)}
     return Target(
@@ -93,6 +100,8 @@ def table_target(name: str, labels: Sequence[str]) -> Target:
         (1.0, 1.0, 1.0),
         (1, 1, 1),
         pairs=tuple(_sides(labels)),
+        dimensions=3 if units == VOLUMES else 2,
+        spacing_px=(1.0, 1.0) if units == PIXELS else None,
     )
 
 

@@ -106,6 +106,7 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
         label_names=target.label_names,
         errors=rank in POOR,
         unit=target.size_units.length,
+        has_sides=grid.is_oriented or not target.is_flat,  # files of films rarely name sides
     )
     # the picture of one slice shows all that a viewer would
     part = (None, None, None, grid.affine) if target.is_flat else cropped(scan, *maps, grid.affine)

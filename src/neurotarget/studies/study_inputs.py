@@ -19,6 +19,7 @@ from neurotarget.report.text.sentences import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.runs.folder.run_folder import PEOPLE, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import evaluate, measure, read_rows
+from neurotarget.size_units import AREAS, VOLUMES
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
 from neurotarget.types import Case, Manifest, Row, Target
@@ -257,10 +258,11 @@ def stored_thresholds(folder: Path) -> dict[str, float]:
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
     """Return rows in which a mask at the edge of its region of interest touches an edge.
 
-    The region is known only during prediction, which records such masks in volumes.tsv.
+    The region is known only during prediction, which records such masks in its table of sizes.
     """
-    path = predictions / "volumes.tsv" if predictions else None
-    if path is None or not path.is_file():
+    tables = [predictions / one.table for one in (VOLUMES, AREAS)] if predictions else []
+    path = next((one for one in tables if one.is_file()), None)
+    if path is None:
         return rows
     try:
         ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).map(uncell)

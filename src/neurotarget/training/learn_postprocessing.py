@@ -19,7 +19,7 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.types import Case
 
-VERSION = 1  # of the rule; increase it so that every run chooses again when it is scored
+VERSION = 2  # of the rule; increase it so that every run chooses again when it is scored
 log = logging.getLogger(__name__)
 
 
@@ -49,12 +49,9 @@ def learn_postprocessing(
         return kept
     path.unlink(missing_ok=True)
     examples = _examples(predictor, cases, data)
-    choice = predictor.choose(examples)
     record = {
-        "steps": choice.steps.as_dict(),
+        **predictor.choose(examples),
         "n_cases": len(examples),
-        "changes": [_plain(change._asdict()) for change in choice.changes],
-        "trials": [_plain(trial._asdict()) for trial in choice.trials],
         "weights_sha256": digest(weights_path(folder, weights)),
         "made_from": made_from,
         **({"size_units": predictor.target.size_units} if predictor.target.is_flat else {}),
@@ -78,11 +75,3 @@ def _hash(predictor: CasePredictor, made_by: str, cases: Sequence[Case], data: T
     """Hash of all that the choice depends on; prepared folders are named by their content."""
     prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
     return hash_of_value([VERSION, made_by, predictor.settings, prepared], 16)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Convert values for JSON, which has no NaN."""
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in values.items()
-    }

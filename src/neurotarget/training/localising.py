@@ -46,7 +46,8 @@ def located(
 ) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
-    A region is at least as large as `patch_vox`, by default the target's patch. Errors in the data
+    Nothing is proposed for pictures, whose network sees them whole or in patches. A region is at
+    least as large as `patch_vox`, by default the target's patch. Errors in the data
     are ignored here; the preparation reports them.
 
     Raises:
@@ -59,7 +60,7 @@ def located(
     if resumed:
         return _as_before(kept, folder)
     is_decided = setting == "none" or target.roi is not None or config["cascade"]["localise"]
-    if is_decided or data.learns_from != "labels":
+    if is_decided or target.is_flat or data.learns_from != "labels":
         return kept
     try:
         manifest, cases = data.read_training()

@@ -50,6 +50,19 @@ class Parts(NamedTuple):
     lines: list[str]
 
 
+def _refuse_cascade(learns_from: str, target: Target) -> None:
+    """Refuse a cascade where there is no volume, or no mask, in which a localiser finds a box."""
+    if learns_from != "labels":
+        whose, why = "a network of whole images", "a localiser learns from masks"
+    elif target.is_flat:
+        whose, why = "a target of pictures", "a localiser finds a box in a volume"
+    else:
+        return
+    raise DataError(
+        f"cascade.localise: found true for {whose}, wanted false: {why}; set cascade=none"
+    )
+
+
 def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet.
 
@@ -59,11 +72,8 @@ def build_data(config: Config, target: Target) -> TargetData:
     learns_from = task_class(config).learns_from
     if learns_from != "labels":  # before the training, which would be lost
         refuse_own(config.get("metrics") or {})
-    if learns_from != "labels" and (config.get("cascade") or {}).get("localise"):
-        raise DataError(
-            "cascade.localise: found true for a network of whole images, wanted false: a localiser "
-            "learns from masks; set cascade=none"
-        )
+    if (config.get("cascade") or {}).get("localise"):
+        _refuse_cascade(learns_from, target)
     data = build(
         config["data"],
         target=target,

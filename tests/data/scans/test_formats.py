@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from neurotarget.data.scans.formats import read_grid
+from neurotarget.data.scans.formats import read_grid, with_header
 from neurotarget.data.scans.volume import inspect_volume, read_volume
 from neurotarget.problems import DataError
 
@@ -214,3 +214,13 @@ def test_real_quaternions_too_long_by_rounding_are_read(cases_folder, name):
     assert volume.is_placed
     assert {level for level, _ in problems} == {"warning"}
     assert np.allclose(read_grid(path)[1], volume.affine)
+
+
+@pytest.mark.parametrize(("slices", "level"), [(1, []), (2, ["warning"])])
+def test_a_map_of_a_picture_is_not_asked_for_an_orientation(tmp_path, slices, level):
+    """Pictures have none; a volume without one was read by a guess, which stays a warning."""
+    stored = with_header(np.ones((4, 3, slices), np.uint8), np.eye(4), is_oriented=False)
+    nib.save(nib.Nifti1Image(stored.array, None, stored.header), tmp_path / "map.nii.gz")
+    volume, problems = inspected(tmp_path / "map.nii.gz")
+    assert not volume.is_oriented
+    assert [one for one, _ in problems] == level

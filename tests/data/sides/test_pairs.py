@@ -1,5 +1,6 @@
 import itertools
 import time
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -375,3 +376,9 @@ def test_ignored_voxels_stay_ignored_where_sides_are_merged():
     )
     assert (split.ignored_class, as_trained(split).ignored_class) == (3, 2)
     assert to_trained(class_of_id(split), split) == {0: 0, 1: 1, 2: 1, 9: 2}
+
+
+@pytest.mark.parametrize(("right", "both"), [(1, 3), (3, 5), ("any", None)])
+def test_both_sides_have_as_many_pieces_as_each_together(right, both):
+    target = replace(TARGET, pieces={"dentate_left": 2, "dentate_right": right})
+    assert as_trained(target).expected_pieces == {"dentate": both, "stem": 1}

@@ -7,6 +7,7 @@ import pytest
 from neurotarget.data.tables.volume_table import read_volume_table
 from neurotarget.inference.ledger import CaseResult, Ledger, volume_form
 from neurotarget.problems import DataError
+from neurotarget.size_units import PIXELS
 from neurotarget.types import Target
 
 
@@ -359,3 +360,16 @@ def test_real_tables_of_patients_and_volumes_join(shared_data, tmp_path):
     changed.write_text(paths[1].read_text().replace("1684160", "1684161"))
     with pytest.raises(DataError, match=r"sub-PX003: .*ICV = '1684160' and '1684161'"):
         read(paths[0], changed, labels=["Lhippo"])
+
+
+def test_areas_are_read_in_their_own_unit_and_never_as_volumes(tmp_path):
+    path = tmp_path / "areas.tsv"
+    ledger = Ledger(tmp_path, volume_form(["lungs"], PIXELS))
+    ledger.record(CaseResult("a", "done", {"lungs": 400.0}, "", "1f"))
+    read = read_volume_table([path], labels=["lungs"], unit="px")
+    assert read.volumes["measured"]["lungs"].tolist() == [400.0]
+    assert not {"total_px", "note"} & {*read.covariates}
+    with pytest.raises(DataError, match=r"no column lungs .*set unit=px for areas"):
+        read_volume_table([path], labels=["lungs"])
+    with pytest.raises(DataError, match=r"column lungs_px, wanted volumes in mm3.*set unit=px"):
+        read_volume_table([path], labels=["lungs_px"])

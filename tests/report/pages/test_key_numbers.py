@@ -92,7 +92,7 @@ def test_distances_stand_with_their_median_the_tolerance_and_what_failed(study):
     assert tile.value == "2.04 mm"
     assert "anterior, 23 cases; median 2.00, quartiles 1.00 to 3.00" in tile.note
     assert "surface Dice 0.90 at 1 mm" in tile.note
-    assert "not counted: 1 case without a surface (1 failed)" in tile.note
+    assert "not counted: 1 case without a distance (1 failed)" in tile.note
     assert key.columns[1:3] == ("HD95, mm: mean; median", "Surface Dice at 1 mm")
     row = next(row for row in key.rows if row.label == "anterior")
     assert row.cells[1].endswith("; 2.00 (1.00 to 3.00); 1 without")

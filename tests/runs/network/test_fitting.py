@@ -134,6 +134,17 @@ def test_a_network_of_pictures_acts_in_their_plane():
     assert fit_patch([16, 16], UNET, film).target.patch_vox == (16, 16, 1)
 
 
+@pytest.mark.parametrize("more", [{"strides": None, "kernel": 3}, {"strides": [2, [2, 2, 1]]}])
+def test_a_strangers_network_of_pictures_is_built_as_it_was_trained(more):
+    """Its settings have strides of volumes, which pictures replace."""
+    film = Target("a", ["t1"], {"a": 1}, spacing_px=[1, 1], patch_vox=[8, 12])
+    own = build_net({**UNET, **more}, film, film.patch_vox)
+    other = build_net({**UNET, **more}, film, film.patch_vox, make=build_foreign)
+    shapes = [{name: one.shape for name, one in net.state_dict().items()} for net in (own, other)]
+    assert shapes[0] == shapes[1]
+    assert other.stride == (4, 4, 1)
+
+
 def test_a_network_of_volumes_is_refused_for_pictures():
     film = Target("a", ["t1"], {"a": 1}, spacing_px=[1, 1], patch_vox=[8, 8])
     with pytest.raises(DataError, match=r"found Patched, which wants .*, wanted one for pictures"):

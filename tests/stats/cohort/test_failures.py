@@ -81,9 +81,9 @@ def test_each_definition_finds_its_case():
         "dice_below_0.1": (3, 8),
         "swapped": (1, 8),
         "dice_below_0.5": (4, 8),
-        "implausible_volume": (2, 8),  # the empty one as well
+        "implausible_size": (2, 8),  # the empty one as well
         "touches_edge": (1, 8),
-        "several_pieces": (1, 8),
+        "unusual_pieces": (1, 8),
     }
     assert set(rates(study, "reference").values()) == {(0, 8)}
     failed = failed_cases_table(study)
@@ -116,12 +116,12 @@ def test_failed_cases_are_described_the_worst_first():
         ("e", "dice_below_0.5", "Dice 0.00"),
         ("b", "dice_below_0.5", "Dice 0.04"),
         ("a", "dice_below_0.5", "Dice 0.30"),
-        ("d", "implausible_volume", "0 mm³, plausible are 150–1400"),
-        ("c", "implausible_volume", "1530 mm³, plausible are 150–1400"),
-        ("c", "implausible_volume", "90 mm³, plausible are 150–1400"),
-        ("f", "several_pieces", "4 pieces"),
+        ("d", "implausible_size", "0 mm³, plausible are 150–1400"),
+        ("c", "implausible_size", "1530 mm³, plausible are 150–1400"),
+        ("c", "implausible_size", "90 mm³, plausible are 150–1400"),
+        ("f", "unusual_pieces", "4 pieces"),
     ]
-    volumes = failed[failed["definition"] == "implausible_volume"]
+    volumes = failed[failed["definition"] == "implausible_size"]
     assert list(volumes["value"]) == [0, 1530.4, 90]
     assert set(volumes["unit"]) == {"mm3"}
     assert set(failed["method"]) == {"predicted"}
@@ -163,13 +163,13 @@ def test_reference_masks_are_put_to_what_needs_no_reference():
     assert rates(study, "reference") == {
         "crash_or_empty": (1, 4),
         "swapped": (1, 4),
-        "implausible_volume": (1, 4),
+        "implausible_size": (1, 4),
         "touches_edge": (1, 4),
-        "several_pieces": (1, 4),
+        "unusual_pieces": (1, 4),
     }
     # empty where the reference is empty too is right
     assert rates(study)["crash_or_empty"] == (0, 4)
-    assert rates(study)["implausible_volume"] == (0, 4)
+    assert rates(study)["implausible_size"] == (0, 4)
 
 
 def test_reference_masks_alone_are_checked():
@@ -183,7 +183,7 @@ def test_reference_masks_alone_are_checked():
     found = failures_table(from_rows(pd.DataFrame(rows), target(), covariates))
     assert set(found["method"]) == {"reference"}
     by_name = found.set_index("definition")
-    assert tuple(by_name.loc["several_pieces", ["n_failed", "n"]]) == (1, 3)
+    assert tuple(by_name.loc["unusual_pieces", ["n_failed", "n"]]) == (1, 3)
     assert by_name.loc["touches_edge", "reason"] == "no scores of masks"
 
 
@@ -197,14 +197,14 @@ def test_when_every_prediction_crashed_all_cases_are_counted():
 def test_of_usual_volumes_the_reference_tells():
     usual = [600, 620, 640, 580, 560, 610, 590, 600, 615, 585]
     study = only_volumes({"truth": usual, "ours": [*usual[:9], 900]}, "truth", volume_range_mm3={})
-    assert rates(study, "ours")["implausible_volume"] == (1, 10)
+    assert rates(study, "ours")["implausible_size"] == (1, 10)
     sd = float(np.std(usual, ddof=1))
     words = (
         f"900 mm³, usual (mean ± 3 SD of the reference's) are {600 - 3 * sd:.0f}–{600 + 3 * sd:.0f}"
     )
     assert set(failed_cases_table(study)["detail"]) == {words}
     fewer = only_volumes({"truth": usual[1:], "ours": usual[1:]}, "truth", volume_range_mm3={})
-    row = failures_table(fewer).query("definition == 'implausible_volume'").iloc[0]
+    row = failures_table(fewer).query("definition == 'implausible_size'").iloc[0]
     assert row["n"] == 0
     assert row["reason"] == "no plausible range, and fewer than 10 volumes for a usual range"
 
@@ -214,8 +214,8 @@ def test_a_table_of_volumes_alone_is_checked_for_what_it_can():
     found = failures_table(study).set_index(["method", "definition"])
     assert tuple(found.columns) == COLUMNS[2:]
     assert tuple(found.loc[("first", "crash_or_empty"), ["n_failed", "n"]]) == (0, 2)
-    assert tuple(found.loc[("first", "implausible_volume"), ["n_failed", "n"]]) == (0, 2)
-    assert tuple(found.loc[("second", "implausible_volume"), ["n_failed", "n"]]) == (2, 3)
+    assert tuple(found.loc[("first", "implausible_size"), ["n_failed", "n"]]) == (0, 2)
+    assert tuple(found.loc[("second", "implausible_size"), ["n_failed", "n"]]) == (2, 3)
     assert found.loc[("first", "dice_below_0.5"), "reason"] == "no scores of masks"
     assert found.loc[("first", "swapped"), "reason"] == "the target has no pairs of left and right"
     silent = found[found["n"] == 0]
@@ -241,7 +241,7 @@ def test_a_label_that_a_method_never_had_is_no_crash():
 
 def test_constant_volumes_are_all_usual():
     assert rates(only_volumes({"a": [0.1 + 0.2] * 12}, volume_range_mm3={}), "a")[
-        "implausible_volume"
+        "implausible_size"
     ] == (0, 0)
 
 
@@ -260,6 +260,28 @@ def test_a_structure_that_extends_into_ignored_voxels_is_not_called_too_small_or
     part = {"volume_mm3": 60, "reference_volume_mm3": 62, "pieces": 2}
     cut = {"left": part | {"reference_borders_on_ignored": 1}}
     found = rates(scored({"a": cut, "b": {}}))
-    assert found["implausible_volume"] == found["several_pieces"] == (0, 2)
+    assert found["implausible_size"] == found["unusual_pieces"] == (0, 2)
     found = rates(scored({"a": {"left": part}, "b": {}}))
-    assert found["implausible_volume"] == found["several_pieces"] == (1, 2)
+    assert found["implausible_size"] == found["unusual_pieces"] == (1, 2)
+
+
+def test_masks_of_another_number_of_pieces_than_expected_are_listed():
+    cases = {
+        "well": {"left": {"pieces": 2}, "right": {"pieces": 7}},
+        "merged": {"left": {"pieces": 1}},
+        "specks": {"left": {"pieces": 5}},
+        "empty": {"left": {"pieces": 0, "volume_mm3": 0, "dice": 0}},
+    }
+    for labels in cases.values():
+        labels.setdefault("left", {})["reference_pieces"] = 2
+    study = scored(cases, pieces={"left": 2, "right": "any"})
+    assert rates(study)["unusual_pieces"] == (2, 4)
+    found = failed_cases_table(study)
+    found = found[found["definition"] == "unusual_pieces"]
+    assert found[["case_id", "label", "detail"]].to_numpy().tolist() == [
+        ["specks", "left", "5 pieces, normally 2"],
+        ["merged", "left", "1 piece, normally 2"],
+    ]
+    lesions = failures_table(scored(cases, pieces={"left": None, "right": None}))
+    reasons = lesions[lesions["definition"] == "unusual_pieces"]["reason"]
+    assert set(reasons) == {"the target expects no number of pieces"}

@@ -108,7 +108,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
     is_broken = bool(errors_of(report.problems))
     image = kind.from_stream(BytesIO(content))
     sform, qform = (int(image.header[f"{form}_code"]) for form in ("sform", "qform"))
-    if not (is_broken or sform > 0 or qform > 0):
+    if not (is_broken or sform > 0 or qform > 0 or _is_map_of_picture(image.header)):
         report.no_orientation("sform and qform codes are 0")
     if not is_broken and sform > 0 and qform > 0:
         _compare_forms(image.header, unit_mm, report)
@@ -230,6 +230,11 @@ def _affine_of(header: nib.Nifti1Header) -> ndarray:
     """Affine of a header by its codes; for our maps of a scan without orientation, the sform."""
     is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
     return header.get_sform() if is_guessed else header.get_best_affine()
+
+
+def _is_map_of_picture(header: nib.Nifti1Header) -> bool:
+    """Whether a file is our map of a picture, which has no orientation either."""
+    return header["descrip"].item() == GUESSED and header.get_data_shape()[2:3] == (1,)
 
 
 def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:

@@ -49,8 +49,9 @@ class Pair:
 def as_trained(target: Target) -> Target:
     """The target as the network sees it: with `sides: split`, each pair is one label.
 
-    A merged label has the ids of both sides, the sum of their ranges of size, and the common part
-    of their names, else `both`. Pairs, hypotheses and published scores are left out.
+    A merged label has the ids of both sides, the sums of their ranges of size and of their numbers
+    of pieces, and the common part of their names, else `both`. Pairs, hypotheses and published
+    scores are left out.
     """
     if target.sides == "labels":
         return target
@@ -66,9 +67,13 @@ def as_trained(target: Target) -> Target:
         for name, parts in members.items()
         if all(label in known for label in parts)
     }
+    counts = {
+        name: [target.expected_pieces[one] for one in parts] for name, parts in members.items()
+    }
     return replace(
         target,
         labels=labels,
+        pieces={name: None if None in many else sum(many) for name, many in counts.items()},
         pairs=(),
         sides="labels",
         hypotheses=(),

@@ -16,11 +16,14 @@ from neurotarget.data.tables.table_ids import (
 )
 from neurotarget.data.tables.text_table import TextTable, is_missing
 from neurotarget.problems import Problem, error, nearest, some
+from neurotarget.size_units import AREAS, PIXELS
 
 METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
 ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # suffix → mm³
-OURS = ("status", "note", "made_from", "total_mm3")  # other columns of our volumes.tsv
+AREA_UNITS = {"mm2": AREAS, "mm²": AREAS, "px": PIXELS}
+UNITS = UNITS_MM3 | dict.fromkeys(AREA_UNITS, 1.0)  # areas keep their unit
+OURS = ("status", "note", "made_from", "total_mm3", "total_mm2", "total_px")  # of our own tables
 LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
 MOST = 40  # columns listed in a message
 
@@ -41,7 +44,7 @@ class VolumeColumn(NamedTuple):
     label: str
     method: str  # "" if the name of the column does not contain it
     column: str
-    unit_mm3: float  # unit of the column in mm³
+    unit_mm3: float  # unit of the column in mm³, of areas 1
 
 
 class Roles(NamedTuple):
@@ -54,7 +57,7 @@ class Roles(NamedTuple):
     method: str | None  # None if each case has one row
     volumes: list[VolumeColumn]
     covariates: list[str]
-    is_ledger: bool  # whether it is a volumes.tsv of predictions
+    is_ledger: bool  # whether it is a table of predictions, such as volumes.tsv
 
 
 def find_roles(
@@ -133,18 +136,36 @@ def _volumes(
     for label in request.labels:
         for method in methods or ("",):
             units = {
-                _key(name): UNITS_MM3[request.unit] if unit_mm3 is None else unit_mm3
-                for end, unit_mm3 in ENDS.items()
+                _key(name): UNITS[request.unit] if unit_mm3 is None else unit_mm3
+                for end, unit_mm3 in _ends(request.unit).items()
                 for name in _names(label, method, end)
             }
             fits = [(name, units[key]) for key in units for name in spelt.get(key, ())]
             columns_of_labels += [VolumeColumn(label, method, *fit) for fit in fits[:1]]
+            problems += [_no_volumes(name, path) for name, _ in fits if _area_unit(name, request)]
             if len(fits) > 1:
                 names = " and ".join(name for name, _ in fits)
                 whose = f"{label} by {method}" if method else label
                 message = f"the columns {names} for {whose}"
                 problems.append(error(message, "one", "rename or drop the others", file=path))
     return columns_of_labels, problems
+
+
+def _ends(unit: str) -> dict[str, float | None]:
+    """Suffixes of columns, and the unit that each states."""
+    area = AREA_UNITS.get(unit)
+    return ENDS if area is None else {"": None, "_area": None, f"_{area.unit}": 1.0}
+
+
+def _area_unit(name: str, request: ColumnRequest) -> str:
+    """Unit of areas at the end of a column's name, where volumes are wanted; else ""."""
+    unit = _key(name).rpartition("_")[2]
+    return unit if unit in AREA_UNITS and request.unit not in AREA_UNITS else ""
+
+
+def _no_volumes(name: str, path: Path) -> Problem:
+    todo = f"set unit={_key(name).rpartition('_')[2]} for areas"
+    return error(f"the column {name}", f"volumes in {', '.join(UNITS_MM3)}", todo, file=path)
 
 
 def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:
@@ -160,6 +181,8 @@ def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:
             name = f"{label}_{method}" if method else label
             close = nearest(name, names)
             todo = f"write {close} if you mean that" if close else "add it, or name other labels"
+            areas = [unit for unit in AREA_UNITS if f"{_key(name)}_{unit}" in map(_key, names)]
+            todo = f"set unit={areas[0]} for areas" if areas else todo
             found = f"no column {name} (only {some(names)})"
             problems.append(error(found, f"the volumes of {label}", todo, file=files))
     return problems

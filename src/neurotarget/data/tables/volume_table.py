@@ -17,7 +17,7 @@ from neurotarget.data.tables.covariates import (
 )
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.tables.volume_columns import (
-    UNITS_MM3,
+    UNITS,
     ColumnRequest,
     Roles,
     find_roles,
@@ -63,6 +63,7 @@ def read_volume_table(
     another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` distinguishes several
     rows of a subject. The volumes of a label are in a column of its name, alone or with `_volume`,
     `_mm3`, `_ml` or `_cm3`, in any case; `unit` (mm3, ml, cm3) applies to names without a unit.
+    With `unit` mm2 or px these are areas, in columns that may end with `_area` or the unit.
     `labels` are those of the target by default. All other columns are covariates; `levels`, or the
     target's, define codes such as 0 and 1.
 
@@ -76,8 +77,8 @@ def read_volume_table(
             tables.
     """
     paths = [expand_home(path) for path in paths]
-    if unit.casefold() not in UNITS_MM3:
-        raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
+    if unit.casefold() not in UNITS:
+        raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS)}; write one")
     if not labels and target is not None:
         labels = target.label_names
     tables = [(_read(path, id_column), path) for path in paths]

@@ -51,17 +51,15 @@ class ResNet(VectorBackbone):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(num_outputs)
-        block, layers = layers_of(depth)
-        net = MonaiResNet(
-            block=block,
-            layers=list(layers),
-            block_inplanes=[width, 2 * width, 4 * width, 8 * width],
-            spatial_dims=2 if is_flat else 3,
-            n_input_channels=in_channels,
-            conv1_t_size=stem_kernel,
-            conv1_t_stride=stem_stride,
-            no_max_pool=not pool,
-            num_classes=num_outputs,
+        net = residual_network(
+            in_channels,
+            depth=depth,
+            width=width,
+            stem_kernel=stem_kernel,
+            stem_stride=stem_stride,
+            pool=pool,
+            is_flat=is_flat,
+            num_outputs=num_outputs,
         )
         net.fc = nn.Sequential(nn.Dropout(dropout), net.fc)
         self.is_flat, self.net = is_flat, net
@@ -72,8 +70,18 @@ class ResNet(VectorBackbone):
         return self.net(image[..., 0] if self.is_flat else image)
 
 
-def layers_of(depth: int) -> tuple[type[nn.Module], tuple[int, ...]]:
-    """Kind of block of a residual network, and the number of blocks in each stage.
+def residual_network(
+    in_channels: int,
+    *,
+    depth: int,
+    width: int,
+    stem_kernel: int,
+    stem_stride: int,
+    pool: bool,
+    is_flat: bool,
+    num_outputs: int | None = None,
+) -> MonaiResNet:
+    """MONAI's network by the arguments of `ResNet`; without `num_outputs` it ends with features.
 
     Raises:
         ValueError: the depth is unknown.
@@ -81,4 +89,16 @@ def layers_of(depth: int) -> tuple[type[nn.Module], tuple[int, ...]]:
     if depth not in LAYERS:
         known = ", ".join(map(str, LAYERS))
         raise ValueError(f"depth: got {depth}, wanted one of {known}; correct model.depth")
-    return LAYERS[depth]
+    block, layers = LAYERS[depth]
+    return MonaiResNet(
+        block=block,
+        layers=list(layers),
+        block_inplanes=[width, 2 * width, 4 * width, 8 * width],
+        spatial_dims=2 if is_flat else 3,
+        n_input_channels=in_channels,
+        conv1_t_size=stem_kernel,
+        conv1_t_stride=stem_stride,
+        no_max_pool=not pool,
+        num_classes=num_outputs or 0,
+        feed_forward=num_outputs is not None,
+    )

@@ -1,10 +1,9 @@
 """A network of slices: each is encoded in its plane, and the strongest features are kept."""
 
-from monai.networks.nets.resnet import ResNet as MonaiResNet
 from torch import nn
 
 from neurotarget.models.backbone import VectorBackbone
-from neurotarget.models.nets.resnet import layers_of
+from neurotarget.models.nets.resnet import residual_network
 from neurotarget.shapes import Image, Outputs
 
 
@@ -39,19 +38,16 @@ class SlicePool(VectorBackbone):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(num_outputs)
-        block, layers = layers_of(depth)
-        self.net = MonaiResNet(
-            block=block,
-            layers=list(layers),
-            block_inplanes=[width, 2 * width, 4 * width, 8 * width],
-            spatial_dims=2,
-            n_input_channels=in_channels,
-            conv1_t_size=stem_kernel,
-            conv1_t_stride=stem_stride,
-            no_max_pool=not pool,
-            feed_forward=False,
+        self.net = residual_network(
+            in_channels,
+            depth=depth,
+            width=width,
+            stem_kernel=stem_kernel,
+            stem_stride=stem_stride,
+            pool=pool,
+            is_flat=True,
         )
-        features = 8 * width * block.expansion
+        features = self.net.in_planes
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, num_outputs))
 
     def raw(self, image: Image) -> Outputs:

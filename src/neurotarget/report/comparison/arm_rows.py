@@ -8,12 +8,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.drawing.figure import INK, SERIES, TEXT_PT
+from neurotarget.report.drawing.figure import INK, SERIES, TEXT_PT, new_figure
 from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import Mark
-from neurotarget.report.drawing.row_figure import LINE_INCH, NUMBER_INCH, Point, Row, Text
+from neurotarget.report.drawing.row_figure import (
+    LINE_INCH,
+    NUMBER_INCH,
+    Column,
+    Frame,
+    Point,
+    Row,
+    Text,
+    draw_rows,
+)
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
@@ -26,6 +36,7 @@ OTHER_KIND = Mark(SERIES[3], "^", (0, (3, 1, 1, 1)))
 REFERENCE = Mark(INK, "o", "-")
 MEAN = "mean"  # value of the column `label` for the mean over labels
 WIDTH = 8.05  # inches; width of figures of rows
+TOP_INCH, FOOT_INCH = 0.62, 0.6  # above the rows, for the legend and heads; below, for the axis
 MOST_NAME_INCH = 2.2
 MOST_LINES = 3
 
@@ -99,6 +110,28 @@ def arm_row(
 ) -> Row:
     """Return the row of an arm, with its number and its name."""
     return Row(name_lines(arm.name), points, texts, height, str(arm.number))
+
+
+def draw_arms(
+    name: str,
+    rows: Mapping[Arm, Row],
+    columns: Sequence[Column],
+    *,
+    row_inch: float,
+    right_inch: float,
+    zero: bool = False,
+    lines: bool = False,
+) -> tuple[Figure, Axes]:
+    """Return a figure with one row per arm and room for a legend above, and its axes.
+
+    `row_inch` is the least height of a row, `right_inch` the width of the text at the right.
+    """
+    arms = list(rows)
+    tall, left = least_inch(arms, row_inch), left_inch(arms)
+    figure = new_figure(name, WIDTH, TOP_INCH + len(arms) * tall + FOOT_INCH, free=True)
+    frame = Frame(left, TOP_INCH, WIDTH - left - right_inch, tall)
+    axes, _ = draw_rows(figure, list(rows.values()), frame, columns, zero=zero, lines=lines)
+    return figure, axes
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:

@@ -8,6 +8,7 @@ from neurotarget.report.comparison.forest_figure import Difference, best_net, to
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate, p_value
+from neurotarget.report.text.placeholders import main_of, placeholders_of
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.main_score import DICE_HEADLINE
@@ -53,7 +54,8 @@ def difference_sections(comparison: Comparison) -> list[Section]:
     arms = rows_of(comparison, "arms")
     if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
         keys.append("shared")
-    lead = " ".join(page_text(f"differences.{key}", score=score.title) for key in keys)
+    filled = {**placeholders_of(main_of(comparison.target)), "score": score.title}
+    lead = " ".join(page_text(f"differences.{key}", **filled) for key in keys)
     heading = f"Each arm minus {best_net(comparison).name}"
     return [Section("differences", heading, lead, [Grid("Differences to the best", COLUMNS, rows)])]
 

@@ -12,39 +12,23 @@ from neurotarget.report.comparison.arm_rows import (
     Arm,
     arm_row,
     arms_of,
-    least_inch,
+    draw_arms,
     left_inch,
     legend_above,
     main_label,
     number_of,
 )
-from neurotarget.report.drawing.figure import (
-    INK,
-    MUTED,
-    SERIES,
-    TEXT_PT,
-    finished,
-    look,
-    new_figure,
-)
+from neurotarget.report.drawing.figure import INK, MUTED, SERIES, TEXT_PT, finished, look
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.panels import Mark
-from neurotarget.report.drawing.row_figure import (
-    Column,
-    Frame,
-    Point,
-    Row,
-    Text,
-    draw_rows,
-    zero_line,
-)
+from neurotarget.report.drawing.row_figure import Column, Point, Row, Text, zero_line
 from neurotarget.report.text.numbers import estimate, p_value
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
-TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
+ROW_INCH = 0.46
 RIGHT = 3.1  # inches; width of the text at the right
 TEXTS = ("told_apart", "reason")
 COLUMNS = (
@@ -83,14 +67,12 @@ def differences_figure(comparison: Comparison) -> Figure | None:
     differences = to_best(comparison)
     if not any(np.isfinite(one.by[0].value) for one in differences):
         return None
-    arms, rows = [one.arm for one in differences], [_row(one) for one in differences]
-    row_inch, left = least_inch(arms, ROW_INCH), left_inch(arms)
-    figure = new_figure("differences", WIDTH, TOP + len(differences) * row_inch + FOOT, free=True)
-    frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
-    axes, _ = draw_rows(figure, rows, frame, COLUMNS, zero=True)
+    rows = {one.arm: _row(one) for one in differences}
+    how = {"row_inch": ROW_INCH, "right_inch": RIGHT, "zero": True}
+    figure, axes = draw_arms("differences", rows, COLUMNS, **how)
     zero_line(axes)
     text = f"{comparison.headline.title} minus that of {best_net(comparison).name}"
-    axes.set_xlabel(fitted(text, WIDTH - left - RIGHT + 1.2, TEXT_PT))
+    axes.set_xlabel(fitted(text, WIDTH - left_inch(list(rows)) - RIGHT + 1.2, TEXT_PT))
     _legend(figure)
     return finished(figure)
 

@@ -12,6 +12,7 @@ from neurotarget.report.pages.plain_page import Grid, Heading, Section
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import counted, mean_sd
+from neurotarget.report.text.placeholders import main_of, placeholders_of
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.study.tables import ALL_LABELS
@@ -39,7 +40,8 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
     more = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
     grid = Grid("Internal and external", headings, rows)
-    return [Section("parts", "Internal and external", page_text("parts.arms"), [grid], more)]
+    lead = page_text("parts.arms", **placeholders_of(main_of(comparison.target)))
+    return [Section("parts", "Internal and external", lead, [grid], more)]
 
 
 def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:

@@ -13,24 +13,22 @@ from numpy import ndarray
 
 from neurotarget.number_text import number, unit_text
 from neurotarget.report.comparison.arm_rows import (
-    WIDTH,
     Arm,
     arm_row,
     arms_of,
-    least_inch,
-    left_inch,
+    draw_arms,
     legend_above,
     number_of,
 )
-from neurotarget.report.drawing.figure import INK, MUTED, finished, look, new_figure
+from neurotarget.report.drawing.figure import INK, MUTED, finished, look
 from neurotarget.report.drawing.panels import case_urls, jitter, quartile_box
-from neurotarget.report.drawing.row_figure import Column, Frame, Point, Row, Text, draw_rows
+from neurotarget.report.drawing.row_figure import Column, Point, Row, Text
 from neurotarget.report.text.numbers import counted, estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.main_score import DICE_HEADLINE
 
-TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56
+ROW_INCH = 0.56
 RIGHT = 2.25  # inches; width of the text at the right
 COLUMNS = (Column(0.12, 1.43, "mean [95 %]"), Column(1.55, 0.7, "seed SD"))
 CASES, MEAN_AT, SEEDS = -0.12, 0.16, 0.34  # vertical positions, in shares of a row's height
@@ -49,15 +47,13 @@ def scores_figure(comparison: Comparison) -> Figure | None:
     arms = {arm: own for arm in arms_of(comparison) if len(own := case_scores(comparison, arm))}
     if not arms:
         return None
-    row_inch, left = least_inch(list(arms), ROW_INCH), left_inch(list(arms))
     score = comparison.headline
     low, high = _low(comparison, list(arms)), 1.0
     if not score.is_higher_better:
         low, high = 0.0, 1.03 * max(own.max() for own in arms.values()) or 1.0
-    rows = [_row(comparison, arm, own, low) for arm, own in arms.items()]
-    figure = new_figure(name_of(comparison), WIDTH, TOP + len(arms) * row_inch + FOOT, free=True)
-    frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
-    axes, _ = draw_rows(figure, rows, frame, COLUMNS, lines=True)
+    rows = {arm: _row(comparison, arm, own, low) for arm, own in arms.items()}
+    how = {"row_inch": ROW_INCH, "right_inch": RIGHT, "lines": True}
+    figure, axes = draw_arms(name_of(comparison), rows, COLUMNS, **how)
     is_linked = sum(map(len, arms.values())) <= MOST_LINKED
     for place, (arm, own) in enumerate(arms.items()):
         _cases(axes, place, own, is_linked=is_linked)

@@ -61,6 +61,7 @@ def overlay_bytes(
     dpis: Sequence[int] = PAGE_DPIS,
     errors: bool = False,
     unit: str = "mm",
+    has_sides: bool = True,
 ) -> bytes:
     """Draw a case as PNG: reference as a solid coloured outline, prediction dashed in white.
 
@@ -75,12 +76,12 @@ def overlay_bytes(
     without overlap with the reference are filled and circled.
 
     A picture of one slice is shown whole and twice, without and with outlines; `unit` is that of
-    its scale bar, mm or px.
+    its scale bar, mm or px, and without `has_sides` its sides are not named.
 
     Raises:
         ValueError: there is neither image nor mask.
     """
-    scene, content = scene_of(image, truth, pred, affine, unit), b""
+    scene, content = scene_of(image, truth, pred, affine, unit, has_sides=has_sides), b""
     figure = _figure((errors and error_scenes(scene)) or [scene], title, label_names)
     canvas = FigureCanvasAgg(figure)
     for dpi in dpis:

@@ -52,6 +52,7 @@ class Scene(NamedTuple):
     view: Literal["slice", "error", "projection"] = "slice"
     stray: Mask | None = None
     unit: str = "mm"  # of lengths; px where a pixel counts as 1 mm
+    has_sides: bool = True  # whether left and right of a picture are known
 
     @property
     def flat_axis(self) -> int | None:
@@ -64,7 +65,8 @@ class Scene(NamedTuple):
         """The planes that are shown: three, or that of a picture twice, first without outlines."""
         if self.flat_axis is None:
             return PLANES
-        return (PLANES[self.flat_axis]._replace(name=""),) * 2
+        plane = PLANES[self.flat_axis]._replace(name="")
+        return (plane if self.has_sides else plane._replace(ends=("", "")),) * 2
 
     def side_mm(self, axis: int) -> float:
         """Return the length of the shown part along an axis, in mm."""
@@ -100,10 +102,12 @@ def scene_of(
     pred: ClassMap | None,
     affine: ndarray,
     unit: str = "mm",
+    *,
+    has_sides: bool = True,
 ) -> Scene:
     """Return slices through the centre of the reference, or of the prediction without one.
 
-    A picture of one slice is shown whole.
+    A picture of one slice is shown whole; `has_sides` is whether its left and right are known.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -117,7 +121,8 @@ def scene_of(
         centre, box = [side // 2 for side in shape], [slice(0, side) for side in shape]
     else:
         centre, box = [_middle(profile) for profile in _profiles(target)], _box(target, spacing_mm)
-    return Scene(scan, *maps, shape, spacing_mm, centre, box, unit=unit)
+    known = {"unit": unit, "has_sides": has_sides}
+    return Scene(scan, *maps, shape, spacing_mm, centre, box, **known)
 
 
 def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[ndarray | None]]:

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     GRID,
     INK,
@@ -19,8 +18,9 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.panels import PanelLabels, head
+from neurotarget.report.figures.class_panels import class_panels, mark_shares, separable_labels
 from neurotarget.report.text.numbers import estimate
-from neurotarget.report.text.outcome_texts import class_text, predicted_labels
+from neurotarget.report.text.outcome_texts import class_text
 from neurotarget.report.text.sentences import records
 from neurotarget.stats.cohort.predicted_classes import Sample
 from neurotarget.stats.core.calibration_fit import smooth_calibration
@@ -38,8 +38,7 @@ def calibration_figure(study: Study) -> Figure | None:
 
     The histogram counts positive cases upwards and negative ones downwards.
     """
-    every = _labels(study)
-    shown = every[:MOST_PANELS]
+    shown = list(separable_labels(study).items())[:MOST_PANELS]
     if not shown:
         return None
     columns = min(len(shown), COLUMNS)
@@ -62,14 +61,7 @@ def calibration_figure(study: Study) -> Figure | None:
 
 def calibration_labels(study: Study) -> PanelLabels:
     """Return the labels with a panel, and the number of those left out."""
-    labels = [label for label, _ in _labels(study)]
-    return PanelLabels(labels[:MOST_PANELS], max(len(labels) - MOST_PANELS, 0))
-
-
-def _labels(study: Study) -> list[tuple[str, Sample]]:
-    return [
-        (label, sample) for _, label, sample in predicted_labels(study) if len(set(sample.y)) == 2
-    ]
+    return class_panels(study, MOST_PANELS)
 
 
 def _curve(axes: Axes, study: Study, label: str, sample: Sample, width_inch: float) -> None:
@@ -85,7 +77,7 @@ def _curve(axes: Axes, study: Study, label: str, sample: Sample, width_inch: flo
                                                        stratum="all")}  # fmt: skip
     head(axes, class_text(study, label), _lines(rows), width_inch=width_inch)
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed share")
-    axes.set_yticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])
+    mark_shares(axes.yaxis)
     axes.grid(color=GRID, lw=0.6)
 
 
@@ -109,7 +101,7 @@ def _histogram(axes: Axes, sample: Sample) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlim(0, 1)
-    axes.set_xticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])
+    mark_shares(axes.xaxis)
     axes.set_xlabel("predicted probability")
     for place, text, align in ((1, "positive", "left"), (0, "negative", "right")):
         axes.text(1 - place, 0.08 + 0.84 * place, text, transform=axes.transAxes,

@@ -19,8 +19,9 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.panels import PanelLabels, head
+from neurotarget.report.figures.class_panels import class_panels, mark_shares, separable_labels
 from neurotarget.report.text.numbers import estimate
-from neurotarget.report.text.outcome_texts import class_text, positive_text, predicted_labels
+from neurotarget.report.text.outcome_texts import class_text, positive_text
 from neurotarget.report.text.sentences import records
 from neurotarget.stats.core.operating_curve import Curve, operating_curve
 from neurotarget.stats.study.results import Study
@@ -34,11 +35,7 @@ MARKERS = ("o", "D")  # of the threshold one half, and of the run's own
 @look()
 def discrimination_figure(study: Study) -> Figure | None:
     """Draw ROC and precision–recall curves with the operating points; None without predictions."""
-    drawn = [
-        (label, sample)
-        for _, label, sample in predicted_labels(study)
-        if len(set(sample.y.tolist())) == 2
-    ]
+    drawn = list(separable_labels(study).items())
     shown = drawn[:MOST_ROWS]
     if not shown:
         return None
@@ -58,8 +55,7 @@ def discrimination_figure(study: Study) -> Figure | None:
 
 def discrimination_labels(study: Study) -> PanelLabels:
     """Return the labels with curves, and the number of those left out."""
-    labels = [label for _, label, one in predicted_labels(study) if len(set(one.y.tolist())) == 2]
-    return PanelLabels(labels[:MOST_ROWS], max(len(labels) - MOST_ROWS, 0))
+    return class_panels(study, MOST_ROWS)
 
 
 def _roc(axes: Axes, curve: Curve, rows: list[dict], title: str, counts: str) -> None:
@@ -135,8 +131,7 @@ def _precision(axes: Axes, curve: Curve, rows: list[dict], title: str) -> None:
 def _square(axes: Axes) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_box_aspect(1)
-    axes.set_xticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])
-    axes.set_yticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])
+    mark_shares(axes.xaxis, axes.yaxis)
     axes.grid(color=GRID, lw=0.6)
 
 

@@ -171,7 +171,8 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
         note += f"; surface Dice {number(near['mean'], 2)} {_tolerance(study)}"
     note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
     value = f"{number(row['mean'], 2)} {length}"
-    return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
+    what = "outlines" if study.measured.target.is_flat else "surfaces"
+    return Tile(f"Distance of {what} (HD95)", value, _ends(row, 2), note)
 
 
 def _quartiles(row: Mapping) -> str:
@@ -184,7 +185,7 @@ def _left_out(row: Mapping) -> str:
     if not row["n_nan"]:
         return ""
     failed = f" ({int(row['n_failed'])} failed)" if row.get("n_failed", 0) else ""
-    return f"not counted: {counted(int(row['n_nan']), 'case')} without a surface{failed}"
+    return f"not counted: {counted(int(row['n_nan']), 'case')} without a distance{failed}"
 
 
 def _tolerance(study: Study) -> str:

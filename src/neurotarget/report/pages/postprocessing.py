@@ -21,21 +21,22 @@ NAME, TITLE = "postprocessing", "Post-processing"
 MOST_ROWS = 12  # most rows on the page and in the terminal; the table has all
 STEPS = {
     "largest_together": "largest piece of all labels together",
-    "largest_piece": "largest piece only",
-    "smallest_piece_mm3": "no smaller pieces",
+    "largest_piece": "largest piece only",  # of older versions
+    "largest_pieces": "largest pieces only",
     "fill_holes": "holes filled",
 }
-COLUMNS = ("step", "label", "size_mm3", "kept", "reason", "n", "dice_before", "dice_after")
-COLUMNS += ("in_pieces_before", "in_pieces_after")
+COLUMNS = ("step", "label", "pieces", "size_mm3", "kept", "reason", "n", "dice_before")
+COLUMNS += ("dice_after", "in_pieces_before", "in_pieces_after")
+NUMBERS = ("pieces", "size_mm3", "dice_before", "dice_after")
 Record = Mapping[str, Any]
 
 
 def trials_table(record: Record) -> pd.DataFrame:
     """Return one row per tried step and label; empty where the record has none."""
     trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
-    table = pd.DataFrame(trials).reindex(columns=list(COLUMNS))
-    numbers = ["size_mm3", "dice_before", "dice_after"]
-    return table.assign(**{name: table[name].astype(float) for name in numbers})
+    named = _units(record).named
+    table = pd.DataFrame(trials).reindex(columns=[named(name) for name in COLUMNS])
+    return table.assign(**{name: table[name].astype(float) for name in map(named, NUMBERS)})
 
 
 def postprocessing_facts(record: Record) -> dict[str, Any]:
@@ -68,14 +69,21 @@ def _units(record: Record) -> SizeUnits:
 def steps_text(steps: Record, units: SizeUnits = VOLUMES) -> list[str]:
     """Return texts of the kept steps, with their labels."""
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
-    for key in ("largest_piece", "fill_holes"):
-        if steps[key]:
-            texts.append(f"{STEPS[key]} ({_few(steps[key])})")
-    if sizes := steps["smallest_piece_mm3"]:
+    counts = steps.get("largest_pieces") or dict.fromkeys(steps.get("largest_piece", ()), 1)
+    for count in dict.fromkeys(counts.values()):
+        names = [name for name, own in counts.items() if own == count]
+        texts.append(f"{_largest(count)} ({_few(names)})")
+    if steps["fill_holes"]:
+        texts.append(f"{STEPS['fill_holes']} ({_few(steps['fill_holes'])})")
+    if sizes := steps.get(units.named("smallest_piece_mm3")):
         unit = unit_text(units.unit)
         least = [f"{size:g} {unit} ({name})" for name, size in sizes.items()]
         texts.append(f"no pieces below {_few(least)}")
     return texts
+
+
+def _largest(count: float) -> str:
+    return "largest piece only" if count == 1 else f"{count:g} largest pieces only"
 
 
 def postprocessing_text(facts: Record) -> str:
@@ -85,9 +93,10 @@ def postprocessing_text(facts: Record) -> str:
     of = counted(facts["n_cases"], "validation case")
     if not steps:
         return f"Post-processing: none ({'too few: ' if not labels else 'no step helps on '}{of})"
-    head = [f"Post-processing, on {of}", "Dice before", "after", "in pieces before", "after"]
+    head = [f"Post-processing, on {of}", "Dice before", "after", "too many pieces before", "after"]
     table = [[*head, f"HD95 {units.length} before", "after"]]
-    changed = [name for name, change in labels.items() if change["hd95_before_mm"] is not None]
+    hd95 = [units.named(f"hd95_{when}_mm") for when in ("before", "after")]
+    changed = [name for name, change in labels.items() if change.get(hd95[0]) is not None]
     for name in changed[:MOST_ROWS]:
         change = labels[name]
         table.append(
@@ -95,7 +104,7 @@ def postprocessing_text(facts: Record) -> str:
                 name,
                 *(number(change[f"dice_{when}"], 3) for when in ("before", "after")),
                 *(str(change[f"in_pieces_{when}"]) for when in ("before", "after")),
-                *(number(change[f"hd95_{when}_mm"], 2) for when in ("before", "after")),
+                *(number(change[name], 2) for name in hd95),
             ]
         )
     return "\n".join([aligned(table), f"kept: {'; '.join(steps)}"])
@@ -114,17 +123,17 @@ def postprocessing_section(study: Study) -> Section | None:
         "Validation cases",
         "Dice before",
         "after",
-        "Masks in several pieces before",
+        "Masks in too many pieces before",
         "after",
     ]
     columns = headings(["Step", "Label", "Kept"], numbers)
-    unit = study.measured.target.size_units.unit
-    grid = Grid(TITLE, columns, [_row(row, unit) for row in chosen.to_dict("records")])
+    units = study.measured.target.size_units
+    grid = Grid(TITLE, columns, [_row(row, units) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
     after = [
         f"{counted(left, 'more trial')}, without effect or left out for space: see the tables."
     ]
-    rows = [_row(row, unit) for row in table[table["kept"]].to_dict("records")]
+    rows = [_row(row, units) for row in table[table["kept"]].to_dict("records")]
     kept = [f"{row[0]} ({row[1]})" for row in rows]
     finding = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
     return Section(
@@ -132,10 +141,12 @@ def postprocessing_section(study: Study) -> Section | None:
     )
 
 
-def _row(row: Record, unit: str) -> list[str]:
-    step = STEPS.get(row["step"], row["step"])
-    if np.isfinite(row["size_mm3"]):
-        step = f"no pieces below {row['size_mm3']:g} {unit_text(unit)}"
+def _row(row: Record, units: SizeUnits) -> list[str]:
+    step, size = STEPS.get(row["step"], row["step"]), row[units.named("size_mm3")]
+    if np.isfinite(row["pieces"]):
+        step = _largest(row["pieces"])
+    if np.isfinite(size):
+        step = f"no pieces below {size:g} {unit_text(units.unit)}"
     return [
         step,
         row["label"],
@@ -147,14 +158,14 @@ def _row(row: Record, unit: str) -> list[str]:
 
 
 def _effect(changes: Sequence[Record], n: int) -> str:
-    """Mean Dice and number of masks in several pieces over all labels, before and after."""
+    """Mean Dice and number of masks in too many pieces over all labels, before and after."""
     dice, pieces = [], []
     for when in ("before", "after"):
         known = [one[f"dice_{when}"] for one in changes if one[f"dice_{when}"] is not None]
         dice.append(number(float(np.mean(known)) if known else None, 3))
         pieces.append(str(sum(one[f"in_pieces_{when}"] for one in changes)))
     masks = counted(n * len(changes), "mask")
-    return f"Dice {_arrow(dice)}, {_arrow(pieces)} of {masks} in several pieces"
+    return f"Dice {_arrow(dice)}, {_arrow(pieces)} of {masks} in too many pieces"
 
 
 def _arrow(pair: Sequence[str]) -> str:

@@ -44,31 +44,17 @@ EFFECT += ("model", "n_failed", "reason", "remark")
 def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
     """Return scores, agreement and hypotheses of a study of rows as JSON values.
 
-    The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
-    label, `scores` its spread and interval, also of the user's own metrics. `planted` holds the
-    true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined
-    values are None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
+    The numbers are those of the study's tables; what a task does not measure has no key. Of masks
+    there are the keys of `_masks`. `planted` holds the true effect of each hypothesis where the
+    cases were generated. Undefined values are None. Intervals are at 95 %, over subjects.
     Agreement of the main quantity is under its name, such as `volume`; there is none of
     probabilities, whose statistics are in `outcomes` by label. `parts`, if the study has internal
     and external cases, holds the numbers of each with published ones. `learnt` is the verdict on
     the network, where there is one.
     """
-    measured = study.measured
-    target, rows = measured.target, measured.scores
-    masks = failed_masks(rows)
+    measured, target = study.measured, study.measured.target
+    masks = failed_masks(measured.scores)
     failed = masks[masks].index.get_level_values("case_id").unique()
-    labels, units = target.label_names, target.size_units
-    named = [name_in(metric, units) for metric in SCORES]
-    table = study.tables["scores"]
-    whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
-    scores = {
-        metric: {label: _score(whole.loc[metric, label]) for label in labels}
-        for metric in (*named, *own_units(rows))
-    }
-    means_of = {metric: _means(scores[metric]) for metric in named}
-    means = {
-        f"{metric}_mean": _mean(list(by_label.values())) for metric, by_label in means_of.items()
-    }
     return _plain(
         {
             "target": target.name,
@@ -78,11 +64,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             "n_subjects": measured.subjects.nunique(),
             "n_failed": len(failed),
             "failed_cases": sorted(failed),
-            "n_below_half": _below_half(study),
-            f"surface_tolerance_{units.length}": target.surface_tolerance,
-            **means,
-            **means_of,
-            "scores": scores,
+            **(_masks(study) if measured.main.is_of_masks else {}),
             **_quantity(study),
             **outcomes_summary(study),
             **_parts(study),
@@ -105,7 +87,7 @@ def summary_text(summary: Mapping) -> str:
     shown = _shown(summary)
     warning = learning_text(*(summary.get(key) or "" for key in LEARNING))
     parts = [*([warning] if warning else []), _head(summary)]
-    parts += [scores_table(summary, shown)] if summary["dice"] else []
+    parts += [scores_table(summary, shown)] if summary.get("dice") else []
     parts += [outcomes_table(summary["outcomes"])] if summary.get("outcomes") else []
     values = summary.get(quantity_of(summary).name) or {}
     if any(values[label]["n"] for label in shown if label in values):
@@ -118,6 +100,31 @@ def summary_text(summary: Mapping) -> str:
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)
+
+
+def _masks(study: Study) -> dict:
+    """Scores of masks: `dice` and others with the mean of each label, and means over labels.
+
+    `scores` holds the spread and interval of each, also of the user's own metrics. A lost mask has
+    Dice 0; undefined values are left out of means and counted (`n_nan`).
+    """
+    target, rows = study.measured.target, study.measured.scores
+    units = target.size_units
+    named = [name_in(metric, units) for metric in SCORES]
+    table = study.tables["scores"]
+    whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
+    scores = {
+        metric: {label: _score(whole.loc[metric, label]) for label in target.label_names}
+        for metric in (*named, *own_units(rows))
+    }
+    means_of = {metric: _means(scores[metric]) for metric in named}
+    return {
+        "n_below_half": _below_half(study),
+        f"surface_tolerance_{units.length}": target.surface_tolerance,
+        **{f"{metric}_mean": _mean(list(means.values())) for metric, means in means_of.items()},
+        **means_of,
+        "scores": scores,
+    }
 
 
 def _learning(study: Study) -> dict:
@@ -272,7 +279,7 @@ def _plain(value: object) -> object:
 
 
 def _shown(summary: Mapping) -> list[str]:
-    dice = summary["dice"] or dict.fromkeys(summary.get(quantity_of(summary).name) or {})
+    dice = summary.get("dice") or dict.fromkeys(summary.get(quantity_of(summary).name) or {})
     if len(dice) <= MOST_LABELS:
         return list(dice)
     return sorted(dice, key=lambda label: (dice[label] is None, dice[label]))[:MOST_LABELS]
@@ -292,9 +299,9 @@ def _head(summary: Mapping) -> str:
         lines.append(summary["question"])
     if failed := summary["failed_cases"]:
         names = ", ".join(failed[:8]) + (", ..." if len(failed) > 8 else "")
-        why = FAILED if summary["dice"] else "no prediction"
+        why = FAILED if summary.get("dice") else "no prediction"
         lines.append(f"{counted(len(failed), 'case')} failed ({why}): {names}")
-    elif summary["dice_mean"] is not None or not summary["dice"]:
+    elif not summary.get("dice") or summary["dice_mean"] is not None:
         lines.append("no case failed")
     if (poor := summary.get("n_below_half") or 0) > len(failed):
         lines.append(f"{counted(poor, 'case')} with a poor mask (Dice below 0.5), failed or not")
@@ -304,7 +311,7 @@ def _head(summary: Mapping) -> str:
 
 
 def _mean_dice(summary: Mapping) -> str:
-    if not summary["dice"]:
+    if not summary.get("dice"):
         return ""
     return f", mean Dice {number(summary['dice_mean'], 3)}{_by_part(summary)}"
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.quantity import AREA
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.placeholders import VOLUMES, placeholders_of
 from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
@@ -28,7 +29,10 @@ def known_definitions(page: str = "study", quantity: Quantity = VOLUMES) -> tupl
     """Return all definitions for a kind of page, in reading order, in the words of a quantity."""
     entries, filled = asset_table("definitions"), placeholders_of(quantity)
     study = {one["name"]: one for one in entries["study"]}
-    merged = [{**study.get(one["name"], {}), **one} for one in entries[page]]
+    flat = {one["name"]: one for one in entries["pictures"]} if quantity.name == AREA else {}
+    merged = [
+        {**study.get(one["name"], {}), **one, **flat.get(one["name"], {})} for one in entries[page]
+    ]
     return tuple(Definition(**{key: _filled(value, filled) for key, value in one.items()})
                  for one in merged)  # fmt: skip
 
@@ -55,8 +59,7 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    text = name.replace("_", " ").replace("implausible volume", "implausible size")
-    return f"Failure: {text.replace('dice', 'Dice')}"
+    return f"Failure: {name.replace('_', ' ').replace('dice', 'Dice')}"
 
 
 def _is_needed(

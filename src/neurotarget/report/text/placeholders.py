@@ -1,7 +1,7 @@
 """Names of a study's main quantity that fill the braces of texts."""
 
 from neurotarget.number_text import unit_text
-from neurotarget.quantity import one_of
+from neurotarget.quantity import AREA, one_of
 from neurotarget.stats.cohort.measured import Quantity, of_volumes
 from neurotarget.types import Target
 
@@ -9,9 +9,9 @@ VOLUMES = of_volumes({})["volume"]
 
 
 def placeholders_of(quantity: Quantity) -> dict[str, str]:
-    """Return what texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`.
+    """Return what texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`, `{voxels}`.
 
-    `_unit` is the end of names of columns, `masks` what can fail.
+    `_unit` is the end of names of columns, `masks` what can fail, `voxels` what masks consist of.
     """
     unit = unit_text(quantity.unit)
     return {
@@ -23,6 +23,7 @@ def placeholders_of(quantity: Quantity) -> dict[str, str]:
         "in_unit": f", {unit}" if unit else "",
         "_unit": f"_{quantity.unit}" if quantity.unit else "",
         "masks": "masks" if quantity.is_of_masks else "predictions",
+        "voxels": "pixels" if quantity.name == AREA else "voxels",
     }
 
 

@@ -161,7 +161,7 @@ def _parameters(cfg: object, owner: str) -> list[str]:
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
-    """Call a `_target_` from an untrusted run folder or file.
+    """Call a `_target_` from an untrusted run folder or file; `values` go before its settings.
 
     Only classes that are defined in the shareable modules are called, nothing that these modules
     import, so a config cannot run code of its own.
@@ -176,7 +176,7 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
     plain_keys = [key for key in node if not str(key).startswith("_")]
     given = {str(key): _foreign_value(node[key]) for key in plain_keys}
     try:
-        return kind(**given, **values)
+        return kind(**{**given, **values})
     except REFUSALS as error:
         if isinstance(error, DataError):
             raise

@@ -82,7 +82,8 @@ def load_predictor(
     on_gpu = device.startswith("cuda")
     made_by = digest(path)
     further: dict[str, object] = {}
-    if postprocess == "run" and (steps := _learned_steps(Path(run), made_by, task.predictor)):
+    kind = task.predictor
+    if postprocess == "run" and (steps := _learned_steps(Path(run), made_by, target, kind)):
         further["postprocessing"] = steps
     if (config.get("cascade") or {}).get("localise"):
         further["localiser"], first = _load_localiser(run / LOCALISER, device=device, make=make)
@@ -99,7 +100,9 @@ def load_predictor(
     return predictor, made_by
 
 
-def _learned_steps(run: Path, weights_sha256: str, kind: type[CasePredictor]) -> Steps | None:
+def _learned_steps(
+    run: Path, weights_sha256: str, target: Target, kind: type[CasePredictor]
+) -> Steps | None:
     """Post-processing that a run has chosen for these weights; None if there is none.
 
     Raises:
@@ -110,7 +113,7 @@ def _learned_steps(run: Path, weights_sha256: str, kind: type[CasePredictor]) ->
         return None
     try:
         record = load_json(path)
-        steps = kind.read_steps(record["steps"])
+        steps = kind.read_steps(record["steps"], target)
         is_of_these = record["weights_sha256"] == weights_sha256
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(

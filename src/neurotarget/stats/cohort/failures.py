@@ -15,6 +15,7 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.number_text import number, unit_text
+from neurotarget.pieces import unusual_pieces
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.types import FAILED as FAILED_IS
@@ -50,7 +51,7 @@ CRASH = Definition(
     7,
 )
 NEARLY_COMPLETE = Definition(
-    "dice_below_0.1", "Dice is below 0.1: hardly a voxel is right.", 6, needs_reference=True
+    "dice_below_0.1", "Dice is below 0.1: hardly any of it is right.", 6, needs_reference=True
 )
 SWAPPED = Definition("swapped", "The masks of left and right have changed sides.", 5)
 BELOW_HALF = Definition(
@@ -60,7 +61,7 @@ BELOW_HALF = Definition(
     needs_reference=True,
 )
 IMPLAUSIBLE = Definition(
-    "implausible_volume",
+    "implausible_size",
     "The size lies outside the plausible range of the target, or further than 3 SD from the mean "
     "of the reference's sizes where there are ten of them or more.",
     3,
@@ -68,7 +69,12 @@ IMPLAUSIBLE = Definition(
 EDGE = Definition(
     "touches_edge", "The mask touches the edge of the scan: it may have been cut off.", 2
 )
-PIECES = Definition("several_pieces", "The mask has more than one connected piece.", 1)
+PIECES = Definition(
+    "unusual_pieces",
+    "The mask has another number of connected pieces than the target expects, which is one unless "
+    "the target states a number.",
+    1,
+)
 NO_PREDICTION = Definition("no_prediction", "There is no prediction of the case.", 8)
 OF_MASKS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
 DEFINITIONS = (*OF_MASKS, NO_PREDICTION)
@@ -142,8 +148,8 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
     """Return a row for each case × label × definition that failed, the worst first.
 
     The definition `failed` is left out, as its two kinds have rows of their own. `severity` is that
-    of the definition; within one, the lowest Dice, the volume furthest outside and the most pieces
-    come first.
+    of the definition; within one, the lowest Dice, the volume furthest outside and the number of
+    pieces furthest from the expected one come first.
     """
     rows = []
     for view, definition, verdicts in _judged(measured):
@@ -279,24 +285,35 @@ def _dice_below(least: float) -> Callable[[_View], _Verdicts]:
     return check
 
 
-def _flagged(metric: str, template: str, above: float = 0) -> Callable[[_View], _Verdicts]:
-    """Failures by a metric of the mask itself that exceeds `above`."""
+def _flagged(metric: str, text: str) -> Callable[[_View], _Verdicts]:
+    """Failures by a metric of the mask itself that is 1 where it failed."""
 
     def check(view: _View) -> _Verdicts:
         values = view.scores(f"{view.prefix}{metric}")
-
-        def describe(case_id: object, label: str) -> str:
-            return template.format(int(values.at[case_id, label]))
-
         is_pairless = metric == "swapped" and not view.measured.target.pairs
         reason = "the target has no pairs of left and right" if is_pairless else NO_SCORES
-        is_judged = values.notna() & ~(view.is_cut() if metric == "pieces" else False)
-        return _Verdicts(values, is_judged, values > above, values, "", describe, reason)
+        return _Verdicts(values, values.notna(), values > 0, values, "", lambda *_: text, reason)
 
     return check
 
 
-def _implausible_volume(view: _View) -> _Verdicts:
+def _unusual_pieces(view: _View) -> _Verdicts:
+    """Masks with another number of pieces than the target expects; an empty one has none."""
+    values, expected = view.scores(f"{view.prefix}pieces"), view.measured.target.expected_pieces
+    numbers = pd.Series({label: expected.get(label) for label in values}, dtype=float)
+    apart = (values - numbers).abs()
+
+    def describe(case_id: object, label: str) -> str:
+        return unusual_pieces(int(values.at[case_id, label]), expected[label])
+
+    is_known = numbers.notna()
+    reason = NO_SCORES if is_known.any() else "the target expects no number of pieces"
+    is_judged = values.notna() & is_known & ~view.is_cut()
+    is_failed = (values > 0) & (apart > 0)
+    return _Verdicts(values, is_judged, is_failed, apart, "", describe, reason)
+
+
+def _implausible_size(view: _View) -> _Verdicts:
     """Volumes outside the target's plausible range, or outside mean ± 3 SD of the reference's.
 
     Both limits apply where both are known. Without a reference, mean ± 3 SD are of the method's own
@@ -354,7 +371,7 @@ CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
     NEARLY_COMPLETE.name: _dice_below(FAILED_DICE),
     BELOW_HALF.name: _dice_below(POOR),
     SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
-    IMPLAUSIBLE.name: _implausible_volume,
+    IMPLAUSIBLE.name: _implausible_size,
     EDGE.name: _flagged("touches_edge", "touches the edge of the scan"),
-    PIECES.name: _flagged("pieces", "{} pieces", above=1),
+    PIECES.name: _unusual_pieces,
 }

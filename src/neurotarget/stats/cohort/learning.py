@@ -318,10 +318,7 @@ def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:
         return
     against = ""
     if not math.isnan(trivial):
-        against = (
-            "; an empty mask has 0, and one of all voxels of the volume that the network looks at "
-            f"{trivial:.3f}"
-        )
+        against = f"; an empty mask has 0, and one of all that the network looks at {trivial:.3f}"
     yield f"The mean Dice of {whose} is {dice:.3f}{against}."
 
 
@@ -356,8 +353,9 @@ def as_number(value: object) -> float:
 
 
 def facts_of(training: Training) -> dict[str, Any]:
-    """Return a training as JSON values for summary.json; unknown or infinite values are null."""
+    """Return a training as JSON values for summary.json; unknown and infinite ones are left out."""
     return {
-        key: value if isinstance(value, str) or math.isfinite(value) else None
+        key: value
         for key, value in training._asdict().items()
+        if isinstance(value, str) or math.isfinite(value)
     }

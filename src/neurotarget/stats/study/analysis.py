@@ -261,8 +261,8 @@ def _ignored(measured: Measured) -> list[str]:
     labels = ", ".join(cut["label"].unique())
     return [
         f"{beginning}; in {cut['case_id'].nunique()} of them they border on {labels}, which may "
-        "extend there: all volumes here, predicted ones too, are those of the judged part, not "
-        "of the whole structure."
+        f"extend there: all {measured.main.plural} here, predicted ones too, are those of the "
+        "judged part, not of the whole structure."
     ]
 
 
