@@ -1,13 +1,16 @@
 import importlib
+import json
 
 import pytest
 
+from neurotarget.runs.folder.jobs import Job, is_done, write_result
 from neurotarget.runs.folder.moved_names import (
     NETS,
     present_name,
-    present_override,
+    present_overrides,
     with_present_names,
 )
+from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun, with_earlier_names
 
 
 @pytest.mark.parametrize(
@@ -54,4 +57,18 @@ def test_names_are_renewed_at_any_depth_and_loops_end():
     ],
 )
 def test_a_recorded_setting_of_the_loss_is_found_where_it_is_now(before, now):
-    assert present_override(before) == now
+    assert present_overrides([before]) == (now,)
+
+
+def test_jobs_of_an_older_multirun_keep_their_folders(tmp_path):
+    """Their keys are those of today, and a finished one is not trained again."""
+    overrides = ("experiment=pituitary", "task.loss.dice_weight=2")
+    jobs = [{"name": "old", "status": "done", "words": [*overrides]}]
+    record = {"words": ["task.loss.dice_weight=1,2"], "jobs": jobs}
+    (tmp_path / MULTIRUN).write_text(json.dumps(record))
+    (tmp_path / "old").mkdir()
+    write_result(tmp_path / "old", "done", overrides)
+    (job,) = with_earlier_names(tmp_path, [Job("new", present_overrides(overrides))])
+    assert job.name == "old"
+    assert is_done(tmp_path / "old", job.overrides)
+    assert read_multirun(tmp_path) == ["loss.dice_weight=1,2"]

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from neurotarget.files.reading import load_json, load_yaml
 from neurotarget.files.writing import write_text
+from neurotarget.runs.folder.moved_names import present_overrides
 
 RESULT = "result.json"
 LOG = "job.log"
@@ -49,7 +50,7 @@ def read_job(folder: Path) -> JobResult:
             key: math.nan if value is None else float(value)
             for key, value in record["values"].items()
         }
-        overrides = tuple(map(str, record["words"]))
+        overrides = present_overrides(record["words"])
         status, reason = STATUSES[record["status"]], str(record["reason"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return missing
@@ -114,7 +115,7 @@ def _started_with(folder: Path) -> tuple[str, ...]:
         overrides = load_yaml(folder / ".hydra" / "overrides.yaml")
     except (OSError, ValueError):
         return ()
-    return tuple(map(str, overrides)) if isinstance(overrides, list) else ()
+    return present_overrides(overrides) if isinstance(overrides, list) else ()
 
 
 def quoted(path: object) -> str:

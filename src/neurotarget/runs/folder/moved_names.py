@@ -1,7 +1,7 @@
 """Present names of classes that records of older versions list under their former modules."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 NETS = (
@@ -34,9 +34,9 @@ def present_name(path: str) -> str:
     return path
 
 
-def present_override(override: str) -> str:
-    """A recorded override with its present key: the loss was a setting of the task."""
-    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", override)
+def present_overrides(overrides: Sequence[object]) -> tuple[str, ...]:
+    """Recorded overrides with their present keys: the loss was a setting of the task."""
+    return tuple(re.sub(r"^([+~]*)task\.loss\b", r"\1loss", str(one)) for one in overrides)
 
 
 def with_present_names(config: dict[str, Any]) -> dict[str, Any]:

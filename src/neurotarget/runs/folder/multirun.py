@@ -17,6 +17,7 @@ from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
 from neurotarget.runs.folder.jobs import Job, JobResult, read_job, result_of, result_overrides
+from neurotarget.runs.folder.moved_names import present_overrides
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 
 MULTIRUN = "multirun.yaml"
@@ -176,12 +177,13 @@ def _read(folder: Path) -> Mapping[str, Any]:
         )
     for line in lines:
         stay_inside(folder, line["name"])
+        line["words"] = list(present_overrides(line["words"]))
     return record
 
 
 def _overrides(folder: Path) -> list[str]:
     overrides = _read(folder).get("words")
-    return [str(override) for override in overrides] if isinstance(overrides, list) else []
+    return list(present_overrides(overrides)) if isinstance(overrides, list) else []
 
 
 def _is_line(line: object) -> bool:

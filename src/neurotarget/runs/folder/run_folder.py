@@ -30,7 +30,7 @@ from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
-from neurotarget.runs.folder.moved_names import present_override, with_present_names
+from neurotarget.runs.folder.moved_names import present_overrides, with_present_names
 from neurotarget.runs.folder.multirun import MULTIRUN, link
 from neurotarget.types import Case
 
@@ -181,7 +181,7 @@ def read_overrides(folder: Path) -> list[str]:
             "of a run that was started; set resume=runs/<experiment>/<date_time>, or start a new "
             "run"
         ) from error
-    return [present_override(str(override)) for override in overrides]
+    return [*present_overrides(overrides)]
 
 
 def own_cases(folder: Path, name: str = "cases.tsv") -> Path:
