@@ -2,8 +2,7 @@
 
 The corrections are an intercept ("in the large"), then intercept and slope, of several classes one
 slope (temperature). Each is tried on the validation cases in cross-validation, in which no case is
-corrected by a line that it was fitted to. It is kept if the mean log loss falls by more than the
-standard error of the cases' differences.
+corrected by a line that it was fitted to. It is kept if the mean log loss falls.
 
 Source: Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7 (levels of recalibration); Platt 1999
 (smoothed targets); Guo et al. 2017, arXiv:1706.04599 (temperature); Youden 1950,
@@ -26,8 +25,9 @@ from neurotarget.outcome import Outcome
 
 FEWEST = 10  # fewest validation cases of each class, below which nothing is tried
 FOLDS = 10  # of the cross-validation
+ROUNDING = 1e-4  # nats; smaller differences of the log loss are those of the fit
 FLATTEST, STEEPEST = 0.1, 10.0  # range of the slope
-NO_GAIN = "the log loss of unseen cases does not fall by more than its standard error"
+NO_GAIN = "the log loss of cases that it was not fitted to does not fall"
 
 P = Float[ndarray, "N labels"]
 Classes = Integer[ndarray, " N"]
@@ -110,11 +110,10 @@ def _best_line(known: Known) -> tuple[Line, list[Trial]]:
     before = losses(known.targets, known.p)
     for step, fit in _fits(known.outcome).items():
         after = losses(known.targets, _cross_validated(known, fit))
-        gain = before - after
-        is_kept = bool(gain.mean() > gain.std(ddof=1) / math.sqrt(len(gain)))
-        reason = "" if is_kept else NO_GAIN
         means = float(before.mean()), float(after.mean())
-        trials.append(Trial(step, known.outcome.name, is_kept, reason, len(gain), *means))
+        is_kept = means[1] < means[0] - ROUNDING
+        reason = "" if is_kept else NO_GAIN
+        trials.append(Trial(step, known.outcome.name, is_kept, reason, len(after), *means))
         if is_kept:
             line, before = fit(known), after
     return line, trials

@@ -88,4 +88,4 @@ def test_the_section_lists_every_trial(record):
     assert section.findings == ["Kept: intercept (ill)."]
     cells = [row[:3] for row in section.grids[0].rows]
     assert cells[0] == ["intercept", "ill", "kept"]
-    assert cells[1][2].startswith("no: the log loss of unseen cases")
+    assert cells[1][2].startswith("no: the log loss of cases")
