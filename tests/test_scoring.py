@@ -197,8 +197,8 @@ def test_no_mask_at_all_is_refused(folder):
 
 def test_a_failure_is_named(folder, caplog):
     score_only(folder, "same", "missing")
-    assert "missing" in caplog.text
-    assert "no such file" in caplog.text
+    assert "missing: found no mask in" in caplog.text
+    assert "wanted missing.nii.gz; predict the case, or restore the file" in caplog.text
 
 
 def test_only_the_splits_asked_for_are_scored(folder):

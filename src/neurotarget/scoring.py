@@ -291,6 +291,14 @@ def _refuse(errors: Sequence[DataError]) -> None:
 
 
 def _read_prediction(read: _Reader, path: Path) -> Volume | None:
+    if not (path.exists() or path.is_symlink()):  # a broken link has a message of its own
+        or_picture = " or .png" if read.target.is_flat else ""
+        log.warning(
+            "counted as failed: %s: found no mask in %s, wanted %s%s; predict the case, or restore "
+            "the file",
+            *(read.case.case_id, path.parent, path.name, or_picture),
+        )
+        return None
     try:
         return read.volume(path)
     except DataError as error:

@@ -245,3 +245,11 @@ def test_a_real_pituitary_mask_is_drawn_alone(shared_data):
     classes = (np.asarray(mask.dataobj) > 0).astype(np.uint8)
     picture = picture_of(overlay_bytes(None, classes, None, mask.affine, label_names=("gland",)))
     assert count(picture, COLOURS[0]) > 200
+
+
+@pytest.mark.parametrize(("has_sides", "ends"), [(True, ("R", "L")), (False, ("", ""))])
+def test_sides_of_a_picture_are_named_only_where_they_are_known(has_sides, ends):
+    mask = np.ones((6, 5, 1), np.uint8)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    scene = scene_of(mask * 1.0, None, mask, affine, "px", has_sides=has_sides)
+    assert [plane.ends for plane in scene.planes] == [ends] * 2

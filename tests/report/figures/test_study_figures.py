@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurotarget.report.drawing.figure import save_figure, svg_text
@@ -36,6 +37,15 @@ def test_captions_are_sentences_that_say_what_brackets_mean(figures):
         assert not re.search(r"  |\bnan\b|None|\{", named.caption)
     brackets = [named.name for named in figures if "quare brackets" in named.caption]
     assert brackets == ["effects", "ages", "scatter", "bland_altman", "dice", "failures"]
+
+
+@pytest.mark.parametrize("model", ["with_site", "tiv_ancova"])
+def test_head_size_is_spoken_of_only_where_a_model_has_it(study, model):
+    effects = study.tables["effects"]
+    further = effects.head(1).assign(model=model, leads=False)
+    shown = replace(study, tables={"effects": pd.concat([effects, further])})
+    caption = all_figures(shown)[0].caption
+    assert ("head size" in caption) == (model == "tiv_ancova")
 
 
 def test_masks_alone_show_volumes_and_say_why_nothing_is_compared(alone):

@@ -102,7 +102,11 @@ def _effects(study: Study) -> NamedFigure:
     other = "The study has no effects." if declared else "The target declares no hypothesis."
     why = f"No effect could be estimated. {reasons_sentence(rows_of(study, 'effects')) or other}"
     more = first_of(len(forest_groups(study)), MOST_PANELS, "")
-    return named_figure("study.effects", "Effects", forest_figure(study), why, more=more)
+    effects = rows_of(study, "effects")
+    has_heads = "model" in effects and effects["model"].astype(str).str.startswith("tiv").any()
+    further = "site or head size" if has_heads else "site"
+    figure = forest_figure(study)
+    return named_figure("study.effects", "Effects", figure, why, more=more, further=further)
 
 
 def _values(study: Study) -> NamedFigure:
