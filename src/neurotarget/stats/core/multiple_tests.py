@@ -24,7 +24,7 @@ def corrected(
     if method == "holm":
         adjusted = np.maximum.accumulate(p[known] * (count - place))
     else:
-        shares = p[known] * count / (place + 1)
+        shares = p[known] / ((place + 1) / count)
         adjusted = np.minimum.accumulate(shares[::-1])[::-1]
     values[known] = np.minimum(adjusted, 1)
     return values
