@@ -103,7 +103,7 @@ def false_rates(count: int, seed: int = 0, **design: object) -> tuple[float, flo
         between = [fit.difference(*pair) for pair in combinations(fit.means, 2)]
         pairs.append(np.mean([one.low > 0 or one.high < 0 for one in between]))
         by_cases = np.concatenate([scores.mean(axis=2) for scores in folds])
-        p = [wilcoxon(one - two).pvalue for one, two in combinations(by_cases.T, 2)]
+        p = wilcoxon([one - two for one, two in combinations(by_cases.T, 2)], axis=1).pvalue
         is_sure = [corrected(np.array(every)) < 0.05 for every in (p, [one.p for one in between])]
         finds.append(fit.has_runs and bool(np.logical_and(*is_sure).any()))
         chances, _ = best_probabilities(fit, tuple(fit.means))

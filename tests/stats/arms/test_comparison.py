@@ -151,17 +151,19 @@ def test_an_arm_whose_trainings_vary_far_more_is_reported():
 
 
 @pytest.mark.parametrize(
-    "design",
+    ("count", "design"),
     [
-        {"n": 2, "folds": 1},
-        {"n": 2},
-        {"n": 6, "folds": 5},
-        {"n": 12, "run_sd": 0, "noise": 0},
-        {"n": 12, "seeds": (1, 2, 3), "folds": 1},
+        (1, {"n": 2, "folds": 1}),
+        (2, {"n": 2, "folds": 1}),
+        (4, {"n": 2}),
+        (1, {"n": 6, "folds": 5}),
+        (4, {"n": 6, "folds": 5}),
+        (2, {"n": 12, "run_sd": 0, "noise": 0}),
+        (2, {"n": 12, "seeds": (1, 2, 3), "folds": 1}),
+        (4, {"n": 12, "seeds": (1, 2, 3), "folds": 1}),
     ],
 )
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_no_design_is_an_error_or_a_warning(design, count):
+def test_no_design_is_an_error_or_a_warning(count, design):
     means = {name: 0.8 + 0.01 * place for place, name in enumerate("abcd"[:count])}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -101,14 +101,14 @@ def test_without_runs_in_the_model_equal_arms_would_be_told_apart():
 
 
 def test_arms_that_differ_by_fold_do_not_pass_for_better():
-    pairs, finds, _ = false_rates(60, seeds=2, arm_fold=0.01, run=0.002)
+    pairs, finds, _ = false_rates(40, seeds=2, arm_fold=0.01, run=0.002)
     assert pairs < 0.1
     assert finds < 0.1
 
 
 def test_seeds_that_are_good_in_all_folds_do_not_pass_for_better():
     """Folds of one seed begin from the same weights, so they are not independent trainings."""
-    pairs, finds, _ = false_rates(60, seeds=2, arm_seed=0.01, run=0.001)
+    pairs, finds, _ = false_rates(40, seeds=2, arm_seed=0.01, run=0.001)
     assert pairs < 0.1
     assert finds < 0.1
 

@@ -72,10 +72,10 @@ def test_each_test_finds_what_was_planted_for_it(planted, found):
 
 
 def test_tests_of_shape_err_as_often_as_they_say():
-    rows = [age_table(measured(c[1], a=c[0])).iloc[0] for c in map(cohort, range(120))]
+    rows = [age_table(measured(c[1], a=c[0])).iloc[0] for c in map(cohort, range(60))]
     for name in ("p_curve", "p_interaction"):
         wrong = np.mean([row[name] < 0.05 for row in rows])
-        assert 0.0 < wrong <= 0.11  # 5 %, and three standard errors
+        assert 0.0 < wrong <= 0.134  # 5 %, and three standard errors
 
 
 def test_every_label_and_method_has_a_row():
@@ -162,11 +162,11 @@ def test_a_curve_and_its_band_are_those_of_statsmodels():
 
 def test_the_band_covers_the_true_curve_as_often_as_it_says():
     hits = []
-    for seed in range(150):
+    for seed in range(75):
         volumes, table = cohort(seed, slope=-2, n=60)
         curve = curves_table(measured(table, a=volumes)).iloc[20]  # of women, in the middle
         hits.append(curve["low"] <= 650 - 2 * (curve["age"] - 50) <= curve["high"])
-    assert 0.897 <= np.mean(hits) <= 0.99  # 95 %, and three standard errors
+    assert 0.875 <= np.mean(hits) <= 0.99  # 95 %, and three standard errors
 
 
 def test_below_twelve_subjects_of_a_sex_the_curve_is_a_line():

@@ -55,17 +55,17 @@ def test_planted_effects_are_covered_as_often_as_stated():
     curved = Hypothesis.parse("curved", "volume ~ sex + spline(age) + site: F > M")
     planted = {curved: GAP, AGE: SLOPE}
     covered = {hypothesis: [] for hypothesis in planted}
-    for seed in range(200):
+    for seed in range(100):
         volumes, table = cohort(seed, n=60)
         for hypothesis, value in planted.items():
             covered[hypothesis].append(covers(estimate_effect(hypothesis, volumes, table), value))
-    # 95 %, and three standard errors of 200 trials
-    assert all(0.904 <= np.mean(hits) <= 0.996 for hits in covered.values())
+    # 95 %, and three standard errors of 100 trials
+    assert all(0.884 <= np.mean(hits) < 1 for hits in covered.values())
 
 
 def test_welchs_interval_covers_a_gap_between_groups_of_unequal_spread():
     hits = []
-    for seed in range(200):
+    for seed in range(100):
         volumes, table = cohort(seed, n=60, slope=0)
         few = pd.concat([table[table["sex"] == "F"], table[table["sex"] == "M"][:10]])
         noise = np.where(few["sex"] == "M", 2.0, 0.0) * (volumes[few.index] - 640)
@@ -227,13 +227,13 @@ def test_a_term_that_does_not_vary_is_left_out_and_reported():
 
 def test_the_detectable_effect_is_found_four_times_of_five():
     detectable = np.mean(
-        [estimate_effect(SEX, *cohort(seed, n=40)).detectable for seed in range(30)]
+        [estimate_effect(SEX, *cohort(seed, n=40)).detectable for seed in range(15)]
     )
     found = [
         estimate_effect(SEX, *cohort(seed, n=40, gap=detectable)).verdict == "shown"
-        for seed in range(150)
+        for seed in range(100)
     ]
-    assert 0.70 <= np.mean(found) <= 0.90  # 80 %, and three standard errors
+    assert 0.68 <= np.mean(found) <= 0.92  # 80 %, and three standard errors
 
 
 def test_claims_read_like_their_hypothesis():

@@ -70,7 +70,7 @@ def test_covariates_do_not_inflate_g():
 
 def test_intervals_of_g_cover_the_planted_size():
     hits = []
-    for seed in range(250):
+    for seed in range(125):
         effect = estimate_effect(SEX, *cohort(seed, n=24, gap=0.8 * 1.2166))
         hits.append(effect.size_low <= 0.8 <= effect.size_high)
     assert 0.92 <= np.mean(hits) <= 0.98

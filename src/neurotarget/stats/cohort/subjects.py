@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 from numpy import ndarray
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
@@ -59,7 +60,8 @@ def gather(
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:
         raise NotEstimableError(f"no covariate {', '.join(absent)}")
-    known = covariates.reindex(values.index)
+    known = covariates[[name for name in covariates if name in {*names, "subject_id"}]]
+    known = known if known.index.equals(values.index) else known.reindex(values.index)
     quantities = {*numbers, *_quantities(hypothesis)}
     typed = {
         name: _typed(
@@ -73,8 +75,7 @@ def gather(
     if hypothesis.groups:
         is_concerned = concerned(hypothesis, terms)
         values, terms = values[is_concerned], terms[is_concerned]
-    _refuse_unknown(values, terms, quantity(hypothesis))
-    whole = (values.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
+    whole = _known(values, terms, quantity(hypothesis))
     subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
     steady = Cohort(values[whole].astype(float), terms[whole], int((~whole).sum()))
     return _per_subject(steady, subjects.loc[terms.index[whole]])
@@ -148,13 +149,14 @@ def is_category(values: pd.Series) -> bool:
     return values.dtype == object
 
 
-def _refuse_unknown(values: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:
-    if not len(terms):
-        return
-    if values.isna().all().any():
+def _known(values: pd.DataFrame, terms: pd.DataFrame, what: str) -> Bool[ndarray, " N"]:
+    """Whether each case has all values and terms; an error names those that no case has."""
+    lacks, unknown = values.isna().to_numpy(), terms.isna().to_numpy()
+    if len(terms) and lacks.all(axis=0).any():
         raise NotEstimableError(f"no case has a {what}")
-    if unknown := [str(name) for name in terms if terms[name].isna().all()]:
-        raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")
+    if len(terms) and (never := terms.columns[unknown.all(axis=0)].tolist()):
+        raise NotEstimableError(f"no case has a value of {', '.join(map(str, never))}")
+    return ~(lacks.any(axis=1) | unknown.any(axis=1))
 
 
 def _quantities(hypothesis: Hypothesis) -> set[str]:
@@ -168,18 +170,22 @@ def _quantities(hypothesis: Hypothesis) -> set[str]:
 
 def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:
     """A covariate as floats, or as text for categories; `groups` keep the hypothesis's spelling."""
+    is_named = groups is not None or str(values.name).casefold() in CATEGORIES
+    if values.dtype == float and not is_named and not np.isinf(values.to_numpy()).any():
+        return values
     present = values.dropna()
     numbers = pd.to_numeric(present, errors="coerce")
     wrong = numbers.isna() | ~np.isfinite(numbers.astype(float))
     if is_number and wrong.any():
         raise NotEstimableError(f"{values.name} is not a number (such as {present[wrong].iloc[0]})")
-    named = groups is not None or str(values.name).casefold() in CATEGORIES or wrong.any()
-    if is_number or not named:
+    if is_number or not (is_named or wrong.any()):
         return numbers.astype(float).reindex(values.index)
-    keys = present.map(lambda value: level_key(value, str(values.name)))
-    shown = dict(present.map(written).groupby(keys).first())  # the first spelling in the table
-    shown |= {level_key(group, str(values.name)): group for group in groups or ()}
-    return keys.map(shown).astype(object).reindex(values.index)
+    keys = [level_key(value, str(values.name)) for value in present]
+    shown = {level_key(group, str(values.name)): group for group in groups or ()}
+    for one, value in zip(keys, present, strict=True):
+        shown.setdefault(one, written(value))  # the first spelling in the table
+    named = pd.Series([shown[one] for one in keys], present.index, dtype=object)
+    return named.reindex(values.index)
 
 
 def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:

@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy.linalg import qr
-from scipy.stats import t
+from scipy.special import stdtr
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
@@ -258,7 +258,7 @@ def _least_squares(values: Values, columns: Design, what: str) -> Fit:
     estimate = float(fitted.params[0]) / scale
     error = robust_error(model.exog, fitted.resid) / scale
     spread, leverage = math.sqrt(fitted.scale), float(fitted.bse[0]) / scale
-    p = float(2 * t.sf(abs(estimate) / error, freedom))
+    p = float(2 * stdtr(freedom, -abs(estimate) / error))
     within = _within_groups(values, columns.tested)
     return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
 

@@ -29,7 +29,8 @@ doi:10.1177/2515245918770963 (the smallest effect of interest).
 import math
 from typing import NamedTuple
 
-from scipy.stats import nct, t
+from scipy.special import stdtrit
+from scipy.stats import nct
 
 from neurotarget.number_text import interval, stated, unit_text
 from neurotarget.stats.core.interval import LEVEL
@@ -64,7 +65,7 @@ class Interval(NamedTuple):
     def of(cls, estimate: float, error: float, freedom: float) -> "Interval":
         """Build Student's intervals from an estimate and its standard error."""
         half, half_90 = (
-            float(t.ppf((1 + level) / 2, freedom)) * error for level in (LEVEL, TWO_TESTS)
+            float(stdtrit(freedom, (1 + level) / 2)) * error for level in (LEVEL, TWO_TESTS)
         )
         return cls(estimate - half, estimate + half, estimate - half_90, estimate + half_90)
 
@@ -73,7 +74,7 @@ def power_to_find(effect: float, error: float, freedom: float) -> float:
     """Return the power in [0, 1] of a two-sided test at 5 % for an effect of this size."""
     if math.isnan(effect):
         return math.nan
-    critical = float(t.ppf((1 + LEVEL) / 2, freedom))
+    critical = float(stdtrit(freedom, (1 + LEVEL) / 2))
     shift = abs(effect) / error
     # the other tail is 0, or nct cannot compute it for a large shift
     wrong = float(nct.cdf(-critical, freedom, shift)) if shift < 5 else 0.0
@@ -83,7 +84,7 @@ def power_to_find(effect: float, error: float, freedom: float) -> float:
 
 def detectable(error: float, freedom: float) -> float:
     """Return the smallest effect found with 80 % power at two-sided 5 %, in the unit of error."""
-    return float(t.ppf((1 + LEVEL) / 2, freedom) + t.ppf(POWER, freedom)) * error
+    return float(stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)) * error
 
 
 def judge(
