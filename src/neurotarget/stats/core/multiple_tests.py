@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from statsmodels.stats.multitest import multipletests
 
 
 def corrected(
@@ -14,10 +13,19 @@ def corrected(
 ) -> Float[ndarray, " N"]:
     """Return p values corrected by Holm, or Benjamini and Hochberg; NaN is kept and not counted.
 
+    As in statsmodels, whose function collects garbage at each call: a quarter of a second beside
+    torch.
+
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65; Benjamini and Hochberg 1995,
     doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
-    values, is_known = np.full(len(p), math.nan), np.isfinite(p)
-    if is_known.any():
-        values[is_known] = multipletests(p[is_known], method=method)[1]
+    values = np.full(len(p), math.nan)
+    places = np.flatnonzero(np.isfinite(p))
+    order = places[np.argsort(p[places])]
+    rising, ranks = p[order], np.arange(1, len(order) + 1)
+    if method == "holm":
+        adjusted = np.maximum.accumulate(rising * ranks[::-1])
+    else:
+        adjusted = np.minimum.accumulate((rising / (ranks / len(order)))[::-1])[::-1]
+    values[order] = np.minimum(adjusted, 1.0)
     return values
