@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import struct
@@ -45,6 +46,11 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else 99)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections; statsmodels runs one for each p value."""
+    gc.freeze()
 
 
 @pytest.fixture

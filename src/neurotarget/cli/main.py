@@ -1,5 +1,6 @@
 """`neurotarget <command> …`: run one command with its arguments."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -35,7 +36,9 @@ def run(argv: Sequence[str]) -> int:
     if command not in commands() or command in SCRIPTS:
         raise DataError(f"neurotarget {command}: no such command;{nearest_of(command, commands())}")
     with resumable_with(same_command(argv)) if command in RESUMABLE else nullcontext():
-        return import_module(f"neurotarget.cli.{command}").run(arguments)
+        module = import_module(f"neurotarget.cli.{command}")
+        gc.freeze()  # what was imported stays: collections of garbage need not look at it
+        return module.run(arguments)
 
 
 def _expanded(argument: str) -> str:

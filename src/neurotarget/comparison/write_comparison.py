@@ -21,7 +21,7 @@ from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import compare_html
-from neurotarget.report.drawing.figure import save_figure, svg_text
+from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.network.objects import build, build_foreign
@@ -123,8 +123,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     for name, heading, caption, figure in all_figures(comparison):
         svg = None
         if figure is not None:
-            svg = svg_text(figure)
-            save_figure(figure, figures / name)
+            svg = saved_svg(figure, figures / name)
             pictures.append(figures / f"{name}.png")
         page_figures.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))

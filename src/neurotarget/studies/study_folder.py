@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.files.ownership import claimed, refuse_foreign
 from neurotarget.files.writing import remove, table_text, write_text, written
-from neurotarget.report.drawing.figure import save_figure, svg_text
+from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
@@ -107,9 +107,8 @@ def write_files(
     for name, caption_title, caption, figure in all_figures(study):
         svg = None
         if figure is not None:
-            svg = svg_text(figure)
             stem = folder / "study" / "figures" / name
-            save_figure(figure, stem)
+            svg = saved_svg(figure, stem)
             pictures.append(stem.with_suffix(".png"))
         shown.append(PageFigure(name, caption_title, caption, svg))
     gallery = load_cases(study, material, count=cases) if cases else []

@@ -15,6 +15,7 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
     save_figure,
+    saved_svg,
     svg_text,
 )
 from neurotarget.report.figures.bland_altman import bland_altman_figure
@@ -144,10 +145,19 @@ def test_files_are_light_and_stand_alone(tmp_path):
     assert LIGHT["c1"] in svg
     assert "font-family:Arial," in svg
     assert "#case" not in svg
+    assert svg.partition("</g>")[0].count('style="fill: #ffffff"') == 1  # its background
     picture = matplotlib.image.imread(tmp_path / "new" / "one.png")
     assert picture.shape[:2] == (400, 600)
     assert picture[0, 0, :3] == pytest.approx(1)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["one.png", "one.svg"]
+
+
+def test_a_figure_that_is_drawn_once_is_the_same_in_a_page_and_in_files(tmp_path):
+    save_figure(drawn(), tmp_path / "one")
+    assert saved_svg(drawn(), tmp_path / "two") == svg_text(drawn())
+    for ending in ("svg", "png"):
+        one, two = (tmp_path / f"{name}.{ending}" for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
 
 
 def test_a_users_settings_are_kept_and_without_effect():

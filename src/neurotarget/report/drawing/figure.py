@@ -4,6 +4,7 @@ Figures need no display and do not change matplotlib's global settings. They are
 Sans, which is wider than most fonts, so that text still fits in the font of a page.
 """
 
+import copy
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -101,6 +102,7 @@ CASE = "#case-"  # prefix of the link of a case's point, before its URL-quoted i
 FONT = re.compile(r"\s*font-family:(?:[^;']|'[^']*')*;?")
 HEX = re.compile(r"#[0-9a-f]{6}\b")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
+NO_BACKGROUND = "fill: none"  # style of the first path
 DECIMALS = re.compile(r"(\.\d\d)\d+")
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -148,7 +150,24 @@ def svg_text(figure: Figure) -> str:
     narrower; to scroll instead of shrinking, a page sets `--figure-least` to the smallest share of
     the width, such as 0.9. Points of a case link to `#case-<id>`, the id quoted as in a URL.
     """
-    root = _drawn(figure, "none")
+    return _page_svg(figure, _drawn(figure))
+
+
+@look()
+def save_figure(figure: Figure, stem: Path) -> None:
+    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each atomically."""
+    _save(figure, _drawn(figure), stem)
+
+
+@look()
+def saved_svg(figure: Figure, stem: Path) -> str:
+    """Write a figure as `save_figure` does and return it as `svg_text` does, drawn as SVG once."""
+    root = _drawn(figure)
+    _save(figure, copy.deepcopy(root), stem)
+    return _page_svg(figure, root)
+
+
+def _page_svg(figure: Figure, root: ElementTree.Element) -> str:
     width_px, height_px = (PX_PER_INCH * side for side in figure.get_size_inches())
     root.attrib.pop("height")
     root.set("width", f"{width_px:.0f}")
@@ -168,10 +187,10 @@ def svg_text(figure: Figure) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-@look()
-def save_figure(figure: Figure, stem: Path) -> None:
-    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each atomically."""
-    root = _drawn(figure, "white")
+def _save(figure: Figure, root: ElementTree.Element, stem: Path) -> None:
+    background = root.find(f".//{{{SVG}}}path")
+    if background is not None and background.get("style") == NO_BACKGROUND:
+        background.set("style", "fill: #ffffff")
     for element in root.iter():
         _restyle(element, {})
         if element.tag == f"{{{SVG}}}a":
@@ -195,11 +214,11 @@ def save_figure(figure: Figure, stem: Path) -> None:
         draft.write_bytes(content.getvalue())
 
 
-def _drawn(figure: Figure, background: str) -> ElementTree.Element:
-    """Matplotlib's SVG without metadata, global styles and unused ids."""
+def _drawn(figure: Figure) -> ElementTree.Element:
+    """Matplotlib's SVG without background, metadata, global styles and unused ids."""
     rcParams["svg.hashsalt"] = figure.get_label()
     content = BytesIO()
-    figure.savefig(content, format="svg", facecolor=background, metadata={"Date": None})
+    figure.savefig(content, format="svg", facecolor="none", metadata={"Date": None})
     root = ElementTree.fromstring(content.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
