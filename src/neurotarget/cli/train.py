@@ -1,5 +1,6 @@
 """`neurotarget train experiment=…`: run a training or reconstruction from its configuration."""
 
+import gc
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -22,6 +23,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     Raises:
         DataError: a setting or the data are invalid.
     """
+    gc.freeze()  # what was imported stays: collections of garbage need not look at it
     hydra, config = HydraConfig.get(), plain(cfg)
     check_train(config)
     folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)
