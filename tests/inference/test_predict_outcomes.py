@@ -156,3 +156,18 @@ def test_the_window_is_the_patch_of_training(sides):
     )
     found = WholeImage((8, 8, 8)).window(torch.from_numpy(image)[None])
     np.testing.assert_array_equal(found[0].numpy(), wanted)
+
+
+def test_an_image_and_its_mirror_are_scored_together_and_one_image_in_two_copies():
+    seen = []
+
+    def net(images):
+        seen.append(len(images))
+        return images.flatten(1).sum(dim=1, keepdim=True)
+
+    image = torch.arange(64.0).reshape(1, 1, 4, 4, 4)
+    for swap in (None, (0,)):
+        scores = WholeImage((4, 4, 4), swap=swap)(image, net)
+        assert scores.tolist() == [[2016.0]]
+    assert seen == [2, 2]
+    assert WholeImage((4, 4, 4))(image.repeat(3, 1, 1, 1, 1), net).shape == (3, 1)

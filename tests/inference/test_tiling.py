@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -100,7 +102,7 @@ def test_scored_parts_overlap_by_the_share_and_are_blended_as_monai_does():
         return numbers.view(-1, 1, 1, 1, 1).expand(-1, 1, 4, 4, 4)
 
     scores = SlidingWindow((6, 6, 6), overlap=0.5, batch=1, margin_vox=1)(
-        torch.zeros(1, 1, 4, 4, 6), net
+        torch.rand(1, 1, 4, 4, 6), net
     )
     assert len(seen) == 2  # at 0 and at 2 of 6 voxels
     assert scores[0, 0, 0, 0, :2].tolist() == [0, 0]
@@ -119,3 +121,65 @@ def test_windows_of_nothing_but_margin_are_refused():
 def test_a_net_that_scores_more_than_its_margin_leaves_is_refused():
     with pytest.raises(ValueError, match=r"got scores of .* give it the network's margin_vox"):
         SlidingWindow((8, 8, 8), margin_vox=2)(torch.zeros(1, 1, 8, 8, 8), identity)
+
+
+def padded_net(channels=1):
+    """Two convolutions that keep the size, with zeros around a window."""
+    torch.manual_seed(1)
+    return torch.nn.Sequential(
+        torch.nn.Conv3d(channels, 4, 3, padding=1),
+        torch.nn.Tanh(),
+        torch.nn.Conv3d(4, 3, 3, padding=1),
+    ).eval()
+
+
+@torch.no_grad()
+def test_scores_are_means_weighted_by_a_gaussian():
+    """Its standard deviation is an eighth of a window's side, as in nnU-Net."""
+    sides, window = (19, 16, 24), (12, 8, 12)
+    net, image = padded_net(channels=2), torch.randn(1, 2, *sides)
+    bells = [np.exp(-((np.arange(n) - (n - 1) / 2) ** 2) / (2 * (n / 8) ** 2)) for n in window]
+    share = torch.from_numpy(np.einsum("i,j,k->ijk", *bells)).float()
+    total, shares = torch.zeros(3, *sides), torch.zeros(sides)
+    for start in itertools.product((0, 6, 7), (0, 4, 8), (0, 6, 12)):
+        box = (..., *(slice(a, a + n) for a, n in zip(start, window, strict=True)))
+        total[box] += share * net(image[box])[0]
+        shares[box] += share
+    torch.testing.assert_close(SlidingWindow(window)(image, net)[0], total / shares)
+
+
+@pytest.mark.parametrize("swap", [None, (0, 2, 1)])
+@torch.no_grad()
+def test_windows_of_air_are_scored_once(swap):
+    net, image = padded_net(channels=2), torch.zeros(1, 2, 32, 8, 8)
+    image[:, 1] = 3.0  # constant, and another value than that of the first channel
+    image[:, :, 4:8, 2:6, 2:6] = torch.randn(1, 2, 4, 4, 4)
+    calls = []
+
+    def counted(windows):
+        calls.append(len(windows))
+        return net(windows)
+
+    found = SlidingWindow((8, 8, 8), swap=swap)(image, counted)
+    wanted = SlidingWindow((8, 8, 8), swap=swap)(image + 1e-6 * torch.randn_like(image), net)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
+    # starts 0, 4, …, 24: two windows with a head, and one for the five of air
+    assert sum(calls) == 3 * (1 if swap is None else 2)
+
+
+@torch.no_grad()
+def test_air_of_other_values_is_scored_again():
+    net, image = padded_net(), torch.zeros(2, 1, 8, 8, 24)
+    image[1] = 5.0
+    found = SlidingWindow((8, 8, 8), overlap=0.0)(image, net)
+    for volume, scores in zip(image, found, strict=True):
+        torch.testing.assert_close(scores[..., :8], net(volume[None, ..., :8])[0])
+        torch.testing.assert_close(scores[..., 16:], scores[..., :8])
+
+
+def test_a_volume_that_is_not_finite_is_no_air():
+    seen = []
+    image = torch.full((1, 1, 8, 8, 16), torch.nan)
+    scores = SlidingWindow((8, 8, 8), overlap=0.0)(image, lambda w: seen.append(len(w)) or w)
+    assert sum(seen) == 2
+    assert scores.isnan().all()

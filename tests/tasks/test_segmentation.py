@@ -125,9 +125,9 @@ def test_unpadded_net_is_taught_the_middle_of_the_labels(toy):
     assert task.training_step(batch, 0).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
-def test_unpadded_net_without_an_inferer_is_refused(toy):
-    with pytest.raises(ValueError, match="got no inferer for Unpadded, which leaves 2 voxels"):
-        toy.task(Unpadded())
+def test_windows_of_an_unpadded_net_know_its_margin(toy):
+    batch = next(iter(toy.batches(1, 1)))
+    assert toy.task(Unpadded())(batch.image).shape[2:] == batch.labels.shape[1:]
 
 
 def test_net_that_loses_voxels_without_saying_so_is_refused(toy, any_array):

@@ -34,6 +34,7 @@ from neurotarget.problems import DataError
 from neurotarget.types import Case, Manifest, Target
 
 NO_STEPS = Postprocessing()
+SLAB_VOX = 16  # thickness of the slabs whose probabilities are computed together
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
 
 
@@ -111,7 +112,7 @@ class Predictor(CasePredictor):
             "labels": dict(target.labels),
             "sides": target.sides,
             target.size_units.range_field: dict(target.size_ranges),
-            "overlap": self.inferer.inferer.overlap,
+            "overlap": self.inferer.overlap,
         }
 
     @property
@@ -212,9 +213,13 @@ class Predictor(CasePredictor):
             ]
         return values | {"steps": chosen.steps.as_dict(units)}
 
+    @torch.inference_mode()
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""
-        return finite(torch.softmax(self.scores(image), dim=0).cpu().numpy())
+        scores = self.scores(image)
+        for slab in scores.split(SLAB_VOX, dim=1):  # in place, since all classes are large
+            slab.copy_(torch.softmax(slab, dim=0))
+        return finite(scores.cpu().numpy())
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

@@ -1,17 +1,21 @@
 """Sliding-window inference on whole volumes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
-from monai.data.utils import compute_importance_map, dense_patch_slices
-from monai.inferers import SlidingWindowInferer
+from monai.data.utils import dense_patch_slices
 from torch import Tensor
 
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image, Logits
 
 Scores = Callable[[Tensor], Tensor]
+Starts = tuple[int, int, int]
+Weights = Float[Tensor, " side"]
+Scored = Float[Tensor, "B L _ _ _"]  # less than the input by the margin
+
+SIGMA = 0.125  # of the Gaussian, as a share of a window's side, as in nnU-Net
 
 
 class SlidingWindow:
@@ -21,6 +25,9 @@ class SlidingWindow:
     smallest value in the volume. If the network does not score the `margin_vox` voxels at each face
     of a window, the volume is padded by as many, and the scored parts of the windows overlap, tile
     the volume and are blended.
+
+    A window and its mirror image are scored together. Of windows in which every channel has one
+    value, such as those in the air around a head, equal ones are scored once.
     """
 
     def __init__(
@@ -37,7 +44,8 @@ class SlidingWindow:
         Args:
             window_vox: sides of the network's input.
             overlap: of neighbouring windows, as a share of the scored side, in [0, 1).
-            batch: windows per batch.
+            batch: windows per batch on a GPU. On a CPU there are two, with mirror images: more need
+                memory, and PyTorch convolves a single small window without oneDNN, which is slow.
             swap: class that each class becomes in a left/right mirror; None for no mirror.
             margin_vox: voxels at each face of a window that the network does not score.
 
@@ -46,7 +54,7 @@ class SlidingWindow:
         """
         self.window_vox = tuple(int(side) for side in window_vox)
         self.swap = None if swap is None else list(swap)
-        self.margin_vox = int(margin_vox)
+        self.overlap, self.batch, self.margin_vox = overlap, batch, int(margin_vox)
         self.scored_vox = tuple(side - 2 * self.margin_vox for side in self.window_vox)
         if min(self.scored_vox) < 1:
             raise DataError(
@@ -54,27 +62,17 @@ class SlidingWindow:
                 f"{self.margin_vox} voxels at each face without a score, wanted sides of more than "
                 f"{2 * self.margin_vox}; set a larger patch_vox"
             )
-        self.inferer = (
-            UnpaddedInferer(self.scored_vox, self.margin_vox, overlap=overlap, batch=batch)
-            if self.margin_vox
-            else SlidingWindowInferer(
-                self.window_vox, sw_batch_size=batch, overlap=overlap, mode="gaussian"
-            )
-        )
 
     def __call__(self, image: Image, net: Scores) -> Logits:
-        """Score every voxel of a volume of any size."""
-        scores = self._once(image, net)
-        if self.swap is None:
-            return scores
-        mirrored = self._once(image.flip(2), net).flip(2)
-        return (scores + mirrored[:, self.swap]) / 2
+        """Score every voxel of a volume of any size.
 
-    def _once(self, image: Image, net: Scores) -> Logits:
+        Raises:
+            ValueError: the network returns another part of a window than its margin implies.
+        """
         sides = image.shape[2:]
         rooms = [max(window - side, 0) for window, side in zip(self.scored_vox, sides, strict=True)]
         if not any(rooms) and not self.margin_vox:
-            return self.inferer(image, net)
+            return self._blended(image, net)
         # if odd, the larger half is in front, as in `patches`
         starts = [room - room // 2 for room in rooms]
         margin = self.margin_vox
@@ -82,52 +80,85 @@ class SlidingWindow:
         whole = [side + room + 2 * margin for side, room in zip(sides, rooms, strict=True)]
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *whole)
         padded[inner] = image
-        return self.inferer(padded, net)[_box(starts, sides)]
+        return self._blended(padded, net)[_box(starts, sides)]
 
-
-class UnpaddedInferer:
-    """MONAI's sliding windows for a network whose output is smaller than its input."""
-
-    def __init__(
-        self, scored_vox: Sequence[int], margin_vox: int, *, overlap: float, batch: int
-    ) -> None:
-        """Set the scored size of a window, and the margin around it that is input only."""
-        self.scored_vox, self.margin_vox = tuple(scored_vox), margin_vox
-        self.overlap, self.batch = overlap, batch
-
-    def __call__(self, image: Image, net: Scores) -> Float[Tensor, "B L _ _ _"]:
-        """Score a volume except for its own margin; sides must be at least those of a window.
-
-        Raises:
-            ValueError: the network returns another part of a window than its margin implies.
-        """
+    def _blended(self, image: Image, net: Scores) -> Scored:
+        """Score a volume except for its margin; its sides are at least those of a window."""
         sides = [side - 2 * self.margin_vox for side in image.shape[2:]]
+        places = self._places(sides)
+        bells = [_bell(side, image.device) for side in self.scored_vox]
+        share = bells[0][:, None, None] * bells[1][:, None] * bells[2]
+        total = None
+        for place, scores in self._scores(image, places, net):
+            if total is None:
+                total = scores.new_zeros(*scores.shape[:2], *sides, dtype=torch.float32)
+            total[_box(place, self.scored_vox)].addcmul_(scores.float(), share)
+        for axis, (bell, side) in enumerate(zip(bells, sides, strict=True)):
+            # a sum of products of weights along each axis is a product of sums
+            summed = bell.new_zeros(side)
+            for start in sorted({place[axis] for place in places}):
+                summed[start : start + len(bell)] += bell
+            total /= summed.view([-1 if number == axis else 1 for number in range(3)])
+        return total
+
+    def _places(self, sides: Sequence[int]) -> list[Starts]:
+        """First voxel of the scored part of each window."""
         steps = [max(int(side * (1 - self.overlap)), 1) for side in self.scored_vox]
-        boxes = dense_patch_slices(sides, self.scored_vox, steps)
-        share = compute_importance_map(self.scored_vox, mode="gaussian", device=image.device)
-        total, shares = None, image.new_zeros(1, 1, *sides, dtype=torch.float32)
-        for first in range(0, len(boxes), self.batch):
-            some = boxes[first : first + self.batch]
-            for box, scores in zip(some, self._scores(image, some, net), strict=True):
-                if total is None:
-                    total = scores.new_zeros(*scores.shape[:2], *sides, dtype=torch.float32)
-                total[(..., *box)] += share * scores
-                shares[(..., *box)] += share
-        return total / shares
+        boxes = dense_patch_slices(sides, self.scored_vox, steps, return_slice=False)
+        return [tuple(int(start) for start, _ in box) for box in boxes]
 
     def _scores(
-        self, image: Image, boxes: Sequence[tuple[slice, ...]], net: Scores
-    ) -> tuple[Float[Tensor, "B L _ _ _"], ...]:
-        """Scores of each box; a box starts at its window's start plus the margin."""
-        window = [side + 2 * self.margin_vox for side in self.scored_vox]
-        windows = [image[_box([int(axis.start) for axis in box], window)] for box in boxes]
-        scores = net(torch.cat(windows))
+        self, image: Image, places: Sequence[Starts], net: Scores
+    ) -> Iterator[tuple[Starts, Scored]]:
+        """Scores of each window, which starts its margin before its scored part."""
+        count = self.batch
+        if image.device.type == "cpu" and len(image) == 1:  # two at a time, with mirror images
+            count = min(count, 2 if self.swap is None else 1)
+        known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
+        waiting: list[tuple[Starts, tuple[float, ...] | None, Image]] = []
+        for number, place in enumerate(places, start=1):
+            window = image[_box(place, self.window_vox)]
+            values = _values(window)
+            if values is not None and values in known:
+                yield place, known[values]
+            else:
+                waiting.append((place, values, window))
+            is_full = len(waiting) == count or values is not None or number == len(places)
+            if waiting and is_full:
+                scores = self._both_sides(torch.cat([one for *_, one in waiting]), net)
+                parts = scores.split(len(image))
+                for (start, key, _), one in zip(waiting, parts, strict=True):
+                    if key is not None:
+                        known[key] = one
+                    yield start, one
+                waiting.clear()
+
+    def _both_sides(self, windows: Image, net: Scores) -> Scored:
+        """Scores of windows, averaged with those of their mirror images if wanted."""
+        if self.swap is None:
+            return self._checked(net(windows))
+        scores, mirrored = self._checked(net(torch.cat([windows, windows.flip(2)]))).chunk(2)
+        return (scores.float() + mirrored.flip(2)[:, self.swap]) / 2
+
+    def _checked(self, scores: Scored) -> Scored:
         if tuple(scores.shape[2:]) != self.scored_vox:
             raise ValueError(
                 f"SlidingWindow: got scores of {tuple(scores.shape[2:])} voxels from windows of "
-                f"{tuple(window)}, wanted {self.scored_vox}; give it the network's margin_vox"
+                f"{self.window_vox}, wanted {self.scored_vox}; give it the network's margin_vox"
             )
-        return scores.split(len(image))
+        return scores
+
+
+def _values(window: Image) -> tuple[float, ...] | None:
+    """The value of each channel of a window in which every channel has only one, else None."""
+    low, high = window.flatten(2).aminmax(dim=2)
+    return tuple(low.flatten().tolist()) if bool((low == high).all()) else None
+
+
+def _bell(side: int, device: torch.device) -> Weights:
+    """Gaussian weights along one axis of a window."""
+    places = torch.arange(side, device=device, dtype=torch.float32) - (side - 1) / 2
+    return torch.exp(-(places**2) / (2 * (SIGMA * side) ** 2))
 
 
 def _box(starts: Sequence[int], sides: Sequence[int]) -> tuple[object, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
@@ -49,21 +48,12 @@ class SegmentationTask(TargetTask):
         The net may return a list of levels in training (deep supervision), and may leave
         `net.margin_vox` voxels at each face without a score. `loss` is a function of (logits,
         labels) for one level. The default inferer has windows of the target's patch that overlap by
-        half and are blended with a Gaussian; a net with a margin has no default.
-
-        Raises:
-            ValueError: the net has a margin and no inferer that knows of it.
+        half and are blended with a Gaussian.
         """
         super().__init__(target, net, optimizer_for, **settings)
         self.margin_vox = int(getattr(net, "margin_vox", 0))
-        if self.margin_vox and self.inferer is None:
-            raise ValueError(
-                f"SegmentationTask: got no inferer for {type(net).__name__}, which leaves "
-                f"{self.margin_vox} voxels at each face without a score; give one that adds them"
-            )
-        self.inferer = self.inferer or SlidingWindowInferer(
-            target.patch_vox, sw_batch_size=4, overlap=0.5, mode="gaussian"
-        )
+        window = SlidingWindow(target.patch_vox, margin_vox=self.margin_vox)
+        self.inferer = self.inferer or window
         self.loss = DeepSupervision(loss)
 
     @classmethod

@@ -18,7 +18,7 @@ def test_mirror_follows_the_flips_of_training(target, flip, swap):
     config = {"windows": {"overlap": 0.25, "mirror": "auto"}, "augment": {"flip": flip}}
     windows = build_windows(config, target)
     assert windows.swap == swap
-    assert windows.inferer.overlap == 0.25
+    assert windows.overlap == 0.25
     assert build_windows(config, target, mirror=False).swap is None
 
 
@@ -40,6 +40,6 @@ def test_margin_of_a_network_is_handed_on(target):
     assert build_windows({}, target).margin_vox == 0
     windows = build_windows({"windows": {"overlap": 0.25}}, target, margin_vox=3)
     assert (windows.margin_vox, windows.scored_vox) == (3, (2, 2, 2))
-    assert windows.inferer.overlap == 0.25
+    assert windows.overlap == 0.25
     with pytest.raises(DataError, match="wanted sides of more than 8; set a larger patch_vox"):
         build_windows({}, target, margin_vox=4)
