@@ -6,7 +6,8 @@ ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# bytecode is kept, which each process that a test starts would else compile again
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup pituitary hippocampus fast test check faults

@@ -4,7 +4,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported out of garbage collections; statsmodels runs one for each p value."""
+    gc.collect()
     gc.freeze()
 
 
@@ -199,20 +199,19 @@ def trained(tiny, train_arguments, command) -> tuple[Path, subprocess.CompletedP
 
 
 @pytest.fixture(scope="session")
-def resumed(tiny, train_arguments, command) -> Path:
+def resumed(tiny, train_arguments, fork_server, command) -> Path:
     """The same run, killed without warning after its first checkpoint, and then resumed."""
-    folder = tiny / "killed"
-    command_line = [sys.executable, *train_arguments, f"hydra.run.dir={folder}"]
-    with (tiny / "killed.log").open("w") as log:
-        process = subprocess.Popen(command_line, cwd=tiny, env=quiet(), stdout=log, stderr=log)
-        deadline = time.monotonic() + 120
-        while not (folder / "weights" / "last.ckpt").is_file():
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail((tiny / "killed.log").read_text()[-6000:])
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    folder, log = tiny / "killed", tiny / "killed.log"
+    killed = Command(
+        ["train.py", *train_arguments[1:], f"hydra.run.dir={folder}"],
+        str(tiny),
+        str(log),
+        inside=str(folder),
+        kill_after=str(folder / "weights" / "last.ckpt"),
+        environment=dict.fromkeys(fork_server.environment) | quiet(),
+    )
+    outcome = fork_server.run(killed)
+    assert outcome.status == -signal.SIGKILL, outcome.text[-6000:]
     assert not (folder / "summary.json").exists(), "the run was over before it could be killed"
     command("train.py", f"--config-dir={tiny / 'conf'}", f"resume={folder}", cwd=tiny)
     return folder

@@ -7,6 +7,8 @@ import wandb
 
 from neurotarget.cli import compare
 from neurotarget.comparison.arms_text import markdown, named_after, summary_rows, verdicts
+from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.comparison.write_comparison import compare_runs, track
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.report.text.numbers import aligned
@@ -22,20 +24,32 @@ def run(places, values):
     return compare.run([*map(str, places), *as_arguments(values)])
 
 
-@pytest.fixture
-def multirun(tmp_path):
-    """Two models, three folds, two seeds; resunet is better by 0.05 and loses no case to unet."""
+def write_multirun(folder, *, folds=3, seeds=(1, 2)):
+    """Two models by folds and seeds; resunet is better by 0.05 and loses no case to unet."""
     for model, dice in (("unet", 0.75), ("resunet", 0.8)):
-        for fold in range(3):
-            for seed in (1, 2):
-                folder = tmp_path / "multirun" / f"model={model},data.fold={fold},seed={seed}"
+        for fold in range(folds):
+            for seed in seeds:
+                place = folder / f"model={model},data.fold={fold},seed={seed}"
                 level = dice + fold / 100 + seed / 1000
-                write_run(folder, model=model, fold=fold, seed=seed, dice=level)
-    return tmp_path / "multirun"
+                write_run(place, model=model, fold=fold, seed=seed, dice=level)
+    return folder
 
 
-def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
-    assert run([multirun], QUIET) == 0
+@pytest.fixture
+def pair(tmp_path):
+    """A run of each of two models."""
+    return write_multirun(tmp_path / "pair", folds=1, seeds=(1,))
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A multirun of two models, three folds and two seeds, and its comparison."""
+    multirun = write_multirun(tmp_path_factory.mktemp("compared") / "multirun")
+    return multirun, compare_runs([multirun], ensembles=False)
+
+
+def test_a_multirun_becomes_tables_figures_and_a_page(compared, capsys):
+    multirun, done = compared
     output = multirun / "compare"
     files = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
     tables = ("arms", "differences", "spread", "variance", "ranks", "agreement", "effects")
@@ -49,6 +63,7 @@ def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
         ["unet", 6, 6],
     ]
     assert arms["dice"].tolist() == pytest.approx([0.8 + 0.01 + 0.0015, 0.75 + 0.01 + 0.0015])
+    compare.print_comparison(done)
     message = capsys.readouterr().out
     head, _, first, second = message.splitlines()[1:5]
     assert head.split()[:3] == ["arm", "Dice", "[95"]
@@ -57,7 +72,6 @@ def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
     assert "resunet has the highest mean Dice, 0.812, which is 0.050 above unet" in message
     assert f"report  {output}/compare.html" in message
     page = (output / "compare.html").read_text()
-    assert "neurotarget compare" in page
     assert "resunet has the highest mean Dice" in page
 
 
@@ -85,48 +99,42 @@ def test_arms_that_have_not_learnt_are_no_winners(tmp_path, capsys):
     assert set(effects[effects["arm"] != "reference"]["verdict"]) <= {"no conclusion"}
 
 
-def test_a_second_comparison_leaves_nothing_of_the_first(multirun):
-    run([multirun], QUIET)
+def test_a_second_comparison_leaves_nothing_of_the_first(compared, tmp_path, capsys):
+    """Of one arm alone, which is described."""
+    multirun = tmp_path / "multirun"
+    shutil.copytree(compared[0], multirun)
     drawn = multirun / "compare" / "compare" / "figures"
     mine = multirun / "compare" / "compare" / "mine.tsv"
     mine.write_text("kept")
     assert (drawn / "ranks.svg").is_file()
     for folder in multirun.glob("model=unet*"):
         shutil.rmtree(folder)
-    run([multirun], QUIET)
+    assert run([multirun], QUIET) == 0
+    assert "nothing to compare" in capsys.readouterr().out
     assert not (drawn / "ranks.svg").exists()
     assert (drawn / "dice.svg").is_file()
     assert mine.read_text() == "kept"
 
 
-def test_runs_named_one_by_one_go_into_a_folder_named_after_the_arms(
-    multirun, tmp_path, monkeypatch
-):
+def test_runs_named_one_by_one_go_into_a_folder_named_after_the_arms(pair, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folders = sorted(multirun.glob("model=*,data.fold=0,seed=1"))
-    run(folders, QUIET | {"title": "Mine & <b>yours</b>"})
+    assert run(sorted(pair.iterdir()), QUIET | {"title": "Mine & <b>yours</b>"}) == 0
     (output,) = (tmp_path / "runs").iterdir()
     assert output.name.startswith("compare_resunet_vs_unet_")
     page = (output / "compare.html").read_text()
+    assert "neurotarget compare" in page
     assert "Mine &amp; &lt;b&gt;yours&lt;/b&gt;" in page
     assert "<b>yours" not in page
     assert (output / "compare.md").read_text().startswith("# Mine & \\<b\\>yours\\</b\\>\n")
 
 
-def test_undefined_and_failed_masks_do_not_stop_it(multirun, capsys):
-    for path in multirun.glob("model=unet*/rows.csv"):
+def test_undefined_and_failed_masks_do_not_stop_it(pair, capsys):
+    for path in pair.glob("model=unet*/rows.csv"):
         path.write_text(
             path.read_text().replace(",dice,0.7", ",dice,").replace(",hd95_mm,2.0", ",hd95_mm,")
         )
-    assert run([multirun], QUIET) == 0
+    assert run([pair], QUIET) == 0
     assert "unet" in capsys.readouterr().out
-
-
-def test_one_arm_alone_is_described(multirun, capsys):
-    for folder in multirun.glob("model=unet*"):
-        shutil.rmtree(folder)
-    assert run([multirun], QUIET) == 0
-    assert "nothing to compare" in capsys.readouterr().out
 
 
 def test_runs_that_were_trained_are_compared(
@@ -139,10 +147,13 @@ def test_runs_that_were_trained_are_compared(
         *train_arguments[1:],
         "model=unet",
         "logger.wandb=disabled",
+        "logger.pictures=0",
+        "trainer.max_epochs=2",
         f"hydra.run.dir={second}",
     ]
     command("train.py", *arguments, cwd=tiny)
-    run([first, second], {"wandb": "disabled", "device": "cpu", "output": str(tmp_path)})
+    run([first, second], {"wandb": "offline", "device": "cpu", "output": str(tmp_path)})
+    assert list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
     arms = pd.read_csv(tmp_path / "compare.tsv", sep="\t").set_index("arm")
     assert arms["kind"].to_dict() == {
         "resunet": "net",
@@ -190,51 +201,56 @@ def test_words_of_another_kind_are_refused_before_anything_is_read(arguments, er
         run(["/nowhere"], arguments)
 
 
-def test_an_output_that_is_a_file_is_refused_before_ensembles(multirun, tmp_path):
+def test_an_output_that_is_a_file_is_refused_before_ensembles(pair, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"output: .*file is a file, wanted a folder to write into"):
-        run([multirun], QUIET | {"output": str(tmp_path / "file" / "inner")})
+        run([pair], QUIET | {"output": str(tmp_path / "file" / "inner")})
 
 
-def test_runs_that_cannot_be_compared_are_one_answer_without_a_page(multirun, capsys):
-    write_run(multirun / "model=unet,data.fold=0,seed=1", test=["sub-05"], fold=0)
+def test_runs_that_cannot_be_compared_are_one_answer_without_a_page(pair, capsys):
+    write_run(pair / "model=unet,data.fold=0,seed=1", test=["sub-05"], fold=0)
     with pytest.raises(SystemExit, match="2"):
-        exits_with_sentence(run)([multirun], QUIET)
+        exits_with_sentence(run)([pair], QUIET)
     error = capsys.readouterr().err
     assert "error: fold 0 holds out other cases: " in error
     assert "common=true compares only" in error
-    assert not (multirun / "compare").exists()
+    assert not (pair / "compare").exists()
 
 
-def test_a_wandb_run_of_its_type_holds_tables_and_figures(multirun, wandb_records, monkeypatch):
-    monkeypatch.setenv("HOME", str(multirun))
+@pytest.fixture
+def tracked(compared, tmp_path, wandb_records, monkeypatch):
+    """`tracked(run folder)` logs the comparison as that run's settings say: the records of W&B."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_JOB_TYPE"):
         monkeypatch.delenv(name, raising=False)
-    run([multirun], {"wandb": "offline", "ensembles": "false"})
-    wandb.teardown()  # its service writes the file, and may lag behind
-    (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
-    records = list(wandb_records(log))
+
+    def records(folder):
+        (first,) = read_arms([folder]).runs.values()
+        done = compared[1]._replace(page=tmp_path / "compare.html")
+        track(done, first, mode="offline", title="a")
+        wandb.teardown()  # its service writes the file, and may lag behind
+        (log,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+        assert not (tmp_path / "logs").exists()
+        return list(wandb_records(log))
+
+    return records
+
+
+def test_a_wandb_run_of_its_type_holds_tables_and_figures(tracked, tmp_path):
+    records = tracked(write_run(tmp_path / "run"))
     (started,) = [record.run for record in records if record.HasField("run")]
     assert (started.job_type, started.project) == ("comparison", "neurotarget")
     logged = {item.key or item.nested_key[0] for record in records for item in record.history.item}
     assert {"compare/arms", "compare/differences", "compare/figures/dice"} <= logged
-    assert not (multirun / "compare" / "logs").exists()
 
 
-def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(
-    multirun, wandb_records, monkeypatch, capsys
-):
-    monkeypatch.setenv("HOME", str(multirun))
-    for folder in multirun.iterdir():
-        path = folder / "config.yaml"
-        path.write_text(f'{path.read_text()}logger: {{entity: "them\\e[2J", project: p}}\n')
-    run([multirun], {"wandb": "offline", "ensembles": "false"})
-    wandb.teardown()
+def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(tracked, tmp_path, capsys):
+    path = write_run(tmp_path / "run") / "config.yaml"
+    path.write_text(f'{path.read_text()}logger: {{entity: "them\\e[2J", project: p}}\n')
+    (started,) = [record.run for record in tracked(path.parent) if record.HasField("run")]
     output = capsys.readouterr().out
     assert "names the entity them" in output
     assert "logged to your own entity instead, unless trust=true is set" in output
-    (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
-    (started,) = [record.run for record in wandb_records(log) if record.HasField("run")]
     assert (started.entity, started.project) == ("", "p")
 
 

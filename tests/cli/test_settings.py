@@ -184,6 +184,31 @@ def test_a_wrong_setting_is_refused_by_name(word):
         check_train(put(config, key, value_of(word)))
 
 
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("target.spacing_mm=[1,1]", "wanted a list of 3"),
+        ("trainer.max_time=15min", "found '15min', wanted"),
+        ("model.norm=layer", "wanted one of instance, batch, group"),
+        ("seed=abc", "wanted a whole number"),
+        ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
+    ],
+)
+def test_a_wrong_setting_is_answered_with_what_is_wanted(word, wanted):
+    config = composed("train", "target=pituitary")
+    with pytest.raises(DataError, match=wanted):
+        check_train(put(config, word.partition("=")[0], value_of(word)))
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"), [("budget=hours", ""), ("model=resunett", "; did you mean model=resunet?")]
+)
+def test_a_choice_that_conf_does_not_have_is_named(word, advice):
+    with pytest.raises(DataError) as caught:
+        check_overrides(["target=pituitary", word], CONF, "train")
+    assert f"{word}: no such choice{advice}" in str(caught.value)
+
+
 @pytest.mark.parametrize("arguments", [*([word] for word in WRONG[::80]), *ALSO[::4]], ids=" ".join)
 def test_a_wrong_setting_is_refused_before_anything_is_read(arguments):
     target = [] if arguments[0].startswith("experiment=") else ["target=pituitary"]

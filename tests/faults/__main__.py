@@ -82,7 +82,8 @@ def try_kills(workers: Workers, *, share: float, seed: int, only: Sequence[str])
     chosen = [one for one in SCENARIOS if not only or one.name in only]
 
     def act(server: Server, folder: Path, scenario: Scenario) -> list[Result]:
-        campaign = Campaign(server, scenario, folder / scenario.name.replace(" ", "_"))
+        place = folder / scenario.name.replace(" ", "_")
+        campaign = Campaign(server, scenario, place, folder / "state")
         found = [kill for kill in kills(campaign, share=share, seed=seed) if kill.fired]
         exact = sum(not kill.problem for kill in found)
         print(

@@ -60,7 +60,8 @@ class Command:
     log: str  # file for what it prints
     inside: str = ""  # only operations on files below this folder count
     kill_at: int = 0  # SIGKILL before the operation of this number, from 1; 0 counts only
-    signal_at: int = 0  # likewise, with `signal`
+    kill_after: str = ""  # SIGKILL before the first operation once this file is there
+    signal_at: int = 0  # like `kill_at`, with `signal`
     signal: int = 0
     reads: bool = False  # files that are read count too
     file_limit: int = -1  # bytes that a file may have before the disk is full; -1 is no limit
@@ -264,7 +265,8 @@ class _Count:
         if event not in OPERATIONS or self.ended or not self._counts(event, args):
             return
         self.number += 1
-        if self.number == self.command.kill_at:
+        after = self.command.kill_after
+        if (after and Path(after).exists()) or self.number == self.command.kill_at:
             os.killpg(self.process, signal.SIGKILL)
         if self.number == self.command.signal_at:
             os.kill(self.process, self.command.signal)

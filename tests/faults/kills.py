@@ -28,12 +28,14 @@ class Kill:
 class Campaign:
     """One scenario in a folder of its own: the state before, and what a whole run makes of it."""
 
-    def __init__(self, server: Server, scenario: Scenario, folder: Path) -> None:
+    def __init__(
+        self, server: Server, scenario: Scenario, folder: Path, trained: Path | None = None
+    ) -> None:
         self.server, self.scenario = server, scenario
         self.before, self.work = folder / "before", folder / "work"
         self.log = folder / "command.log"
         folder.mkdir(parents=True, exist_ok=True)
-        make_state(server, scenario, self.work)
+        make_state(server, scenario, self.work, trained)
         shutil.copytree(self.work, self.before, symlinks=True)
         whole = self._run(scenario.argv)
         if whole.status != 0:

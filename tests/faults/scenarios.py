@@ -1,5 +1,6 @@
 """Scenarios of the kills: commands, each with the state of the disk before it."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,16 +192,25 @@ SCENARIOS = (
 )
 
 
-def make_state(server: Server, scenario: Scenario, folder: Path) -> None:
+def make_state(
+    server: Server, scenario: Scenario, folder: Path, trained: Path | None = None
+) -> None:
     """Write the state that a scenario starts from into a new folder.
+
+    `trained` is a folder where the balls are and `TRAINED` has run.
 
     Raises:
         RuntimeError: a command before it does not end well.
     """
-    write_balls(folder)
+    before = scenario.before
+    if trained is not None and before[:1] == (TRAINED,):
+        shutil.copytree(trained, folder, symlinks=True)
+        before = before[1:]
+    else:
+        write_balls(folder)
     if scenario.scans is not None:
         scenario.scans(folder)
-    for argv in scenario.before:
+    for argv in before:
         log = folder.parent / "before.log"
         outcome = server.run(Command(argv, str(folder), str(log), str(folder)))
         if outcome.status != 0:

@@ -278,6 +278,9 @@ def _value_for_a_branch(override: Override, branch: DictConfig) -> str:
 
 
 def _options(group: str) -> list[str]:
+    """Choices of a group; none of a key inside one, of which Hydra would search every folder."""
+    if "." in group:
+        return []
     return _loader().get_group_options(group, ObjectType.CONFIG)
 
 

@@ -76,6 +76,26 @@ def make_study(
         DataError: something cannot be read or written, or the data cannot answer a question.
     """
     questions = questions or Questions()
+    material = questioned(source, target=target, questions=questions, covariates=covariates)
+    facts = {**material.facts, **({"command": command} if command else {})}
+    folder = _folder(output, source, material.measured.target)
+    claim(folder, older=older_output, overwrite=overwrite)
+    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
+        return write_study(material._replace(facts=facts), folder, seed=seed, cases=cases)
+
+
+def questioned(
+    source: Source,
+    *,
+    target: Target | None = None,
+    questions: Questions,
+    covariates: pd.DataFrame | None = None,
+) -> Material:
+    """Read a cohort and put the questions to it.
+
+    Raises:
+        DataError: something cannot be read, or the data cannot answer a question.
+    """
     hypotheses = hypotheses_of(questions.ask)
     levels, limits = levels_of(questions.levels), questions.acceptable
     acceptable = acceptable_of(limits) if isinstance(limits, str) else limits
@@ -88,12 +108,7 @@ def make_study(
     material = with_hypotheses(material, _with_interest(hypotheses, questions.matters, units))
     material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
-    material = refuse_copies(material)
-    facts = {**material.facts, **({"command": command} if command else {})}
-    folder = _folder(output, source, material.measured.target)
-    claim(folder, older=older_output, overwrite=overwrite)
-    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
-        return write_study(material._replace(facts=facts), folder, seed=seed, cases=cases)
+    return refuse_copies(material)
 
 
 def hypotheses_of(ask: str) -> list[Hypothesis]:
