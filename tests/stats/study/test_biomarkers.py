@@ -111,17 +111,18 @@ def test_slopes_come_from_the_controls_where_they_are_known():
 
 
 def test_p_and_intervals_hold_what_they_say_although_slopes_were_estimated():
-    labels, gap = 500, 1.0
+    labels, gap = 200, 1.0
     table = people(n=20, shift=0.5)
     planted = volumes_of(table, gap=gap, labels=labels)
     noise = np.random.default_rng(9).normal(0, 70, (len(table), labels))
     second = {
         name: value + noise[:, number] for number, (name, value) in enumerate(planted.items())
     }
-    study = measured(table, {"h": "volume: patient > control"}, reference=planted, predicted=second)
-    found = biomarkers_table(study).query("method == 'reference' and label != 'total'")
+    asked = {"h": "volume: patient > control"}
+    found = biomarkers_table(measured(table, asked, reference=planted)).query("label != 'total'")
     truth_auc, wider = norm.cdf(gap / math.sqrt(2)), math.hypot(1, 0.7)
-    delta = biomarker_differences_table(study).query("label != 'total'")
+    both = measured(table, asked, reference=planted, predicted=second)
+    delta = biomarker_differences_table(both).query("label != 'total'")
     truth_delta, truth_area = gap / wider - gap, norm.cdf(gap / wider / math.sqrt(2)) - truth_auc
     null = measured(table, reference=volumes_of(table, labels=labels))
     covered = {
@@ -131,7 +132,8 @@ def test_p_and_intervals_hold_what_they_say_although_slopes_were_estimated():
         "delta d": delta["delta_d_low"].le(truth_delta) & delta["delta_d_high"].ge(truth_delta),
         "delta auc": delta["delta_auc_low"].le(truth_area) & delta["delta_auc_high"].ge(truth_area),
     }
-    assert {name: 0.92 <= hits.mean() <= 0.985 for name, hits in covered.items()} == dict.fromkeys(
+    # 95 %, and three standard errors of 200 labels
+    assert {name: 0.904 <= hits.mean() <= 0.996 for name, hits in covered.items()} == dict.fromkeys(
         covered, True
     )
 
