@@ -55,7 +55,7 @@ class CasePredictor(ABC):
 
     steps_file: ClassVar[str]  # in the run folder
     most_examples: ClassVar[int]  # validation cases to predict; more hardly change the choice
-    postprocessing: Steps
+    no_steps: ClassVar[Steps]
 
     def __init__(
         self,
@@ -66,10 +66,12 @@ class CasePredictor(ABC):
         inferer: Callable[[Tensor, nn.Module], Tensor],
         device: str = "cpu",
         bf16: bool = False,
+        postprocessing: Steps | None = None,
     ) -> None:
         self.device, self.bf16 = torch.device(device), bf16
         self.net = channels_last(net.eval().to(self.device))
         self.target, self.preparation, self.inferer = target, preparation, inferer
+        self.postprocessing = self.no_steps if postprocessing is None else postprocessing
 
     @property
     def settings(self) -> dict[str, object]:

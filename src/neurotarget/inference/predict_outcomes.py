@@ -1,6 +1,6 @@
 """From a scan to predicted outcomes: probabilities of classes and numbers, with flags."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
-from neurotarget.data.batches.prepare import Preparation, read_scans, to_work
+from neurotarget.data.batches.prepare import read_scans, to_work
 from neurotarget.data.cases.case_outcomes import outcome_codes
 from neurotarget.inference.case_predictor import CasePredictor, Chosen, finite
 from neurotarget.inference.ledger import Form
@@ -51,20 +51,7 @@ class OutcomePredictor(CasePredictor):
 
     steps_file: ClassVar[str] = "recalibration.json"
     most_examples: ClassVar[int] = 1000
-
-    def __init__(
-        self,
-        net: nn.Module,
-        target: Target,
-        preparation: Preparation,
-        *,
-        inferer: Callable[[Tensor, nn.Module], Tensor],
-        device: str = "cpu",
-        bf16: bool = False,
-        postprocessing: Recalibration = NO_STEPS,
-    ) -> None:
-        super().__init__(net, target, preparation, inferer=inferer, device=device, bf16=bf16)
-        self.postprocessing = postprocessing
+    no_steps: ClassVar[Recalibration] = NO_STEPS
 
     @property
     def settings(self) -> dict[str, object]:

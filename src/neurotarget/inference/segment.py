@@ -74,6 +74,7 @@ class Predictor(CasePredictor):
 
     steps_file: ClassVar[str] = "postprocessing.json"
     most_examples: ClassVar[int] = 40
+    no_steps: ClassVar[Postprocessing] = NO_STEPS
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Predictor(CasePredictor):
         device: str = "cpu",
         bf16: bool = False,
         localiser: Localiser | None = None,
-        postprocessing: Postprocessing = NO_STEPS,
+        postprocessing: Postprocessing | None = None,
     ) -> None:
         super().__init__(
             net,
@@ -94,8 +95,9 @@ class Predictor(CasePredictor):
             inferer=inferer or SlidingWindow(target.patch_vox),
             device=device,
             bf16=bf16,
+            postprocessing=postprocessing,
         )
-        self.localiser, self.postprocessing = localiser, postprocessing
+        self.localiser = localiser
 
     @property
     def settings(self) -> dict[str, object]:

@@ -249,8 +249,7 @@ def _finish(
     """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
-    kind = parts.task.predictor
-    mode = config["postprocess"]
+    kind, mode = parts.task.predictor, config["postprocess"]
     learned = learn_postprocessing(folder, parts.data, kind=kind, weights=weights, mode=mode)
     if learned and (line := LEARNED[Path(kind.steps_file).stem].line(learned)):
         print(f"  {line}", flush=True)
