@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -62,21 +64,43 @@ def test_an_experiment_composes_with_only_real_parameters(name):
     assert list(complaints(composed("train", f"experiment={name}", resolve=True))) == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.count("/") == 1])
-def test_a_choice_of_a_group_composes(file):
-    group, choice = Path(file).parent.name, Path(file).stem
-    roots = [name for name in ROOTS if group in groups_of(name)]
-    assert roots, f"no entry point has the group {group}"
-    for name in roots:
-        assert composed(name, f"{group}={choice}")
-
-
+@cache
 def groups_of(name: str) -> set[str]:
     defaults = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8")).get(
         "defaults", []
     )
     keys = [key for entry in defaults if isinstance(entry, dict) for key in entry]
     return {key.removeprefix("optional ").removeprefix("override ").strip("/") for key in keys}
+
+
+def choices_of(name: str) -> dict[str, list[str]]:
+    """Words for every choice of each group of an entry point, but for experiments."""
+    of_group: dict[str, list[str]] = {}
+    for file in FILES:
+        group, _, choice = file.removesuffix(".yaml").partition("/")
+        if choice and "/" not in choice and group != "experiment" and group in groups_of(name):
+            of_group.setdefault(group, []).append(f"{group}={choice}")
+    return of_group
+
+
+def rounds() -> list[tuple[str, ...]]:
+    """Command lines in which each choice of each group is made once."""
+    return [
+        (name, *filter(None, words))
+        for name in ROOTS
+        for words in zip_longest(*choices_of(name).values())
+    ]
+
+
+@pytest.mark.parametrize("line", rounds(), ids=" ".join)
+def test_choices_of_groups_compose(line):
+    assert composed(*line)
+
+
+def test_every_group_belongs_to_an_entry_point():
+    chosen = {word for line in rounds() for word in line[1:]}
+    files = [file.removesuffix(".yaml") for file in FILES if file.count("/") == 1]
+    assert {file.replace("/", "=") for file in files if "experiment/" not in file} == chosen
 
 
 def test_the_main_experiments_are_there():

@@ -101,11 +101,12 @@ def test_the_arguments_of_every_shown_command_exist(script, config):
     shown = commands(script)
     assert shown
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        for arguments in shown:
-            overrides = [
-                one_choice(word) for word in arguments if word[0].isalpha() and "=" in word
-            ]
-            assert compose(config, overrides), arguments
+        single = {
+            tuple(one_choice(word) for word in arguments if word[0].isalpha() and "=" in word)
+            for arguments in shown
+        }
+        for overrides in single:
+            assert compose(config, list(overrides)), overrides
 
 
 def test_every_shown_command_of_neurotarget_explains_its_arguments():

@@ -29,9 +29,14 @@ def test_too_few_arguments_are_answered_with_what_to_type(tmp_path, command, arg
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "words", [[ROOT / "train.py"], [ROOT / "predict.py"], ["-m", "neurotarget", "lint", "a.tsv"]]
+    ("words", "number"),
+    [
+        ([ROOT / "train.py"], signal.SIGINT),
+        ([ROOT / "train.py"], signal.SIGTERM),
+        ([ROOT / "predict.py"], signal.SIGTERM),
+        (["-m", "neurotarget", "lint", "a.tsv"], signal.SIGINT),
+    ],
 )
 def test_a_stop_while_torch_is_loaded_is_one_sentence(tmp_path, words, number):
     process = subprocess.Popen(

@@ -91,15 +91,22 @@ def imports_of(source: Path) -> Iterator[Import]:
     for file in sorted(source.rglob("*.py")):
         room = file.relative_to(source).parts[0].removesuffix(".py")
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        functions = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        ]
-        late = {id(inner) for node in functions for inner in ast.walk(node)}
-        for node in ast.walk(tree):
+        for node, is_late in statements_of(tree):
             for name in names_of(node):
-                yield Import(file.relative_to(source), node.lineno, room, name, id(node) in late)
+                yield Import(file.relative_to(source), node.lineno, room, name, is_late)
+
+
+def statements_of(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool]]:
+    """Each statement, and whether it stands in a function; imports stand in no expression."""
+    left: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while left:
+        node, is_late = left.pop()
+        is_late = is_late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                left.append((child, is_late))
+            if isinstance(child, ast.stmt):
+                yield child, is_late
 
 
 def names_of(node: ast.AST) -> list[str]:
@@ -191,6 +198,11 @@ def test_rooms_import_one_way():
         ("data/cases/a.py", "from neurotarget.data.batches.x import y", "data may not import"),
         ("data/labels.py", "from neurotarget.data.scans.x import y", "data may not import"),
         ("data/a.py", "def f():\n    import numpy", "numpy is imported inside a function"),
+        (
+            "data/a.py",
+            "def f():\n    try: pass\n    except OSError:\n        import numpy",
+            "numpy is imported inside a function",
+        ),
     ],
 )
 def test_a_planted_fault_is_caught(tmp_path, file, code, message):

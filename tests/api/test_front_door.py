@@ -9,6 +9,7 @@ import pytest
 
 import neurotarget as nt
 from oracles.balls import TARGET, write_cohort
+from oracles.runs import write_run
 
 SETTINGS = {
     "model__widths": [4, 8],
@@ -19,6 +20,7 @@ SETTINGS = {
     "trainer__precision": "32-true",
     "optimizer__lr": 0.01,
     "logger__wandb": "disabled",
+    "logger__pictures": 1,
 }
 
 GOLDEN_LOSS = [1.6872, 1.4932]  # of both epochs
@@ -162,10 +164,11 @@ def test_a_study_of_nothing_or_of_two_things_is_refused(here):
         nt.study(rows="run", masks="data")
 
 
-def test_runs_are_compared(run, here, tmp_path):
-    more = SETTINGS | {"model__widths": [4, 6]}
-    other = nt.train(target="ball", root="data/manifest.tsv", folder="other", **more)
-    found = nt.compare([run, other], tmp_path / "compared", ensembles=False)
+def test_runs_are_compared(tmp_path):
+    for model, dice in (("unet", 0.75), ("resunet", 0.8)):
+        write_run(tmp_path / model, model=model, dice=dice)
+    runs = [nt.open_run(tmp_path / name) for name in ("unet", "resunet")]
+    found = nt.compare(runs, tmp_path / "compared", ensembles=False)
     assert len(found.arms) == 2
     assert found.report.is_file()
     assert found.sentence in found._repr_html_()

@@ -37,6 +37,7 @@ SETTINGS = {
     "trainer__accelerator": "cpu",
     "optimizer__lr": 0.01,
     "logger__wandb": "disabled",
+    "logger__pictures": 0,
 }
 
 

@@ -67,7 +67,7 @@ def tried(act, *values):
         return None, str(refused)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(data=st.data(), value=VALUES)
 def test_any_value_of_a_setting_is_taken_or_refused(keys, data, value):
     *path, last = data.draw(st.sampled_from(keys))
@@ -83,7 +83,7 @@ def test_any_value_of_a_setting_is_taken_or_refused(keys, data, value):
         assert ".".join([*path, last]) in refused
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(text=st.text(LETTERS, min_size=1, max_size=12))
 def test_a_path_of_any_letters_is_read_as_it_was_typed(text):
     assume(text not in ("null", "???") and text[0] not in "~'\"" and "${" not in text)
@@ -91,7 +91,7 @@ def test_a_path_of_any_letters_is_read_as_it_was_typed(text):
     assert read.value() == text
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(words=VALUES | st.lists(st.sampled_from(["seed=1", "a=b", "-m", "x"]) | st.text(max_size=9)))
 def test_any_record_of_a_run_is_replayed_or_refused(tmp_path, words):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(words))
@@ -102,7 +102,7 @@ def test_any_record_of_a_run_is_replayed_or_refused(tmp_path, words):
         assert made[-2:] == [f'resume="{tmp_path}"', f'hydra.run.dir="{tmp_path}"']
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(text=st.text(max_size=40) | VALUES.map(yaml.safe_dump))
 def test_any_file_of_settings_is_read_or_refused(tmp_path, text):
     path = tmp_path / "a.yaml"
@@ -114,7 +114,7 @@ def test_any_file_of_settings_is_read_or_refused(tmp_path, text):
         assert list(found) == list(load_yaml(path))
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     key=st.sampled_from([*TARGET, "hypotheses", "roi", "pairs", "published", "units"]), value=VALUES
 )

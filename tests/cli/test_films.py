@@ -59,7 +59,8 @@ def films(tmp_path_factory, command):
     (folder / "conf" / "target" / "ellipse.yaml").write_text(TARGET)
     settings = ["target=ellipse", "model.widths=[4,8]", "data.patches_per_epoch=24"]
     settings += ["data.batch_size=4", "trainer.max_epochs=6", "trainer.accelerator=cpu"]
-    settings += ["optimizer.lr=0.02", "logger.wandb=disabled", "hydra.run.dir=run"]
+    settings += ["optimizer.lr=0.02", "logger.wandb=disabled", "logger.pictures=1"]
+    settings += ["hydra.run.dir=run"]
     root = f"data.root={write_films(folder / 'data')}"
     done = command(
         ROOT / "train.py", f"--config-dir={folder / 'conf'}", root, *settings, cwd=folder

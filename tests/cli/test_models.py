@@ -86,10 +86,15 @@ def test_a_patch_that_a_model_brings_is_used_unless_one_is_given(conf):
 )
 def test_a_model_that_cannot_be_built_is_a_line_with_its_reason(conf, old, new, expected):
     (conf / "model" / "broken.yaml").write_text(SMALL.replace(old, new))
+    line = listed(conf, names=["broken"])["broken"]
+    assert expected in line.reason
+    assert line.parameters is None
+
+
+def test_one_that_cannot_be_built_does_not_take_the_others(conf):
+    (conf / "model" / "broken.yaml").write_text(SMALL.replace("widths", "width"))
     lines = listed(conf, names=["broken", "small"])
-    assert expected in lines["broken"].reason
-    assert lines["broken"].parameters is None
-    assert lines["small"].reason == ""
+    assert [name for name, line in lines.items() if line.reason] == ["broken"]
 
 
 def test_models_of_the_users_own_folder_are_listed_too(conf, tmp_path, monkeypatch):

@@ -127,8 +127,8 @@ def test_a_folder_of_scans_gets_a_table_of_probabilities(classified, place, comm
 
 
 def test_runs_are_compared_and_joined(run, place, command):
-    seeds = ["-m", "seed=1,2", "model.width=4,8", "hydra.sweep.dir=arms"]
-    run("illness", "classification", *seeds)
+    arms = ["-m", "model.width=4,8", "trainer.max_epochs=2", "hydra.sweep.dir=arms"]
+    run("illness", "classification", *arms)
     command("neurotarget", "compare", "arms", "output=compared", cwd=place)
     text = (place / "compared" / "compare.html").read_text()
     assert "AUROC" in text
@@ -140,6 +140,7 @@ def test_runs_are_compared_and_joined(run, place, command):
 def test_a_search_maximises_the_auroc(run, place):
     pytest.importorskip("optuna")
     search = ["-m", "sweep=optuna", "sweep.trials=2", "optimizer.lr=interval(0.01,0.02)"]
+    search += ["trainer.max_epochs=2"]
     run("illness", "classification", *search, "hydra.sweep.dir=search")
     trials = pd.read_csv(place / "search" / "trials.tsv", sep="\t")
     assert trials["auroc"].between(0, 1).all()

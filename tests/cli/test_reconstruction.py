@@ -1,7 +1,9 @@
 """The experiments qsm and swi, in a run folder of their own."""
 
+import copy
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,16 @@ CONF = Path(__file__).parents[2] / "conf"
 QUICK = {"num_cases": 2, "voxel_scale": 4.0}
 
 
+@cache
+def composed():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", ["data=qsm_phantom"], return_hydra_config=True)
+
+
 def run_in(folder, kind, *, root=None, plan=QUICK, **settings):
     """What `experiment=<kind>` is run with, in a folder."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose("train", ["data=qsm_phantom"], return_hydra_config=True)
-        hydra = whole.hydra
+    whole = composed()
+    hydra = copy.deepcopy(whole.hydra)
     with open_dict(hydra):
         hydra.runtime.output_dir = str(folder)
         hydra.runtime.choices = {}

@@ -26,6 +26,7 @@ CASCADE = [
     "cascade.margin_mm=2",
     "cascade.region_mm=8",
     "logger.wandb=disabled",
+    "logger.pictures=0",
 ]
 
 
