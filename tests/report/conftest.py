@@ -10,8 +10,10 @@ import pytest
 from matplotlib.text import Text
 
 from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
+from oracles.rater_cohort import rater_cohort
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -192,6 +194,24 @@ def study(make_study: Callable[..., Study]) -> Study:
 def alone(make_study: Callable[..., Study]) -> Study:
     """Reference masks alone."""
     return make_study(methods=("reference",))
+
+
+@pytest.fixture(scope="session")
+def analysed(make_study: Callable[..., Study]) -> Study:
+    """The study as `analyse` computes it, for all tests: they replace tables and change none."""
+    return analyse(make_study().measured)
+
+
+@pytest.fixture(scope="session")
+def analysed_alone(make_study: Callable[..., Study]) -> Study:
+    """Reference masks alone, as `analyse` computes it."""
+    return analyse(make_study(methods=("reference",)).measured)
+
+
+@pytest.fixture(scope="session")
+def analysed_raters() -> Study:
+    """A cohort of several raters, as `analyse` computes it."""
+    return analyse(rater_cohort())
 
 
 @pytest.fixture(scope="session")

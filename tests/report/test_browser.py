@@ -12,7 +12,6 @@ from matplotlib.image import imread
 
 from neurotarget.files.writing import write_text
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
-from neurotarget.stats.study.analysis import analyse
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -41,10 +40,9 @@ def a_case(case_id, rank, seed):
 
 
 @pytest.fixture(scope="module")
-def study(make_study):
-    found = analyse(make_study().measured)
+def study(analysed):
     many = pd.DataFrame({"name": [f"r{number}" for number in range(1200)], "value": range(1200)})
-    return replace(found, tables={**found.tables, "long": many})
+    return replace(analysed, tables={**analysed.tables, "long": many})
 
 
 @pytest.fixture(scope="module")

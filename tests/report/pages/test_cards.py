@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from neurotarget.report.pages.cards import cards
-from neurotarget.stats.study.analysis import analyse
 
 
 @pytest.fixture(scope="module")
-def found(study):
-    return analyse(study.measured)
+def found(analysed):
+    return analysed
 
 
 def changed(study, name, **values):
@@ -102,8 +101,8 @@ def test_what_two_methods_find_is_compared_by_the_difference(found):
     )
 
 
-def test_one_method_has_no_conclusion(alone):
-    card = cards(analyse(alone.measured))[0]
+def test_one_method_has_no_conclusion(analysed_alone):
+    card = cards(analysed_alone)[0]
     assert card.conclusions == ()
     assert len(card.results) == 1
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,12 +10,12 @@ from neurotarget.report.text.text_tables import hypotheses_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import with_planted
-from oracles.rater_cohort import GAP_PPM, TARGET, rater_cohort, rater_rows
+from oracles.rater_cohort import GAP_PPM, TARGET, rater_rows
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    return analyse(rater_cohort())
+def drawn(analysed_raters):
+    return analysed_raters
 
 
 def test_a_row_a_label_and_method_with_its_unit_in_the_head(drawn):
@@ -43,13 +41,19 @@ def test_one_method_alone_has_no_agreement():
     assert {len(row) for row in section.grids[0].rows} == {6}
 
 
-def test_a_study_without_units_has_no_section(study):
-    assert means_sections(analyse(study.measured)) == []
+def test_a_study_without_units_has_no_section(analysed):
+    assert means_sections(analysed) == []
+
+
+def with_effect(**planted):
+    """The study of the network and the reference alone, with effects planted."""
+    rows, covariates = rater_rows()
+    people = rows["metric"].str.contains("@")
+    return analyse(from_rows(rows[~people], with_planted(TARGET, planted), covariates))
 
 
 def test_what_is_planted_in_tissue_is_expected_to_be_smaller(drawn):
-    planted = replace(rater_cohort(), target=with_planted(TARGET, {"susceptibility": GAP_PPM}))
-    study = analyse(planted)
+    study = with_effect(susceptibility=GAP_PPM)
     (section,) = means_sections(study)
     assert "expected to come out smaller than planted" in section.after[-1]
     found = {card.name: card.source for card in cards(study)}
@@ -60,8 +64,7 @@ def test_what_is_planted_in_tissue_is_expected_to_be_smaller(drawn):
 
 
 def test_volumes_are_planted_as_they_are():
-    asked = with_planted(TARGET, {"nuclei_smaller": -250.0})
-    study = analyse(replace(rater_cohort(), target=asked))
+    study = with_effect(nuclei_smaller=-250.0)
     assert "planted" not in " ".join(means_sections(study)[0].after)
     text = hypotheses_table(summarise(study, planted={"nuclei_smaller": -250.0}))
     assert "tissue" not in text

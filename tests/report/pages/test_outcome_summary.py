@@ -28,5 +28,5 @@ def test_several_classes_have_statistics_of_their_own_and_of_all():
     assert outcomes["grade"]["kappa_quadratic"]["value"] > 0
 
 
-def test_masks_have_no_outcomes(study):
-    assert "outcomes" not in summarise(analyse(study.measured))
+def test_masks_have_no_outcomes(analysed):
+    assert "outcomes" not in summarise(analysed)

@@ -19,8 +19,8 @@ from oracles.rater_cohort import rater_cohort, several_masks
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    return analyse(rater_cohort())
+def drawn(analysed_raters):
+    return analysed_raters
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_what_cannot_be_compared_says_why(drawn):
     assert raters_section(study).grids[2].rows[0][-2:] == ["–", "fewer than 3 subjects"]
 
 
-def test_a_study_without_raters_has_no_section(study):
-    assert raters_section(analyse(study.measured)) is None
+def test_a_study_without_raters_has_no_section(analysed):
+    assert raters_section(analysed) is None
 
 
 def test_key_numbers_and_failures_are_of_network_and_reference_alone(drawn):

@@ -32,8 +32,8 @@ LARGEST = 25_000_000
 
 
 @pytest.fixture(scope="module")
-def found(study):
-    return analyse(study.measured)
+def found(analysed):
+    return analysed
 
 
 def a_case(case_id="p01", rank="worst", side=12, *, seed=0, png=b"png"):

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.report.text.definitions import definitions, known_definitions
-from neurotarget.stats.study.analysis import analyse
 
 
 def names_of(tables):
@@ -22,8 +21,8 @@ def test_what_nobody_could_be_put_to_is_not_defined():
     assert names_of({"scores": table}) == ["95 % interval"]
 
 
-def test_a_study_defines_each_statistic_and_failure_once(study):
-    names = names_of(analyse(study.measured).tables)
+def test_a_study_defines_each_statistic_and_failure_once(analysed):
+    names = names_of(analysed.tables)
     assert len(set(names)) == len(names)
     assert {"Verdict", "Hedges’ g", "Partial r", "Dice", "ICC(A,1)", "Rate of failures"} <= set(
         names

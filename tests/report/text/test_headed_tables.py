@@ -10,7 +10,6 @@ from neurotarget.report.text.headed_tables import (
     script_json,
     table_specs,
 )
-from neurotarget.stats.study.analysis import analyse
 
 SPECS = table_specs()
 
@@ -105,9 +104,8 @@ def test_json_cannot_end_its_script():
     assert json.loads(text) == {"<a>": "</script><!-- & \u2028 \u2029"}
 
 
-def test_every_table_of_a_study_can_be_shown(study):
-    tables = analyse(study.measured).tables
-    for table in page_tables(tables, SPECS):
+def test_every_table_of_a_study_can_be_shown(analysed):
+    for table in page_tables(analysed.tables, SPECS):
         assert table.title != table.name
         assert json.loads(script_json(table.data))
         assert {column.key for column in table.columns} <= set(table.data)

@@ -277,9 +277,8 @@ def test_the_cohort_is_reported_in_numbers(study, with_covariates):
     assert cohort(doubled) == "24 cases of 23 people. Volumes: reference and predicted."
 
 
-def test_headlines_tell_verdicts_agreement_and_failures(study):
-    real = analyse(study.measured)
-    lines = headlines(real)
+def test_headlines_tell_verdicts_agreement_and_failures(analysed):
+    lines = headlines(analysed)
     assert lines[0].startswith(
         "Hypothesis: the total gland volume is larger in women than in men. "
     )
@@ -304,9 +303,9 @@ def test_what_was_not_estimated_is_counted_by_reason():
     assert not_estimated(table, "mean") == {}
 
 
-def test_a_table_of_volumes_has_no_masks_that_fail(study):
+def test_a_table_of_volumes_has_no_masks_that_fail(study, analysed):
     assert failed_is(study, "predicted").endswith("or a Dice below 0.1")
-    assert failed_is(analyse(study.measured), "predicted").endswith("or a Dice below 0.1")
+    assert failed_is(analysed, "predicted").endswith("or a Dice below 0.1")
     bare = replace(study.measured, scores=study.measured.scores.iloc[:0])
     table = analyse(bare)
     assert failed_is(table, "predicted") == "no volume, or one of 0 where the reference is not 0"
