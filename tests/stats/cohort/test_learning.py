@@ -66,8 +66,8 @@ def test_the_trivial_mask_stands_beside_the_dice():
     known = Training(steps=2, expected_steps=2, all_foreground_dice=0.012)
     found = judge_learning(dice=0.0, n_failed=0, n_masks=1, training=known)
     assert found.reasons == (
-        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, and one of all voxels of "
-        "the volume that the network looks at 0.012.",
+        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, and one of all that the "
+        "network looks at 0.012.",
         "2 training steps were done of 2 that its settings require.",
     )
 
