@@ -7,17 +7,10 @@ import torch
 import torchio as tio
 
 from neurotarget.data.batches.cache import ensure
-from neurotarget.data.batches.patches import (
-    CaseError,
-    DrawSampler,
-    PatchQueue,
-    Regions,
-    cut,
-    most_held,
-    patch_loader,
-    region_of,
-)
+from neurotarget.data.batches.draws import DrawSampler, cut, most_held, region_of
+from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.scans.geometry import whole_grid
+from neurotarget.problems import CaseError
 
 SIDE = 12
 
@@ -78,7 +71,7 @@ def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
 
 def test_many_cases_leave_few_files_open(tmp_path, monkeypatch):
     most = 6
-    monkeypatch.setattr("neurotarget.data.batches.patches.most_held", lambda: most)
+    monkeypatch.setattr("neurotarget.data.batches.draws.most_held", lambda: most)
     data, few = regions(tmp_path), most + 5
     data.folders = [data.folders[number % 3] for number in range(4 * most)]
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -121,6 +121,14 @@ class HeldEntry(Entry):
     label = cached_property(lambda self: Entry.label.fget(self))
     foreground = cached_property(lambda self: Entry.foreground.fget(self))
 
+    @cached_property
+    def voxels_of_class(self) -> dict[int, ndarray]:
+        """Sampled voxels (N, 3) of each class that the case has, in the order of the classes."""
+        marked = self.foreground
+        return {
+            int(number): marked[marked[:, 0] == number, 1:] for number in np.unique(marked[:, 0])
+        }
+
 
 def held(entry: Entry) -> HeldEntry:
     """The same entry with arrays that stay open until it is deleted."""

@@ -14,15 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import Entry, open_entry
-from neurotarget.data.batches.patches import (
-    Codes,
-    DrawSampler,
-    PatchQueue,
-    Regions,
-    cut,
-    middle_of,
-    patch_loader,
-)
+from neurotarget.data.batches.draws import Codes, DrawSampler, cut, middle_of
+from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
 from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.data.cases.case_outcomes import outcome_codes, with_outcomes

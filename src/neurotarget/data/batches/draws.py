@@ -1,0 +1,237 @@
+"""Numbered draws: seed and draw determine the case and position of a patch, and its random numbers.
+
+This does not depend on the number of workers, the batch size or the loader: a run can be repeated
+exactly, epochs differ, a resumed run gets the patches that it would have had without the
+interruption, and any patch can be made again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy import ndarray
+from torch.utils.data import Sampler
+
+from neurotarget.data.batches.cache import Entry, HeldEntry, held, open_entry
+from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.problems import CaseError
+from neurotarget.types import TripleVox
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+Codes = Mapping[str, ndarray]  # codes of the outcomes of each case, by case_id
+
+HELD = (32, 512)  # fewest and most cases whose two files a process keeps open
+TRIES = 1000  # attempts to find a patch centre that is not ignored
+
+
+class DrawSampler(Sampler):
+    """Draws of one epoch: each case equally often, in an order that depends on the seed.
+
+    Yields `draw * num_cases + case`. The draws are divided among the ranks of a distributed run.
+    """
+
+    def __init__(
+        self, num_cases: int, num_draws: int, *, seed: int, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self.num_cases, self.num_draws, self.seed = num_cases, num_draws // ranks, seed
+        self.rank, self.ranks, self.epoch = rank, ranks, 0
+
+    def __len__(self) -> int:
+        return self.num_draws
+
+    def __iter__(self) -> Iterator[int]:
+        first, order, current = self.epoch * self.num_draws, None, None
+        for step in range(first, first + self.num_draws):
+            draw = step * self.ranks + self.rank
+            lap, index = divmod(draw, self.num_cases)
+            if lap != current:
+                order = np.random.default_rng([self.seed, lap]).permutation(self.num_cases)
+                current = lap
+            yield draw * self.num_cases + int(order[index])
+
+
+class Draws:
+    """Case and position of every draw.
+
+    With `boxes`, a patch lies in the box of its target, with random errors like those of a
+    localiser, as in prediction. No patch is centred on a voxel of `ignored_class` if a case has
+    other voxels. With `outcomes` a patch is the middle of its case.
+
+    A region around the patch, larger by `margin_share` of its sides, is what an augmentation sees,
+    so that a rotation finds voxels beyond the patch's edge. `margin_vox` voxels at each face of a
+    patch are not scored by the network, and may lie outside of the volume.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        patch_vox: TripleVox,
+        foreground_share: float,
+        margin_share: float,
+        seed: int,
+        margin_vox: int = 0,
+        boxes: Boxes | None = None,
+        ignored_class: int | None = None,
+        outcomes: Codes | None = None,
+    ) -> None:
+        self.folders, self.seed = [Path(folder) for folder in folders], seed
+        self.patch_vox = np.array(patch_vox)
+        self.region_vox = region_of(patch_vox, margin_share)
+        self.foreground_share, self.margin_vox = foreground_share, margin_vox
+        self.boxes, self.ignored_class, self.outcomes = boxes, ignored_class, outcomes
+        self._entries: dict[int, Entry] = {}
+        self._held: dict[int, HeldEntry] = {}  # least recently used first
+        self._most_held = most_held()
+
+    def split(self, index: int) -> tuple[int, int]:
+        """Draw and case of one of the sampler's numbers."""
+        return divmod(index, len(self.folders))
+
+    @contextmanager
+    def errors_of(self, index: int) -> Iterator[None]:
+        """Raise any error as one that names the case.
+
+        Raises:
+            CaseError: making the patch failed; one line, since only the last line of a worker's
+                message is shown.
+        """
+        draw, case = self.split(index)
+        try:
+            yield
+        except CaseError:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CaseError(
+                f"{self.folders[case].name}: making patch {draw} failed: {reason}"
+            ) from error
+
+    def place(self, index: int, span_vox: ndarray | None = None) -> tuple[HeldEntry, ndarray]:
+        """Case of a draw, and the first voxel (3,) of its patch or of a larger span of voxels."""
+        draw, case = self.split(index)
+        entry = self._entry(case)
+        span = self.patch_vox if span_vox is None else span_vox
+        return entry, self._low(entry, np.random.default_rng([self.seed, draw]), span)
+
+    def _entry(self, case: int) -> HeldEntry:
+        """A case with its arrays open; closes the least recently used case if too many are open."""
+        if case not in self._entries:
+            self._entries[case] = open_entry(self.folders[case])
+        entry = self._held.pop(case, None) or held(self._entries[case])
+        self._held[case] = entry
+        if len(self._held) > self._most_held:
+            del self._held[next(iter(self._held))]
+        return entry
+
+    def _low(self, entry: HeldEntry, rng: np.random.Generator, span: ndarray) -> ndarray:
+        if self.outcomes is not None:
+            return middle_of(entry.shape[1:], span)
+        first, sides = self._box(entry, rng)
+        # voxels for which the network gives an output lie in the volume; the margin may lie outside
+        scored = span - 2 * self.margin_vox
+        centre = self._centre(entry, first, sides, rng)
+        return first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
+
+    def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
+        """First voxel and sides of the box that the network may see of a case."""
+        box = self.boxes and self.boxes.sample(entry.case_id, entry.grid, rng)
+        return box or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
+
+    def _centre(
+        self, entry: HeldEntry, first: ndarray, sides: ndarray, rng: np.random.Generator
+    ) -> ndarray:
+        """Voxel at the centre of the patch: of a random class, or anywhere in the box."""
+        marked = entry.voxels_of_class
+        if self.boxes is not None:
+            marked = _inside(marked, first, sides)
+        if marked and rng.random() < self.foreground_share:
+            voxels = marked[rng.choice(list(marked))]
+            return voxels[rng.integers(len(voxels))].astype(int)
+        centre = first + rng.integers(0, sides)
+        if self.ignored_class is None:
+            return centre
+        label = entry.label
+        for _ in range(TRIES):
+            if not self._is_ignored(label, centre):
+                break
+            centre = first + rng.integers(0, sides)
+        return centre
+
+    def _is_ignored(self, label: ndarray, centre: ndarray) -> bool:
+        inside = (centre >= 0).all() and (centre < label.shape).all()
+        return bool(inside and label[tuple(centre)] == self.ignored_class)
+
+
+def most_held() -> int:
+    """Most cases that one process keeps open; their files are a quarter of the system's limit."""
+    if resource is None:
+        return HELD[0]
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return HELD[1] if limit == resource.RLIM_INFINITY else min(max(limit // 8, HELD[0]), HELD[1])
+
+
+def cut(
+    array: ndarray, low: ndarray, sides: ndarray, *, fill: Sequence[float] | float = 0
+) -> ndarray:
+    """Copy a box out of a (C, I, J, K) array; outside it the values are `fill`, one per channel.
+
+    For an image, `fill` is each channel's smallest value in the whole volume, as in prediction.
+    Labels are returned as uint8 or uint16 and images as float32.
+    """
+    dtype = np.float32 if array.dtype.kind == "f" else array.dtype
+    box = np.empty((len(array), *sides), dtype=dtype)
+    cut_into(box, array, low, fill=fill)
+    return box
+
+
+def cut_into(
+    box: ndarray, array: ndarray, low: ndarray, *, fill: Sequence[float] | float = 0
+) -> None:
+    """Fill a box (C, i, j, k) with the voxels of an array from `low` on, as `cut` does."""
+    spans, inner = [slice(None)], [slice(None)]
+    is_whole = True
+    for start, side, length in zip(low.tolist(), box.shape[1:], array.shape[1:], strict=True):
+        first, last = max(start, 0), min(start + side, length)
+        spans.append(slice(first, max(last, first)))
+        inner.append(slice(first - start, max(last, first) - start))
+        is_whole = is_whole and last - first == side
+    if not is_whole:
+        box[:] = np.reshape(fill, (-1, 1, 1, 1))
+    box[tuple(inner)] = array[tuple(spans)]
+
+
+def middle_of(sides: Sequence[int], patch_vox: Sequence[int]) -> ndarray:
+    """First voxel of a patch in the middle of a volume; negative where the volume is smaller."""
+    return (np.array(sides) - np.array(patch_vox)) // 2
+
+
+def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
+    """Sides in voxels of the region around a patch that is augmented; a side of 1 stays 1."""
+    patch = np.array(patch_vox)
+    margin = np.ceil(patch * margin_share / 2).astype(int)
+    return patch + 2 * np.where(patch > 1, margin, 0)  # with the patch in the middle
+
+
+def _inside(
+    marked: Mapping[int, ndarray], first: ndarray, sides: ndarray
+) -> dict[int, ndarray]:
+    """Voxels (N, 3) of each class that lie in a box; classes without any are left out."""
+    found = {}
+    for number, voxels in marked.items():
+        places = voxels.astype(int) - first
+        kept = voxels[((places >= 0) & (places < sides)).all(axis=1)]
+        if len(kept):
+            found[number] = kept
+    return found
+
+
+def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
+    """Keep a patch inside the volume, or centre the volume in a larger patch."""
+    room = sides - patch
+    return np.where(room >= 0, np.clip(low, 0, np.maximum(room, 0)), room // 2)
