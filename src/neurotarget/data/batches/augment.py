@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torchio as tio
@@ -42,13 +43,15 @@ class OwnTransform:
     p: float = 1.0
 
     def __call__(self, subject: tio.Subject) -> tio.Subject:
+        """Transform a patch with probability `p`."""
+        return self.apply(subject) if torch.rand(1).item() < self.p else subject
+
+    def apply(self, subject: tio.Subject) -> tio.Subject:
         """Transform `image` and `label` of a patch; the grid must stay the same.
 
         Raises:
             ValueError: the transform returns no subject, or changes the grid.
         """
-        if torch.rand(1).item() >= self.p:
-            return subject
         shape, changed = subject.spatial_shape, self.transform(subject)
         if not isinstance(changed, tio.Subject) or changed.spatial_shape != shape:
             raise ValueError(
@@ -61,13 +64,19 @@ class OwnTransform:
 Settings = Mapping[str, Mapping[str, object] | OwnTransform | None]
 
 
-def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
-    """Compose the transforms named in `settings`, for subjects with `image` and `label`.
+class Transforms(NamedTuple):
+    """The transforms of an augmentation, in their order."""
+
+    parts: dict[str, Affine | Elastic | Flip | tio.Transform]  # by name; only those that are used
+    own: list[OwnTransform]
+    swap: tuple[int, ...]  # the class that each class becomes in a left/right mirror
+
+
+def read_transforms(settings: Settings | None, *, target: Target) -> Transforms:
+    """Make the transforms named in `settings`, for patches of a target.
 
     Each entry is a transform's name and its parameters, including its probability `p`; an entry
-    that is null or has a p of 0 is skipped. An `OwnTransform` may have any name. Intensity
-    transforms do not change labels; labels are resampled with nearest neighbour; a left/right flip
-    swaps the target's pairs.
+    that is null or has a p of 0 is skipped. An `OwnTransform` may have any name.
 
     Raises:
         DataError: an unknown transform or parameter, or a left/right flip of a target with
@@ -86,9 +95,22 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
         sides = [axis for axis, side in enumerate(target.patch_vox) if side > 1]
         applied["low_resolution"] = {"axes": tuple(sides)} | applied["low_resolution"]
     parts = {name: _make(name, applied[name]) for name in (*SPATIAL, *INTENSITY) if name in applied}
-    moves = {name: part for name, part in parts.items() if name in SPATIAL}
-    refuse_unpaired(moves.get("flip"), target)
+    refuse_unpaired(parts.get("flip"), target)
     swap = (*target.swap, target.ignored_class)  # classes that a flip keeps
+    return Transforms(parts, own, swap)
+
+
+def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
+    """Compose the transforms named in `settings`, for subjects with `image` and `label`.
+
+    Intensity transforms do not change labels; labels are resampled with nearest neighbour; a
+    left/right flip swaps the target's pairs. `settings` are those of `read_transforms`.
+
+    Raises:
+        DataError: as in `read_transforms`.
+    """
+    parts, own, swap = read_transforms(settings, target=target)
+    moves = {name: part for name, part in parts.items() if name in SPATIAL}
     warp = [Warp(**moves, swap=swap, copy=False)] if moves else []
     scanner = [part for name, part in parts.items() if name in INTENSITY]
     return tio.Compose([*warp, *scanner, *own])

@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 import shutil
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
+import torch
 from filelock import FileLock
 from numpy import ndarray
+from torch import Tensor
 
 from neurotarget.data.scans.geometry import Grid
 from neurotarget.files.drafts import draft_path, drafts_of, sweep_once
@@ -120,6 +123,14 @@ class HeldEntry(Entry):
     image = cached_property(lambda self: Entry.image.fget(self))
     label = cached_property(lambda self: Entry.label.fget(self))
     foreground = cached_property(lambda self: Entry.foreground.fget(self))
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The same memory maps as tensors: `image`, and `label` of a case with a mask."""
+        arrays = {"image": self.image} | ({"label": self.label} if self.has_label else {})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     @cached_property
     def voxels_of_class(self) -> dict[int, ndarray]:

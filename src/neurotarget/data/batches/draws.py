@@ -8,9 +8,11 @@ interruption, and any patch can be made again.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy import ndarray
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from neurotarget.data.batches.cache import Entry, HeldEntry, held, open_entry
@@ -23,6 +25,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
+T = TypeVar("T", ndarray, Tensor)
 Codes = Mapping[str, ndarray]  # codes of the outcomes of each case, by case_id
 
 HELD = (32, 512)  # fewest and most cases whose two files a process keeps open
@@ -190,19 +193,22 @@ def cut(
     return box
 
 
-def cut_into(
-    box: ndarray, array: ndarray, low: ndarray, *, fill: Sequence[float] | float = 0
-) -> None:
-    """Fill a box (C, i, j, k) with the voxels of an array from `low` on, as `cut` does."""
+def cut_into(box: T, array: T, low: ndarray, *, fill: Sequence[float] | float = 0) -> None:
+    """Fill a box (C, i, j, k) with the voxels of an array from `low` on, as `cut` does.
+
+    Both are arrays or both are tensors; numbers are converted to the kind of the box.
+    """
     spans, inner = [slice(None)], [slice(None)]
     is_whole = True
     for start, side, length in zip(low.tolist(), box.shape[1:], array.shape[1:], strict=True):
-        first, last = max(start, 0), min(start + side, length)
-        spans.append(slice(first, max(last, first)))
-        inner.append(slice(first - start, max(last, first) - start))
+        first = max(start, 0)
+        last = max(min(start + side, length), first)
+        spans.append(slice(first, last))
+        inner.append(slice(first - start, last - start))
         is_whole = is_whole and last - first == side
     if not is_whole:
-        box[:] = np.reshape(fill, (-1, 1, 1, 1))
+        for channel, value in zip(box, np.broadcast_to(fill, len(box)).tolist(), strict=True):
+            channel[:] = value
     box[tuple(inner)] = array[tuple(spans)]
 
 
@@ -218,9 +224,7 @@ def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
     return patch + 2 * np.where(patch > 1, margin, 0)  # with the patch in the middle
 
 
-def _inside(
-    marked: Mapping[int, ndarray], first: ndarray, sides: ndarray
-) -> dict[int, ndarray]:
+def _inside(marked: Mapping[int, ndarray], first: ndarray, sides: ndarray) -> dict[int, ndarray]:
     """Voxels (N, 3) of each class that lie in a box; classes without any are left out."""
     found = {}
     for number, voxels in marked.items():

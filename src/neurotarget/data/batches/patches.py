@@ -62,15 +62,15 @@ class Regions(Draws, tio.SubjectsDataset):
         room = np.maximum(entry.shape[1:], self.patch_vox)  # a larger region would be empty
         return np.minimum(2 * self.patch_vox, room)
 
-    def _subject(
-        self, entry: HeldEntry, low: ndarray, span: ndarray, *, draw: int
-    ) -> tio.Subject:
+    def _subject(self, entry: HeldEntry, low: ndarray, span: ndarray, *, draw: int) -> tio.Subject:
         margin = (self.region_vox - self.patch_vox) // 2
         low, sides = low - margin, span + 2 * margin
         image = cut(entry.image, low, sides, fill=entry.facts["minimum"])
         parts: dict[str, object] = {"case_id": entry.case_id, "draw": draw}
         if self.outcomes is None:
-            parts["label"] = tio.LabelMap(tensor=torch.from_numpy(cut(entry.label[None], low, sides)))
+            parts["label"] = tio.LabelMap(
+                tensor=torch.from_numpy(cut(entry.label[None], low, sides))
+            )
         else:
             parts["outcomes"] = torch.from_numpy(self.outcomes[entry.case_id])
         subject = tio.Subject(image=tio.ScalarImage(tensor=torch.from_numpy(image)), **parts)
@@ -109,7 +109,7 @@ class PatchQueue(tio.Queue):
         patch = regions.patch_vox.tolist()
         super().__init__(
             regions,
-            max_length=max(length, many),
+            max_length=max(length // many, 1) * many,  # whole regions, for places without repeats
             samples_per_volume=many,
             sampler=RegionSampler(patch, seed=regions.seed),
             subject_sampler=draws,

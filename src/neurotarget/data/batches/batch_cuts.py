@@ -1,0 +1,205 @@
+"""Whole batches of patches, cut out of memory maps straight into one array and augmented together.
+
+Case and position of a draw are those of `Regions`; the random numbers of its augmentation are its
+own too, so that a patch does not depend on the batch that it is in.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torchio as tio
+from numpy import ndarray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from neurotarget.data.batches.augment import Transforms
+from neurotarget.data.batches.augmenter import Augmenter, Numbers, Seeds
+from neurotarget.data.batches.batch_plan import Rows
+from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
+from neurotarget.data.batches.cache import HeldEntry
+from neurotarget.data.batches.draws import Draws, cut_into
+from neurotarget.data.batches.patches import seeded
+from neurotarget.shapes import Batch
+
+NO_TRANSFORMS = Transforms({}, [], ())
+
+
+class CutBatch(NamedTuple):
+    """Patches of a batch before their augmentation; in `wide` ones the whole region is augmented.
+
+    Plain tensors, so that it can be copied to another device.
+    """
+
+    near: Cut
+    wide: Cut | None
+    case_ids: list[str]
+    outcomes: Tensor | None
+    indices: list[int]  # numbers of the sampler
+
+
+class Places(NamedTuple):
+    """Draws of a batch: their numbers, cases and first voxels of their patches."""
+
+    indices: Sequence[int]
+    entries: Sequence[HeldEntry]
+    lows: Sequence[ndarray]
+
+
+class BatchCuts(Draws, Dataset):
+    """Batches of draws; see `Draws` for the settings.
+
+    With `is_finished` a batch is augmented where it is cut; otherwise `finish` does it later, on
+    the device of the batch.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        num_contrasts: int,
+        transforms: Transforms | None = None,
+        is_finished: bool = True,
+        **settings: object,
+    ) -> None:
+        super().__init__(folders, **settings)
+        patch, region = tuple(self.patch_vox.tolist()), tuple(self.region_vox.tolist())
+        transforms = transforms or NO_TRANSFORMS
+        self.augmenter = Augmenter(transforms, num_contrasts, patch, region)
+        elastic = transforms.parts.get("elastic")
+        spacing = float(elastic.spacing_mm) if elastic else 1.0
+        self.shape = Shape(region, spacing, tuple(transforms.swap))
+        self.is_finished = is_finished or bool(transforms.own)
+
+    def __getitem__(self, indices: Sequence[int]) -> Batch | CutBatch:
+        cuts = self.cut(indices)
+        return self.finish(cuts) if self.is_finished else cuts
+
+    def cut(self, indices: Sequence[int]) -> CutBatch:
+        """Draw the parameters of a batch, and read its voxels.
+
+        Raises:
+            CaseError: a case cannot be read.
+        """
+        places = self._places(indices)
+        seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
+        numbers = self.augmenter.numbers(seeds)
+        reaching = self.augmenter.is_wide(self.augmenter.happens(numbers))
+        wide = sorted(reaching)
+        near = [row for row in range(len(indices)) if row not in reaching]
+        outcomes = None
+        if self.outcomes is not None:
+            codes = [self.outcomes[entry.case_id] for entry in places.entries]
+            outcomes = torch.from_numpy(np.stack(codes)).float()
+        return CutBatch(
+            self._cut(places, near, numbers, seeds, is_wide=False),
+            self._cut(places, wide, numbers, seeds, is_wide=True) if wide else None,
+            [entry.case_id for entry in places.entries],
+            outcomes,
+            list(indices),
+        )
+
+    def finish(self, cuts: CutBatch) -> Batch:
+        """Augment the patches of a batch on their device.
+
+        Raises:
+            CaseError: a transform of the user's own fails.
+        """
+        image, labels = augmented(cuts.near, self.shape)
+        if cuts.wide is not None or cuts.near.plan.own:
+            image, labels = self._joined(cuts, image, labels)
+        return Batch(image, None if labels is None else labels.long(), cuts.case_ids, cuts.outcomes)
+
+    def _joined(
+        self, cuts: CutBatch, image: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Patches of a batch in their order: those cut before and after their augmentation."""
+        self._apply_own(cuts, cuts.near, image, labels)
+        if cuts.wide is None:
+            return image, labels
+        wide_image, wide_labels = augmented(cuts.wide, self.shape)
+        self._apply_own(cuts, cuts.wide, wide_image, wide_labels)
+        margin = (self.region_vox - self.patch_vox) // 2
+        middle = tuple(
+            slice(first, first + side) for first, side in zip(margin, self.patch_vox, strict=True)
+        )
+        rows = torch.cat([cuts.near.rows, cuts.wide.rows])
+        order = rows.argsort()
+        image = torch.cat([image, wide_image[(..., *middle)]])[order]
+        if labels is not None:
+            labels = torch.cat([labels, wide_labels[(..., *middle)]])[order]
+        return image, labels
+
+    def _apply_own(self, cuts: CutBatch, part: Cut, image: Tensor, labels: Tensor | None) -> None:
+        for place, row, seed in part.plan.own:
+            number = int(part.rows[row])
+            with self.errors_of(cuts.indices[number]), seeded(seed, place):
+                classes = None if labels is None else labels[row]
+                subject = own_subject(image[row], classes, cuts.case_ids[number])
+                changed = self.augmenter.own[place].apply(subject)
+                image[row] = changed["image"].data
+                if labels is not None:
+                    labels[row] = changed["label"].data[0]
+
+    def _places(self, indices: Sequence[int]) -> Places:
+        entries, lows = [], []
+        for index in indices:
+            with self.errors_of(index):
+                entry, low = self.place(index)
+            entries.append(entry)
+            lows.append(low)
+        return Places(indices, entries, lows)
+
+    def _cut(
+        self, places: Places, rows: list[int], numbers: Numbers, seeds: Seeds, *, is_wide: bool
+    ) -> Cut:
+        """Voxels and plan of the patches in these rows of the batch."""
+        plan = self.augmenter.plan(numbers[rows], [seeds[row] for row in rows], is_wide=is_wide)
+        warped = [] if plan.warp is None else plan.warp.rows.tolist()
+        margin = (self.region_vox - self.patch_vox) // 2
+        sides = self.region_vox if is_wide else self.patch_vox
+        image, labels = self._room(len(rows), sides, places)
+        region, region_labels = self._room(len(warped), self.region_vox, places)
+        for place, row in enumerate(rows):
+            with self.errors_of(places.indices[row]):
+                entry, low = places.entries[row], places.lows[row]
+                if place in warped:
+                    number = warped.index(place)
+                    read_box(entry, low - margin, region, region_labels, number)
+                else:
+                    read_box(entry, low - margin if is_wide else low, image, labels, place)
+        return Cut(torch.tensor(rows), image, labels, region, region_labels, plan)
+
+    def _room(self, count: int, sides: ndarray, places: Places) -> tuple[Tensor, Tensor | None]:
+        """Tensors for images (count, C, *sides) and labels (count, *sides)."""
+        image = torch.empty(count, self.augmenter.num_contrasts, *sides.tolist())
+        if self.outcomes is not None:
+            return image, None
+        is_small = all(entry.label.dtype == np.uint8 for entry in places.entries)
+        dtype = torch.uint8 if is_small else torch.int32
+        return image, torch.empty(count, *sides.tolist(), dtype=dtype)
+
+
+def read_box(
+    entry: HeldEntry, low: ndarray, image: Tensor, labels: Tensor | None, place: int
+) -> None:
+    """Copy the voxels of a case from `low` on into one place of the tensors."""
+    cut_into(image[place], entry.tensors["image"], low, fill=entry.facts["minimum"])
+    if labels is not None:
+        cut_into(labels[place][None], entry.tensors["label"][None], low)
+
+
+def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subject:
+    """A patch as TorchIO's subject, for a transform of the user's own; a copy of the tensors."""
+    parts: dict[str, object] = {"case_id": case_id}
+    if labels is not None:
+        parts["label"] = tio.LabelMap(tensor=labels[None].clone())
+    return tio.Subject(image=tio.ScalarImage(tensor=image.clone()), **parts)
+
+
+def seeds_of(seed: int, draw: int) -> tuple[int, int]:
+    """Seeds of a draw's parameters and of its noise."""
+    first, second = np.random.SeedSequence([seed, draw]).generate_state(2, np.uint64)
+    return int(first >> 1), int(second >> 1)

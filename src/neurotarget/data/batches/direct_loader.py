@@ -1,0 +1,95 @@
+"""Loader of whole batches: made in a thread while the network computes, or by worker processes."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from neurotarget.data.batches.batch_cuts import BatchCuts
+from neurotarget.data.batches.draws import DrawSampler
+
+T = TypeVar("T")
+AHEAD = 2  # batches that are made in advance
+
+
+class BatchSampler(Sampler):
+    """Whole batches of draws; a rest that fills no batch is left out."""
+
+    def __init__(self, draws: DrawSampler, batch_size: int) -> None:
+        self.draws, self.batch_size = draws, batch_size
+
+    def __len__(self) -> int:
+        return len(self.draws) // self.batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        draws = iter(self.draws)
+        for _ in range(len(self)):
+            yield list(itertools.islice(draws, self.batch_size))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch, also after resuming."""
+        self.draws.epoch = epoch
+
+
+class DirectLoader(DataLoader):
+    """Batches in the order of the sampler; without workers, a thread makes them in advance.
+
+    A transform of the user's own draws from the random numbers of the whole process, as the network
+    does: batches with such transforms are then made when they are asked for.
+    """
+
+    def __init__(
+        self,
+        cuts: BatchCuts,
+        draws: DrawSampler,
+        *,
+        batch_size: int,
+        workers: int,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__(
+            cuts,
+            batch_size=None,
+            sampler=BatchSampler(draws, batch_size),
+            num_workers=workers,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            worker_init_fn=_use_one_thread,
+        )
+
+    def __iter__(self) -> Iterator:
+        batches = super().__iter__()
+        if self.num_workers or self.dataset.augmenter.own:
+            return batches
+        return made_ahead(lambda: next(batches), len(self))
+
+
+def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterator[T]:
+    """Call `make` up to `count` times in a thread of its own, at most `ahead` calls in advance.
+
+    An error is raised in place of its result. The thread ends with the iterator, after the call
+    that it is in; it computes with one thread, and the caller keeps its number of threads.
+    """
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(1, "batches") as pool:
+        pool.submit(torch.set_num_threads, 1).result()
+        torch.set_num_threads(threads)  # for threads that begin later; the one above keeps its own
+        waiting = deque(pool.submit(make) for _ in range(min(ahead, count)))
+        left = count - len(waiting)
+        try:
+            while waiting:
+                made = waiting.popleft().result()
+                if left:
+                    waiting.append(pool.submit(make))
+                    left -= 1
+                yield made
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _use_one_thread(worker: int) -> None:  # noqa: ARG001
+    torch.set_num_threads(1)
