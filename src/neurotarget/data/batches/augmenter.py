@@ -2,7 +2,8 @@
 
 Every draw has a generator of its own, from which it takes a fixed number of uniform numbers. All
 parameters are functions of these numbers, computed for the whole batch at once, so that they do not
-depend on the size of the batch.
+depend on the size of the batch. They are computed in NumPy, whose calls take a third of the time of
+PyTorch's for so few numbers.
 """
 
 import itertools
@@ -14,8 +15,8 @@ from functools import cached_property
 import numpy as np
 import torch
 import torchio as tio
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Integer
+from numpy import ndarray
 
 from neurotarget.data.batches.augment import OwnTransform, Transforms
 from neurotarget.data.batches.axis_maps import (
@@ -31,21 +32,20 @@ from neurotarget.data.batches.batch_plan import (
     Moved,
     Plan,
     Powers,
-    Rows,
     Warped,
 )
-from neurotarget.data.batches.warp import Affine, rotation
+from neurotarget.data.batches.warp import Affine
 from neurotarget.problems import DataError
 from neurotarget.types import TripleVox
 
-Numbers = Float[Tensor, "B numbers"]  # uniform in [0, 1)
+Numbers = Float[ndarray, "B numbers"]  # uniform in [0, 1)
 Seeds = Sequence[tuple[int, int]]  # per draw: of its parameters, and of its noise
-Drawn = Mapping[str, tuple[Rows, Tensor]]  # rows of each transform that happens, and their numbers
+Drawn = Mapping[str, tuple[ndarray, ndarray]]  # rows to which each happens, and their numbers
 
 ARTEFACTS = ("motion", "ghosting")  # reach across the region
 OWN, FLIP = "own ", "flip "  # before the number of the user's transform, or of the axis
 JITTER = 0.3  # of the times of movements, as in TorchIO
-LPS = (-1.0, -1.0, 1.0)  # directions of the axes in which TorchIO moves a head
+LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # axes in which TorchIO moves a head
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,21 @@ class Augmenter:
         for row, (value, _) in zip(numbers, seeds, strict=True):
             generator.manual_seed(value)
             torch.rand(count, generator=generator, out=row)
-        return numbers
+        return numbers.numpy()
 
     def happens(self, numbers: Numbers) -> dict[str, list[int]]:
         """Patches to which each transform happens; transforms that happen to none are left out.
 
         The user's transforms are called `own 0`, `own 1`, …, and mirrors `flip 0` to `flip 2`.
         """
-        happens = (numbers[:, self._firsts] < self._chances).numpy()
-        rows = zip(self._columns, happens.T, strict=True)
-        return {name: np.flatnonzero(column).tolist() for name, column in rows if column.any()}
+        found: dict[str, list[int]] = {}
+        places, rows = (numbers[:, self._firsts] < self._chances).T.nonzero()
+        names = [*self._columns]
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            found.setdefault(names[place], []).append(row)
+        return found
 
-    def is_wide(self, happens: Mapping[str, Sequence[int]]) -> set[int]:
+    def wide(self, happens: Mapping[str, Sequence[int]]) -> set[int]:
         """Patches whose whole region is augmented, for artefacts and for the user's transforms."""
         if self.region_vox == self.patch_vox:
             return set()
@@ -108,12 +111,16 @@ class Augmenter:
         sides = self.region_vox if is_wide else self.patch_vox
         happens = self.happens(numbers)
         drawn = {
-            name: (torch.tensor(rows), numbers[rows, self._columns[name]][:, 1:])
+            name: (np.array(rows), numbers[rows, self._columns[name]][:, 1:])
             for name, rows in happens.items()
         }
+        mirrored = np.zeros((len(numbers), 3), dtype=bool)
+        for axis in range(3):
+            mirrored[happens.get(f"{FLIP}{axis}", []), axis] = True
         return Plan(
-            self._warp(drawn, sides),
-            tuple(drawn[_flip(axis)][0] if _flip(axis) in drawn else None for axis in range(3)),
+            self._warp(drawn, mirrored, sides),
+            mirrored.tolist(),
+            torch.from_numpy(mirrored[:, 0].nonzero()[0]) if mirrored[:, 0].any() else None,
             self._bias(drawn),
             self._motion(drawn, sides),
             self._ghosts(drawn, sides),
@@ -123,7 +130,7 @@ class Augmenter:
             tuple(
                 (place, row, seeds[row][1])
                 for place in range(len(self.own))
-                for row in happens.get(_own(place), ())
+                for row in happens.get(f"{OWN}{place}", ())
             ),
         )
 
@@ -137,8 +144,8 @@ class Augmenter:
         return part.probability if isinstance(part, tio.Transform) else part.p
 
     @cached_property
-    def _chances(self) -> Tensor:
-        return torch.tensor([self._chance(name) for name in self._columns])
+    def _chances(self) -> ndarray:
+        return np.array([self._chance(name) for name in self._columns])
 
     @cached_property
     def _firsts(self) -> list[int]:
@@ -170,8 +177,9 @@ class Augmenter:
             "elastic": 1 + 3 * math.prod(self._points()),
         }
         kept = {name: count for name, count in counts.items() if name in parts}
-        single = [_flip(axis) for axis in range(3)] if "flip" in parts else []
-        return dict.fromkeys([*single, *map(_own, range(len(self.own)))], 1) | kept
+        single = [f"{FLIP}{axis}" for axis in range(3)] if "flip" in parts else []
+        single += [f"{OWN}{place}" for place in range(len(self.own))]
+        return dict.fromkeys(single, 1) | kept
 
     def _points(self) -> tuple[int, ...]:
         """Numbers of control points along the axes of a region."""
@@ -180,153 +188,159 @@ class Augmenter:
             return (0, 0, 0)
         return tuple(int((side - 1) / elastic.spacing_mm) + 4 for side in self.region_vox)
 
-    def _warp(self, drawn: Drawn, sides: TripleVox) -> Warped | None:
+    def _warp(self, drawn: Drawn, mirrored: ndarray, sides: TripleVox) -> Warped | None:
         affine, elastic = drawn.get("affine"), drawn.get("elastic")
         if affine is None and elastic is None:
             return None
         rows = _union(affine, elastic)
-        matrix, shift = torch.eye(3).repeat(len(rows), 1, 1), torch.zeros(len(rows), 3)
+        matrix = np.tile(np.eye(3, dtype=np.float32), (len(rows), 1, 1))
+        shift = np.zeros((len(rows), 3), dtype=np.float32)
+        bent = steps = None
         if affine:
-            places = torch.searchsorted(rows, affine[0])
+            places = rows.searchsorted(affine[0])
             matrix[places], shift[places] = affine_of(self.parts["affine"], affine[1], sides)
-        if elastic is None:
-            return Warped(rows, matrix, shift, None, None)
-        steps = (elastic[1] * 2 - 1).reshape(-1, 3, *self._points())
-        steps *= self.parts["elastic"].displacement_mm
-        return Warped(rows, matrix, shift, torch.searchsorted(rows, elastic[0]), steps)
+        matrix *= np.where(mirrored[rows], np.float32(-1), np.float32(1))[:, None, :]
+        if elastic:
+            steps = (elastic[1] * 2 - 1).reshape(-1, 3, *self._points())
+            steps = torch.from_numpy(steps * np.float32(self.parts["elastic"].displacement_mm))
+            bent = torch.from_numpy(rows.searchsorted(elastic[0]))
+        return Warped(*map(torch.from_numpy, (rows, matrix, shift)), bent, steps)
 
     def _bias(self, drawn: Drawn) -> Gains | None:
         if "bias_field" not in drawn:
             return None
         (rows, values), field = drawn["bias_field"], self.parts["bias_field"]
         count = field.order + 1
-        degrees = torch.arange(count)
-        total = degrees[:, None, None] + degrees[None, :, None] + degrees[None, None, :]
+        total = np.indices((count, count, count)).sum(axis=0)
         values = (values * 2 - 1).reshape(-1, self.num_contrasts, count, count, count)
-        return Gains(rows, values * field.coefficients * (total <= field.order))
+        values *= np.float32(field.coefficients) * (total <= field.order)
+        return Gains(torch.from_numpy(rows), torch.from_numpy(values))
 
     def _motion(self, drawn: Drawn, sides: TripleVox) -> Moved | None:
         if "motion" not in drawn:
             return None
         (rows, values), motion = drawn["motion"], self.parts["motion"]
         moves = motion.num_transforms
-        degrees, shift, late = values.split([3 * moves, 3 * moves, moves], dim=1)
+        degrees, shift, late = np.split(values, [3 * moves, 6 * moves], axis=1)
         degrees = _between(degrees.reshape(-1, moves, 3), motion.degrees_range)
         shift = _between(shift.reshape(-1, moves, 3), motion.translation_range)
         if sides[2] == 1:  # within the slice
             degrees[..., :2], shift[..., 2] = 0, 0
         gap = 1 / (moves + 1)
-        times = torch.arange(1, moves + 1) * gap + (late * 2 - 1) * JITTER * gap
-        matrix = scanner_rotation(torch.deg2rad(degrees))
-        return Moved(rows, matrix, shift * torch.tensor(LPS), segment_maps(times, sides[2]))
+        times = np.arange(1, moves + 1) * gap + (late * 2 - 1) * JITTER * gap
+        parts = rows, scanner_rotation(np.deg2rad(degrees)), shift * LPS
+        return Moved(*map(torch.from_numpy, (*parts, segment_maps(times, sides[2]))))
 
     def _ghosts(self, drawn: Drawn, sides: TripleVox) -> Mixed | None:
         if "ghosting" not in drawn:
             return None
         (rows, values), ghosts = drawn["ghosting"], self.parts["ghosting"]
-        low, high = ghosts.num_ghosts_range
-        count = (low + (values[:, 0] * (high + 1 - low)).floor()).int().clamp(max=int(high))
-        axes = [axis for axis in ghosts.axes if sides[2] > 1 or axis != 2]
-        axis = _one_of(axes, values[:, 1])
+        low, high = (int(bound) for bound in ghosts.num_ghosts_range)
+        count = low + (values[:, 0] * (high + 1 - low)).astype(int)
+        axis = _one_of([axis for axis in ghosts.axes if sides[2] > 1 or axis != 2], values[:, 1])
         strength = _between(values[:, 2], ghosts.intensity_range)
         restored = None if ghosts.restore is None else _between(values[:, 3], ghosts.restore)
         along = [ghosting_map(side, count, strength, restored) for side in sides]
-        return Mixed(rows, _where_axis(axis, along))
+        return _mixed(rows, _where_axis(axis, along))
 
     def _mixed(self, drawn: Drawn, sides: TripleVox) -> Mixed | None:
         coarse, blurred = drawn.get("low_resolution"), drawn.get("blur")
         if coarse is None and blurred is None:
             return None
         rows = _union(coarse, blurred)
-        along = [torch.eye(side).repeat(len(rows), 1, 1) for side in sides]
+        along = [np.tile(np.eye(side, dtype=np.float32), (len(rows), 1, 1)) for side in sides]
         if coarse:
-            part, places = self.parts["low_resolution"], torch.searchsorted(rows, coarse[0])
+            part, places = self.parts["low_resolution"], rows.searchsorted(coarse[0])
             axis = _one_of(part.axes, coarse[1][:, 0])
             factor = _between(coarse[1][:, 1], part.downsampling_range)
             maps = _where_axis(axis, [low_resolution_map(side, factor) for side in sides])
             for whole, own in zip(along, maps, strict=True):
                 whole[places] = own
         if blurred:
-            places, ranges = torch.searchsorted(rows, blurred[0]), self.parts["blur"].std_ranges
+            places, ranges = rows.searchsorted(blurred[0]), self.parts["blur"].std_ranges
             for axis, whole in enumerate(along):
                 sigma = _between(blurred[1][:, axis], ranges[2 * axis : 2 * axis + 2])
                 whole[places] = blurring_map(whole.shape[1], sigma) @ whole[places]
-        return Mixed(rows, tuple(along))
+        return _mixed(rows, along)
 
     def _noise(self, drawn: Drawn, seeds: Seeds) -> Grains | None:
         if "noise" not in drawn:
             return None
         (rows, values), noise = drawn["noise"], self.parts["noise"]
-        mean, sd = (
-            _between(values[:, 0], noise.mean_range),
-            _between(values[:, 1], noise.std_range),
-        )
-        return Grains(rows, mean, sd, tuple(seeds[row][1] for row in rows.tolist()))
+        mean = torch.from_numpy(_between(values[:, 0], noise.mean_range))
+        sd = torch.from_numpy(_between(values[:, 1], noise.std_range))
+        return Grains(torch.from_numpy(rows), mean, sd, tuple(seeds[row][1] for row in rows))
 
     def _gamma(self, drawn: Drawn) -> Powers | None:
         if "gamma" not in drawn:
             return None
         rows, values = drawn["gamma"]
-        beta, direction = values.split(self.num_contrasts, dim=1)
-        gamma = ((2 * beta - 1) * self.parts["gamma"].log_gamma).exp()
-        return Powers(rows, gamma, (direction >= 0.5).float())
+        beta, direction = np.split(values, 2, axis=1)
+        gamma = np.exp((2 * beta - 1) * np.float32(self.parts["gamma"].log_gamma))
+        sign = np.where(direction < 0.5, np.float32(1), np.float32(-1))
+        return Powers(*map(torch.from_numpy, (rows, gamma, sign)))
 
 
 def affine_of(
-    affine: Affine, values: Float[Tensor, "n 9"], sides: TripleVox
-) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
+    affine: Affine, values: Float[ndarray, "n 9"], sides: TripleVox
+) -> tuple[Float[ndarray, "n 3 3"], Float[ndarray, "n 3"]]:
     """Matrices and shifts from output to input positions, of numbers in [0, 1); see `Affine`.
 
     An image with a side of 1 is rotated only in its own plane.
     """
     low, high = (math.log(factor) for factor in affine.scale)
-    scale = (low + (high - low) * values[:, : 1 if affine.isotropic else 3]).exp().expand(-1, 3)
-    angles = torch.deg2rad((2 * values[:, 3:6] - 1) * torch.tensor(affine.degrees))
-    flat = torch.tensor([side == 1 for side in sides])
-    if flat.any():
-        angles = torch.where(flat, angles, 0.0)
-    shift = (2 * values[:, 6:] - 1) * torch.tensor(affine.translate_mm)
-    return rotation(angles) @ torch.diag_embed(1 / scale), shift
+    scale = np.exp(low + (high - low) * values[:, : 1 if affine.isotropic else 3])
+    angles = np.deg2rad((2 * values[:, 3:6] - 1) * np.asarray(affine.degrees))
+    if 1 in sides:
+        angles = np.where([side == 1 for side in sides], angles, 0.0)
+    shift = (2 * values[:, 6:] - 1) * np.asarray(affine.translate_mm, dtype=np.float32)
+    return rotations(angles) / scale[:, None, :], shift
 
 
-def scanner_rotation(angles: Float[Tensor, "n moves 3"]) -> Float[Tensor, "n moves 3 3"]:
-    """Rotations as ITK's Euler angles about I, J and K, of voxels in RAS+."""
-    single = torch.zeros(3, *angles.shape)
-    for axis in range(3):
-        single[axis, ..., axis] = angles[..., axis]
-    about_i, about_j, about_k = rotation(single)
-    mirror = torch.diag(torch.tensor(LPS))
-    return mirror @ about_k @ about_i @ about_j @ mirror
+def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:
+    """Rotate about I, then J, then K, as `warp.rotation`; radians."""
+    (a, b, c), (sin_a, sin_b, sin_c) = (
+        np.moveaxis(function(angles), -1, 0) for function in (np.cos, np.sin)
+    )
+    rows = (
+        (c * b, c * sin_b * sin_a - sin_c * a, c * sin_b * a + sin_c * sin_a),
+        (sin_c * b, sin_c * sin_b * sin_a + c * a, sin_c * sin_b * a - c * sin_a),
+        (-sin_b, b * sin_a, b * a),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _between(values: Tensor, bounds: Sequence[float]) -> Tensor:
-    low, high = bounds
+def scanner_rotation(angles: Float[ndarray, "n moves 3"]) -> Float[ndarray, "n moves 3 3"]:
+    """Rotations as ITK's Euler angles about I, J and K, of voxels in RAS+; float32."""
+    about_i, about_j, about_k = (rotations(angles * unit) for unit in np.eye(3))
+    turned = about_k @ about_i @ about_j
+    return (turned * LPS * LPS[:, None]).astype(np.float32)
+
+
+def _mixed(rows: Integer[ndarray, " n"], along: Sequence[ndarray]) -> Mixed:
+    return Mixed(torch.from_numpy(rows), tuple(map(torch.from_numpy, along)))
+
+
+def _between(values: ndarray, bounds: Sequence[float]) -> ndarray:
+    low, high = (np.float32(bound) for bound in bounds)
     return low + (high - low) * values
 
 
-def _one_of(axes: Sequence[int], values: Float[Tensor, " n"]) -> Tensor:
-    return torch.tensor(list(axes))[(values * len(axes)).long()]
+def _one_of(axes: Sequence[int], values: Float[ndarray, " n"]) -> Integer[ndarray, " n"]:
+    return np.array(axes)[(values * len(axes)).astype(int)]
 
 
-def _where_axis(axis: Tensor, along: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _where_axis(axis: ndarray, along: Sequence[ndarray]) -> list[ndarray]:
     """Maps along the drawn axis of each patch, and none along the other axes."""
-    return tuple(
-        torch.where((axis == number)[:, None, None], maps, torch.eye(maps.shape[1]))
+    return [
+        np.where((axis == number)[:, None, None], maps, np.eye(maps.shape[1], dtype=np.float32))
         for number, maps in enumerate(along)
-    )
+    ]
 
 
-def _union(*drawn: tuple[Rows, Tensor] | None) -> Rows:
+def _union(*drawn: tuple[ndarray, ndarray] | None) -> Integer[ndarray, " n"]:
     """Patches to which any of some transforms happens, in ascending order."""
-    return torch.cat([rows for rows, _ in filter(None, drawn)]).unique()
-
-
-def _flip(axis: int) -> str:
-    return f"{FLIP}{axis}"
-
-
-def _own(place: int) -> str:
-    return f"{OWN}{place}"
+    return np.unique(np.concatenate([rows for rows, _ in filter(None, drawn)]))
 
 
 def _refuse(name: str, found: str) -> None:

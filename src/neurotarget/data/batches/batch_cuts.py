@@ -17,7 +17,6 @@ from torch.utils.data import Dataset
 
 from neurotarget.data.batches.augment import Transforms
 from neurotarget.data.batches.augmenter import Augmenter, Numbers, Seeds
-from neurotarget.data.batches.batch_plan import Rows
 from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
 from neurotarget.data.batches.cache import HeldEntry
 from neurotarget.data.batches.draws import Draws, cut_into
@@ -86,7 +85,7 @@ class BatchCuts(Draws, Dataset):
         places = self._places(indices)
         seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
         numbers = self.augmenter.numbers(seeds)
-        reaching = self.augmenter.is_wide(self.augmenter.happens(numbers))
+        reaching = self.augmenter.wide(self.augmenter.happens(numbers))
         wide = sorted(reaching)
         near = [row for row in range(len(indices)) if row not in reaching]
         outcomes = None
@@ -125,12 +124,12 @@ class BatchCuts(Draws, Dataset):
         middle = tuple(
             slice(first, first + side) for first, side in zip(margin, self.patch_vox, strict=True)
         )
-        rows = torch.cat([cuts.near.rows, cuts.wide.rows])
-        order = rows.argsort()
-        image = torch.cat([image, wide_image[(..., *middle)]])[order]
-        if labels is not None:
-            labels = torch.cat([labels, wide_labels[(..., *middle)]])[order]
-        return image, labels
+        parts = ((cuts.near.rows, image), (cuts.wide.rows, wide_image[(..., *middle)]))
+        whole = _gathered(parts)
+        if labels is None:
+            return whole, None
+        classes = ((cuts.near.rows, labels), (cuts.wide.rows, wide_labels[(..., *middle)]))
+        return whole, _gathered(classes)
 
     def _apply_own(self, cuts: CutBatch, part: Cut, image: Tensor, labels: Tensor | None) -> None:
         for place, row, seed in part.plan.own:
@@ -170,6 +169,9 @@ class BatchCuts(Draws, Dataset):
                     read_box(entry, low - margin, region, region_labels, number)
                 else:
                     read_box(entry, low - margin if is_wide else low, image, labels, place)
+                    mirror(image[place], plan.mirror[place])
+                    if labels is not None:
+                        mirror(labels[place], plan.mirror[place])
         return Cut(torch.tensor(rows), image, labels, region, region_labels, plan)
 
     def _room(self, count: int, sides: ndarray, places: Places) -> tuple[Tensor, Tensor | None]:
@@ -182,6 +184,15 @@ class BatchCuts(Draws, Dataset):
         return image, torch.empty(count, *sides.tolist(), dtype=dtype)
 
 
+def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Join parts of a batch, each with the places of its patches in the batch."""
+    first = parts[0][1]
+    whole = first.new_empty(sum(len(rows) for rows, _ in parts), *first.shape[1:])
+    for rows, part in parts:
+        whole.index_copy_(0, rows, part)
+    return whole
+
+
 def read_box(
     entry: HeldEntry, low: ndarray, image: Tensor, labels: Tensor | None, place: int
 ) -> None:
@@ -189,6 +200,12 @@ def read_box(
     cut_into(image[place], entry.tensors["image"], low, fill=entry.facts["minimum"])
     if labels is not None:
         cut_into(labels[place][None], entry.tensors["label"][None], low)
+
+
+def mirror(array: Tensor, is_mirrored: Sequence[bool]) -> None:
+    """Mirror the last three axes of an array in place, where it is said."""
+    if axes := [axis - 3 for axis, turned in enumerate(is_mirrored) if turned]:
+        array.copy_(array.flip(axes))
 
 
 def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subject:

@@ -58,22 +58,23 @@ class Grains(NamedTuple):
 
 
 class Powers(NamedTuple):
-    """Exponents of the grey scale, and whether it is inverted before."""
+    """Exponents of the grey scale, counted from the darkest (1) or the brightest voxel (−1)."""
 
     rows: Rows
     gamma: Float[Tensor, "n C"]
-    is_inverted: Float[Tensor, "n C"]  # 1 or 0
+    sign: Float[Tensor, "n C"]
 
 
 class Plan(NamedTuple):
     """What happens to the patches of a batch; None is a transform that happens to none."""
 
-    warp: Warped | None = None
-    mirror: tuple[Rows | None, ...] = ()  # per axis
-    bias: Gains | None = None
-    motion: Moved | None = None
-    ghosts: Mixed | None = None
-    mixed: Mixed | None = None
-    noise: Grains | None = None
-    gamma: Powers | None = None
-    own: tuple[tuple[int, int, int], ...] = ()  # number of the transform, row, seed
+    warp: Warped | None  # mirrors its patches too
+    mirror: list[list[bool]]  # of every patch along every axis, where its voxels are cut
+    swapped: Rows | None  # patches whose paired classes are exchanged
+    bias: Gains | None
+    motion: Moved | None
+    ghosts: Mixed | None
+    mixed: Mixed | None
+    noise: Grains | None
+    gamma: Powers | None
+    own: tuple[tuple[int, int, int], ...]  # number of the transform, row, seed

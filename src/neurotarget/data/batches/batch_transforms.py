@@ -62,36 +62,28 @@ def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
         image.index_copy_(0, plan.warp.rows, read_images(cut.region, places))
         if labels is not None:
             labels.index_copy_(0, plan.warp.rows, read_labels(cut.region_labels, places))
-    mirror(image, labels, plan.mirror, shape.swap)
+    if plan.swapped is not None and labels is not None and len(shape.swap) > 1:
+        exchange_classes(labels, plan.swapped, shape.swap)
     if plan.bias is not None:
         apply_bias(image, plan.bias, shape.region_vox)
-    if plan.motion is not None:
-        apply_motion(image, plan.motion)
-    for mixed in (plan.ghosts, plan.mixed):
-        if mixed is not None:
-            apply_maps(image, mixed)
-    if plan.noise is not None:
-        apply_noise(image, plan.noise)
-    if plan.gamma is not None:
-        apply_gamma(image, plan.gamma)
+    steps = (
+        (apply_motion, plan.motion),
+        (apply_maps, plan.ghosts),
+        (apply_maps, plan.mixed),
+        (apply_noise, plan.noise),
+        (apply_gamma, plan.gamma),
+    )
+    for apply, parameters in steps:
+        if parameters is not None:
+            apply(image, parameters)
     return image, labels
 
 
-def mirror(
-    image: Images, labels: Classes | None, rows: Sequence[Rows | None], swap: Sequence[int]
-) -> None:
-    """Mirror the rows of each axis; along I, the first, paired classes are exchanged."""
-    for axis, flipped in enumerate(rows):
-        if flipped is None:
-            continue
-        image.index_copy_(0, flipped, image.index_select(0, flipped).flip(axis + 2))
-        if labels is None:
-            continue
-        turned = labels.index_select(0, flipped).flip(axis + 1)
-        if axis == 0 and len(swap) > 1:
-            table = torch.tensor(swap, dtype=labels.dtype, device=labels.device)
-            turned = table[turned.long()]
-        labels.index_copy_(0, flipped, turned)
+def exchange_classes(labels: Classes, rows: Rows, swap: Sequence[int]) -> None:
+    """Give the voxels of mirrored patches the class of the other side."""
+    table = torch.tensor(swap, dtype=labels.dtype, device=labels.device)
+    turned = table.index_select(0, labels.index_select(0, rows).flatten().int())
+    labels.index_copy_(0, rows, turned.reshape(-1, *labels.shape[1:]))
 
 
 def apply_bias(image: Images, bias: Gains, region_vox: Sequence[int]) -> None:
@@ -153,13 +145,13 @@ def apply_gamma(image: Images, powers: Powers) -> None:
     """Raise the grey scale of each contrast to a power, keeping its mean and SD; see `Gamma`."""
     grey = image.index_select(0, powers.rows).flatten(2)
     low, high = grey.amin(dim=2, keepdim=True), grey.amax(dim=2, keepdim=True)
-    is_inverted, span = powers.is_inverted[:, :, None], high - low
-    from_end = grey - torch.where(is_inverted > 0, high, low)
-    unit = from_end.mul_((1 - 2 * is_inverted) / torch.where(span > 0, span, 1.0))
+    sign, span = powers.sign[:, :, None], high - low
+    from_end = grey - torch.where(sign > 0, low, high)
+    unit = from_end.mul_(sign / torch.where(span > 0, span, 1.0))
     raised = unit.log_().mul_(powers.gamma[:, :, None]).exp_()  # twice as fast as pow
     mean, spread = _centred(grey.clone())
     _, raised_spread = _centred(raised)
-    gain = (1 - 2 * is_inverted) * spread / raised_spread.clamp(min=torch.finfo(raised.dtype).eps)
+    gain = sign * spread / raised_spread.clamp(min=torch.finfo(raised.dtype).eps)
     changed = torch.where(span > 0, raised.mul_(gain).add_(mean), grey)
     image.index_copy_(0, powers.rows, changed.reshape(-1, *image.shape[1:]))
 

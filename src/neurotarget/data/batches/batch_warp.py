@@ -69,22 +69,19 @@ def read_images(
 def read_labels(
     regions: Integer[Tensor, "n _ _ _"], places: Positions
 ) -> Integer[Tensor, "n I J K"]:
-    """Classes at the nearest voxels of label maps; 0 beyond their faces."""
+    """Classes at the nearest voxels of label maps; 0 beyond their faces. `places` are overwritten.
+
+    An image of one slice has no voxels beside it: positions across it do not matter.
+    """
     count, *sides = regions.shape
-    number = torch.arange(count, device=regions.device, dtype=torch.int32)[:, None, None, None]
-    outside = None
-    for place, side in zip(places.unbind(1), sides, strict=True):
-        if side == 1:
-            continue  # an image of one slice has no other
-        voxel = place.round().int()
-        beyond = (voxel < 0).logical_or_(voxel >= side)
-        outside = beyond if outside is None else outside.logical_or_(beyond)
-        number = number * side + voxel
-    number = number.expand(-1, *places.shape[2:])
-    if outside is not None:
-        number = number.masked_fill(outside, 0)
-    found = regions.reshape(-1).index_select(0, number.reshape(-1)).reshape(number.shape)
-    return found if outside is None else found.masked_fill_(outside, 0)
+    framed = F.pad(regions, [int(side > 1) for side in reversed(sides) for _ in range(2)])
+    number = torch.arange(count, device=regions.device, dtype=torch.int32)
+    number = number[:, None, None, None].expand(-1, *places.shape[2:]).contiguous()
+    for place, side, framed_side in zip(places.unbind(1), sides, framed.shape[1:], strict=True):
+        if side > 1:
+            voxel = place.round_().clamp_(-1, side).int()
+            number.mul_(framed_side).add_(voxel).add_(1)
+    return framed.reshape(-1).index_select(0, number.reshape(-1)).reshape(number.shape)
 
 
 def _read_planes(

@@ -127,15 +127,14 @@ def draw_affine(
     return rotation(angles) @ torch.diag(1 / scale), _signed(affine.translate_mm)
 
 
-def rotation(angles: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
+def rotation(angles: Float[Tensor, "3"]) -> Matrix:
     """Rotate about I, then J, then K; radians."""
-    whole = torch.eye(3).expand(*angles.shape[:-1], 3, 3)
-    for axis in range(3):
-        cosine, sine = angles[..., axis].cos(), angles[..., axis].sin()
+    whole = torch.eye(3)
+    for axis, (cosine, sine) in enumerate(zip(angles.cos(), angles.sin(), strict=True)):
         first, second = (axis + 1) % 3, (axis + 2) % 3
-        turn = torch.eye(3).repeat(*angles.shape[:-1], 1, 1)
-        turn[..., first, first] = turn[..., second, second] = cosine
-        turn[..., second, first], turn[..., first, second] = sine, -sine
+        turn = torch.eye(3)
+        turn[first, first] = turn[second, second] = cosine
+        turn[second, first], turn[first, second] = sine, -sine
         whole = turn @ whole
     return whole
 
