@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.patches import patch_seconds
+from neurotarget.data.batches.patch_timing import patch_seconds
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.precision import precision_for
@@ -44,16 +44,23 @@ def step_seconds(
 ) -> float:
     """Seconds of one training step with the target's patch: patches, then network.
 
-    Noise replaces the scans, so that nothing has to be read. Workers make patches while the network
-    computes. The network's weights get gradients but do not change.
+    Noise replaces the scans, so that nothing has to be read. Workers, or the thread of the direct
+    loader on another core, make patches while the network computes. The network's weights get
+    gradients but do not change.
     """
-    patches_s = patch_seconds(
-        data.augmentation, as_trained(target), margin_share=data.margin_share, seed=data.seed
+    patches_s = data.batch_size * patch_seconds(
+        data.augmentation,
+        as_trained(target),
+        margin_share=data.margin_share,
+        seed=data.seed,
+        patches=data.patches,
+        batch_size=data.batch_size,
     )
-    patches_s *= data.batch_size
     network_s = _network_s(config, target, net, data.batch_size)
     if data.workers:
         return max(network_s, patches_s / data.workers)
+    if data.patches == "direct":  # the cores share the work of both
+        return max(network_s + patches_s / torch.get_num_threads(), patches_s)
     return network_s + patches_s
 
 

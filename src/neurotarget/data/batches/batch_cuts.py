@@ -82,7 +82,11 @@ class BatchCuts(Draws, Dataset):
         Raises:
             CaseError: a case cannot be read.
         """
-        places = self._places(indices)
+        return self.cut_places(self._places(indices))
+
+    def cut_places(self, places: Places) -> CutBatch:
+        """`cut` for draws whose cases and positions are known."""
+        indices = places.indices
         seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
         numbers = self.augmenter.numbers(seeds)
         reaching = self.augmenter.wide(self.augmenter.happens(numbers))

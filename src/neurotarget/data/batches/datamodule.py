@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 
-from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.batches.batch_cuts import BatchCuts, CutBatch
 from neurotarget.data.batches.cache import Entry, open_entry
+from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.draws import Codes, DrawSampler, cut, middle_of
 from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
@@ -92,7 +94,9 @@ class TargetData(pl.LightningDataModule):
         patches_per_epoch: int = 200,
         foreground_share: float = 0.5,
         margin_share: float = 0.25,
+        patches: Literal["direct", "queue"] = "direct",
         queue_length: int = 16,
+        patches_per_region: int = 1,
         workers: int | str = "auto",
         seed: int = 1,
         split_seed: int = 1,
@@ -103,12 +107,19 @@ class TargetData(pl.LightningDataModule):
         super().__init__()
         if external is not None:
             check_external(external)
+        if patches_per_region > 1 and (patches != "queue" or learns_from != "labels"):
+            raise DataError(
+                f"data.patches_per_region: found {patches_per_region}, wanted 1: only the queue "
+                "takes several patches of a label map from one region; set data.patches=queue"
+            )
         self.target, self.source, self.preparation = target, source, preparation
         self.cache, self.root, self.augmentation = Path(cache), root, augmentation
         self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction
         self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
         self.foreground_share, self.margin_share = foreground_share, margin_share
-        self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
+        self.seed, self.split_seed = seed, split_seed
+        self.patches, self.queue_length = patches, queue_length
+        self.patches_per_region = patches_per_region
         self.external, self.fold_by = external, fold_by
         self.learns_from = learns_from
         self.margin_vox = 0  # voxels at each face of a patch that the network does not score
@@ -224,31 +235,50 @@ class TargetData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Augmented patches, a fixed number per epoch."""
         folders = [self.folders[case.case_id] for case in self.cases("train")]
-        augmentation = None
-        if self.augmentation:
-            augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))
-        regions = Regions(
-            folders,
-            patch_vox=self.target.patch_vox,
-            foreground_share=self.foreground_share,
-            margin_share=self.margin_share if augmentation else 0.0,
-            seed=self.seed,
-            augmentation=augmentation,
-            margin_vox=self.margin_vox,
-            boxes=self.boxes,
-            ignored_class=as_trained(self.target).ignored_class,
-            outcomes=self._codes("train"),
-        )
-        trainer = self.trainer
+        trainer, target = self.trainer, as_trained(self.target)
+        settings = {
+            "patch_vox": target.patch_vox,
+            "foreground_share": self.foreground_share,
+            "margin_share": self.margin_share if self.augmentation else 0.0,
+            "seed": self.seed,
+            "margin_vox": self.margin_vox,
+            "boxes": self.boxes,
+            "ignored_class": target.ignored_class,
+            "outcomes": self._codes("train"),
+        }
         draws = DrawSampler(
             len(folders),
-            self.patches_per_epoch,
+            self.patches_per_epoch // self.patches_per_region,
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,
             ranks=trainer.world_size if trainer else 1,
         )
+        how = {"batch_size": self.batch_size, "pin_memory": torch.cuda.is_available()}
+        if self.patches == "direct":
+            is_on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+            self.cuts = BatchCuts(
+                folders,
+                num_contrasts=len(target.contrasts),
+                transforms=read_transforms(self.augmentation, target=target),
+                is_finished=not is_on_gpu,
+                **settings,
+            )
+            return DirectLoader(self.cuts, draws, workers=self.workers, **how)
+        augmentation = None
+        if self.augmentation:
+            augmentation = build_augmentation(self.augmentation, target=target)
+        regions = Regions(
+            folders,
+            augmentation=augmentation,
+            patches_per_region=self.patches_per_region,
+            **settings,
+        )
         queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
-        return patch_loader(queue, batch_size=self.batch_size, pin_memory=torch.cuda.is_available())
+        return patch_loader(queue, **how)
+
+    def on_after_batch_transfer(self, batch: Batch | CutBatch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Augment the patches of a batch that were only cut, on the device where they are."""
+        return self.cuts.finish(batch) if isinstance(batch, CutBatch) else batch
 
     def val_dataloader(self) -> DataLoader:
         """Whole validation volumes, one per batch."""
