@@ -176,7 +176,7 @@ class BatchCuts(Draws, Dataset):
                     mirror(image[place], plan.mirror[place])
                     if labels is not None:
                         mirror(labels[place], plan.mirror[place])
-        return Cut(torch.tensor(rows), image, labels, region, region_labels, plan)
+        return Cut(torch.tensor(rows, dtype=torch.long), image, labels, region, region_labels, plan)
 
     def _room(self, count: int, sides: ndarray, places: Places) -> tuple[Tensor, Tensor | None]:
         """Tensors for images (count, C, *sides) and labels (count, *sides)."""

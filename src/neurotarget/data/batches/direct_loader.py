@@ -57,7 +57,6 @@ class DirectLoader(DataLoader):
             sampler=BatchSampler(draws, batch_size),
             num_workers=workers,
             pin_memory=pin_memory,
-            persistent_workers=workers > 0,
             worker_init_fn=_use_one_thread,
         )
 
@@ -76,7 +75,7 @@ def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterato
     """
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(1, "batches") as pool:
-        pool.submit(torch.set_num_threads, 1).result()
+        pool.submit(_use_one_thread).result()
         torch.set_num_threads(threads)  # for threads that begin later; the one above keeps its own
         waiting = deque(pool.submit(make) for _ in range(min(ahead, count)))
         left = count - len(waiting)
@@ -91,5 +90,6 @@ def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterato
             pool.shutdown(cancel_futures=True)
 
 
-def _use_one_thread(worker: int) -> None:  # noqa: ARG001
+def _use_one_thread(worker: int = 0) -> None:  # noqa: ARG001
     torch.set_num_threads(1)
+    torch.get_num_threads()  # without it, the first computation reads the number of all threads
