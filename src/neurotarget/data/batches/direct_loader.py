@@ -62,7 +62,9 @@ class DirectLoader(DataLoader):
 
     def __iter__(self) -> Iterator:
         batches = super().__iter__()
-        if self.num_workers or self.dataset.augmenter.own:
+        if self.num_workers:
+            return with_workers(batches)
+        if self.dataset.augmenter.own:
             return batches
         return made_ahead(lambda: next(batches), len(self))
 
@@ -88,6 +90,17 @@ def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterato
                 yield made
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def with_workers(batches: Iterator[T]) -> Iterator[T]:
+    """Batches of worker processes, which end with the iterator and at the first error.
+
+    Left to the garbage collector, workers may end in a worker of the next epoch, which then hangs.
+    """
+    try:
+        yield from batches
+    finally:
+        batches._shutdown_workers()
 
 
 def _use_one_thread(worker: int = 0) -> None:  # noqa: ARG001
