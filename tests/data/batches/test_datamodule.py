@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 import torch
 
+from neurotarget.data.batches.batch_cuts import CutBatch
 from neurotarget.data.batches.datamodule import TargetData, share_of
+from neurotarget.data.batches.direct_loader import DirectLoader
+from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.prepare import Preparation, join_errors
 from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError, Problem
@@ -157,3 +160,55 @@ def test_a_text_is_not_lost_beside_problems():
     problem = Problem("warning", "c0", "a.nii", "x", "y", "z")
     assert join_errors([problem, DataError([problem])]).problems == (problem, problem)
     assert str(join_errors([problem, DataError("no room")])) == f"{problem}\nno room"
+
+
+ALWAYS = {"affine": {"p": 1.0}, "gamma": {"p": 0.5}, "noise": {"p": 1.0, "std": [0.1, 0.2]}}
+
+
+def test_direct_and_queue_read_the_same_patches(data):
+    batches = []
+    for patches in ("direct", "queue"):
+        module = data(patches=patches)
+        module.prepare_data()
+        batches.append(list(module.train_dataloader()))
+    for direct, queue in zip(*batches, strict=True):
+        assert direct.case_ids == queue.case_ids
+        assert torch.equal(direct.image, queue.image)
+        assert torch.equal(direct.labels, queue.labels)
+
+
+def test_patches_may_be_augmented_on_the_device_of_the_network(data):
+    module = data(augmentation=ALWAYS)
+    module.prepare_data()
+    expected = list(module.train_dataloader())
+    module.train_dataloader()
+    module.cuts.is_finished = False  # as on a GPU
+    loader = DirectLoader(module.cuts, DrawSampler(7, 6, seed=1), batch_size=2, workers=0)
+    for cut, whole in zip(loader, expected, strict=True):
+        assert isinstance(cut, CutBatch)
+        moved = module.transfer_batch_to_device(cut, torch.device("cpu"), 0)
+        made = module.on_after_batch_transfer(moved, 0)
+        assert torch.equal(made.image, whole.image)
+        assert torch.equal(made.labels, whole.labels)
+        assert made.case_ids == whole.case_ids
+
+
+def test_whole_volumes_pass_the_device_as_they_are(data):
+    module = data()
+    module.prepare_data()
+    (whole,) = list(module.val_dataloader())
+    assert module.on_after_batch_transfer(whole, 0) is whole
+
+
+@pytest.mark.parametrize(
+    "settings", [{"patches": "direct"}, {"patches": "queue", "learns_from": "outcomes"}]
+)
+def test_only_the_queue_takes_several_patches_of_a_region(data, settings):
+    with pytest.raises(DataError, match=r"data\.patches_per_region: found 3.*patches=queue"):
+        data(patches_per_region=3, **settings)
+
+
+def test_an_epoch_of_several_patches_a_region_is_as_long(data):
+    module = data(patches="queue", patches_per_region=3)
+    module.prepare_data()
+    assert len(list(module.train_dataloader())) == 3

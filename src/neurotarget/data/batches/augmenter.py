@@ -42,7 +42,8 @@ Numbers = Float[ndarray, "B numbers"]  # uniform in [0, 1)
 Seeds = Sequence[tuple[int, int]]  # per draw: of its parameters, and of its noise
 Drawn = Mapping[str, tuple[ndarray, ndarray]]  # rows to which each happens, and their numbers
 
-ARTEFACTS = ("motion", "ghosting")  # reach across the region
+# results in a patch depend on voxels around it, or on the grey scale of the whole region
+REACHING = ("motion", "ghosting", "low_resolution", "blur", "gamma")
 OWN, FLIP = "own ", "flip "  # before the number of the user's transform, or of the axis
 JITTER = 0.3  # of the times of movements, as in TorchIO
 LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # axes in which TorchIO moves a head
@@ -100,10 +101,10 @@ class Augmenter:
         return found
 
     def wide(self, happens: Mapping[str, Sequence[int]]) -> set[int]:
-        """Patches whose whole region is augmented, for artefacts and for the user's transforms."""
+        """Patches whose whole region is augmented, since its voxels or grey scale matter."""
         if self.region_vox == self.patch_vox:
             return set()
-        reaching = [name for name in happens if name in ARTEFACTS or name.startswith(OWN)]
+        reaching = [name for name in happens if name in REACHING or name.startswith(OWN)]
         return {row for name in reaching for row in happens[name]}
 
     def plan(self, numbers: Numbers, seeds: Seeds, *, is_wide: bool) -> Plan:

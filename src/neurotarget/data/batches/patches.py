@@ -55,7 +55,8 @@ class Regions(Draws, tio.SubjectsDataset):
         if self.patches_per_region == 1:
             return self.patch_vox
         room = np.maximum(entry.shape[1:], self.patch_vox)  # a larger region would be empty
-        return np.minimum(2 * self.patch_vox, room)
+        double = np.where(self.patch_vox > 1, 2 * self.patch_vox, 1)  # a slice stays one
+        return np.minimum(double, room)
 
     def _subject(self, entry: HeldEntry, low: ndarray, span: ndarray, *, draw: int) -> tio.Subject:
         margin = (self.region_vox - self.patch_vox) // 2
