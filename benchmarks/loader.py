@@ -157,8 +157,9 @@ def main(arguments: list[str]) -> None:
         found: dict[str, list[float]] = {name: [] for name in steps}
         for turn in range(given["rounds"] + 1):
             for name, step in steps.items():
-                fewer = 1 if name == "stock TorchIO" else given["patches"]
-                value = milliseconds(step, 1 if turn == 0 else fewer)
+                # the stock queue is filled at once, with two volumes
+                count = 2 * given["samples"] if name == "stock TorchIO" else given["patches"]
+                value = milliseconds(step, count)
                 found[name] += [value] if turn else []  # the first turn reads the files
     print(f"patches of {given['patch']}³ voxels, batches of {given['batch']}, one thread")
     for name, values in found.items():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from neurotarget.data.batches.patches import cut, middle_of
+from neurotarget.data.batches.draws import cut, middle_of
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.averaging import joined
 from neurotarget.inference.predict_folder import predict_all

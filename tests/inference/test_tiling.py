@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.data.batches.patches import _clamped, cut
+from neurotarget.data.batches.draws import _clamped, cut
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.problems import DataError
 

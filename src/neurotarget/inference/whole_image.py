@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from neurotarget.data.batches.patches import middle_of
+from neurotarget.data.batches.draws import middle_of
 from neurotarget.shapes import Feature, Image, Outputs
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.patch_timing import patch_seconds
+from neurotarget.data.batches.direct_loader import direct_seconds
+from neurotarget.data.batches.patches import queue_seconds
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.precision import precision_for
@@ -48,18 +49,17 @@ def step_seconds(
     loader on another core, make patches while the network computes. The network's weights get
     gradients but do not change.
     """
-    patches_s = data.batch_size * patch_seconds(
-        data.augmentation,
-        as_trained(target),
-        margin_share=data.margin_share,
-        seed=data.seed,
-        patches=data.patches,
-        batch_size=data.batch_size,
-    )
+    settings = data.augmentation, as_trained(target)
+    how = {"margin_share": data.margin_share, "seed": data.seed}
+    is_direct = data.patches == "direct"
+    if is_direct:
+        patches_s = data.batch_size * direct_seconds(*settings, batch_size=data.batch_size, **how)
+    else:
+        patches_s = data.batch_size * queue_seconds(*settings, **how)
     network_s = _network_s(config, target, net, data.batch_size)
     if data.workers:
         return max(network_s, patches_s / data.workers)
-    if data.patches == "direct":  # the cores share the work of both
+    if is_direct:  # the cores share the work of both
         return max(network_s + patches_s / torch.get_num_threads(), patches_s)
     return network_s + patches_s
 

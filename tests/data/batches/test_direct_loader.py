@@ -7,7 +7,7 @@ import torchio as tio
 
 from neurotarget.data.batches.augment import OwnTransform, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
-from neurotarget.data.batches.direct_loader import DirectLoader, made_ahead
+from neurotarget.data.batches.direct_loader import DirectLoader, direct_seconds, made_ahead
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.problems import CaseError
 from neurotarget.types import Target
@@ -167,3 +167,11 @@ def test_own_transforms_draw_in_the_callers_thread(folders):
     first, again = (epoch_of(loader_of(folders, augment=augment), 0) for _ in range(2))
     assert set(names) == {threading.main_thread().name}
     assert all(torch.equal(a.image, b.image) for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("augment", [None, NOISE])
+def test_patches_are_timed_without_data(augment):
+    before = torch.get_num_threads()
+    seconds = direct_seconds(augment, TARGET, margin_share=0.25, seed=1, batch_size=5)
+    assert 0 < seconds < 1
+    assert torch.get_num_threads() == before

@@ -1,19 +1,29 @@
 """Loader of whole batches: made in a thread while the network computes, or by worker processes."""
 
 import itertools
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy import ndarray
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from neurotarget.data.batches.batch_cuts import BatchCuts
-from neurotarget.data.batches.draws import DrawSampler
+from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.batches.batch_cuts import BatchCuts, Places
+from neurotarget.data.batches.draws import DrawSampler, region_of
+from neurotarget.types import Target
 
 T = TypeVar("T")
 AHEAD = 2  # batches that are made in advance
+TIMED = 48  # patches to time; one is not enough, since most of the slow transforms are rare
 
 
 class BatchSampler(Sampler):
@@ -106,3 +116,61 @@ def with_workers(batches: Iterator[T]) -> Iterator[T]:
 def _use_one_thread(worker: int = 0) -> None:  # noqa: ARG001
     torch.set_num_threads(1)
     torch.get_num_threads()  # without it, the first computation reads the number of all threads
+
+
+@dataclass(frozen=True)
+class NoiseEntry:
+    """What a prepared case has, with noise in place of a scan."""
+
+    sides: tuple[int, ...]  # C, I, J, K
+    case_id: str = "noise"
+
+    @property
+    def facts(self) -> Mapping[str, list[float]]:
+        """Smallest value of each contrast."""
+        return {"minimum": [-4.0] * self.sides[0]}
+
+    @property
+    def label(self) -> ndarray:
+        """Background."""
+        return self.tensors["label"].numpy()
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Image and label map."""
+        label = torch.zeros(self.sides[1:], dtype=torch.uint8)
+        return {"image": torch.randn(self.sides).half(), "label": label}
+
+
+def direct_seconds(
+    settings: Mapping | None,
+    target: Target,
+    *,
+    margin_share: float,
+    seed: int,
+    batch_size: int,
+) -> float:
+    """Mean seconds of making one patch of noise in batches, over the first draws; one thread."""
+    sides = tuple(region_of(target.patch_vox, margin_share).tolist())
+    cuts = BatchCuts(
+        [Path("noise")],
+        num_contrasts=len(target.contrasts),
+        transforms=read_transforms(settings, target=target),
+        patch_vox=target.patch_vox,
+        foreground_share=0.0,
+        margin_share=margin_share,
+        seed=seed,
+    )
+    entry = NoiseEntry((len(target.contrasts), *sides))
+    low = (np.array(sides) - target.patch_vox) // 2
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        cuts.cut_places(Places([0], [entry], [low]))  # reads once what later calls keep
+        started = time.perf_counter()
+        for first in range(0, TIMED, batch_size):
+            draws = range(first, first + batch_size)
+            cuts.finish(cuts.cut_places(Places(draws, [entry] * batch_size, [low] * batch_size)))
+        return (time.perf_counter() - started) / (len(range(0, TIMED, batch_size)) * batch_size)
+    finally:
+        torch.set_num_threads(threads)

@@ -1,6 +1,7 @@
 """Patches for training by TorchIO's queue, with regions that are read from memory maps."""
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,13 @@ import torchio as tio
 from numpy import ndarray
 from torch.utils.data import DataLoader, SequentialSampler
 
+from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import HeldEntry
-from neurotarget.data.batches.draws import Draws, DrawSampler, cut
+from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of
 from neurotarget.shapes import Batch
+from neurotarget.types import Target
+
+TIMED = 12  # patches to time; one is not enough, since most of the slow transforms are rare
 
 
 class Regions(Draws, tio.SubjectsDataset):
@@ -163,6 +168,27 @@ def to_batch(subjects: Sequence[Mapping]) -> Batch:
         [subject["case_id"] for subject in subjects],
         outcomes,
     )
+
+
+def queue_seconds(
+    settings: Mapping | None, target: Target, *, margin_share: float, seed: int
+) -> float:
+    """Mean seconds of augmenting one patch of noise for the queue, over the first draws."""
+    if not settings:
+        return 0.0
+    augmentation = build_augmentation(settings, target=target)
+    sides = region_of(target.patch_vox, margin_share).tolist()
+    image = torch.randn(len(target.contrasts), *sides)
+    label = torch.zeros(1, *sides, dtype=torch.uint8)
+    started = time.perf_counter()
+    for draw in range(TIMED):
+        with seeded(seed, draw):
+            augmentation(
+                tio.Subject(
+                    image=tio.ScalarImage(tensor=image.clone()), label=tio.LabelMap(tensor=label)
+                )
+            )
+    return (time.perf_counter() - started) / TIMED
 
 
 @contextmanager
