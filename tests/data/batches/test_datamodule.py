@@ -178,7 +178,7 @@ def test_direct_and_queue_read_the_same_patches(data):
 
 
 def test_patches_may_be_augmented_on_the_device_of_the_network(data):
-    module = data(augmentation=ALWAYS)
+    module = data(augmentation=ALWAYS, patches="direct")
     module.prepare_data()
     expected = list(module.train_dataloader())
     module.train_dataloader()
@@ -194,7 +194,7 @@ def test_patches_may_be_augmented_on_the_device_of_the_network(data):
 
 
 def test_whole_volumes_pass_the_device_as_they_are(data):
-    module = data()
+    module = data(patches="direct")
     module.prepare_data()
     (whole,) = list(module.val_dataloader())
     assert module.on_after_batch_transfer(whole, 0) is whole
