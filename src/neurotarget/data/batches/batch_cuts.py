@@ -207,7 +207,7 @@ def read_box(
 
 
 def mirror(array: Tensor, is_mirrored: Sequence[bool]) -> None:
-    """Mirror the last three axes of an array in place, where it is said."""
+    """Mirror the last three axes of an array in place, along the axes that are marked."""
     if axes := [axis - 3 for axis, turned in enumerate(is_mirrored) if turned]:
         array.copy_(array.flip(axes))
 

@@ -56,7 +56,7 @@ def read_images(
     first = i.floor().clamp_(max=max(depth - 2, 0))  # the plane below
     if depth == 1:
         return _read_planes(regions.reshape(count, contrasts, height, width), j, k).reshape(shape)
-    # all planes below one another, beside the same without the first plane
+    # all planes as rows of one picture; its second channel begins at the second plane
     stride = regions.stride()
     pairs = regions.as_strided(
         (count, contrasts, 2, (depth - 1) * height, width), (*stride[:2], *stride[2:])
@@ -71,7 +71,7 @@ def read_labels(
 ) -> Integer[Tensor, "n I J K"]:
     """Classes at the nearest voxels of label maps; 0 beyond their faces. `places` are overwritten.
 
-    An image of one slice has no voxels beside it: positions across it do not matter.
+    An image of one slice has no neighbours across it: positions across it do not matter.
     """
     count, *sides = regions.shape
     framed = F.pad(regions, [int(side > 1) for side in reversed(sides) for _ in range(2)])
