@@ -1,14 +1,16 @@
+import os
 import threading
 import time
 
 import pytest
 import torch
 import torchio as tio
+from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.batches.augment import OwnTransform, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.direct_loader import DirectLoader, direct_seconds, made_ahead
-from neurotarget.data.batches.draws import DrawSampler
+from neurotarget.data.batches.draws import DrawSampler, worker_context
 from neurotarget.problems import CaseError
 from neurotarget.types import Target
 from oracles.prepared import write_cloud
@@ -75,6 +77,24 @@ def test_workers_make_the_same_batches_in_the_same_order(folders, workers):
         assert one.case_ids == other.case_ids
         assert torch.equal(one.image, other.image)
         assert torch.equal(one.labels, other.labels)
+
+
+class Parent(Dataset):
+    """The process that started the one that reads the data set."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return os.getppid()
+
+
+def test_workers_are_no_forks_of_the_training_process():
+    """Forks have the locks of its other threads, which nothing in them releases."""
+    how = {"batch_size": None, "num_workers": 1, "multiprocessing_context": worker_context(1)}
+    parent = next(iter(DataLoader(Parent(), **how)))
+    assert parent != os.getpid()
+    assert worker_context(0) is None
 
 
 def test_epochs_differ_and_repeat_themselves(folders):

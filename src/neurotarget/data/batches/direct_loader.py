@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from neurotarget.data.batches.augment import read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, Places
-from neurotarget.data.batches.draws import DrawSampler, region_of
+from neurotarget.data.batches.draws import DrawSampler, region_of, worker_context
 from neurotarget.types import Target
 
 T = TypeVar("T")
@@ -66,6 +66,7 @@ class DirectLoader(DataLoader):
             batch_size=None,
             sampler=BatchSampler(draws, batch_size),
             num_workers=workers,
+            multiprocessing_context=worker_context(workers),
             pin_memory=pin_memory,
             worker_init_fn=_use_one_thread,
         )

@@ -5,8 +5,10 @@ exactly, epochs differ, a resumed run gets the patches that it would have had wi
 interruption, and any patch can be made again.
 """
 
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TypeVar
 
@@ -239,3 +241,19 @@ def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
     """Keep a patch inside the volume, or centre the volume in a larger patch."""
     room = sides - patch
     return np.where(room >= 0, np.clip(low, 0, np.maximum(room, 0)), room // 2)
+
+
+def worker_context(workers: int) -> BaseContext | None:
+    """How the worker processes of a loader begin: not as forks of the training process.
+
+    A fork has the locks of the threads of loggers and libraries, but not the threads that would
+    release them, and its garbage collector ends the workers of earlier loaders; it may then hang.
+    """
+    if not workers:
+        return None
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # Windows
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    names = ("batch_cuts", "patches")
+    context.set_forkserver_preload([f"neurotarget.data.batches.{name}" for name in names])
+    return context

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import HeldEntry
-from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of
+from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of, worker_context
 from neurotarget.shapes import Batch
 from neurotarget.types import Target
 
@@ -132,6 +132,23 @@ class PatchQueue(tio.Queue):
         self._incomplete_subject = None
         self._subjects_iterable = None
         self._num_sampled_subjects = 0
+
+    def _get_subjects_iterable(self) -> Iterator[tio.Subject]:
+        """As TorchIO's, but with workers that are not forks of this process."""
+        self._num_sampled_subjects = 0
+        loader = DataLoader(
+            self.subjects_dataset,
+            batch_size=None,
+            collate_fn=_as_it_is,
+            sampler=self.subject_sampler,
+            num_workers=self.num_workers,
+            multiprocessing_context=worker_context(self.num_workers),
+        )
+        return iter(loader)
+
+
+def _as_it_is(subject: tio.Subject) -> tio.Subject:
+    return subject
 
 
 class EpochSampler(SequentialSampler):
