@@ -50,8 +50,8 @@ SUB_ROOMS = {
         ("dentate",),
     ),
     "models": (
-        ("backbone", "memory_layout", "small_grids", "matching_weights", "profile"),
-        ("planning", "plane_convolutions"),
+        ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),
+        ("memory_layout", "planning", "plane_convolutions"),
         ("nets",),
     ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),

