@@ -82,23 +82,23 @@ SCENARIOS = (
         every=4,
         goes_on=True,
     ),
-    Scenario("train", TRAINED, (), every=4),
-    Scenario("train, two stages", train(*CASCADE), (), every=16),
+    Scenario("train", TRAINED, (), every=12),
+    Scenario("train, two stages", train(*CASCADE), (), every=32),
     Scenario(
-        "train, planned", train("plan=auto", "plan.memory_gb=1", "trainer.max_epochs=1"), (), 24
+        "train, planned", train("plan=auto", "plan.memory_gb=1", "trainer.max_epochs=1"), (), 48
     ),
     Scenario(
         "train, region found",
         train("localise=auto", "trainer.max_epochs=1"),
         (),
-        every=24,
+        every=48,
         scans=lambda folder: write_cohort(folder / "data", 14, side=32, radius_mm=3.0),
     ),
     Scenario(
         "train, cascade found",
         train("localise=auto", "trainer.max_epochs=1", *CASCADE[1:]),
         (),
-        every=48,
+        every=96,
         scans=lambda folder: write_cohort(folder / "data", CASES, side=32, radius_mm=3.0),
     ),
     Scenario(
@@ -112,7 +112,7 @@ SCENARIOS = (
             "hydra.sweep.dir=sweep",
         ],
         (),
-        every=24,
+        every=48,
         again=["train.py", "--config-dir=conf", "resume=sweep"],
     ),
     Scenario(
@@ -128,7 +128,7 @@ SCENARIOS = (
             "hydra.sweep.dir=sweep",
         ],
         (),
-        every=48,
+        every=96,
         again=["train.py", "--config-dir=conf", "resume=sweep"],
     ),
     Scenario(
