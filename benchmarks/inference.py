@@ -16,7 +16,9 @@ import torch
 from monai.inferers import SlidingWindowInferer
 
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.nets.unet import UNet
+from neurotarget.process.allocator import keep_freed_memory
 
 KIB = 1024
 WIDTHS = (16, 32, 64, 128)  # of model=resunet
@@ -49,6 +51,10 @@ def run(kind: str, settings: dict[str, float]) -> Measured:
     image = head(side, settings["air"])
     torch.manual_seed(2)
     net = UNet(1, int(settings["labels"]) + 1, widths=WIDTHS, top_width=8).eval()
+    if kind == "ours":
+        keep_freed_memory()
+        channels_last(net)
+        image = image.contiguous(memory_format=torch.channels_last_3d)
     infer = (
         SlidingWindow(window)
         if kind == "ours"

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
+from neurotarget.tasks.base import fuse
 from neurotarget.tasks.segmentation import SegmentationTask
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -176,3 +177,25 @@ def test_a_loss_that_counts_every_voxel_is_refused_beside_ignored_ones(toy):
     task = SegmentationTask(toy.target, UNet(1, 2), nn.CrossEntropyLoss(), torch.optim.AdamW)
     with pytest.raises(DataError, match="found CrossEntropyLoss, which cannot leave voxels out"):
         task.ignore()
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"), [({}, True), ({"fused": False}, False), ({"foreach": True}, None)]
+)
+def test_optimizers_update_weights_in_one_operation_unless_they_are_configured(settings, wanted):
+    optimizer = torch.optim.AdamW([torch.zeros(2, requires_grad=True)], **settings)
+    fuse(optimizer)
+    assert optimizer.param_groups[0]["fused"] is wanted
+
+
+def test_fused_updates_are_those_of_the_optimizer():
+    weights = [torch.ones(3, requires_grad=True) for _ in range(2)]
+    for weight, is_fused in zip(weights, (False, True), strict=True):
+        optimizer = torch.optim.AdamW([weight], lr=0.1)
+        if is_fused:
+            fuse(optimizer)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (weight * torch.tensor([1.0, -2.0, 0.5])).sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(*weights)

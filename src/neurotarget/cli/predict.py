@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from neurotarget.cli.check_config import check_predict
 from neurotarget.cli.plain import plain
 from neurotarget.problems import DataError
+from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for
 from neurotarget.process.signals import resumable_with, same_command
@@ -37,6 +38,7 @@ def predict(cfg: DictConfig) -> None:
     check_predict(settings)
     if settings["threads"] is not None:
         torch.set_num_threads(settings["threads"])
+    keep_freed_memory()
     output, series = Path(settings["output"]), settings.get("series")
     with resumable_with(same_command(sys.argv[1:])):
         predicted = predict_scans(

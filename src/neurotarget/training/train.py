@@ -20,6 +20,7 @@ from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import content_hashes
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
+from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.text.learning_banner import banner, banner_text
@@ -40,7 +41,6 @@ from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
 from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
-from neurotarget.training.allocator import keep_freed_memory
 from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.callbacks import Opening
 from neurotarget.training.cascade import localise

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from neurotarget.training import allocator
+from neurotarget.process import allocator
 
 # page faults of four tensors of 40 MB, one after the other, once there were some
 COUNT = """
 import resource, sys, torch
-from neurotarget.training.allocator import keep_freed_memory
+from neurotarget.process.allocator import keep_freed_memory
 if sys.argv[1] == "kept" and not keep_freed_memory():
     sys.exit(3)
 def work():
