@@ -31,6 +31,7 @@ from neurotarget.data.batches.cache import ensure
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.scans.geometry import whole_grid
+from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.types import Target
 
 DEFAULTS = {"patch": 32, "batch": 8, "patches": 96, "rounds": 3, "cases": 12, "samples": 8}
@@ -149,6 +150,7 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(f"unknown {', '.join(sorted(unknown))}; known are {', '.join(DEFAULTS)}")
     given = DEFAULTS | {name: int(value) for name, value in pairs.items()}
     torch.set_num_threads(1)
+    keep_freed_memory()  # as training does
     with tempfile.TemporaryDirectory() as folder:
         folders, subjects = write_cases(root, Path(folder), given["cases"])
         steps = loaders(given, folders)
