@@ -1,4 +1,5 @@
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -183,3 +184,30 @@ def test_a_volume_that_is_not_finite_is_no_air():
     scores = SlidingWindow((8, 8, 8), overlap=0.0)(image, lambda w: seen.append(len(w)) or w)
     assert sum(seen) == 2
     assert scores.isnan().all()
+
+
+@pytest.mark.parametrize("swap", [None, (0, 2, 1)])
+def test_scores_do_not_depend_on_the_number_of_threads(swap):
+    """On a CPU each thread scores two windows, whatever their number."""
+    image = torch.randn(1, 1, 20, 20, 20)
+    made, sizes, callers = [], set(), set()
+    net = unpadded()
+
+    def score(windows):
+        sizes.add(len(windows))
+        callers.add(threading.get_ident())
+        return net(windows)
+
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            with torch.inference_mode():
+                window = SlidingWindow((12, 12, 12), margin_vox=2, swap=swap)
+                made.append(window(image, score))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(*made)
+    assert sizes <= {1, 2}
+    assert len(callers - {threading.get_ident()}) > 1

@@ -87,6 +87,18 @@ def test_a_norm_of_bfloat16_computes_in_float32():
     torch.testing.assert_close(found, wanted.bfloat16(), rtol=0, atol=0)
 
 
+def test_large_features_are_summed_in_pieces():
+    torch.manual_seed(3)
+    image = torch.randn(2, 16, 30, 31, 32)
+    image[:, :, :3] += 5
+    plain, laid_out = nn.GroupNorm(4, 16), lay_out_layers(nn.GroupNorm(4, 16))
+    for layer, layout in ((plain, torch.contiguous_format), (laid_out, LAST)):
+        layer(image.contiguous(memory_format=layout)).pow(3).mean().backward()
+    torch.testing.assert_close(laid_out.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-5)
+    found = laid_out(image.contiguous(memory_format=LAST))
+    torch.testing.assert_close(found, plain(image), rtol=1e-4, atol=1e-4)
+
+
 def test_one_voxel_has_no_spread_to_learn_from():
     layer = lay_out_layers(nn.InstanceNorm3d(2).train())
     with pytest.raises(ValueError, match="more than 1 spatial element"):

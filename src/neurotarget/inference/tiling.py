@@ -1,5 +1,6 @@
 """Sliding-window inference on whole volumes."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from monai.data.utils import dense_patch_slices
 from torch import Tensor
 
+from neurotarget.inference.threads import FEWEST, number_of_parts, side_by_side
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image, Logits
 
@@ -15,6 +17,7 @@ Starts = tuple[int, int, int]
 Weights = Float[Tensor, " side"]
 Scored = Float[Tensor, "B L _ _ _"]  # less than the input by the margin
 
+MOST_VOXELS = 2**20  # of windows that a CPU scores side by side: four of 64³
 SIGMA = 0.125  # of the Gaussian, as a share of a window's side, as in nnU-Net
 
 
@@ -44,8 +47,8 @@ class SlidingWindow:
         Args:
             window_vox: sides of the network's input.
             overlap: of neighbouring windows, as a share of the scored side, in [0, 1).
-            batch: windows per batch on a GPU. On a CPU there are two, with mirror images: more need
-                memory, and PyTorch convolves a single small window without oneDNN, which is slow.
+            batch: windows per batch on a GPU. On a CPU, threads have two each, with mirror images:
+                more need memory, and one would be slow, see `threads`.
             swap: class that each class becomes in a left/right mirror; None for no mirror.
             margin_vox: voxels at each face of a window that the network does not score.
 
@@ -112,8 +115,10 @@ class SlidingWindow:
     ) -> Iterator[tuple[Starts, Scored]]:
         """Scores of each window, which starts its margin before its scored part."""
         count = self.batch
-        if image.device.type == "cpu" and len(image) == 1:  # two at a time, with mirror images
-            count = min(count, 2 if self.swap is None else 1)
+        if image.device.type == "cpu" and len(image) == 1:
+            parts = MOST_VOXELS // (FEWEST * math.prod(self.window_vox))
+            count = FEWEST * max(min(parts, torch.get_num_threads()), 1)
+            count = count if self.swap is None else count // 2
         known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
         waiting: list[tuple[Starts, tuple[float, ...] | None, Image]] = []
         for number, place in enumerate(places, start=1):
@@ -136,8 +141,9 @@ class SlidingWindow:
     def _both_sides(self, windows: Image, net: Scores) -> Scored:
         """Scores of windows, averaged with those of their mirror images if wanted."""
         if self.swap is None:
-            return self._checked(net(windows))
-        scores, mirrored = self._checked(net(torch.cat([windows, windows.flip(2)]))).chunk(2)
+            return self._checked(_scored(windows, net))
+        both = torch.cat([windows, windows.flip(2)])
+        scores, mirrored = self._checked(_scored(both, net)).chunk(2)
         return (scores.float() + mirrored.flip(2)[:, self.swap]) / 2
 
     def _checked(self, scores: Scored) -> Scored:
@@ -147,6 +153,14 @@ class SlidingWindow:
                 f"{self.window_vox}, wanted {self.scored_vox}; give it the network's margin_vox"
             )
         return scores
+
+
+def _scored(windows: Image, net: Scores) -> Scored:
+    """Scores of windows; on a CPU, threads have parts of them."""
+    parts = number_of_parts(len(windows))
+    if windows.device.type != "cpu" or parts == 1:
+        return net(windows)
+    return torch.cat(side_by_side(net, windows.chunk(parts)))
 
 
 def _values(window: Image) -> tuple[float, ...] | None:

@@ -17,6 +17,7 @@ from neurotarget.shapes import Feature
 
 VOXELS = (2, 3, 4)  # dimensions of a feature
 LAST = torch.channels_last_3d
+PIECE = 2**18  # values that stay in the cache of a core
 
 
 def lay_out_layers(net: nn.Module) -> nn.Module:
@@ -96,7 +97,7 @@ class ChannelNorm(Function):
         kind = torch.promote_types(feature.dtype, torch.float32)
         mean = _over_groups(feature.sum(VOXELS, keepdim=True, dtype=kind), groups) / count
         centred = feature - mean
-        squares = (centred * centred).sum(VOXELS, keepdim=True)
+        squares = _sums_of_products(centred, centred)
         spread = (_over_groups(squares, groups) / count + eps).rsqrt()
         ctx.groups = groups
         ctx.save_for_backward(feature, weight, mean, spread)
@@ -112,7 +113,7 @@ class ChannelNorm(Function):
         gradient = gradient.to(mean.dtype, memory_format=LAST)
         centred = feature - mean
         total = gradient.sum(VOXELS, keepdim=True)
-        along = (gradient * centred).sum(VOXELS, keepdim=True) * spread
+        along = _sums_of_products(gradient, centred) * spread
         of_weight = along.sum(0).flatten() if ctx.needs_input_grad[1] else None
         of_bias = total.sum(0).flatten() if ctx.needs_input_grad[2] else None
         if not ctx.needs_input_grad[0]:
@@ -162,6 +163,13 @@ def _is_laid_out(feature: Tensor) -> bool:
 def _of_channels(values: Tensor) -> Tensor:
     """Values of each channel (C,), or one of all, as (1, C, 1, 1, 1)."""
     return values.view(1, -1, 1, 1, 1)
+
+
+def _sums_of_products(one: Tensor, other: Tensor) -> Tensor:
+    """Sums over the voxels of a product, (B, C, 1, 1, 1); the product is made in pieces."""
+    pieces = max(one.numel() // PIECE, 1)
+    pairs = zip(one.chunk(pieces, dim=2), other.chunk(pieces, dim=2), strict=True)
+    return sum((a * b).sum(VOXELS, keepdim=True) for a, b in pairs)
 
 
 def _over_groups(sums: Tensor, groups: int) -> Tensor:

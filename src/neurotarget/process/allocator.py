@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 LARGEST_KEPT = 256 * 2**20  # bytes of a block; whole volumes of many labels go back at once
 MOST_KEPT = 2**31 - 1  # bytes
 
@@ -13,7 +13,8 @@ def keep_freed_memory() -> bool:
 
     The allocator of glibc takes a new mapping for each tensor of more than some megabytes, and the
     system fills it with zeros page by page when it is first used: copying 2 MB then takes 1.3 ms in
-    place of 0.23. Other allocators, as on other systems or by LD_PRELOAD, are left as they are.
+    place of 0.23. All threads share what is kept. Other allocators, as on other systems or by
+    LD_PRELOAD, are left as they are.
 
     Source: mallopt(3).
     """
@@ -22,4 +23,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # musl
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(M_TRIM_THRESHOLD, MOST_KEPT))
+    settings = {M_MMAP_THRESHOLD: LARGEST_KEPT, M_TRIM_THRESHOLD: MOST_KEPT, M_ARENA_MAX: 1}
+    return min(mallopt(key, value) for key, value in settings.items()) == 1

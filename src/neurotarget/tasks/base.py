@@ -13,9 +13,10 @@ from torch.optim import Optimizer
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.inference.threads import number_of_parts
 from neurotarget.models.memory_layout import channels_last as lay_out
 from neurotarget.shapes import Batch, Image
-from neurotarget.tasks.batch_parts import in_parts, is_divisible, number_of_parts
+from neurotarget.tasks.batch_parts import in_parts, is_divisible
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress

@@ -1,12 +1,6 @@
-"""Steps of training whose batch is divided among threads, each with the whole network.
+"""Steps of training whose batch is divided among threads, each with the whole network."""
 
-Threads that share each convolution wait for each other at its end: hundreds of times a step, and
-long if another program has one of the cores. Threads with samples of their own wait once a pass.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,14 +8,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from neurotarget.inference.threads import side_by_side
 from neurotarget.shapes import Image
-
-FEWEST = 2  # samples in a part: PyTorch convolves single small images without oneDNN
-
-
-def number_of_parts(samples: int) -> int:
-    """Parts of a batch, one for each thread; 1 if the batch is too small to be divided."""
-    return max(min(torch.get_num_threads(), samples // FEWEST), 1)
 
 
 def in_parts(net: nn.Module, image: Image, parts: int) -> Any:  # noqa: ANN401
@@ -64,15 +52,13 @@ class _Parts(Function):
     def forward(
         ctx: FunctionCtx, net: nn.Module, images: Sequence[Tensor], *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        kind, is_mixed = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
-
         def score(image: Tensor) -> list[Tensor]:
-            with torch.enable_grad(), torch.autocast("cpu", kind, enabled=is_mixed):
+            with torch.enable_grad():
                 return _levels_of(net(image))
 
         ctx.weights = weights
         ctx.sizes = [len(image) for image in images]
-        ctx.parts = _each(score, images)
+        ctx.parts = side_by_side(score, images)
         return tuple(
             torch.cat([level.detach() for level in levels])
             for levels in zip(*ctx.parts, strict=True)
@@ -91,35 +77,9 @@ class _Parts(Function):
         def differentiate(part: tuple[list[Tensor], Sequence[Tensor]]) -> Sequence[Tensor | None]:
             return torch.autograd.grad(part[0], ctx.weights, part[1], allow_unused=True)
 
-        found = _each(differentiate, parts)
+        found = side_by_side(differentiate, parts)
         del ctx.parts
         return None, None, *(_added(of_weight) for of_weight in zip(*found, strict=True))
-
-
-def _each(act: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """What `act` returns for each item, each in a thread that computes with its share of cores."""
-    threads = max(torch.get_num_threads() // len(items), 1)
-    with (
-        _threads(threads),
-        ThreadPoolExecutor(len(items), "parts", _use_threads, (threads,)) as pool,
-    ):
-        return list(pool.map(act, items))
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Compute with another number of threads, also in libraries that have one for all."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _use_threads(number: int) -> None:
-    torch.set_num_threads(number)
-    torch.get_num_threads()  # without it, the first computation reads the number of all threads
 
 
 def _added(gradients: Sequence[Tensor | None]) -> Tensor | None:
