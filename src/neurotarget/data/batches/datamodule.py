@@ -94,7 +94,7 @@ class TargetData(pl.LightningDataModule):
         patches_per_epoch: int = 200,
         foreground_share: float = 0.5,
         margin_share: float = 0.25,
-        patches: Literal["direct", "queue"] = "queue",
+        patches: Literal["direct", "queue"] = "direct",
         queue_length: int = 16,
         patches_per_region: int = 1,
         workers: int | str = "auto",
