@@ -38,6 +38,16 @@ Config = Mapping[str, Any]  # resolved, of plain values
 POSTPROCESS = ["auto", "none"]
 
 
+class Start(NamedTuple):
+    """How a training was started; for its folder's records and its messages."""
+
+    folder: Path
+    overrides: Sequence[str]  # of the command line, with the user's own config folder
+    resume_command: str  # resumes the run if it is stopped
+    model: str | None = None  # name of its model in `conf/model`
+    callbacks: Sequence[Callback] = ()  # added to those of the configuration
+
+
 class Parts(NamedTuple):
     """The parts of a run, and sentences about changed settings and loaded weights."""
 
