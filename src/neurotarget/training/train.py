@@ -159,7 +159,7 @@ def _tracked(
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
         folder,
-        content_hashes(data.manifest, data.target),
+        content_hashes(data.manifest, data.target, data.cache),
         resumed=state is not None,
         accepted=config[ACCEPT] is True,
     )
