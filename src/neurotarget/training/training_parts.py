@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.draws import start_server
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError, did_you_mean
@@ -91,6 +92,7 @@ def build_data(config: Config, target: Target) -> TargetData:
         learns_from=learns_from,
     )
     build_augmentation(data.augmentation, target=as_trained(target))
+    start_server(data.workers)
     return data
 
 
