@@ -89,17 +89,15 @@ def main(arguments: list[str]) -> None:
             "held_out=false",
         ]
         run(folder, *training, "hydra.run.dir=trained")
-        scans = sorted((folder / "datasets").rglob("*t1*.nii.gz"))[:1]
-        first = f"+callbacks.first._target_={FirstStep.__module__}.{FirstStep.__name__}"
+        (scans,) = (folder / "datasets").glob("phantom/*/images")
+        prediction = [ROOT / "predict.py", "run=trained", f"input={scans}", "output=predicted"]
         commands = {
-            "train to the first step": [*training, first.replace("__main__", "start")],
-            "predict to the first case": ["-c", OPENED, ROOT / "predict.py", "run=trained"],
+            "train to the first step": [*training, "+callbacks.first._target_=start.FirstStep"],
+            "predict to the first case": ["-c", OPENED, *prediction],
         }
-        commands["predict to the first case"] += [f"input={scans[0].parent}", "output=predicted"]
         for name, command in commands.items():
             found = [
-                run(folder, *command, BENCHMARK_SCANS=str(scans[0].parent))
-                for _ in range(given["rounds"])
+                run(folder, *command, BENCHMARK_SCANS=str(scans)) for _ in range(given["rounds"])
             ]
             each = ", ".join(f"{wall:.1f}/{cpu:.1f}" for wall, cpu in found)
             wall, cpu = (statistics.median(values) for values in zip(*found, strict=True))
