@@ -10,19 +10,19 @@ if __name__ == "__main__":
     print_help_or_version(["train", *sys.argv[1:]])
     quit_while_loading()  # torch and others, for seconds
 
-import hydra
-from omegaconf import DictConfig
+if __name__ != "__mp_main__":  # as which loader workers run this file, and use nothing of it
+    import hydra
+    from omegaconf import DictConfig
 
-from neurotarget.cli.argv import check_argv
-from neurotarget.sweeps.run_job import run_as_job
+    from neurotarget.cli.argv import check_argv
+    from neurotarget.sweeps.run_job import run_as_job
 
+    @hydra.main(version_base="1.3", config_path="conf", config_name="train")
+    def main(cfg: DictConfig) -> float:
+        """Run one experiment; return the monitored value, for sweeps."""
+        from neurotarget.cli.train import train  # takes seconds, after arguments are checked
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def main(cfg: DictConfig) -> float:
-    """Run one experiment; return the monitored value, for sweeps."""
-    from neurotarget.cli.train import train  # takes seconds, after arguments are checked
-
-    return run_as_job(train, cfg)
+        return run_as_job(train, cfg)
 
 
 if __name__ == "__main__":

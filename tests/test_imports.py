@@ -6,6 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_TORCH = ("stats", "report")  # nor what they import, so that a page takes no seconds to load
+# what takes longest to load of what only some commands need; MONAI loads others by itself
+AT_THE_END = ("jinja2", "nilearn", "statsmodels", "neurotarget.report", "neurotarget.stats")
+SELDOM = ("bids", "submitit", "wandb", "neurotarget.phantom")
+TRAINING = ("pytorch_lightning", "torch._dynamo", "torchmetrics", "torchio")
 
 
 def loaded_by(code: str, *modules: str) -> set[str]:
@@ -35,3 +39,23 @@ def test_the_package_loads_nothing_else():
 
 def test_a_slip_is_answered_before_lightning_and_monai_are_loaded():
     assert loaded_by("import train, predict", "pytorch_lightning", "monai") == set()
+
+
+def test_a_prediction_loads_nothing_that_trains():
+    unwanted = (*AT_THE_END, *SELDOM, *TRAINING, "neurotarget.training")
+    assert loaded_by("import neurotarget.cli.predict", *unwanted) == set()
+
+
+def test_a_training_loads_no_statistics_before_its_first_step():
+    assert loaded_by("import neurotarget.cli.train", *AT_THE_END, *SELDOM) == set()
+
+
+def test_a_loader_worker_loads_only_what_makes_patches():
+    """A worker imports these modules, and runs the program's file under another name."""
+    code = """
+import runpy
+import neurotarget.data.batches.batch_cuts, neurotarget.data.batches.patches
+runpy.run_path("train.py", run_name="__mp_main__")
+"""
+    unwanted = ("hydra", "monai", "pandas", "pytorch_lightning", "torch._dynamo")
+    assert loaded_by(code, *AT_THE_END, *SELDOM, *unwanted) == set()

@@ -3,12 +3,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import Job, read_job, write_result
-from neurotarget.runs.folder.multirun import (
-    overview,
-    read_multirun,
-    with_earlier_names,
-    write_multirun,
-)
+from neurotarget.runs.folder.multirun import read_multirun, with_earlier_names, write_multirun
+from neurotarget.runs.folder.multirun_overview import overview
 from neurotarget.sweeps.grid_sweeper import grid_jobs
 
 

@@ -1,5 +1,6 @@
 import math
 import random
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
+from neurotarget.training.callbacks import (
+    BestScores,
+    Checkpoint,
+    Loading,
+    RandomState,
+    WholeCheckpoints,
+)
 
 
 def draw():
@@ -88,3 +95,12 @@ def test_lost_best_weights_are_replaced_by_the_next_ones(tmp_path):
 def test_the_record_has_the_key_of_earlier_runs(tmp_path):
     before = ModelCheckpoint(str(tmp_path), monitor="val/dice_mean", mode="max")
     assert best_of(tmp_path).state_key == before.state_key
+
+
+def test_a_module_for_the_end_is_loaded_at_the_first_validation(tmp_path, monkeypatch):
+    (tmp_path / "module_for_the_end.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    loading = Loading("module_for_the_end")
+    assert "module_for_the_end" not in sys.modules
+    loading.on_validation_start(None, None)
+    assert sys.modules.pop("module_for_the_end")

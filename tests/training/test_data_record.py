@@ -47,5 +47,5 @@ def test_scan_and_mask_count_and_where_they_lie_does_not(tmp_path, name):
             (folder / file).write_text("other" if place == "third" and file == name else file)
         (folder / "m.tsv").write_text("case_id\tt1\tlabel\na\ta.nii.gz\ta_seg.nii.gz\n")
         target = Target("ball", ("t1",), {"core": 1}, (1.0, 1.0, 1.0), (8, 8, 8))
-        found.append(content_hashes(read_manifest(folder / "m.tsv", target), target))
+        found.append(content_hashes(read_manifest(folder / "m.tsv", target), target, tmp_path))
     assert found[0] == found[1] != found[2]

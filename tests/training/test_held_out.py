@@ -12,7 +12,8 @@ from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import from_run, run_people
-from neurotarget.training.held_out import refuse_corrected, score_held_out
+from neurotarget.training.held_out import score_held_out
+from neurotarget.training.resumed import refuse_corrected
 from oracles.runs import TARGET, write_images, write_run
 
 CASES = tuple(f"sub-{number:02d}" for number in range(12))

@@ -20,8 +20,8 @@ from neurotarget.report.pages.summary import summary_text
 from neurotarget.runs.folder.run_lock import claimed_alone
 from neurotarget.scoring import read_rows
 from neurotarget.sweeps.pruning import pruning
-from neurotarget.training.train import Start
 from neurotarget.training.train import train as run_training
+from neurotarget.training.training_parts import Start
 
 
 @dataclass(frozen=True)

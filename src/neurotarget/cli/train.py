@@ -1,6 +1,7 @@
 """`neurotarget train experiment=…`: run a training or reconstruction from its configuration."""
 
 import gc
+from importlib import import_module
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -10,11 +11,14 @@ from neurotarget.cli.check_config import check_train
 from neurotarget.cli.plain import plain
 from neurotarget.files.memory_limits import breakdowns
 from neurotarget.process.signals import resumable_with
-from neurotarget.reconstruction.experiment import reconstruct
 from neurotarget.runs.folder.multirun import resume_command_of
 from neurotarget.sweeps.command_overrides import overrides_of, repeated_overrides
-from neurotarget.sweeps.pruning import pruning
 from neurotarget.training import train as training
+from neurotarget.training.training_parts import Start
+
+# loaded only for jobs that need them
+RECONSTRUCTION = "neurotarget.reconstruction.experiment"
+PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -28,13 +32,16 @@ def train(cfg: DictConfig) -> dict[str, float]:
     check_train(config)
     folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)
     if config["job"] != "train":
-        return reconstruct(config, folder, overrides)
-    start = training.Start(
+        experiment = import_module(RECONSTRUCTION)
+        return experiment.reconstruct(config, folder, overrides)
+    is_trial = "trial" in (config.get("sweep") or {})
+    callbacks = import_module(PRUNING).pruning(config, folder) if is_trial else []
+    start = Start(
         folder,
         overrides,
         resume_command_of(folder, repeated_overrides(hydra)),
         hydra.runtime.choices.get("model"),
-        pruning(config, folder),
+        callbacks,
     )
     with resumable_with(start.resume_command), breakdowns(start.resume_command):
         return training.train(config, start)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from neurotarget.files.reading import opened
 
+UNREAD = "unread"
+
 
 def digest(path: Path | str) -> str:
-    """Hash of a file's content; `unread` if it cannot be read (its reader reports that)."""
+    """Hash of a file's content; `UNREAD` if it cannot be read (its reader reports that)."""
     try:
         with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
-        return "unread"
+        return UNREAD
 
 
 def hash_of_text(text: str, digits: int | None = None) -> str:

@@ -28,13 +28,16 @@ from neurotarget.data.cases.sources import Files
 from neurotarget.files.drafts import sweep
 from neurotarget.files.ownership import link_out
 from neurotarget.files.reading import read_bytes, read_plain
+from neurotarget.files.remembered import remembered
 from neurotarget.files.writing import expand_home, write_text, written
 from neurotarget.phantom.plan import CohortPlan
 from neurotarget.problems import DataError, error, some
 
 Scans = Mapping[str, nib.Nifti1Image]  # folder name → scan of one case
 Render = Callable[[int], Scans]
+SumOf = Callable[[Path], int]
 ELSEWHERE = "set data.source.folder to another one"
+SUMS = ".sums.json"  # checksums of files, until they change
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ class CaseFolder:
         Our files of cases that are no longer needed are removed; other files stay.
         """
         self._sweep(case_ids)
-        return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
+        with remembered(checksum, self.folder / SUMS) as sum_of:
+            return [n for n, name in enumerate(case_ids) if not self._is_complete(name, sum_of)]
 
     def make(
         self, cases: Mapping[str, int], render: Render, *, workers: int, bar_text: str
@@ -160,17 +164,14 @@ class CaseFolder:
     def _check(self, case_id: str) -> Path:
         return self.folder / "checks" / f"{case_id}.json"
 
-    def _sums(self, case_id: str) -> dict[str, int | None]:
+    def _sums(self, case_id: str, sum_of: SumOf) -> dict[str, int | None]:
         paths = {place: self.scan(place, case_id) for place in self.places}
-        return {
-            place: zlib.crc32(read_bytes(path)) if path.is_file() else None
-            for place, path in paths.items()
-        }
+        return {place: sum_of(path) if path.is_file() else None for place, path in paths.items()}
 
-    def _is_complete(self, case_id: str) -> bool:
+    def _is_complete(self, case_id: str, sum_of: SumOf) -> bool:
         """Whether all files exist and match the checksums recorded when they were written."""
         noted = read_plain(self._check(case_id))
-        return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id)
+        return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id, sum_of)
 
     def _sweep(self, case_ids: Sequence[str]) -> None:
         for place in (*self.places, "checks", "."):
@@ -186,8 +187,13 @@ class CaseFolder:
         for place, scan in render(number).items():
             with written(self.scan(place, case_id)) as draft:
                 nib.save(scan, draft)
-        note = {"key": self.key, "sums": self._sums(case_id)}
+        note = {"key": self.key, "sums": self._sums(case_id, checksum)}
         write_text(self._check(case_id), json.dumps(note))
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file's content."""
+    return zlib.crc32(read_bytes(path))
 
 
 def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.Nifti1Image:

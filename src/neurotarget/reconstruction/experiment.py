@@ -44,7 +44,8 @@ from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device
-from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
+from neurotarget.runs.tracking.final_log import log_final
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.study_folder import write_tsv
 from neurotarget.types import Row

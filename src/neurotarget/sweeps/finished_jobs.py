@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurotarget.files.reading import read_plain
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, Job
 from neurotarget.runs.folder.run_folder import code
-from neurotarget.training.held_out import flat
+from neurotarget.training.resumed import flat
 
 CHECKED = 50  # jobs; composing a configuration takes a tenth of a second
 SHOWN = 3  # settings named in a message

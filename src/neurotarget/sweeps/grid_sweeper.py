@@ -19,11 +19,11 @@ from neurotarget.runs.folder.jobs import Job, JobResult, is_done, result_of
 from neurotarget.runs.folder.multirun import (
     LATEST,
     link,
-    overview,
     resume_command_of,
     with_earlier_names,
     write_multirun,
 )
+from neurotarget.runs.folder.multirun_overview import overview
 from neurotarget.sweeps.command_overrides import multirun_overrides
 from neurotarget.sweeps.finished_jobs import outdated_jobs
 from neurotarget.sweeps.launchers import launch_jobs

@@ -1,7 +1,7 @@
 """The base of tasks: what every training shares, and what a kind of task has to declare."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
@@ -12,30 +12,29 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.threads import number_of_parts
 from neurotarget.models.memory_layout import channels_last as lay_out
 from neurotarget.shapes import Batch, Image
 from neurotarget.tasks.batch_parts import in_parts, is_divisible
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
+from neurotarget.tasks.kinds import TaskKind
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.types import Row, Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-class TargetTask(pl.LightningModule, ABC):
+class TargetTask(pl.LightningModule, TaskKind):
     """Training of a network for one target, on batches and whole cases.
 
-    A kind of task declares what it learns from, the score that it monitors, the size of its
-    network's output, its predictor, and the rows of its predictions. Checkpoints hold tensors and
-    plain values only.
+    A kind of task declares what it learns from, the score that it monitors, and the rows of its
+    predictions; as a `TaskKind` also the size of its network's output and its predictor.
+    Checkpoints hold tensors and plain values only.
     """
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "labels"
     monitor: ClassVar[str]  # score of validation that decides which weights are best
-    predictor: ClassVar[type[CasePredictor]]  # of a trained network
     rows: ClassVar[Callable[..., list[Row]]]  # scores predictions, with arguments as of `evaluate`
     objectives: ClassVar[Mapping[str, str]]  # of a search: name → logged score, the default first
     lower_is_better: ClassVar[Collection[str]] = ("loss",)  # parts of the names of such scores
@@ -80,29 +79,8 @@ class TargetTask(pl.LightningModule, ABC):
 
     @classmethod
     @abstractmethod
-    def check_target(cls, target: Target) -> None:
-        """Refuse a target that has nothing for this task.
-
-        Raises:
-            DataError: it has no labels or outcomes of the kinds that the task predicts.
-        """
-
-    @classmethod
-    @abstractmethod
-    def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Arguments of a network for this target: contrasts, and the size of the output."""
-
-    @classmethod
-    @abstractmethod
     def logged(cls, target: Target) -> list[str]:
         """Names of the scores of validation that `monitor` may name."""
-
-    @classmethod
-    @abstractmethod
-    def window(
-        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
-    ) -> Callable[..., Tensor]:
-        """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`."""
 
     def prepare(self, data: TargetData) -> None:
         """Adapt the task to its data, before training; data are prepared."""

@@ -19,17 +19,18 @@ from torchmetrics.functional.classification import (
 )
 
 from neurotarget.inference.predict_outcomes import values_of
-from neurotarget.outcome import Outcome, OutcomeKind
+from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
 from neurotarget.shapes import Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor
+from neurotarget.tasks.kinds import Classification
 from neurotarget.tasks.outcome_task import OutcomeTask
 from neurotarget.types import Target
 
 SCORES = ("auroc", "average_precision", "accuracy", "brier", "calibration_error")
 
 
-class ClassificationTask(OutcomeTask):
+class ClassificationTask(Classification, OutcomeTask):
     """Prediction of binary outcomes and of outcomes with several classes.
 
     The loss is the cross-entropy. With `class_weights: balanced` every class has the same total
@@ -44,7 +45,6 @@ class ClassificationTask(OutcomeTask):
         "brier": "val/brier/",
     }
     lower_is_better: ClassVar[Collection[str]] = ("loss", "brier", "calibration_error")
-    kinds: ClassVar[Collection[OutcomeKind]] = ("binary", "classes")
 
     def __init__(
         self,

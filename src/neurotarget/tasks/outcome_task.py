@@ -1,6 +1,6 @@
 """What the tasks that predict outcomes of whole images share."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -8,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.predict_outcomes import OutcomePredictor, output_sizes
+from neurotarget.inference.predict_outcomes import output_sizes
 from neurotarget.inference.whole_image import WholeImage
-from neurotarget.outcome import Outcome, OutcomeKind
-from neurotarget.problems import DataError
+from neurotarget.outcome import Outcome
 from neurotarget.shapes import Batch, Image, Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor, TargetTask
+from neurotarget.tasks.kinds import OutcomePrediction
 from neurotarget.tasks.score_outcomes import outcome_rows
 from neurotarget.types import Target
 
@@ -27,7 +26,7 @@ class OutcomeScore(NamedTuple):
     loss: float
 
 
-class OutcomeTask(TargetTask):
+class OutcomeTask(OutcomePrediction, TargetTask):
     """Prediction of outcomes by a net that maps (B, C, I, J, K) to (B, outputs).
 
     Batches are the middle of whole images. The loss is the mean over the outcomes of the target;
@@ -35,9 +34,7 @@ class OutcomeTask(TargetTask):
     """
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "outcomes"
-    predictor: ClassVar[type[CasePredictor]] = OutcomePredictor
     rows = staticmethod(outcome_rows)
-    kinds: ClassVar[Collection[OutcomeKind]]  # of outcomes that the task predicts
 
     def __init__(
         self, target: Target, net: nn.Module, optimizer_for: OptimizerFor, **settings: object
@@ -45,41 +42,6 @@ class OutcomeTask(TargetTask):
         """Join the parts; `settings` are those of `TargetTask`."""
         super().__init__(target, net, optimizer_for, **settings)
         self.inferer = self.inferer or WholeImage(target.patch_vox)
-
-    @classmethod
-    def check_target(cls, target: Target) -> None:
-        """Refuse a target without outcomes, or with those of another task.
-
-        Raises:
-            DataError: the target has none of the kinds, or others too.
-        """
-        name, wanted = cls.__name__, " or ".join(cls.kinds)
-        if not target.outcomes:
-            has = f"labels ({', '.join(target.labels)})" if target.labels else "no labels either"
-            raise DataError(
-                f"target {target.name}: found no outcomes for {name}, only {has}; name them, such "
-                "as outcomes: {diagnosis: {kind: binary, classes: [healthy, ill]}}, or set "
-                "task=segmentation"
-            )
-        if other := [one for one in target.outcomes if one.kind not in cls.kinds]:
-            listed = ", ".join(f"{one.name} ({one.kind})" for one in other)
-            raise DataError(
-                f"target {target.name}: found the outcomes {listed} for {name}, wanted {wanted}; "
-                "give them a target of their own, or choose another task"
-            )
-
-    @classmethod
-    def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of outputs."""
-        return {"in_channels": len(target.contrasts), "num_outputs": sum(output_sizes(target))}
-
-    @classmethod
-    def window(
-        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
-    ) -> WholeImage:
-        """The middle of an image, in the size of the target's patch."""
-        del overlap, margin_vox  # of sliding windows
-        return WholeImage(target.patch_vox, swap=swap)
 
     def forward(self, image: Image) -> Outputs:
         """Score whole images, in float32."""

@@ -10,17 +10,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics.functional.regression import pearson_corrcoef, r2_score
 
-from neurotarget.outcome import Outcome, OutcomeKind
+from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
 from neurotarget.shapes import Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor
+from neurotarget.tasks.kinds import Regression
 from neurotarget.tasks.outcome_task import OutcomeTask
 from neurotarget.types import Target
 
 SCORES = ("error_abs", "error", "r", "r2")
 
 
-class RegressionTask(OutcomeTask):
+class RegressionTask(Regression, OutcomeTask):
     """Prediction of outcomes that are numbers.
 
     The loss is Huber's, of numbers in units of their SD over the training cases, beyond `delta_sd`
@@ -33,7 +34,6 @@ class RegressionTask(OutcomeTask):
     monitor: ClassVar[str] = "val/error_abs_mean"
     objectives: ClassVar[Mapping[str, str]] = {"error_abs": monitor, "r": "val/r/"}
     lower_is_better: ClassVar[Collection[str]] = ("loss", "error_abs", "error_abs_mean")
-    kinds: ClassVar[Collection[OutcomeKind]] = ("number",)
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Training of a network that segments a target: trained on patches, validated on whole volumes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -8,26 +8,24 @@ from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.losses import DeepSupervision, Loss, crop
 from neurotarget.problems import DataError
 from neurotarget.scoring import evaluate
 from neurotarget.shapes import Batch, Image, Inner, Levels, Logits
 from neurotarget.tasks.base import OptimizerFor, TargetTask
+from neurotarget.tasks.kinds import Segmentation
 from neurotarget.tasks.scores import AGREEMENT, CaseScore, score_case, summarise
 from neurotarget.types import Target
 
 
-class SegmentationTask(TargetTask):
+class SegmentationTask(Segmentation, TargetTask):
     """Segmentation of one target by any net that maps (B, C, I, J, K) to (B, L, I, J, K).
 
     Training batches are patches; validation and test batches are one whole volume of any size.
     """
 
     monitor: ClassVar[str] = "val/dice_mean"
-    predictor: ClassVar[type[CasePredictor]] = Predictor
     rows = staticmethod(evaluate)
     objectives: ClassVar[Mapping[str, str]] = {
         "dice": monitor,
@@ -57,39 +55,11 @@ class SegmentationTask(TargetTask):
         self.loss = DeepSupervision(loss)
 
     @classmethod
-    def check_target(cls, target: Target) -> None:
-        """Refuse a target without labels.
-
-        Raises:
-            DataError: it has none.
-        """
-        if not target.labels:
-            raise DataError(
-                f"target {target.name}: found no labels to segment, only outcomes; set "
-                "task=classification or task=regression, or name labels"
-            )
-
-    @classmethod
-    def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of classes with background."""
-        return {
-            "in_channels": len(target.contrasts),
-            "num_labels": as_trained(target).num_labels,
-        }
-
-    @classmethod
     def logged(cls, target: Target) -> list[str]:
         """Dice and loss, Dice of each label, and agreement of its volumes."""
         names = as_trained(target).label_names
         logged = [cls.monitor, "val/loss", *(f"val/dice/{name}" for name in names)]
         return logged + [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
-
-    @classmethod
-    def window(
-        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
-    ) -> SlidingWindow:
-        """Sliding windows of the target's patch."""
-        return SlidingWindow(target.patch_vox, overlap=overlap, swap=swap, margin_vox=margin_vox)
 
     def forward(self, image: Image) -> Logits:
         """Score every voxel of a whole volume, in float32."""

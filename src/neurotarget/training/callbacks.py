@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,21 @@ class Opening(Callback):
         write, self._write = self._write, None
         if write is not None:
             write()
+
+
+class Loading(Callback):
+    """Loads a module that only the end of a training needs, once, when the first validation begins.
+
+    The first step does not wait for it, and no training time is counted. At the end it might be
+    too late: a change of the program during a training would mix two versions of it.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Load the module unless it is loaded."""
+        import_module(self.module)
 
 
 class BestScores(Callback):

@@ -9,7 +9,7 @@ import pandas as pd
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.files.hashes import digest
-from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
+from neurotarget.files.ownership import claim, claimed, discard
 from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
@@ -43,6 +43,7 @@ from neurotarget.studies.study_inputs import (
 )
 from neurotarget.tasks.base import TargetTask
 from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.training.resumed import flat
 
 
 class HeldOut(NamedTuple):
@@ -141,31 +142,9 @@ def score_held_out(
     return HeldOut(summary, rows, made, failure, learning)
 
 
-def refuse_corrected(folder: Path, data: TargetData) -> None:
-    """Refuse to train on if this would discard predicted masks that a person has corrected.
-
-    Raises:
-        DataError: there are corrected masks; the message names them.
-    """
-    predictions = folder / "predictions"
-    if predictions.is_dir():
-        claim(predictions, older=older_predictions, key="hydra.run.dir")
-        cases = [case for case, split in data.splits.items() if split in HELD_OUT]
-        refuse_foreign([predictions / f"{case}.nii.gz" for case in cases], key="hydra.run.dir")
-
-
 def _is_stale(predictions: Path, made_by: str) -> bool:
     path = predictions / "prediction.json"
     return predictions.is_dir() and not (path.is_file() and made_by.encode() in path.read_bytes())
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Flatten nested mappings to pairs of a name joined with slashes and a value."""
-    pairs = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        pairs += flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
-    return pairs
 
 
 def _is_number(value: object) -> bool:

@@ -3,68 +3,51 @@
 import copy
 import logging
 import math
-import shlex
 import warnings
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import content_hashes
-from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import print_problems
-from neurotarget.report.pages.learned_steps import LEARNED
-from neurotarget.report.text.learning_banner import banner, banner_text
-from neurotarget.runs.folder.jobs import ACCEPT, INVOCATION_KEYS, key_of
+from neurotarget.runs.folder.jobs import ACCEPT, key_of
 from neurotarget.runs.folder.run_folder import (
     begin_run,
     open_run,
-    read_config,
     resumable_state,
     run_record,
 )
 from neurotarget.runs.network.fitting import fit_patch
-from neurotarget.runs.network.localiser_files import localiser_facts
 from neurotarget.runs.network.objects import build_target
-from neurotarget.runs.network.predictor import LOCALISER
 from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
-from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
-from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
+from neurotarget.runs.tracking.trackers import finish, loggers
 from neurotarget.training.budget import planned_steps, warm_up_note
-from neurotarget.training.callbacks import Opening
+from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
 from neurotarget.training.devices import independent_slurm_task, num_devices, rank
-from neurotarget.training.held_out import flat, refuse_corrected, score_held_out
-from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.training.localising import located
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
+from neurotarget.training.resumed import print_resumed, refuse_corrected
 from neurotarget.training.step_probe import probed_seconds
 from neurotarget.training.training_bar import duration
-from neurotarget.training.training_parts import Config, Parts, build_data, build_parts, fit
+from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
 
-
-class Start(NamedTuple):
-    """How a training was started; for its folder's records and its messages."""
-
-    folder: Path
-    overrides: Sequence[str]  # of the command line, with the user's own config folder
-    resume_command: str  # resumes the run if it is stopped
-    model: str | None = None  # name of its model in `conf/model`
-    callbacks: Sequence[Callback] = ()  # added to those of the configuration
+END = "neurotarget.training.finish"  # with statistics and figures, which no step needs
 
 
 def train(config: Config, start: Start) -> dict[str, float]:
@@ -119,6 +102,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     if is_main:
         record, opening = _opened(config, start, [*localised, *planned, *parts.lines], state)
         parts.trainer.callbacks.insert(0, opening)
+        parts.trainer.callbacks.append(Loading(END))
     data.prepare_data()
     if is_main:
         _keep_corrected(config, folder, data, state=state, parts=parts)
@@ -128,6 +112,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
         fit(parts, made, last if state else None)
         if is_main:
             opening.write_once()  # where no step was left to train
+            end = import_module(END)
             write_cost(
                 folder,
                 parts.meter,
@@ -137,9 +122,9 @@ def train(config: Config, start: Start) -> dict[str, float]:
                 patch_vox=parts.target.patch_vox,
             )
             if config["held_out"]:
-                _finish(config, start, parts, made, metrics=metrics)
+                end.finish_run(config, start, parts, made, metrics=metrics)
             else:
-                _print_learning(parts, config, made)
+                end.print_learning(parts, config, made)
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
@@ -158,7 +143,7 @@ def _opened(
     """
     for line in lines:
         print(f"  {line}", flush=True)
-    _print_resumed(config, state, start.folder)
+    print_resumed(config, state, start.folder)
     record = run_record(start.folder)
     opening = Opening(partial(open_run, start.folder, dict(config), record, [*start.overrides]))
     if state is None:
@@ -174,7 +159,7 @@ def _tracked(
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
         folder,
-        content_hashes(data.manifest, data.target),
+        content_hashes(data.manifest, data.target, data.cache),
         resumed=state is not None,
         accepted=config[ACCEPT] is True,
     )
@@ -245,82 +230,10 @@ def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
     return cascade.lines
 
 
-def _finish(
-    config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
-) -> None:
-    """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
-    folder = start.folder
-    weights = _usable(config["weights"], folder)
-    kind, mode = parts.task.predictor, config["postprocess"]
-    learned = learn_postprocessing(folder, parts.data, kind=kind, weights=weights, mode=mode)
-    if learned and (line := LEARNED[Path(kind.steps_file).stem].line(learned)):
-        print(f"  {line}", flush=True)
-    result = score_held_out(
-        folder,
-        parts.data,
-        facts=_facts(config, start, parts),
-        task=type(parts.task),
-        metrics=metrics,
-        weights=weights,
-        pictures=int(config["logger"]["pictures"]),
-    )
-    log_final(made, summary=result.flat, rows=result.rows, study=result.written)
-    log_learning(made, result.learning)
-    if result.error is not None:
-        raise _failed_study(folder, result.error) from result.error
-
-
-def _print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
-    """Judge a run without held-out cases by its validation; print and log the result."""
-    training = _training(parts, config)
-    learning = judge_validation(parts.best.values, training)
-    if message := "\n".join(filter(None, [banner_text(banner(learning)), time_note(training)])):
-        print(message, flush=True)
-    log_learning(made, learning)
-
-
-def _training(parts: Parts, config: Config) -> Training:
-    """Facts about a training that the study needs to judge its masks."""
-    trainer, budget = config["trainer"], config["budget"]
-    limit = ""
-    if budget["kind"] == "minutes":
-        limit = f"budget.minutes={budget['minutes']}"
-    elif trainer["max_time"]:
-        limit = f"trainer.max_time={trainer['max_time']}"
-    best = parts.best.values
-    dice, trivial = (
-        best.get(f"val/{name}", math.nan) for name in ("dice_mean", "dice_all_foreground")
-    )
-    return Training(parts.meter.steps, parts.meter.expected_steps, dice, trivial, limit)
-
-
-def _failed_study(folder: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DataError(
-        f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
-        f"kept: {shlex.join(['neurotarget', 'study', f'rows={folder}'])} tries again"
-    )
-
-
 def _seed(config: Config) -> int:
     if not isinstance(config["seed"], int):
         raise DataError(f"seed: got {config['seed']!r}, wanted a whole number; set seed=1")
     return config["seed"]
-
-
-def _print_resumed(config: Config, state: Config | None, folder: Path) -> None:
-    if not config["resume"]:
-        return
-    if state is None:
-        print("no checkpoint was written before this run stopped: it begins again", flush=True)
-    else:
-        print(f"resuming after epoch {state['epoch']}, step {state['global_step']}", flush=True)
-    if (folder / "config.yaml").is_file():
-        before = dict(flat(read_config(folder)))
-        now = dict(flat(config))
-        for key in sorted((before.keys() | now.keys()) - set(INVOCATION_KEYS)):
-            if before.get(key) != now.get(key):
-                print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 
 def _hide_hints() -> None:
@@ -333,14 +246,6 @@ def _hide_hints() -> None:
         ".*smaller than the logging.*",
     ):
         warnings.filterwarnings("ignore", hint)
-
-
-def _usable(weights: str, folder: Path) -> str:
-    """The chosen weights; the last ones if training ended before the first validation."""
-    if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
-        print("no validation was due before training ended: the last weights are used")
-        return "last"
-    return weights
 
 
 def _announce(config: Config, length: str, target: Target, start: Start) -> None:
@@ -383,20 +288,3 @@ def _next_step(config: Config) -> str:
     if config["held_out"]:
         return "the held-out cases are predicted and scored, in a few minutes"
     return "nothing: the held-out cases stay unseen"
-
-
-def _facts(config: Config, start: Start, parts: Parts) -> dict[str, Any]:
-    localiser, training = localiser_facts(start.folder / LOCALISER), _training(parts, config)
-    note = time_note(training)
-    return {
-        **({"localiser": localiser} if localiser else {}),
-        "experiment": str(config["name"]),
-        "model": start.model,
-        "seed": int(config["seed"]),
-        "fold": int(config["data"]["fold"]),
-        "train_seconds": round(parts.meter.train_s, 1),
-        "training": facts_of(training),
-        **({"depends_on_machine": note} if note else {}),
-        "data_fingerprint": config["data_fingerprint"],
-        "run": str(start.folder),
-    }

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.draws import start_server
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError, did_you_mean
@@ -36,6 +37,16 @@ from neurotarget.types import Target
 
 Config = Mapping[str, Any]  # resolved, of plain values
 POSTPROCESS = ["auto", "none"]
+
+
+class Start(NamedTuple):
+    """How a training was started; for its folder's records and its messages."""
+
+    folder: Path
+    overrides: Sequence[str]  # of the command line, with the user's own config folder
+    resume_command: str  # resumes the run if it is stopped
+    model: str | None = None  # name of its model in `conf/model`
+    callbacks: Sequence[Callback] = ()  # added to those of the configuration
 
 
 class Parts(NamedTuple):
@@ -81,6 +92,7 @@ def build_data(config: Config, target: Target) -> TargetData:
         learns_from=learns_from,
     )
     build_augmentation(data.augmentation, target=as_trained(target))
+    start_server(data.workers)
     return data
 
 

@@ -8,14 +8,8 @@ import wandb
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.runs.tracking.trackers import (
-    finish,
-    log_final,
-    log_learning,
-    loggers,
-    on_wandb,
-    wandb_mode,
-)
+from neurotarget.runs.tracking.final_log import log_final, log_learning
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
 from neurotarget.stats.cohort.learning import Learning
 
 

@@ -8,6 +8,7 @@ interruption, and any patch can be made again.
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TypeVar
@@ -257,3 +258,13 @@ def worker_context(workers: int) -> BaseContext | None:
     names = ("batch_cuts", "patches")
     context.set_forkserver_preload([f"neurotarget.data.batches.{name}" for name in names])
     return context
+
+
+def start_server(workers: int) -> None:
+    """Start the process from which workers are forked, if there will be any.
+
+    It takes seconds to load, in which this process can do other things.
+    """
+    context = worker_context(workers)
+    if context is not None and context.get_start_method() == "forkserver":
+        forkserver.ensure_running()

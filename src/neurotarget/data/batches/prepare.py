@@ -1,6 +1,6 @@
 """Prepare a case's files: canonical axes, target spacing, working box, one intensity scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,13 +27,17 @@ from neurotarget.data.scans.geometry import (
 )
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
-from neurotarget.files.hashes import hash_of_text, hash_of_value
+from neurotarget.files.hashes import digest, hash_of_text, hash_of_value
+from neurotarget.files.remembered import remembered
 from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
 VERSION = 6  # of the computation in this file; if it is increased, every case is prepared again
 SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
 FOREGROUND = 5_000  # most labelled voxels stored per class, for sampling patches
+DIGESTS = ".digests.json"  # in the cache: hashes of scans and masks, until these change
+
+DigestOf = Callable[[Path], str]
 
 
 class Scans(NamedTuple):
@@ -108,9 +112,12 @@ def prepare(
 
     def prepared(case: Case) -> Path:
         case_target = target if rois is None else replace(target, roi=rois[case.case_id])
-        return prepare_case(case, case_target, preparation, cache, mapping)
+        return prepare_case(case, case_target, preparation, cache, mapping, digest_of=digest_of)
 
-    with attempts(prepared, manifest.cases, workers) as outcomes:
+    with (
+        remembered(digest, cache / DIGESTS) as digest_of,
+        attempts(prepared, manifest.cases, workers) as outcomes,
+    ):
         bar = tqdm(outcomes, "prepare", len(manifest.cases), unit="case", delay=1)
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
@@ -125,13 +132,15 @@ def prepare_case(
     preparation: Preparation,
     cache: Path,
     mapping: Mapping[int, int],
+    *,
+    digest_of: DigestOf = digest,
 ) -> Path:
     """Prepare one case, or reuse its entry in the cache if content and settings are the same.
 
     Raises:
         DataError: a file is missing or broken, grids differ, or labels are unknown.
     """
-    folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping))
+    folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping, digest_of))
 
     def make(draft: Path) -> dict:
         checkup, volumes = examine(case, target, mapping)
@@ -170,19 +179,19 @@ def prepare_case(
     return ensure(folder, make)
 
 
-def content_hashes(manifest: Manifest, target: Target) -> dict[str, str]:
-    """Hash of the scans and the mask of each case, from the contents of the files."""
-    return {
-        case.case_id: _hash(
-            [case.images[name] for name in target.contrasts if name in case.images]
-            + ([case.label] if case.label else [])
-        )
-        for case in manifest.cases
-    }
+def content_hashes(manifest: Manifest, target: Target, cache: Path) -> dict[str, str]:
+    """Hash of the scans and the mask of each case, from the contents of the files.
 
-
-def _hash(paths: Sequence[Path]) -> str:
-    return hash_of_text(" ".join(map(scan_digest, paths)), 20)
+    Hashes of single files are those that `prepare` has kept in the cache.
+    """
+    hashes = {}
+    with remembered(digest, cache / DIGESTS) as digest_of:
+        for case in manifest.cases:
+            paths = [case.images[name] for name in target.contrasts if name in case.images]
+            paths += [case.label] if case.label else []
+            digests = [scan_digest(path, digest_of=digest_of) for path in paths]
+            hashes[case.case_id] = hash_of_text(" ".join(digests), 20)
+    return hashes
 
 
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
@@ -329,8 +338,18 @@ def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
     return np.concatenate(parts).astype(np.int16)
 
 
-def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[int, int]) -> str:
+def _key(
+    case: Case,
+    target: Target,
+    preparation: Preparation,
+    mapping: Mapping[int, int],
+    digest_of: DigestOf,
+) -> str:
     """Hash of everything that an entry depends on: file contents, settings, `VERSION`."""
+
+    def digest_of_scan(path: Path) -> str:
+        return scan_digest(path, digest_of=digest_of)
+
     settings = {
         "version": VERSION,
         "case_id": case.case_id,
@@ -345,10 +364,10 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         **({"size_vox": target.size_vox} if target.size_vox else {}),
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [
-            scan_digest(case.images[name]) for name in target.contrasts if name in case.images
+            digest_of_scan(case.images[name]) for name in target.contrasts if name in case.images
         ],
-        "label": scan_digest(case.label) if case.label else None,
+        "label": digest_of_scan(case.label) if case.label else None,
     }
     if case.label and case.raters:
-        settings["raters"] = {name: scan_digest(path) for name, path in case.raters.items()}
+        settings["raters"] = {name: digest_of_scan(path) for name, path in case.raters.items()}
     return hash_of_value(settings)

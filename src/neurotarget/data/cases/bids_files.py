@@ -1,26 +1,27 @@
 """Files of a BIDS folder with the entities in their names.
 
 pybids' index parses the whole path, so a folder above the data set such as `sub-study7/` would
-become the subject of every file. Here only the path below the data set's folder is parsed.
+become the subject of every file. Here only the path below the data set's folder is parsed, with the
+patterns of pybids' configuration, which is read as a file: pybids would load a database library,
+also for data that are not BIDS.
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from bids.layout import parse_file_entities
-from bids.layout.models import Config
+from neurotarget.files.reading import load_json
 
 SKIPPED = [
     re.compile(r"^/(code|sourcedata|stimuli|models|derivatives)(/|$)"),
     re.compile(r"/(func|dwi|eeg|ieeg|meg|beh|perf|pet|nirs|motion|micr|\.[^/]+)(/|$)"),
 ]
 IN_NAME = ("suffix", "extension", "datatype")
-_ENTITIES = [
-    entity for name in ("bids", "derivatives") for entity in Config.load(name).entities.values()
-]
+CONFIGS = ("bids", "derivatives")  # of pybids
 
 
 class BidsFile(NamedTuple):
@@ -45,11 +46,25 @@ def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
     folder = Path(folder).absolute()
     files = []
     for path in _walk(folder):
-        entities = parse_file_entities(f"/{path.as_posix()}", entities=_ENTITIES)
+        entities = entities_of(f"/{path.as_posix()}")
         if entities.get("extension") in extensions:
-            texts = {name: str(value) for name, value in entities.items()}
-            files.append(BidsFile(folder / path, texts))
+            files.append(BidsFile(folder / path, entities))
     return sorted(files, key=lambda file: file.path)
+
+
+def entities_of(path: str) -> dict[str, str]:
+    """Entities of a path by pybids' names; the path begins with / at the data set's folder."""
+    found = {name: pattern.search(path) for name, pattern in _patterns().items()}
+    return {name: match[1] for name, match in found.items() if match is not None}
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Pattern of each entity, whose first group is the value."""
+    (package,) = find_spec("bids").submodule_search_locations
+    records = [load_json(Path(package) / "layout" / "config" / f"{name}.json") for name in CONFIGS]
+    entities = [entity for record in records for entity in record["entities"]]
+    return {entity["name"]: re.compile(entity["pattern"]) for entity in entities}
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ with the same name except for the suffix, and of the size that the header states
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from neurotarget.data.scans.bounded import read_bounded
@@ -65,11 +66,11 @@ def check_length(data: Path, size: int, report: Report) -> None:
         raise report.refused(f"{length} bytes in {data.name}", wanted, "copy or export both again")
 
 
-def scan_digest(path: Path) -> str:
-    """SHA-256 of a scan: of its file, or of its header and voxel file."""
+def scan_digest(path: Path, *, digest_of: Callable[[Path], str] = digest) -> str:
+    """SHA-256 of a scan: of its file, or of its header and voxel file; `digest_of` reads a file."""
     suffix = suffix_of(path)
     if not suffix:
-        return digest(path)
+        return digest_of(path)
     stem = path.name[: -len(suffix)]
     voxel_files = [path.with_name(f"{stem}{end}") for end in DETACHED[suffix]]
-    return hash_of_text(" ".join(digest(one) for one in (path, *voxel_files)))
+    return hash_of_text(" ".join(digest_of(one) for one in (path, *voxel_files)))

@@ -18,12 +18,10 @@ from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
 from neurotarget.runs.folder.jobs import Job, JobResult, read_job, result_of, result_overrides
 from neurotarget.runs.folder.moved_names import present_overrides
-from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
 JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
-ROWS = "rows.csv"  # scores of held-out cases, read by a comparison
 
 
 def write_multirun(
@@ -39,7 +37,9 @@ def write_multirun(
     """
     results_by_name = {result.folder.name: result for result in results}
     names = {job.name for job in jobs}
-    listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
+    listed = [
+        line for line in read_record(folder).get("jobs") or [] if line.get("name") not in names
+    ]
     lines = [
         _line(job, results_by_name.get(job.name) or result_of(folder / job.name, job.overrides))
         for job in jobs
@@ -54,7 +54,7 @@ def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     A job keeps its folder if other keys are swept over now. If a folder's job was done with other
     overrides, it is kept: the new job's name also contains the overrides that are new.
     """
-    lines = _read(folder).get("jobs") or []
+    lines = read_record(folder).get("jobs") or []
     names = {tuple(result_overrides(line["words"])): line["name"] for line in lines}
     taken = {
         line["name"]: line["words"]
@@ -83,49 +83,12 @@ def read_multirun(folder: Path) -> list[str]:
     Raises:
         DataError: multirun.yaml cannot be read.
     """
-    if not isinstance(_read(folder).get("words"), list):
+    if not isinstance(read_record(folder).get("words"), list):
         raise DataError(
             f"resume={folder}: found no overrides in its {MULTIRUN}, wanted those of its "
             f"command; run the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
         )
     return _overrides(folder)
-
-
-def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
-    """Summary of the jobs, and possible next commands; jobs in `before` were done earlier."""
-    counts = {
-        "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
-        "done before": sum(one.folder.name in before for one in results),
-        "pruned": sum(one.status == "pruned" and one.folder.name not in before for one in results),
-        "failed": sum(one.status == "failed" for one in results),
-        "not run": sum(one.status == "missing" for one in results),
-    }
-    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    lines = [f"{len(results)} jobs: {summary}"]
-    for one in results:
-        if one.status == "done" and judge_validation(one.values).verdict == NOT_LEARNT:
-            lines.append(f"  NOT LEARNT: {one.folder.name}")
-    for one in results:
-        if one.status in ("failed", "missing"):
-            lines.append(f"  {one.status}: {one.folder.name}: {one.reason}")
-            lines += [f"    log {one.log}"] if one.log.is_file() else []
-    lines.append(f"  results   {folder}")
-    if sum((one.folder / ROWS).is_file() for one in results) > 1:
-        lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
-    if counts["failed"] + counts["not run"]:
-        lines.append(f"  the rest  {resume_command_of(folder)}")
-    if others := _unfinished_others(folder, {one.folder.name for one in results}):
-        lines.append(
-            f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
-            f"{', '.join(others)}; run that command again with hydra.sweep.dir"
-        )
-    return "\n".join(lines)
-
-
-def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
-    listed = [line["name"] for line in _read(folder).get("jobs") or []]
-    over = ("done", "pruned")
-    return [one for one in listed if one not in names and read_job(folder / one).status not in over]
 
 
 def resume_command_of(folder: Path, own: Sequence[str] = ()) -> str:
@@ -162,7 +125,12 @@ def _line(job: Job, result: JobResult) -> dict[str, Any]:
     return line
 
 
-def _read(folder: Path) -> Mapping[str, Any]:
+def read_record(folder: Path) -> Mapping[str, Any]:
+    """Content of multirun.yaml, with the present names of settings; empty if it cannot be read.
+
+    Raises:
+        DataError: a job has no name or no overrides, or its folder would not be inside this one.
+    """
     try:
         record = load_yaml(folder / MULTIRUN)
     except (OSError, ValueError):
@@ -182,7 +150,7 @@ def _read(folder: Path) -> Mapping[str, Any]:
 
 
 def _overrides(folder: Path) -> list[str]:
-    overrides = _read(folder).get("words")
+    overrides = read_record(folder).get("words")
     return list(present_overrides(overrides)) if isinstance(overrides, list) else []
 
 

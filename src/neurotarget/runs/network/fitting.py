@@ -15,10 +15,9 @@ from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.runs.network.objects import build, build_foreign
-from neurotarget.runs.network.task_class import task_class
+from neurotarget.runs.network.task_class import task_kind
 from neurotarget.shapes import times
-from neurotarget.tasks.base import TargetTask
-from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.tasks.kinds import Segmentation, TaskKind
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]
@@ -38,7 +37,7 @@ def build_net(
     target: Target,
     patch_vox: Sequence[int],
     *,
-    task: type[TargetTask] = SegmentationTask,
+    task: type[TaskKind] = Segmentation,
     make: Make = build,
 ) -> nn.Module:
     """Build a model for a target and task; pass the patch if the model's weights depend on it.
@@ -83,7 +82,7 @@ def fit_patch(
     model: Mapping[str, Any],
     target: Target,
     *,
-    task: type[TargetTask] = SegmentationTask,
+    task: type[TaskKind] = Segmentation,
 ) -> Fitted:
     """Build a model for the requested patch; `auto` enlarges the target's patch as needed.
 
@@ -129,7 +128,7 @@ def fitted_again(
     written = config.get("patch_vox", "auto")
     if written != "auto":
         target = replace(target, patch_vox=sides_of("patch_vox", written, is_flat=target.is_flat))
-    task = task_class(config, make=make)
+    task = task_kind(config, make=make)
     net = build_net(config["model"], target, target.patch_vox, task=task, make=make)
     if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
         raise DataError(

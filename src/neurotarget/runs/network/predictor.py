@@ -25,7 +25,7 @@ from neurotarget.runs.folder.run_folder import (
 from neurotarget.runs.network.fitting import fitted_again
 from neurotarget.runs.network.objects import build_foreign, read_from
 from neurotarget.runs.network.precision import precision_for
-from neurotarget.runs.network.task_class import task_class
+from neurotarget.runs.network.task_class import task_kind
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.types import Target
 
@@ -66,7 +66,7 @@ def load_predictor(
             preparation = make(config["data"]["preparation"])
             net, target = fitted_again(config, make(config["target"]), make=make)
         margin = getattr(net, "margin_vox", 0)
-        task = task_class(config, make=make)
+        task = task_kind(config, make=make)
         windows = build_windows(
             config, target, overlap=overlap, mirror=mirror, margin_vox=margin, task=task
         )

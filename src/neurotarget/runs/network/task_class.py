@@ -6,14 +6,20 @@ from typing import Any
 
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, build_foreign, located
-from neurotarget.tasks.base import TargetTask
-from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.tasks.kinds import Classification, Regression, Segmentation, TaskKind
 
 OURS = "neurotarget.tasks."
+BASE = f"{OURS}base.TargetTask"
+SEGMENTATION = f"{OURS}segmentation.SegmentationTask"
+KINDS: Mapping[str, type[TaskKind]] = {  # of our tasks, whose modules load what trains
+    SEGMENTATION: Segmentation,
+    f"{OURS}classification.ClassificationTask": Classification,
+    f"{OURS}regression.RegressionTask": Regression,
+}
 
 
-def task_class(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -> type[TargetTask]:
-    """Class of the task of a configuration.
+def task_class(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -> type[TaskKind]:
+    """Class of the task of a configuration, a `TargetTask`; it is loaded with all that trains.
 
     With `make=build_foreign` the configuration is not trusted: the class of a task outside this
     package is not imported, and the run is treated as the segmentation that such a task extends.
@@ -21,13 +27,27 @@ def task_class(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -
     Raises:
         DataError: the class is no task.
     """
-    path = str((config.get("task") or {}).get("_target_", ""))
-    if not path or (make is build_foreign and not path.startswith(OURS)):
-        return SegmentationTask
+    path = _path(config, make)
     found = located(path)
-    if not (inspect.isclass(found) and issubclass(found, TargetTask)):
+    if not (inspect.isclass(found) and issubclass(found, located(BASE))):
         raise DataError(
             f"task._target_: found {path}, wanted a subclass of SegmentationTask, "
             "ClassificationTask or RegressionTask of neurotarget.tasks; derive it from one of them"
         )
     return found
+
+
+def task_kind(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -> type[TaskKind]:
+    """What the task of a configuration predicts; one of our tasks is not loaded for it.
+
+    Raises:
+        DataError: the class is no task.
+    """
+    return KINDS.get(_path(config, make)) or task_class(config, make=make)
+
+
+def _path(config: Mapping[str, Any], make: Callable[..., Any]) -> str:
+    """Where the class of the task is; for an untrusted configuration one of our own."""
+    path = str((config.get("task") or {}).get("_target_", ""))
+    is_unused = make is build_foreign and not path.startswith(OURS)
+    return SEGMENTATION if not path or is_unused else path

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.problems import DataError
-from neurotarget.tasks.base import TargetTask
-from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.tasks.kinds import Segmentation, TaskKind
 from neurotarget.types import Target
 
 
@@ -19,7 +18,7 @@ def build_windows(
     overlap: float | None = None,
     mirror: bool | str | None = None,
     margin_vox: int = 0,
-    task: type[TargetTask] = SegmentationTask,
+    task: type[TaskKind] = Segmentation,
 ) -> Callable[..., Tensor]:
     """What runs a network on whole images, by a run's config unless arguments override it.
 

@@ -4,11 +4,10 @@ import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -16,8 +15,9 @@ from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.tracking.metrics_log import metrics_log
-from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
+
+if TYPE_CHECKING:
+    import wandb
 
 SHOWN = 200  # characters of an error
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
@@ -138,6 +138,7 @@ def _wandb_logger(
     mode: str, options: Mapping[str, Any], places: Sequence[str]
 ) -> ForgivingLogger | None:
     """A W&B run, offline if it cannot be online; None if W&B fails."""
+    wandb = import_module("wandb")  # which takes a second, only where it is used
     waits = {"init_timeout": INIT_S, "finish_timeout": FINISH_S}
     known = {key: wait for key, wait in waits.items() if key in wandb.Settings.model_fields}
     for attempt in dict.fromkeys((mode, "offline")):
@@ -174,51 +175,6 @@ def _keep_id(folder: Path, run_id: str) -> None:
     """Record the W&B id, so that the run is the same one after it is resumed."""
     path = folder / "run.json"
     write_json(path, read_plain(path) | {"id": run_id})
-
-
-def log_final(
-    made: Sequence[Logger],
-    *,
-    summary: Mapping[str, float],
-    rows: pd.DataFrame,
-    study: WrittenStudy | None,
-) -> None:
-    """Log the final numbers, rows, study tables, figures and overlays to the W&B run."""
-    logged = {"test/rows": rows}
-    pictures: dict[str, Path] = {}  # W&B needs pictures of one name to have one size
-    if study is not None:
-        logged |= {f"study/{name}": table for name, table in study.study.tables.items()}
-        pictures = {f"study/figures/{path.stem}": path for path in study.figures}
-        pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
-
-    def act(run: "wandb.Run") -> None:
-        run.summary.update(dict(summary))
-        tables = {name: _table(table) for name, table in logged.items() if len(table)}
-        for name, path in pictures.items():
-            tables[name] = wandb.Image(str(path), caption=path.stem)
-        run.log(tables)
-
-    on_wandb(made, act)
-
-
-def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
-    """Record in the summary of the W&B run whether the network has learnt; tag it if not."""
-    if learning is None:
-        return
-
-    def act(run: "wandb.Run") -> None:
-        reasons = " ".join((*learning.reasons, *learning.warnings))
-        run.summary.update({"learnt": learning.verdict, "learnt_reasons": reasons})
-        if learning.verdict in (NOT_LEARNT, DOUBTFUL):
-            run.tags = (*(run.tags or ()), learning.verdict)
-
-    on_wandb(made, act)
-
-
-def _table(table: pd.DataFrame) -> wandb.Table:
-    """A W&B table; text stays text even if some cells are missing."""
-    plain = table.astype({name: object for name in table if table[name].dtype.kind not in "ifb"})
-    return wandb.Table(dataframe=plain.where(plain.notna(), None))
 
 
 def finish(made: Sequence[Logger], *, failed: bool) -> None:

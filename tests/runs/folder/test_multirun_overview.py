@@ -1,5 +1,5 @@
 from neurotarget.runs.folder.jobs import LOG, JobResult
-from neurotarget.runs.folder.multirun import overview
+from neurotarget.runs.folder.multirun_overview import overview
 
 
 def test_the_overview_names_jobs_whose_network_has_not_learnt(tmp_path):

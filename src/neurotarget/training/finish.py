@@ -1,0 +1,106 @@
+"""The end of a training: post-processing, held-out cases, and whether the network has learnt.
+
+`train` loads this module at the first validation, as it loads statistics, figures and pages, which
+no step needs; later, a change of the program during a training would mix two versions of it.
+"""
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from neurotarget.metrics.own_metrics import OwnMetrics
+from neurotarget.problems import DataError
+from neurotarget.report.pages.learned_steps import LEARNED
+from neurotarget.report.text.learning_banner import banner, banner_text
+from neurotarget.runs.network.localiser_files import localiser_facts
+from neurotarget.runs.network.predictor import LOCALISER
+from neurotarget.runs.tracking.final_log import log_final, log_learning
+from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
+from neurotarget.training.held_out import score_held_out
+from neurotarget.training.learn_postprocessing import learn_postprocessing
+from neurotarget.training.training_parts import Config, Parts, Start
+
+
+def finish_run(
+    config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
+) -> None:
+    """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
+    folder = start.folder
+    weights = _usable(config["weights"], folder)
+    kind, mode = parts.task.predictor, config["postprocess"]
+    learned = learn_postprocessing(folder, parts.data, kind=kind, weights=weights, mode=mode)
+    if learned and (line := LEARNED[Path(kind.steps_file).stem].line(learned)):
+        print(f"  {line}", flush=True)
+    result = score_held_out(
+        folder,
+        parts.data,
+        facts=_facts(config, start, parts),
+        task=type(parts.task),
+        metrics=metrics,
+        weights=weights,
+        pictures=int(config["logger"]["pictures"]),
+    )
+    log_final(made, summary=result.flat, rows=result.rows, study=result.written)
+    log_learning(made, result.learning)
+    if result.error is not None:
+        raise _failed_study(folder, result.error) from result.error
+
+
+def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
+    """Judge a run without held-out cases by its validation; print and log the result."""
+    training = _training(parts, config)
+    learning = judge_validation(parts.best.values, training)
+    if message := "\n".join(filter(None, [banner_text(banner(learning)), time_note(training)])):
+        print(message, flush=True)
+    log_learning(made, learning)
+
+
+def _training(parts: Parts, config: Config) -> Training:
+    """Facts about a training that the study needs to judge its masks."""
+    trainer, budget = config["trainer"], config["budget"]
+    limit = ""
+    if budget["kind"] == "minutes":
+        limit = f"budget.minutes={budget['minutes']}"
+    elif trainer["max_time"]:
+        limit = f"trainer.max_time={trainer['max_time']}"
+    best = parts.best.values
+    dice, trivial = (
+        best.get(f"val/{name}", math.nan) for name in ("dice_mean", "dice_all_foreground")
+    )
+    return Training(parts.meter.steps, parts.meter.expected_steps, dice, trivial, limit)
+
+
+def _failed_study(folder: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return DataError(
+        f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
+        f"kept: {shlex.join(['neurotarget', 'study', f'rows={folder}'])} tries again"
+    )
+
+
+def _usable(weights: str, folder: Path) -> str:
+    """The chosen weights; the last ones if training ended before the first validation."""
+    if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
+        print("no validation was due before training ended: the last weights are used")
+        return "last"
+    return weights
+
+
+def _facts(config: Config, start: Start, parts: Parts) -> dict[str, Any]:
+    localiser, training = localiser_facts(start.folder / LOCALISER), _training(parts, config)
+    note = time_note(training)
+    return {
+        **({"localiser": localiser} if localiser else {}),
+        "experiment": str(config["name"]),
+        "model": start.model,
+        "seed": int(config["seed"]),
+        "fold": int(config["data"]["fold"]),
+        "train_seconds": round(parts.meter.train_s, 1),
+        "training": facts_of(training),
+        **({"depends_on_machine": note} if note else {}),
+        "data_fingerprint": config["data_fingerprint"],
+        "run": str(start.folder),
+    }
