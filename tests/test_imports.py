@@ -37,8 +37,9 @@ def test_the_package_loads_nothing_else():
     assert loaded_by("import neurotarget", "torch", "numpy", "pandas") == set()
 
 
-def test_a_slip_is_answered_before_lightning_and_monai_are_loaded():
-    assert loaded_by("import train, predict", "pytorch_lightning", "monai") == set()
+def test_a_slip_is_answered_before_torch_and_what_is_built_on_it_are_loaded():
+    heavy = ("torch", "pytorch_lightning", "monai", "torchio")
+    assert loaded_by("import train, predict", *heavy) == set()
 
 
 def test_a_prediction_loads_nothing_that_trains():

@@ -1,9 +1,13 @@
 """Rows of a cohort segmented by two raters and a network, with known effects."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
 from neurotarget.stats.cohort.measured import Measured, from_rows
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.study.results import Study
 from neurotarget.types import Row, Target
 
 GAP_PPM, SLOPE_PPM = 0.03, 0.0005  # per year
@@ -73,6 +77,12 @@ def rater_cohort(n: int = 40, seed: int = 0) -> Measured:
     """The same as volumes, means and scores."""
     rows, covariates = rater_rows(n, seed)
     return from_rows(rows, TARGET, covariates)
+
+
+@cache
+def rater_study() -> Study:
+    """The cohort as `analyse` computes it, once for all tests, which change none of its tables."""
+    return analyse(rater_cohort())
 
 
 def several_masks(n: int) -> Measured:

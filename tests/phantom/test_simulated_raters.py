@@ -16,7 +16,7 @@ from oracles.dentates import mask_pair
 
 PUBLISHED = {"intra": 0.91, "inter": 0.78}  # Shiraishi et al. 2025, doi:10.1148/ryai.240478
 ONE_MM = (1.0, 1.0, 1.0)
-REPEATS = 4
+REPEATS = 2
 
 
 def ball(radius: float = 8.0, side: int = 25) -> np.ndarray:

@@ -13,7 +13,7 @@ from neurotarget.stats.cohort.measured import Measured, of_volumes, with_regions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
-from oracles.rater_cohort import rater_cohort
+from oracles.rater_cohort import rater_study
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -211,7 +211,7 @@ def analysed_alone(make_study: Callable[..., Study]) -> Study:
 @pytest.fixture(scope="session")
 def analysed_raters() -> Study:
     """A cohort of several raters, as `analyse` computes it."""
-    return analyse(rater_cohort())
+    return rater_study()
 
 
 @pytest.fixture(scope="session")

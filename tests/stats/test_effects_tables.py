@@ -196,7 +196,7 @@ def test_the_difference_is_that_of_the_two_effects_on_the_same_subjects():
 @pytest.mark.parametrize("text", ["volume: F > M", "volume ~ age + sex: any"])
 def test_intervals_of_differences_cover_what_a_method_loses(text):
     hits, lost = [], 0.2 * (GAP if "F" in text else SLOPE)
-    for seed in range(150):
+    for seed in range(100):
         volumes, table = cohort(seed, n=50)
         noise = np.random.default_rng(900 + seed).normal(0, 15, 50)
         fitted = 640 + GAP * (table["sex"] == "F") + SLOPE * (table["age"] - 45)
@@ -204,7 +204,7 @@ def test_intervals_of_differences_cover_what_a_method_loses(text):
             table, {"h": text}, reference=volumes, predicted=volumes - 0.2 * fitted + noise
         )
         hits.append(found["low"][0] <= -lost <= found["high"][0])
-    assert 0.9 <= np.mean(hits) <= 0.98
+    assert 0.885 <= np.mean(hits) < 1  # 95 %, and three standard errors of 100 draws
 
 
 def test_equal_volumes_have_no_difference_and_no_width():

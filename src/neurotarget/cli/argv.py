@@ -22,8 +22,7 @@ from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
-from neurotarget.runs.folder.recorded_overrides import recorded
-from neurotarget.runs.folder.run_folder import read_overrides
+from neurotarget.runs.folder.recorded_overrides import read_overrides, recorded
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')

@@ -8,11 +8,14 @@ Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from neurotarget.models.backbone import Backbone
 from neurotarget.types import Triple, TripleVox
@@ -144,16 +147,27 @@ def _largest(
 ) -> TripleVox:
     median = np.asarray(median_vox, dtype=float)
     shrink = min(1.0, (MOST_VOXELS / median.prod()) ** (1 / 3))
-    patch = sides.nearest([max(int(side), 1) for side in np.round(median * shrink)])
-    while memory(patch, batch) > budget_mib:
-        # the axis with the largest share of the scan is reduced first
+    first = sides.nearest([max(int(side), 1) for side in np.round(median * shrink)])
+    if memory(first, batch) <= budget_mib:
+        return first
+    smaller = _ever_smaller(first, median, sides)
+    place = bisect_left(smaller, True, key=lambda patch: memory(patch, batch) <= budget_mib)
+    return (first, *smaller)[min(place + 1, len(smaller))]
+
+
+def _ever_smaller(
+    patch: TripleVox, median: Float[ndarray, "3"], sides: Backbone
+) -> list[TripleVox]:
+    """Return patches, each one step smaller along the axis with the largest share of the scan."""
+    found = []
+    while True:
         order = np.argsort([-side / whole for side, whole in zip(patch, median, strict=True)])
         shorter = (_less(patch, axis, sides) for axis in order if patch[axis] > LEAST_SIDE_VOX)
         smaller = next((one for one in shorter if one != patch), None)
         if smaller is None:
-            break
+            return found
+        found.append(smaller)
         patch = smaller
-    return patch
 
 
 def _less(patch: TripleVox, axis: int, sides: Backbone) -> TripleVox:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-import torch
 from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -186,5 +185,6 @@ def _is_requeued(error: BaseException) -> bool:
 def _free() -> None:
     """Free the memory of this job, which reference cycles hold, for the next job of the process."""
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")  # a job that has not loaded it holds nothing on a GPU
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

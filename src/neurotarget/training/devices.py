@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from neurotarget.runs.folder.jobs import quoted
 
@@ -43,12 +42,16 @@ def num_devices(trainer: Mapping[str, Any]) -> int:
 def _per_node(trainer: Mapping[str, Any]) -> int:
     devices = trainer.get("devices")
     if devices in ("auto", -1, "-1"):
-        return 1 if trainer.get("accelerator") == "cpu" else max(1, torch.cuda.device_count())
+        return 1 if trainer.get("accelerator") == "cpu" else max(1, _gpus())
     if devices is None or isinstance(devices, int):
         return max(1, devices or 1)
     if isinstance(devices, str):
         return max(1, int(devices)) if devices.isdigit() else devices.strip(",").count(",") + 1
     return max(1, len(devices))
+
+
+def _gpus() -> int:
+    return import_module("torch.cuda").device_count()  # torch takes seconds to load
 
 
 def independent_slurm_task(trainer: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.report.drawing.figure import save_figure, svg_text
+from neurotarget.report.drawing.figure import saved_svg, svg_text
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.stats.study.results import Study
 
@@ -68,7 +68,8 @@ def test_of_four_raters_three_pairs_are_shown_and_it_says_so(make_study):
 
 
 def test_of_too_many_labels_the_caption_tells_which_are_shown(make_study):
-    many = make_study(labels=[f"r{number:02}" for number in range(14)], n=6)
+    labels, others = [f"r{number:02}" for number in range(14)], ("effects", "sites", "failures")
+    many = make_study(labels=labels, n=6, without=others)
     found = {named.name: named for named in all_figures(many)}
     text = "Of 15 labels and regions the 12 with the lowest agreement are shown"
     assert text in found["scatter"].caption
@@ -113,19 +114,18 @@ def test_no_volume_at_all_is_no_error(study, alone):
         assert not [named for named in found if named.figure is not None]
 
 
-def test_nothing_is_warned_of(make_study, tmp_path):
+def test_nothing_is_warned_of(make_study):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for named in all_figures(make_study(n=6)):
-            save_figure(named.figure, tmp_path / named.name)
+            svg_text(named.figure)
 
 
 def test_two_hundred_cases_take_seconds(make_study, tmp_path):
     study = make_study(n=200)
     start = time.process_time()
     for named in all_figures(study):
-        svg_text(named.figure)
-        save_figure(named.figure, tmp_path / named.name)
+        saved_svg(named.figure, tmp_path / named.name)
     assert time.process_time() - start < 30  # 3 s on most machines
 
 

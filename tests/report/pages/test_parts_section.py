@@ -14,6 +14,9 @@ from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.report.text.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.study.parts import parts_table
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.study.tables import agreement_table, scores_table
 from neurotarget.studies.study_inputs import with_planted
 from oracles.held_out_parts import rows_of, target
 from oracles.pages import Page
@@ -65,7 +68,11 @@ def test_published_values_stand_beside_ours_in_the_table(study):
 def test_every_person_has_a_table_of_his_own():
     rows, covariates = rater_rows()
     rows["split"] = np.where(rows["case_id"] < "c25", "test", "external")
-    grids = parts_section(analyse(from_rows(rows, DRAWN, covariates))).grids
+    measured = from_rows(rows, DRAWN, covariates)
+    agreement, scores = agreement_table(measured), scores_table(measured)
+    parts = parts_table(measured, agreement, scores)
+    tables = {"agreement": agreement, "scores": scores, "parts": parts}
+    grids = parts_section(Study(measured, tables)).grids
     assert [grid.caption for grid in grids] == [
         "Against the reference", "Against again", "Against rater2"
     ]  # fmt: skip

@@ -87,7 +87,7 @@ def test_no_arms_are_told_apart():
 
 
 def test_the_spread_of_trainings_comes_of_folds_where_there_is_one_seed():
-    arms = simulated(dict.fromkeys("abcde", 0.8), folds=5, n=200, run_sd=0.02)
+    arms = simulated(dict.fromkeys("abc", 0.8), folds=5, n=60, run_sd=0.02)
     assert "as far as its folds show" in headline(arms)
     same = simulated(dict.fromkeys("abc", 0.8), n=60, run_sd=0)
     assert ("as far as its folds show" in headline(same)) or ("no spread between" in headline(same))

@@ -46,17 +46,15 @@ def cohort(n=24, labels=("a", "b"), pairs=(), methods=("first", "second", "third
     return Measured(target, of_volumes(volumes), pd.DataFrame(known | columns, cases), scores)
 
 
+AGES = pd.array([None, *range(20, 43)], dtype="Int64")
+MIXED = {"sex": ["F", "M", 1] * 8, "site": [1, "A", 2.5] * 8}
 COVARIATES = [
-    {},
     {"age": np.nan, "sex": None, "site": None},
-    {"subject_id": "one"},
     {"sex": "F", "site": "A"},
-    {"sex": [0, 1] * 12, "site": [10000001, 10000002] * 12},
-    {"sex": ["F", "M", 1] * 8, "site": [1, "A", 2.5] * 8},
-    {"age": [*(str(20 + number) for number in range(23)), "inf"]},
-    {"age": pd.array([None, *range(20, 43)], dtype="Int64")},
-    {"sex": pd.Categorical(["F", "M"] * 12), "group": pd.Categorical(["AD", "CN"] * 12)},
-    {"group": [True, False] * 12},
+    {"sex": [0, 1] * 12, "site": [10000001, 10000002] * 12, "group": [True, False] * 12},
+    MIXED | {"age": [*(str(20 + number) for number in range(23)), "inf"]},
+    {"sex": pd.Categorical(["F", "M"] * 12), "group": pd.Categorical(["AD", "CN"] * 12)}
+    | {"age": AGES},
     {"case_id": 1, "volume": 2.0, "a b": "x", "<i>": 3.0},
 ]
 
@@ -64,8 +62,9 @@ COVARIATES = [
 @pytest.mark.parametrize(
     ("n", "columns"),
     [
-        *((24, columns) for columns in COVARIATES),
-        *((n, COVARIATES[place]) for n in (1, 2) for place in (0, 2, 5, 7)),
+        *((24, columns) for columns in (*COVARIATES, {"subject_id": "one"})),
+        *((n, columns) for n in (1, 2) for columns in ({"subject_id": "one"}, MIXED)),
+        *((n, {"age": AGES}) for n in (1, 2)),
     ],
 )
 def test_any_covariates_give_a_number_or_a_reason(n, columns):

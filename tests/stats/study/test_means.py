@@ -7,19 +7,19 @@ from neurotarget.stats.cohort.measured import from_rows, means_with_regions, wit
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.means import mean_agreement_table, means_table
 from neurotarget.stats.study.sites import sites_table
-from oracles.rater_cohort import GAP_PPM, SLOPE_PPM, TARGET, rater_cohort, rater_rows
+from oracles.rater_cohort import GAP_PPM, SLOPE_PPM, TARGET, rater_rows, rater_study
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(scope="module")
-def measured():
-    return rater_cohort()
+def study():
+    return rater_study()
 
 
 @pytest.fixture(scope="module")
-def study(measured):
-    return analyse(measured)
+def measured(study):
+    return study.measured
 
 
 def test_rows_become_means_of_every_method(measured):

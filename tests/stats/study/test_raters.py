@@ -7,7 +7,7 @@ from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.tables import agreement_table
-from oracles.rater_cohort import DICE, TARGET, rater_cohort, rater_rows
+from oracles.rater_cohort import DICE, TARGET, rater_cohort, rater_rows, rater_study
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -136,14 +136,14 @@ def test_a_scan_that_a_rater_has_not_drawn_is_no_failure(measured):
     assert set(found["method"]) == {"reference", "predicted"}
     lost = found[(found["method"] == "predicted") & (found["definition"] == "crash_or_empty")]
     assert lost["n_failed"].tolist() == [1]
-    assert "8 of 40 cases have no rater2 volume of left." in analyse(measured).notes
+    assert "8 of 40 cases have no rater2 volume of left." in rater_study().notes
 
 
 def test_swapped_masks_of_a_rater_are_named():
-    rows, covariates = rater_rows()
-    crossed = rows[rows["metric"] == "reference_volume_mm3@rater2"].assign(
-        metric="reference_swapped@rater2"
-    )
+    rows, covariates = rater_rows(10)
+    of_rater = "reference_volume_mm3@rater2"
+    rows = rows[rows["metric"].isin(["reference_volume_mm3", of_rater])]
+    crossed = rows[rows["metric"] == of_rater].assign(metric="reference_swapped@rater2")
     crossed["value"] = crossed["case_id"].isin(["c01", "c07"]).astype(float)
     notes = analyse(from_rows(pd.concat([rows, crossed]), TARGET, covariates)).notes
     assert notes[0].startswith("2 rater2 masks have left and right swapped (c01, c07); swap")

@@ -136,7 +136,8 @@ def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool =
 def finished(figure: Figure) -> Figure:
     """Return the figure with its layout fixed, so that it is equal in every format."""
     FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
     figure.set_layout_engine("none")
     return figure
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch.optim import Optimizer
-
 from neurotarget.files.reading import check_regular, load_yaml
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.known_caches import CACHES, is_noted
@@ -179,7 +177,8 @@ def _may_name(path: str, *, optimizers: bool) -> bool:
     if is_shareable(path) or not optimizers:
         return is_shareable(path)
     kind = _class_of(path) if re.fullmatch(r"torch\.optim\.\w+", path) else None
-    return kind is not None and issubclass(kind, Optimizer)
+    # torch is loaded with the class
+    return kind is not None and issubclass(kind, importlib.import_module("torch.optim").Optimizer)
 
 
 def _class_of(path: str) -> type | None:

@@ -1,12 +1,15 @@
-"""Error messages about recorded settings of a resumed run: they name the file of the record."""
+"""Overrides that a run was started with, and errors about them, which name their file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from neurotarget.files.reading import load_yaml
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import key_of
-from neurotarget.runs.folder.run_folder import OVERRIDES, read_overrides
+from neurotarget.runs.folder.moved_names import present_overrides
+
+OVERRIDES = "overrides.yaml"
 
 
 @contextmanager
@@ -31,3 +34,23 @@ def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
         raise DataError(
             [f"{path}: {line}" if any(map(line.__contains__, keys)) else line for line in lines]
         ) from error
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """Overrides that a run was started with.
+
+    Raises:
+        DataError: this is not a run folder, or the run ended before it was recorded.
+    """
+    path = Path(folder) / OVERRIDES
+    try:
+        overrides = load_yaml(path) or []
+        if not isinstance(overrides, list):
+            raise ValueError("no list")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
+            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start a new "
+            "run"
+        ) from error
+    return [*present_overrides(overrides)]

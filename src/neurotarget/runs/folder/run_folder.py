@@ -30,8 +30,9 @@ from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
-from neurotarget.runs.folder.moved_names import present_overrides, with_present_names
+from neurotarget.runs.folder.moved_names import with_present_names
 from neurotarget.runs.folder.multirun import MULTIRUN, link
+from neurotarget.runs.folder.recorded_overrides import OVERRIDES
 from neurotarget.types import Case
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
@@ -45,7 +46,6 @@ NEEDED = {  # keys that Lightning restores from a checkpoint
     "lr_schedulers": list,
     "callbacks": dict,
 }
-OVERRIDES = "overrides.yaml"  # overrides that the run was started with
 PEOPLE = "people.tsv"  # covariates and split of every case, training cases included
 SHOWN = 3  # tensors in a message
 PACKAGES = (
@@ -162,26 +162,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
     return with_present_names(config)
-
-
-def read_overrides(folder: Path) -> list[str]:
-    """Overrides that a run was started with.
-
-    Raises:
-        DataError: this is not a run folder, or the run ended before it was recorded.
-    """
-    path = Path(folder) / OVERRIDES
-    try:
-        overrides = load_yaml(path) or []
-        if not isinstance(overrides, list):
-            raise ValueError("no list")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
-            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start a new "
-            "run"
-        ) from error
-    return [*present_overrides(overrides)]
 
 
 def own_cases(folder: Path, name: str = "cases.tsv") -> Path:

@@ -32,7 +32,6 @@ from neurotarget.stats.core.interval import (
 from neurotarget.stats.core.resample import (
     DRAWS,
     all_methods,
-    draws,
     ends,
     left_out,
     pair_means,
@@ -134,7 +133,8 @@ def _differing(
         "bias_percent": (mean_interval(percent, subject, n_subjects), T),
     }
     if not is_simple:
-        in_draws = bootstrap_t(difference, subject, draws(n_subjects, seed, DRAWS))
+        drawn = replicates(n_subjects, seed)[1 : DRAWS + 1]  # as of all labels
+        in_draws = bootstrap_t(difference, subject, drawn)
         return intervals | {name: (in_draws[name], BOOTSTRAP_T) for name in SPREAD}
     n, mean, sd = len(x), float(difference.mean()), float(difference.std(ddof=1))
     limits = {
