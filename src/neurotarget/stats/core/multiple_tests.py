@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from statsmodels.stats.multitest import multipletests
 
 
 def corrected(
@@ -16,14 +17,7 @@ def corrected(
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65; Benjamini and Hochberg 1995,
     doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
-    values = np.full(len(p), math.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known])]
-    rising, count = p[order], len(order)
-    if method == "holm":
-        steps = np.maximum.accumulate(rising * np.arange(count, 0, -1))
-    else:
-        steps = rising / (np.arange(1, count + 1) / count)
-        steps = np.minimum.accumulate(steps[::-1])[::-1]
-    values[order] = np.minimum(steps, 1)
+    values, is_known = np.full(len(p), math.nan), np.isfinite(p)
+    if is_known.any():
+        values[is_known] = multipletests(p[is_known], method=method)[1]
     return values
