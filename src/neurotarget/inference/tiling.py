@@ -1,11 +1,11 @@
 """Sliding-window inference on whole volumes."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
-from monai.data.utils import dense_patch_slices
 from torch import Tensor
 
 from neurotarget.inference.threads import FEWEST, number_of_parts, side_by_side
@@ -107,8 +107,8 @@ class SlidingWindow:
     def _places(self, sides: Sequence[int]) -> list[Starts]:
         """First voxel of the scored part of each window."""
         steps = [max(int(side * (1 - self.overlap)), 1) for side in self.scored_vox]
-        boxes = dense_patch_slices(sides, self.scored_vox, steps, return_slice=False)
-        return [tuple(int(start) for start, _ in box) for box in boxes]
+        along = map(_starts, sides, self.scored_vox, steps)
+        return list(itertools.product(*along))
 
     def _scores(
         self, image: Image, places: Sequence[Starts], net: Scores
@@ -153,6 +153,12 @@ class SlidingWindow:
                 f"{self.window_vox}, wanted {self.scored_vox}; give it the network's margin_vox"
             )
         return scores
+
+
+def _starts(side: int, window: int, step: int) -> list[int]:
+    """First voxels of windows along an axis; the last one ends with the volume."""
+    last = side - window
+    return [*range(0, last, step), last]
 
 
 def _scored(windows: Image, net: Scores) -> Scored:

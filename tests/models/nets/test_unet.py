@@ -1,7 +1,8 @@
 import pytest
 import torch
-from monai.networks.blocks import ResidualUnit
+from monai.networks.nets import UNet as MonaiUNet
 
+from neurotarget.models.nets.residual import ResidualUnit
 from neurotarget.models.nets.unet import UNet
 
 
@@ -78,3 +79,46 @@ def test_weights_load_back_from_a_plain_file(tmp_path):
     again.load_state_dict(torch.load(tmp_path / "net.pt", weights_only=True))
     image = torch.randn(1, 2, 8, 8, 8)
     assert torch.equal(net(image), again(image))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"norm": "group", "dropout": 0.2},
+        {"norm": "batch", "strides": [[2, 2, 1], 2], "kernel": 5},
+        {"strides": [1, 2], "kernel": [3, 3, 1]},
+        {"widths": (4, 8, 16, 24), "top_width": 6},
+    ],
+)
+def test_the_network_is_that_of_monai(settings):
+    torch.manual_seed(1)
+    ours = tiny(**settings).eval()
+    widths, last = settings.get("widths", (4, 8, 16)), settings.get("top_width", 3)
+    kernel, norm = settings.get("kernel", 3), settings.get("norm", "instance")
+    torch.manual_seed(1)
+    theirs = MonaiUNet(
+        spatial_dims=3,
+        in_channels=2,
+        out_channels=last,
+        channels=widths,
+        strides=settings.get("strides", [2] * (len(widths) - 1)),
+        kernel_size=kernel,
+        up_kernel_size=kernel,
+        num_res_units=2,
+        norm=("group", {"num_groups": 1}) if norm == "group" else (norm, {"affine": True}),
+        dropout=settings.get("dropout", 0.0),
+    ).eval()
+    ours.top = torch.nn.Identity()
+    weights = [
+        sorted(map(float, (one.double().sum() for one in net.state_dict().values())))
+        for net in (ours, theirs)
+    ]
+    assert weights[0] == pytest.approx(weights[1])
+    image = torch.randn(2, 2, 8, 8, 16)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+def test_kernels_of_even_sides_are_refused():
+    with pytest.raises(ValueError, match="got a kernel of 4, wanted odd sides"):
+        tiny(kernel=4)

@@ -1,13 +1,13 @@
-"""The residual 3D U-Net of MONAI's blocks."""
+"""The residual 3D U-Net."""
 
 import math
 from collections.abc import Sequence
 
 import torch
-from monai.networks.nets import UNet as MonaiUNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.residual import Convolution, Norm, ResidualUnit
 from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Levels, Logits
@@ -17,9 +17,8 @@ from neurotarget.types import TripleVox
 class UNet(Backbone):
     """Residual U-Net that starts at half resolution, which makes it fast on a CPU.
 
-    The blocks are those of MONAI's `UNet(num_res_units=2)`; the forward pass is implemented here
-    so that deep supervision can use the decoder's coarser levels (MONAI's DynUNet has this, but
-    takes five times as long on a CPU at equal widths).
+    The network is MONAI's `UNet(num_res_units=2)`; deep supervision can use the decoder's coarser
+    levels (MONAI's DynUNet has this, but takes five times as long on a CPU at equal widths).
 
     Source: Kerfoot et al. 2019, doi:10.1007/978-3-030-12029-0_40.
 
@@ -57,19 +56,28 @@ class UNet(Backbone):
         strides = steps_between(strides, len(widths), net="UNet")
         self.stride = total_stride(strides)
         self.deep_supervision = deep_supervision
-        whole = MonaiUNet(
-            spatial_dims=3,
-            in_channels=in_channels,
-            out_channels=top_width or num_labels,
-            channels=tuple(widths),
-            strides=strides,
-            kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
-            up_kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
-            num_res_units=2,
-            norm=norm_of(norm, [*widths, top_width or num_labels], net="UNet"),
-            dropout=dropout,
-        )
-        self.downs, self.bottom, self.ups = _unnest(whole.model)
+        sides = (kernel,) * 3 if isinstance(kernel, int) else tuple(kernel)
+        if any(side % 2 == 0 for side in sides):
+            raise ValueError(f"UNet: got a kernel of {kernel}, wanted odd sides; set model.kernel")
+        last = top_width or num_labels
+        blocks = {
+            "kernel": sides,
+            "norm": norm_layers(norm, [*widths, last], net="UNet"),
+            "dropout": dropout,
+        }
+        bottom = ResidualUnit(widths[-2], widths[-1], **blocks)
+        downs, ups = [], []
+        for level in reversed(range(len(strides))):  # coarsest first, for MONAI's first weights
+            width, step = widths[level], strides[level]
+            before = widths[level - 1] if level else in_channels
+            downs.append(ResidualUnit(before, width, step=step, **blocks))
+            below = widths[-1] if level == len(strides) - 1 else width
+            after = widths[level - 1] if level else last
+            rise = Convolution(width + below, after, step=step, is_transposed=True, **blocks)
+            unit = ResidualUnit(after, after, count=1, is_last_bare=level == 0, **blocks)
+            ups.append(nn.Sequential(rise, unit))
+        self.downs, self.bottom = nn.ModuleList(reversed(downs)), bottom
+        self.ups = nn.ModuleList(ups)
         self.top = nn.Conv3d(top_width, num_labels, 1) if top_width else nn.Identity()
         coarse = reversed(widths[:-2]) if deep_supervision else ()
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
@@ -125,12 +133,10 @@ def norm_of(name: str, widths: Sequence[int], *, net: str) -> tuple[str, dict[st
     return name, {"affine": True}
 
 
-def _unnest(model: nn.Module) -> tuple[nn.ModuleList, nn.Module, nn.ModuleList]:
-    """Unnest MONAI's (down, skip(inner), up); ups are returned coarsest first."""
-    downs, ups = [], []
-    while isinstance(model, nn.Sequential) and len(model) == 3:
-        down, skip, up = model
-        downs.append(down)
-        ups.append(up)
-        model = skip.submodule
-    return nn.ModuleList(downs), model, nn.ModuleList(reversed(ups))
+def norm_layers(name: str, widths: Sequence[int], *, net: str) -> Norm:
+    """Return a function that makes a norm of a number of channels, see `norm_of`."""
+    kind, settings = norm_of(name, widths, net=net)
+    if kind == "group":
+        return lambda width: nn.GroupNorm(num_channels=width, **settings)
+    made = nn.InstanceNorm3d if kind == "instance" else nn.BatchNorm3d
+    return lambda width: made(width, **settings)
