@@ -9,8 +9,14 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.main import run
+from neurotarget.cli.targets import load_target
+from neurotarget.files.record import RECORD
+from neurotarget.files.writing import table_text
 from neurotarget.problems import Problem
-from neurotarget.studies.study_inputs import from_run, sentence
+from neurotarget.stats.study.results import Study
+from neurotarget.studies.make_study import Questions, Source, questioned
+from neurotarget.studies.study_folder import study_of
+from neurotarget.studies.study_inputs import from_masks, from_run, sentence
 from oracles.asked_study import asked
 
 TARGET = """
@@ -35,6 +41,16 @@ def study(*arguments):
 
 def table(folder, name):
     return pd.read_csv(folder / "study" / f"{name}.tsv", sep="\t")
+
+
+def study_of_masks(masks, second=None, *, manifest, target) -> Study:
+    """What `neurotarget study masks=… second=…` finds, without figures and page."""
+
+    def read(known):
+        return from_masks(masks, second, manifest=manifest, target=known)
+
+    known = load_target(str(target))
+    return study_of(questioned(Source("masks", read), target=known, questions=Questions()))
 
 
 def write_mask(path, sides):
@@ -117,18 +133,12 @@ def test_page_tables_figures_and_pictures_lie_in_the_folder(raters):
     assert not list(raters.rglob(".draft*"))
 
 
-def test_the_same_study_twice_is_the_same_bytes(raters, cubes, tmp_path):
-    arguments = [
-        f"masks={cubes / 'anna'}",
-        f"second={cubes / 'bela'}",
-        f"target={cubes / 'cubes.yaml'}",
-    ]
-    assert (
-        study(*arguments, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}", "cases=0")
-        == 0
-    )
-    for path in set((raters / "study").glob("*.tsv")) - {raters / "study" / "claim.tsv"}:
-        assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
+def test_the_same_study_twice_is_the_same_bytes(raters, cubes):
+    settings = {"manifest": cubes / "manifest.tsv", "target": cubes / "cubes.yaml"}
+    again = study_of_masks(cubes / "anna", cubes / "bela", **settings)
+    for name, found in again.tables.items():
+        path = raters / "study" / f"{name}.tsv"
+        assert path.read_bytes() == table_text(found).encode(), name
 
 
 def test_masks_alone_give_volumes_and_effects(cubes, tmp_path):
@@ -149,14 +159,13 @@ def test_rows_know_their_run(trained, tmp_path, capsys):
         assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
 
 
-def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path, capsys):
+def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path):
     folder, _ = trained
     cases = (folder / "cases.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "less.tsv").write_text("".join(cases[:-1]))
-    arguments = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", "cases=0"]
-    assert study(*arguments, f"output={tmp_path / 'study'}") == 0
     lost = cases[-1].split("\t")[0]
-    assert f"1 case ({lost}) are not in less.tsv" in capsys.readouterr().out
+    notes = from_run(folder, manifest=tmp_path / "less.tsv").notes
+    assert f"1 case ({lost}) are not in less.tsv" in " ".join(notes)
 
 
 @pytest.fixture
@@ -220,8 +229,9 @@ def test_records_of_another_kind_are_passed_over(copied):
     for text in ("[1]", "{", '{"hypotheses": 3, "code": 1, "hardware": [1]}'):
         for name in ("summary.json", "run.json"):
             (copied / name).write_text(text)
-        assert from_run(copied).facts == {}
-    assert study(f"rows={copied}", "cases=0") == 0
+        material = from_run(copied)
+        assert material.facts == {}
+    assert len(study_of(material).tables["cases"]) == 3
 
 
 def test_rows_without_a_value_give_a_study_that_says_so(copied, capsys):
@@ -233,14 +243,18 @@ def test_rows_without_a_value_give_a_study_that_says_so(copied, capsys):
     assert table(copied, "effects")["reason"].notna().all()
 
 
-def test_a_study_leaves_nothing_of_an_earlier_one(copied, tmp_path):
-    made = tmp_path / "made"
-    assert study(f"rows={copied}", f"output={made}", "cases=1") == 0
+def test_a_study_leaves_nothing_of_an_earlier_one(trained, copied):
+    made = copied
+    for name in ("study", "pictures"):
+        shutil.copytree(trained[0] / name, made / name)
+    for name in ("report.html", RECORD):
+        shutil.copy(trained[0] / name, made)
     assert (made / "study" / "figures" / "scatter.svg").is_file()
+    assert list((made / "pictures").glob("*"))
     rows = pd.read_csv(copied / "rows.csv", dtype=str, keep_default_na=False)
     rows[rows["metric"] == "volume_mm3"].to_csv(copied / "rows.csv", index=False)
     (made / "study" / "figures" / "mine.svg").write_text("mine")
-    assert study(f"rows={copied}", f"output={made}", "cases=0") == 0
+    assert study(f"rows={copied}", "cases=0") == 0
     assert not (made / "study" / "figures" / "scatter.svg").exists()
     assert (made / "study" / "figures" / "mine.svg").is_file()
     assert not list((made / "pictures").glob("*"))
@@ -316,19 +330,18 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         }
     )
     made.to_csv(tmp_path / "volumes.csv", index=False)
-    arguments = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
-    question = "ask=volume ~ age + sex: any; volume: F != M"
-    out = tmp_path / "out"
-    arguments += ["acceptable=limits_percent=15", "matters=5 %", "reference=hand"]
-    assert study(*arguments, question, f"output={out}") == 0
-    found = table(out, "agreement")
+    question = "volume ~ age + sex: any; volume: F != M"
+    limits = {"acceptable": "limits_percent=15", "matters": "5 %", "reference": "hand"}
+    named = {"labels": "gland", "methods": ["hand", "net"]}
+    tables = asked(tmp_path / "volumes.csv", ask=question, **named, **limits).tables
+    found = tables["agreement"]
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
-    effects = table(out, "effects").drop_duplicates("hypothesis").set_index("hypothesis")
+    effects = tables["effects"].drop_duplicates("hypothesis").set_index("hypothesis")
     assert set(effects.index) == {"age", "sex"}
     assert effects.loc["sex", "matters"] == pytest.approx(0.05 * truth.mean(), rel=1e-6)
     assert math.isnan(effects.loc["age", "matters"])  # a share is of a group difference
-    (judged,) = table(out, "assumptions").to_dict("records")
+    (judged,) = tables["assumptions"].to_dict("records")
     mean = made[["gland_hand", "gland_net"]].to_numpy().mean()
     assert judged["acceptable"] == pytest.approx(0.15 * mean, rel=1e-6)
     assert judged["verdict"] == "inside"
@@ -382,22 +395,22 @@ def test_a_slip_is_one_sentence(arguments, message, tmp_path, capsys):
     assert pd.Series([error.replace("\n", " ")]).str.contains(message).all(), error
 
 
-def test_the_real_masks_answer_the_question(shared_data, tmp_path, capsys):
+def test_the_real_masks_answer_the_question(shared_data):
     folder = shared_data / "pituitary_masks"
-    arguments = [f"masks={folder / 'masks'}", f"manifest={folder / 'participants.tsv'}"]
-    assert study(*arguments, "target=pituitary", f"output={tmp_path}", "cases=1") == 0
-    effects = table(tmp_path, "effects").query("model == 'declared'").set_index("hypothesis")
+    settings = {"manifest": folder / "participants.tsv", "target": "pituitary"}
+    found = study_of_masks(folder / "masks", **settings)
+    effects = found.tables["effects"].query("model == 'declared'").set_index("hypothesis")
     assert effects.loc["sex_difference", "verdict"] == "shown"
     assert 100 < effects.loc["sex_difference", "estimate"] < 170
     assert effects.loc["age_slope", "verdict"] == "inconclusive"
     assert effects.loc["age_slope", "low"] < 0 < effects.loc["age_slope", "high"]
-    volumes = table(tmp_path, "volumes").query("stratum == 'site'")
+    volumes = found.tables["volumes"].query("stratum == 'site'")
     assert volumes.groupby("level")["n"].sum().to_dict() == {
         "Guys": 32,
         "Hammersmith": 20,
         "IOP": 4,
     }
-    assert "IXI251" in capsys.readouterr().out
+    assert "IXI251" in " ".join(found.notes)
 
 
 def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):

@@ -48,6 +48,7 @@ MODULES = (  # whatever a command may import, but for what is imported where it 
     "SimpleITK",
     "torchio",
     "wandb",
+    "wandb.sdk.launch",  # which a run of W&B loads as it starts
 )
 
 

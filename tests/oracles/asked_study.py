@@ -18,6 +18,8 @@ def asked(
     methods: Sequence[str] = (),
     reference: str | None = None,
     id_column: str | None = None,
+    matters: str | None = None,
+    acceptable: str = "",
 ) -> Study:
     """What `neurotarget study table=… labels=… ask=…` finds."""
     columns = {"id_column": id_column, "method_column": None, "methods": list(methods)}
@@ -27,4 +29,5 @@ def asked(
         names = labels.split(",")
         return from_table(tables, target=target, labels=names, reading=reading, reference=reference)
 
-    return study_of(questioned(Source("table", read), questions=Questions(ask, levels=levels)))
+    questions = Questions(ask, matters, acceptable, levels)
+    return study_of(questioned(Source("table", read), questions=questions))
