@@ -33,17 +33,15 @@ from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weig
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, loggers
-from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
-from neurotarget.training.devices import independent_slurm_task, num_devices, rank
+from neurotarget.training.devices import rank
+from neurotarget.training.first_messages import announce
 from neurotarget.training.localising import located
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.resumed import print_resumed, refuse_corrected
-from neurotarget.training.step_probe import probed_seconds
-from neurotarget.training.training_bar import duration
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
 
@@ -81,7 +79,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     net, fitted = _test_network(config, target, resumed=state is not None)
     if is_main:
         done = state["global_step"] if state else 0
-        _announce(config, _length(config, fitted, data, net, done=done), target, start)
+        announce(config, start, data, fitted, net=net, done=done)
     config, target, localise_lines = located(
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
@@ -246,45 +244,3 @@ def _hide_hints() -> None:
         ".*smaller than the logging.*",
     ):
         warnings.filterwarnings("ignore", hint)
-
-
-def _announce(config: Config, length: str, target: Target, start: Start) -> None:
-    if line := independent_slurm_task(config["trainer"]):
-        print(line, flush=True)
-    print(
-        f"{config['name']}: {target.question or target.name}\n"
-        f"  data      read and prepared once into {config['data']['cache']}\n"
-        f"  training  {length}; the bar shows the time left\n"
-        f"  then      {_next_step(config)}\n"
-        f"  results   {start.folder}\n"
-        f"  stopped?  {start.resume_command}",
-        flush=True,
-    )
-
-
-def _length(
-    config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
-) -> str:
-    """Length of training in steps and, from a timed probe, in minutes, where they are known."""
-    budget, trainer = config["budget"], config["trainer"]
-    together = trainer.get("accumulate_grad_batches", 1)  # batches per step
-    batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
-    steps = planned_steps(budget, trainer, math.ceil(batches / together))
-    if steps is None:
-        text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
-    else:
-        text = f"{steps:,} steps{warm_up_note(config['task'].get('schedule'), steps)}"
-        step_s = None if net is None else probed_seconds(config, target, data, net)
-        if step_s is not None:
-            left = duration(max(steps - done, 0) * step_s * together)
-            text += f", about {left} on this machine (a timed probe took {step_s:.2g} s a step; "
-            text += "validation comes on top)"
-    if trainer["max_time"] and budget["kind"] != "minutes":
-        text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
-    return text
-
-
-def _next_step(config: Config) -> str:
-    if config["held_out"]:
-        return "the held-out cases are predicted and scored, in a few minutes"
-    return "nothing: the held-out cases stay unseen"

@@ -305,8 +305,15 @@ class TargetData(pl.LightningDataModule):
 
 def loader_workers() -> int:
     """Number of processes that make patches; 0 if the network needs the few cores there are."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     return 0 if cores < 4 else min(cores - 2, 8)
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
