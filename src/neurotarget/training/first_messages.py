@@ -1,12 +1,17 @@
 """First messages of a training: what it does, how long it takes, and how to resume it."""
 
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
+from neurotarget.tasks.guard import NotFiniteError
 from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.devices import independent_slurm_task, num_devices
 from neurotarget.training.step_probe import probed_seconds
@@ -17,6 +22,30 @@ from neurotarget.types import Target
 Config = Mapping[str, Any]
 
 
+@contextmanager
+def replayable(start: Start) -> Iterator[None]:
+    """Add the command that shows the patches of the step to an error about the loss.
+
+    Raises:
+        DataError: the loss or the weights are not finite.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        raise DataError(
+            f"{error}; the patches of this step, as NIfTI and in a picture: "
+            f"{replay_command(start, error.step)}"
+        ) from error
+
+
+def replay_command(start: Start, step: int) -> str:
+    """Command that writes the patches of a step, counted from 1."""
+    command = start.resume_command
+    if command.startswith("nt."):  # a notebook
+        command = shlex.join([*command_for("train"), f"resume={start.folder}"])
+    return f"{command} replay={step}"
+
+
 def announce(
     config: Config,
     start: Start,
@@ -25,23 +54,27 @@ def announce(
     *,
     net: nn.Module | None,
     done: int,
+    memory: str,
 ) -> None:
     """Print what a training is about to do; `done` of its steps are done already.
 
-    `target` has the patch of the network; with `plan=auto` there is no network yet.
+    `target` has the patch of the network; with `plan=auto` there is no network yet, and no
+    forecast of its `memory`.
     """
     if line := independent_slurm_task(config["trainer"]):
         print(line, flush=True)
-    length = _length(config, target, data, net, done=done)
-    print(
-        f"{config['name']}: {target.question or target.name}\n"
-        f"  data      read and prepared once into {config['data']['cache']}\n"
-        f"  training  {length}; the bar shows the time left\n"
-        f"  then      {_next_step(config)}\n"
-        f"  results   {start.folder}\n"
-        f"  stopped?  {start.resume_command}",
-        flush=True,
-    )
+    lines = {
+        "data": f"read and prepared once into {config['data']['cache']}",
+        "training": f"{_length(config, target, data, net, done=done)}; the bar shows the time left",
+        "memory": memory,
+        "then": _next_step(config),
+        "results": start.folder,
+        "stopped?": start.resume_command,
+    }
+    print(f"{config['name']}: {target.question or target.name}")
+    for name, text in lines.items():
+        if text:
+            print(f"  {name:<9} {text}", flush=True)
 
 
 def _length(

@@ -37,8 +37,9 @@ from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
 from neurotarget.training.devices import rank
-from neurotarget.training.first_messages import announce
+from neurotarget.training.first_messages import announce, replayable
 from neurotarget.training.localising import located
+from neurotarget.training.memory_forecast import fit_memory
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.resumed import print_resumed, refuse_corrected
@@ -77,9 +78,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
     callbacks = own_callbacks(config.get("callbacks"))
     metrics = own_metrics(config.get("metrics"))
     net, fitted = _test_network(config, target, resumed=state is not None)
+    memory = "" if net is None else fit_memory(config, data, fitted, net)
     if is_main:
         done = state["global_step"] if state else 0
-        announce(config, start, data, fitted, net=net, done=done)
+        announce(config, start, data, fitted, net=net, done=done, memory=memory)
     config, target, localise_lines = located(
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
@@ -96,9 +98,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
         resumed=state is not None,
         callbacks=[*start.callbacks, *callbacks],
     )
+    lines = [*localised, *planned, *parts.lines, *([] if memory else _memory(config, parts))]
     config["patch_vox"] = list(parts.target.patch_vox)
     if is_main:
-        record, opening = _opened(config, start, [*localised, *planned, *parts.lines], state)
+        record, opening = _opened(config, start, lines, state)
         parts.trainer.callbacks.insert(0, opening)
         parts.trainer.callbacks.append(Loading(END))
     data.prepare_data()
@@ -107,22 +110,11 @@ def train(config: Config, start: Start) -> dict[str, float]:
     made = _tracked(config, folder, data, record, state) if is_main else []
     failed = True
     try:
-        fit(parts, made, last if state else None)
+        with replayable(start):
+            fit(parts, made, last if state else None)
         if is_main:
             opening.write_once()  # where no step was left to train
-            end = import_module(END)
-            write_cost(
-                folder,
-                parts.meter,
-                parts.task.net,
-                in_channels=len(target.contrasts),
-                batch_size=data.batch_size,
-                patch_vox=parts.target.patch_vox,
-            )
-            if config["held_out"]:
-                end.finish_run(config, start, parts, made, metrics=metrics)
-            else:
-                end.print_learning(parts, config, made)
+            _conclude(config, start, parts, made, metrics=metrics)
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
@@ -130,6 +122,30 @@ def train(config: Config, start: Start) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _memory(config: Config, parts: Parts) -> list[str]:
+    """The forecast of memory for a network that was not known before."""
+    return [f"memory    {fit_memory(config, parts.data, parts.target, parts.task.net)}"]
+
+
+def _conclude(
+    config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
+) -> None:
+    """Write the cost of a training, and score its held-out cases or judge its validation."""
+    end = import_module(END)
+    write_cost(
+        start.folder,
+        parts.meter,
+        parts.task.net,
+        in_channels=len(parts.target.contrasts),
+        batch_size=parts.data.batch_size,
+        patch_vox=parts.target.patch_vox,
+    )
+    if config["held_out"]:
+        end.finish_run(config, start, parts, made, metrics=metrics)
+    else:
+        end.print_learning(parts, config, made)
 
 
 def _opened(

@@ -16,6 +16,7 @@ from neurotarget.data.batches.datamodule import TargetData, available_cores
 from neurotarget.shapes import Batch
 
 FETCH = "train_dataloader_next"  # end of Lightning's name for taking a batch from the loader
+EPOCH_KEY = "train/waiting"  # logged once, at the end of every epoch
 MUCH = 0.2  # share of waiting above which the settings should be changed
 
 
@@ -102,7 +103,7 @@ class StallMeter(Callback):
         self._stop()
         self.epoch.waiting_s = self._wait.total()
         each = {"on_step": False, "on_epoch": True, "sync_dist": True}
-        pl_module.log("train/waiting", self.epoch.waiting, **each)
+        pl_module.log(EPOCH_KEY, self.epoch.waiting, **each)
         pl_module.log("train/patches_per_s", self.epoch.patches_per_s, **each, reduce_fx="sum")
         self.before, self.epoch = self.before + self.epoch, Tally()
 
