@@ -15,7 +15,7 @@ from neurotarget.training.first_messages import Start, replayable
             "python train.py --config-dir=mine resume=runs/a",
             "python train.py --config-dir=mine resume=runs/a replay=7",
         ),
-        ("nt.train(resume='runs/a')", "python train.py resume='runs/a b' replay=7"),
+        ("nt.train(resume='runs/a')", "python train.py 'resume=runs/a b' replay=7"),
     ],
 )
 def test_a_broken_loss_names_the_command_that_shows_its_patches(resumed, command, monkeypatch):

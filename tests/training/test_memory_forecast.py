@@ -211,4 +211,4 @@ def test_workers_take_about_what_was_forecast(tmp_path):
     ours = [one for one in psutil.Process().children(recursive=True) if one.pid not in before]
     taken_mib = sum(one.memory_full_info().pss for one in ours) / 2**20
     batches.close()
-    assert 0.5 < taken_mib / (2 * WORKER_MIB + SERVER_MIB) < 1.5
+    assert 0.3 < taken_mib / (2 * WORKER_MIB + SERVER_MIB) < 1.2  # more once pages are written to

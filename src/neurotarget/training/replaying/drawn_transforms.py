@@ -1,9 +1,8 @@
 """What the augmentation did to a training patch: its transforms and their parameters, in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torchio as tio
 
 from neurotarget.data.batches.augmenter import (
     FLIP,
@@ -18,7 +17,6 @@ from neurotarget.data.batches.augmenter import (
     motion_of,
     noise_of,
 )
-from neurotarget.data.batches.warp import DRAWN
 
 Drawn = dict[str, dict[str, object]]  # parameters by transform, as plain values
 QUEUE_NAMES = {  # of TorchIO's record of what it has applied
@@ -51,10 +49,12 @@ def drawn_in_batch(augmenter: Augmenter, seeds: Seeds) -> list[Drawn]:
     return found
 
 
-def drawn_in_queue(subject: tio.Subject) -> Drawn:
+def drawn_in_queue(
+    ours: Mapping[str, Mapping], applied: Sequence[tuple[str, Mapping[str, object]]]
+) -> Drawn:
     """Transforms that a patch of the queue has had: ours, and those that TorchIO has recorded."""
-    found = {name: dict(values) for name, values in subject.get(DRAWN, {}).items()}
-    for name, arguments in subject.applied_transforms:
+    found = {name: dict(values) for name, values in ours.items()}
+    for name, arguments in applied:
         if name not in QUEUE_NAMES:
             continue  # the cut to the patch
         values = found.setdefault(QUEUE_NAMES[name], {})

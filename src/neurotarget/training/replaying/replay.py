@@ -17,6 +17,7 @@ from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.draws import Draws
 from neurotarget.data.batches.patches import to_batch
 from neurotarget.data.batches.prepare import content_hashes
+from neurotarget.data.batches.warp import DRAWN
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import ACCEPT
@@ -184,7 +185,8 @@ def _queued(data: TargetData, indices: Sequence[int], _: torch.device) -> Made:
     regions, plain = data.regions(), data.regions(is_augmented=False)
     subjects = [regions[index] for index in indices]
     before = [plain[index]["image"].data.numpy() for index in indices]
-    return regions, before, to_batch(subjects), [*map(drawn_in_queue, subjects)]
+    drawn = [drawn_in_queue(one[DRAWN], one.applied_transforms) for one in subjects]
+    return regions, before, to_batch(subjects), drawn
 
 
 def _array(tensor: torch.Tensor) -> ndarray:
