@@ -5,7 +5,8 @@ import pytest
 
 from neurotarget.problems import DataError
 from neurotarget.tasks.guard import NotFiniteError
-from neurotarget.training.first_messages import Start, replayable
+from neurotarget.training.first_messages import replayable
+from neurotarget.training.training_parts import Start
 
 
 @pytest.mark.parametrize(

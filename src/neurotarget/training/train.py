@@ -17,6 +17,7 @@ from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import content_hashes
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import print_problems
