@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from neurotarget.training.drawn_transforms import READERS, as_text, drawn_in_batch, drawn_in_queue
 
 from neurotarget.data.batches.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, seeds_of
 from neurotarget.data.batches.patches import Regions
 from neurotarget.data.batches.warp import DRAWN
 from neurotarget.process.programs import home
+from neurotarget.training.replaying.drawn_transforms import (
+    READERS,
+    as_text,
+    drawn_in_batch,
+    drawn_in_queue,
+)
 from neurotarget.types import Target
 from oracles.prepared import write_cloud
 

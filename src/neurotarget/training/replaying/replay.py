@@ -62,9 +62,8 @@ def replay(config: Config, folder: Path, step: int) -> Path:
             "whole training"
         )
     data = run_data(config, folder)
-    check_contents(
-        folder, content_hashes(data.manifest, data.target), accepted=config[ACCEPT] is True
-    )
+    hashes = content_hashes(data.manifest, data.target, data.cache)
+    check_contents(folder, hashes, accepted=config[ACCEPT] is True)
     place = place_of(
         step,
         batches=_batches_per_epoch(data, config["trainer"]),
