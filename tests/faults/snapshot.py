@@ -11,6 +11,7 @@ import torch
 import yaml
 
 TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", "run", "seconds")
+TIMES += ("waiting", "patches_per_s", "waiting_note", "train/waiting", "train/patches_per_s")
 MEASURED = ("_s", "_s_per_case", "_wh", "_mib")  # columns of what a run has cost
 VARYING = frozenset(  # hold times, process numbers or hashes of files that hold such
     (

@@ -3,6 +3,7 @@ import torch
 from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
 
 from neurotarget.problems import DataError
+from neurotarget.tasks.guard import NotFiniteError
 
 
 def keeper(folder):
@@ -62,3 +63,11 @@ def test_weights_that_the_last_step_broke_are_not_saved(wrong, toy, tmp_path):
     with pytest.raises(DataError, match=found):
         trainer.fit(task, toy.batches(3, 2))
     assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == ["step=1.ckpt", "step=2.ckpt"]
+
+
+@pytest.mark.parametrize(("spoil", "step"), [(0, 1), (1, 1), (2, 2), (3, 2)])
+def test_the_error_has_the_step_that_its_batch_belongs_to(spoil, step, toy, tmp_path):
+    trainer = toy.trainer(tmp_path, max_epochs=1, accumulate_grad_batches=2)
+    with pytest.raises(NotFiniteError, match=f"step {step}, cases") as caught:
+        trainer.fit(toy.task(), toy.batches(4, 2, spoil=spoil))
+    assert caught.value.step == step

@@ -115,6 +115,11 @@ def train(
             f"experiment={experiment}: found the job {composed.config['job']}, wanted a training; "
             f"use the command `neurotarget train experiment={experiment}`"
         )
+    if composed.config["replay"] is not None:
+        raise DataError(
+            f"replay: found {composed.config['replay']} in nt.train, wanted the command "
+            f"`neurotarget train resume={composed.folder} replay={composed.config['replay']}`"
+        )
     resume_command = f"nt.train(resume={str(composed.folder)!r})"
     callbacks = pruning(composed.config, composed.folder)  # refuses a search, as the command does
     start = Start(composed.folder, composed.overrides, resume_command, composed.model, callbacks)

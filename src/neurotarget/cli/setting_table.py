@@ -71,6 +71,8 @@ GENERAL = {
     "job": one_of("train", "qsm", "swi"),
     "seed": SEED,
     "resume": optional(TEXT),
+    "replay": optional(integer(1, 10**10)),
+    "check_memory": FLAG,
     "patch_vox": either(one_of("auto"), SIDES),
     "localise": one_of("propose", "auto", "none"),
     "pretrained": optional(TEXT),

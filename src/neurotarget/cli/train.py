@@ -17,6 +17,7 @@ from neurotarget.training import train as training
 from neurotarget.training.training_parts import Start
 
 # loaded only for jobs that need them
+REPLAY = "neurotarget.training.replaying.replay"
 RECONSTRUCTION = "neurotarget.reconstruction.experiment"
 PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 
@@ -34,6 +35,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if config["job"] != "train":
         experiment = import_module(RECONSTRUCTION)
         return experiment.reconstruct(config, folder, overrides)
+    if config["replay"] is not None:
+        import_module(REPLAY).replay(config, folder, config["replay"])
+        return {}
     is_trial = "trial" in (config.get("sweep") or {})
     callbacks = import_module(PRUNING).pruning(config, folder) if is_trial else []
     start = Start(

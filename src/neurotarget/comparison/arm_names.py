@@ -23,6 +23,8 @@ NEVER = (
     "data_fingerprint",
     "paths",
     "resume",
+    "replay",
+    "check_memory",
     "accept_changed_data",
     "logger",
     "callbacks",

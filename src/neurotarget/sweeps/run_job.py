@@ -74,7 +74,9 @@ def run_as_job(train: Train, cfg: DictConfig) -> float:
             values = _run(train, cfg, folder)
     else:
         values = exits_with_sentence(train if number else _claimed(train, folder))(cfg)
-        if number == 0 and (folder.parent / MULTIRUN).is_file():  # a job resumed on its own
+        is_replay = OmegaConf.select(cfg, "replay") is not None
+        # a job resumed on its own
+        if number == 0 and not is_replay and (folder.parent / MULTIRUN).is_file():
             write_result(folder, "done", _overrides(), values=values)
     return float(values.get(_monitor(cfg), math.nan))
 

@@ -21,15 +21,29 @@ class Seen(NamedTuple):
     case_ids: list[str]
 
 
-class NaNGuard(Callback):
-    """Raise when the training or validation loss becomes NaN or infinite.
+class NotFiniteError(DataError):
+    """A loss or weights that are not finite; `step` is the last one that was trained, from 1."""
 
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class NaNGuard(Callback):
+    """Raise `NotFiniteError` when the training or validation loss becomes NaN or infinite.
+
+    Steps are counted from 1; with accumulated gradients a step has several batches.
     On a GPU the loss of a batch is read after the next one has started, so that the GPU never
     waits; before validation and before any checkpoint it is read at once.
     """
 
     def __init__(self) -> None:
         self._seen: Seen | None = None
+        self._step = 0  # of the current batch
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
+        """Note which step the batch belongs to."""
+        self._step = trainer.global_step + 1
 
     def on_train_batch_end(
         self,
@@ -42,7 +56,7 @@ class NaNGuard(Callback):
         """Check the loss of the previous batch, and on a CPU that of this one."""
         self._look(trainer)
         loss = outputs["loss"].detach()
-        self._seen = Seen(loss, trainer.current_epoch, trainer.global_step, batch.case_ids)
+        self._seen = Seen(loss, trainer.current_epoch, self._step, batch.case_ids)
         if pl_module.device.type == "cpu":
             self._look(trainer)
 
@@ -59,7 +73,7 @@ class NaNGuard(Callback):
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
             where = f"validation after epoch {trainer.current_epoch}, step {trainer.global_step}"
-            raise DataError(_message(f"{where}: found a loss of {loss.item()}", trainer))
+            raise _error(f"{where}: found a loss of {loss.item()}", trainer, self._step)
 
     def on_save_checkpoint(
         self,
@@ -81,7 +95,7 @@ class NaNGuard(Callback):
         if broken:
             where = f"training, epoch {trainer.current_epoch}, step {trainer.global_step}"
             found = f"NaN or infinite weights ({len(broken)} tensors, such as {broken[0]})"
-            raise DataError(_message(f"{where}: found {found}", trainer))
+            raise _error(f"{where}: found {found}", trainer, self._step)
 
     def _look(self, trainer: pl.Trainer) -> None:
         seen, self._seen = self._seen, None
@@ -89,10 +103,10 @@ class NaNGuard(Callback):
             return
         cases = ", ".join(dict.fromkeys(seen.case_ids))
         where = f"training, epoch {seen.epoch}, step {seen.step}, cases {cases}"
-        raise DataError(_message(f"{where}: found a loss of {seen.loss.item()}", trainer))
+        raise _error(f"{where}: found a loss of {seen.loss.item()}", trainer, seen.step)
 
 
-def _message(found: str, trainer: pl.Trainer) -> str:
+def _error(found: str, trainer: pl.Trainer, step: int) -> NotFiniteError:
     saved = [
         Path(path)
         for callback in trainer.checkpoint_callbacks
@@ -104,7 +118,8 @@ def _message(found: str, trainer: pl.Trainer) -> str:
     ]
     last = max(saved, key=lambda path: path.stat().st_mtime, default=None)
     good = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before"
-    return (
+    return NotFiniteError(
         f"{found}, wanted finite numbers; {good}; look at these cases with `neurotarget lint`, "
-        "or lower optimizer.lr, or train with trainer.precision=32-true"
+        "or lower optimizer.lr, or train with trainer.precision=32-true",
+        step,
     )

@@ -56,15 +56,24 @@ def keep_contents(
     Raises:
         DataError: files of a resumed run have changed and `accepted` is false.
     """
-    path = folder / FILE
-    before = read_plain(path).get("cases") if resumed else None
+    if resumed:
+        check_contents(folder, contents, accepted=accepted)
+    write_json(folder / FILE, {"cases": dict(contents)})
+
+
+def check_contents(folder: Path, contents: Mapping[str, str], *, accepted: bool) -> None:
+    """Compare the hashes of the cases with those in data.json of a run.
+
+    Raises:
+        DataError: files have changed and `accepted` is false.
+    """
+    before = read_plain(folder / FILE).get("cases")
     before = before if isinstance(before, dict) else {}
     changed = [name for name in contents if before.get(name, contents[name]) != contents[name]]
     if changed and not accepted:
         raise DataError(_refusal(folder, changed))
     if changed:
         print(f"  data      {len(changed)} cases have changed: {some(changed)}", flush=True)
-    write_json(path, {"cases": dict(contents)})
 
 
 def _refusal(folder: Path, changed: Sequence[str]) -> str:

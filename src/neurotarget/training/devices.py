@@ -36,10 +36,11 @@ def rank(trainer: Mapping[str, Any]) -> int:
 def num_devices(trainer: Mapping[str, Any]) -> int:
     """Number of devices that one training uses, on all nodes."""
     nodes = trainer.get("num_nodes")
-    return _per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
+    return devices_per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
 
 
-def _per_node(trainer: Mapping[str, Any]) -> int:
+def devices_per_node(trainer: Mapping[str, Any]) -> int:
+    """Number of devices that one training uses on each node."""
     devices = trainer.get("devices")
     if devices in ("auto", -1, "-1"):
         return 1 if trainer.get("accelerator") == "cpu" else max(1, _gpus())
@@ -70,7 +71,7 @@ def needs_own_process(cfg: Mapping[str, Any]) -> bool:
     """Whether a job trains on several devices and their processes are not yet started."""
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False
-    return _per_node(cfg.get("trainer") or {}) > 1
+    return devices_per_node(cfg.get("trainer") or {}) > 1
 
 
 def run_in_own_process(overrides: Sequence[str], folder: Path, place: str) -> int:

@@ -53,7 +53,9 @@ def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
     """Judge a run without held-out cases by its validation; print and log the result."""
     training = _training(parts, config)
     learning = judge_validation(parts.best.values, training)
-    if message := "\n".join(filter(None, [banner_text(banner(learning)), time_note(training)])):
+    lines = [banner_text(banner(learning)), time_note(training)]
+    lines.append(parts.stalls.facts(parts.data).get("waiting_note"))
+    if message := "\n".join(filter(None, lines)):
         print(message, flush=True)
     log_learning(made, learning)
 
@@ -99,6 +101,7 @@ def _facts(config: Config, start: Start, parts: Parts) -> dict[str, Any]:
         "seed": int(config["seed"]),
         "fold": int(config["data"]["fold"]),
         "train_seconds": round(parts.meter.train_s, 1),
+        **parts.stalls.facts(parts.data),
         "training": facts_of(training),
         **({"depends_on_machine": note} if note else {}),
         "data_fingerprint": config["data_fingerprint"],

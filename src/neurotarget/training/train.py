@@ -17,6 +17,7 @@ from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import content_hashes
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import print_problems
@@ -33,17 +34,16 @@ from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weig
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, loggers
-from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
-from neurotarget.training.devices import independent_slurm_task, num_devices, rank
+from neurotarget.training.devices import rank
+from neurotarget.training.first_messages import announce, replayable
 from neurotarget.training.localising import located
+from neurotarget.training.memory_forecast import fit_memory
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.resumed import print_resumed, refuse_corrected
-from neurotarget.training.step_probe import probed_seconds
-from neurotarget.training.training_bar import duration
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
 
@@ -79,9 +79,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
     callbacks = own_callbacks(config.get("callbacks"))
     metrics = own_metrics(config.get("metrics"))
     net, fitted = _test_network(config, target, resumed=state is not None)
+    memory = "" if net is None else fit_memory(config, data, fitted, net)
     if is_main:
         done = state["global_step"] if state else 0
-        _announce(config, _length(config, fitted, data, net, done=done), target, start)
+        announce(config, start, data, fitted, net=net, done=done, memory=memory)
     config, target, localise_lines = located(
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
@@ -98,9 +99,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
         resumed=state is not None,
         callbacks=[*start.callbacks, *callbacks],
     )
+    lines = [*localised, *planned, *parts.lines, *([] if memory else _memory(config, parts))]
     config["patch_vox"] = list(parts.target.patch_vox)
     if is_main:
-        record, opening = _opened(config, start, [*localised, *planned, *parts.lines], state)
+        record, opening = _opened(config, start, lines, state)
         parts.trainer.callbacks.insert(0, opening)
         parts.trainer.callbacks.append(Loading(END))
     data.prepare_data()
@@ -109,22 +111,11 @@ def train(config: Config, start: Start) -> dict[str, float]:
     made = _tracked(config, folder, data, record, state) if is_main else []
     failed = True
     try:
-        fit(parts, made, last if state else None)
+        with replayable(start):
+            fit(parts, made, last if state else None)
         if is_main:
             opening.write_once()  # where no step was left to train
-            end = import_module(END)
-            write_cost(
-                folder,
-                parts.meter,
-                parts.task.net,
-                in_channels=len(target.contrasts),
-                batch_size=data.batch_size,
-                patch_vox=parts.target.patch_vox,
-            )
-            if config["held_out"]:
-                end.finish_run(config, start, parts, made, metrics=metrics)
-            else:
-                end.print_learning(parts, config, made)
+            _conclude(config, start, parts, made, metrics=metrics)
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
@@ -132,6 +123,30 @@ def train(config: Config, start: Start) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _memory(config: Config, parts: Parts) -> list[str]:
+    """The forecast of memory for a network that was not known before."""
+    return [f"memory    {fit_memory(config, parts.data, parts.target, parts.task.net)}"]
+
+
+def _conclude(
+    config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
+) -> None:
+    """Write the cost of a training, and score its held-out cases or judge its validation."""
+    end = import_module(END)
+    write_cost(
+        start.folder,
+        parts.meter,
+        parts.task.net,
+        in_channels=len(parts.target.contrasts),
+        batch_size=parts.data.batch_size,
+        patch_vox=parts.target.patch_vox,
+    )
+    if config["held_out"]:
+        end.finish_run(config, start, parts, made, metrics=metrics)
+    else:
+        end.print_learning(parts, config, made)
 
 
 def _opened(
@@ -246,45 +261,3 @@ def _hide_hints() -> None:
         ".*smaller than the logging.*",
     ):
         warnings.filterwarnings("ignore", hint)
-
-
-def _announce(config: Config, length: str, target: Target, start: Start) -> None:
-    if line := independent_slurm_task(config["trainer"]):
-        print(line, flush=True)
-    print(
-        f"{config['name']}: {target.question or target.name}\n"
-        f"  data      read and prepared once into {config['data']['cache']}\n"
-        f"  training  {length}; the bar shows the time left\n"
-        f"  then      {_next_step(config)}\n"
-        f"  results   {start.folder}\n"
-        f"  stopped?  {start.resume_command}",
-        flush=True,
-    )
-
-
-def _length(
-    config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
-) -> str:
-    """Length of training in steps and, from a timed probe, in minutes, where they are known."""
-    budget, trainer = config["budget"], config["trainer"]
-    together = trainer.get("accumulate_grad_batches", 1)  # batches per step
-    batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
-    steps = planned_steps(budget, trainer, math.ceil(batches / together))
-    if steps is None:
-        text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
-    else:
-        text = f"{steps:,} steps{warm_up_note(config['task'].get('schedule'), steps)}"
-        step_s = None if net is None else probed_seconds(config, target, data, net)
-        if step_s is not None:
-            left = duration(max(steps - done, 0) * step_s * together)
-            text += f", about {left} on this machine (a timed probe took {step_s:.2g} s a step; "
-            text += "validation comes on top)"
-    if trainer["max_time"] and budget["kind"] != "minutes":
-        text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
-    return text
-
-
-def _next_step(config: Config) -> str:
-    if config["held_out"]:
-        return "the held-out cases are predicted and scored, in a few minutes"
-    return "nothing: the held-out cases stay unseen"

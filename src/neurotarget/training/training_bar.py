@@ -1,5 +1,6 @@
 """Progress bar of a training, with the time left from the pace of the last minutes."""
 
+import math
 import sys
 import time
 from collections import deque
@@ -8,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
+from neurotarget.runs.tracking.stalls import StallMeter
 from neurotarget.tasks.schedule import Progress, training_progress
 
 REFRESH_S, LOGGED_S = 1.0, 60.0  # on a terminal, and in a file
@@ -51,10 +53,14 @@ def duration(seconds: float) -> str:
 
 
 class TrainingBar(Callback):
-    """Shows the training's progress by steps or by its time budget, whichever ends first."""
+    """Shows the training's progress by steps or by its time budget, whichever ends first.
 
-    def __init__(self, monitor: str) -> None:
-        self.monitor, self.bar = monitor, None
+    Also shown: the time left, losses, the monitored score, and the share of the time that the
+    training has waited for patches.
+    """
+
+    def __init__(self, monitor: str, stalls: StallMeter) -> None:
+        self.monitor, self.stalls, self.bar = monitor, stalls, None
         self.progress: Progress = float
         self.shown_s = 0.0
         self.refresh_s = REFRESH_S if sys.stderr.isatty() else LOGGED_S
@@ -108,4 +114,6 @@ class TrainingBar(Callback):
         for name, key in (("loss", "train/loss"), ("val", self.monitor)):
             if key in trainer.callback_metrics:
                 shown.append(f"{name} {float(trainer.callback_metrics[key]):.3f}")
+        if not math.isnan(waiting := self.stalls.whole.waiting):
+            shown.append(f"waiting {100 * waiting:.0f} %")
         return ", ".join(shown)

@@ -26,6 +26,7 @@ from neurotarget.runs.network.pretrained import load_pretrained
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.runs.tracking.cost import CostMeter
+from neurotarget.runs.tracking.stalls import StallMeter
 from neurotarget.tasks.base import TargetTask
 from neurotarget.tasks.score_outcomes import refuse_own
 from neurotarget.training.budget import apply_budget
@@ -58,6 +59,7 @@ class Parts(NamedTuple):
     trainer: pl.Trainer
     best: BestScores
     meter: CostMeter
+    stalls: StallMeter
     lines: list[str]
 
 
@@ -121,17 +123,19 @@ def build_parts(
     windows = build_windows(config, fitted, margin_vox=data.margin_vox, task=kind)
     task = build(config["task"], target=as_trained(fitted), net=net, inferer=windows)
     best, meter = BestScores(config["monitor"], mode=mode_of(config)), CostMeter()
+    stalls = StallMeter()
     shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
     budget = apply_budget(
         config["budget"],
         config["trainer"],
         lambda: profile(net, shape, training=True).flops,
     )
-    further = [best, meter, *budget.callbacks, *callbacks]
+    bar = TrainingBar(config["monitor"], stalls)
+    further = [bar, best, meter, stalls, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
     if config["budget"]["kind"] in ("minutes", "flops"):  # steps are printed earlier
         lines.append(f"training  {budget.description}")
-    return Parts(fitted, data, task, trainer, best, meter, lines)
+    return Parts(fitted, data, task, trainer, best, meter, stalls, lines)
 
 
 def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
@@ -216,4 +220,4 @@ def _callbacks(config: Config, folder: Path) -> list[Callback]:
     weights, monitor = folder / "weights", config["monitor"]
     best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(config))
     last = Checkpoint(weights, "last", every_n_epochs=1, save_on_train_epoch_end=True)
-    return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]
+    return [best, last, LearningRateMonitor("epoch"), RandomState()]

@@ -106,6 +106,16 @@ def test_epochs_differ_and_repeat_themselves(folders):
     assert not any(torch.equal(a.image, b.image) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_epoch_counts_that_is_set_before_the_first_batch(workers, folders):
+    """A resumed training creates its iterator first, and sets the epoch afterwards."""
+    loader = loader_of(folders, workers=workers)
+    batches = iter(loader)
+    loader.sampler.set_epoch(1)
+    first = next(batches)
+    assert torch.equal(first.image, epoch_of(loader_of(folders), 1)[0].image)
+
+
 def test_batches_are_made_in_a_thread_and_a_few_ahead():
     make, calls = counted()
     batches = made_ahead(make, 9, ahead=2)

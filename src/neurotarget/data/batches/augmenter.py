@@ -34,6 +34,7 @@ from neurotarget.data.batches.batch_plan import (
     Powers,
     Warped,
 )
+from neurotarget.data.batches.shading import Gamma
 from neurotarget.data.batches.warp import Affine
 from neurotarget.problems import DataError
 from neurotarget.types import TripleVox
@@ -111,10 +112,7 @@ class Augmenter:
         """Parameters of the patches with these numbers; `is_wide` for their whole regions."""
         sides = self.region_vox if is_wide else self.patch_vox
         happens = self.happens(numbers)
-        drawn = {
-            name: (np.array(rows), numbers[rows, self._columns[name]][:, 1:])
-            for name, rows in happens.items()
-        }
+        drawn = self.drawn(numbers, happens)
         mirrored = np.zeros((len(numbers), 3), dtype=bool)
         for axis in range(3):
             mirrored[happens.get(f"{FLIP}{axis}", []), axis] = True
@@ -134,6 +132,13 @@ class Augmenter:
                 for row in happens.get(f"{OWN}{place}", ())
             ),
         )
+
+    def drawn(self, numbers: Numbers, happens: Mapping[str, Sequence[int]]) -> Drawn:
+        """Patches to which each transform happens, and the numbers that it gets there."""
+        return {
+            name: (np.array(rows), numbers[rows, self._columns[name]][:, 1:])
+            for name, rows in happens.items()
+        }
 
     def _chance(self, name: str) -> float:
         if name.startswith(OWN):
@@ -221,26 +226,15 @@ class Augmenter:
         if "motion" not in drawn:
             return None
         (rows, values), motion = drawn["motion"], self.parts["motion"]
-        moves = motion.num_transforms
-        degrees, shift, late = np.split(values, [3 * moves, 6 * moves], axis=1)
-        degrees = _between(degrees.reshape(-1, moves, 3), motion.degrees_range)
-        shift = _between(shift.reshape(-1, moves, 3), motion.translation_range)
-        if sides[2] == 1:  # within the slice
-            degrees[..., :2], shift[..., 2] = 0, 0
-        gap = 1 / (moves + 1)
-        times = np.arange(1, moves + 1) * gap + (late * 2 - 1) * JITTER * gap
+        degrees, shift, times = motion_of(motion, values, sides)
         parts = rows, scanner_rotation(np.deg2rad(degrees)), shift * LPS
         return Moved(*map(torch.from_numpy, (*parts, segment_maps(times, sides[2]))))
 
     def _ghosts(self, drawn: Drawn, sides: TripleVox) -> Mixed | None:
         if "ghosting" not in drawn:
             return None
-        (rows, values), ghosts = drawn["ghosting"], self.parts["ghosting"]
-        low, high = (int(bound) for bound in ghosts.num_ghosts_range)
-        count = low + (values[:, 0] * (high + 1 - low)).astype(int)
-        axis = _one_of([axis for axis in ghosts.axes if sides[2] > 1 or axis != 2], values[:, 1])
-        strength = _between(values[:, 2], ghosts.intensity_range)
-        restored = None if ghosts.restore is None else _between(values[:, 3], ghosts.restore)
+        rows, values = drawn["ghosting"]
+        axis, count, strength, restored = ghosting_of(self.parts["ghosting"], values, sides)
         along = [ghosting_map(side, count, strength, restored) for side in sides]
         return _mixed(rows, _where_axis(axis, along))
 
@@ -251,16 +245,14 @@ class Augmenter:
         rows = _union(coarse, blurred)
         along = [np.tile(np.eye(side, dtype=np.float32), (len(rows), 1, 1)) for side in sides]
         if coarse:
-            part, places = self.parts["low_resolution"], rows.searchsorted(coarse[0])
-            axis = _one_of(part.axes, coarse[1][:, 0])
-            factor = _between(coarse[1][:, 1], part.downsampling_range)
+            places = rows.searchsorted(coarse[0])
+            axis, factor = low_resolution_of(self.parts["low_resolution"], coarse[1])
             maps = _where_axis(axis, [low_resolution_map(side, factor) for side in sides])
             for whole, own in zip(along, maps, strict=True):
                 whole[places] = own
         if blurred:
-            places, ranges = rows.searchsorted(blurred[0]), self.parts["blur"].std_ranges
-            for axis, whole in enumerate(along):
-                sigma = _between(blurred[1][:, axis], ranges[2 * axis : 2 * axis + 2])
+            places, sigmas = rows.searchsorted(blurred[0]), blur_of(self.parts["blur"], blurred[1])
+            for whole, sigma in zip(along, sigmas, strict=True):
                 whole[places] = blurring_map(whole.shape[1], sigma) @ whole[places]
         return _mixed(rows, along)
 
@@ -268,24 +260,27 @@ class Augmenter:
         if "noise" not in drawn:
             return None
         (rows, values), noise = drawn["noise"], self.parts["noise"]
-        mean = torch.from_numpy(_between(values[:, 0], noise.mean_range))
-        sd = torch.from_numpy(_between(values[:, 1], noise.std_range))
+        mean, sd = map(torch.from_numpy, noise_of(noise, values))
         return Grains(torch.from_numpy(rows), mean, sd, tuple(seeds[row][1] for row in rows))
 
     def _gamma(self, drawn: Drawn) -> Powers | None:
         if "gamma" not in drawn:
             return None
         rows, values = drawn["gamma"]
-        beta, direction = np.split(values, 2, axis=1)
-        gamma = np.exp((2 * beta - 1) * np.float32(self.parts["gamma"].log_gamma))
-        sign = np.where(direction < 0.5, np.float32(1), np.float32(-1))
+        gamma, sign = gamma_of(self.parts["gamma"], values)
         return Powers(*map(torch.from_numpy, (rows, gamma, sign)))
 
 
 def affine_of(
     affine: Affine, values: Float[ndarray, "n 9"], sides: TripleVox
 ) -> tuple[Float[ndarray, "n 3 3"], Float[ndarray, "n 3"]]:
-    """Matrices and shifts from output to input positions, of numbers in [0, 1); see `Affine`.
+    """Matrices and shifts from output to input positions, of numbers in [0, 1); see `Affine`."""
+    scale, angles, shift = affine_values(affine, values, sides)
+    return rotations(angles) / scale[:, None, :], shift
+
+
+def affine_values(affine: Affine, values: ndarray, sides: TripleVox) -> tuple[ndarray, ...]:
+    """Factors of scale (n, 3 or 1), radians about the axes (n, 3) and shifts (n, 3).
 
     An image with a side of 1 is rotated only in its own plane.
     """
@@ -295,7 +290,55 @@ def affine_of(
     if 1 in sides:
         angles = np.where([side == 1 for side in sides], angles, 0.0)
     shift = (2 * values[:, 6:] - 1) * np.asarray(affine.translate_mm, dtype=np.float32)
-    return rotations(angles) / scale[:, None, :], shift
+    return scale, angles, shift
+
+
+def motion_of(
+    motion: tio.RandomMotion, values: ndarray, sides: TripleVox
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Degrees and shifts (n, moves, 3) of movements, and their times (n, moves) in the scan."""
+    moves = motion.num_transforms
+    degrees, shift, late = np.split(values, [3 * moves, 6 * moves], axis=1)
+    degrees = _between(degrees.reshape(-1, moves, 3), motion.degrees_range)
+    shift = _between(shift.reshape(-1, moves, 3), motion.translation_range)
+    if sides[2] == 1:  # within the slice
+        degrees[..., :2], shift[..., 2] = 0, 0
+    gap = 1 / (moves + 1)
+    return degrees, shift, np.arange(1, moves + 1) * gap + (late * 2 - 1) * JITTER * gap
+
+
+def ghosting_of(
+    ghosts: tio.RandomGhosting, values: ndarray, sides: TripleVox
+) -> tuple[ndarray, ndarray, ndarray, ndarray | None]:
+    """Axis and number of the ghosts of each patch, their strength, and what is restored."""
+    low, high = (int(bound) for bound in ghosts.num_ghosts_range)
+    count = low + (values[:, 0] * (high + 1 - low)).astype(int)
+    axis = _one_of([axis for axis in ghosts.axes if sides[2] > 1 or axis != 2], values[:, 1])
+    restored = None if ghosts.restore is None else _between(values[:, 3], ghosts.restore)
+    return axis, count, _between(values[:, 2], ghosts.intensity_range), restored
+
+
+def low_resolution_of(part: tio.RandomAnisotropy, values: ndarray) -> tuple[ndarray, ndarray]:
+    """Axis and factor of each patch."""
+    return _one_of(part.axes, values[:, 0]), _between(values[:, 1], part.downsampling_range)
+
+
+def blur_of(blur: tio.RandomBlur, values: ndarray) -> list[ndarray]:
+    """SD of the blur of each patch along each axis, voxels."""
+    bounds = [blur.std_ranges[2 * axis : 2 * axis + 2] for axis in range(3)]
+    return [_between(values[:, axis], ends) for axis, ends in enumerate(bounds)]
+
+
+def noise_of(noise: tio.RandomNoise, values: ndarray) -> tuple[ndarray, ndarray]:
+    """Mean and SD of the noise of each patch."""
+    return _between(values[:, 0], noise.mean_range), _between(values[:, 1], noise.std_range)
+
+
+def gamma_of(gamma: Gamma, values: ndarray) -> tuple[ndarray, ndarray]:
+    """Exponents (n, C), and their signs: −1 where they count from the brightest voxel."""
+    beta, direction = np.split(values, 2, axis=1)
+    sign = np.where(direction < 0.5, np.float32(1), np.float32(-1))
+    return np.exp((2 * beta - 1) * np.float32(gamma.log_gamma)), sign
 
 
 def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:

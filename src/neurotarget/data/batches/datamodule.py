@@ -234,9 +234,54 @@ class TargetData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Augmented patches, a fixed number per epoch."""
-        folders = [self.folders[case.case_id] for case in self.cases("train")]
-        trainer, target = self.trainer, as_trained(self.target)
-        settings = {
+        trainer = self.trainer
+        rank, ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        draws = self.draw_sampler(rank, ranks)
+        how = {"batch_size": self.batch_size, "pin_memory": torch.cuda.is_available()}
+        if self.patches == "direct":
+            is_on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+            self.cuts = self.batch_cuts(is_finished=not is_on_gpu)
+            return DirectLoader(self.cuts, draws, workers=self.workers, **how)
+        regions = self.regions()
+        queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
+        return patch_loader(queue, **how)
+
+    def draw_sampler(self, rank: int, ranks: int) -> DrawSampler:
+        """The draws of one of the processes that train together."""
+        num_draws = self.patches_per_epoch // self.patches_per_region
+        return DrawSampler(
+            len(self.cases("train")), num_draws, seed=self.seed, rank=rank, ranks=ranks
+        )
+
+    def batch_cuts(self, *, is_finished: bool = True, is_augmented: bool = True) -> BatchCuts:
+        """What the direct loader makes batches from; `is_finished` as in `BatchCuts`."""
+        target, settings = as_trained(self.target), self.augmentation if is_augmented else None
+        return BatchCuts(
+            self._training_folders(),
+            num_contrasts=len(target.contrasts),
+            transforms=read_transforms(settings, target=target),
+            is_finished=is_finished,
+            **self._draws_settings(),
+        )
+
+    def regions(self, *, is_augmented: bool = True) -> Regions:
+        """What the queue makes patches from."""
+        augmentation = None
+        if self.augmentation and is_augmented:
+            augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))
+        return Regions(
+            self._training_folders(),
+            augmentation=augmentation,
+            patches_per_region=self.patches_per_region,
+            **self._draws_settings(),
+        )
+
+    def _training_folders(self) -> list[Path]:
+        return [self.folders[case.case_id] for case in self.cases("train")]
+
+    def _draws_settings(self) -> dict[str, object]:
+        target = as_trained(self.target)
+        return {
             "patch_vox": target.patch_vox,
             "foreground_share": self.foreground_share,
             "margin_share": self.margin_share if self.augmentation else 0.0,
@@ -246,35 +291,6 @@ class TargetData(pl.LightningDataModule):
             "ignored_class": target.ignored_class,
             "outcomes": self._codes("train"),
         }
-        draws = DrawSampler(
-            len(folders),
-            self.patches_per_epoch // self.patches_per_region,
-            seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            ranks=trainer.world_size if trainer else 1,
-        )
-        how = {"batch_size": self.batch_size, "pin_memory": torch.cuda.is_available()}
-        if self.patches == "direct":
-            is_on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
-            self.cuts = BatchCuts(
-                folders,
-                num_contrasts=len(target.contrasts),
-                transforms=read_transforms(self.augmentation, target=target),
-                is_finished=not is_on_gpu,
-                **settings,
-            )
-            return DirectLoader(self.cuts, draws, workers=self.workers, **how)
-        augmentation = None
-        if self.augmentation:
-            augmentation = build_augmentation(self.augmentation, target=target)
-        regions = Regions(
-            folders,
-            augmentation=augmentation,
-            patches_per_region=self.patches_per_region,
-            **settings,
-        )
-        queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
-        return patch_loader(queue, **how)
 
     def on_after_batch_transfer(self, batch: Batch | CutBatch, dataloader_idx: int) -> Batch:  # noqa: ARG002
         """Augment the patches of a batch that were only cut, on the device where they are."""
@@ -305,8 +321,15 @@ class TargetData(pl.LightningDataModule):
 
 def loader_workers() -> int:
     """Number of processes that make patches; 0 if the network needs the few cores there are."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     return 0 if cores < 4 else min(cores - 2, 8)
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:

@@ -72,9 +72,9 @@ class DirectLoader(DataLoader):
         )
 
     def __iter__(self) -> Iterator:
-        batches = super().__iter__()
         if self.num_workers:
-            return with_workers(batches)
+            return with_workers(super().__iter__)
+        batches = super().__iter__()
         if self.dataset.augmenter.own:
             return batches
         return made_ahead(lambda: next(batches), len(self))
@@ -103,11 +103,14 @@ def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterato
             pool.shutdown(cancel_futures=True)
 
 
-def with_workers(batches: Iterator[T]) -> Iterator[T]:
+def with_workers(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
     """Batches of worker processes, which end with the iterator and at the first error.
 
-    Left to the garbage collector, workers may end in a worker of the next epoch, which then hangs.
+    They begin when the first batch is asked for: they make batches in advance, and before a resumed
+    training Lightning creates the iterator first and sets the epoch afterwards. Left to the garbage
+    collector, workers may end in a worker of the next epoch, which then hangs.
     """
+    batches = begin()
     try:
         yield from batches
     finally:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import HeldEntry
 from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of, worker_context
+from neurotarget.data.batches.warp import DRAWN
 from neurotarget.shapes import Batch
 from neurotarget.types import Target
 
@@ -67,7 +68,7 @@ class Regions(Draws, tio.SubjectsDataset):
         margin = (self.region_vox - self.patch_vox) // 2
         low, sides = low - margin, span + 2 * margin
         image = cut(entry.image, low, sides, fill=entry.facts["minimum"])
-        parts: dict[str, object] = {"case_id": entry.case_id, "draw": draw}
+        parts: dict[str, object] = {"case_id": entry.case_id, "draw": draw, DRAWN: {}}
         if self.outcomes is None:
             parts["label"] = tio.LabelMap(
                 tensor=torch.from_numpy(cut(entry.label[None], low, sides))

@@ -5,12 +5,16 @@ where these would not change mid-grey voxels and would change dark and bright on
 directions. Here the darkest voxel of the patch counts as zero signal.
 """
 
+import math
+
 import torch
 import torchio as tio
 from jaxtyping import Float
 from torch import Tensor
 from torchio.transforms.augmentation import RandomTransform
 from torchio.transforms.intensity_transform import IntensityTransform
+
+from neurotarget.data.batches.warp import DRAWN
 
 Contrast = Float[Tensor, "I J K"]
 
@@ -31,12 +35,14 @@ class BiasField(RandomTransform, IntensityTransform):
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Apply a random bias field to every image of the subject."""
         for image in self.get_images(subject):
-            contrasts = []
+            contrasts, gains = [], []
             for contrast in image.data.float():
                 floor = contrast.min()
                 field = self._draw_field(tuple(contrast.shape))
                 contrasts.append((contrast - floor) * field + floor)
+                gains.append([float(end) for end in field.aminmax()])
             image.set_data(torch.stack(contrasts))
+            subject.setdefault(DRAWN, {})["bias_field"] = {"gains": gains}
         return subject
 
     def _draw_field(self, sides: tuple[int, int, int]) -> Contrast:
@@ -66,12 +72,16 @@ class Gamma(RandomTransform, IntensityTransform):
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Apply a random power to every image of the subject."""
+        drawn = subject.setdefault(DRAWN, {})["gamma"] = {"gamma": [], "is_inverted": []}
         for image in self.get_images(subject):
-            image.set_data(torch.stack([self._transformed(one) for one in image.data.float()]))
+            raised = [self._transformed(one, drawn) for one in image.data.float()]
+            image.set_data(torch.stack(raised))
         return subject
 
-    def _transformed(self, contrast: Contrast) -> Contrast:
+    def _transformed(self, contrast: Contrast, drawn: dict[str, list]) -> Contrast:
         beta, direction = torch.rand(2).tolist()
+        drawn["gamma"].append(math.exp((2 * beta - 1) * self.log_gamma))
+        drawn["is_inverted"].append(direction >= 0.5)
         low, high = contrast.aminmax()
         if low == high:
             return contrast

@@ -21,6 +21,7 @@ Volume = Float[Tensor, "C I J K"]
 Displacement = Float[Tensor, "3 I J K"]
 Matrix = Float[Tensor, "3 3"]
 
+DRAWN = "drawn"  # key of a subject under which our transforms note their parameters, by name
 FOLD_FREE = 0.4  # largest share of the control spacing, Choi and Lee 2000, 10.1006/gmod.2000.0531
 
 
@@ -87,9 +88,11 @@ class Warp(RandomTransform, SpatialTransform):
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Draw one deformation and resample every image and label with it."""
-        image = subject.get_first_image()
-        grid = self._draw_grid(image.spatial_shape, image.spacing)
+        image, drawn = subject.get_first_image(), {}
+        grid = self._draw_grid(image.spatial_shape, image.spacing, drawn)
         axes = [axis for axis in (self.flip.axes if self.flip else ()) if _happens(self.flip.p)]
+        if axes:
+            drawn["flip"] = {"axes": axes}
         for image in self.get_images(subject):
             is_label = isinstance(image, tio.LabelMap)
             data = image.data if grid is None else resample(image.data, grid, is_label=is_label)
@@ -98,15 +101,23 @@ class Warp(RandomTransform, SpatialTransform):
             if is_label and 0 in axes and len(self.swap) > 1:
                 data = self.swap[data.long()].to(data.dtype)
             image.set_data(data)
+        subject.setdefault(DRAWN, {}).update(drawn)
         return subject
 
-    def _draw_grid(self, sides: Sequence[int], spacing_mm: Sequence[float]) -> Tensor | None:
+    def _draw_grid(
+        self, sides: Sequence[int], spacing_mm: Sequence[float], drawn: dict[str, dict]
+    ) -> Tensor | None:
+        """Draw affine and elastic, and note what was drawn; None where neither happens."""
         affine = self.affine if self.affine and _happens(self.affine.p) else None
         elastic = self.elastic if self.elastic and _happens(self.elastic.p) else None
         if affine is None and elastic is None:
             return None
         matrix, shift_mm = draw_affine(affine, sides) if affine else (torch.eye(3), torch.zeros(3))
         steps_mm = draw_elastic(elastic, sides, spacing_mm) if elastic else None
+        if affine:
+            drawn["affine"] = {"matrix": matrix.tolist(), "shift_mm": shift_mm.tolist()}
+        if elastic:
+            drawn["elastic"] = {"largest_mm": float(steps_mm.abs().max())}
         return sampling_grid(sides, spacing_mm, matrix, shift_mm, steps_mm)
 
 

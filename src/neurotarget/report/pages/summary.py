@@ -294,6 +294,7 @@ def _head(summary: Mapping) -> str:
         lines.append(
             f"experiment {summary['experiment']}, model {summary.get('model')}, "
             f"seed {summary.get('seed')}, trained {summary.get('train_seconds', 0) / 60:.1f} min"
+            f"{_speed(summary)}"
         )
     if summary["question"]:
         lines.append(summary["question"])
@@ -305,9 +306,16 @@ def _head(summary: Mapping) -> str:
         lines.append("no case failed")
     if (poor := summary.get("n_below_half") or 0) > len(failed):
         lines.append(f"{counted(poor, 'case')} with a poor mask (Dice below 0.5), failed or not")
-    if note := summary.get("depends_on_machine"):
-        lines.append(note)
+    lines += filter(None, map(summary.get, ("depends_on_machine", "waiting_note")))
     return "\n".join(lines)
+
+
+def _speed(summary: Mapping) -> str:
+    """Text on the speed of the training, where it was measured."""
+    if summary.get("patches_per_s") is None:
+        return ""
+    waiting = f"{100 * summary['waiting']:.0f} % of the time spent waiting for patches"
+    return f" at {number(summary['patches_per_s'])} patches per s, {waiting}"
 
 
 def _mean_dice(summary: Mapping) -> str:

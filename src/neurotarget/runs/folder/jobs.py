@@ -14,7 +14,8 @@ from neurotarget.runs.folder.moved_names import present_overrides
 RESULT = "result.json"
 LOG = "job.log"
 ACCEPT = "accept_changed_data"
-INVOCATION_KEYS = ("resume", "overwrite", "trust", ACCEPT)  # of one invocation, never recorded
+# of one invocation, never recorded
+INVOCATION_KEYS = ("resume", "replay", "overwrite", "trust", ACCEPT)
 # prefixes of overrides that do not affect the result
 WITHOUT_EFFECT = (*(f"{key}=" for key in INVOCATION_KEYS), "hydra.", "hydra/")
 

@@ -1,0 +1,1 @@
+"""The patches of single steps of a training, made again."""
