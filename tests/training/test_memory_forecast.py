@@ -195,7 +195,7 @@ def test_a_training_takes_about_what_was_forecast(trained):
     assert 0.75 < peak_gb / float(said[1]) < 1.35
 
 
-def test_workers_take_about_what_was_forecast(tmp_path):
+def test_workers_take_no_more_than_was_forecast(tmp_path):
     folders = [write_cloud(tmp_path, 0, sides=(16, 16, 16))]
     cuts = BatchCuts(
         folders,
@@ -211,4 +211,5 @@ def test_workers_take_about_what_was_forecast(tmp_path):
     ours = [one for one in psutil.Process().children(recursive=True) if one.pid not in before]
     taken_mib = sum(one.memory_full_info().pss for one in ours) / 2**20
     batches.close()
-    assert 0.3 < taken_mib / (2 * WORKER_MIB + SERVER_MIB) < 1.2  # more once pages are written to
+    # less than in a training, which writes to more of the pages that workers share at first
+    assert 0.15 < taken_mib / (2 * WORKER_MIB + SERVER_MIB) < 1.2
