@@ -40,3 +40,20 @@ def test_tensors_take_memory_that_is_there():
 def test_other_systems_are_left_as_they_are(monkeypatch):
     monkeypatch.setattr(allocator.sys, "platform", "darwin")
     assert allocator.keep_freed_memory() is False
+
+
+def test_kept_memory_can_be_returned():
+    code = """
+import psutil, torch
+from neurotarget.process.allocator import keep_freed_memory, return_freed_memory
+keep_freed_memory()
+held = [torch.ones(2**20) for _ in range(100)]
+fence = torch.ones(100)
+del held
+before = psutil.Process().memory_info().rss
+return_freed_memory()
+print((before - psutil.Process().memory_info().rss) // 2**20)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if sys.platform == "linux":
+        assert int(done.stdout) > 300  # of 400 MiB

@@ -25,3 +25,12 @@ def keep_freed_memory() -> bool:
         return False
     settings = {M_MMAP_THRESHOLD: LARGEST_KEPT, M_TRIM_THRESHOLD: MOST_KEPT, M_ARENA_MAX: 1}
     return min(mallopt(key, value) for key, value in settings.items()) == 1
+
+
+def return_freed_memory() -> None:
+    """Return kept memory to the system, so that later peaks do not include it.
+
+    Source: malloc_trim(3).
+    """
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)

@@ -17,6 +17,7 @@ from torch import nn
 from neurotarget.files.reading import read_plain
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
+from neurotarget.process.allocator import return_freed_memory
 from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.tracking.energy import EnergyMeter
 from neurotarget.types import TripleVox
@@ -214,6 +215,7 @@ def _forget_peak(device: torch.device) -> None:
     """Reset peaks, since an earlier job may have run in this process."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    return_freed_memory()
     with suppress(OSError):  # for Linux 5 means the peak of resident memory
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
