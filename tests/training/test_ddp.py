@@ -34,12 +34,12 @@ sys.addaudithook(hook)
 
 
 @pytest.fixture(scope="module")
-def hooks(tiny) -> dict[str, str]:
+def hooks(tiny, fork_server) -> dict[str, str]:
     """Environment in which processes record what they write into the run of two processes."""
     folder = tiny / "hooks"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(RECORD_WRITES.replace("RUN", "two_processes"))
-    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(folder), fork_server.environment["PYTHONPATH"]])
     return {"PYTHONPATH": paths, "WRITES": str(folder / "writes")}
 
 
