@@ -55,6 +55,7 @@ def test_captions_are_sentences(found):
 
 def boxes_of(figure):
     """Where words stand, in pixels; without those at ticks, some of which are not drawn."""
+    figure.draw_without_rendering()  # which places the words
     found = list(figure.texts)
     for axes in figure.axes:
         found += [*axes.texts, axes.xaxis.label, axes.yaxis.label]

