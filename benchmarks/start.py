@@ -68,8 +68,8 @@ def run(folder: Path, *arguments: object, **environment: str) -> tuple[float, fl
     wall_s = time.perf_counter() - started
     if done.returncode:
         raise SystemExit(f"{done.stdout}\n{done.stderr}\n{arguments} failed")
-    told = [line for line in done.stdout.splitlines() if line.startswith(BEGAN)]
-    return wall_s, float(told[-1].removeprefix(BEGAN)) if told else float("nan")
+    found = [line for line in done.stdout.splitlines() if line.startswith(BEGAN)]
+    return wall_s, float(found[-1].removeprefix(BEGAN)) if found else float("nan")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,11 +1,12 @@
 """A step of training on a CPU: PyTorch's layers with shared convolutions, and ours.
 
-    python benchmarks/step.py [batch=8] [side=32] [threads=2] [rounds=7] [steps=4] [beside=0]
+    python benchmarks/step.py [batch=8] [side=32] [threads=2] [rounds=7] [steps=4] [busy=0]
 
 The network is that of `model=resunet`, in channels last on both sides. The plain side shares each
 convolution among the threads; ours has its own layers, divides the batch, and keeps freed memory.
-Each side has a process, and they take turns. With `beside`, so many busy processes run as well, and
-the fair share is what is left of the cores for a step that takes as long as ours does alone.
+Each side has a process, and they take turns. With `busy`, so many other processes keep the cores
+busy, and the fair share is what is left of the cores for a step that takes as long as ours does
+alone.
 """
 
 import functools
@@ -27,7 +28,7 @@ from neurotarget.shapes import Batch
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target
 
-SETTINGS = {"batch": 8, "side": 32, "threads": 2, "rounds": 7, "steps": 4, "beside": 0}
+SETTINGS = {"batch": 8, "side": 32, "threads": 2, "rounds": 7, "steps": 4, "busy": 0}
 CLIP = 12.0  # of conf/trainer/default.yaml
 LAST = torch.channels_last_3d
 SIDES = ("plain", "ours")
@@ -124,18 +125,18 @@ def main(argv: list[str]) -> None:
             f"loss {losses[-1]:.4f}"
         )
     print(f"plain / ours: {alone['plain'][0] / alone['ours'][0]:.2f}")
-    if not settings["beside"]:
+    if not settings["busy"]:
         return
     cores = len(os.sched_getaffinity(0))
     spawn = multiprocessing.get_context("spawn")
-    for _ in range(settings["beside"]):
+    for _ in range(settings["busy"]):
         spawn.Process(target=keep_busy, daemon=True).start()
     # each busy process and each thread gets an equal part of the cores
-    share = min(cores / (settings["threads"] + settings["beside"]), 1)
+    share = min(cores / (settings["threads"] + settings["busy"]), 1)
     for kind, (wall_s, _, _) in taken_in_turns(settings).items():
         fair_s = alone["ours"][0] / share
         print(
-            f"{kind} beside {settings['beside']}: {1e3 * wall_s:.0f} ms a step, "
+            f"{kind} with {settings['busy']} busy processes: {1e3 * wall_s:.0f} ms a step, "
             f"{wall_s / fair_s:.2f} of the fair share"
         )
 

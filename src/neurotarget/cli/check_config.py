@@ -66,7 +66,7 @@ def _conflicts(config: Mapping[str, Any]) -> Iterator[Problem]:
         found, wanted = f"{epoch}", f"at least one batch of data.batch_size={batch}"
         yield Problem("error", "", "data.patches_per_epoch", found, wanted, ADVICE)
     if value_of("replay") is not None and value_of("resume") is None:
-        wanted = "resume=<folder of one run> beside it"
+        wanted = "replay= with resume=<folder of one run>"
         yield Problem("error", "", "replay", f"{value_of('replay')} alone", wanted, ADVICE)
     if value_of("loss", "dice_weight") == value_of("loss", "cross_entropy_weight") == 0:
         found, wanted = "dice_weight and cross_entropy_weight 0", "more than 0 for one of them"

@@ -1,4 +1,4 @@
-"""What the augmentation did to a training patch: its transforms and their parameters, in words."""
+"""What the augmentation did to a training patch: its transforms and their parameters, as text."""
 
 from collections.abc import Callable, Mapping, Sequence
 
