@@ -92,9 +92,6 @@ def _table(path: Path) -> bytes:
     varying = [name for name in table if name in TIMES or name.endswith(MEASURED)]
     if "metric" in table:  # of rows, one of which may say how long a method took
         table = table[~table["metric"].str.startswith("seconds")].reset_index(drop=True)
-    if varying:  # a row of times alone may be missing for the epoch of a kill
-        kept = table.columns.difference([*varying, "epoch", "step"])
-        table = table[table[kept].notna().any(axis=1)].reset_index(drop=True)
     return table.drop(columns=varying).to_csv().encode()
 
 

@@ -37,7 +37,7 @@ def stepped(net, image, parts):
 
 
 @pytest.mark.parametrize("deep_supervision", [False, True])
-@pytest.mark.parametrize("parts", [2, 3, 4])  # of six samples: equal ones, and a smaller last
+@pytest.mark.parametrize("parts", [2, 3, 4])  # of six samples: equal ones, and others
 def test_parts_give_the_scores_and_gradients_of_the_whole(parts, deep_supervision):
     net = net_of(deep_supervision=deep_supervision)
     whole = stepped(net, image_of(), 0)

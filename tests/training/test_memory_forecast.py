@@ -41,7 +41,7 @@ OWN = 700.0
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
-    """`machine(free)`: MiB that are free beside this process, which takes 700."""
+    """`machine(free)`: MiB that are free in addition to this process, which takes 700."""
     monkeypatch.setattr(memory_forecast, "own_memory_mib", lambda: OWN)
 
     def free(mib):
@@ -190,9 +190,9 @@ def test_text_names_the_parts():
 
 def test_a_training_takes_about_what_was_forecast(trained):
     folder, done = trained
-    said = re.search(r"  memory    about ([\d.]+) GB \(program", done.stdout)
+    forecast = re.search(r"  memory    about ([\d.]+) GB \(program", done.stdout)
     peak_gb = json.loads((folder / "cost.json").read_text())["peak_memory_mib"] * 2**20 / 1e9
-    assert 0.75 < peak_gb / float(said[1]) < 1.35
+    assert 0.75 < peak_gb / float(forecast[1]) < 1.35
 
 
 def test_workers_take_no_more_than_was_forecast(tmp_path):

@@ -166,7 +166,7 @@ def _scored(windows: Image, net: Scores) -> Scored:
     parts = number_of_parts(len(windows))
     if windows.device.type != "cpu" or parts == 1:
         return net(windows)
-    return torch.cat(side_by_side(net, windows.chunk(parts)))
+    return torch.cat(side_by_side(net, windows.tensor_split(parts)))
 
 
 def _values(window: Image) -> tuple[float, ...] | None:

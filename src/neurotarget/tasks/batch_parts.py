@@ -19,7 +19,7 @@ def in_parts(net: nn.Module, image: Image, parts: int) -> Any:  # noqa: ANN401
     added in the order of the parts, so that a run can be repeated exactly.
     """
     weights = [weight for weight in net.parameters() if weight.requires_grad]
-    levels = _Parts.apply(net, image.chunk(parts), *weights)
+    levels = _Parts.apply(net, image.tensor_split(parts), *weights)
     return levels[0] if len(levels) == 1 else list(levels)
 
 

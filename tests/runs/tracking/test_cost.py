@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from neurotarget.models.nets.unet import UNet
@@ -17,6 +16,7 @@ from neurotarget.runs.tracking.cost import (
     process_peak_mib,
     write_cost,
 )
+from oracles.short_trainer import trainer_of
 
 KEYS = [
     "parameters",
@@ -65,23 +65,10 @@ class Picky(torch.nn.Module):
 def fit(folder, *, epochs, resumed=False, **how):
     """Train for epochs of eight steps that end with validation and a checkpoint."""
     meter = CostMeter()
-    last = ModelCheckpoint(
-        folder, "last", save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[meter, last],
-    )
-    path = folder / "last.ckpt" if resumed else None
-    batches = DataLoader(torch.ones(8, 1))
+    trainer, start = trainer_of(folder, meter, epochs=epochs, resumed=resumed)
+    loaders = DataLoader(torch.ones(8, 1)), DataLoader(torch.ones(1, 1))
     started = time.monotonic()
-    trainer.fit(
-        Slow(**how), batches, DataLoader(torch.ones(1, 1)), ckpt_path=path, weights_only=True
-    )
+    trainer.fit(Slow(**how), *loaders, **start)
     return meter, time.monotonic() - started
 
 

@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.profilers import SimpleProfiler
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.runs.tracking import stalls
 from neurotarget.runs.tracking.stalls import GpuWait, StallMeter, Tally, stall_note
 from neurotarget.shapes import Batch
+from oracles.short_trainer import trainer_of
 
 MADE_S, STEP_S, VALIDATION_S = 0.03, 0.01, 1.0
 BATCHES, SIZE = 8, 3
@@ -46,23 +47,11 @@ class Task(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(folder, *, epochs=1, resumed=False, **settings):
+def fit(folder, *, epochs=1, **settings):
     meter = StallMeter()
-    last = ModelCheckpoint(
-        folder, "last", save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[meter, last],
-        **settings,
-    )
-    path = folder / "last.ckpt" if resumed else None
+    trainer, how = trainer_of(folder, meter, epochs=epochs, **settings)
     loaders = DataLoader(Slow(), batch_size=None), DataLoader(torch.ones(1, 1))
-    trainer.fit(Task(), *loaders, ckpt_path=path, weights_only=True)
+    trainer.fit(Task(), *loaders, **how)
     return meter, trainer
 
 
@@ -83,6 +72,31 @@ def test_a_resumed_run_goes_on_counting(tmp_path):
     assert second.whole.patches == 2 * BATCHES * SIZE
     assert second.whole.train_s >= first.whole.train_s + BATCHES * (MADE_S + STEP_S)
     assert second.whole.waiting_s >= first.whole.waiting_s + BATCHES * MADE_S
+
+
+class Saved(Callback):
+    """What is logged when a checkpoint is saved at the end of a validation."""
+
+    def __init__(self):
+        self.logged, self.tallies = [], []
+
+    def on_validation_end(self, trainer, _):
+        meter = next(one for one in trainer.callbacks if isinstance(one, StallMeter))
+        self.logged.append([*trainer.logged_metrics])
+        self.tallies.append(meter.before.patches)
+
+
+def test_an_epoch_is_logged_before_the_checkpoint_of_its_validation(tmp_path):
+    """A run that is killed after the checkpoint does not train the epoch again."""
+    saved, meter = Saved(), StallMeter()
+    trainer, how = trainer_of(tmp_path, meter, epochs=2, check_val_every_n_epoch=2)
+    trainer.callbacks.append(saved)
+    loaders = DataLoader(Slow(), batch_size=None), DataLoader(torch.ones(1, 1))
+    trainer.fit(Task(), *loaders, **how)
+    assert saved.tallies == [0, 2 * BATCHES * SIZE]  # of the sanity check, and of two epochs
+    assert not saved.logged[0]
+    assert {"train/waiting", "train/patches_per_s"} <= {*saved.logged[1]}
+    assert meter.epoch == Tally()
 
 
 def test_the_users_own_profiler_works_as_before(tmp_path):

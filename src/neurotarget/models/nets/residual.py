@@ -58,22 +58,22 @@ class ResidualUnit(nn.Module):
         width: int,
         *,
         kernel: TripleVox,
-        norm: Norm,
         step: TripleVox = (1, 1, 1),
-        dropout: float = 0.0,
         count: int = 2,
         is_last_bare: bool = False,
+        **settings: object,
     ) -> None:
-        """Make a unit of `count` convolutions, the first of which takes the `step`."""
+        """Make a unit of `count` convolutions, the first of which takes the `step`.
+
+        `settings` are norm and dropout of each, see `Convolution`.
+        """
         super().__init__()
-        settings = {"kernel": kernel, "norm": norm, "dropout": dropout}
         self.conv = nn.Sequential()
         for number in range(count):
             is_bare = is_last_bare and number == count - 1
             first = {"step": step} if number == 0 else {}
-            unit = Convolution(
-                width if number else before, width, is_bare=is_bare, **first, **settings
-            )
+            channels = (width if number else before, width)
+            unit = Convolution(*channels, kernel=kernel, is_bare=is_bare, **first, **settings)
             self.conv.add_module(f"unit{number}", unit)
         if math.prod(step) > 1:
             padding = tuple(side // 2 for side in kernel)

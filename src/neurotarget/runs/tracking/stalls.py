@@ -93,19 +93,24 @@ class StallMeter(Callback):
         """Stop the clock."""
         self._stop()
 
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log an epoch that has ended with the scores of its validation.
+
+        A checkpoint follows, and a run that is killed after it would not log the epoch again.
+        """
+        if trainer.is_last_batch and not trainer.sanity_checking:
+            self._log(pl_module)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the clock again, but not after the sanity check before training."""
         if not trainer.sanity_checking:
             self._since = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Log the epoch."""
-        self._stop()
-        self.epoch.waiting_s = self._wait.total()
-        each = {"on_step": False, "on_epoch": True, "sync_dist": True}
-        pl_module.log(EPOCH_KEY, self.epoch.waiting, **each)
-        pl_module.log("train/patches_per_s", self.epoch.patches_per_s, **each, reduce_fx="sum")
-        self.before, self.epoch = self.before + self.epoch, Tally()
+        """Log an epoch that has no validation at its end."""
+        if self.epoch.patches:
+            self._log(pl_module)
+        self._since = None
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Give Lightning its own profiler back."""
@@ -132,6 +137,14 @@ class StallMeter(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         self.before, self.epoch = Tally(**state_dict), Tally()
+
+    def _log(self, pl_module: pl.LightningModule) -> None:
+        self._stop()
+        self.epoch.waiting_s = self._wait.total()
+        each = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        pl_module.log(EPOCH_KEY, self.epoch.waiting, **each)
+        pl_module.log("train/patches_per_s", self.epoch.patches_per_s, **each, reduce_fx="sum")
+        self.before, self.epoch = self.before + self.epoch, Tally()
 
     def _stop(self) -> None:
         if self._since is not None:
