@@ -72,7 +72,7 @@ def items(read: Reader) -> Reader:
     def read_items(value: object) -> tuple:
         if value is None:
             return ()
-        if not _is_list(value):
+        if not is_list(value):
             raise _unfit(value, "a list")
         return tuple(map(read, value))
 
@@ -108,7 +108,7 @@ def ids(low: int) -> Reader:
     one = whole(low)
 
     def read(value: object) -> tuple[int, ...]:
-        several = value if _is_list(value) else [value]
+        several = value if is_list(value) else [value]
         return tuple(dict.fromkeys(map(one, several)))
 
     return read
@@ -129,7 +129,7 @@ def columns(reserved: tuple[str, ...]) -> Reader:
     """Reader of distinct column names; reserved names, also followed by `_`, are refused."""
 
     def read(value: object) -> tuple[str, ...]:
-        if not _is_list(value) or not value:
+        if not is_list(value) or not value:
             raise _unfit(value, "a list of at least one name")
         for one in value:
             if not isinstance(one, str) or not one.strip() or one_line(one) != one:
@@ -206,7 +206,7 @@ def _of(key: object, read: Reader, value: object) -> object:
         raise ValueError(f"{key}: {error}") from error
 
 
-def _is_list(value: object) -> bool:
+def is_list(value: object) -> bool:
     """Whether a value is a list, a tuple or an OmegaConf list, and not text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
@@ -223,6 +223,6 @@ def _range(low: float, high: float) -> str:
 
 
 def _unfit(value: object, wanted: str) -> ValueError:
-    shown = f"{list(value) if _is_list(value) else value!r}"
+    shown = f"{list(value) if is_list(value) else value!r}"
     shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
     return ValueError(f"found {shown}, wanted {wanted}")

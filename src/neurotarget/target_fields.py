@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from neurotarget.anatomy.structures import ids_of, select
 from neurotarget.fields import (
     LARGEST_ID,
     Reader,
@@ -13,6 +14,7 @@ from neurotarget.fields import (
     ids,
     instance,
     interval,
+    is_list,
     items,
     label_ids,
     mapping,
@@ -75,6 +77,27 @@ def _background_ids(value: object) -> tuple[int, ...]:
     return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
 
 
+def _labels(value: object) -> dict[str, tuple[int, ...]]:
+    """Read labels: names with their ids, or a list of structures and groups of FreeSurfer's table.
+
+    A structure or a group may also stand in place of an id: `hippocampi: [Left-Hippocampus, 53]`.
+    """
+    if is_list(value):
+        return select(tuple(map(text, value)))
+    return label_ids(mapping(_numbers)(value))
+
+
+def _numbers(value: object) -> object:
+    """Ids in place of names of structures and groups; anything else is kept."""
+    if isinstance(value, str):
+        return ids_of(value)
+    if is_list(value):
+        return [
+            number for one in value for number in (ids_of(one) if isinstance(one, str) else [one])
+        ]
+    return value
+
+
 def _pieces(value: object) -> int | None:
     """Read the number of connected pieces of a label; None if it may have any."""
     try:
@@ -87,7 +110,7 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "name": text,
     "question": text,
     "contrasts": columns(RESERVED),
-    "labels": label_ids,
+    "labels": _labels,
     "dimensions": whole(2, 3),
     "spacing_px": optional(exactly(2, number(*SIDES_PX))),
     "spacing_mm": exactly(3, number(*SIDES_MM)),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from neurotarget.fields import read_fields
+from neurotarget.anatomy.structures import pairs_of, scattered
+from neurotarget.fields import is_list, read_fields
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
 from neurotarget.outcome import Outcome
@@ -93,6 +94,8 @@ class Target:
     A target has structures (`labels`), `outcomes` of a whole case, or both.
     `labels` maps each name to its id in label files, or to several ids that are merged; internally
     label i of this mapping is class i + 1 and 0 is background. Files are written with the first id.
+    A list names structures and groups of FreeSurfer's table in place of it, `[synthseg, -CSF]`; the
+    table then also states pairs and pieces that are not given (`anatomy.structures`).
     `background_ids` are further ids to read as background, or the string `others` for every id that
     is not named. Voxels of `ignore_ids` were not judged by anybody: they are neither reference nor
     prediction, in the loss and in every score. Names consist of letters, digits, `_`, `-` and `.`,
@@ -138,13 +141,22 @@ class Target:
 
     def __post_init__(self) -> None:
         self._complete_grid()
+        by_name = is_list(self.labels)
         wrong = read_fields(self, TARGET_FIELDS)
+        if by_name and not wrong:
+            self._complete_structures()
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
         if wrong:
             raise DataError(
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
             )
+
+    def _complete_structures(self) -> None:
+        """Pairs, and labels that may have any number of pieces, from the table of structures."""
+        object.__setattr__(self, "pairs", self.pairs or pairs_of(self.label_names))
+        many = dict.fromkeys(scattered(self.labels))
+        object.__setattr__(self, "pieces", {**many, **self.pieces})
 
     def _complete_grid(self) -> None:
         """Complete the grid: of pictures a third side of 1, and 1 mm for the pixel of a file."""
@@ -368,7 +380,7 @@ def _count(value: object) -> int:
 def _common(pair: tuple[str, str]) -> str:
     """Common part of two names without left and right."""
     side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
-    bare = {side.sub("", name).strip("._-") for name in pair}
+    bare = {re.sub(r"([._-])[._-]+", r"\1", side.sub("", name)).strip("._-") for name in pair}
     if len(bare) == 1:
         return bare.pop()
     first, second = pair

@@ -7,6 +7,7 @@ in `ELSEWHERE` why it is checked elsewhere; a test checks this for every file of
 import math
 from collections.abc import Mapping
 
+from neurotarget.anatomy.structures import is_known
 from neurotarget.cli.settings import (
     BRANCH,
     FLAG,
@@ -42,7 +43,8 @@ FACTORS = either(number(1, 100), listed(number(1, 100), 2, rising=True))
 COUNTS = either(integer(1, 100), listed(integer(1, 100), 2, rising=True))
 LABEL = either(TEXT, REAL)  # a name may be a number
 NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
-IDS = either(integer(1), listed(integer(1)))
+STRUCTURE = Kind("a structure or a group of FreeSurfer's table", is_known)
+IDS = either(integer(1), STRUCTURE, listed(either(integer(1), STRUCTURE)))
 LIMIT = number(0, 1e9)  # Lightning takes a share of the batches, or a number of them
 MAX_TIME = either(
     NULL,
@@ -114,7 +116,7 @@ TARGET = {
     "target.name": NAME,
     "target.question": either(matching(".{0}", "empty"), TEXT),
     "target.contrasts": listed(TEXT),
-    "target.labels": BRANCH,
+    "target.labels": either(BRANCH, listed(TEXT)),
     "target.labels.*": IDS,
     "target.background_ids": either(one_of("others"), integer(-(2**31)), listed(integer(-(2**31)))),
     "target.ignore_ids": either(integer(-(2**31)), listed(integer(-(2**31)))),

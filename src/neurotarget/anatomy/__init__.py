@@ -1,0 +1,1 @@
+"""Structures of the head by number and name, and where they lie in one another."""
