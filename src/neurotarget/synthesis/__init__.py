@@ -1,0 +1,1 @@
+"""Training images made from label maps: random contrast, shape, resolution and artefacts."""

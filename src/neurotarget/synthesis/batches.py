@@ -1,0 +1,162 @@
+"""Batches of synthetic patches, made from label maps while a network trains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from neurotarget.data.batches.augment import Transforms
+from neurotarget.data.batches.augmenter import Augmenter
+from neurotarget.data.batches.batch_cuts import seeds_of
+from neurotarget.data.batches.batch_plan import Plan
+from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
+from neurotarget.shapes import Batch
+from neurotarget.synthesis.deformation import Deformation, Placement, place
+from neurotarget.synthesis.label_map import LabelMap, open_map
+from neurotarget.synthesis.look import Look, draw_greys
+from neurotarget.synthesis.population import is_of_brain
+from neurotarget.synthesis.render import Sample, cut_head, draw_image, read_codes, scaled
+from neurotarget.synthesis.tissues import FLUID, known_tissues
+from neurotarget.types import Target
+
+MOST_OPEN = 64  # label maps that a process keeps open
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """How synthetic scans differ from each other: shapes, grey values, and gain after scaling."""
+
+    deformation: Deformation = field(default_factory=Deformation)
+    look: Look = field(default_factory=Look)
+    gain: tuple[float, float] = (0.75, 1.2)
+    offset: float = 0.08
+
+
+class SampleBatch(NamedTuple):
+    """Samples of a batch and the plan of their artefacts, as plain tensors."""
+
+    samples: list[Sample]
+    mirrored: list[bool]
+    plan: Plan
+    case_ids: list[str]
+    indices: list[int]  # numbers of the sampler
+
+
+class SyntheticBatches(Dataset):
+    """Batches of draws from label maps: seed and draw determine every voxel.
+
+    `class_of_code` has the network's class of each code of `tissues`. A batch is finished where it
+    is made, or with `is_finished=False` later, by `finish`, on the device of the batch.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        target: Target,
+        class_of_code: ndarray,
+        synthesis: Synthesis,
+        transforms: Transforms,
+        seed: int,
+        is_finished: bool = True,
+    ) -> None:
+        self.folders, self.seed, self.synthesis = [*folders], seed, synthesis
+        self.sides, self.spacing_mm = tuple(target.patch_vox), tuple(target.spacing_mm)
+        self.contrasts = len(target.contrasts)
+        self.classes = torch.from_numpy(class_of_code.astype(np.int64))
+        self.swap = torch.tensor(target.swap)
+        self.augmenter = Augmenter(transforms, self.contrasts, self.sides, self.sides)
+        self.shape = Shape(self.sides, 1.0, ())
+        self.is_finished = is_finished
+        self._open: dict[int, LabelMap] = {}
+
+    def __getitem__(self, indices: Sequence[int]) -> Batch | SampleBatch:
+        batch = self.draw(indices)
+        return self.finish(batch) if self.is_finished else batch
+
+    def draw(self, indices: Sequence[int]) -> SampleBatch:
+        """Draw what the patches of a batch are made from, and read their label maps."""
+        samples, mirrored, names = [], [], []
+        seeds = [seeds_of(self.seed, index // len(self.folders)) for index in indices]
+        for index, (first, second) in zip(indices, seeds, strict=True):
+            label_map = self._map(index % len(self.folders))
+            rng = np.random.default_rng(first)
+            deformation = self.synthesis.deformation
+            placed = place(label_map, deformation, self.sides, self.spacing_mm, rng)
+            samples += [
+                self._sample(label_map, placed, rng, second + number)
+                for number in range(self.contrasts)
+            ]
+            mirrored.append(placed.is_mirrored)
+            names.append(label_map.case_id)
+        plan = self.augmenter.plan(self.augmenter.numbers(seeds), seeds, is_wide=False)
+        return SampleBatch(samples, mirrored, plan, names, [*indices])
+
+    def finish(self, batch: SampleBatch) -> Batch:
+        """Make the images and label maps of a batch on its device."""
+        images, labels = [], []
+        device = batch.samples[0].region.device
+        classes, swap = self.classes.to(device), self.swap.to(device)
+        for number, is_mirrored in enumerate(batch.mirrored):
+            samples = batch.samples[number * self.contrasts : (number + 1) * self.contrasts]
+            codes = read_codes(samples[0], self.sides)
+            images.append(
+                torch.stack([cut_head(draw_image(codes, one), codes, one) for one in samples])
+            )
+            found = classes.index_select(0, codes.reshape(-1).int()).reshape(codes.shape)
+            labels.append(swap[found] if is_mirrored else found)
+        image, label = torch.stack(images), torch.stack(labels)
+        rows = torch.arange(len(image), device=device)
+        none = image.new_empty(0, *image.shape[1:])
+        image, _ = augmented(Cut(rows, image, None, none, None, batch.plan), self.shape)
+        for place_, sample in enumerate(batch.samples):
+            number, contrast = divmod(place_, self.contrasts)
+            image[number, contrast] = scaled(image[number, contrast], sample.gain)
+        return Batch(image, label, batch.case_ids)
+
+    def _map(self, number: int) -> LabelMap:
+        if number not in self._open:
+            if len(self._open) >= MOST_OPEN:
+                del self._open[next(iter(self._open))]
+            self._open[number] = open_map(self.folders[number])
+        return self._open[number]
+
+    def _sample(
+        self, label_map: LabelMap, placed: Placement, rng: np.random.Generator, seed: int
+    ) -> Sample:
+        known, greys = known_tissues(), draw_greys(self.synthesis.look, rng)
+        low, high = _span(placed.positions, label_map.codes.shape)
+        region = label_map.codes[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        tissue = known.tissue_of_code
+        tables = [torch.from_numpy(part[tissue]).float() for part in greys[:3]]
+        solid = is_of_brain() & (np.array(known.places)[tissue] != FLUID)
+        gain = float(rng.uniform(*self.synthesis.gain))
+        offset = float(rng.uniform(-1, 1) * self.synthesis.offset)
+        plane = None if greys.face_plane is None else torch.from_numpy(greys.face_plane).float()
+        first = torch.tensor(low, dtype=torch.float32)[:, None, None, None]
+        return Sample(
+            region.contiguous(),
+            placed.positions - first,
+            *tables,
+            torch.from_numpy(solid).float(),
+            greys.strip_level,
+            plane,
+            (gain, offset),
+            seed,
+        )
+
+
+def _span(positions: Tensor, sides: Sequence[int]) -> tuple[list[int], list[int]]:
+    """First voxel and the one after the last that positions reach, at least one voxel."""
+    low, high = [], []
+    for place_, side in zip(positions, sides, strict=True):
+        first = min(max(int(place_.min().floor()), 0), side - 1)
+        low.append(first)
+        high.append(max(min(int(place_.max().ceil()) + 1, side), first + 1))
+    return low, high
