@@ -21,6 +21,7 @@ ROOMS = (
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
+    ("synthesis",),
     ("phantom", "maps"),
     ("inference", "scoring"),
     ("tasks",),

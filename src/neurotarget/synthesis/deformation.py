@@ -28,9 +28,9 @@ class Deformation:
     """Ranges of the deformations of a head.
 
     `degrees` bounds the rotation about each axis, `scale` is a range of factors per axis, `shear`
-    bounds each off-diagonal factor and `shift_mm` how far the centre of the patch is from the centre
-    of the brain. `elastic` are pairs of a distance of control points and their largest displacement
-    along each axis, in mm. With probability `flip` left and right are exchanged.
+    bounds each off-diagonal factor, and `shift_mm` the distance between the centres of patch and
+    brain. `elastic` are pairs of a distance of control points and their largest displacement along
+    each axis, in mm. With probability `flip` left and right are exchanged.
 
     Raises:
         ValueError: a displacement folds tissue.
@@ -131,7 +131,7 @@ def _bent(
 
 
 def displaced(
-    label_map: LabelMap, where: Float[Tensor, "3 i j k"], amounts_mm: Float[ndarray, "fields"]
+    label_map: LabelMap, where: Float[Tensor, "3 i j k"], amounts_mm: Float[ndarray, " fields"]
 ) -> Float[Tensor, "3 i j k"]:
     """Displacement in mm that moves the walls of each field's structures by its amount."""
     used = [number for number in range(len(FIELDS)) if amounts_mm[number]]

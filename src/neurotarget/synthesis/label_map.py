@@ -4,6 +4,7 @@ A map is stored once in the cache: `codes.npy`, uint8 numbers of the rows of `ti
 `fields.npy`, the displacements of `population`.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,12 +57,17 @@ class LabelMap:
     @cached_property
     def codes(self) -> Tensor:
         """Codes (I, J, K), uint8, as a memory map."""
-        return torch.from_numpy(self.entry._stored["codes"].mapped())
+        return self._tensor("codes")
 
     @cached_property
     def fields(self) -> Tensor:
         """Displacements (channels, i, j, k), float16, as a memory map."""
-        return torch.from_numpy(self.entry._stored["fields"].mapped())
+        return self._tensor("fields")
+
+    def _tensor(self, name: str) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            return torch.from_numpy(self.entry.array(name))
 
 
 def open_map(folder: Path) -> LabelMap:

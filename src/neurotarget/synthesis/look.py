@@ -34,10 +34,10 @@ USUAL = {
 class Look:
     """Ranges of the grey values of synthetic scans.
 
-    `contrasts` are weights of the sequences in `tissues.SEQUENCES` and of `free`. `spread` is the SD
-    of a tissue's grey values, and `mottle` that of their smooth changes, as shares of the brightest
-    tissue of the brain; tissues of the head have `head_mottle`. `stripped` is the probability that
-    only the brain is left, `defaced` that the face is cut off.
+    `contrasts` are weights of the sequences in `tissues.SEQUENCES` and of `free`. `spread` is the
+    SD of a tissue's grey values, and `mottle` that of their smooth changes, as shares of the
+    brightest tissue of the brain; tissues of the head have `head_mottle`. `stripped` is the
+    probability that only the brain is left, `defaced` that the face is cut off.
 
     Raises:
         ValueError: an unknown sequence, or weights that are all 0.

@@ -111,6 +111,10 @@ class Entry:
         """Class, i, j, k of a sample of labelled voxels per class: (N, 4) int16."""
         return self._stored["foreground"].whole()
 
+    def array(self, name: str) -> ndarray:
+        """An array of the entry by the name of its file, as a memory map."""
+        return self._stored[name].mapped()
+
     @cached_property
     def _stored(self) -> dict[str, _Stored]:
         names = [Path(name).stem for name in self.facts["files"]]
