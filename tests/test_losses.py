@@ -151,3 +151,35 @@ def test_ignored_voxels_have_no_gradient_at_any_level(batch_dice):
         half = level.shape[2] // 2
         assert (level.grad[:, :, half:] == 0).all()
         assert (level.grad[:, :, :half] != 0).all()
+
+
+def plain_loss(logits, labels, *, ignore_label=None, over_batch=True):
+    """Dice and cross-entropy by PyTorch's own functions, with one-hot labels."""
+    counted = torch.ones_like(labels, dtype=torch.bool)
+    if ignore_label is not None:
+        counted = labels != ignore_label
+    entropy = torch.nn.functional.cross_entropy(
+        logits, torch.where(counted, labels, -100), ignore_index=-100
+    )
+    truth = torch.nn.functional.one_hot(torch.where(counted, labels, 0), logits.shape[1])
+    truth, likely = truth.movedim(-1, 1) * counted[:, None], logits.softmax(1) * counted[:, None]
+    axes = (0, 2, 3, 4) if over_batch else (2, 3, 4)
+    shared, total = (truth * likely).sum(axes), (truth + likely).sum(axes)
+    return entropy + 1 - ((2 * shared + 1) / (total + 1))[..., 1:].mean()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize("ignore_label", [None, 2])
+@pytest.mark.parametrize("over_batch", [True, False])
+def test_value_and_gradient_are_those_of_the_plain_formula(layout, ignore_label, over_batch):
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(2, 5, 4, 5, 6)).contiguous(memory_format=layout)
+    labels = torch.randint(0, 5, (2, 4, 5, 6))
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    loss = DiceCrossEntropy(batch_dice=over_batch, ignore_label=ignore_label)(ours, labels)
+    plain = plain_loss(theirs, labels, ignore_label=ignore_label, over_batch=over_batch)
+    loss.backward()
+    plain.backward()
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-8)
+    assert ours.grad.is_contiguous(memory_format=layout)

@@ -1,11 +1,13 @@
 """Loss functions of (logits, labels); all compute in float32, whatever the net computes in."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from neurotarget.shapes import Labels, Levels, Logits, times
 
@@ -46,15 +48,10 @@ class DiceCrossEntropy(nn.Module):
         """Return the loss, a scalar in float32."""
         with torch.autocast(logits.device.type, enabled=False):
             scores, classes = logits.float(), labels.long()
-            loss = self.cross_entropy_weight * cross_entropy(scores, classes, self.ignore_label)
-            overlap = soft_dice(
-                scores,
-                classes,
-                over_batch=self.batch_dice,
-                ignore_label=self.ignore_label,
-                smooth=self.smooth,
-            )
+            found = _agreement(scores, classes, self.ignore_label)
+            overlap = found.dice(over_batch=self.batch_dice, smooth=self.smooth)
             counted = overlap if self.include_background else overlap[..., 1:]
+            loss = self.cross_entropy_weight * found.cross_entropy
             return loss + self.dice_weight * (1 - counted.mean())
 
 
@@ -112,10 +109,7 @@ def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
     """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are."""
-    if ignore_label is None:
-        return F.cross_entropy(logits, labels)
-    total = F.cross_entropy(logits, labels, ignore_index=ignore_label, reduction="sum")
-    return total / (labels != ignore_label).sum().clamp(min=1)
+    return _agreement(logits, labels, ignore_label).cross_entropy
 
 
 def soft_dice(
@@ -132,21 +126,95 @@ def soft_dice(
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; over the batch as in nnU-Net.
     """
-    probabilities = logits.softmax(dim=1).flatten(2)  # (B, L, V)
-    classes = labels.flatten(1)  # (B, V)
-    counts = torch.ones_like(classes, dtype=logits.dtype)
+    return _agreement(logits, labels, ignore_label).dice(over_batch=over_batch, smooth=smooth)
+
+
+class _Agreement(NamedTuple):
+    """Sums over the voxels of scores and labels that are not ignored."""
+
+    log_likelihood: Float[Tensor, " B"]  # of the true classes, nats
+    shared: Float[Tensor, "B L"]  # probability of each class where it is true
+    predicted: Float[Tensor, "B L"]  # probability of each class
+    true: Float[Tensor, "B L"]  # voxels of each class
+
+    @property
+    def cross_entropy(self) -> Float[Tensor, ""]:
+        """Mean over the voxels."""
+        return -self.log_likelihood.sum() / self.true.sum().clamp(min=1)
+
+    def dice(self, *, over_batch: bool, smooth: float) -> Float[Tensor, "*B L"]:
+        """Dice of each class; `smooth` voxels are added above and below the fraction."""
+        shared, total = self.shared, self.predicted + self.true
+        if over_batch:
+            shared, total = shared.sum(0), total.sum(0)
+        return (2 * shared + smooth) / (total + smooth)
+
+
+def _agreement(logits: Logits, labels: Labels, ignore_label: int | None) -> _Agreement:
+    classes, is_counted = labels, None
     if ignore_label is not None:
-        counts = (classes != ignore_label).to(logits.dtype)
-        classes = torch.where(counts > 0, classes, 0)
-        probabilities = probabilities * counts[:, None]
-    # Gathering the true class's probability needs no one-hot labels: a third of the time and
-    # none of the memory at 100 classes.
-    correct = probabilities.gather(1, classes[:, None])[:, 0]
-    shared = _per_class(correct, classes, logits.shape[1])
-    total = probabilities.sum(2) + _per_class(counts, classes, logits.shape[1])
-    if over_batch:
-        shared, total = shared.sum(0), total.sum(0)
-    return (2 * shared + smooth) / (total + smooth)
+        is_counted = labels != ignore_label
+        classes = torch.where(is_counted, labels, 0)
+    return _Agreement(*_Sums.apply(logits, classes, is_counted))
+
+
+class _Sums(torch.autograd.Function):
+    """The sums of `_Agreement`, with their gradient from the probabilities alone.
+
+    PyTorch's own gradients keep and pass over three arrays of the size of the scores, and compute
+    them in another memory layout than that of the network: at 33 labels they take three times as
+    long.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, logits: Logits, classes: Labels, is_counted: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        is_last = logits.is_contiguous(memory_format=torch.channels_last_3d)
+        axis = 2 if is_last else 1  # of the labels, next to the axis of all voxels
+        scores = logits.movedim(1, -1).flatten(1, 3) if is_last else logits.flatten(2)
+        numbers = classes.flatten(1).unsqueeze(axis)
+        logs = scores.log_softmax(axis)
+        likely = logs.gather(axis, numbers).squeeze(axis)
+        probabilities = logs.exp_()
+        correct = probabilities.gather(axis, numbers).squeeze(axis)
+        counts = torch.ones_like(likely) if is_counted is None else is_counted.flatten(1).to(likely)
+        predicted = _product(probabilities, counts, axis=3 - axis)
+        ctx.save_for_backward(probabilities, numbers, correct, counts)
+        ctx.axis, ctx.sides, ctx.is_counted = axis, logits.shape[2:], is_counted is not None
+        num_labels, true = logits.shape[1], classes.flatten(1)
+        return (
+            (likely * counts).sum(1),
+            _per_class(correct * counts, true, num_labels),
+            predicted,
+            _per_class(counts, true, num_labels),
+        )
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: FunctionCtx, likely: Tensor, shared: Tensor, predicted: Tensor, _: Tensor
+    ) -> tuple[Tensor, None, None]:
+        probabilities, numbers, correct, counts = ctx.saved_tensors
+        axis = ctx.axis
+        here = correct * shared.gather(1, numbers.squeeze(axis))
+        mean = _product(probabilities, predicted, axis=axis) + here + likely[:, None]
+        grad = predicted.unsqueeze(3 - axis) - mean.unsqueeze(axis)
+        grad.mul_(probabilities)
+        at_true = here + likely[:, None]
+        if ctx.is_counted:
+            grad.mul_(counts.unsqueeze(axis))
+            at_true *= counts
+        grad.scatter_add_(axis, numbers, at_true.unsqueeze(axis))
+        grad = grad.unflatten(3 - axis, ctx.sides)
+        return (grad.movedim(-1, 1) if axis == 2 else grad), None, None
+
+
+def _product(array: Float[Tensor, "B _ _"], weights: Float[Tensor, "B n"], *, axis: int) -> Tensor:
+    """Weighted sum over one axis, 1 or 2."""
+    if axis == 1:
+        return torch.bmm(weights[:, None], array)[:, 0]
+    return torch.bmm(array, weights[..., None])[..., 0]
 
 
 def _per_class(
