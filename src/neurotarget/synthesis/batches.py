@@ -83,9 +83,9 @@ class SyntheticBatches(Dataset):
     def draw(self, indices: Sequence[int]) -> SampleBatch:
         """Draw what the patches of a batch are made from, and read their label maps."""
         samples, mirrored, names = [], [], []
-        seeds = [seeds_of(self.seed, index // len(self.folders)) for index in indices]
+        seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
         for index, (first, second) in zip(indices, seeds, strict=True):
-            label_map = self._map(index % len(self.folders))
+            label_map = self._map(self.split(index)[1])
             rng = np.random.default_rng(first)
             deformation = self.synthesis.deformation
             placed = place(label_map, deformation, self.sides, self.spacing_mm, rng)
@@ -97,6 +97,15 @@ class SyntheticBatches(Dataset):
             names.append(label_map.case_id)
         plan = self.augmenter.plan(self.augmenter.numbers(seeds), seeds, is_wide=False)
         return SampleBatch(samples, mirrored, plan, names, [*indices])
+
+    def split(self, index: int) -> tuple[int, int]:
+        """Draw and label map of one of the sampler's numbers."""
+        return divmod(index, len(self.folders))
+
+    def numbers(self, batch: SampleBatch, place_: int) -> ndarray:
+        """FreeSurfer's number of each voxel (I, J, K) of a patch of a batch."""
+        codes = read_codes(batch.samples[place_ * self.contrasts], self.sides)
+        return np.array(known_tissues().ids)[codes.cpu().numpy()]
 
     def finish(self, batch: SampleBatch) -> Batch:
         """Make the images and label maps of a batch on its device."""

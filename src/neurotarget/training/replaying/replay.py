@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from lightning_fabric.utilities import move_data_to_device
 from numpy import ndarray
@@ -29,6 +30,7 @@ from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.metrics_log import read_metrics
 from neurotarget.runs.tracking.stalls import EPOCH_KEY
 from neurotarget.shapes import Batch
+from neurotarget.synthesis.synthesis_data import SynthesisData
 from neurotarget.training.data_record import check_contents
 from neurotarget.training.devices import num_devices
 from neurotarget.training.localising import located
@@ -147,7 +149,13 @@ def indices_of(data: TargetData, epoch: int, batch: int, *, rank: int, ranks: in
 def replayed_patches(
     data: TargetData, indices: Sequence[int], device: torch.device, *, rank: int = 0
 ) -> Iterator[Patch]:
-    """Patches of a batch before and after their augmentation, made on a device."""
+    """Patches of a batch before and after their augmentation, made on a device.
+
+    Before their augmentation, patches of synthetic scans are label maps.
+    """
+    if isinstance(data, SynthesisData):
+        yield from _synthetic(data, indices, device, rank=rank)
+        return
     make = _direct if data.patches == "direct" else _queued
     draws, before, after, drawn = make(data, indices, device)
     for place, index in enumerate(indices):
@@ -163,6 +171,32 @@ def replayed_patches(
             None if after.labels is None else _array(after.labels[place]),
             None if after.outcomes is None else tuple(after.outcomes[place].tolist()),
             drawn[place],
+        )
+
+
+def _synthetic(
+    data: SynthesisData, indices: Sequence[int], device: torch.device, *, rank: int
+) -> Iterator[Patch]:
+    batches = data.synthetic_batches(is_finished=False)
+    samples = batches.draw(indices)
+    after = batches.finish(move_data_to_device(samples, device))
+    draws = [batches.split(index)[0] for index in indices]
+    drawn = drawn_in_batch(batches.augmenter, [seeds_of(data.seed, draw) for draw in draws])
+    affine = np.diag([*data.target.spacing_mm, 1.0])  # heads are turned: no position in a scan
+    for place, draw in enumerate(draws):
+        mirrored = {"flip": {"axes": [0]}} if samples.mirrored[place] else {}
+        numbers = batches.numbers(samples, place)
+        yield Patch(
+            after.case_ids[place],
+            draw,
+            rank,
+            (0, 0, 0),
+            affine,
+            np.repeat(numbers[None].astype(np.float32), after.image.shape[1], axis=0),
+            _array(after.image[place]),
+            _array(after.labels[place]),
+            None,
+            mirrored | drawn[place],
         )
 
 
