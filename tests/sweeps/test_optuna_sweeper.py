@@ -18,6 +18,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import read_job
+from neurotarget.runs.folder.multirun import read_multirun
+from neurotarget.sweeps.optuna_sweeper import SearchProcess
 from neurotarget.sweeps.run_job import run_as_job
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -229,6 +231,16 @@ def test_a_trial_that_was_done_but_not_recorded_is_not_run_again(search, monkeyp
     folder = search("x=interval(0,1)", "sweep.trials=3")
     assert trials(folder)["status"].tolist() == ["done"] * 3
     assert set(begun(folder).values()) == {1}
+
+
+def test_a_search_that_is_stopped_before_its_first_trial_can_be_resumed(search, place, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SearchProcess, "_next", stopped)
+    with pytest.raises(SystemExit, match="130"):
+        search("x=interval(0,1)", "sweep.trials=1")
+    assert "x=interval(0,1)" in read_multirun(place / "search")  # what `resume=` reads
 
 
 def test_two_processes_share_the_trials_of_one_storage(start, place):

@@ -116,6 +116,7 @@ class SearchProcess:
         Raises:
             DataError: every trial failed.
         """
+        self._write_jobs(())  # before the command that resumes is printed
         searched = ", ".join(one.key for one in self.space)
         print(
             f"search: {self.search.trials} trials over {searched}\n"
