@@ -35,7 +35,8 @@ from neurotarget.runs.folder.run_folder import resumable_state
 from neurotarget.runs.network.localisations import Localisation, compared, facts_of, write_table
 from neurotarget.runs.network.localiser_files import is_whole, read_localised
 from neurotarget.runs.network.objects import build
-from neurotarget.runs.network.predictor import LOCALISER, load_predictor
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.trained_network import LOCALISER
 from neurotarget.target_fields import OTHER_ID, OTHERS
 from neurotarget.training.training_parts import build_data, build_parts, fit
 from neurotarget.types import Target

@@ -16,7 +16,7 @@ from neurotarget.problems import DataError
 from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.runs.network.localiser_files import localiser_facts
-from neurotarget.runs.network.predictor import LOCALISER
+from neurotarget.runs.network.trained_network import LOCALISER
 from neurotarget.runs.tracking.final_log import log_final, log_learning
 from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
 from neurotarget.training.held_out import score_held_out

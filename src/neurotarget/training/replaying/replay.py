@@ -25,8 +25,8 @@ from neurotarget.runs.folder.jobs import ACCEPT
 from neurotarget.runs.network.fitting import fit_patch
 from neurotarget.runs.network.localiser_files import read_localised
 from neurotarget.runs.network.objects import build_target
-from neurotarget.runs.network.predictor import LOCALISER
 from neurotarget.runs.network.task_class import task_class
+from neurotarget.runs.network.trained_network import LOCALISER
 from neurotarget.runs.tracking.metrics_log import read_metrics
 from neurotarget.runs.tracking.stalls import EPOCH_KEY
 from neurotarget.shapes import Batch
