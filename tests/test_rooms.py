@@ -65,7 +65,7 @@ SUB_ROOMS = {
         ("paper",),
         ("comparison", "search"),
     ),
-    "runs": (("folder",), ("network",), ("tracking",)),
+    "runs": (("folder",), ("network",), ("tracking", "sharing")),
 }
 MOST_FILES = 20  # of a room without sub-rooms, aside from the thin files of the command line
 
@@ -158,7 +158,7 @@ def line_of(lines: tuple[tuple[str, ...], ...], name: str) -> int:
 
 def rooms_in(folder: Path) -> set[str]:
     found = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
-    return found - {"__pycache__", "__init__", "assets"}
+    return found - {"__pycache__", "__init__", "assets", "weights"}
 
 
 def test_every_room_is_known():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from neurotarget.api.compare import Comparison, compare
     from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target
+    from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.study import Study, study
     from neurotarget.api.train import Run, open_run, train
@@ -27,6 +28,7 @@ _PLACES = {
     "Comparison": "api.compare",
     "DataError": "problems",
     "Manifest": "types",
+    "NetworkFile": "api.export",
     "Predictions": "api.predict",
     "Problems": "api.data",
     "Run": "api.train",
@@ -34,6 +36,7 @@ _PLACES = {
     "Target": "types",
     "compare": "api.compare",
     "evaluate": "api.data",
+    "export": "api.export",
     "lint": "api.data",
     "open_run": "api.train",
     "predict": "api.predict",
@@ -47,6 +50,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "Manifest",
+    "NetworkFile",
     "Predictions",
     "Problems",
     "Run",
@@ -54,6 +58,7 @@ __all__ = [
     "Target",
     "compare",
     "evaluate",
+    "export",
     "lint",
     "open_run",
     "predict",

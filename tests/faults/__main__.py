@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from faults.attack import AttackTrial
+from faults.attack import Attack, AttackTrial
 from faults.attacks import attacks
 from faults.bad_headers import headers
-from faults.bad_input import InputTrial
+from faults.bad_input import Bad, InputTrial
+from faults.bad_networks import attacking_networks, bad_networks
 from faults.bad_runs import runs
 from faults.bad_tables import tables
 from faults.fork_server import Command, Server
@@ -106,7 +107,7 @@ def try_inputs(workers: Workers, *, share: float, seed: int, **_: object) -> lis
     def act(server: Server, folder: Path, bad: object) -> Result:
         return Result(bad.name, InputTrial(server, folder / "state", folder / "input")(bad)[1])
 
-    return workers.each(act, part_of([*headers(), *tables(), *runs()], share, seed))
+    return workers.each(act, part_of(every_bad_input(), share, seed))
 
 
 def try_attacks(workers: Workers, *, share: float, seed: int, **_: object) -> list[Result]:
@@ -117,7 +118,7 @@ def try_attacks(workers: Workers, *, share: float, seed: int, **_: object) -> li
             attack.name, AttackTrial(server, folder / "state", folder / "attack")(attack)[1]
         )
 
-    return workers.each(act, part_of(list(attacks()), share, seed))
+    return workers.each(act, part_of(every_attack(), share, seed))
 
 
 def try_memory(workers: Workers, **_: object) -> list[Result]:
@@ -133,6 +134,16 @@ def try_memory(workers: Workers, **_: object) -> list[Result]:
         Result(name, f"grew by {grown:.0f} MB" if grown > GROWTH_MB else "")
         for name, grown in found.items()
     ]
+
+
+def every_bad_input() -> list[Bad]:
+    """Headers, tables, settings, runs and exported networks."""
+    return [*headers(), *tables(), *runs(), *bad_networks()]
+
+
+def every_attack() -> list[Attack]:
+    """Attacks by any file, exported networks among them."""
+    return [*attacks(), *attacking_networks()]
 
 
 def part_of(items: Sequence[Item], share: float, seed: int) -> list[Item]:

@@ -138,6 +138,12 @@ SCENARIOS = (
         every=4,
         goes_on=True,
     ),
+    Scenario(
+        "export",
+        ["neurotarget", "export", "run=run", "output=net.safetensors", "half=true"],
+        (TRAINED,),
+        every=2,
+    ),
     Scenario("study", ["neurotarget", "study", "rows=run"], (TRAINED,), every=6),
     Scenario(
         "evaluate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +75,8 @@ def predict(
     """Segment scans into a folder, or predict their outcomes.
 
     Args:
-        run: a run, its folder, a folder of several, or a list of these; several are an ensemble.
+        run: a run, its folder, a folder of several, a file that `export` has written, the name of a
+            network that ships, or a list of these; several are an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or an image
             of nibabel (the case is called `scan`), one for each contrast by its name.
         output: folder for label maps and volumes.tsv (or areas.tsv), or for outcomes.tsv.
@@ -89,12 +91,17 @@ def predict(
         DataError: a setting, the run or the scans cannot be used.
     """
     is_list = isinstance(run, Sequence) and not isinstance(run, str)
-    runs = [getattr(one, "folder", one) for one in (run if is_list else [run])]
+    runs = [place_of(one) for one in (run if is_list else [run])]
     with TemporaryDirectory(prefix="neurotarget-") as place:
         where = scans if isinstance(scans, Path | str) else _written(scans, Path(place))
         predicted = predict_scans(runs, where, output, **settings)
     case_ids = tuple(one.case_id for one in predicted.results)
     return Predictions(Path(output), predicted.table, case_ids)
+
+
+def place_of(run: RunFolder | Path | str | os.PathLike) -> str:
+    """Path of a run, of its folder or of an exported file, or the name of a network that ships."""
+    return os.fspath(getattr(run, "folder", run))
 
 
 def _written(images: Images, folder: Path) -> Path:

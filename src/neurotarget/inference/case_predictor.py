@@ -89,6 +89,11 @@ class CasePredictor(ABC):
         }
 
     @property
+    def plain_steps(self) -> dict[str, Any] | None:
+        """Plain values from which `read_steps` makes the steps; None if there are none."""
+        return self.postprocessing.as_dict() if self.postprocessing else None
+
+    @property
     @abstractmethod
     def form(self) -> Form:
         """Form of the table of results."""

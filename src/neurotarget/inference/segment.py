@@ -118,6 +118,12 @@ class Predictor(CasePredictor):
         }
 
     @property
+    def plain_steps(self) -> dict[str, Any] | None:
+        """Plain values of the steps, whose names have the target's units; None without steps."""
+        units = self.target.size_units
+        return self.postprocessing.as_dict(units) if self.postprocessing else None
+
+    @property
     def form(self) -> Form:
         """Form of the table of volumes."""
         return volume_form(self.target.label_names, self.target.size_units)

@@ -16,7 +16,13 @@ HELP = Path(__file__).parent / "help"
 COMMAND = "NEUROTARGET_COMMAND"  # set if `neurotarget` started a script
 SCRIPTS = ("train", "predict")
 HELP_FLAGS = ("help", "-h", "--help")
-NEEDS_ARGUMENTS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
+NEEDS_ARGUMENTS = (
+    "compare",
+    "export",
+    "qsm",
+    "study",
+    "swi",
+)  # print help when called without arguments
 GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help lists their options
 
 

@@ -1,6 +1,6 @@
 """Prediction of scans with a trained run, or with several as an ensemble, into a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ from neurotarget.inference.ledger import CaseResult
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, build_foreign
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
+from neurotarget.runs.network.requested_networks import requested_networks
+from neurotarget.runs.network.run_ensemble import MODES, joined_networks
+from neurotarget.runs.network.trained_network import TrainedNetwork
 
 SHOWN = 5  # names in a message
 
@@ -44,7 +45,8 @@ def predict_scans(
     """Segment every case of `scans` into `output`, or predict its outcomes.
 
     Args:
-        run: a run folder, a folder of several, or a list of these; several are an ensemble.
+        run: a run folder, a folder of several, a file that `export` has written, the name of a
+            network that ships, or a list of these; several are an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest.
         output: folder for label maps and volumes.tsv, or for outcomes.tsv; it is new, empty or
             written by neurotarget.
@@ -63,14 +65,13 @@ def predict_scans(
         DataError: a setting, a run or the input cannot be used; a failed case is a result.
     """
     settings = {
-        "weights": weights,
         "device": device,
         "overlap": overlap,
         "mirror": mirror,
         "postprocess": postprocess,
         "make": build if trust else build_foreign,
     }
-    predictor, made_by = _load(requested_runs(run, weights), ensemble, settings)
+    predictor, made_by = _load(requested_networks(run, weights), ensemble, settings)
     with scratch_folder() as scratch:
         target = predictor.target
         cases = find_inputs(
@@ -90,26 +91,20 @@ def predict_scans(
 
 
 def _load(
-    runs: Sequence[Path], mode: object, settings: dict[str, Any]
+    networks: Iterable[TrainedNetwork], mode: object, settings: dict[str, Any]
 ) -> tuple[CasePredictor, str]:
     if mode not in MODES:
         raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
-    if len(runs) == 1:
-        return load_predictor(runs[0], **settings)
-    names = ", ".join(run.name for run in runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
-    what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
-    print(f"{what} of {len(runs)} runs ({names})", flush=True)
-    return load_ensemble(runs, mode=str(mode), **settings)
+    names: list[str] = []
 
+    def noted() -> Iterator[TrainedNetwork]:
+        for network in networks:
+            names.append(network.name)
+            yield network
 
-def requested_runs(requested: object, weights: str) -> list[Path]:
-    """Expand `run=`: a run folder, a multirun folder, or a list of these.
-
-    Raises:
-        DataError: a path does not exist or contains no trained run.
-    """
-    is_list = isinstance(requested, Sequence) and not isinstance(requested, str)
-    several = list(requested) if is_list else [requested]
-    if not several:
-        raise DataError("run: found an empty list, wanted run folders; set run='[a,b]'")
-    return [run for place in several for run in trained_runs(Path(str(place)), weights)]
+    loaded = joined_networks(noted(), mode=str(mode), **settings)
+    if len(names) > 1:
+        listed = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
+        print(f"{what} of {len(names)} networks ({listed})", flush=True)
+    return loaded

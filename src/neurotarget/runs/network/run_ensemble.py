@@ -1,6 +1,6 @@
-"""Loading of several runs as one predictor."""
+"""Loading of several trained networks as one predictor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from neurotarget.runs.folder.finished_runs import run_folders
 from neurotarget.runs.folder.jobs import read_job
 from neurotarget.runs.folder.multirun import resume_command_of
 from neurotarget.runs.folder.run_folder import read_config, weights_path
-from neurotarget.runs.network.objects import build_foreign
-from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.predictor import predictor_of
+from neurotarget.runs.network.trained_network import TrainedNetwork, read_run
 
 MODES = ("mean", "soup")
 
@@ -46,34 +46,44 @@ def load_ensemble(
     *,
     mode: str = "mean",
     weights: str | Sequence[str] = "best",
-    device: str = "auto",
-    overlap: float | None = None,
-    mirror: bool | str | None = None,
-    postprocess: str = "run",
-    make: Callable[..., Any] = build_foreign,
+    **settings: Any,  # noqa: ANN401
 ) -> tuple[CasePredictor, str]:
-    """One predictor of several runs, and a hash of all their weights in any order.
+    """One predictor of several runs; `weights` are best, last, or a list with one of these per run.
 
-    `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
-    weights of one architecture. `weights` are best, last, or a list with one of these per run. Both
-    clean masks by the steps that more than half of the runs have kept. Probabilities of outcomes
-    are recalibrated by each run's own steps; those of a soup stay as they are.
-
-    Raises:
-        DataError: a run cannot be loaded, or the runs do not fit together; lists the differences.
+    See `joined_networks` for the rest.
     """
     kinds = [weights] * len(runs) if isinstance(weights, str) else list(weights)
-    settings = {"device": device, "overlap": overlap, "mirror": mirror, "make": make}
-    settings["postprocess"] = postprocess
-    loaded = [
-        load_predictor(run, weights=kind, **settings) for run, kind in zip(runs, kinds, strict=True)
-    ]
-    predictors = [predictor for predictor, _ in loaded]
+    networks = (read_run(run, weights=kind) for run, kind in zip(runs, kinds, strict=True))
+    return joined_networks(networks, mode=mode, **settings)
+
+
+def joined_networks(
+    networks: Iterable[TrainedNetwork],
+    *,
+    mode: str = "mean",
+    **settings: Any,  # noqa: ANN401
+) -> tuple[CasePredictor, str]:
+    """One predictor of several networks, and a hash of all their weights in any order.
+
+    `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
+    weights of one architecture. Both clean masks by the steps that more than half of the networks
+    have kept. Probabilities of outcomes are recalibrated by each network's own steps; those of a
+    soup stay as they are. One network alone is itself. `settings` are those of `predictor_of`.
+
+    Raises:
+        DataError: a network cannot be built, or they do not fit together; lists the differences.
+    """
+    predictors, kept = [], []
+    for network in networks:
+        predictors.append(predictor_of(network, **settings))
+        kept.append(network._replace(weights={}))  # which are in the predictor now
+    if len(kept) == 1:
+        return predictors[0], kept[0].made_by
     ensemble = joined(predictors)  # refuses different preprocessing
-    made_by = hash_of([made for _, made in loaded], mode)
+    made_by = hash_of([network.made_by for network in kept], mode)
     if mode == "mean":
         return ensemble, made_by
-    _check_models(runs)
+    _check_models(kept)
     first = predictors[0]
     first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
     first.postprocessing = ensemble.postprocessing
@@ -104,14 +114,14 @@ def _is_trained(folder: Path, weights: str) -> bool:
     return (status == "done" or is_single) and all(path.is_file() for path in needed)
 
 
-def _check_models(runs: Sequence[Path]) -> None:
+def _check_models(networks: Sequence[TrainedNetwork]) -> None:
     """Refuse to average weights of models with different settings, even if their shapes agree."""
-    first, *others = [dict(read_config(run).get("model") or {}) for run in runs]
-    for run, model in zip(runs[1:], others, strict=True):
+    first, *others = [dict(network.config.get("model") or {}) for network in networks]
+    for network, model in zip(networks[1:], others, strict=True):
         keys = [key for key in {**first, **model} if first.get(key) != model.get(key)]
         if keys:
             unlike = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
             raise DataError(
-                f"soup: {run} has another model than {runs[0]} ({unlike}); average runs of one "
-                "model, or set ensemble=mean"
+                f"soup: {network.name} has another model than {networks[0].name} ({unlike}); "
+                "average networks of one model, or set ensemble=mean"
             )

@@ -1,0 +1,42 @@
+"""`neurotarget export run=<run> output=<file>`: trained networks in one file for other people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from neurotarget.cli.arguments import FILE, read_arguments
+from neurotarget.runs.sharing.export_runs import export_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command."""
+
+    run: tuple[str, ...]
+    output: Path
+    name: str | None = None
+    card: Annotated[Path, FILE] | None = None
+    half: bool = False
+    weights: Literal["best", "last"] = "best"
+    ensemble: Literal["mean", "soup"] = "mean"
+    overwrite: bool = False
+    trust: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the file, print its model card and how it is used; returns 0.
+
+    Raises:
+        DataError: a run cannot be read, or the file cannot be written.
+    """
+    (arguments,) = read_arguments("export", argv, Arguments)
+    exported = export_runs(**vars(arguments))
+    size = exported.file.stat().st_size / 1e6
+    print(exported.card)
+    print(
+        f"file     {exported.file}, {size:.1f} MB\n"
+        f"SHA-256  {exported.sha256} of its content\n"
+        f"use      neurotarget predict run={exported.file} input=<scans> output=<folder>"
+    )
+    return 0

@@ -1,0 +1,1 @@
+"""Trained networks for other people: one file with a model card."""

@@ -1,0 +1,139 @@
+"""Export of a finished run, or of several as an ensemble, into one file for other people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from neurotarget.files.ownership import claim_file
+from neurotarget.files.reading import read_bytes
+from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.runs.network.exported_networks import LOCALISER, kept_config, prefixed
+from neurotarget.runs.network.network_file import SUFFIX, write_network_file
+from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.network.requested_networks import places_of
+from neurotarget.runs.network.run_ensemble import MODES, load_ensemble
+from neurotarget.runs.sharing.half_precision import halved, measured_change
+from neurotarget.runs.sharing.model_card import Facts, model_card
+
+MOST_CARD = 1 << 18  # bytes of a text by the author
+
+
+class Exported(NamedTuple):
+    """An exported file, its model card, and the hash of its content."""
+
+    file: Path
+    card: str
+    sha256: str
+
+
+class Parts(NamedTuple):
+    """What a file holds besides its card."""
+
+    document: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def export_runs(
+    run: Path | str | Sequence[Path | str],
+    output: Path | str,
+    *,
+    name: str | None = None,
+    card: Path | str | None = None,
+    half: bool = False,
+    weights: str = "best",
+    ensemble: str = "mean",
+    overwrite: bool = False,
+    trust: bool = False,
+) -> Exported:
+    """Write a run, or several as an ensemble, into one file that `predict` takes as a run.
+
+    Args:
+        run: a run folder, a folder of several, or a list of these.
+        output: the file, whose name ends in .safetensors.
+        name: what the networks are called; None: the name of the target.
+        card: Markdown of the author for the model card: its sections (`## Licences` and others)
+            join those that are made from the run.
+        half: whether weights are stored with 16 bits.
+        weights: `best` or `last`.
+        ensemble: `mean` of probabilities, or `soup` (mean of weights).
+        overwrite: whether a file that neurotarget did not write may be replaced.
+        trust: whether a run's configuration may name code other than neurotarget's.
+
+    Raises:
+        DataError: a run cannot be read, the runs do not fit together, or the file cannot be
+            written.
+    """
+    output, make = Path(output), build if trust else build_foreign
+    if output.suffix != SUFFIX:
+        raise DataError(f"output: found {output}, wanted a name that ends in {SUFFIX}; add it")
+    if ensemble not in MODES:
+        raise DataError(f"ensemble: found {ensemble}, wanted {' or '.join(MODES)}")
+    author = "" if card is None else _author_text(Path(card))
+    folders = _folders(run, weights)
+    settings = {"mode": ensemble, "weights": weights, "device": "cpu", "make": make}
+    predictor, _ = load_ensemble(folders, **settings)
+    claim_file(output, key="output", overwrite=overwrite)
+    parts = _parts(predictor, folders, name or predictor.target.name)
+    change = ""
+    if half:
+        parts = parts._replace(tensors=halved(parts.tensors))
+        change = measured_change(predictor, parts.document, parts.tensors, folders, make=make)
+    facts = Facts(str(parts.document["name"]), predictor, tuple(folders), weights, change)
+    text = model_card(facts, author)
+    sha256 = write_network_file(output, parts.document, text, parts.tensors)
+    return Exported(output, text, sha256)
+
+
+def _folders(run: Path | str | Sequence[Path | str], weights: str) -> list[Path]:
+    """Run folders that are requested.
+
+    Raises:
+        DataError: there are none, or one is a file that was exported before.
+    """
+    is_list = isinstance(run, Sequence) and not isinstance(run, str)
+    folders = [path for one in (run if is_list else [run]) for path in places_of(str(one), weights)]
+    if not folders:
+        raise DataError("run: found an empty list, wanted run folders; set run='[a,b]'")
+    if file := next((path for path in folders if path.is_file()), None):
+        raise DataError(f"run: found the file {file}, wanted run folders; export its runs again")
+    return folders
+
+
+def _parts(predictor: CasePredictor, folders: Sequence[Path], name: str) -> Parts:
+    """Plain values and weights of a predictor and its members, which are those of the folders."""
+    members = getattr(predictor, "members", (predictor,))
+    tensors: dict[str, Tensor] = {}
+    listed = []
+    for number, (member, folder) in enumerate(zip(members, folders, strict=False)):
+        tensors |= prefixed(number, member.net.state_dict())
+        listed.append({"config": kept_config(read_config(folder)), "steps": member.plain_steps})
+    document = {
+        "neurotarget": version("neurotarget"),
+        "name": name,
+        "members": listed,
+        LOCALISER: None,
+    }
+    if (first := getattr(predictor, LOCALISER, None)) is not None:
+        config = kept_config(read_config(folders[0] / LOCALISER))
+        document[LOCALISER] = {"config": config, "limits": asdict(first.limits)}
+        tensors |= prefixed(LOCALISER, first.predictor.net.state_dict())
+    return Parts(document, tensors)
+
+
+def _author_text(path: Path) -> str:
+    """Text of a Markdown file.
+
+    Raises:
+        DataError: it cannot be read, is too large, or no text.
+    """
+    try:
+        return read_bytes(path, MOST_CARD).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        raise DataError(f"card: {path} cannot be read ({reason}); give a Markdown file") from error
