@@ -133,7 +133,7 @@ def fitted_again(
     if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
         raise DataError(
             f"found patch_vox {list(target.patch_vox)}, and "
-            f"{type(net).__name__} wants {net.rule()}; use the run folder as it was written"
+            f"{type(net).__name__} wants {net.rule()}; use it as it was written"
         )
     return net, target
 
