@@ -51,10 +51,17 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     assert (tmp_path / "run" / "report.html").is_file()
     resume = next(line for line in trained.stdout.splitlines() if "stopped?" in line)
     assert "neurotarget train --config-dir=" in resume
-    arguments = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
-    predicted = run(installed, *arguments, cwd=tmp_path)
+    (site,) = installed.parents[1].glob("lib/*/site-packages")
+    assert (site / "neurotarget" / "weights" / "README.md").is_file()
+    ships = site / "neurotarget" / "weights" / "ball.safetensors"
+    exported = run(installed, "export", "run=run", f"output={ships}", cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr[-3000:]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = ["predict", "run=ball", "input=../data/sub-00.nii.gz", "output=masks"]
+    predicted = run(installed, *arguments, cwd=elsewhere)
     assert predicted.returncode == 0, predicted.stderr[-3000:]
-    assert (tmp_path / "masks" / "volumes.tsv").is_file()
+    assert (elsewhere / "masks" / "volumes.tsv").is_file()
     swept = ["-m", "seed=2", "held_out=false", "hydra.sweep.dir=sweep"]
     swept += ["data.patches_per_epoch=8"]
     many = run(installed, "train", *short, *swept, cwd=tmp_path)

@@ -106,9 +106,14 @@ def test_a_run_that_is_none_is_refused(here):
         _ = nt.Run(here / "data").summary
 
 
-def test_a_scan_is_predicted_from_its_path_and_from_its_image_alike(run, here, tmp_path):
+def test_a_scan_is_predicted_alike_from_its_path_and_from_its_image_by_an_exported_file(
+    run, here, tmp_path
+):
     found = run.predict("data/sub-00.nii.gz", tmp_path / "a", device="cpu")
-    again = nt.predict("run", nib.load("data/sub-00.nii.gz"), tmp_path / "b", device="cpu")
+    exported = nt.export(run, tmp_path / "ball.safetensors")
+    assert "3 held-out cases" in exported.card
+    assert "# ball" in exported._repr_html_()
+    again = nt.predict(exported, nib.load("data/sub-00.nii.gz"), tmp_path / "b", device="cpu")
     assert found.table["status"].tolist() == ["done"]
     assert again.case_ids == ("scan",)
     first, second = found.image(found.case_ids[0]), again.image("scan")

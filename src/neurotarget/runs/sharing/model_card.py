@@ -23,7 +23,7 @@ from neurotarget.runs.folder.run_folder import PEOPLE, read_config
 from neurotarget.stats.cohort.learning import LEARNT
 from neurotarget.types import Target
 
-GENERATED = "neurotarget.phantom."
+GENERATED, SYNTHETIC = "neurotarget.phantom.", "neurotarget.synthesis."
 USE = (
     "Research, on scans like those that it was trained on: of the same contrasts, and of similar "
     "people, scanners and resolution. It is not a medical device: do not use its results for "
@@ -128,7 +128,10 @@ def _trained(config: Mapping[str, Any], summary: Mapping[str, Any], run: Path) -
 
 
 def _origin(config: Mapping[str, Any]) -> str:
-    source = (config["data"].get("source") or {}).get("_target_", "")
+    data = config["data"]
+    source = (data.get("source") or {}).get("_target_", "")
+    if str(data.get("_target_")).startswith(SYNTHETIC):
+        return "- synthetic scans, made from label maps of the author"
     if str(source).startswith(GENERATED):
         return f"- generated scans ({source}), no people"
     return "- scans and references of the author"
