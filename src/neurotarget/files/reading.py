@@ -34,6 +34,8 @@ FLOAT = re.compile(  # floats of YAML 1.2, which needs no point before an expone
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$|[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)$"
     r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 )
+# where the content of a file is not as it was written, or the file cannot be read
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError)
 TOO_DEEP = "lists within lists, too deep to read"
 MOST_TEXT = 1 << 28  # bytes of a table or description; larger files are not text
 

@@ -6,6 +6,9 @@ from safetensors.torch import save_file
 
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
+from neurotarget.runs.network import shipped
+from neurotarget.runs.network.exported_networks import prefixed
+from neurotarget.runs.network.network_file import write_network_file
 from neurotarget.runs.network.pretrained import load_pretrained
 
 
@@ -41,6 +44,23 @@ def test_safetensors_load_and_a_new_head_is_reported(tmp_path):
         source.bottom.state_dict()[next(iter(source.bottom.state_dict()))],
     )
     assert "top.weight (found 5×4×1×1×1, wanted 2×4×1×1×1)" in lines[1]
+
+
+def test_the_first_of_exported_networks_is_found_by_path_and_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    sources = [net(seed=seed) for seed in (1, 3)]
+    tensors = {}
+    for number, source in enumerate(sources):
+        tensors |= prefixed(number, source.state_dict())
+    members = [{"config": {}, "steps": None}] * 2
+    document = {"neurotarget": "0", "name": "ball", "members": members, "localiser": None}
+    write_network_file(tmp_path / "ball.safetensors", document, "", tensors)
+    for place in ("ball", tmp_path / "ball.safetensors"):
+        mine = net(seed=2)
+        assert "100.0 % of the parameters" in load_pretrained(place, mine)[0]
+        assert same(sources[0], mine)
+    with pytest.raises(DataError, match=r"pretrained=bal: no such file; .*`neurotarget weights`"):
+        load_pretrained("bal", net())
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

@@ -12,12 +12,13 @@ from typing import Any
 
 from torch import Tensor
 
+from neurotarget.files.reading import BROKEN
 from neurotarget.inference.case_predictor import CasePredictor, Steps
 from neurotarget.inference.localiser import Limits
 from neurotarget.problems import DataError, some
 from neurotarget.runs.folder.moved_names import with_present_names
 from neurotarget.runs.network.network_file import AGAIN, NetworkFile, read_network_file
-from neurotarget.runs.network.trained_network import BROKEN, TrainedLocaliser, TrainedNetwork
+from neurotarget.runs.network.trained_network import TrainedLocaliser, TrainedNetwork
 from neurotarget.types import Target
 
 KEPT: Mapping[str, tuple[str, ...]] = {  # of a config; of these branches only the named keys

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from neurotarget.files.reading import opened
+from neurotarget.files.reading import BROKEN, opened
 from neurotarget.files.writing import written
 from neurotarget.problems import DataError, some
 
@@ -83,11 +83,21 @@ def read_network_file(path: Path) -> NetworkFile:
                 f"wanted {str(header['__metadata__'].get(HASH))[:12]}…); {AGAIN}"
             )
         tensors = load(raw)
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+    except (SafetensorError, *BROKEN) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: cannot be read ({_short(error)}); {AGAIN}") from error
     return NetworkFile(document, header["__metadata__"].get(CARD, ""), tensors, sha256)
+
+
+def is_network_file(path: Path) -> bool:
+    """Whether a file begins as one that was exported; its content may be broken."""
+    try:
+        with opened(path) as stream:
+            _header_of(stream)
+    except (*BROKEN, RecursionError):
+        return False
+    return True
 
 
 def read_card(path: Path) -> str:
@@ -112,7 +122,7 @@ def _read_texts(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             size = os.fstat(stream.fileno()).st_size
         document = json.loads(header["__metadata__"][DOCUMENT])
         number = document["format"]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (*BROKEN, RecursionError) as error:
         raise DataError(
             f"{path}: found no exported network ({_short(error)}), wanted a run folder, or a file "
             "that `neurotarget export` has written"

@@ -1,4 +1,4 @@
-"""`pretrained=…`: initial weights of a training, from a run, a checkpoint or safetensors."""
+"""`pretrained=…`: initial weights of a training, of a run, a file or a shipped network."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,9 @@ from neurotarget.files.reading import check_regular
 from neurotarget.models.matching_weights import match
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import load_state, refuse_nonfinite, weights_path
+from neurotarget.runs.network.exported_networks import networks_in
+from neurotarget.runs.network.network_file import is_network_file
+from neurotarget.runs.network.shipped import file_at
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
 
@@ -35,21 +38,24 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
 
 
 def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
-    """Tensors by name of a run folder, a checkpoint or a safetensors file.
+    """Tensors by name of a run folder, a checkpoint, safetensors, or a network that ships.
+
+    Of the networks in an exported file they are those of the first.
 
     Raises:
         DataError: there is no such file, it contains more than tensors and plain values, or numbers
             that are not finite.
     """
-    path = Path(source)
+    path = file_at(str(source))
     if path.is_dir():
         path = weights_path(path, "best")
     if not path.is_file():
         raise DataError(
             f"pretrained={source}: no such file; give a run folder, a checkpoint (.ckpt, .pt, "
-            ".pth) or .safetensors"
+            ".pth), .safetensors, or a name that `neurotarget weights` lists"
         )
-    weights = read_weights(path)
+    is_ours = is_network_file(path)
+    weights = next(networks_in(path)).weights if is_ours else read_weights(path)
     refuse_nonfinite(weights, path)
     return weights
 

@@ -10,7 +10,7 @@ from neurotarget.problems import DataError, did_you_mean, some
 from neurotarget.runs.folder.finished_runs import run_folders
 from neurotarget.runs.network.exported_networks import networks_in
 from neurotarget.runs.network.run_ensemble import trained_runs
-from neurotarget.runs.network.shipped import shipped
+from neurotarget.runs.network.shipped import file_at, shipped
 from neurotarget.runs.network.trained_network import TrainedNetwork, read_run
 
 
@@ -64,7 +64,7 @@ def file_of(place: str) -> Path:
     Raises:
         DataError: there is none; known names are listed.
     """
-    path = shipped().get(place, Path(place))
+    path = file_at(place)
     if not path.is_file():
         _refuse_name(place)
     return path

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from neurotarget.files.hashes import digest, hash_of_text
-from neurotarget.files.reading import load_json, read_text
+from neurotarget.files.reading import BROKEN, load_json, read_text
 from neurotarget.inference.case_predictor import CasePredictor, Steps
 from neurotarget.inference.localiser import Limits
 from neurotarget.problems import DataError
@@ -20,7 +20,6 @@ from neurotarget.runs.folder.run_folder import load_state, read_config, weights_
 from neurotarget.types import Target
 
 LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder
-BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError)  # of values read from a file
 log = logging.getLogger(__name__)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.files.reading import opened, read_plain
+from neurotarget.files.reading import BROKEN, opened, read_plain
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.number_text import number
 from neurotarget.printable import one_line
@@ -34,7 +34,6 @@ LOOK = (
     "Look at the results, above all where the table of a prediction has a note. Other scanners, "
     "ages and diseases than those above were not tested."
 )
-UNREAD = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)  # of broken files
 
 
 class Facts(NamedTuple):
@@ -122,7 +121,7 @@ def _trained(config: Mapping[str, Any], summary: Mapping[str, Any], run: Path) -
         lines = [_origin(config), *_people(run)]
         if steps := (summary.get("training") or {}).get("steps"):
             lines.append(f"- {steps:,} steps of training")
-    except UNREAD:
+    except BROKEN:
         return "The training is not known: files of the run are missing or broken."
     return "\n".join(map(one_line, lines))
 
@@ -159,7 +158,7 @@ def _scores(summary: Mapping[str, Any]) -> str:
         tables = [scores_table(summary, list(summary["dice"]))] if summary.get("dice") else []
         tables += [outcomes_table(summary["outcomes"])] if summary.get("outcomes") else []
         parts = "\n\n".join(tables)
-    except UNREAD:
+    except BROKEN:
         parts = ""
     return f"{head}\n\n```\n{parts}\n```" if parts else "It was not scored on held-out cases."
 
@@ -174,5 +173,5 @@ def _failures(summary: Mapping[str, Any]) -> str:
         if summary.get("learnt") and summary["learnt"] != LEARNT:
             lines.append(f"Verdict on the training: {summary['learnt']}.")
         return one_line(" ".join(lines))
-    except UNREAD:
+    except BROKEN:
         return "Failures were not counted."
