@@ -92,7 +92,7 @@ def test_a_multirun_folder_is_the_ensemble_of_its_finished_runs(multirun, images
     assert len(np.unique(found)) > 1
     output = capsys.readouterr().out
     assert "not finished, and left out: empty, failed, running" in output
-    assert "the mean of the probabilities of 4 runs (resunet1, resunet2, unet1, unet2)" in output
+    assert "the mean of the probabilities of 4 networks (resunet1, resunet2, unet1," in output
 
 
 def test_several_runs_may_be_listed(multirun, images, tmp_path):
@@ -129,7 +129,7 @@ def test_the_hash_covers_all_weights_in_any_order(multirun):
 def test_a_soup_is_one_network(multirun, images, tmp_path, capsys):
     pair = [str(multirun / "unet1"), str(multirun / "unet2")]
     segment(pair, tmp_path / "out", images, ensemble="soup")
-    assert "the mean of the weights of 2 runs (unet1, unet2)" in capsys.readouterr().out
+    assert "the mean of the weights of 2 networks (unet1, unet2)" in capsys.readouterr().out
     volumes = pd.read_csv(tmp_path / "out" / "volumes.tsv", sep="\t")
     assert list(volumes["status"]) == ["done"]
     predictor, _ = load_ensemble(
