@@ -57,17 +57,23 @@ class Atlas(NamedTuple):
 def head_atlas() -> Atlas:
     """Build the head; takes a few seconds, once per process."""
     grey, white, brain = _brain()
-    outside = _distance_mm(brain > 0.5)
+    outside = double(closed_distance_mm(brain[::2, ::2, ::2] > 0.5))
+    canvas = paint_head(outside)
+    box = ndimage.find_objects((brain > 0).astype(np.uint8))[0]
+    maps = [np.ascontiguousarray(part[box]) for part in (grey, white, brain)]
+    intracranial_ml = float((outside < CSF_MM).sum()) / 1000
+    return Atlas(canvas.tissue, *maps, box, intracranial_ml)
+
+
+def paint_head(outside: Float[ndarray, "I J K"]) -> Canvas:
+    """Paint all tissues around a brain; `outside` is the distance from it, in mm."""
     canvas = Canvas()
     _flesh(canvas, outside)
     _skull(canvas, outside)
     _face(canvas)
     _neck(canvas)
     _base(canvas)
-    box = ndimage.find_objects((brain > 0).astype(np.uint8))[0]
-    maps = [np.ascontiguousarray(part[box]) for part in (grey, white, brain)]
-    intracranial_ml = float((outside < CSF_MM).sum()) / 1000
-    return Atlas(canvas.tissue, *maps, box, intracranial_ml)
+    return canvas
 
 
 def _brain() -> tuple[ndarray, ndarray, ndarray]:
@@ -88,13 +94,12 @@ def _placed(part: Float[ndarray, "i j k"]) -> Float[ndarray, "I J K"]:
     return whole
 
 
-def _distance_mm(brain: Bool[ndarray, "I J K"]) -> Float[ndarray, "I J K"]:
-    """Distance from the brain with its gaps closed, mm, 0 inside."""
-    coarse = brain[::2, ::2, ::2]
+def closed_distance_mm(coarse: Bool[ndarray, "i j k"]) -> Float[ndarray, "i j k"]:
+    """Distance from the brain with its gaps closed, mm, 0 inside; all on every second voxel."""
     grown = ndimage.distance_transform_edt(~coarse) * 2 < CLOSE_MM
     hull = (ndimage.distance_transform_edt(grown) * 2 > CLOSE_MM) | coarse
     outside = ndimage.distance_transform_edt(~hull) * 2.0
-    return double(ndimage.gaussian_filter(outside, 1.0).astype(np.float32))
+    return ndimage.gaussian_filter(outside, 1.0).astype(np.float32)
 
 
 def _flesh(canvas: Canvas, outside: ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Synthetic label maps of whole heads, and scans made from label maps."""

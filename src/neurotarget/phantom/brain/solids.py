@@ -1,0 +1,117 @@
+"""Smooth solids as depths: mm below the surface, negative outside, at points in template mm."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from neurotarget.types import Triple
+
+Axes = Sequence[ndarray]  # x, y and z of points, as arrays that broadcast
+
+
+class Superquadric(NamedTuple):
+    """An ellipsoid that a higher `power` makes boxier; `tilt_deg` turns it about x, y and z."""
+
+    centre: Triple
+    radii: Triple
+    power: float = 2.0
+    tilt_deg: Triple = (0.0, 0.0, 0.0)
+
+    def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
+        """Depth along the ray from the centre, of the solid with all lengths times `scale`."""
+        offset = [axis - centre for axis, centre in zip(axes, self.centre, strict=True)]
+        if any(self.tilt_deg):
+            turn = Rotation.from_euler("xyz", self.tilt_deg, degrees=True).as_matrix()
+            columns = turn.astype(np.float32).T
+            offset = [sum(w * part for w, part in zip(row, offset, strict=True)) for row in columns]
+        radii = [radius * scale for radius in self.radii]
+        terms = [np.abs(o / r) ** self.power for o, r in zip(offset, radii, strict=True)]
+        level = np.maximum(sum(terms) ** (1 / self.power), 1e-3)
+        return np.sqrt(sum(part**2 for part in offset)) * (1 / level - 1)
+
+    def box(self) -> tuple[ndarray, ndarray]:
+        """Lowest and highest corner, mm, of a box that contains the solid."""
+        reach = max(self.radii) if any(self.tilt_deg) else np.array(self.radii)
+        return np.subtract(self.centre, reach), np.add(self.centre, reach)
+
+
+class Tube(NamedTuple):
+    """A tube through points whose radius changes linearly between them; ends are round.
+
+    `flat` divides distances along z, so that the section is taller if it is above 1.
+    """
+
+    points: Sequence[Triple]
+    radii_mm: Sequence[float]
+    flat: float = 1.0
+
+    def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
+        """Depth below the surface, of the tube with all radii times `scale`."""
+        x, y, z = axes
+        points = [(a, b, c / self.flat) for a, b, c in self.points]
+        depth: ndarray | float = -np.inf
+        for number in range(len(points) - 1):
+            share, gap = _along((x, y, z / self.flat), points[number], points[number + 1])
+            first, last = self.radii_mm[number : number + 2]
+            depth = np.maximum(depth, (first + share * (last - first)) * scale - gap)
+        return np.asarray(depth)
+
+    def box(self) -> tuple[ndarray, ndarray]:
+        """Lowest and highest corner, mm, of a box that contains the solid."""
+        reach = max(self.radii_mm) * np.array([1, 1, max(self.flat, 1)])
+        return np.min(self.points, axis=0) - reach, np.max(self.points, axis=0) + reach
+
+
+Solid = Superquadric | Tube
+
+
+class Waves(NamedTuple):
+    """Smooth noise of unit spread as a sum of plane waves."""
+
+    vectors: Float[ndarray, "W 3"]  # radians per mm
+    phases: Float[ndarray, " W"]
+
+    def at(self, axes: Axes) -> Float[ndarray, "..."]:
+        """Value at points in mm."""
+        return np.sqrt(2 / len(self.phases)) * sum(np.cos(phase) for phase in self._phases(axes))
+
+    def zero_mm(self, axes: Axes) -> Float[ndarray, "..."]:
+        """Distance to the nearest point where the noise is 0, to first order."""
+        value: ndarray | float = 0.0
+        slopes: list[ndarray | float] = [0.0, 0.0, 0.0]
+        for vector, phase in zip(self.vectors, self._phases(axes), strict=True):
+            value = value + np.cos(phase)
+            sine = np.sin(phase)
+            slopes = [slope + part * sine for slope, part in zip(slopes, vector, strict=True)]
+        steep = np.sqrt(sum(slope**2 for slope in slopes))
+        return np.abs(value) / np.maximum(steep, 1e-6)
+
+    def _phases(self, axes: Axes) -> list[ndarray]:
+        return [
+            sum(part * axis for part, axis in zip(vector, axes, strict=True)) + start
+            for vector, start in zip(self.vectors, self.phases, strict=True)
+        ]
+
+
+def draw_waves(
+    rng: np.random.Generator, count: int, length_mm: float, stretch: Triple = (1.0, 1.0, 1.0)
+) -> Waves:
+    """Draw noise of about this wavelength, times `stretch` along each axis."""
+    directions = rng.standard_normal((count, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    lengths = length_mm * rng.uniform(0.75, 1.3, (count, 1))
+    vectors = 2 * np.pi * directions / lengths / np.array(stretch)
+    return Waves(vectors.astype(np.float32), rng.uniform(0, 2 * np.pi, count).astype(np.float32))
+
+
+def _along(axes: Axes, start: Triple, end: Triple) -> tuple[ndarray, ndarray]:
+    """Place along a line segment, from 0 to 1, and distance from it in mm."""
+    way = np.subtract(end, start)
+    share = sum((a - s) * d for a, s, d in zip(axes, start, way.tolist(), strict=True))
+    share = np.clip(share / float(way @ way), 0, 1)
+    gap = sum((a - s - share * d) ** 2 for a, s, d in zip(axes, start, way.tolist(), strict=True))
+    return share, np.sqrt(gap)
