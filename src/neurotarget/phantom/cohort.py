@@ -95,7 +95,7 @@ class GeneratedCohort(ABC):
             bar_text = self.bar_text if progress and todo else ""
             cases.make(todo, self.render, workers=self.workers, bar_text=bar_text)
             rows = [
-                {"case_id": name, "subject_id": name}
+                {"case_id": name, "subject_id": getattr(person, "subject_id", name)}
                 | {column: f"{place}/{name}.nii.gz" for column, place in self.columns.items()}
                 | {field: getattr(person, field) for field in self.covariates}
                 for name, person in zip(names, people, strict=True)

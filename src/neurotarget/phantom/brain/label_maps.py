@@ -21,7 +21,6 @@ from neurotarget.phantom.canvas import ORIGIN_MM, SHAPE, Tissue
 from neurotarget.phantom.scanner import Site, sample_warp, stored_grid
 from neurotarget.phantom.scene import slabs
 
-EXTENT_MM = (180.0, 226.0, 236.0)
 EVERY_VOX = 8  # of the coordinates from which the window of a structure is found
 ROUGH_MM = 0.5  # SD of the noise of a structure's surface
 
@@ -41,12 +40,11 @@ class DrawnHead(NamedTuple):
     affine: Float[ndarray, "4 4"]
 
 
-def draw_head(person: Anatomy, *, voxel_mm: float = 1.0) -> DrawnHead:
-    """Draw one head; the same person gives the same voxels."""
+def draw_head(person: Anatomy, site: Site, *, voxel_scale: float = 1.0) -> DrawnHead:
+    """Draw one head on the grid of a site; the same person gives the same voxels."""
     rng = np.random.default_rng(person.seed)
     hulls = brain_hulls()
-    site = Site("drawn", (voxel_mm,) * 3, EXTENT_MM)
-    shape, affine = stored_grid(site, 1.0, rng)
+    shape, affine = stored_grid(site, voxel_scale, rng)
     warp = sample_warp(shape, affine, (person.tiv_ml / hulls.intracranial_ml) ** (1 / 3), rng)
     ids = np.zeros(shape, dtype=np.uint16)
     where = np.empty((3, *shape), dtype=np.float32)  # template mm

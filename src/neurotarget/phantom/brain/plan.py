@@ -1,0 +1,99 @@
+"""The plan of a cohort of whole heads: people that are drawn, or label maps of the user's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from neurotarget.phantom.plan import CohortPlan
+from neurotarget.phantom.scanner import Site
+from neurotarget.synthesis.tissues import FREE, SEQUENCES
+
+SITES = (
+    Site("east", (1.0, 1.0, 1.0), (180.0, 226.0, 236.0)),
+    Site(
+        "west",
+        (1.0, 1.0, 1.0),
+        (184.0, 230.0, 226.0),
+        axes="LIA",
+        oblique_deg=6.0,
+        shading=0.16,
+        noise=0.07,
+    ),
+)
+
+
+class MapFile(NamedTuple):
+    """A label map of the user's, and the volume inside of its skull."""
+
+    name: str
+    path: str
+    digest: str
+    tiv_ml: float
+
+
+class Person(NamedTuple):
+    """A planned person; of a label map of the user's, age and sex are unknown."""
+
+    case_id: str
+    subject_id: str
+    age: float | None
+    sex: str | None
+    site: str
+    tiv_ml: float
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class HeadPlan(CohortPlan):
+    """All settings of a cohort; `voxel_scale` multiplies voxel sides.
+
+    `contrasts` names the sequence of each scan, one of `synthesis.tissues.SEQUENCES` or `free`, by
+    the contrast of the target that it stands for. `maps` are label maps to use instead of drawn
+    ones; then there is one person a map.
+    """
+
+    kind = "heads"
+
+    num_cases: int = 40
+    age_range: tuple[float, float] = (20.0, 85.0)
+    contrasts: Mapping[str, str] = field(default_factory=lambda: {"t1": "mprage"})
+    sites: tuple[Site, ...] = SITES
+    maps: Sequence[MapFile] = ()
+
+    def _faults(self) -> dict[str, bool]:
+        known = (FREE, *SEQUENCES)
+        unknown = [name for name in self.contrasts.values() if name not in known]
+        return super()._faults() | {
+            f"contrasts has the unknown sequences {', '.join(unknown)}, known are "
+            f"{', '.join(known)}": bool(unknown),
+            "contrasts must name a scan": not self.contrasts,
+        }
+
+    def subjects(self) -> list[Person]:
+        """Sample people; ages are spread evenly within each sex, sites within both."""
+        if self.maps:
+            return [self._mapped(number) for number in range(len(self.maps))]
+        rng = np.random.default_rng([self.seed, 0])
+        women = round(self.num_cases * self.share_women)
+        people = []
+        for sex, count in (("F", women), ("M", self.num_cases - women)):
+            ages = self.even_ages(count, rng).round(1).tolist()
+            sites = rng.permuted(np.arange(count) % len(self.sites))
+            heads_ml = self.head_sizes_ml(sex, count, rng).round(1).tolist()
+            people += [
+                Person("", "", age, sex, self.sites[site].name, tiv_ml)
+                for age, site, tiv_ml in zip(ages, sites, heads_ml, strict=True)
+            ]
+        shuffled = self.shuffled(people, "head", rng)
+        return [person._replace(subject_id=person.case_id) for person in shuffled]
+
+    def _mapped(self, number: int) -> Person:
+        one = self.maps[number % len(self.maps)]
+        site = self.sites[number % len(self.sites)].name
+        return Person(one.name, one.name, None, None, site, one.tiv_ml)
+
+    def planted(self) -> dict[str, float]:
+        """No effects are planted."""
+        return {}
