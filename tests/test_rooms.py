@@ -49,7 +49,7 @@ SUB_ROOMS = {
         ("plan", "scene"),
         ("cohort",),
         ("gland",),
-        ("dentate",),
+        ("brain", "dentate"),
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),
