@@ -44,6 +44,7 @@ SOMETIMES = (
     *("agreement", "age", "curves", "harmonisation"),
     *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
     *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    "ranking",
     *("postprocessing", "recalibration"),
 )
 

@@ -81,8 +81,8 @@ class HeadCohort(GeneratedCohort):
     def grow(self, person: Person, number: int) -> Grown:
         """The label map of a person: read from the user's file, or drawn."""
         plan = self.plan
-        if plan.maps:
-            volume = read_volume(Path(plan.maps[number % len(plan.maps)].path))
+        if person.map_number is not None:
+            volume = read_volume(Path(plan.maps[person.map_number].path))
             return Grown(np.rint(volume.array).astype(np.uint16), volume.affine)
         anatomy = Anatomy(person.age, person.tiv_ml, (plan.seed, 1, number))
         return Grown(*draw_head(anatomy, plan.site_of(person), voxel_scale=plan.voxel_scale))

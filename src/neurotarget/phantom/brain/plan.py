@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class Person(NamedTuple):
     site: str
     tiv_ml: float
     group: str = ""
+    severity: float = 0.0  # of the disease; 1 is that of an average patient
+    map_number: int | None = None  # of the label map that a person has
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class HeadPlan(CohortPlan):
     """
 
     kind = "heads"
+    every_map: ClassVar[int] = 1  # of the user's maps, one in so many is a person of its own
 
     num_cases: int = 40
     age_range: tuple[float, float] = (20.0, 85.0)
@@ -71,28 +74,33 @@ class HeadPlan(CohortPlan):
             "contrasts must name a scan": not self.contrasts,
         }
 
+    @property
+    def usual_sites(self) -> tuple[Site, ...]:
+        """Scanners of people without planted changes."""
+        return self.sites
+
     def subjects(self) -> list[Person]:
         """Sample people; ages are spread evenly within each sex, sites within both."""
         if self.maps:
-            return [self._mapped(number) for number in range(len(self.maps))]
+            return [self._mapped(number) for number in range(0, len(self.maps), self.every_map)]
         rng = np.random.default_rng([self.seed, 0])
         women = round(self.num_cases * self.share_women)
         people = []
         for sex, count in (("F", women), ("M", self.num_cases - women)):
             ages = self.even_ages(count, rng).round(1).tolist()
-            sites = rng.permuted(np.arange(count) % len(self.sites))
+            sites = rng.permuted(np.arange(count) % len(self.usual_sites))
             heads_ml = self.head_sizes_ml(sex, count, rng).round(1).tolist()
             people += [
-                Person("", "", age, sex, self.sites[site].name, tiv_ml)
+                Person("", "", age, sex, self.usual_sites[site].name, tiv_ml)
                 for age, site, tiv_ml in zip(ages, sites, heads_ml, strict=True)
             ]
         shuffled = self.shuffled(people, "head", rng)
         return [person._replace(subject_id=person.case_id) for person in shuffled]
 
     def _mapped(self, number: int) -> Person:
-        one = self.maps[number % len(self.maps)]
-        site = self.sites[number % len(self.sites)].name
-        return Person(one.name, one.name, None, None, site, one.tiv_ml)
+        one, sites = self.maps[number], self.usual_sites
+        site = sites[number // self.every_map % len(sites)].name
+        return Person(one.name, one.name, None, None, site, one.tiv_ml, map_number=number)
 
     def planted(self) -> dict[str, float]:
         """No effects are planted."""

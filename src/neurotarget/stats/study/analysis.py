@@ -36,6 +36,7 @@ from neurotarget.stats.study.discrimination_tables import (
 )
 from neurotarget.stats.study.means import mean_agreement_table, means_table, views
 from neurotarget.stats.study.parts import parts_table
+from neurotarget.stats.study.ranking import ranking_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.sites import harmonisation_table, sites_table
@@ -80,6 +81,7 @@ def analyse(
     scores = scores_table(measured)
     parts = parts_table(known, agreement, scores, seed=seed)
     by_label = label_effects_table(measured, effects, refused=refused)
+    ranking = ranking_table(known, seed=seed)
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, refused=refused),
@@ -99,6 +101,7 @@ def analyse(
         **_of_age(known),
         "biomarkers": biomarkers_table(known),
         "biomarker_differences": biomarker_differences_table(known, seed=seed),
+        **({"ranking": ranking} if len(ranking) else {}),
         "sites": _without_refused(sites_table(known, seed=seed), refused),
         **_of_harmonisation(known, seed),
         "cases": cases_table(measured),
