@@ -36,8 +36,7 @@ def gain(ids: ndarray, value: int, percent: dict) -> float:
 @pytest.mark.parametrize("change", [-24.0, 30.0])
 def test_a_structure_changes_by_the_stated_share_of_its_volume(change: float):
     ids = balls((17, (24, 24, 24), 8.0))
-    # balls lose or gain more than the tubes from which walls are moved
-    assert gain(ids, 17, {(17,): change}) == pytest.approx(change * 1.25, rel=0.35)
+    assert gain(ids, 17, {(17,): change}) == pytest.approx(change, rel=0.4)
 
 
 def test_a_neighbour_of_growing_ventricles_keeps_its_volume():
