@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.predict import Predictions, predict
+    from neurotarget.api.stress import stress
     from neurotarget.api.study import Study, study
     from neurotarget.api.train import Run, open_run, train
     from neurotarget.problems import DataError
@@ -42,6 +43,7 @@ _PLACES = {
     "predict": "api.predict",
     "read_manifest": "api.data",
     "read_target": "api.data",
+    "stress": "api.stress",
     "study": "api.study",
     "train": "api.train",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "predict",
     "read_manifest",
     "read_target",
+    "stress",
     "study",
     "train",
 ]

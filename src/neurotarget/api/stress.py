@@ -1,0 +1,41 @@
+"""Stress tests of a trained run from Python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.api.data import Table, as_file
+from neurotarget.api.train import Run
+from neurotarget.studies.stress import stress_run
+from neurotarget.synthesis.distortions import DISTORTIONS
+
+
+def stress(
+    run: Run | Path | str,
+    data: Table,
+    output: Path | str,
+    *,
+    conditions: Sequence[str] = tuple(DISTORTIONS),
+    seed: int = 0,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """Failure rates of a run on scans with noise, motion, thick slices and more.
+
+    Args:
+        run: a run or its folder.
+        data: scans with label maps: a manifest or data set.
+        output: new or empty folder for the distorted scans, their masks and stress.tsv.
+        conditions: any of noise, motion, thick_slices (5 mm), cropped, rotated, wrong_header.
+        seed: of noise, movements and rotations.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Returns:
+        a row a condition, the scans as they are (baseline) first: failed cases with Wilson's
+        interval, failed labels, mean Dice, and its change with an interval.
+
+    Raises:
+        DataError: a condition is unknown, or the run or the data cannot be used.
+    """
+    settings = {"conditions": conditions, "seed": seed, "device": device}
+    return stress_run(Path(getattr(run, "folder", run)), as_file(data), Path(output), **settings)
