@@ -15,10 +15,10 @@ from neurotarget.cli.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest
-from neurotarget.inference.relabel import relabel as relabel_maps
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import Problem
 from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.relabel import relabel as relabel_maps
 from neurotarget.studies.score_predictions import score_predictions
 from neurotarget.types import Manifest, Target
 

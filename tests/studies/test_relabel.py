@@ -7,8 +7,8 @@ import pytest
 import neurotarget as nt
 from neurotarget.cli.main import run
 from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.inference.relabel import relabel
 from neurotarget.problems import DataError
+from neurotarget.studies.relabel import relabel
 from neurotarget.types import Target
 
 AFFINE = np.diag([-1.0, 1, 1, 1])  # the first axis runs to the left
