@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from neurotarget.cli import compare, evaluate, gre, lint, models, prepare, study, swi
+from neurotarget.cli import compare, evaluate, gre, lint, models, prepare, relabel, study, swi
 from neurotarget.cli.arguments import FILE, Positional, Seed, read_arguments
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
@@ -22,6 +22,7 @@ DECLARED = {
     "models": [models.Arguments],
     "prepare": [prepare.Arguments],
     "qsm": [gre.ScanArguments, QSM],
+    "relabel": [relabel.Arguments],
     "study": [study.Arguments],
     "swi": [swi.Arguments, SWI],
 }
