@@ -37,7 +37,7 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "reading_results"),
+        ("attempts", "nearest_class", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),

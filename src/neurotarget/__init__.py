@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from neurotarget.api.compare import Comparison, compare
-    from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target
+    from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target, relabel
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.stress import stress
@@ -43,6 +43,7 @@ _PLACES = {
     "predict": "api.predict",
     "read_manifest": "api.data",
     "read_target": "api.data",
+    "relabel": "api.data",
     "stress": "api.stress",
     "study": "api.study",
     "train": "api.train",
@@ -66,6 +67,7 @@ __all__ = [
     "predict",
     "read_manifest",
     "read_target",
+    "relabel",
     "stress",
     "study",
     "train",

@@ -8,7 +8,19 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from neurotarget.cli import compare, evaluate, gre, lint, models, prepare, study, swi
+from neurotarget.cli import (
+    compare,
+    evaluate,
+    export,
+    gre,
+    lint,
+    models,
+    prepare,
+    relabel,
+    study,
+    swi,
+    weights,
+)
 from neurotarget.cli.arguments import FILE, Positional, Seed, read_arguments
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
@@ -18,12 +30,15 @@ from neurotarget.process.programs import SCRIPTS, commands, help_text
 DECLARED = {
     "compare": [compare.Arguments],
     "evaluate": [evaluate.Arguments],
+    "export": [export.Arguments],
     "lint": [lint.Arguments],
     "models": [models.Arguments],
     "prepare": [prepare.Arguments],
     "qsm": [gre.ScanArguments, QSM],
+    "relabel": [relabel.Arguments],
     "study": [study.Arguments],
     "swi": [swi.Arguments, SWI],
+    "weights": [weights.Arguments],
 }
 NOT_IN_HELP = {"source", "places", "weighted_edges"}  # without a name; for experiments only
 SHARED = {"trust", "target"}  # which the help of all commands explains

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from neurotarget.data.labels import class_of_id
 from neurotarget.problems import DataError
 from neurotarget.synthesis.label_map import open_map, store_map, to_codes
+from neurotarget.synthesis.synthesis_data import class_of_code
 from neurotarget.synthesis.tissues import known_tissues
+from neurotarget.types import Target
 from oracles.small_heads import head_array, head_case
 
 
@@ -48,3 +51,15 @@ def test_a_map_is_stored_once(tmp_path):
     before = (folder / "entry.json").stat().st_mtime_ns
     assert store_map(case, tmp_path / "cache") == folder
     assert (folder / "entry.json").stat().st_mtime_ns == before
+
+
+def test_a_structure_of_both_sides_has_the_class_of_the_nearer_one():
+    codes = to_codes(np.array([[[2, 251, 251, 41, 77]]]))
+    assert ids_of(codes).tolist() == [[[2, 251, 251, 41, 77]]]
+    grid = {"contrasts": ["t1"], "spacing_mm": [1, 1, 1], "patch_vox": [8, 8, 8]}
+    whole = Target(
+        "brain", labels=["Left-Cerebral-White-Matter", "Right-Cerebral-White-Matter"], **grid
+    )
+    assert class_of_code(class_of_id(whole))[codes].tolist() == [[[1, 1, 2, 2, 2]]]
+    parted = Target("brain", labels=["corpus_callosum"], background_ids="others", **grid)
+    assert class_of_code(class_of_id(parted))[codes].tolist() == [[[0, 1, 1, 0, 0]]]

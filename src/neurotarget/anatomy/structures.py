@@ -23,6 +23,7 @@ from neurotarget.problems import did_you_mean, some
 Colour = tuple[int, int, int]
 SCATTERED = "scattered"  # group of structures that have any number of connected pieces
 LEFT, RIGHT = "left", "right"
+CORTEX = "ctx-"  # in front of regions of the cortex
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ def groups() -> Mapping[str, tuple[int, ...]]:
 def find(name: str) -> Structure | None:
     """The structure of a name or alias, in any case, with blanks, `-` and `_` equal; or None."""
     return _by_key().get(_key(name))
+
+
+def other_names(name: str) -> tuple[str, ...]:
+    """Other names of a structure in tables of FreeSurfer and SynthSeg."""
+    one = find(name)
+    return () if one is None else tuple({one.name, *one.aliases} - {name})
 
 
 def is_known(word: object) -> bool:
@@ -155,5 +162,10 @@ def _structure(row: Mapping[str, str]) -> Structure:
         partner=int(row["partner"]) if row["partner"] else None,
         within=tuple(map(int, filter(None, row["within"].split(",")))),
         groups=frozenset((*row["groups"].split(), row["side"])) - {""},
-        aliases=tuple(filter(None, row["aliases"].split(","))),
+        aliases=(*filter(None, row["aliases"].split(",")), *_of_cortex(row["name"])),
     )
+
+
+def _of_cortex(name: str) -> tuple[str, ...]:
+    """Name of a region of the cortex in tables of aparcstats2table."""
+    return (name.removeprefix(CORTEX),) if name.startswith(CORTEX) else ()

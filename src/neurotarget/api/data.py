@@ -18,6 +18,7 @@ from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import Problem
 from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.relabel import relabel as relabel_maps
 from neurotarget.studies.score_predictions import score_predictions
 from neurotarget.types import Manifest, Target
 
@@ -126,6 +127,30 @@ def evaluate(
     path = Path(rows) if rows is not None else new_folder() / "rows.csv"
     write_rows(scored, path)
     return read_rows(path)
+
+
+def relabel(
+    source: Path | str, output: Path | str, numbering: str, *, unknown: str = "error"
+) -> pd.DataFrame:
+    """Write label maps of another atlas with the numbers of FreeSurfer's structures.
+
+    Args:
+        source: a label map or a folder of them.
+        output: folder for `<name>.nii.gz` and relabelled.tsv.
+        numbering: neuromorphometrics, freesurfer, or a table with the columns id and structure.
+        unknown: `background` writes values that the numbering lacks as 0; `error` refuses them.
+
+    Returns:
+        a row a map: case_id, is_written, and notes on what is wrong with it.
+
+    Raises:
+        DataError: there is no label map or numbering, or an output would replace an input.
+    """
+    results = relabel_maps(
+        Path(source), Path(output), numbering, unknown_is_background=unknown == "background"
+    )
+    lines = [(one.case_id, one.is_written, "; ".join(one.notes)) for one in results]
+    return pd.DataFrame(lines, columns=["case_id", "is_written", "notes"])
 
 
 def as_file(table: Table) -> Path:

@@ -155,7 +155,7 @@ def _from_masks(arguments: Arguments, target: Target | None) -> Material:
 
 
 def _from_table(arguments: Arguments, target: Target | None) -> Material:
-    if absent := [path for path in arguments.table if not (path.is_file() or path.is_symlink())]:
+    if absent := [path for path in arguments.table if not (path.exists() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     return from_table(
         arguments.table,

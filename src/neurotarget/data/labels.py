@@ -1,27 +1,32 @@
 """Conversion of label numbers: ids in files to classes of the network, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy import ndarray
 from scipy.ndimage import binary_dilation
 
+from neurotarget.anatomy.structures import find, owners_of, structures
+from neurotarget.data.nearest_class import give_to_nearest
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.target_fields import OTHER_ID, OTHERS
 from neurotarget.types import IGNORE, Target
+
+ClassOfId = Mapping[int, int | tuple[int, ...]]  # of two classes the nearer one
 
 WHOLE = 1e-3  # a label this close to a whole number is that number
 WHITE = 255  # the only label of masks that pictures and many editors write
 LONGEST_TABLE = 2**20  # FreeSurfer's largest ids are about 15,000
 
 
-def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> dict[int, int]:
+def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> ClassOfId:
     """Class of each id that a label file may contain; 0 and the background ids are class 0.
 
     `label_ids` are the data set's own label names: for a name that the target shares (in any case,
     with blanks, `-` and `_` equal) its id is used. The other labels keep the target's ids. The data
     set's label `ignore` (nnU-Net) and the target's `ignore_ids` map to the target's
-    `ignored_class`. The key `OTHER_ID` stands for all other ids.
+    `ignored_class`. The key `OTHER_ID` stands for all other ids. An id with two classes, such as
+    the corpus callosum of a target of both white matters, has each voxel in the nearer one.
 
     Raises:
         DataError: the data set has neither the name nor the ids of a label, an id maps to two
@@ -48,7 +53,50 @@ def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> d
     mapping |= dict.fromkeys(ignored, target.ignored_class)
     if problems:
         raise DataError(problems)
-    return mapping
+    return mapping if named else {**_classes_of_parts(target), **mapping}
+
+
+def outside_table(
+    array: ndarray, mapping: ClassOfId, target: Target, *, case_id: str = "", file: str = ""
+) -> list[Problem]:
+    """Warn about values that are read as background and are no structure of FreeSurfer's table.
+
+    Only where labels are structures by name and every other value counts as background.
+    """
+    if OTHER_ID not in mapping or not _structure_classes(target):
+        return []
+    values = label_values(array, case_id=case_id, file=file).tolist()
+    strange = [one for one in values if one not in mapping and one not in structures()]
+    if not strange:
+        return []
+    found = f"label values {some(strange)} (in {_counts(array, strange)} voxels)"
+    todo = "they are read as background; `neurotarget relabel` converts other numberings"
+    return [warning(found, "numbers of FreeSurfer's table", todo, case_id=case_id, file=file)]
+
+
+def _counts(array: ndarray, values: Sequence[int]) -> str:
+    """Number of voxels of each value, for a message."""
+    return some(np.count_nonzero(np.abs(array - value) <= WHOLE) for value in values[:9])
+
+
+def _structure_classes(target: Target) -> dict[int, int]:
+    """Class of each structure that a label has the name and the number of."""
+    return {
+        one.id: number
+        for number, (name, ids) in enumerate(target.labels.items(), start=1)
+        if (one := find(name)) and one.id in ids
+    }
+
+
+def _classes_of_parts(target: Target) -> ClassOfId:
+    """Classes of structures that are part of two labels, where labels are structures by name."""
+    classes = _structure_classes(target)
+    owners = {number: owners_of(number, classes) for number in (structures() if classes else ())}
+    return {
+        number: tuple(classes[owner] for owner in both)
+        for number, both in owners.items()
+        if len(both) > 1
+    }
 
 
 def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
@@ -86,9 +134,7 @@ def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list
     return [warning(found, "whole numbers", todo, case_id=case_id, file=file)]
 
 
-def to_classes(
-    array: ndarray, mapping: Mapping[int, int], *, case_id: str = "", file: str = ""
-) -> ndarray:
+def to_classes(array: ndarray, mapping: ClassOfId, *, case_id: str = "", file: str = "") -> ndarray:
     """Convert the ids of a label file to classes, as uint8 (uint16 above 255 classes).
 
     `mapping` is that of `class_of_id`.
@@ -102,6 +148,7 @@ def to_classes(
     if unknown := [value for value in values.tolist() if mapping.get(value, rest) is None]:
         known = sorted(value for value, number in mapping.items() if number)
         found = f"label values {some(unknown)} that the target does not define"
+        found += f" (in {_counts(array, unknown)} voxels)"
         todo = (
             "add them to the target's labels, to its background_ids where they are background "
             f"(background_ids: {OTHERS} means all), or to its ignore_ids where nobody has judged "
@@ -109,8 +156,19 @@ def to_classes(
         )
         wanted = f"0 or one of {some(known)}"
         raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
-    classes = np.array([mapping.get(value, rest) for value in values.tolist()])
-    classes = classes.astype(np.min_scalar_type(max(mapping.values())))
+    wanted = [mapping.get(value, rest) for value in values.tolist()]
+    shared = list(dict.fromkeys(one for one in wanted if isinstance(one, tuple)))
+    last = max(one for one in mapping.values() if not isinstance(one, tuple))
+    wanted = [last + 1 + shared.index(one) if isinstance(one, tuple) else one for one in wanted]
+    classes = np.array(wanted).astype(np.min_scalar_type(last + len(shared)))
+    result = looked_up(array, values, classes)
+    for number, owners in enumerate(shared, start=last + 1):
+        give_to_nearest(result, number, owners)
+    return result
+
+
+def looked_up(array: ndarray, values: ndarray, classes: ndarray) -> ndarray:
+    """Class of every voxel, from the sorted ids in the array and their classes."""
     if array.dtype.kind not in "iu":
         array = np.rint(array).astype(np.int64)
     if not values.size or values[0] < 0 or values[-1] >= LONGEST_TABLE:
@@ -120,7 +178,7 @@ def to_classes(
     return table[array]
 
 
-def _with_white(mapping: Mapping[int, int], values: ndarray) -> Mapping[int, int]:
+def _with_white(mapping: ClassOfId, values: ndarray) -> ClassOfId:
     """The mapping, with 255 as the only class where a mask is black and white, 0 and 255."""
     classes = {number for number in mapping.values() if number}
     is_black_and_white = values.size and values[-1] == WHITE and {*values.tolist()} <= {0, WHITE}

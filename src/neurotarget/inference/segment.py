@@ -27,6 +27,12 @@ from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
+from neurotarget.inference.structure_stats import (
+    SoftVolumes,
+    named_structures,
+    write_colours,
+    write_stats,
+)
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.metrics.volume_error import voxel_mm3
 from neurotarget.pieces import CORNERS, unusual_pieces
@@ -49,6 +55,7 @@ class Prediction(NamedTuple):
     values: dict[str, float]  # volume by label, or area of pictures
     flags: tuple[str, ...]  # signs of a failure, for a person to check
     located: Located | None = None  # by the localiser of a cascade
+    soft: SoftVolumes | None = None  # where labels are structures by name
 
 
 class Localiser(NamedTuple):
@@ -131,22 +138,41 @@ class Predictor(CasePredictor):
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
 
-        There is one map of probabilities per label.
+        There is one map of probabilities per label. Where labels are structures by name, their
+        statistics follow the label map.
         """
         maps = [probability_path(output, case_id, name) for name in self.target.label_names]
         path = output / f"{case_id}.nii.gz"
-        return [path, *([picture_path(path)] if self.target.is_flat else []), *maps]
+        own = [picture_path(path)] if self.target.is_flat else []
+        own += [output / f"{case_id}_aseg.stats"] if named_structures(self.target) else []
+        return [path, *own, *maps]
 
     @property
     def num_always(self) -> int:
-        """The label map, and the PNG of a picture."""
-        return 2 if self.target.is_flat else 1
+        """The label map, the PNG of a picture, and the statistics of structures by name."""
+        return 1 + self.target.is_flat + bool(named_structures(self.target))
 
     def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
-        """Write the label map, and one map of probabilities per label if wanted."""
+        """Write the label map, and one map of probabilities per label if wanted.
+
+        Where labels are structures by name, also their statistics, and the colours of the map.
+        """
         if probabilities:
             save_probabilities(prediction, self.target, output)
-        save_labels(prediction, self.target, self.files(prediction.case_id, output)[0])
+        path, *others = self.files(prediction.case_id, output)[: self.num_always]
+        if prediction.soft is not None:
+            native, work = prediction.grid.native_affine, prediction.grid.work_affine
+            write_stats(
+                others[-1],
+                prediction.case_id,
+                self.target,
+                volumes_mm3=prediction.values,
+                native_mm3=voxel_mm3(native),
+                soft=prediction.soft,
+                work_mm3=voxel_mm3(work),
+            )
+            write_colours(self.target, output)
+        save_labels(prediction, self.target, path)
 
     def predict(self, case: Case) -> Prediction:
         """Segment one case.
@@ -169,6 +195,9 @@ class Predictor(CasePredictor):
             target,
             middle=lambda: middle_of(image[0], grid.work_affine),
         )
+        soft = SoftVolumes(target.num_labels) if named_structures(target) else None
+        if soft is not None:
+            soft.add(probabilities)
         names = target.label_names
         native_mm3, work_mm3 = map(voxel_mm3, (grid.native_affine, grid.work_affine))
         classes = labels_to_native(probabilities, grid)
@@ -181,7 +210,7 @@ class Predictor(CasePredictor):
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
         return Prediction(
-            case.case_id, classes, probabilities, grid, header, volumes, flags, located
+            case.case_id, classes, probabilities, grid, header, volumes, flags, located, soft
         )
 
     @classmethod

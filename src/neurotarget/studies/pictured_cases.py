@@ -1,14 +1,14 @@
 """Choose the cases that a report shows, and load their scans and masks."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, counted_for, read_volume, same_grid, sized_as
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.number_text import number, unit_text
@@ -133,9 +133,7 @@ def _image(case: Case, target: Target) -> Volume | None:
     return None
 
 
-def _classes(
-    path: Path | None, case: Case, ids: Mapping[int, int], target: Target
-) -> Volume | None:
+def _classes(path: Path | None, case: Case, ids: ClassOfId, target: Target) -> Volume | None:
     if path is None:
         return None
     volume = counted_for(read_volume(path, case_id=case.case_id), target)

@@ -70,7 +70,7 @@ class SyntheticBatches(Dataset):
         self.sides, self.spacing_mm = tuple(target.patch_vox), tuple(target.spacing_mm)
         self.contrasts = len(target.contrasts)
         self.classes = torch.from_numpy(class_of_code.astype(np.int64))
-        self.swap = torch.tensor(target.swap)
+        self.swap = torch.tensor([*target.swap, target.ignored_class])
         self.augmenter = Augmenter(transforms, self.contrasts, self.sides, self.sides)
         self.shape = Shape(self.sides, 1.0, ())
         self.is_finished = is_finished

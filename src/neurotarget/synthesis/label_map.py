@@ -15,8 +15,10 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from neurotarget.anatomy.structures import structures
 from neurotarget.data.batches.cache import Entry, ensure, entry_folder, open_entry
 from neurotarget.data.labels import label_values
+from neurotarget.data.nearest_class import give_to_nearest
 from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import read_volume
@@ -127,7 +129,7 @@ def to_codes(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
     Raises:
         DataError: ids without a known tissue.
     """
-    known = {value: code for code, value in enumerate(known_tissues().ids)}
+    known = {value: known_tissues().ids.index(value) for value in known_tissues().ids}
     values = label_values(array, case_id=case_id, file=file)
     if unknown := [value for value in values.tolist() if value not in known]:
         counted = (f"{value} ({int((array == value).sum())} voxels)" for value in unknown)
@@ -136,7 +138,15 @@ def to_codes(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
         raise DataError(error(found, "FreeSurfer's ids", todo, case_id=case_id, file=file))
     table = np.zeros(int(values[-1]) + 1, dtype=np.uint8)
     table[values] = [known[value] for value in values.tolist()]
-    return table[np.rint(array).astype(np.int64) if array.dtype.kind == "f" else array]
+    codes = table[np.rint(array).astype(np.int64) if array.dtype.kind == "f" else array]
+    for code, right_code in known_tissues().right_codes.items():
+        if known_tissues().ids[code] not in values:
+            continue
+        left, right = (known[one] for one in structures()[known_tissues().ids[code]].within)
+        nearest = codes.copy()
+        give_to_nearest(nearest, code, (left, right))
+        codes[(codes == code) & (nearest == right)] = right_code
+    return codes
 
 
 def _box(mask: ndarray) -> tuple[ndarray, ndarray]:

@@ -18,7 +18,7 @@ from neurotarget.data.batches.augment import read_transforms
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.prepare import join_errors
-from neurotarget.data.labels import class_of_id
+from neurotarget.data.labels import ClassOfId, class_of_id
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.problems import DataError
 from neurotarget.shapes import Batch
@@ -97,9 +97,19 @@ class SynthesisData(TargetData):
         return self.batches.finish(batch) if isinstance(batch, SampleBatch) else batch
 
 
-def class_of_code(mapping: Mapping[int, int]) -> ndarray:
-    """Class of each code of `tissues`, 0 for ids that `mapping`, that of `class_of_id`, lacks."""
-    return np.array([mapping.get(value, 0) for value in known_tissues().ids])
+def class_of_code(mapping: ClassOfId) -> ndarray:
+    """Class of each code of `tissues`, 0 for ids that `mapping`, that of `class_of_id`, lacks.
+
+    Of an id with two classes, one code has that of the left side and the other that of the right.
+    """
+    right_codes = {*known_tissues().right_codes.values()}
+    classes = [mapping.get(value, 0) for value in known_tissues().ids]
+    return np.array(
+        [
+            one[code in right_codes] if isinstance(one, tuple) else one
+            for code, one in enumerate(classes)
+        ]
+    )
 
 
 def _without_moves(augmentation: Mapping | None) -> dict[str, object]:

@@ -16,6 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.anatomy.structures import structures
+
 OUTSIDE = "outside"  # air around the head
 FLUID, BRAIN, HEAD = "fluid", "brain", "head"  # where a tissue is
 FREE = "free"  # a contrast of its own for each tissue
@@ -32,13 +34,19 @@ class Relaxation(NamedTuple):
 
 
 class Tissues(NamedTuple):
-    """The known ids, in the order of their codes, and the tissues; code 0 is the outside."""
+    """The known ids, in the order of their codes, and the tissues; code 0 is the outside.
+
+    A structure of both sides, such as the corpus callosum, has two codes: `right_codes` are those
+    of the voxels that are nearer to the right one of the structures that it is part of, by the code
+    of the others.
+    """
 
     ids: tuple[int, ...]
     tissue_of_code: ndarray  # (codes,) number of the tissue
     names: tuple[str, ...]  # of the tissues; 0 is the outside
     places: tuple[str, ...]  # of the tissues
     relaxation: Relaxation  # of the tissues from 1 on
+    right_codes: Mapping[int, int]
 
 
 @cache
@@ -48,13 +56,16 @@ def known_tissues() -> Tissues:
     names = (OUTSIDE, *(row["tissue"] for row in rows))
     numbers = {name: number for number, name in enumerate(names)}
     times = (np.array([float(row[key]) for row in rows]) for key in Relaxation._fields)
-    ids = _table("tissues")
+    tissue_of = {int(row["id"]): numbers[row["tissue"]] for row in _table("tissues")}
+    both_sides = [one for one in tissue_of if one and len(structures()[one].within) == 2]
+    ids = (*tissue_of, *both_sides)
     return Tissues(
-        tuple(int(row["id"]) for row in ids),
-        np.array([numbers[row["tissue"]] for row in ids]),
+        ids,
+        np.array([tissue_of[one] for one in ids]),
         names,
         (OUTSIDE, *(row["place"] for row in rows)),
         Relaxation(*times),
+        {ids.index(one): len(tissue_of) + number for number, one in enumerate(both_sides)},
     )
 
 

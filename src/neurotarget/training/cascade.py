@@ -128,7 +128,7 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
     mapping = class_of_id(target, manifest.label_ids)
     ids: dict[int, list[int]] = {0: [], 1: [], 2: []}  # background, labelled, ignored
     for value, number in sorted(mapping.items()):
-        ids[2 if number == target.ignored_class else min(number, 1)].append(value)
+        ids[2 if number == target.ignored_class else int(number != 0)].append(value)
     region = {
         "name": f"{target.name}_region",
         "contrasts": list(target.contrasts),

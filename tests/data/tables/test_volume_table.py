@@ -306,7 +306,7 @@ def test_a_column_that_was_named_must_be_there(write, options, message):
 def test_a_file_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"gone\.csv: found no such file, wanted a CSV or TSV"):
         read(tmp_path / "gone.csv", labels=None)
-    with pytest.raises(DataError, match="found a folder, wanted a CSV"):
+    with pytest.raises(DataError, match="found a folder without statistics"):
         read(tmp_path)
 
 

@@ -6,8 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from neurotarget.anatomy.structures import select
 from neurotarget.report.drawing.figure import COLOURS, colour
 from neurotarget.report.drawing.overlay import PAGE_BYTES, STRAY, overlay_bytes
+from neurotarget.report.drawing.painted import palette_of
 from neurotarget.report.drawing.scene import error_scenes, scene_of
 
 
@@ -253,3 +255,17 @@ def test_sides_of_a_picture_are_named_only_where_they_are_known(has_sides, ends)
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
     scene = scene_of(mask * 1.0, None, mask, affine, "px", has_sides=has_sides)
     assert [plane.ends for plane in scene.planes] == [ends] * 2
+
+
+def test_many_structures_are_painted_in_their_own_colours_with_the_prediction_below(tmp_path):
+    names = tuple(select(["synthseg"]))
+    image, mask = head()
+    both = np.where(mask > 0, 1 + names.index("Left-Hippocampus"), 0).astype(np.uint8)
+    one = drawn(tmp_path / "a.png", None, both, None, label_names=names)
+    two = drawn(tmp_path / "b.png", image, both, np.roll(both, 2), label_names=names, errors=True)
+    assert two.shape[0] > 1.8 * one.shape[0]
+    yellow, grey = np.array([220, 216, 20]) / 255, 0.24
+    wanted = 0.55 * yellow + 0.45 * grey
+    assert (np.abs(one - wanted).max(axis=-1) < 0.03).sum() > 1000
+    assert palette_of(names)[names.index("CSF")] == "#3c3c3c"
+    assert palette_of(names[:4]) == palette_of([*names, "lesion"]) == COLOURS

@@ -15,7 +15,7 @@ from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.cache import ensure, entry_folder
 from neurotarget.data.batches.roi import box_of
 from neurotarget.data.cases.checkup import examine
-from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
 from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import (
     Grid,
@@ -131,7 +131,7 @@ def prepare_case(
     target: Target,
     preparation: Preparation,
     cache: Path,
-    mapping: Mapping[int, int],
+    mapping: ClassOfId,
     *,
     digest_of: DigestOf = digest,
 ) -> Path:
@@ -342,7 +342,7 @@ def _key(
     case: Case,
     target: Target,
     preparation: Preparation,
-    mapping: Mapping[int, int],
+    mapping: ClassOfId,
     digest_of: DigestOf,
 ) -> str:
     """Hash of everything that an entry depends on: file contents, settings, `VERSION`."""

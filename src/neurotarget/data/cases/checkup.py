@@ -1,6 +1,7 @@
 """Check of one case, voxel by voxel: problems of its files, and volumes of its labels."""
 
 import hashlib
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -8,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
+from neurotarget.data.labels import (
+    ClassOfId,
+    cut_labels,
+    label_values,
+    outside_table,
+    rounded_labels,
+    to_classes,
+)
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import (
     FLAT,
@@ -19,6 +27,7 @@ from neurotarget.data.scans.volume import (
     shifted_grid,
     sized_as,
 )
+from neurotarget.data.sides.wrong_side import centres_right_mm, on_wrong_side
 from neurotarget.number_text import unit_text
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Target
@@ -37,7 +46,7 @@ class Checkup(NamedTuple):
     cut: tuple[str, ...] = ()  # labels next to ignored voxels, where they may continue
 
 
-def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
+def check_case(case: Case, target: Target | None, mapping: ClassOfId | None) -> Checkup:
     """Read a case's images and label once and list all problems.
 
     `mapping` is that of `class_of_id`; without it label values only need to be whole numbers.
@@ -51,7 +60,7 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
 
 
 def examine(
-    case: Case, target: Target | None, mapping: Mapping[int, int] | None
+    case: Case, target: Target | None, mapping: ClassOfId | None
 ) -> tuple[Checkup, dict[str, Volume]]:
     """Check the files of a case, without the target's rules on sizes and sides of masks.
 
@@ -119,7 +128,7 @@ def _read_mask(
     volumes: Mapping[str, Volume],
     *,
     target: Target | None,
-    mapping: Mapping[int, int] | None,
+    mapping: ClassOfId | None,
 ) -> tuple[
     Volume | None, dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]
 ]:
@@ -217,7 +226,7 @@ def _check_grid(
 
 
 def _measure_label(
-    case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
+    case: Case, label: Volume, target: Target | None, mapping: ClassOfId | None
 ) -> tuple[dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]]:
     """Volume in mm³ and position in mm to the right of each label (of each id without a target).
 
@@ -240,8 +249,11 @@ def _measure_label(
     counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
     sizes = (counts[1 : target.num_labels] * voxel_mm3).tolist()
     label_mm3 = dict(zip(target.label_names, sizes, strict=True))
-    right_mm = _right_mm(classes, label.affine, target) if label.is_oriented else {}
-    return label_mm3, right_mm, cut_labels(classes, target), []
+    centres = centres_right_mm(classes, label.affine, target.num_labels).tolist()[1:]
+    places = zip(target.label_names, centres, strict=True) if label.is_oriented else ()
+    right_mm = {name: place for name, place in places if not math.isnan(place)}
+    unlisted = outside_table(label.array, mapping, target, case_id=case.case_id, file=file)
+    return label_mm3, right_mm, cut_labels(classes, target), unlisted
 
 
 def _check_sizes(
@@ -265,30 +277,13 @@ def _check_sizes(
     return problems
 
 
-def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, float]:
-    """Centre of each label with voxels, in mm to the right."""
-    indices = np.nonzero((classes > 0) & (classes < target.ignored_class))
-    labels = classes[indices]
-    counts = np.bincount(labels, minlength=target.num_labels)
-    centres = [
-        np.bincount(labels, weights=index, minlength=target.num_labels) / np.maximum(counts, 1)
-        for index in indices
-    ]
-    to_right_mm = affine[0, :3] @ np.array(centres) + affine[0, 3]
-    names = enumerate(target.label_names, start=1)
-    return {name: float(to_right_mm[number]) for number, name in names if counts[number]}
-
-
 def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> list[Problem]:
-    """Find left labels whose centre lies to the right of that of their partner."""
-    problems = []
-    for left, right in target.pairs:
-        if left in right_mm and right in right_mm and right_mm[left] > right_mm[right]:
-            found = f"{left} to the right of {right}"
-            todo = "swap the ids, or correct the orientation in the header"
-            place = {"case_id": case.case_id, "file": str(case.label)}
-            problems.append(warning(found, "the left on the left", todo, **place))
-    return problems
+    """Find left labels on the right, and the other way round."""
+    if found := on_wrong_side(right_mm, target.pairs):
+        todo = "swap the ids, or correct the orientation in the header"
+        place = {"case_id": case.case_id, "file": str(case.label)}
+        return [warning(some(found, 4), "the left on the left", todo, **place)]
+    return []
 
 
 def _empty(case: Case) -> Problem:

@@ -11,7 +11,7 @@ from neurotarget.data.attempts import attempts
 from neurotarget.data.cases.case_outcomes import check_splits, with_outcomes
 from neurotarget.data.cases.checkup import Checkup, check_case
 from neurotarget.data.cases.splits import split_conflicts
-from neurotarget.data.labels import class_of_id
+from neurotarget.data.labels import ClassOfId, class_of_id
 from neurotarget.problems import DataError, Problem, error, errors_of, some, warning
 from neurotarget.types import Case, Manifest, Target
 
@@ -66,7 +66,7 @@ def lint(
 def _check_all(
     cases: Sequence[Case],
     target: Target | None,
-    mapping: Mapping[int, int] | None,
+    mapping: ClassOfId | None,
     workers: int,
 ) -> list[Checkup]:
     # threads suffice: unzipping and counting release the interpreter lock

@@ -9,7 +9,7 @@ Sides are separated in scanner coordinates and by the halves themselves, so that
 of voxels nor position or tilt of the head matters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
+from neurotarget.data.labels import ClassOfId
 from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
 from neurotarget.pieces import CORNERS
@@ -89,10 +90,14 @@ def trained_class(target: Target) -> tuple[int, ...]:
     return (0, *(numbers[names[label]] for label in target.labels))
 
 
-def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
+def to_trained(mapping: ClassOfId, target: Target) -> ClassOfId:
     """Convert the mapping of `class_of_id` to the classes of `as_trained(target)`."""
     into = (*trained_class(target), as_trained(target).ignored_class)
-    return {value: into[number] for value, number in mapping.items()}
+    trained = {}
+    for value, number in mapping.items():
+        both = tuple(dict.fromkeys(into[one] for one in np.atleast_1d(number)))
+        trained[value] = both if len(both) > 1 else both[0]
+    return trained
 
 
 def split_sides(

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from neurotarget.anatomy.structures import other_names
 from neurotarget.data.tables.table_ids import (
     IDS,
     VOLUMES,
@@ -138,7 +139,8 @@ def _volumes(
             units = {
                 _key(name): UNITS[request.unit] if unit_mm3 is None else unit_mm3
                 for end, unit_mm3 in _ends(request.unit).items()
-                for name in _names(label, method, end)
+                for own in (label, *other_names(label))
+                for name in _names(own, method, end)
             }
             fits = [(name, units[key]) for key in units for name in spelt.get(key, ())]
             columns_of_labels += [VolumeColumn(label, method, *fit) for fit in fits[:1]]

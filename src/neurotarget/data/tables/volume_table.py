@@ -15,6 +15,7 @@ from neurotarget.data.tables.covariates import (
     requested_covariates,
     type_covariates,
 )
+from neurotarget.data.tables.stats_files import SUFFIX, read_stats, tool_of, with_methods
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.tables.volume_columns import (
     UNITS,
@@ -69,8 +70,9 @@ def read_volume_table(
 
     Several methods have a row each (column `method` or `rater`, or `method_column`), or a column
     each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; with rows, `methods`
-    selects among them. Otherwise there is one method, "measured". A missing volume, or that of a
-    failed prediction, is NaN.
+    selects among them. A path may also be a file aseg.stats or aparc.stats, or a folder of subjects
+    of FreeSurfer or FastSurfer; where several tools have measured, each is a method. Otherwise
+    there is one method, "measured". A missing volume, or that of a failed prediction, is NaN.
 
     Raises:
         DataError: the unit is unknown, the labels are unknown, or a list of all problems of the
@@ -81,7 +83,8 @@ def read_volume_table(
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS)}; write one")
     if not labels and target is not None:
         labels = target.label_names
-    tables = [(_read(path, id_column), path) for path in paths]
+    read = [_read(path, id_column) for path in paths]
+    tables = list(zip(with_methods(read, labels or ()), paths, strict=True))
     problems = [problem for table, path in tables for problem in _table_problems(table, path)]
     if not labels or not all(table.rows for table, _ in tables):
         refuse_errors(problems)
@@ -236,11 +239,15 @@ class _Cohort:
         return tables, problems
 
 
-def _read(path: Path, id_column: str | None) -> TextTable:
+def _read(path: Path, id_column: str | None) -> tuple[TextTable, str]:
+    """A table, and the tool that measured its volumes, if that is known."""
+    if path.is_dir() or (path.suffix == SUFFIX and path.is_file()):
+        return read_stats(path)
     if path.is_file() or path.is_symlink():
-        return read_text_table(path, ids=(id_column,) if id_column else ())
-    found = "a folder" if path.is_dir() else "no such file"
-    return TextTable([], [], [error(found, "a CSV or TSV file", "check the path", file=path)])
+        table = read_text_table(path, ids=(id_column,) if id_column else ())
+        return table, tool_of(table.columns)
+    problem = error("no such file", "a CSV or TSV file", "check the path", file=path)
+    return TextTable([], [], [problem]), ""
 
 
 def _table_problems(table: TextTable, path: Path) -> list[Problem]:

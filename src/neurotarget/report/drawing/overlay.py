@@ -26,6 +26,7 @@ from neurotarget.report.drawing.image_panels import (
     show_slice,
 )
 from neurotarget.report.drawing.lettering import fitted
+from neurotarget.report.drawing.painted import MOST_OUTLINED, paint, painted_rows, palette_of
 from neurotarget.report.drawing.scene import (
     ClassMap,
     Mask,
@@ -38,12 +39,12 @@ from neurotarget.report.drawing.scene import (
 TITLE_PT = 11.0
 WIDTH_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.5, 0.34
 MOST_HIGH_INCH = 3.4  # most height of a row that shows errors
-MOST_LABELS = 6  # in the legend
 NO_IMAGE = "0.24"  # grey behind masks without a scan
 FILL = 0.5  # opacity of masks without a scan
 STRAY, STRAY_FILL = "#FF4D4D", 0.6  # colour and opacity of pieces outside the reference
 SMALL_SHARE, RING_SHARE, MOST_RINGS = 0.08, 0.015, 40  # shares of a panel's width
 VIEWS = {"slice": "", "error": ", largest error", "projection": ", projection"}
+VIEWS |= {"reference": ", reference", "prediction": ", prediction"}
 PAGE_DPIS = (90, 75, 60, 45)  # resolutions to try for pictures on a page
 PAGE_BYTES = 120_000
 PAGE_GREYS = 80  # grey levels of pictures on a page
@@ -75,6 +76,9 @@ def overlay_bytes(
     the whole volume along each axis, so that no distant piece is missed; pieces of the prediction
     without overlap with the reference are filled and circled.
 
+    More than `MOST_OUTLINED` labels are painted, the reference above the prediction, without
+    projections.
+
     A picture of one slice is shown whole and twice, without and with outlines; `unit` is that of
     its scale bar, mm or px, and without `has_sides` its sides are not named.
 
@@ -82,13 +86,19 @@ def overlay_bytes(
         ValueError: there is neither image nor mask.
     """
     scene, content = scene_of(image, truth, pred, affine, unit, has_sides=has_sides), b""
-    figure = _figure((errors and error_scenes(scene)) or [scene], title, label_names)
+    scenes, is_painted = (
+        (errors and error_scenes(scene)) or [scene],
+        len(label_names) > MOST_OUTLINED,
+    )
+    scenes = painted_rows(scenes[0]) if is_painted else scenes
+    figure = _figure(scenes, title, label_names)
     canvas = FigureCanvasAgg(figure)
     for dpi in dpis:
         figure.set_dpi(dpi)
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        few = picture.quantize(palette=_palette(), dither=Image.Dither.NONE)
+        palette = None if is_painted else _palette()
+        few = picture.quantize(palette=palette, dither=Image.Dither.NONE)
         buffer = BytesIO()
         few.save(buffer, format="png", optimize=True)
         content = buffer.getvalue()
@@ -130,13 +140,13 @@ def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> 
     figure.text(0.01, middle, text, color="white", fontsize=TITLE_PT, va="center")
     for scene, scale, high in zip(scenes, scales, highs, strict=True):
         for place, (plane, panel) in enumerate(plane_panels(figure, scene, scale, top)):
-            _draw(panel, plane, scene, place)
+            _draw(panel, plane, scene, place, label_names)
         top += high + GAP_INCH
     _legend(figure, scenes[0], label_names)
     return figure
 
 
-def _draw(panel: Axes, plane: Plane, scene: Scene, place: int) -> None:
+def _draw(panel: Axes, plane: Plane, scene: Scene, place: int, label_names: Sequence[str]) -> None:
     """Draw the plane at a place of its row; the first panel of a picture has no outlines."""
     if scene.image is None:
         show_slice(panel, plane, scene, None)
@@ -148,6 +158,9 @@ def _draw(panel: Axes, plane: Plane, scene: Scene, place: int) -> None:
     known = [(classes, dashed) for classes, dashed in maps if classes is not None]
     is_bare = scene.flat_axis is not None and place == 0 and scene.image is not None
     for number, (classes, dashed) in enumerate(() if is_bare else known):
+        if len(label_names) > MOST_OUTLINED:
+            paint(panel, classes, plane, scene, palette_of(label_names))
+            continue
         if scene.image is None and number == 0:
             _fill(panel, classes, plane, scene)
         _outline(panel, classes, plane, scene, dashed=dashed)
@@ -212,9 +225,11 @@ def _mark_stray(panel: Axes, stray: Mask, plane: Plane, scene: Scene) -> None:
 
 
 def _legend(figure: Figure, scene: Scene, label_names: Sequence[str]) -> None:
+    if len(label_names) > MOST_OUTLINED:
+        return
     lines = []
     if scene.truth is not None:
-        names = label_names if 1 < len(label_names) <= MOST_LABELS else ("reference",)
+        names = label_names if len(label_names) > 1 else ("reference",)
         for number, name in enumerate(names, start=1):
             text = name if name == "reference" else f"{name}, reference"
             lines.append(Line2D([], [], color=colour(number), lw=1.8, label=text))

@@ -38,8 +38,8 @@ PLANES = (
 class Scene(NamedTuple):
     """A case in canonical order (RAS+), and the part of it that is shown.
 
-    `view` is either a cut at `centre` or a projection. `stray` are the pieces of the prediction
-    without overlap with the reference.
+    `view` is a projection, or a cut at `centre`, with one of both maps alone where it names it.
+    `stray` are the pieces of the prediction without overlap with the reference.
     """
 
     image: ndarray | None
@@ -49,7 +49,7 @@ class Scene(NamedTuple):
     spacing_mm: ndarray
     centre: Sequence[int]
     box: Sequence[slice]
-    view: Literal["slice", "error", "projection"] = "slice"
+    view: Literal["slice", "error", "projection", "reference", "prediction"] = "slice"
     stray: Mask | None = None
     unit: str = "mm"  # of lengths; px where a pixel counts as 1 mm
     has_sides: bool = True  # whether left and right of a picture are known

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from neurotarget.report.drawing.figure import COLOURS
+from neurotarget.report.drawing.painted import palette_of
 from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import KeyNumbers, failure_lines, key_numbers
 from neurotarget.report.pages.learned_steps import LEARNED
@@ -190,7 +190,7 @@ def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object
             if place < len(methods)
         ],
         "label_names": study.measured.target.label_names,
-        "palette": COLOURS,
+        "palette": palette_of(study.measured.target.label_names),
     }
 
 
@@ -215,7 +215,7 @@ def _page_data(
         "cases": listed,
         "known": [case.case_id for case in cases],
         "colours": {"truth": _rgb(TRUTH), "pred": _rgb(PRED)},
-        "palette": [_rgb(colour) for colour in COLOURS],
+        "palette": [_rgb(colour) for colour in palette_of(labels)],
         "labels": labels if len(labels) <= MOST_CLASSES else [],
         "values": value_texts(),
     }
