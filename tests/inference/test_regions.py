@@ -2,12 +2,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.regions import RegionPredictor, fused, whole_target
 from neurotarget.models.region_nets import RegionNets
 from neurotarget.types import Case, Target
+from oracles.region_scans import Near
 
 TARGET = Target(
     *("bars", ["t1"], {"left": 1, "mid": (2, 5), "right": 3}, [1, 1, 1], [8, 8, 8]),
@@ -58,21 +58,9 @@ def test_fusion_is_that_of_the_publication_in_numpy():
     assert 0 < (wanted == 0).sum() < wanted.size
 
 
-class Above(nn.Module):
-    """Logit that is positive where the image is within 0.5 of a value, or above one."""
-
-    def __init__(self, value, *, is_limit=False):
-        super().__init__()
-        self.value, self.is_limit = value, is_limit
-
-    def forward(self, image):
-        far = image - self.value
-        return 40 * far if self.is_limit else 20 - 40 * far.abs()
-
-
 @pytest.fixture
 def predictor():
-    nets = [Above(0.5, is_limit=True), *(Above(value) for value in (1.0, 2.0, 3.0))]
+    nets = [Near(0.5, is_limit=True), *(Near(value) for value in (1.0, 2.0, 3.0))]
     return RegionPredictor(RegionNets(nets), TARGET, Preparation("none", None))
 
 
