@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from neurotarget.data.scans.conform import conform, first_frame
+from neurotarget.data.scans.conform import conform, first_frame, onto
 from neurotarget.data.scans.volume import Volume
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.case_predictor import CasePredictor
@@ -28,7 +28,7 @@ FILES = (
 
 
 class Parcellation(NamedTuple):
-    """Result for one scan, all of it on the conformed grid of the scan."""
+    """Result for one scan: volumes on its own grid, arrays on the conformed grid."""
 
     case_id: str
     values: dict[str, float]  # volume of each label, mm³
@@ -41,7 +41,9 @@ class Parcellation(NamedTuple):
 class DeepParcellationLayout:
     """A predictor of label maps whose cases become `<case_id>/mri/`, as deepParcellation names it.
 
-    Scans are conformed first, of 4-D files the first frame, and predicted on the conformed grid.
+    A scan, of a 4-D file the first frame, is predicted as the network was trained, and its label
+    map is then brought onto the conformed grid, by the nearest voxel. A network that was trained on
+    conformed scans wants these.
     The brain mask is that of its own network where there are binary networks, else all labels. It
     is saved beside the label map, which is not cut to it. `stat.csv`, separated by tabs, has the
     voxels of each label, of all together as `Brain mask`, and their shares of the largest number.
@@ -85,7 +87,7 @@ class DeepParcellationLayout:
         return [output / case_id / "mri" / name for name in FILES]
 
     def predict(self, case: Case, **_: object) -> Parcellation:
-        """Conform and segment one case.
+        """Segment one case, and bring the result onto the conformed grid.
 
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
@@ -94,15 +96,17 @@ class DeepParcellationLayout:
         volume, note = first_frame(path, case_id=case.case_id)
         conformed = conform(volume)
         with TemporaryDirectory(prefix="neurotarget-") as place:
-            scan = Path(place) / "conformed_input.nii"
-            nib.save(nib.Nifti1Image(conformed.array, conformed.affine), scan)
-            there = replace(case, images={contrast: scan})
-            labels = self.inner.predict(there)
-            brain = labels.classes > 0
+            if note:
+                path = _written(volume, Path(place))
+            there = replace(case, images={contrast: path})
+            found = self.inner.predict(there)
+            whole = found
             if isinstance(self.inner, RegionPredictor):
-                brain = self.inner.of_whole().predict(there).classes > 0
-        flags = (*labels.flags, *([note] if note else []))
-        return Parcellation(case.case_id, labels.values, flags, conformed, labels, brain)
+                whole = self.inner.of_whole().predict(there)
+        flags = (*found.flags, *([note] if note else []))
+        labels = _conformed(found, conformed)
+        brain = _conformed(whole, conformed).classes > 0
+        return Parcellation(case.case_id, found.values, flags, conformed, labels, brain)
 
     def save(self, prediction: Parcellation, output: Path, *, probabilities: bool) -> None:
         """Write the files of a case atomically, the label map last.
@@ -122,6 +126,21 @@ class DeepParcellationLayout:
         save_like(prediction.brain.astype(np.uint8), header, brain)
         write_text(stat, table_text(statistics(prediction.labels.classes, self.target)))
         save_labels(prediction.labels, self.target, labels)
+
+
+def _written(frame: Volume, folder: Path) -> Path:
+    """Write the first frame of a scan as a file of its own."""
+    image = nib.Nifti1Image(frame.array, None, frame.header)
+    image.set_data_dtype(frame.array.dtype)
+    nib.save(image, folder / "frame.nii")
+    return folder / "frame.nii"
+
+
+def _conformed(prediction: Prediction, conformed: Volume) -> Prediction:
+    """A prediction with its label map on the conformed grid of its scan."""
+    affine = prediction.grid.native_affine
+    classes = onto(prediction.classes, affine, conformed.array.shape, conformed.affine)
+    return prediction._replace(classes=classes, header=conformed.header)
 
 
 def statistics(classes: ndarray, target: Target) -> pd.DataFrame:
