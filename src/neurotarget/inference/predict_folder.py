@@ -14,7 +14,6 @@ from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove
 from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.deepparcellation_layout import DeepParcellationLayout
 from neurotarget.inference.ledger import CaseResult, Ledger
 from neurotarget.inference.prediction_folder import (
     begin,
@@ -34,7 +33,7 @@ Ready = Callable[[Case], AbstractContextManager]
 
 
 def predict_all(
-    predictor: CasePredictor | DeepParcellationLayout,
+    predictor: CasePredictor,
     cases: Sequence[Case],
     output: Path,
     *,
@@ -84,7 +83,7 @@ def predict_all(
 class _Job(NamedTuple):
     """Settings of the predictions and their folder."""
 
-    predictor: CasePredictor | DeepParcellationLayout
+    predictor: CasePredictor
     output: Path
     probabilities: bool
     ready: Ready

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.predict_outcomes import OutcomePredictor, output_sizes
-from neurotarget.inference.regions import RegionPredictor
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.inference.whole_image import WholeImage
 from neurotarget.models.region_nets import RegionNets
 from neurotarget.outcome import OutcomeKind
 from neurotarget.problems import DataError
+from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Target
 
 

@@ -5,7 +5,6 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from neurotarget.inference.regions import fused
 from neurotarget.losses import Loss
 from neurotarget.models.region_nets import RegionNets, as_two_classes
 from neurotarget.problems import DataError
@@ -13,6 +12,7 @@ from neurotarget.shapes import Batch, Labels
 from neurotarget.tasks.base import OptimizerFor
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.kinds import NWay
+from neurotarget.tasks.regions import fused
 from neurotarget.tasks.scores import CaseScore, score_case
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from neurotarget.data.scans.scratch import scratch_folder
 from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.deepparcellation_layout import DeepParcellationLayout
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.problems import DataError
+from neurotarget.runs.network.deepparcellation_layout import DeepParcellationLayout
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.requested_networks import requested_networks
 from neurotarget.runs.network.run_ensemble import MODES, joined_networks

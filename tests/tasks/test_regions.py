@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from neurotarget.data.batches.prepare import Preparation
-from neurotarget.inference.regions import RegionPredictor, fused, whole_target
 from neurotarget.models.region_nets import RegionNets
+from neurotarget.tasks.regions import RegionPredictor, fused, whole_target
 from neurotarget.types import Case, Target
 from oracles.region_scans import Near
 

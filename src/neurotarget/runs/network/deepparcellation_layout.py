@@ -16,9 +16,9 @@ from neurotarget.data.scans.volume import Volume
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.ledger import Form
-from neurotarget.inference.regions import RegionPredictor
 from neurotarget.inference.segment import Prediction, Predictor, save_labels, save_like
 from neurotarget.problems import DataError
+from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Case, Target
 
 FILES = (
