@@ -53,7 +53,7 @@ SUB_ROOMS = {
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),
-        ("memory_layout", "planning", "plane_convolutions"),
+        ("memory_layout", "planning", "plane_convolutions", "region_nets"),
         ("nets",),
     ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),

@@ -17,7 +17,7 @@ from neurotarget.runs.network.predict_scans import Predicted, predict_scans
 
 SETTINGS = (
     *("weights", "device", "overlap", "mirror", "postprocess", "ensemble"),
-    *("overwrite", "probabilities", "trust"),
+    *("overwrite", "probabilities", "layout", "trust"),
 )
 
 

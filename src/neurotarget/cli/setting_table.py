@@ -366,6 +366,7 @@ PREDICT: dict[str, Kind] = {
     "ensemble": one_of("mean", "soup"),
     "overwrite": FLAG,
     "probabilities": FLAG,
+    "layout": one_of("plain", "deepparcellation"),
     "device": TEXT,
     "overlap": optional(PART),
     "mirror": optional(one_of(True, False, "auto")),

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import ndimage
-from torch import nn
+from torch import Tensor, nn
 
 from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
 from neurotarget.data.labels import WHITE, class_of_id, to_classes, to_file_ids
@@ -255,8 +255,12 @@ class Predictor(CasePredictor):
         """Probability of every class in every voxel of a working box."""
         scores = self.scores(image)
         for slab in scores.split(SLAB_VOX, dim=1):  # in place, since all classes are large
-            slab.copy_(torch.softmax(slab, dim=0))
+            slab.copy_(self.to_probabilities(slab))
         return finite(scores.cpu().numpy())
+
+    def to_probabilities(self, scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
+        """Probabilities of the classes from the scores of a part of a box."""
+        return torch.softmax(scores, dim=0)
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

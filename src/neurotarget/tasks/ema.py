@@ -16,8 +16,10 @@ class EMA(WeightAveraging):
     `state_dict`, and the weights to resume from as `current_model_state`.
     """
 
-    def __init__(self, decay: float = 0.999, device: torch.device | None = None) -> None:
-        """Average with `decay` per step on `device`, by default the task's device.
+    def __init__(
+        self, decay: float = 0.999, device: torch.device | None = None, *, every: int = 1
+    ) -> None:
+        """Average with `decay` per `every` steps on `device`, by default the task's device.
 
         Raises:
             ValueError: the decay is not a number in (0, 1).
@@ -25,7 +27,11 @@ class EMA(WeightAveraging):
         if not 0 < decay < 1:
             raise ValueError(f"EMA: got decay {decay}, wanted a number in (0, 1) or null for none")
         super().__init__(device=device, multi_avg_fn=partial(blend, decay=decay))
-        self._is_swapped = False
+        self.every, self._is_swapped = every, False
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:  # noqa: ARG002
+        """Whether to average after this step."""
+        return step_idx is not None and (step_idx + 1) % self.every == 0
 
     def averaged_state(self) -> dict[str, Tensor] | None:
         """Averaged weights under the task's own names; None before training."""

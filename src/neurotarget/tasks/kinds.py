@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.inference.case_predictor import CasePredictor
@@ -15,8 +15,10 @@ from neurotarget.inference.predict_outcomes import OutcomePredictor, output_size
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.inference.whole_image import WholeImage
+from neurotarget.models.region_nets import RegionNets
 from neurotarget.outcome import OutcomeKind
 from neurotarget.problems import DataError
+from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Target
 
 
@@ -38,6 +40,11 @@ class TaskKind(ABC):
     @abstractmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
         """Arguments of a network for this target: contrasts, and the size of the output."""
+
+    @classmethod
+    def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:  # noqa: ARG003
+        """The network, of one or more that `make` makes with these arguments."""
+        return make()
 
     @classmethod
     @abstractmethod
@@ -79,6 +86,22 @@ class Segmentation(TaskKind):
     ) -> SlidingWindow:
         """Sliding windows of the target's patch."""
         return SlidingWindow(target.patch_vox, overlap=overlap, swap=swap, margin_vox=margin_vox)
+
+
+class NWay(Segmentation):
+    """A label map that binary networks, one for each label, agree on."""
+
+    predictor: ClassVar[type[CasePredictor]] = RegionPredictor
+
+    @classmethod
+    def net_arguments(cls, target: Target) -> dict[str, int]:
+        """Numbers of contrasts and of logits of one network."""
+        return {"in_channels": len(target.contrasts), "num_labels": 1}
+
+    @classmethod
+    def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:
+        """A network for all labels together and one for each, which start from other weights."""
+        return RegionNets([make() for _ in range(as_trained(target).num_labels)])
 
 
 class OutcomePrediction(TaskKind):

@@ -19,6 +19,7 @@ from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.shapes import times
+from neurotarget.tasks.kinds import TaskKind
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation
@@ -43,7 +44,8 @@ def with_plan(
     Raises:
         DataError: the memory is not a number of GB, or even the smallest patch needs more.
     """
-    if task_class(config).learns_from != "labels":
+    kind = task_class(config)
+    if kind.learns_from != "labels":
         raise DataError(
             "plan: found auto for a network of whole images, wanted none: it plans patches of "
             "label maps; set plan=none"
@@ -61,13 +63,13 @@ def with_plan(
     states = optimizer_states(config["optimizer"]) + averaged
     loss = DeepSupervision(build(config["loss"]))
     for _ in range(PASSES):
-        first = build_net(model, target, given or known.median_vox)
+        first = build_net(model, target, given or known.median_vox, task=kind)
         plan = propose(
             known.median_vox,
             known.voxels,
             budget_mib=budget_mib,
             sides=first,
-            memory=functools.cache(_memory(model, target, states, loss)),
+            memory=functools.cache(_memory(model, target, states, loss, kind)),
             patch_vox=given,
             batch_size=batch,
         )
@@ -108,12 +110,16 @@ def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _memory(
-    model: Mapping[str, Any], target: Target, states: int, loss: DeepSupervision
+    model: Mapping[str, Any],
+    target: Target,
+    states: int,
+    loss: DeepSupervision,
+    kind: type[TaskKind],
 ) -> Callable[[TripleVox, int], float]:
     """Return a function that gives the MiB of a training step for a patch and a batch size."""
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
-        net = build_net(model, target, patch_vox)
+        net = build_net(model, target, patch_vox, task=kind)
         shape = (batch, len(target.contrasts), *patch_vox)
         cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)
         return cost.peak_memory_mib

@@ -65,7 +65,7 @@ def build_net(
         strides = cfg.get("strides") or [2] * (len(cfg["widths"]) - 1)
         given["strides"] = [_in_plane(step) for step in strides]
         given["kernel"] = _in_plane(cfg.get("kernel", 3))
-    net = make(cfg, **given)
+    net = task.make_net(lambda: make(cfg, **given), target)
     if not isinstance(net, nn.Module):
         return net
     guarded = guard_small_grids(net)

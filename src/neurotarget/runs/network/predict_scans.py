@@ -10,6 +10,7 @@ from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.problems import DataError
+from neurotarget.runs.network.deepparcellation_layout import DeepParcellationLayout
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.requested_networks import requested_networks
 from neurotarget.runs.network.run_ensemble import MODES, joined_networks
@@ -37,6 +38,7 @@ def predict_scans(
     overlap: float | None = None,
     mirror: bool | None = None,
     postprocess: str = "run",
+    layout: str = "plain",
     series: str | None = None,
     probabilities: bool = False,
     overwrite: bool = False,
@@ -56,6 +58,7 @@ def predict_scans(
         overlap: share of a window that the next one covers; None: as in the run's config.
         mirror: whether the left/right mirror is scored too; None: as in the run's config.
         postprocess: `run` applies the steps that the run has kept, `none` applies none.
+        layout: `plain`, or `deepparcellation` for its folders, on the conformed grid.
         series: selects one of several DICOM series, by number or UID.
         probabilities: whether maps of probabilities are written too.
         overwrite: whether files that neurotarget did not write may be replaced.
@@ -71,7 +74,8 @@ def predict_scans(
         "postprocess": postprocess,
         "make": build if trust else build_foreign,
     }
-    predictor, made_by = _load(requested_networks(run, weights), ensemble, settings)
+    loaded, made_by = _load(requested_networks(run, weights), ensemble, settings)
+    predictor = DeepParcellationLayout(loaded) if layout == "deepparcellation" else loaded
     with scratch_folder() as scratch:
         target = predictor.target
         cases = find_inputs(

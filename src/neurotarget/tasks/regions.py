@@ -1,0 +1,85 @@
+"""Prediction by one binary network per region: their probabilities fused into one label map."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurotarget.inference.segment import Predictor
+from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.models.region_nets import WholeNet
+from neurotarget.types import Target
+
+LEAST = 0.5  # probability of a region, and its share after the softmax
+
+
+def fused(scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
+    """Shares of the classes from one logit per region; in each voxel one region is kept, or none.
+
+    Probabilities below 0.5 become 0, all are multiplied by the number of regions, a softmax over
+    the regions follows, and a share of at least 0.5 is kept. What is left of 1 is background, so
+    that the largest share is the voxel's label. The factor makes the softmax sharp: without it none
+    of more than three regions would reach 0.5. Two regions whose probabilities differ by less than
+    about 1 / number of regions leave a voxel to background where a third one competes.
+    A region of probability 0 is never kept, which matters only for targets of one or two regions.
+
+    Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857, and its code of 2022-12-12.
+
+    Args:
+        scores: background, which is not used, then one logit for each region.
+    """
+    regions = torch.sigmoid(scores[1:])
+    regions = torch.where(regions < LEAST, 0.0, regions)
+    shares = torch.softmax(len(regions) * regions, dim=0)
+    kept = torch.where((shares >= LEAST) & (regions > 0), shares, 0.0)
+    return torch.cat([1 - kept.sum(dim=0, keepdim=True), kept])
+
+
+class RegionPredictor(Predictor):
+    """Segments scans with `RegionNets`."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        return {**super().settings, "fusion": "regions"}
+
+    def to_probabilities(self, scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
+        """Shares of the classes by the fusion of binary networks."""
+        return fused(scores)
+
+    def of_whole(self) -> Predictor:
+        """Predicts all regions together, as one label named `whole`, with their own network."""
+        window = self.inferer
+        return Predictor(
+            WholeNet(self.net),
+            whole_target(self.target),
+            self.preparation,
+            inferer=SlidingWindow(
+                window.window_vox,
+                overlap=window.overlap,
+                batch=window.batch,
+                swap=None if window.swap is None else (0, 1),
+                margin_vox=window.margin_vox,
+            ),
+            device=str(self.device),
+            bf16=self.bf16,
+            localiser=self.localiser,
+        )
+
+
+def whole_target(target: Target) -> Target:
+    """The target with all its labels as one, named `whole`."""
+    ids = tuple(number for of_label in target.labels.values() for number in of_label)
+    no_ranges: Mapping[str, object] = {target.size_units.range_field: {}}
+    return replace(
+        target,
+        labels={"whole": ids},
+        pieces={"whole": None},
+        pairs=(),
+        sides="labels",
+        hypotheses=(),
+        published=(),
+        **no_ranges,
+    )
