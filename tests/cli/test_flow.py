@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -50,12 +51,10 @@ def test_summary_says_what_was_found(trained):
     assert {"estimate", "low", "high", "verdict"} <= effect.keys()
 
 
-def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
-    train_arguments, tiny, command, wandb_records
-):
+def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(train_arguments, tiny, command):
     folder = tiny / "unlearnt"
     limits = ["trainer.max_time=00:01:00:00", "+trainer.max_steps=2", "optimizer.lr=1e-9"]
-    limits += ["logger.pictures=0"]
+    limits += ["logger.pictures=0", "logger.wandb=disabled"]
     done = command(*train_arguments, *limits, f"hydra.run.dir={folder}", cwd=tiny)
     text = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
     assert text.startswith("  The mean Dice of 6 held-out masks is 0.")
@@ -75,15 +74,6 @@ def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
     assert page.index("NOT LEARNT: no conclusion") < page.index('class="eyebrow"')
     assert "predicted volumes allow no conclusion" in page
     assert "The result depends on the machine: trainer.max_time" in page
-    (file,) = (folder / "wandb").glob("offline-run-*/*.wandb")
-    records = list(wandb_records(file))
-    values = {
-        item.key: item.value_json
-        for record in records
-        for item in record.summary.update
-        if record.HasField("summary")
-    }
-    assert json.loads(values["learnt"]) == "not learnt"
     again = run(["study", f"rows={folder}", f"output={tiny / 'again'}", "cases=0"])
     assert again == 0
     assert "NOT LEARNT: no conclusion can be" in (tiny / "again" / "report.html").read_text()
@@ -163,7 +153,7 @@ def test_offline_wandb_file_holds_config_scores_and_tables(trained, wandb_record
     assert {"effects", "agreement", "failures", "cases", "volumes"} <= full
     assert not [key for key in keys if key.startswith("study/")][len(full) + len(drawn) :]
     assert {"target", "seed", "data_fingerprint", "versions", "code"} <= config
-    assert "test/dice_mean" in summary
+    assert {"test/dice_mean", "learnt"} <= summary
     assert finished
 
 
@@ -267,11 +257,27 @@ def test_every_job_of_a_multirun_has_a_finished_wandb_run(
     assert [config["seed"] for config in configs] == [1, 2]
 
 
-def test_real_hippocampi_go_the_whole_way(shared_data, tmp_path, command):
+@pytest.fixture
+def hippocampi(shared_data, tmp_path) -> Path:
+    """The first thirty of the public data set."""
+    folder, whole = tmp_path / "hippocampus", shared_data / "hippocampus"
+    folder.mkdir()
+    content = json.loads((whole / "dataset.json").read_text())
+    content["training"] = content["training"][:30]
+    (folder / "dataset.json").write_text(json.dumps(content))
+    for name in ("imagesTr", "labelsTr"):
+        (folder / name).symlink_to(whole / name)
+    return folder
+
+
+def test_real_hippocampi_go_the_whole_way(hippocampi, tmp_path, command):
     words = [
         "experiment=hippocampus",
-        f"data.root={shared_data / 'hippocampus'}",
-        "data.patches_per_epoch=480",
+        f"data.root={hippocampi}",
+        "patch_vox=[32,40,32]",
+        "data.patches_per_epoch=200",
+        "data.batch_size=2",
+        "optimizer.lr=0.003",
         "trainer.max_epochs=1",
         "trainer.max_time=null",
         "logger.wandb=disabled",
@@ -280,7 +286,7 @@ def test_real_hippocampi_go_the_whole_way(shared_data, tmp_path, command):
     ]
     command("train.py", *words, cwd=tmp_path)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (summary["n_test"], summary["n_failed"]) == (40, 0)
+    assert (summary["n_test"], summary["n_failed"]) == (6, 0)
     assert summary["dice_mean"] > 0.3
 
 

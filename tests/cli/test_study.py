@@ -141,22 +141,21 @@ def test_the_same_study_twice_is_the_same_bytes(raters, cubes):
         assert path.read_bytes() == table_text(found).encode(), name
 
 
-def test_masks_alone_give_volumes_and_effects(cubes, tmp_path):
-    arguments = [f"masks={cubes / 'anna'}", f"target={cubes / 'cubes.yaml'}", "cases=0"]
-    assert study(*arguments, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}") == 0
-    assert set(table(tmp_path, "volumes")["method"]) == {"reference"}
-    assert set(table(tmp_path, "effects")["method"]) == {"reference"}
-    assert table(tmp_path, "agreement").empty
+def test_masks_alone_give_volumes_and_effects(cubes):
+    settings = {"manifest": cubes / "manifest.tsv", "target": cubes / "cubes.yaml"}
+    tables = study_of_masks(cubes / "anna", **settings).tables
+    assert set(tables["volumes"]["method"]) == {"reference"}
+    assert set(tables["effects"]["method"]) == {"reference"}
+    assert tables["agreement"].empty
 
 
-def test_rows_know_their_run(trained, tmp_path, capsys):
+def test_rows_know_their_run(trained):
     folder, _ = trained
-    assert study(f"rows={folder}", f"output={tmp_path}", "cases=0") == 0
-    assert "report" in capsys.readouterr().out
-    ours, again = (set(table(place, "cases")["case_id"]) for place in (folder, tmp_path))
-    assert ours == again
-    for path in set((folder / "study").glob("*.tsv")) - {folder / "study" / "claim.tsv"}:
-        assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
+    tables = study_of(from_run(folder)).tables
+    paths = set((folder / "study").glob("*.tsv")) - {folder / "study" / "claim.tsv"}
+    assert {path.stem for path in paths} == tables.keys()
+    for path in paths:
+        assert path.read_bytes() == table_text(tables[path.stem]).encode(), path.name
 
 
 def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path):

@@ -48,7 +48,7 @@ def test_a_killed_command_comes_back_exactly(fork_server, state, tmp_path, name)
 def test_bad_inputs_are_answered_in_a_sentence(fork_server, state, tmp_path):
     tries = InputTrial(fork_server, state, tmp_path / "work")
     wrong = {}
-    for bad in part_of(every_bad_input(), share=1 / 30, seed=5):
+    for bad in part_of(every_bad_input(), share=1 / 60, seed=5):
         _, problem = tries(bad)
         if problem:
             wrong[bad.name] = problem
@@ -58,7 +58,7 @@ def test_bad_inputs_are_answered_in_a_sentence(fork_server, state, tmp_path):
 def test_attacks_do_not_escape(fork_server, state, tmp_path):
     tried = AttackTrial(fork_server, state, tmp_path / "attack")
     wrong = {}
-    for attack in part_of(every_attack(), share=1 / 30, seed=3):
+    for attack in part_of(every_attack(), share=1 / 60, seed=3):
         _, problem = tried(attack)
         if problem:
             wrong[attack.name] = problem

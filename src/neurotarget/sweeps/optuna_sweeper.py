@@ -133,7 +133,7 @@ class SearchProcess:
                     else:
                         time.sleep(POLL_S)
             finally:
-                tables.write(self.study)
+                tables.write(self.study, at_end=True)
         print(conclusion(self.study, tables), flush=True)
 
     def _next(self, workers: Workers) -> list["optuna.Trial"] | None:

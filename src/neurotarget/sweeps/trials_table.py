@@ -2,9 +2,11 @@
 
 import math
 import shlex
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -33,11 +35,13 @@ UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: th
 AT = "at"  # attribute of a trial: its folder and process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
+PAGE_EVERY_S = 20.0
 SHOWN = 8  # trials named in a line
 OWN = ("sweep", "held_out", *INVOCATION_KEYS)  # settings of the search, not of a single training
 
 
-class Tables(NamedTuple):
+@dataclass
+class Tables:
     """Settings for the tables and the page of a search."""
 
     folder: Path
@@ -45,11 +49,24 @@ class Tables(NamedTuple):
     search: Search
     space: tuple[Dimension, ...]
     overrides: tuple[str, ...]  # overrides of every trial, and --config-dir
+    _drawn: str = ""  # the table that the page shows
+    _drawn_s: float = -math.inf  # when
 
-    def write(self, study: "optuna.Study") -> None:
-        """Write trials.tsv and sweep.html from the current state of the study."""
-        trials, best = trials_table(study, self.search, self.space), best_trials(study)
-        write_text(self.folder / TABLE, table_text(trials))
+    def write(self, study: "optuna.Study", *, at_end: bool = False) -> None:
+        """Write trials.tsv and sweep.html from the current state of the study.
+
+        The page takes a second, so that it is written at most once in `PAGE_EVERY_S` and `at_end`.
+        """
+        trials = trials_table(study, self.search, self.space)
+        table = table_text(trials)
+        write_text(self.folder / TABLE, table)
+        is_due = at_end or time.monotonic() - self._drawn_s > PAGE_EVERY_S
+        if is_due and table != self._drawn:
+            self._write_page(study, trials)
+            self._drawn, self._drawn_s = table, time.monotonic()
+
+    def _write_page(self, study: "optuna.Study", trials: pd.DataFrame) -> None:
+        best = best_trials(study)
         objectives = self.search.objectives
         shares = importances(study, objectives)
         sweep = Sweep(

@@ -1,3 +1,4 @@
+import gc
 import math
 
 import numpy as np
@@ -20,3 +21,20 @@ def test_unknown_p_values_stay_unknown_and_are_not_counted(method):
     np.testing.assert_allclose(found, [math.nan, 0.02, math.nan, 0.02])
     assert np.isnan(corrected(np.full(3, math.nan), method)).all()
     assert corrected(np.empty(0), method).size == 0
+
+
+def test_the_garbage_of_the_process_is_left_alone():
+    """To collect it, as statsmodels does, takes longer than a table of the study."""
+    seen = []
+
+    def note(phase, _):
+        seen.append(phase)
+
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        corrected(np.array([0.01, 0.04]))
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert not seen
