@@ -60,7 +60,8 @@ def segment(run, output, images, **arguments):
 
 def probabilities(run, images):
     case = Case("sub-00", "sub-00", {"t1": images / "sub-00.nii.gz"})
-    return load_predictor(run, device="cpu")[0].predict(case).probabilities
+    predictor = load_predictor(run, device="cpu")[0]
+    return predictor.predict(case, probabilities=True).probabilities
 
 
 @pytest.mark.parametrize(
