@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
+from scipy import ndimage
 
 from neurotarget.types import Triple, TripleVox
 
@@ -152,11 +153,19 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
     matrices = _matrices(grid, scan.shape)
     best = _resampled(scan == 0, matrices)
     result = np.zeros(grid.shape, dtype=classes.dtype)
-    for label in np.unique(scan[scan != 0]):
-        share = _resampled(scan == label, matrices)
-        won = share > best
-        result[won] = label
-        best[won] = share[won]
+    for label, box in enumerate(ndimage.find_objects(scan), start=1):
+        if box is None:
+            continue
+        # voxels in whose interpolation the box of the label takes part
+        parts = [matrix[:, span] for matrix, span in zip(matrices, box, strict=True)]
+        used = [np.flatnonzero(part.any(axis=1)) for part in parts]
+        if all(map(len, used)):
+            rows = tuple(slice(int(one[0]), int(one[-1]) + 1) for one in used)
+            parts = [part[row] for part, row in zip(parts, rows, strict=True)]
+            share = _resampled(scan[box] == label, parts)
+            won = share > best[rows]
+            result[rows][won] = label
+            best[rows][won] = share[won]
     return result
 
 
