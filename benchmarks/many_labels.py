@@ -78,13 +78,12 @@ def peer(scan: Path, output: Path, folder: Path) -> Path:
     low, high = np.quantile(values.numpy()[::2, ::2, ::2], [0.02, 0.98])
     feature = ((values - low) / (high - low + 1e-3)).clamp(0, 1)[None, None]
     layers = json.loads((folder / "model.json").read_text(encoding="utf-8"))["layers"]
-    weights = list(load_file(folder / "model.pth").values())
-    assert len(weights) == 2 * len(layers)
+    weights = load_file(folder / "model.pth")
     for number, layer in enumerate(layers):
         geometry = {name: layer[name] for name in ("kernel_size", "padding", "dilation")}
         convolution = nn.Conv3d(layer["in_channels"], layer["out_channels"], **geometry)
-        by_size = sorted(weights[2 * number : 2 * number + 2], key=torch.Tensor.dim)
-        convolution.load_state_dict({"bias": by_size[0], "weight": by_size[1]})
+        own = {name: weights[f"model.{2 * number}.{name}"] for name in ("weight", "bias")}
+        convolution.load_state_dict(own)  # numbers between are those of the ReLUs
         if number < len(layers) - 1:
             feature = convolution(feature).relu_()
     slabs = [convolution(slab).argmax(1) for slab in feature.split(16, dim=2)]

@@ -19,6 +19,7 @@ Scored = Float[Tensor, "B L _ _ _"]  # less than the input by the margin
 SlabScores = Float[Tensor, "B L _ J K"]
 
 MOST_VOXELS = 2**20  # of windows that a CPU scores side by side: four of 64³
+LARGE_VOXELS = 2**19  # of a window that is scored alone: two need twice the memory for no speed
 FEW_LABELS = 8  # below, sums of windows are faster with the labels outermost in memory
 SIGMA = 0.125  # of the Gaussian, as a share of a window's side, as in nnU-Net
 
@@ -141,9 +142,9 @@ class SlidingWindow:
         """Scores of each window, which starts its margin before its scored part."""
         count = self.batch
         if image.device.type == "cpu" and len(image) == 1:
-            parts = MOST_VOXELS // (FEWEST * math.prod(self.window_vox))
-            count = FEWEST * max(min(parts, torch.get_num_threads()), 1)
-            count = count if self.swap is None else count // 2
+            voxels = math.prod(self.window_vox)
+            count = FEWEST * max(min(MOST_VOXELS // (FEWEST * voxels), torch.get_num_threads()), 1)
+            count = count // 2 if self.swap is not None or voxels > LARGE_VOXELS else count
         known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
         waiting: list[tuple[Starts, tuple[float, ...] | None]] = []
         windows: list[Image] = []  # those of them that the network has to score
