@@ -40,7 +40,12 @@ DECLARED = {
     "swi": [swi.Arguments, SWI],
     "weights": [weights.Arguments],
 }
-NOT_IN_HELP = {"source", "network", "places", "weighted_edges"}  # without a name; for experiments only
+NOT_IN_HELP = {
+    "source",
+    "network",
+    "places",
+    "weighted_edges",
+}  # without a name; for experiments only
 SHARED = {"trust", "target"}  # which the help of all commands explains
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.label_maps import Slab
 from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.recalibration import mean_thresholds
 from neurotarget.inference.segment import Predictor
+from neurotarget.inference.slab_labels import Slab
 from neurotarget.problems import DataError
 from neurotarget.shapes import times
 from neurotarget.types import Roi, Target

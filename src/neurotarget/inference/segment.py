@@ -23,11 +23,11 @@ from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
 from neurotarget.inference.case_predictor import CasePredictor, finite
-from neurotarget.inference.label_maps import Slab, label_maps
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
+from neurotarget.inference.slab_labels import Slab, label_maps
 from neurotarget.inference.structure_stats import (
     SoftVolumes,
     named_structures,

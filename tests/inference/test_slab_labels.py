@@ -7,8 +7,8 @@ from torch import nn
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.scans.geometry import crop, native_matrices, native_spans, whole_grid
 from neurotarget.inference.averaging import joined
-from neurotarget.inference.label_maps import label_maps
 from neurotarget.inference.segment import Predictor
+from neurotarget.inference.slab_labels import label_maps
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Target
 
