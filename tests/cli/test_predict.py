@@ -50,6 +50,7 @@ def segment(run, output, images, **arguments):
         "trust": False,
         "overwrite": False,
         "probabilities": False,
+        "layout": "plain",
     }
     settings |= {"threads": None, "run": run, "output": str(output)}
     manifest = output.with_suffix(".tsv")
