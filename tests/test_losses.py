@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from neurotarget import losses
 from neurotarget.losses import (
     DeepSupervision,
     DiceCrossEntropy,
@@ -171,10 +172,14 @@ def plain_loss(logits, labels, *, ignore_label=None, over_batch=True):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
 @pytest.mark.parametrize("ignore_label", [None, 2])
 @pytest.mark.parametrize("over_batch", [True, False])
-def test_value_and_gradient_are_those_of_the_plain_formula(layout, ignore_label, over_batch):
+@pytest.mark.parametrize("num_labels", [5, 40])
+def test_value_and_gradient_are_those_of_the_plain_formula(
+    monkeypatch, layout, ignore_label, over_batch, num_labels
+):
+    monkeypatch.setattr(losses, "MOST_VALUES", (1000, 1000))  # several parts of a patch
     torch.manual_seed(0)
-    logits = (3 * torch.randn(2, 5, 4, 5, 6)).contiguous(memory_format=layout)
-    labels = torch.randint(0, 5, (2, 4, 5, 6))
+    logits = (3 * torch.randn(2, num_labels, 4, 5, 6)).contiguous(memory_format=layout)
+    labels = torch.randint(0, num_labels, (2, 4, 5, 6))
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
     loss = DiceCrossEntropy(batch_dice=over_batch, ignore_label=ignore_label)(ours, labels)
     plain = plain_loss(theirs, labels, ignore_label=ignore_label, over_batch=over_batch)
@@ -183,3 +188,13 @@ def test_value_and_gradient_are_those_of_the_plain_formula(layout, ignore_label,
     assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-8)
     assert ours.grad.is_contiguous(memory_format=layout)
+
+
+def test_sums_of_slabs_have_the_loss_of_the_whole():
+    labels, logits = torch.randint(0, 4, (1, 8, 5, 6)), torch.randn(1, 3, 8, 5, 6)
+    loss = DiceCrossEntropy(ignore_label=3)
+    slabs = zip(logits.split(3, dim=2), labels.split(3, dim=1), strict=True)
+    first, *others = [loss.sums(*slab) for slab in slabs]
+    for other in others:
+        first = first.plus(other)
+    assert loss.of(first).item() == pytest.approx(loss(logits, labels).item(), rel=1e-6)

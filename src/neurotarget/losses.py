@@ -1,17 +1,33 @@
 """Loss functions of (logits, labels); all compute in float32, whatever the net computes in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import Function, FunctionCtx, once_differentiable
 
-from neurotarget.shapes import Labels, Levels, Logits, times
+from neurotarget.shapes import Inner, Labels, Levels, Logits, times
 
 Loss = Callable[[Logits, Labels], Tensor]
+
+FEW_LABELS = 8  # below, computing is faster with the labels outermost
+MOST_VALUES = (2**26, 2**18)  # scores of a part on a GPU, and on a CPU, whose cache it fits
+
+
+class Sums(NamedTuple):
+    """What Dice and cross-entropy need to know of voxels."""
+
+    shared: Float[Tensor, "B L"]  # probability of the true class, in the voxels of each class
+    total: Float[Tensor, "B L"]  # probability of each class, and its voxels
+    nats: Float[Tensor, ""]  # cross-entropy
+    voxels: Float[Tensor, ""]
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Sums over the voxels of both."""
+        return Sums(*(one + more for one, more in zip(self, other, strict=True)))
 
 
 class DiceCrossEntropy(nn.Module):
@@ -46,13 +62,19 @@ class DiceCrossEntropy(nn.Module):
 
     def forward(self, logits: Logits, labels: Labels) -> Tensor:
         """Return the loss, a scalar in float32."""
+        return self.of(self.sums(logits, labels))
+
+    def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> Sums:
+        """What the loss needs of these voxels; sums over the parts of a volume can be added."""
         with torch.autocast(logits.device.type, enabled=False):
-            scores, classes = logits.float(), labels.long()
-            found = _agreement(scores, classes, self.ignore_label)
-            overlap = found.dice(over_batch=self.batch_dice, smooth=self.smooth)
-            counted = overlap if self.include_background else overlap[..., 1:]
-            loss = self.cross_entropy_weight * found.cross_entropy
-            return loss + self.dice_weight * (1 - counted.mean())
+            return class_sums(logits, labels, self.ignore_label)
+
+    def of(self, sums: Sums) -> Tensor:
+        """Loss of the voxels of these sums, a scalar in float32."""
+        overlap = _dice(sums, over_batch=self.batch_dice, smooth=self.smooth)
+        counted = overlap if self.include_background else overlap[..., 1:]
+        loss = self.cross_entropy_weight * _mean_nats(sums)
+        return loss + self.dice_weight * (1 - counted.mean())
 
 
 class DeepSupervision(nn.Module):
@@ -109,7 +131,7 @@ def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
     """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are."""
-    return _agreement(logits, labels, ignore_label).cross_entropy
+    return _mean_nats(class_sums(logits, labels, ignore_label))
 
 
 def soft_dice(
@@ -126,95 +148,94 @@ def soft_dice(
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; over the batch as in nnU-Net.
     """
-    return _agreement(logits, labels, ignore_label).dice(over_batch=over_batch, smooth=smooth)
+    sums = class_sums(logits, labels, ignore_label)
+    return _dice(sums, over_batch=over_batch, smooth=smooth)
 
 
-class _Agreement(NamedTuple):
-    """Sums over the voxels of scores and labels that are not ignored."""
+def class_sums(
+    logits: Inner, labels: Integer[Tensor, "B _ _ _"], ignore_label: int | None = None
+) -> Sums:
+    """Sums over the voxels that are not ignored, by which probabilities are compared with labels.
 
-    log_likelihood: Float[Tensor, " B"]  # of the true classes, nats
-    shared: Float[Tensor, "B L"]  # probability of each class where it is true
-    predicted: Float[Tensor, "B L"]  # probability of each class
-    true: Float[Tensor, "B L"]  # voxels of each class
-
-    @property
-    def cross_entropy(self) -> Float[Tensor, ""]:
-        """Mean over the voxels."""
-        return -self.log_likelihood.sum() / self.true.sum().clamp(min=1)
-
-    def dice(self, *, over_batch: bool, smooth: float) -> Float[Tensor, "*B L"]:
-        """Dice of each class; `smooth` voxels are added above and below the fraction."""
-        shared, total = self.shared, self.predicted + self.true
-        if over_batch:
-            shared, total = shared.sum(0), total.sum(0)
-        return (2 * shared + smooth) / (total + smooth)
-
-
-def _agreement(logits: Logits, labels: Labels, ignore_label: int | None) -> _Agreement:
-    classes, is_counted = labels, None
+    Neither one-hot labels nor probabilities of all voxels are in memory.
+    """
+    classes = labels.flatten(1).long()  # (B, V)
+    counts = torch.ones_like(classes, dtype=torch.float32)
     if ignore_label is not None:
-        is_counted = labels != ignore_label
-        classes = torch.where(is_counted, labels, 0)
-    return _Agreement(*_Sums.apply(logits, classes, is_counted))
+        counts = (classes != ignore_label).float()
+        classes = torch.where(counts > 0, classes, 0)
+    log_true, mass = _TrueAndMass.apply(logits.flatten(2), classes, counts)
+    log_true = log_true * counts
+    num_labels = logits.shape[1]
+    return Sums(
+        shared=_per_class(log_true.exp() * counts, classes, num_labels),
+        total=mass + _per_class(counts, classes, num_labels),
+        nats=-log_true.sum(),
+        voxels=counts.sum(),
+    )
 
 
-class _Sums(torch.autograd.Function):
-    """The sums of `_Agreement`, with their gradient from the probabilities alone.
+class _TrueAndMass(Function):
+    """Log-probability of each voxel's class (B, V), and the sum of probabilities per class (B, L).
 
-    PyTorch's own gradients keep and pass over three arrays of the size of the scores, and compute
-    them in another memory layout than that of the network: at 33 labels they take three times as
-    long.
+    Of scores (B, L, V), classes (B, V) and counts (B, V), which are 0 for voxels that are left out
+    of the sums. Probabilities are computed again for the gradient, a part at a time: in place of
+    three arrays of the size of the scores there is only that of the gradient.
     """
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, logits: Logits, classes: Labels, is_counted: Tensor | None
-    ) -> tuple[Tensor, ...]:
-        is_last = logits.is_contiguous(memory_format=torch.channels_last_3d)
-        axis = 2 if is_last else 1  # of the labels, next to the axis of all voxels
-        scores = logits.movedim(1, -1).flatten(1, 3) if is_last else logits.flatten(2)
-        numbers = classes.flatten(1).unsqueeze(axis)
-        logs = scores.log_softmax(axis)
-        likely = logs.gather(axis, numbers).squeeze(axis)
-        probabilities = logs.exp_()
-        correct = probabilities.gather(axis, numbers).squeeze(axis)
-        counts = torch.ones_like(likely) if is_counted is None else is_counted.flatten(1).to(likely)
-        predicted = _product(probabilities, counts, axis=3 - axis)
-        ctx.save_for_backward(probabilities, numbers, correct, counts)
-        ctx.axis, ctx.sides, ctx.is_counted = axis, logits.shape[2:], is_counted is not None
-        num_labels, true = logits.shape[1], classes.flatten(1)
-        return (
-            (likely * counts).sum(1),
-            _per_class(correct * counts, true, num_labels),
-            predicted,
-            _per_class(counts, true, num_labels),
-        )
+        ctx: FunctionCtx, scores: Tensor, classes: Tensor, counts: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        log_true = torch.empty_like(counts)
+        mass = counts.new_zeros(scores.shape[:2])
+        for part, dim, place in _parts(scores):
+            logs = part.float().log_softmax(dim)
+            log_true[place] = logs.gather(dim, classes[place].unsqueeze(dim)).squeeze(dim)
+            # products of matrices would sum less precisely
+            mass[place[0]] += logs.exp_().mul_(counts[place].unsqueeze(dim)).sum(1 - dim)
+        ctx.save_for_backward(scores, classes, counts)
+        return log_true, mass
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: FunctionCtx, likely: Tensor, shared: Tensor, predicted: Tensor, _: Tensor
-    ) -> tuple[Tensor, None, None]:
-        probabilities, numbers, correct, counts = ctx.saved_tensors
-        axis = ctx.axis
-        here = correct * shared.gather(1, numbers.squeeze(axis))
-        mean = _product(probabilities, predicted, axis=axis) + here + likely[:, None]
-        grad = predicted.unsqueeze(3 - axis) - mean.unsqueeze(axis)
-        grad.mul_(probabilities)
-        at_true = here + likely[:, None]
-        if ctx.is_counted:
-            grad.mul_(counts.unsqueeze(axis))
-            at_true *= counts
-        grad.scatter_add_(axis, numbers, at_true.unsqueeze(axis))
-        grad = grad.unflatten(3 - axis, ctx.sides)
-        return (grad.movedim(-1, 1) if axis == 2 else grad), None, None
+    def backward(ctx: FunctionCtx, of_true: Tensor, of_mass: Tensor) -> tuple[Tensor, None, None]:
+        scores, classes, counts = ctx.saved_tensors
+        gradient = torch.empty_like(scores)
+        for (part, dim, place), (into, *_) in zip(_parts(scores), _parts(gradient), strict=True):
+            p, counted = part.float().softmax(dim), counts[place].unsqueeze(dim)
+            own, true = of_mass[place[0]], of_true[place].unsqueeze(dim)
+            mean = (p @ own if dim else own @ p).unsqueeze(dim)
+            p *= (own.unsqueeze(1 - dim) - mean).mul_(counted).sub_(true)
+            into.copy_(p.scatter_add_(dim, classes[place].unsqueeze(dim), true))
+        return gradient, None, None
 
 
-def _product(array: Float[Tensor, "B _ _"], weights: Float[Tensor, "B n"], *, axis: int) -> Tensor:
-    """Weighted sum over one axis, 1 or 2."""
-    if axis == 1:
-        return torch.bmm(weights[:, None], array)[:, 0]
-    return torch.bmm(array, weights[..., None])[..., 0]
+def _parts(scores: Tensor) -> Iterator[tuple[Tensor, int, tuple[int, slice]]]:
+    """Views of parts of scores (B, L, V), the axis of their labels, and their place in (B, V).
+
+    Labels come last (V, L) if they are innermost in memory, else first (L, V).
+    """
+    batch, num_labels, voxels = scores.shape
+    is_last = num_labels >= FEW_LABELS and scores.stride(1) == 1
+    most = MOST_VALUES[scores.device.type == "cpu"]
+    step = max(most // num_labels, 1)
+    for sample in range(batch):
+        for start in range(0, voxels, step):
+            span = slice(start, min(start + step, voxels))
+            part = scores[sample, :, span]
+            yield part.T if is_last else part, int(is_last), (sample, span)
+
+
+def _dice(sums: Sums, *, over_batch: bool, smooth: float) -> Float[Tensor, "*B L"]:
+    shared, total = sums.shared, sums.total
+    if over_batch:
+        shared, total = shared.sum(0), total.sum(0)
+    return (2 * shared + smooth) / (total + smooth)
+
+
+def _mean_nats(sums: Sums) -> Tensor:
+    return sums.nats / sums.voxels.clamp(min=1)
 
 
 def _per_class(

@@ -50,6 +50,7 @@ def segment(run, output, images, **arguments):
         "trust": False,
         "overwrite": False,
         "probabilities": False,
+        "layout": "plain",
     }
     settings |= {"threads": None, "run": run, "output": str(output)}
     manifest = output.with_suffix(".tsv")
@@ -60,7 +61,8 @@ def segment(run, output, images, **arguments):
 
 def probabilities(run, images):
     case = Case("sub-00", "sub-00", {"t1": images / "sub-00.nii.gz"})
-    return load_predictor(run, device="cpu")[0].predict(case).probabilities
+    predictor = load_predictor(run, device="cpu")[0]
+    return predictor.predict(case, probabilities=True).probabilities
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ def test_an_ensemble_is_the_mean_of_its_members_probabilities(joined, multirun, 
         load_predictor(multirun / f"model={model},data.fold=0,seed=2", device="cpu")[0]
         for model in ("unet", "resunet")
     ]
-    mean = np.mean([member.predict(case).probabilities for member in members], axis=0)
+    predicted = [member.predict(case, probabilities=True) for member in members]
+    mean = np.mean([one.probabilities for one in predicted], axis=0)
     path = output / "all_arms_ensemble" / "fold=0,seed=2" / "predictions" / "sub-00.nii.gz"
     np.testing.assert_array_equal(nib.load(path).get_fdata(), mean.argmax(axis=0))
 

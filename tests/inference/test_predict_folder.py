@@ -384,10 +384,10 @@ def test_two_cases_that_would_write_one_file_are_refused(predictor, cases, tmp_p
 class Picky(Predictor):
     """Cannot do one of the cases, in a way that nobody thought of."""
 
-    def predict(self, case):
+    def predict(self, case, **how):
         if case.case_id == "c0":
             raise KeyError("voxel")
-        return super().predict(case)
+        return super().predict(case, **how)
 
 
 def test_a_case_ends_as_a_line_whatever_it_raises_and_the_others_go_on(target, cases, tmp_path):
@@ -412,9 +412,9 @@ def test_a_dicom_series_is_converted_for_as_long_as_its_case_is_worked_on(target
     scratch, seen = Scratch(tmp_path / "scratch"), []
 
     class Watching(Predictor):
-        def predict(self, case):
+        def predict(self, case, **how):
             seen.append([path.name for path in scratch.folder.iterdir()])
-            return super().predict(case)
+            return super().predict(case, **how)
 
     plain = replace(target, roi=None)
     watching = Watching(Bright(), plain, Preparation("zscore", None))

@@ -48,7 +48,7 @@ def test_maps_come_in_the_shape_that_the_scan_is_stored_in(tmp_path, ending, sha
     nib.save(kind(scan, np.diag([-1.0, 1, 1, 1])), path)
     stored = nib.load(path).shape
     predictor = Predictor(Bright(), TARGET, Preparation("none", None))
-    prediction = predictor.predict(Case("c", "c", {"t1": path}))
+    prediction = predictor.predict(Case("c", "c", {"t1": path}), probabilities=True)
     save_labels(prediction, TARGET, tmp_path / "c.nii.gz")
     save_probabilities(prediction, TARGET, tmp_path)
     labels = nib.load(tmp_path / "c.nii.gz")
@@ -108,9 +108,9 @@ def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
     )
     steps = Postprocessing(largest_pieces={"left": 1, "right": 1})
     case = two_sides(tmp_path)
-    raw = Predictor(Bright(), target, Preparation("none", None)).predict(case)
+    raw = Predictor(Bright(), target, Preparation("none", None)).predict(case, probabilities=True)
     clean = Predictor(Bright(), target, Preparation("none", None), postprocessing=steps)
-    found = clean.predict(case)
+    found = clean.predict(case, probabilities=True)
     assert raw.values == {"left": 28.0, "right": 27.0}
     assert found.values == {"left": 27.0, "right": 27.0}
     assert "left: 2 pieces" in raw.flags

@@ -149,6 +149,24 @@ def test_scores_are_means_weighted_by_a_gaussian():
     torch.testing.assert_close(SlidingWindow(window)(image, net)[0], total / shares)
 
 
+@pytest.mark.parametrize("labels", [3, 9])  # 9 are summed in another layout
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 0.7])
+@pytest.mark.parametrize("sides", [(5, 6, 7), (23, 6, 12), (29, 12, 9)])
+@torch.no_grad()
+def test_slabs_are_the_parts_of_the_whole_and_no_thicker_than_a_window(sides, overlap, labels):
+    torch.manual_seed(1)
+    net, image = torch.nn.Conv3d(1, labels, 3, bias=False), torch.randn(1, 1, *sides)
+    net.to(memory_format=torch.channels_last_3d)
+    swap = [0, 2, 1, *range(3, labels)]
+    image[:, :, 12:] = 0  # air, whose windows are scored once
+    windows = SlidingWindow((10, 9, 9), overlap=overlap, margin_vox=1, swap=swap)
+    slabs = [slab.clone() for slab in windows.slabs(image, net)]
+    torch.testing.assert_close(torch.cat(slabs, dim=2), windows(image, net), rtol=0, atol=0)
+    depths = [slab.shape[2] for slab in slabs]
+    assert max(depths) <= 8
+    assert sum(depths[:-1]) + 8 >= sides[0]  # all but the last window's are given early
+
+
 @pytest.mark.parametrize("swap", [None, (0, 2, 1)])
 @torch.no_grad()
 def test_windows_of_air_are_scored_once(swap):

@@ -74,7 +74,7 @@ def case(tmp_path):
 
 
 def test_networks_agree_on_one_label_map(predictor, case):
-    found = predictor.predict(case)
+    found = predictor.predict(case, probabilities=True)
     wanted = nib.load(case.images["t1"]).get_fdata()
     np.testing.assert_array_equal(found.classes, np.where(wanted > 3, 0, wanted))
     np.testing.assert_allclose(found.probabilities.sum(axis=0), 1, atol=1e-6)

@@ -1,6 +1,6 @@
 """Several networks combined: the mean of their probabilities, or of their weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.recalibration import mean_thresholds
 from neurotarget.inference.segment import Predictor
+from neurotarget.inference.slab_labels import Slab
 from neurotarget.problems import DataError
 from neurotarget.shapes import times
 from neurotarget.types import Roi, Target
@@ -62,12 +63,19 @@ class Ensemble(_Joined, Predictor):
         steps = common_steps([member.postprocessing for member in members])
         super().__init__(members, localiser=members[0].localiser, postprocessing=steps)
 
-    def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
-        """Mean over the members, each with its own windows."""
-        total = np.zeros((), dtype=np.float64)
-        for member in self.members:
-            total = total + member.probabilities(image)
-        return (total / len(self.members)).astype(np.float32)
+    def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:
+        """Mean over the members, each with its own windows, plane by plane."""
+        members = [_planes(member.slabs(image)) for member in self.members]
+        for planes in zip(*members, strict=True):
+            total = np.zeros((), dtype=np.float64)
+            for plane in planes:
+                total = total + plane
+            yield (total / len(planes)).astype(np.float32)
+
+
+def _planes(slabs: Iterable[Slab]) -> Iterator[Slab]:
+    for slab in slabs:
+        yield from np.split(slab, slab.shape[1], axis=1)
 
 
 class OutcomeEnsemble(_Joined, OutcomePredictor):

@@ -108,8 +108,8 @@ class CasePredictor(ABC):
         return 1
 
     @abstractmethod
-    def predict(self, case: Case) -> Any:  # noqa: ANN401
-        """Predict one case.
+    def predict(self, case: Case, *, probabilities: bool = False) -> Any:  # noqa: ANN401
+        """Predict one case; with `probabilities` also those that `save` can write.
 
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
@@ -149,13 +149,6 @@ class CasePredictor(ABC):
     @abstractmethod
     def choose(self, examples: Sequence[Any]) -> dict[str, Any]:
         """Steps that improve the examples, under `steps`, with `trials` and `changes`."""
-
-    @torch.inference_mode()
-    def scores(self, image: Float[ndarray, "C I J K"]) -> Tensor:
-        """Scores of the network for a working box, in float32, without the axis of the batch."""
-        batch = self.batch(image)
-        with self.precision():
-            return self.inferer(batch, self.net)[0].float()
 
     def batch(self, image: Float[ndarray, "C I J K"]) -> Image:
         """A working box as a batch of one on the network's device, rounded as in training."""

@@ -136,7 +136,7 @@ def _one(job: _Job, case: Case) -> CaseResult:
         check_names(case.case_id, files)
         with job.ready(case):
             source = job.made_from(case)
-            prediction = job.predictor.predict(case)
+            prediction = job.predictor.predict(case, probabilities=job.probabilities)
         job.predictor.save(prediction, job.output, probabilities=job.probabilities)
     except Exception as error:
         stale = files

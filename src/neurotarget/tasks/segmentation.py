@@ -1,5 +1,6 @@
 """Training of a network that segments a target: trained on patches, validated on whole volumes."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from neurotarget.scoring import evaluate
 from neurotarget.shapes import Batch, Image, Inner, Levels, Logits
 from neurotarget.tasks.base import OptimizerFor, TargetTask
 from neurotarget.tasks.kinds import Segmentation
-from neurotarget.tasks.scores import AGREEMENT, CaseScore, score_case, summarise
+from neurotarget.tasks.scores import AGREEMENT, CaseScore, added, score_case, summarise
 from neurotarget.types import Target
 
 
@@ -63,7 +64,7 @@ class SegmentationTask(Segmentation, TargetTask):
 
     def forward(self, image: Image) -> Logits:
         """Score every voxel of a whole volume, in float32."""
-        return self.inferer(image, lambda window: self._levels(window).float())
+        return self.inferer(image, self._finest)
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch of patches, over the voxels that the net scores."""
@@ -77,9 +78,23 @@ class SegmentationTask(Segmentation, TargetTask):
         return Batch(image, labels, ["noise"] * batch_size)
 
     def score(self, batch: Batch) -> CaseScore:
-        """Segment one whole volume and count its voxels."""
-        logits = self(batch.image)
-        return score_case(logits, batch.labels, self.loss(logits, batch.labels).item())
+        """Segment one whole volume and count its voxels.
+
+        The scores of the volume are in memory slab by slab, unless the loss or the inferer is of a
+        kind that needs or gives all at once.
+        """
+        loss = self.loss.loss
+        if not (hasattr(loss, "sums") and hasattr(self.inferer, "slabs")):
+            logits = self(batch.image)
+            return score_case(logits, batch.labels, self.loss(logits, batch.labels).item())
+        counted, sums, stop = [], None, 0
+        for slab in self.inferer.slabs(batch.image, self._finest):
+            first, stop = stop, stop + slab.shape[2]
+            labels = batch.labels[:, first:stop]
+            counted.append(score_case(slab, labels, math.nan))
+            of_slab = loss.sums(slab, labels)
+            sums = of_slab if sums is None else sums.plus(of_slab)
+        return added(counted, loss.of(sums).item())
 
     def summarise(self, scores: Mapping[str, CaseScore]) -> dict[str, float]:
         """Dice and agreement of volumes over the cases."""
@@ -103,6 +118,9 @@ class SegmentationTask(Segmentation, TargetTask):
                 "neurotarget.losses.DiceCrossEntropy"
             )
         self.loss.loss.ignore_label = self.target.ignored_class
+
+    def _finest(self, image: Image) -> Inner:
+        return self._levels(image).float()
 
     def _levels(self, image: Image) -> Inner | Levels:
         return self.scores_of_net(image)

@@ -10,10 +10,10 @@ from neurotarget.data.scans.geometry import (
     crop,
     image_to_native,
     image_to_work,
-    labels_to_native,
     labels_to_work,
     whole_grid,
 )
+from neurotarget.inference.slab_labels import label_maps
 
 ORIENTATIONS = ["RAS", "LPS", "LAS", "PSR", "SPL", "AIL"]
 
@@ -44,7 +44,7 @@ def test_equal_spacing_comes_back_to_the_voxel(codes, tilt):
     grid = whole_grid(labels.shape, affine, (1.2, 1.2, 1.2))
     assert grid.is_exact
     work = labels_to_work(labels, grid)
-    np.testing.assert_array_equal(labels_to_native(one_hot(work, 3), grid), labels)
+    np.testing.assert_array_equal(label_maps([one_hot(work, 3)], grid, 3).native, labels)
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
@@ -72,7 +72,7 @@ def test_anisotropic_oblique_ball_keeps_place_and_volume(codes, spacing):
     centre = grid.work_affine @ [*np.argwhere(work).mean(axis=0), 1]
     np.testing.assert_allclose(centre[:3], middle[:3], atol=0.8)
     assert work.sum() * np.prod(grid.spacing_mm) == pytest.approx(4 / 3 * np.pi * 11**3, rel=0.03)
-    back = labels_to_native(one_hot(work, 2), grid)
+    back = label_maps([one_hot(work, 2)], grid, 2).native
     dice = 2 * (back & ball).sum() / (back.sum() + ball.sum())
     assert dice > 0.96
 
@@ -87,7 +87,7 @@ def test_linear_ramp_is_resampled_exactly():
 
 def test_probability_outside_the_box_is_background():
     grid = crop(whole_grid((10, 10, 10), np.eye(4), (1, 1, 1)), (2, 2, 2), (3, 3, 3))
-    native = labels_to_native(one_hot(np.ones(grid.shape, dtype=int), 2), grid)
+    native = label_maps([one_hot(np.ones(grid.shape, dtype=int), 2)], grid, 2).native
     assert native.sum() == 27
     assert native[1:4, 1:4, 1:4].all()
     assert image_to_native(np.full(grid.shape, 0.25, np.float32), grid).sum() == 27 * 0.25

@@ -139,10 +139,10 @@ class HeldEntry(Entry):
     @cached_property
     def voxels_of_class(self) -> dict[int, ndarray]:
         """Sampled voxels (N, 3) of each class that the case has, in the order of the classes."""
-        marked = self.foreground
-        return {
-            int(number): marked[marked[:, 0] == number, 1:] for number in np.unique(marked[:, 0])
-        }
+        marked = self.foreground  # sorted by class
+        numbers, starts = np.unique(marked[:, 0], return_index=True)
+        voxels = np.split(marked[:, 1:], starts[1:]) if len(numbers) else []
+        return dict(zip(numbers.tolist(), voxels, strict=True))
 
 
 def held(entry: Entry) -> HeldEntry:

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy import ndimage
 from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
@@ -329,9 +330,11 @@ def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
 
 def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
     rng = np.random.default_rng(0)  # a fixed sample; patches use their own seed
-    parts = []
-    for label in range(1, num_labels):
-        voxels = np.argwhere(classes == label)
+    parts = [np.zeros((0, 4), dtype=int)]
+    for label, box in enumerate(ndimage.find_objects(classes, max_label=num_labels - 1), start=1):
+        if box is None:
+            continue
+        voxels = np.argwhere(classes[box] == label) + [span.start for span in box]
         if len(voxels) > FOREGROUND:
             voxels = voxels[np.sort(rng.choice(len(voxels), FOREGROUND, replace=False))]
         parts.append(np.column_stack([np.full(len(voxels), label), voxels]))

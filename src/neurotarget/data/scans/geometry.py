@@ -6,19 +6,19 @@ to the region of interest. As the axes stay parallel, resampling is separable: t
 matrices, multiplied by BLAS, instead of a loop over voxels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import nibabel as nib
 import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
+from scipy import ndimage
 
 from neurotarget.types import Triple, TripleVox
 
 SAME_VOX = 1e-3  # grids closer than this are equal; float32 headers are no more precise
 CANONICAL = nib.orientations.axcodes2ornt("RAS")
-SLAB_VOX = 8_000_000  # float32 values in memory at a time while a label map is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +153,29 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
     matrices = _matrices(grid, scan.shape)
     best = _resampled(scan == 0, matrices)
     result = np.zeros(grid.shape, dtype=classes.dtype)
-    for label in np.unique(scan[scan != 0]):
-        share = _resampled(scan == label, matrices)
-        won = share > best
-        result[won] = label
-        best[won] = share[won]
+    for label, box in enumerate(ndimage.find_objects(scan), start=1):
+        if box is None:
+            continue
+        # voxels in whose interpolation the box of the label takes part
+        parts = [matrix[:, span] for matrix, span in zip(matrices, box, strict=True)]
+        used = [np.flatnonzero(part.any(axis=1)) for part in parts]
+        if all(map(len, used)):
+            rows = tuple(slice(int(one[0]), int(one[-1]) + 1) for one in used)
+            parts = [part[row] for part, row in zip(parts, rows, strict=True)]
+            share = _resampled(scan[box] == label, parts)
+            won = share > best[rows]
+            result[rows][won] = label
+            best[rows][won] = share[won]
     return result
-
-
-def labels_to_native(
-    probabilities: Float[ndarray, "L I J K"], grid: Grid
-) -> Integer[ndarray, "..."]:
-    """Class map on the scan's own grid, in stored order, from probabilities on the working box.
-
-    Probabilities, not labels, are interpolated (cubic) and the largest wins; outside the box
-    all is background. Works slab by slab, so that memory stays small for many labels.
-    """
-    kind = np.uint8 if len(probabilities) <= 256 else np.uint16
-    canonical = np.zeros(grid.canonical_shape, dtype=kind)
-    for box, values in _native_slabs(probabilities, grid):
-        canonical[box] = values.argmax(axis=0)
-    return np.ascontiguousarray(grid.stored(canonical))
 
 
 def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
     """Map such as a probability on the scan's own grid, in stored order; 0 outside the box."""
     canonical = np.zeros(grid.canonical_shape, dtype=np.float32)
-    low, high = float(values.min()), float(values.max())
-    for box, part in _native_slabs(values[None], grid):
-        canonical[box] = np.clip(part[0], low, high)  # cubic interpolation overshoots at edges
+    box = tuple(slice(low, stop) for low, stop in native_spans(grid))
+    part = _resampled(values, native_matrices(grid))
+    # cubic interpolation overshoots at edges
+    canonical[box] = np.clip(part, float(values.min()), float(values.max()))
     return np.ascontiguousarray(grid.stored(canonical))
 
 
@@ -197,24 +191,13 @@ def native_spans(grid: Grid) -> list[tuple[int, int]]:
     return spans
 
 
-def _native_slabs(
-    values: Float[ndarray, "L I J K"], grid: Grid
-) -> Iterator[tuple[tuple[slice, ...], Float[ndarray, "L I J K"]]]:
-    """Interpolate to the scan's voxels whose centres lie in the box, slab by slab."""
-    spans, matrices = native_spans(grid), []
-    for axis, (low, stop) in enumerate(spans):
+def native_matrices(grid: Grid) -> list[Float[ndarray, "_ _"]]:
+    """Weights of working voxels in the scan's voxels of `native_spans`, one matrix per axis."""
+    matrices = []
+    for axis, (low, stop) in enumerate(native_spans(grid)):
         places = (np.arange(low, stop) - grid.start[axis]) / grid.scale[axis]
         matrices.append(_weights(places, grid.shape[axis], 1.0))
-    (low, stop), *others = spans
-    area = max(np.prod([b - a for a, b in others]), 1) * len(values)
-    step = max(int(SLAB_VOX // area), 1)
-    rest = tuple(slice(a, b) for a, b in others)
-    for first in range(low, stop, step):
-        last = min(first + step, stop)
-        part = _apply(values, matrices[0][first - low : last - low], 1)
-        for axis in (1, 2):
-            part = _apply(part, matrices[axis], axis + 1)
-        yield (slice(first, last), *rest), part
+    return matrices
 
 
 def _exact_box(grid: Grid) -> tuple[slice, ...]:

@@ -47,7 +47,8 @@ def measured_change(
     # as a reader gets them
     file = NetworkFile(json.loads(json.dumps({"format": 1, **document})), "", dict(tensors), "")
     stored, _ = joined_networks(networks_of(file, folders[0]), device="cpu", make=make)
-    return f"On one held-out case, {_difference(predictor.predict(case), stored.predict(case))}."
+    before, after = (one.predict(case, probabilities=True) for one in (predictor, stored))
+    return f"On one held-out case, {_difference(before, after)}."
 
 
 def _half(tensor: Tensor) -> Tensor:
