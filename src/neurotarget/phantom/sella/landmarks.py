@@ -45,7 +45,7 @@ def find_landmarks(
         todo = "leave the map out, or label its chiasm"
         wanted = f"an optic chiasm ({CHIASM}), below which the sella is drawn"
         raise DataError(error("a label map without one", wanted, todo, case_id=case_id))
-    spacing = np.array(spacing_mm)
+    spacing = np.array(spacing_mm, dtype=float)
     chiasm = found.mean(0)
     depths = {ahead: _floor_mm(codes, chiasm, ahead, spacing) for ahead in np.arange(*AHEAD_MM)}
     ahead = max(depths, key=lambda place: (depths[place], -abs(place)))
