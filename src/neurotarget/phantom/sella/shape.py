@@ -55,13 +55,13 @@ def draw_shape(
     """
     sex, age = rng.choice(["F", "M"]), rng.uniform(5, 85)
     sella = sample_sella(rng, age=age, sex=sex, volume_mm3=600.0, scale=1.0)
-    size = rng.uniform(0.8, 1.1)
+    size = rng.uniform(0.85, 1.25)
     is_empty = rng.random() < empty
-    height = rng.uniform(5.5, 10.0) if is_empty else float(np.clip(rng.normal(6.3, 1.6), 3, 11))
+    height = rng.uniform(6.0, 11.0) if is_empty else float(np.clip(rng.normal(7.2, 1.8), 3, 12))
     sella = replace(
         sella.with_height(height),
         width=sella.width * size * rng.uniform(0.85, 1.15),
-        length=sella.length * size * rng.uniform(0.8, 1.15),
+        length=sella.length * size * rng.uniform(0.85, 1.25),
         dome=float(rng.uniform(-0.9, 0.9)),
         pitch=float(np.radians(rng.normal(3, 9))),
         carotid=float(rng.uniform(1.5, 3.0)),
