@@ -50,6 +50,7 @@ SUB_ROOMS = {
         ("cohort",),
         ("gland",),
         ("brain", "dentate"),
+        ("sella",),
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),

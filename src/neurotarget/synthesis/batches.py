@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -17,25 +18,50 @@ from neurotarget.data.batches.batch_cuts import seeds_of
 from neurotarget.data.batches.batch_plan import Plan
 from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
 from neurotarget.shapes import Batch
-from neurotarget.synthesis.deformation import Deformation, Placement, place
+from neurotarget.synthesis.deformation import (
+    Deformation,
+    Placement,
+    every_voxel,
+    own_positions,
+    place,
+)
 from neurotarget.synthesis.label_map import LabelMap, open_map
 from neurotarget.synthesis.look import Look, draw_greys
 from neurotarget.synthesis.population import is_of_brain
-from neurotarget.synthesis.render import Sample, cut_head, draw_image, read_codes, scaled
+from neurotarget.synthesis.render import Sample, codes_at, cut_head, draw_image, read_codes, scaled
 from neurotarget.synthesis.tissues import FLUID, known_tissues
 from neurotarget.types import Target
 
 MOST_OPEN = 64  # label maps that a process keeps open
 
 
+class Scene(Protocol):
+    """Structures that are drawn anew into every patch, such as a gland that no map has."""
+
+    def centre_mm(self, label_map: LabelMap) -> ndarray:
+        """Point about which patches lie, mm from the first voxel of the map."""
+
+    def draw(
+        self, codes: ndarray, where_mm: ndarray, label_map: LabelMap, rng: np.random.Generator
+    ) -> None:
+        """Change the codes (I, J, K) of a patch whose voxels lie at `where_mm`, in place."""
+
+    def look(self, mean: ndarray, rng: np.random.Generator) -> None:
+        """Change the grey values of tissues, in place."""
+
+
 @dataclass(frozen=True)
 class Synthesis:
-    """How synthetic scans differ from each other: shapes, grey values, and gain after scaling."""
+    """How synthetic scans differ from each other: shapes, grey values, and gain after scaling.
+
+    `scene` draws further structures; patches then lie about its centre.
+    """
 
     deformation: Deformation = field(default_factory=Deformation)
     look: Look = field(default_factory=Look)
     gain: tuple[float, float] = (0.75, 1.2)
     offset: float = 0.08
+    scene: Scene | None = None
 
 
 class SampleBatch(NamedTuple):
@@ -87,10 +113,9 @@ class SyntheticBatches(Dataset):
         for index, (first, second) in zip(indices, seeds, strict=True):
             label_map = self._map(self.split(index)[1])
             rng = np.random.default_rng(first)
-            deformation = self.synthesis.deformation
-            placed = place(label_map, deformation, self.sides, self.spacing_mm, rng)
+            region, placed = self._place(label_map, rng)
             samples += [
-                self._sample(label_map, placed, rng, second + number)
+                self._sample(region, placed.positions, rng, second + number)
                 for number in range(self.contrasts)
             ]
             mirrored.append(placed.is_mirrored)
@@ -136,22 +161,44 @@ class SyntheticBatches(Dataset):
             self._open[number] = open_map(self.folders[number])
         return self._open[number]
 
-    def _sample(
-        self, label_map: LabelMap, placed: Placement, rng: np.random.Generator, seed: int
-    ) -> Sample:
-        known, greys = known_tissues(), draw_greys(self.synthesis.look, rng)
+    def _place(
+        self, label_map: LabelMap, rng: np.random.Generator
+    ) -> tuple[Integer[Tensor, "_ _ _"], Placement]:
+        """Codes of the part of a map that a patch needs, and where in it the patch lies."""
+        scene, deformation = self.synthesis.scene, self.synthesis.deformation
+        about = None if scene is None else scene.centre_mm(label_map)
+        placed = place(label_map, deformation, self.sides, self.spacing_mm, rng, about_mm=about)
         low, high = _span(placed.positions, label_map.codes.shape)
         region = label_map.codes[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        first = torch.tensor(low, dtype=torch.float32)[:, None, None, None]
+        region, inside = region.contiguous(), placed.positions - first
+        if scene is None:
+            return region, placed._replace(positions=inside)
+        codes = codes_at(region, inside, self.sides)
+        where = every_voxel(placed.positions[None], self.sides)[0].numpy()
+        where *= np.float32(label_map.spacing_mm)[:, None, None, None]
+        scene.draw(codes.numpy(), where, label_map, rng)
+        return codes, placed._replace(positions=own_positions(self.sides))
+
+    def _sample(
+        self,
+        region: Integer[Tensor, "_ _ _"],
+        positions: Float[Tensor, "3 _ _ _"],
+        rng: np.random.Generator,
+        seed: int,
+    ) -> Sample:
+        known, greys = known_tissues(), draw_greys(self.synthesis.look, rng)
+        if self.synthesis.scene is not None:
+            self.synthesis.scene.look(greys.mean, rng)
         tissue = known.tissue_of_code
         tables = [torch.from_numpy(part[tissue]).float() for part in greys[:3]]
         solid = is_of_brain() & (np.array(known.places)[tissue] != FLUID)
         gain = float(rng.uniform(*self.synthesis.gain))
         offset = float(rng.uniform(-1, 1) * self.synthesis.offset)
         plane = None if greys.face_plane is None else torch.from_numpy(greys.face_plane).float()
-        first = torch.tensor(low, dtype=torch.float32)[:, None, None, None]
         return Sample(
-            region.contiguous(),
-            placed.positions - first,
+            region,
+            positions,
             *tables,
             torch.from_numpy(solid).float(),
             greys.strip_level,

@@ -36,8 +36,14 @@ class Sample(NamedTuple):
 
 def read_codes(sample: Sample, sides: Sequence[int]) -> Codes:
     """Codes at the voxels nearest to the positions of a patch; 0 beyond the region."""
-    places = every_voxel(sample.positions[None], sides)[0]
-    region = sample.region
+    return codes_at(sample.region, sample.positions, sides)
+
+
+def codes_at(
+    region: Integer[Tensor, "_ _ _"], positions: Float[Tensor, "3 _ _ _"], sides: Sequence[int]
+) -> Codes:
+    """Codes of a region nearest to positions on the lattice of a patch; 0 beyond the region."""
+    places = every_voxel(positions[None], sides)[0]
     number = torch.zeros(tuple(sides), dtype=torch.int32, device=region.device)
     inside = None
     for place, side in zip(places, region.shape, strict=True):

@@ -135,7 +135,7 @@ def paint_sella(
         share = np.clip(0.5 + depth_mm / SOFT_MM, 0, 1) * free
         image[...] += share * (brightness[tissue] - image)
 
-    for part in (_bone, _sinus, _cavernous_sinuses, _above):
+    for part in PARTS:
         part(paint, sella, axes)
     gland = in_gland(sella, axes)
     image[gland] = brightness[Tissue.GLAND]
@@ -245,3 +245,6 @@ def _bright_spot(sella: Sella, half_axes: Triple, axes: Axes) -> Float[ndarray, 
     y = y + 0.5 * sella.length - deep - 0.5
     level = np.sqrt((x / wide) ** 2 + (y / deep) ** 2 + (z / tall) ** 2)
     return np.clip((1 - level) * deep + 0.5, 0, 1)
+
+
+PARTS = (_bone, _sinus, _cavernous_sinuses, _above)  # in the order in which they are painted

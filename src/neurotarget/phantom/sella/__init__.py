@@ -1,0 +1,1 @@
+"""Pituitary glands and sellae drawn into label maps of whole heads."""
