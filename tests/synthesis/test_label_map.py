@@ -61,5 +61,5 @@ def test_a_structure_of_both_sides_has_the_class_of_the_nearer_one():
         "brain", labels=["Left-Cerebral-White-Matter", "Right-Cerebral-White-Matter"], **grid
     )
     assert class_of_code(class_of_id(whole))[codes].tolist() == [[[1, 1, 2, 2, 2]]]
-    parted = Target("brain", labels=["corpus_callosum"], background_ids="others", **grid)
-    assert class_of_code(class_of_id(parted))[codes].tolist() == [[[0, 1, 1, 0, 0]]]
+    split = Target("brain", labels=["corpus_callosum"], background_ids="others", **grid)
+    assert class_of_code(class_of_id(split))[codes].tolist() == [[[0, 1, 1, 0, 0]]]

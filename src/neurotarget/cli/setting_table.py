@@ -8,10 +8,15 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.anatomy.structures import is_known
+from neurotarget.cli.generated_settings import GENERATED
 from neurotarget.cli.settings import (
     BRANCH,
     FLAG,
     NULL,
+    POSITIVE,
+    REAL,
+    SEED,
+    SHARE,
     TEXT,
     Kind,
     either,
@@ -26,12 +31,8 @@ from neurotarget.cli.settings import (
 from neurotarget.outcome import KINDS
 from neurotarget.target_fields import ANY, MOST_PIECES
 
-SEED = integer(0, 2**32 - 1)
-SHARE = number(0, 1)
 PART = number(0, 1, below=True)
-POSITIVE = number(0, 1e9, above=True)
 AMOUNT = number(0, 1e9)
-REAL = number(-1e9, 1e9)
 WIDTH = integer(1, 65_536)
 STEP = either(integer(1, 64), listed(integer(1, 64), 3))
 TRIPLE_MM = listed(number(0, 1000, above=True), 3)
@@ -166,29 +167,6 @@ TARGET = {
 DATA = {
     "data": BRANCH,
     "data.root": optional(TEXT),
-    "data.source": BRANCH,
-    "data.source.folder": TEXT,
-    "data.source.name": TEXT,
-    "data.source.pattern": TEXT,
-    "data.source.table": TEXT,
-    "data.source.plan": BRANCH,
-    "data.source.plan.num_cases": integer(1, 1_000_000),
-    "data.source.plan.seed": SEED,
-    "data.source.plan.age_range": listed(number(0, 120), 2, rising=True),
-    "data.source.plan.share_women": SHARE,
-    "data.source.plan.voxel_scale": number(0, 20, above=True),
-    "data.source.plan.*_mm3": REAL,
-    "data.source.plan.slope_mm3_per_decade": REAL,
-    "data.source.plan.patients": integer(1, 1_000_000),
-    "data.source.plan.clinic_ages": listed(number(0, 120), 2, rising=True),
-    "data.source.plan.strength": number(0, 10),
-    "data.source.plan.severity_spread": number(0, 10),
-    "data.source.plan.scene": optional(BRANCH),
-    "data.source.plan.scene.*": SHARE,
-    "data.source.plan.contrasts": BRANCH,
-    "data.source.plan.contrasts.*": TEXT,
-    "data.source.plan.*_ppm": number(-10, 10),
-    "data.source.plan.ppm_per_year": number(-1, 1),
     "data.preparation": BRANCH,
     "data.preparation.intensity": one_of("zscore", "zscore_foreground", "percentile", "none"),
     "data.preparation.clip_percent": optional(listed(number(0, 100), 2, rising=True)),
@@ -204,31 +182,6 @@ DATA = {
     "data.patches_per_epoch": integer(1, 10**9),
     "data.foreground_share": SHARE,
     "data.margin_share": number(0, 2),
-    "data.synthesis": BRANCH,
-    "data.synthesis.gain": listed(POSITIVE, 2, rising=True),
-    "data.synthesis.offset": SHARE,
-    "data.synthesis.scene": optional(BRANCH),
-    "data.synthesis.scene.*": REAL,
-    "data.synthesis.deformation": BRANCH,
-    "data.synthesis.deformation.degrees": number(0, 180),
-    "data.synthesis.deformation.scale": listed(POSITIVE, 2, rising=True),
-    "data.synthesis.deformation.shear": SHARE,
-    "data.synthesis.deformation.shift_mm": number(0, 1000),
-    "data.synthesis.deformation.elastic": listed(listed(number(0, 1000), 2)),
-    "data.synthesis.deformation.flip": SHARE,
-    "data.synthesis.deformation.population": BRANCH,
-    "data.synthesis.deformation.population.*_mm": number(0, 100),
-    "data.synthesis.deformation.population.*": SHARE,
-    "data.synthesis.look": BRANCH,
-    "data.synthesis.look.contrasts": BRANCH,
-    "data.synthesis.look.contrasts.*": number(0, 1e6),
-    **{
-        f"data.synthesis.look.{name}": listed(SHARE, 2)
-        for name in ("spread", "mottle", "head_mottle")
-    },
-    **dict.fromkeys(
-        [f"data.synthesis.look.{name}" for name in ("stripped", "defaced", "dark_outside")], SHARE
-    ),
     "data.patches": one_of("direct", "queue"),
     "data.queue_length": integer(1, 10**6),
     "data.patches_per_region": integer(1, 10**6),
@@ -374,6 +327,7 @@ TRAIN: dict[str, Kind] = {
     **GENERAL,
     **TARGET,
     **DATA,
+    **GENERATED,
     **AUGMENT,
     **TASK,
     **CASCADE,

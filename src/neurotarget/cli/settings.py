@@ -93,6 +93,10 @@ def matching(pattern: str, wanted: str) -> Kind:
 
 
 FLAG = one_of(True, False)
+SEED = integer(0, 2**32 - 1)
+SHARE = number(0, 1)
+POSITIVE = number(0, 1e9, above=True)
+REAL = number(-1e9, 1e9)
 NULL = Kind("null", lambda value: value is None)
 TEXT = matching(r"[^\x00-\x1f\x7f]+", "a text")
 BRANCH = Kind("keys with values", lambda value: isinstance(value, Mapping))

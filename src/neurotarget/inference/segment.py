@@ -192,7 +192,7 @@ class Predictor(CasePredictor):
         warnings = scans.warnings
         del scans  # free memory for the network
         kept, notes, slabs = None, (), self.slabs(image)
-        if probabilities or target.sides == "split":  # sides are told apart in whole label maps
+        if probabilities or target.sides == "split":  # sides are separated in whole label maps
             kept, notes = split_probabilities(
                 _joined(slabs, grid.shape),
                 grid.work_affine,

@@ -1,6 +1,6 @@
 """Statistics of the structures of a case, in a file such as FreeSurfer's `aseg.stats`.
 
-Volumes are those of the label map, and add up to it. Beside them stand posterior (soft) volumes,
+Volumes are those of the label map, and add up to it. Posterior (soft) volumes are listed too,
 the sums of the probabilities, and the confidence, the mean probability of a structure within its
 own voxels. A structure with a confidence below `DOUBTFUL` is named in a line of the file; its size
 plays no part, since a structure may be small for good reasons such as atrophy.

@@ -10,14 +10,14 @@ from neurotarget.anatomy.structures import find
 from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.report.drawing.scene import ClassMap, Plane, Scene
 
-MOST_OUTLINED = 6  # labels whose outlines can be told apart; more are painted
+MOST_OUTLINED = 6  # labels whose outlines can be distinguished; more are painted
 OPACITY = 0.55
 
 
 def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
     """Colours of classes from 1 on, to be repeated: a few, or those of FreeSurfer's table.
 
-    The table has one colour for both sides, so that a few structures are told apart by others.
+    The table has one colour for both sides, so that a few structures get others.
     """
     found = [find(name) for name in label_names]
     if len(found) <= MOST_OUTLINED or None in found:

@@ -45,7 +45,7 @@ class DeepParcellationLayout:
     map is then brought onto the conformed grid, by the nearest voxel. A network that was trained on
     conformed scans wants these.
     The brain mask is that of its own network where there are binary networks, else all labels. It
-    is saved beside the label map, which is not cut to it. `stat.csv`, separated by tabs, has the
+    is saved with the label map, which is not cut to it. `stat.csv`, separated by tabs, has the
     voxels of each label, of all together as `Brain mask`, and their shares of the largest number.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.

@@ -1,0 +1,65 @@
+"""Permitted values of the settings of data that are generated: cohorts, and scans of label maps."""
+
+from neurotarget.cli.settings import (
+    BRANCH,
+    POSITIVE,
+    REAL,
+    SEED,
+    SHARE,
+    TEXT,
+    integer,
+    listed,
+    number,
+    optional,
+)
+
+GENERATED = {
+    "data.source": BRANCH,
+    "data.source.folder": TEXT,
+    "data.source.name": TEXT,
+    "data.source.pattern": TEXT,
+    "data.source.table": TEXT,
+    "data.source.plan": BRANCH,
+    "data.source.plan.num_cases": integer(1, 1_000_000),
+    "data.source.plan.seed": SEED,
+    "data.source.plan.age_range": listed(number(0, 120), 2, rising=True),
+    "data.source.plan.share_women": SHARE,
+    "data.source.plan.voxel_scale": number(0, 20, above=True),
+    "data.source.plan.*_mm3": REAL,
+    "data.source.plan.slope_mm3_per_decade": REAL,
+    "data.source.plan.patients": integer(1, 1_000_000),
+    "data.source.plan.clinic_ages": listed(number(0, 120), 2, rising=True),
+    "data.source.plan.strength": number(0, 10),
+    "data.source.plan.severity_spread": number(0, 10),
+    "data.source.plan.scene": optional(BRANCH),
+    "data.source.plan.scene.*": SHARE,
+    "data.source.plan.contrasts": BRANCH,
+    "data.source.plan.contrasts.*": TEXT,
+    "data.source.plan.*_ppm": number(-10, 10),
+    "data.source.plan.ppm_per_year": number(-1, 1),
+    "data.synthesis": BRANCH,
+    "data.synthesis.gain": listed(POSITIVE, 2, rising=True),
+    "data.synthesis.offset": SHARE,
+    "data.synthesis.scene": optional(BRANCH),
+    "data.synthesis.scene.*": REAL,
+    "data.synthesis.deformation": BRANCH,
+    "data.synthesis.deformation.degrees": number(0, 180),
+    "data.synthesis.deformation.scale": listed(POSITIVE, 2, rising=True),
+    "data.synthesis.deformation.shear": SHARE,
+    "data.synthesis.deformation.shift_mm": number(0, 1000),
+    "data.synthesis.deformation.elastic": listed(listed(number(0, 1000), 2)),
+    "data.synthesis.deformation.flip": SHARE,
+    "data.synthesis.deformation.population": BRANCH,
+    "data.synthesis.deformation.population.*_mm": number(0, 100),
+    "data.synthesis.deformation.population.*": SHARE,
+    "data.synthesis.look": BRANCH,
+    "data.synthesis.look.contrasts": BRANCH,
+    "data.synthesis.look.contrasts.*": number(0, 1e6),
+    **{
+        f"data.synthesis.look.{name}": listed(SHARE, 2)
+        for name in ("spread", "mottle", "head_mottle")
+    },
+    **dict.fromkeys(
+        [f"data.synthesis.look.{name}" for name in ("stripped", "defaced", "dark_outside")], SHARE
+    ),
+}
