@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from neurotarget import losses
 from neurotarget.losses import (
@@ -198,3 +199,17 @@ def test_sums_of_slabs_have_the_loss_of_the_whole():
     for other in others:
         first = first.plus(other)
     assert loss.of(first).item() == pytest.approx(loss(logits, labels).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_voxels_of_small_classes_count_more_in_a_balanced_cross_entropy(balance):
+    torch.manual_seed(3)
+    scores = torch.randn(2, 3, 4, 4, 4)
+    labels = torch.zeros(2, 4, 4, 4, dtype=torch.long)
+    labels[0, 0, 0], labels[1, 2, 2, 2] = 1, 2  # 123, 4 and 1 voxels
+    weights = torch.bincount(labels.flatten(), minlength=3).float() ** -balance
+    loss = DiceCrossEntropy(dice_weight=0, balance=balance)
+    wanted = F.cross_entropy(scores, labels, weights)
+    torch.testing.assert_close(loss(scores, labels), wanted)
+    absent = DiceCrossEntropy(dice_weight=0, balance=balance)(scores, torch.zeros_like(labels))
+    torch.testing.assert_close(absent, F.cross_entropy(scores, torch.zeros_like(labels)))

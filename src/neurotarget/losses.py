@@ -22,8 +22,8 @@ class Sums(NamedTuple):
 
     shared: Float[Tensor, "B L"]  # probability of the true class, in the voxels of each class
     total: Float[Tensor, "B L"]  # probability of each class, and its voxels
-    nats: Float[Tensor, ""]  # cross-entropy
-    voxels: Float[Tensor, ""]
+    nats: Float[Tensor, "B L"]  # cross-entropy of the voxels of each class
+    voxels: Float[Tensor, "B L"]
 
     def plus(self, other: "Sums") -> "Sums":
         """Sums over the voxels of both."""
@@ -38,6 +38,7 @@ class DiceCrossEntropy(nn.Module):
         *,
         dice_weight: float = 1.0,
         cross_entropy_weight: float = 1.0,
+        balance: float = 0.0,
         batch_dice: bool = True,
         include_background: bool = False,
         ignore_label: int | None = None,
@@ -48,6 +49,10 @@ class DiceCrossEntropy(nn.Module):
         Args:
             dice_weight: factor of the Dice part.
             cross_entropy_weight: factor of the cross-entropy.
+            balance: in [0, 1], by which a voxel of a small class counts more in the cross-entropy:
+                its weight is n to the power of −balance, n the voxels of its class in the batch.
+                With 0 all voxels count the same; with 1 all classes do. Dice alone hardly moves
+                the scores of classes that have next to no probability, as small ones at the start.
             batch_dice: count Dice over the batch as one volume, which is stable where a tiny
                 target is missing from many patches; otherwise per patch, then the mean.
             include_background: whether class 0 has a Dice part (cross-entropy always has it).
@@ -58,7 +63,7 @@ class DiceCrossEntropy(nn.Module):
         super().__init__()
         self.dice_weight, self.cross_entropy_weight = dice_weight, cross_entropy_weight
         self.batch_dice, self.include_background = batch_dice, include_background
-        self.ignore_label, self.smooth = ignore_label, smooth
+        self.ignore_label, self.smooth, self.balance = ignore_label, smooth, balance
 
     def forward(self, logits: Logits, labels: Labels) -> Tensor:
         """Return the loss, a scalar in float32."""
@@ -73,7 +78,7 @@ class DiceCrossEntropy(nn.Module):
         """Loss of the voxels of these sums, a scalar in float32."""
         overlap = _dice(sums, over_batch=self.batch_dice, smooth=self.smooth)
         counted = overlap if self.include_background else overlap[..., 1:]
-        loss = self.cross_entropy_weight * _mean_nats(sums)
+        loss = self.cross_entropy_weight * _mean_nats(sums, self.balance)
         return loss + self.dice_weight * (1 - counted.mean())
 
 
@@ -167,11 +172,12 @@ def class_sums(
     log_true, mass = _TrueAndMass.apply(logits.flatten(2), classes, counts)
     log_true = log_true * counts
     num_labels = logits.shape[1]
+    voxels = _per_class(counts, classes, num_labels)
     return Sums(
         shared=_per_class(log_true.exp() * counts, classes, num_labels),
-        total=mass + _per_class(counts, classes, num_labels),
-        nats=-log_true.sum(),
-        voxels=counts.sum(),
+        total=mass + voxels,
+        nats=-_per_class(log_true, classes, num_labels),
+        voxels=voxels,
     )
 
 
@@ -234,8 +240,11 @@ def _dice(sums: Sums, *, over_batch: bool, smooth: float) -> Float[Tensor, "*B L
     return (2 * shared + smooth) / (total + smooth)
 
 
-def _mean_nats(sums: Sums) -> Tensor:
-    return sums.nats / sums.voxels.clamp(min=1)
+def _mean_nats(sums: Sums, balance: float = 0.0) -> Tensor:
+    """Cross-entropy of a voxel, with weights of classes that `DiceCrossEntropy` explains."""
+    nats, voxels = sums.nats.sum(0), sums.voxels.sum(0)
+    weights = torch.where(voxels > 0, voxels.clamp(min=1) ** -balance, 0.0)
+    return (weights * nats).sum() / (weights * voxels).sum().clamp(min=torch.finfo().tiny)
 
 
 def _per_class(

@@ -246,6 +246,7 @@ MODEL = {
 LOSS = {
     "dice_weight": AMOUNT,
     "cross_entropy_weight": AMOUNT,
+    "balance": SHARE,
     "batch_dice": FLAG,
     "include_background": FLAG,
     "ignore_label": optional(integer(0)),
