@@ -11,25 +11,32 @@ Peak memory is that of the process, with all that it imports.
 """
 
 import json
+import math
 import multiprocessing
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import torch
+from jaxtyping import Float
+from numpy import ndarray
 from safetensors.torch import load_file
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
+from neurotarget.inference.memory_need import need_mib
 from neurotarget.inference.segment import Predictor
+from neurotarget.inference.slab_labels import Slab
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
 from neurotarget.process.allocator import keep_freed_memory
+from neurotarget.process.free_memory import own_memory_mib
 from neurotarget.types import Case, Target
 
 GB = 1e9 / 1024  # KiB
@@ -43,6 +50,21 @@ class Measured(NamedTuple):
     cpu_s: float
     peak_gb: float
     labels: int  # that the map has
+    estimated_gb: float  # peak memory, before the network runs
+
+
+class Estimating(Predictor):
+    """A predictor that notes the estimate of its memory."""
+
+    estimated_gb = math.nan
+
+    def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:
+        """Probabilities in slabs, see `Predictor.slabs`."""
+        batch = self.batch(image)
+        count = self.inferer.windows_together(batch)
+        need = need_mib(self.inferer, batch, self.net, self.target.num_labels, count)
+        self.estimated_gb = (own_memory_mib() + need) * 2**20 / 1e9
+        return super().slabs(image)
 
 
 def write_head(path: Path, side: int = 256) -> None:
@@ -53,8 +75,10 @@ def write_head(path: Path, side: int = 256) -> None:
     nib.save(nib.Nifti1Image(values.astype(np.int16), np.diag([-1.0, 1, 1, 1])), path)
 
 
-def predicted(scan: Path, output: Path, settings: dict[str, float], *, is_whole: bool) -> Path:
-    """Write a label map with a residual U-Net."""
+def predicted(
+    scan: Path, output: Path, settings: dict[str, float], *, is_whole: bool
+) -> tuple[Path, float]:
+    """Write a label map with a residual U-Net; returns its file, and the estimate of memory."""
     keep_freed_memory()  # as the commands do
     count, spacing = int(settings["labels"]), settings["spacing"]
     labels = {f"structure{number}": number for number in range(1, count)}
@@ -64,10 +88,10 @@ def predicted(scan: Path, output: Path, settings: dict[str, float], *, is_whole:
     widths = [int(settings["width"]) * 2**level for level in range(LEVELS)]
     net = UNet(1, count, widths=widths, top_width=int(settings["top"]))
     inferer = SlidingWindow(window, overlap=settings["overlap"])
-    predictor = Predictor(net, target, Preparation(), inferer=inferer)
+    predictor = Estimating(net, target, Preparation(), inferer=inferer)
     prediction = predictor.predict(Case("head", "head", {"t1": scan}), probabilities=is_whole)
     predictor.save(prediction, output, probabilities=False)
-    return output / "head.nii.gz"
+    return output / "head.nii.gz", predictor.estimated_gb
 
 
 @torch.inference_mode()
@@ -96,15 +120,15 @@ def run(kind: str, scan: Path, settings: dict[str, float], folder: Path | None) 
     """Measure one way to a label map in this process."""
     torch.set_num_threads(int(settings["threads"]))
     with tempfile.TemporaryDirectory() as place:
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu, estimate = time.perf_counter(), time.process_time(), math.nan
         if kind == "peer":
             path = peer(scan, Path(place), folder)
         else:
-            path = predicted(scan, Path(place), settings, is_whole=kind == "whole")
+            path, estimate = predicted(scan, Path(place), settings, is_whole=kind == "whole")
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GB
         labels = len(np.unique(np.asarray(nib.load(path).dataobj)))
-    return Measured(wall, cpu, peak, labels)
+    return Measured(wall, cpu, peak, labels, estimate)
 
 
 def main(argv: list[str]) -> None:

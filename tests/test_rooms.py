@@ -54,7 +54,7 @@ SUB_ROOMS = {
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),
-        ("memory_layout", "planning", "plane_convolutions", "region_nets"),
+        ("memory_layout", "planning", "plane_convolutions", "region_nets", "threads"),
         ("nets",),
     ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from neurotarget.inference.threads import number_of_parts
 from neurotarget.models.nets.unet import UNet
+from neurotarget.models.threads import number_of_parts
 from neurotarget.tasks.batch_parts import in_parts, is_divisible
 
 

@@ -25,6 +25,7 @@ from neurotarget.files.writing import written
 from neurotarget.inference.case_predictor import CasePredictor, finite
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
+from neurotarget.inference.memory_need import windows_that_fit
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.slab_labels import Slab, label_maps
@@ -258,8 +259,14 @@ class Predictor(CasePredictor):
         return _joined(self.slabs(image), image.shape[1:])
 
     def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:
-        """The same probabilities in slabs along I, each until the next one is asked for."""
-        for scores in self.inferer.slabs(self.batch(image), self._score):
+        """The same probabilities in slabs along I, each until the next one is asked for.
+
+        Raises:
+            DataError: the memory that is free does not suffice.
+        """
+        batch, labels = self.batch(image), self.target.num_labels
+        self.inferer.most_windows = windows_that_fit(self.inferer, batch, self.net, labels)
+        for scores in self.inferer.slabs(batch, self._score):
             plane = scores[0, :, 0].numel()
             for slab in scores[0].split(max(MOST_VALUES // plane, 1), dim=1):
                 yield finite(self.to_probabilities(slab).cpu().numpy())

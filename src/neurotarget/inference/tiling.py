@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotarget.inference.threads import FEWEST, number_of_parts, side_by_side
+from neurotarget.models.threads import FEWEST, number_of_parts, side_by_side
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image, Logits
 
@@ -61,6 +61,7 @@ class SlidingWindow:
         self.window_vox = tuple(int(side) for side in window_vox)
         self.swap = None if swap is None else list(swap)
         self.overlap, self.batch, self.margin_vox = overlap, batch, int(margin_vox)
+        self.most_windows: int | None = None  # scored together on a CPU; None: by their size
         self.scored_vox = tuple(side - 2 * self.margin_vox for side in self.window_vox)
         if min(self.scored_vox) < 1:
             raise DataError(
@@ -130,6 +131,14 @@ class SlidingWindow:
             total[box].addcmul_(scores.float(), share)
         yield _divided(total, sums, first)
 
+    def windows_together(self, image: Image) -> int:
+        """Number of windows that are scored together, without their mirror images."""
+        if image.device.type != "cpu" or len(image) > 1:
+            return self.batch
+        voxels = math.prod(self.window_vox)
+        count = FEWEST * max(min(MOST_VOXELS // (FEWEST * voxels), torch.get_num_threads()), 1)
+        return count // 2 if self.swap is not None or voxels > LARGE_VOXELS else count
+
     def _places(self, sides: Sequence[int]) -> list[Starts]:
         """First voxel of the scored part of each window."""
         steps = [max(int(side * (1 - self.overlap)), 1) for side in self.scored_vox]
@@ -140,11 +149,8 @@ class SlidingWindow:
         self, image: Image, places: Sequence[Starts], net: Scores
     ) -> Iterator[tuple[Starts, Scored]]:
         """Scores of each window, which starts its margin before its scored part."""
-        count = self.batch
-        if image.device.type == "cpu" and len(image) == 1:
-            voxels = math.prod(self.window_vox)
-            count = FEWEST * max(min(MOST_VOXELS // (FEWEST * voxels), torch.get_num_threads()), 1)
-            count = count // 2 if self.swap is not None or voxels > LARGE_VOXELS else count
+        count = self.windows_together(image)
+        count = min(count, self.most_windows or count)
         known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
         waiting: list[tuple[Starts, tuple[float, ...] | None]] = []
         windows: list[Image] = []  # those of them that the network has to score

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.inference.threads import number_of_parts
 from neurotarget.models.memory_layout import channels_last as lay_out
+from neurotarget.models.threads import number_of_parts
 from neurotarget.shapes import Batch, Image
 from neurotarget.tasks.batch_parts import in_parts, is_divisible
 from neurotarget.tasks.ema import EMA

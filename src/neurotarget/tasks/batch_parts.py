@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from neurotarget.inference.threads import side_by_side
+from neurotarget.models.threads import side_by_side
 from neurotarget.shapes import Image
 
 
