@@ -21,7 +21,7 @@ ROOMS = (
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
-    ("synthesis",),
+    ("features", "synthesis"),
     ("phantom", "maps"),
     ("inference", "scoring"),
     ("tasks",),

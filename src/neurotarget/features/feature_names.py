@@ -1,0 +1,40 @@
+"""Names of the features: IBSI's identifiers and abbreviations, in words, and pyradiomics' names.
+
+`assets/feature_names.tsv` is their only source. Identifiers are those of IBSI, arXiv:1612.07003.
+"""
+
+import csv
+from functools import cache
+from importlib.resources import files as resources
+from typing import NamedTuple
+
+
+class FeatureName(NamedTuple):
+    """One feature by its names; the aggregation of a texture follows its abbreviation."""
+
+    family: str
+    tag: str
+    ibsi: str  # permanent identifier of four characters
+    name: str
+    pyradiomics: str  # class and name; "" where it has none
+    unit: str  # "" for a number, or the unit of the image
+
+
+@cache
+def feature_names() -> tuple[FeatureName, ...]:
+    """All features in the order of the table."""
+    text = (resources("neurotarget.features") / "assets" / "feature_names.tsv").read_text("utf-8")
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    return tuple(FeatureName(**row) for row in rows)
+
+
+def tags(family: str) -> list[str]:
+    """Abbreviations of a family's features, in the order of the table."""
+    return [one.tag for one in feature_names() if one.family == family]
+
+
+@cache
+def described(column: str) -> FeatureName | None:
+    """The feature of a column such as `cm_contrast_3D_comb`; None if it is none."""
+    fits = [one for one in feature_names() if f"{column}_".startswith(f"{one.family}_{one.tag}_")]
+    return max(fits, key=lambda one: len(one.tag), default=None)

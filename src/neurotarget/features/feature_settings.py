@@ -1,0 +1,71 @@
+"""Settings of the features, as IBSI names their steps."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from neurotarget.features.aggregation import AGGREGATIONS
+from neurotarget.problems import DataError, error, some
+
+FAMILIES = ("morph", "loc", "stat", "ih", "ivh", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
+Interpolation = Literal["none", "linear", "cubic"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """How a region is prepared and which features it gets.
+
+    Attributes:
+        spacing_mm: of the grid that image and mask are resampled to; of two values the slices stay
+            as they are; empty for none.
+        interpolation: of the image; masks are resampled linearly and cut at half.
+        rounded: whether resampled intensities are rounded to whole numbers.
+        low, high: intensities outside leave the region of intensities; None is no bound.
+        outlier_sd: so many standard deviations from the mean leave it too; None is no bound.
+        bins: number of grey levels, for arbitrary units; or
+        bin_size: of a grey level, for calibrated units.
+        ivh_bins, ivh_bin_size: the same for the cumulative histogram; without both it has steps of
+            one unit, or of a level where intensities were not calibrated.
+        aggregations: of the texture matrices, see `aggregation`.
+        families: of features, by IBSI's abbreviation.
+        convention: formulas where pyradiomics differs from IBSI.
+    """
+
+    spacing_mm: tuple[float, ...] = ()
+    interpolation: Interpolation = "linear"
+    rounded: bool = False
+    low: float | None = None
+    high: float | None = None
+    outlier_sd: float | None = None
+    bins: int | None = None
+    bin_size: float | None = None
+    ivh_bins: int | None = None
+    ivh_bin_size: float | None = None
+    aggregations: tuple[str, ...] = ("3D_comb",)
+    families: tuple[str, ...] = FAMILIES
+    convention: Literal["ibsi", "pyradiomics"] = "ibsi"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other.
+
+        Raises:
+            DataError: a family or aggregation is unknown, or a size is not positive.
+        """
+        for name, options in (("aggregations", AGGREGATIONS), ("families", FAMILIES)):
+            chosen = getattr(self, name)
+            if not chosen or set(chosen) - set(options):
+                todo = f"choose from {some(options, 12)}"
+                raise DataError(error(f"{name}={','.join(chosen)}", "known names", todo))
+        sizes = (self.bins, self.bin_size, self.ivh_bins, self.ivh_bin_size, self.outlier_sd)
+        if any(size is not None and size <= 0 for size in (*sizes, *self.spacing_mm)):
+            todo = "correct bins, bin_size, outlier_sd or spacing_mm"
+            raise DataError(error("a size that is not positive", "sizes above 0", todo))
+        if len(self.spacing_mm) not in (0, 2, 3):
+            found, wanted = f"{len(self.spacing_mm)} values of spacing_mm", "3, or 2 in the plane"
+            raise DataError(error(found, wanted, "give one length an axis"))
+        if self.bins is not None and self.bin_size is not None:
+            todo = "give bins for arbitrary units, or bin_size for calibrated ones"
+            raise DataError(error("both bins and bin_size", "one of them", todo))
+
+    def record(self) -> dict[str, Any]:
+        """All settings by name, for a sidecar."""
+        return asdict(self)

@@ -1,0 +1,167 @@
+"""A region of an image as IBSI prepares it: resampled, re-segmented, and in grey levels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+from scipy.ndimage import map_coordinates, spline_filter
+
+from neurotarget.features.feature_settings import FeatureSettings, Interpolation
+from neurotarget.features.intensity_in_space import PEAK_MM
+from neurotarget.problems import DataError, error
+
+MOST_LEVELS = 1024
+MARGIN_VOX = 3  # around a region before it is resampled; splines fade within it
+
+
+class Region(NamedTuple):
+    """Part of an image around a region, slices first, and two masks.
+
+    The mask of the shape includes voxels whose intensity does not count.
+    """
+
+    image: Float[ndarray, "K I J"]
+    mask: Bool[ndarray, "K I J"]
+    voxels: Bool[ndarray, "K I J"]  # those whose intensity counts
+    spacing_mm: tuple[float, float, float]
+
+    @property
+    def values(self) -> Float[ndarray, " V"]:
+        """Intensities that count."""
+        return self.image[self.voxels]
+
+
+def prepared(
+    image: Float[ndarray, "I J K"],
+    mask: Bool[ndarray, "I J K"],
+    spacing_mm: Sequence[float],
+    settings: FeatureSettings,
+) -> Region:
+    """Cut out a region and follow IBSI's steps up to the discretisation.
+
+    Slices are across the last axis.
+
+    Raises:
+        DataError: no voxel is left.
+    """
+    image, mask = np.moveaxis(image, 2, 0), np.moveaxis(mask, 2, 0)
+    old = (spacing_mm[2], spacing_mm[0], spacing_mm[1])
+    new = _slices_first(settings.spacing_mm, old)
+    if new is None or np.allclose(new, old, rtol=1e-6):
+        box = _box(mask, [int(PEAK_MM / step) + 1 for step in old])
+        region = Region(image[box].astype(float), mask[box], mask[box], old)
+    else:
+        region = resampled(image, mask, old, new, settings.interpolation)
+        if settings.rounded:
+            region = region._replace(image=np.round(region.image))
+    region = resegmented(region, settings)
+    if not region.voxels.any():
+        found = "a region without a voxel after resampling and re-segmentation"
+        todo = "look at the label, spacing_mm, low, high and outlier_sd"
+        raise DataError(error(found, "at least one voxel", todo))
+    return region
+
+
+def _slices_first(
+    wanted: Sequence[float], old: Sequence[float]
+) -> tuple[float, float, float] | None:
+    if not wanted:
+        return None
+    return (wanted[2] if len(wanted) == 3 else old[0], wanted[0], wanted[1])
+
+
+def _box(mask: Bool[ndarray, "K I J"], margin: Sequence[int]) -> tuple[slice, ...]:
+    """Box of a mask with a margin."""
+    return tuple(
+        slice(max(int(at.min()) - m, 0), int(at.max()) + m + 1)
+        for at, m in zip(np.nonzero(mask), margin, strict=True)
+    )
+
+
+def resampled(
+    image: ndarray,
+    mask: Bool[ndarray, "K I J"],
+    old: Sequence[float],
+    new: Sequence[float],
+    interpolation: Interpolation,
+) -> Region:
+    """Resample image and mask to a grid with the same centre, around the region.
+
+    Beyond the border the nearest voxel continues. Source: IBSI, arXiv:1612.07003, section 2.4.
+    """
+    axes = []
+    for place, side, a, b in zip(np.nonzero(mask), mask.shape, old, new, strict=True):
+        count = int(np.ceil(round(side * a / b, 6)))
+        at = (side - 1) / 2 + (np.arange(count) - (count - 1) / 2) * b / a
+        reach = PEAK_MM / a + 1
+        is_near = (at >= place.min() - reach) & (at <= place.max() + reach)
+        axes.append(at[is_near] if is_near.any() else at[:1])
+    box = tuple(
+        slice(max(int(at[0]) - 12, 0), int(at[-1]) + 14) for at in axes
+    )  # splines fade within 12 voxels
+    points = np.meshgrid(
+        *(at - part.start for at, part in zip(axes, box, strict=True)), indexing="ij"
+    )
+    part, order = image[box].astype(float), 3 if interpolation == "cubic" else 1
+    if order == 3:
+        part = spline_filter(part, 3, mode="nearest")
+    made = map_coordinates(part, points, order=order, mode="nearest", prefilter=False)
+    share = map_coordinates(mask[box].astype(float), points, order=1, mode="nearest")
+    inside = share >= 0.5 - 1e-9
+    return Region(made, inside, inside, tuple(map(float, new)))
+
+
+def resegmented(region: Region, settings: FeatureSettings) -> Region:
+    """Leave out intensities outside a range, and then outliers, from the region of intensities."""
+    voxels = region.voxels
+    if settings.low is not None:
+        voxels = voxels & (region.image >= settings.low)
+    if settings.high is not None:
+        voxels = voxels & (region.image <= settings.high)
+    if settings.outlier_sd is not None and region.voxels.any():
+        values = region.image[region.voxels]
+        reach = settings.outlier_sd * values.std()
+        voxels = voxels & (np.abs(region.image - values.mean()) <= reach)
+    return region._replace(voxels=voxels)
+
+
+def discretised(region: Region, settings: FeatureSettings) -> Integer[ndarray, "K I J"]:
+    """Grey levels from 1 of the voxels whose intensity counts, and 0 elsewhere.
+
+    Without bins or a size of them, intensities are levels already.
+
+    Raises:
+        DataError: there would be more than `MOST_LEVELS` levels.
+    """
+    values = levels_of(region.values, settings)
+    top = int(values.max())
+    if top > MOST_LEVELS:
+        wanted = f"at most {MOST_LEVELS}"
+        todo = "choose a larger bin_size, or bins=32 for arbitrary units"
+        raise DataError(error(f"{top} grey levels", wanted, todo))
+    levels = np.zeros(region.image.shape, dtype=np.int32)
+    levels[region.voxels] = values
+    return levels
+
+
+def levels_of(values: Float[ndarray, " V"], settings: FeatureSettings) -> Integer[ndarray, " V"]:
+    """Grey level of each intensity, by a fixed number or a fixed size of bins.
+
+    Bins of fixed size start at `low`, otherwise at the least intensity; by pyradiomics' convention
+    at the multiple of the size below it.
+    """
+    if settings.bins is not None:
+        spread = np.ptp(values)
+        if not spread:
+            return np.ones(len(values), dtype=np.int64)
+        levels = np.floor(settings.bins * (values - values.min()) / spread) + 1
+        return np.minimum(levels, settings.bins).astype(np.int64)
+    if settings.bin_size is not None:
+        size, start = settings.bin_size, settings.low
+        if settings.convention == "pyradiomics":
+            start = np.floor(values.min() / size) * size
+        start = float(values.min()) if start is None else start
+        return (np.floor((values - start) / size) + 1).astype(np.int64)
+    return np.round(values - values.min() + 1).astype(np.int64)
