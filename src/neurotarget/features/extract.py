@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 
 from neurotarget.features.aggregation import FeaturesOf, aggregated, dimension
@@ -19,35 +19,42 @@ from neurotarget.features.intensity_statistics import (
 from neurotarget.features.level_grid import LevelGrid
 from neurotarget.features.morphology import shape_features
 from neurotarget.features.neighbourhood import dependences, tone_differences, tone_features
+from neurotarget.features.pyradiomics_set import pyradiomics_features
 from neurotarget.features.region import Region, discretised, levels_of, prepared
 from neurotarget.features.run_lengths import run_lengths
 from neurotarget.features.zones import border_distances, zone_distances, zone_sizes, zones
+
+LEVELLED = frozenset(("ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"))  # families of grey levels
 
 Features = dict[str, float]
 
 
 def features_of(
-    image: Float[ndarray, "I J K"],
+    image: Real[ndarray, "I J K"],
     mask: Bool[ndarray, "I J K"],
     spacing_mm: Sequence[float],
     settings: FeatureSettings,
 ) -> Features:
     """Features of a region by name, such as `stat_mean` or `cm_contrast_3D_comb`.
 
+    By pyradiomics' convention they are named as `original_glcm_Contrast`.
+
     Raises:
         DataError: the region has no voxel, or too many grey levels.
     """
     region = prepared(image, mask, spacing_mm, settings)
-    made = _untextured(region, settings)
-    families = set(settings.families)
-    if families & {"ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"}:
+    made, grid = _untextured(region, settings), None
+    if set(settings.families) & LEVELLED:
         levels = discretised(region, settings)
-        if "ih" in families:
+        if "ih" in settings.families:
             flat = levels[region.voxels]
-            top = settings.bins or int(flat.max())
-            made |= _named("ih", histogram_features(flat, top))
-        made |= textures(region, LevelGrid.of(levels), settings)
-    return made
+            made |= _named("ih", histogram_features(flat, settings.bins or int(flat.max())))
+        grid = LevelGrid.of(levels)
+        made |= textures(region, grid, settings)
+    if settings.convention == "ibsi":
+        return made
+    in_plane = dimension(settings.aggregations[0]) == "2_5D"
+    return pyradiomics_features(made, region, grid, in_plane=in_plane)
 
 
 def _untextured(region: Region, settings: FeatureSettings) -> Features:

@@ -25,9 +25,10 @@ class FeatureSettings:
         bin_size: of a grey level, for calibrated units.
         ivh_bins, ivh_bin_size: the same for the cumulative histogram; without both it has steps of
             one unit, or of a level where intensities were not calibrated.
-        aggregations: of the texture matrices, see `aggregation`.
+        aggregations: of the texture matrices, see `aggregation`; empty is 3D_comb, and 3D_avg by
+            pyradiomics' convention, which allows that and 2_5D_avg.
         families: of features, by IBSI's abbreviation.
-        convention: formulas where pyradiomics differs from IBSI.
+        convention: whose names, and whose formulas where pyradiomics differs from IBSI.
     """
 
     spacing_mm: tuple[float, ...] = ()
@@ -40,7 +41,7 @@ class FeatureSettings:
     bin_size: float | None = None
     ivh_bins: int | None = None
     ivh_bin_size: float | None = None
-    aggregations: tuple[str, ...] = ("3D_comb",)
+    aggregations: tuple[str, ...] = ()
     families: tuple[str, ...] = FAMILIES
     convention: Literal["ibsi", "pyradiomics"] = "ibsi"
 
@@ -50,7 +51,11 @@ class FeatureSettings:
         Raises:
             DataError: a family or aggregation is unknown, or a size is not positive.
         """
-        for name, options in (("aggregations", AGGREGATIONS), ("families", FAMILIES)):
+        if not self.aggregations:
+            own = "3D_comb" if self.convention == "ibsi" else "3D_avg"
+            object.__setattr__(self, "aggregations", (own,))
+        known = AGGREGATIONS if self.convention == "ibsi" else ("3D_avg", "2_5D_avg")
+        for name, options in (("aggregations", known), ("families", FAMILIES)):
             chosen = getattr(self, name)
             if not chosen or set(chosen) - set(options):
                 todo = f"choose from {some(options, 12)}"

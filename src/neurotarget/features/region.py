@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Integer, Real
 from numpy import ndarray
 from scipy.ndimage import map_coordinates, spline_filter
 
@@ -13,7 +13,9 @@ from neurotarget.features.intensity_in_space import PEAK_MM
 from neurotarget.problems import DataError, error
 
 MOST_LEVELS = 1024
-MARGIN_VOX = 3  # around a region before it is resampled; splines fade within it
+REACH_VOX = 12  # of a voxel that a spline depends on
+
+Spacing = tuple[float, float, float]
 
 
 class Region(NamedTuple):
@@ -25,7 +27,7 @@ class Region(NamedTuple):
     image: Float[ndarray, "K I J"]
     mask: Bool[ndarray, "K I J"]
     voxels: Bool[ndarray, "K I J"]  # those whose intensity counts
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: Spacing
 
     @property
     def values(self) -> Float[ndarray, " V"]:
@@ -34,7 +36,7 @@ class Region(NamedTuple):
 
 
 def prepared(
-    image: Float[ndarray, "I J K"],
+    image: Real[ndarray, "I J K"],
     mask: Bool[ndarray, "I J K"],
     spacing_mm: Sequence[float],
     settings: FeatureSettings,
@@ -47,7 +49,8 @@ def prepared(
         DataError: no voxel is left.
     """
     image, mask = np.moveaxis(image, 2, 0), np.moveaxis(mask, 2, 0)
-    old = (spacing_mm[2], spacing_mm[0], spacing_mm[1])
+    i_mm, j_mm, k_mm = map(float, spacing_mm)
+    old = (k_mm, i_mm, j_mm)
     new = _slices_first(settings.spacing_mm, old)
     if new is None or np.allclose(new, old, rtol=1e-6):
         box = _box(mask, [int(PEAK_MM / step) + 1 for step in old])
@@ -64,12 +67,11 @@ def prepared(
     return region
 
 
-def _slices_first(
-    wanted: Sequence[float], old: Sequence[float]
-) -> tuple[float, float, float] | None:
+def _slices_first(wanted: Sequence[float], old: Spacing) -> Spacing | None:
     if not wanted:
         return None
-    return (wanted[2] if len(wanted) == 3 else old[0], wanted[0], wanted[1])
+    i_mm, j_mm, *k_mm = map(float, wanted)
+    return (k_mm[0] if k_mm else old[0], i_mm, j_mm)
 
 
 def _box(mask: Bool[ndarray, "K I J"], margin: Sequence[int]) -> tuple[slice, ...]:
@@ -83,8 +85,8 @@ def _box(mask: Bool[ndarray, "K I J"], margin: Sequence[int]) -> tuple[slice, ..
 def resampled(
     image: ndarray,
     mask: Bool[ndarray, "K I J"],
-    old: Sequence[float],
-    new: Sequence[float],
+    old: Spacing,
+    new: Spacing,
     interpolation: Interpolation,
 ) -> Region:
     """Resample image and mask to a grid with the same centre, around the region.
@@ -98,9 +100,7 @@ def resampled(
         reach = PEAK_MM / a + 1
         is_near = (at >= place.min() - reach) & (at <= place.max() + reach)
         axes.append(at[is_near] if is_near.any() else at[:1])
-    box = tuple(
-        slice(max(int(at[0]) - 12, 0), int(at[-1]) + 14) for at in axes
-    )  # splines fade within 12 voxels
+    box = tuple(slice(max(int(at[0]) - REACH_VOX, 0), int(at[-1]) + REACH_VOX + 2) for at in axes)
     points = np.meshgrid(
         *(at - part.start for at, part in zip(axes, box, strict=True)), indexing="ij"
     )
@@ -110,7 +110,7 @@ def resampled(
     made = map_coordinates(part, points, order=order, mode="nearest", prefilter=False)
     share = map_coordinates(mask[box].astype(float), points, order=1, mode="nearest")
     inside = share >= 0.5 - 1e-9
-    return Region(made, inside, inside, tuple(map(float, new)))
+    return Region(made, inside, inside, new)
 
 
 def resegmented(region: Region, settings: FeatureSettings) -> Region:
