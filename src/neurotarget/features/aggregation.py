@@ -40,15 +40,13 @@ def aggregated(
     Of `wanted` those are made that layers of slices (`in_plane`) or of the whole region allow.
     """
     per_layer: dict[str, list[Values]] = {name: [] for name in ("2D_avg", "2D_comb", "2D")}
-    total = None
+    total: ndarray | int = 0
     for matrices in layers:
-        total = matrices if total is None else total + matrices
+        total = total + matrices
         for name in per_layer if in_plane else ():
             if name in wanted:
                 is_merged = name == "2D_comb"
                 per_layer[name].append(features_of(merged(matrices) if is_merged else matrices))
-    if total is None:
-        return {}
     made = {name: joined(values) for name, values in per_layer.items() if values}
     for name in wanted:
         if (

@@ -23,7 +23,7 @@ def cooccurrences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Integer[ndarra
         is_pair = other > 0
         keys = own[is_pair] * grid.top + other[is_pair] - 1
         directions.append(Events(layers[is_pair], keys))
-    for matrices in counted(directions, (grid.top, grid.top)):
+    for matrices in counted(directions, (grid.top, grid.top), grid.count(in_plane=in_plane)):
         yield matrices + matrices.transpose(0, 2, 1)
 
 

@@ -26,6 +26,8 @@ from neurotarget.features.zones import border_distances, zone_distances, zone_si
 
 LEVELLED = frozenset(("ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"))  # families of grey levels
 
+FEWEST_STEPS, MOST_STEPS = 10, 100_000  # of one unit in a cumulative histogram
+
 Features = dict[str, float]
 
 
@@ -86,10 +88,18 @@ def _volume_grid(
     high = float(values.max()) if settings.high is None else settings.high
     size = settings.ivh_bin_size
     if size is None:
-        return values, np.arange(low, high + 0.5)
+        return values, low + _steps(values, high - low)
     levels = np.floor((values - low) / size)
     count = int(np.ceil((high - low) / size))
     return low + (levels + 0.5) * size, low + (np.arange(count) + 0.5) * size
+
+
+def _steps(values: Float[ndarray, " V"], spread: float) -> Float[ndarray, " G"]:
+    """Steps over a range: of one unit for whole numbers and for ranges of many units."""
+    is_whole = spread >= FEWEST_STEPS or not (values % 1).any()
+    if is_whole and spread <= MOST_STEPS:
+        return np.arange(int(spread + 0.5) + 1.0)
+    return np.linspace(0, spread, 1001) if spread else np.zeros(1)
 
 
 def textures(region: Region, grid: LevelGrid, settings: FeatureSettings) -> Features:

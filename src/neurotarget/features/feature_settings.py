@@ -24,7 +24,8 @@ class FeatureSettings:
         bins: number of grey levels, for arbitrary units; or
         bin_size: of a grey level, for calibrated units.
         ivh_bins, ivh_bin_size: the same for the cumulative histogram; without both it has steps of
-            one unit, or of a level where intensities were not calibrated.
+            one unit, or of a thousandth of the range if that is over 100,000, or less than 10 of
+            numbers that are not whole.
         aggregations: of the texture matrices, see `aggregation`; empty is 3D_comb, and 3D_avg by
             pyradiomics' convention, which allows that and 2_5D_avg.
         families: of features, by IBSI's abbreviation.

@@ -34,7 +34,7 @@ def statistics(values: Float[ndarray, " V"]) -> dict[str, float]:
         "iqr": float(third - first),
         "range": float(np.ptp(values)),
         "mad": float(np.abs(around).mean()),
-        "rmad": float(np.abs(robust - robust.mean()).mean()),
+        "rmad": float(np.abs(robust - robust.mean()).mean()) if robust.size else math.nan,
         "medad": float(np.abs(values - median).mean()),
         "cov": math.sqrt(variance) / mean if mean else math.nan,
         "qcod": float((third - first) / (third + first)) if third + first else math.nan,

@@ -52,6 +52,10 @@ class LevelGrid(NamedTuple):
         """Matrix that each voxel counts in: one of its slice, or one of the whole region."""
         return self.slices if in_plane else np.zeros_like(self.slices)
 
+    def count(self, *, in_plane: bool) -> int:
+        """Number of layers: of slices, or 1."""
+        return int(self.slices[-1]) + 1 if in_plane else 1
+
 
 class Events(NamedTuple):
     """Entries of the matrices of one direction: layer and flat place in its matrix."""
@@ -67,10 +71,9 @@ class Events(NamedTuple):
 
 
 def counted(
-    directions: Sequence[Events], shape: tuple[int, int]
+    directions: Sequence[Events], shape: tuple[int, int], count: int
 ) -> Iterator[Integer[ndarray, "D G N"]]:
-    """Count the events of each layer in turn, one matrix a direction."""
-    count = 1 + max((int(one.layers[-1]) for one in directions if one.layers.size), default=-1)
+    """Count the events of each of `count` layers in turn, one matrix a direction."""
     edges = [np.searchsorted(one.layers, np.arange(count + 1)) for one in directions]
     for layer in range(count):
         parts = [

@@ -25,11 +25,12 @@ def tone_differences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Float[ndarr
     has_any = number > 0
     own, layers = grid.own[has_any], grid.layers(in_plane=in_plane)[has_any]
     apart = np.abs(own - total[has_any] / number[has_any])
-    edges = np.searchsorted(layers, np.arange(grid.layers(in_plane=in_plane)[-1] + 2))
+    edges = np.searchsorted(layers, np.arange(grid.count(in_plane=in_plane) + 1))
     for start, stop in pairwise(edges):
         levels, size = own[start:stop] - 1, grid.top
         count = np.bincount(levels, minlength=size)
-        yield np.stack([count, np.bincount(levels, apart[start:stop], size)], axis=-1)[None]
+        pair = (count, np.bincount(levels, apart[start:stop], size))
+        yield np.stack(pair, axis=-1)[None].astype(float)
 
 
 def tone_features(matrices: Float[ndarray, "B G 2"]) -> Values:
@@ -76,4 +77,6 @@ def dependences(
         equal += grid.at(step) == grid.own
     most = 2 * len(steps) + 1
     events = Events(grid.layers(in_plane=in_plane), (grid.own - 1) * most + equal)
-    return counted([events], (grid.top, most)), np.arange(1, most + 1)
+    return counted([events], (grid.top, most), grid.count(in_plane=in_plane)), np.arange(
+        1, most + 1
+    )

@@ -46,8 +46,9 @@ def prepared(
     Slices are across the last axis.
 
     Raises:
-        DataError: no voxel is left.
+        DataError: the mask has another shape or no voxel, or no voxel is left; NaN or Inf in it.
     """
+    _check(image, mask)
     image, mask = np.moveaxis(image, 2, 0), np.moveaxis(mask, 2, 0)
     i_mm, j_mm, k_mm = map(float, spacing_mm)
     old = (k_mm, i_mm, j_mm)
@@ -65,6 +66,17 @@ def prepared(
         todo = "look at the label, spacing_mm, low, high and outlier_sd"
         raise DataError(error(found, "at least one voxel", todo))
     return region
+
+
+def _check(image: ndarray, mask: ndarray) -> None:
+    if image.shape != mask.shape:
+        found = f"an image of {image.shape} and a mask of {mask.shape} voxels"
+        raise DataError(error(found, "one grid", "resample the mask to the image"))
+    if not mask.any():
+        raise DataError(error("an empty mask", "at least one voxel", "check the label"))
+    if absent := int((~np.isfinite(image[mask])).sum()):
+        found = f"NaN or Inf in {absent} of {int(mask.sum())} voxels of the region"
+        raise DataError(error(found, "finite voxels", "fill them, or leave them out of the mask"))
 
 
 def _slices_first(wanted: Sequence[float], old: Spacing) -> Spacing | None:

@@ -30,7 +30,9 @@ def run_lengths(
         Events.sorted(slice_of[starts // across], (levels - 1) * longest + lengths - 1)
         for starts, levels, lengths in found
     ]
-    return counted(directions, (grid.top, longest)), np.arange(1, longest + 1)
+    return counted(directions, (grid.top, longest), grid.count(in_plane=in_plane)), np.arange(
+        1, longest + 1
+    )
 
 
 def _runs(grid: LevelGrid, step: int) -> tuple[ndarray, ndarray, ndarray]:

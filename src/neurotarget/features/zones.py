@@ -25,7 +25,7 @@ class Zones(NamedTuple):
     layers: Integer[ndarray, " Z"]
     levels: Integer[ndarray, " Z"]
     sizes: Integer[ndarray, " Z"]
-    top: int
+    shape: tuple[int, int]  # number of layers, and largest level
 
 
 def zones(grid: LevelGrid, *, in_plane: bool) -> Zones:
@@ -43,7 +43,13 @@ def zones(grid: LevelGrid, *, in_plane: bool) -> Zones:
     some = np.zeros(found, dtype=np.int64)
     some[of_voxel] = np.arange(count)  # any voxel of the zone
     layers = grid.layers(in_plane=in_plane)[some]
-    return Zones(of_voxel, layers, grid.own[some], np.bincount(of_voxel), grid.top)
+    return Zones(
+        of_voxel,
+        layers,
+        grid.own[some],
+        np.bincount(of_voxel),
+        (grid.count(in_plane=in_plane), grid.top),
+    )
 
 
 def zone_sizes(found: Zones) -> Matrices:
@@ -61,7 +67,8 @@ def zone_distances(found: Zones, distances: Integer[ndarray, " V"]) -> Matrices:
 def _counted(found: Zones, sizes: Integer[ndarray, " Z"]) -> Matrices:
     columns, column = np.unique(sizes, return_inverse=True)
     keys = (found.levels.astype(np.int64) - 1) * len(columns) + column
-    return counted([Events.sorted(found.layers, keys)], (found.top, len(columns))), columns
+    count, top = found.shape
+    return counted([Events.sorted(found.layers, keys)], (top, len(columns)), count), columns
 
 
 def border_distances(
