@@ -21,7 +21,7 @@ ROOMS = (
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
-    ("features", "synthesis"),
+    ("biomarkers", "synthesis"),
     ("phantom", "maps"),
     ("inference", "scoring"),
     ("tasks",),

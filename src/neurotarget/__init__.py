@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neurotarget.api.compare import Comparison, compare
     from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target, relabel
     from neurotarget.api.export import NetworkFile, export
+    from neurotarget.api.features import features
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.stress import stress
     from neurotarget.api.study import Study, study
@@ -38,6 +39,7 @@ _PLACES = {
     "compare": "api.compare",
     "evaluate": "api.data",
     "export": "api.export",
+    "features": "api.features",
     "lint": "api.data",
     "open_run": "api.train",
     "predict": "api.predict",
@@ -62,6 +64,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "features",
     "lint",
     "open_run",
     "predict",

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
+from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.cli import (
     compare,
     evaluate,
     export,
+    features,
     gre,
     lint,
     models,
@@ -35,6 +37,7 @@ DECLARED = {
     "models": [models.Arguments],
     "prepare": [prepare.Arguments],
     "qsm": [gre.ScanArguments, QSM],
+    "features": [features.Arguments, FeatureSettings],
     "relabel": [relabel.Arguments],
     "study": [study.Arguments],
     "swi": [swi.Arguments, SWI],

@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from neurotarget.features.aggregation import AGGREGATIONS
+from neurotarget.biomarkers.aggregation import AGGREGATIONS
 from neurotarget.problems import DataError, error, some
 
 FAMILIES = ("morph", "loc", "stat", "ih", "ivh", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
-Interpolation = Literal["none", "linear", "cubic"]
+Interpolation = Literal["linear", "cubic"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.features.aggregation import FeaturesOf, Values
-from neurotarget.features.cooccurrence import bits
-from neurotarget.features.feature_names import tags
+from neurotarget.biomarkers.aggregation import FeaturesOf, Values
+from neurotarget.biomarkers.cooccurrence import bits
+from neurotarget.biomarkers.feature_names import tags
 
 
 def emphasis_features(

@@ -16,13 +16,13 @@ from numpy import ndarray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from neurotarget.features.aggregation import mean
-from neurotarget.features.cooccurrence import cooccurrences
-from neurotarget.features.feature_names import feature_names
-from neurotarget.features.level_grid import LevelGrid
-from neurotarget.features.mesh import triangles, vertices
-from neurotarget.features.morphology import axis_lengths
-from neurotarget.features.region import Region
+from neurotarget.biomarkers.aggregation import mean
+from neurotarget.biomarkers.cooccurrence import cooccurrences
+from neurotarget.biomarkers.feature_names import feature_names
+from neurotarget.biomarkers.level_grid import LevelGrid
+from neurotarget.biomarkers.mesh import triangles, vertices
+from neurotarget.biomarkers.morphology import axis_lengths
+from neurotarget.biomarkers.region import Region
 
 PLANES = {"Slice": 0, "Column": 2, "Row": 1}  # axis of a region that a plane is across
 

@@ -23,7 +23,7 @@ class FeatureName(NamedTuple):
 @cache
 def feature_names() -> tuple[FeatureName, ...]:
     """All features in the order of the table."""
-    text = (resources("neurotarget.features") / "assets" / "feature_names.tsv").read_text("utf-8")
+    text = (resources("neurotarget.biomarkers") / "assets" / "feature_names.tsv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(FeatureName(**row) for row in rows)
 
@@ -35,6 +35,8 @@ def tags(family: str) -> list[str]:
 
 @cache
 def described(column: str) -> FeatureName | None:
-    """The feature of a column such as `cm_contrast_3D_comb`; None if it is none."""
+    """The feature of a column, by either name: `cm_contrast_3D_comb`, `original_glcm_Contrast`."""
+    if (own := column.removeprefix("original_")) != column:
+        return next((one for one in feature_names() if one.pyradiomics == own), None)
     fits = [one for one in feature_names() if f"{column}_".startswith(f"{one.family}_{one.tag}_")]
     return max(fits, key=lambda one: len(one.tag), default=None)

@@ -1,0 +1,59 @@
+"""Radiomics features from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
+from neurotarget.biomarkers.feature_settings import FeatureSettings
+from neurotarget.cli.features import labels_of, merged_ids, with_bins
+from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.problems import refuse_errors
+from neurotarget.studies.measure_features import measure_features
+
+
+def features(
+    source: Table,
+    output: Path | str | None = None,
+    *,
+    target: TargetLike | None = None,
+    masks: Path | str | None = None,
+    labels: Mapping[str, int | tuple[int, ...]] | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    **settings: Any,  # noqa: ANN401
+) -> pd.DataFrame:
+    """Measure radiomics features of all regions of a data set.
+
+    Args:
+        source: a manifest, its path, or the folder of a data set.
+        output: folder for features.tsv and features.json; without it none is kept.
+        target: a target whose contrasts and labels are measured.
+        masks: folder of masks other than those of the data set.
+        labels: regions by name, each an id or several that are merged; otherwise each value of a
+            mask is a region.
+        workers: cases that are measured side by side.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        settings: those of `FeatureSettings`, such as `bin_size=25` or `convention="pyradiomics"`.
+
+    Returns:
+        a row a case, contrast and label, with its status, and a column a feature.
+
+    Raises:
+        DataError: the data set or a setting is invalid, or images of one contrast have two units.
+    """
+    known = None if target is None else read_target(target)
+    measured = measure_features(
+        read_manifest(as_file(source), known, masks=masks),
+        new_folder() if output is None else Path(output),
+        with_bins(FeatureSettings(**settings)),
+        labels=merged_ids(labels) if labels else labels_of(known),
+        workers=workers,
+        overwrite=overwrite,
+    )
+    refuse_errors(measured.problems)
+    return measured.table

@@ -1,0 +1,84 @@
+"""What is wrong with a table of features as a whole: mixed units, and features that say nothing."""
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.problems import Problem, error, some, warning
+
+MIXED = 50.0  # ratio of neighbouring medians that no tissue has, but mm²/s and 10⁻⁶ mm²/s
+MEDIANS = ("stat_median", "original_firstorder_Median")
+
+
+def feature_problems(table: pd.DataFrame) -> list[Problem]:
+    """Failed and absent regions, mixed units, and features that are constant or undefined.
+
+    `table` has a row a region with case_id, contrast, label, status, and a column a feature.
+    """
+    problems = _missing(table)
+    done = table[table["status"] == "done"]
+    for name in MEDIANS:
+        if name in table:
+            for (contrast, label), group in done.groupby(["contrast", "label"]):
+                problems += mixed_units(group.set_index("case_id")[name], f"{contrast}, {label}")
+    features = done.select_dtypes("float")
+    if len(features) > 1:
+        problems += _silent(features)
+    return problems
+
+
+def mixed_units(medians: "pd.Series[float]", of: str) -> list[Problem]:
+    """Whether the medians of an image fall into two groups far apart, by case.
+
+    They do where neighbours in order differ by a factor of 50 or more, as maps of one quantity in
+    two units do.
+    """
+    values = medians[medians > 0].sort_values()
+    if len(values) < 2:
+        return []
+    ratios = values.to_numpy()[1:] / values.to_numpy()[:-1]
+    cut = int(np.argmax(ratios)) + 1
+    if ratios[cut - 1] < MIXED:
+        return []
+    low, high = values.index[:cut], values.index[cut:]
+    found = (
+        f"medians of {of} around {values.iloc[:cut].median():.3g} in {len(low)} cases and around "
+        f"{values.iloc[cut:].median():.3g} in {len(high)}, so that units are mixed: "
+        f"{_listed(low if len(low) <= len(high) else high)}"
+    )
+    todo = "convert the images to one unit and measure them again"
+    return [error(found, "one unit in all cases", todo)]
+
+
+def _listed(case_ids: "pd.Index[Hashable]") -> str:
+    return some(case_ids, 40)
+
+
+def _missing(table: pd.DataFrame) -> list[Problem]:
+    problems = []
+    for row in table[table["status"] == "failed"].itertuples():
+        todo = "see its note in the table; it has no features"
+        found = f"{row.contrast}, {row.label}: {row.note}"
+        problems.append(warning(found, "a region that can be measured", todo, case_id=row.case_id))
+    if absent := table[table["status"] == "absent"]["case_id"].tolist():
+        todo = "they are rows without features, and count as missing"
+        found = f"{len(absent)} regions without a voxel, of {some(dict.fromkeys(absent))}"
+        problems.append(warning(found, "every label in every mask", todo))
+    return problems
+
+
+def _silent(features: pd.DataFrame) -> list[Problem]:
+    """Features that are the same in all regions, or undefined in some."""
+    problems = []
+    constant = [name for name, column in features.items() if column.nunique() == 1]
+    if constant:
+        todo = "leave them out; for textures choose more bins or a smaller bin_size"
+        found = f"features with one value in all {len(features)} regions: {some(constant)}"
+        problems.append(warning(found, "features that differ", todo))
+    if undefined := [name for name, column in features.items() if column.isna().any()]:
+        count = int(features.isna().to_numpy().sum())
+        todo = "look at tiny regions; undefined values are n/a"
+        found = f"{count} undefined values, of {some(undefined)}"
+        problems.append(warning(found, "features that are defined", todo))
+    return problems
