@@ -1,7 +1,5 @@
 """What is wrong with a table of features as a whole: mixed units, and features that say nothing."""
 
-from collections.abc import Hashable
-
 import numpy as np
 import pandas as pd
 
@@ -29,30 +27,23 @@ def feature_problems(table: pd.DataFrame) -> list[Problem]:
 
 
 def mixed_units(medians: "pd.Series[float]", of: str) -> list[Problem]:
-    """Whether the medians of an image fall into two groups far apart, by case.
+    """Whether the medians of an image fall into groups far apart, by case.
 
     They do where neighbours in order differ by a factor of 50 or more, as maps of one quantity in
-    two units do.
+    several units do.
     """
     values = medians[medians > 0].sort_values()
-    if len(values) < 2:
-        return []
     ratios = values.to_numpy()[1:] / values.to_numpy()[:-1]
-    cut = int(np.argmax(ratios)) + 1
-    if ratios[cut - 1] < MIXED:
+    cuts = np.flatnonzero(ratios >= MIXED) + 1
+    if not len(cuts):
         return []
-    low, high = values.index[:cut], values.index[cut:]
-    found = (
-        f"medians of {of} around {values.iloc[:cut].median():.3g} in {len(low)} cases and around "
-        f"{values.iloc[cut:].median():.3g} in {len(high)}, so that units are mixed: "
-        f"{_listed(low if len(low) <= len(high) else high)}"
-    )
-    todo = "convert the images to one unit and measure them again"
+    groups = [values.loc[part] for part in np.split(values.index.to_numpy(), cuts)]
+    around = ", ".join(f"{group.median():.3g} in {len(group)} cases" for group in groups)
+    most = max(reversed(groups), key=len)
+    few = [name for group in groups if group is not most for name in group.index]
+    found = f"medians of {of} around {around}, so that units are mixed: {some(few, 60)}"
+    todo = "convert the images of these cases to the unit of the others and measure them again"
     return [error(found, "one unit in all cases", todo)]
-
-
-def _listed(case_ids: "pd.Index[Hashable]") -> str:
-    return some(case_ids, 40)
 
 
 def _missing(table: pd.DataFrame) -> list[Problem]:
