@@ -57,7 +57,7 @@ def prepared(
         box = _box(mask, [int(PEAK_MM / step) + 1 for step in old])
         region = Region(image[box].astype(float), mask[box], mask[box], old)
     else:
-        region = resampled(image, mask, old, new, settings.interpolation)
+        region = resampled(image, mask, old, new, interpolation=settings.interpolation)
         if settings.rounded:
             region = region._replace(image=np.round(region.image))
     region = resegmented(region, settings)
@@ -99,6 +99,7 @@ def resampled(
     mask: Bool[ndarray, "K I J"],
     old: Spacing,
     new: Spacing,
+    *,
     interpolation: Interpolation,
 ) -> Region:
     """Resample image and mask to a grid with the same centre, around the region.

@@ -40,7 +40,7 @@ DIGITS = "%.9g"
 Labels = Mapping[str, tuple[int, ...]]  # name → ids, which are merged
 
 
-class Region(NamedTuple):
+class RegionFeatures(NamedTuple):
     """Features of one label of one contrast of a case."""
 
     contrast: str
@@ -110,8 +110,9 @@ def measure_features(
     outputs = [*files.values(), output / TABLE, output / SIDECAR]
     claim(output, files=outputs, overwrite=overwrite)
     act = partial(measured_case, labels=labels, settings=settings)
-    whole: dict[str, list[Region]] = {}
-    for case, made_from, regions in _each(cases, files, act, workers, settings, labels):
+    whole: dict[str, list[RegionFeatures]] = {}
+    key = [settings.record(), labels, version("neurotarget")]
+    for case, made_from, regions in _each(cases, files, act, key=key, workers=workers):
         whole[case.case_id] = regions
         if not any(one.status == "failed" for one in regions):
             content = {"made_from": made_from, "regions": [one._asdict() for one in regions]}
@@ -119,23 +120,25 @@ def measure_features(
     table = _table(cases, whole)
     problems = feature_problems(table)
     write_text(output / TABLE, table_text(table, float_format=DIGITS))
-    write_text(output / SIDECAR, _sidecar(table, manifest, settings, labels, problems))
+    write_text(
+        output / SIDECAR, _sidecar(table, settings, problems, source=manifest.source, labels=labels)
+    )
     return Measured(table, problems)
 
 
 def _each(
     cases: Sequence[Case],
     files: Mapping[str, Path],
-    act: Callable[[Case], list[Region]],
+    act: Callable[[Case], list[RegionFeatures]],
+    *,
+    key: Sequence[object],
     workers: int,
-    settings: FeatureSettings,
-    labels: Labels | None,
-) -> Iterator[tuple[Case, str, list[Region]]]:
+) -> Iterator[tuple[Case, str, list[RegionFeatures]]]:
     """Each case with the hash of what it is made from and its regions, as soon as known."""
     left: dict[str, tuple[Case, str]] = {}
     for case in cases:
         scans = {name: digest(path) for name, path in {**case.images, "": case.label}.items()}
-        made_from = hash_of_value([settings.record(), labels, scans, version("neurotarget")])
+        made_from = hash_of_value([*key, scans])
         known = _kept(files[case.case_id], made_from)
         if known is None:
             left[case.case_id] = (case, made_from)
@@ -157,7 +160,7 @@ def _each(
         pool.shutdown(cancel_futures=True)
 
 
-def _kept(path: Path, made_from: str) -> list[Region] | None:
+def _kept(path: Path, made_from: str) -> list[RegionFeatures] | None:
     """Regions that were measured before; None if there are none of the same scans and settings."""
     if not path.is_file():
         return None
@@ -165,14 +168,16 @@ def _kept(path: Path, made_from: str) -> list[Region] | None:
     if problems or content.get("made_from") != made_from:
         return None
     try:
-        return [Region(**one) for one in content["regions"]]
+        return [RegionFeatures(**one) for one in content["regions"]]
     except (KeyError, TypeError):
         return None
 
 
-def measured_case(case: Case, *, labels: Labels | None, settings: FeatureSettings) -> list[Region]:
+def measured_case(
+    case: Case, *, labels: Labels | None, settings: FeatureSettings
+) -> list[RegionFeatures]:
     """Features of all regions of a case; an error is the note of a failed region."""
-    regions: list[Region] = []
+    regions: list[RegionFeatures] = []
     for contrast, path in case.images.items():
         try:
             check_names(case.case_id, [Path(f"{case.case_id}.json")])
@@ -181,11 +186,11 @@ def measured_case(case: Case, *, labels: Labels | None, settings: FeatureSetting
             image = read_volume(path, case_id=case.case_id)
             mask = sized_as(mask, image)
             _check_grid(case, contrast, image, mask)
-            regions += _regions(case, contrast, image, mask, labels, settings)
+            regions += _regions(case, contrast, image, mask, labels=labels, settings=settings)
         except Exception as wrong:
             note = str(as_data_error(wrong, case.case_id))
             names = list(labels) if labels else ["n/a"]
-            regions += [Region(contrast, name, "failed", 0, {}, note) for name in names]
+            regions += [RegionFeatures(contrast, name, "failed", 0, {}, note) for name in names]
     return regions
 
 
@@ -210,30 +215,31 @@ def _regions(
     contrast: str,
     image: Volume,
     mask: Volume,
+    *,
     labels: Labels | None,
     settings: FeatureSettings,
-) -> Iterator[Region]:
+) -> Iterator[RegionFeatures]:
     place = {"case_id": case.case_id, "file": str(case.label)}
     values = label_values(mask.array, **place)
     known = labels or {f"{value:g}": (value,) for value in values.tolist() if value}
     if not known:
-        yield Region(contrast, "n/a", "absent", 0, {}, "the mask is empty")
+        yield RegionFeatures(contrast, "n/a", "absent", 0, {}, "the mask is empty")
     for name, ids in known.items():
         inside = np.isin(mask.array, ids)
         voxels = int(inside.sum())
         if not voxels:
-            yield Region(contrast, name, "absent", 0, {}, "the mask has no voxel of it")
+            yield RegionFeatures(contrast, name, "absent", 0, {}, "the mask has no voxel of it")
             continue
         try:
             made = features_of(image.array, inside, image.spacing_mm, settings)
             features = {key: one if math.isfinite(one) else None for key, one in made.items()}
-            yield Region(contrast, name, "done", voxels, features)
+            yield RegionFeatures(contrast, name, "done", voxels, features)
         except Exception as wrong:
             note = str(as_data_error(wrong, case.case_id))
-            yield Region(contrast, name, "failed", voxels, {}, note)
+            yield RegionFeatures(contrast, name, "failed", voxels, {}, note)
 
 
-def _table(cases: Sequence[Case], whole: Mapping[str, list[Region]]) -> pd.DataFrame:
+def _table(cases: Sequence[Case], whole: Mapping[str, list[RegionFeatures]]) -> pd.DataFrame:
     """One row a region, with a column a feature; NaN where it is undefined."""
     lines: list[dict[str, Any]] = []
     for case in cases:
@@ -251,17 +257,18 @@ def _table(cases: Sequence[Case], whole: Mapping[str, list[Region]]) -> pd.DataF
 
 def _sidecar(
     table: pd.DataFrame,
-    manifest: Manifest,
     settings: FeatureSettings,
-    labels: Labels | None,
     problems: Sequence[Problem],
+    *,
+    source: Path,
+    labels: Labels | None,
 ) -> str:
     """Settings, names and counts as JSON, from which the table can be made again."""
     names = {name: described(name) for name in table.columns if name not in FIXED}
     content = {
         "neurotarget": version("neurotarget"),
         "standard": "IBSI 1, doi:10.1148/radiol.2020191145",
-        "source": str(manifest.source),
+        "source": str(source),
         "settings": settings.record(),
         "slices": "across the last stored axis of each image",
         "labels": labels or "each value of a mask",
