@@ -18,8 +18,8 @@ import numpy as np
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter
 
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_settings import FeatureSettings
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_settings import FeatureSettings
 
 GB = 1e9 / 1024  # KiB
 Measured = tuple[float, float, int, int]  # CPU seconds, peak GB, number of features, of voxels

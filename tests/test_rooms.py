@@ -21,7 +21,7 @@ ROOMS = (
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
-    ("biomarkers", "synthesis"),
+    ("image_features", "synthesis"),
     ("phantom", "maps"),
     ("inference", "scoring"),
     ("tasks",),

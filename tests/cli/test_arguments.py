@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.cli import (
     compare,
     evaluate,
@@ -24,6 +23,7 @@ from neurotarget.cli import (
     weights,
 )
 from neurotarget.cli.arguments import FILE, Positional, Seed, read_arguments
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
 from neurotarget.problems import DataError

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.cli.main import run
 from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
 from neurotarget.studies import measure_features as module
 from neurotarget.studies.feature_guards import feature_problems, mixed_units

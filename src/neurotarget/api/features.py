@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.cli.features import labels_of, merged_ids, with_bins
 from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import refuse_errors
 from neurotarget.studies.measure_features import measure_features
 

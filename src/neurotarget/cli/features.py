@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
 from neurotarget.cli.settings import integer
 from neurotarget.cli.targets import load_target
 from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import errors_of
 from neurotarget.studies.measure_features import (
     SIDECAR,

@@ -19,9 +19,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_names import described
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.data.attempts import as_data_error, check_names
 from neurotarget.data.labels import label_values
 from neurotarget.data.reading_results import read_json
@@ -29,6 +26,9 @@ from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_
 from neurotarget.files.hashes import digest, hash_of_value
 from neurotarget.files.ownership import claim, refuse_twins
 from neurotarget.files.writing import table_text, write_text
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_names import described
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.studies.feature_guards import feature_problems
 from neurotarget.types import Case, Manifest

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.biomarkers.aggregation import FeaturesOf, Values
-from neurotarget.biomarkers.cooccurrence import bits
-from neurotarget.biomarkers.feature_names import tags
+from neurotarget.image_features.aggregation import FeaturesOf, Values
+from neurotarget.image_features.cooccurrence import bits
+from neurotarget.image_features.feature_names import tags
 
 
 def emphasis_features(

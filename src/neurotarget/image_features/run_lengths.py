@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
 
-from neurotarget.biomarkers.level_grid import Events, LevelGrid, counted
+from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 
 def run_lengths(

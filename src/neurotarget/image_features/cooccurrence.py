@@ -11,8 +11,8 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy.special import entr
 
-from neurotarget.biomarkers.aggregation import Values
-from neurotarget.biomarkers.level_grid import Events, LevelGrid, counted
+from neurotarget.image_features.aggregation import Values
+from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 
 def cooccurrences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Integer[ndarray, "D G G"]]:

@@ -14,7 +14,7 @@ from numpy import ndarray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from neurotarget.biomarkers.mesh import area_and_volume, triangles, vertices
+from neurotarget.image_features.mesh import area_and_volume, triangles, vertices
 
 TERMS = 20  # of the series of an ellipsoid's area
 

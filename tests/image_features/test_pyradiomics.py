@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_settings import FeatureSettings
 from neurotarget.data.scans.volume import read_volume
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_settings import FeatureSettings
 
 SETTINGS = {
     "": {"bin_size": 25},

@@ -1,8 +1,8 @@
 import numpy as np
 
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_names import described, feature_names
-from neurotarget.biomarkers.feature_settings import FeatureSettings
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_names import described, feature_names
+from neurotarget.image_features.feature_settings import FeatureSettings
 
 
 def test_identifiers_of_ibsi_are_four_characters_and_unique():

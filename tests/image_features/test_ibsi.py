@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_settings import FeatureSettings
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_settings import FeatureSettings
 
 IN_SLICES = ("2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb")
 WHOLE = ("3D_avg", "3D_comb")

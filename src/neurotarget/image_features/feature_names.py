@@ -23,7 +23,9 @@ class FeatureName(NamedTuple):
 @cache
 def feature_names() -> tuple[FeatureName, ...]:
     """All features in the order of the table."""
-    text = (resources("neurotarget.biomarkers") / "assets" / "feature_names.tsv").read_text("utf-8")
+    text = (resources("neurotarget.image_features") / "assets" / "feature_names.tsv").read_text(
+        "utf-8"
+    )
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(FeatureName(**row) for row in rows)
 

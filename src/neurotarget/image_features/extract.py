@@ -6,23 +6,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 
-from neurotarget.biomarkers.aggregation import FeaturesOf, aggregated, dimension
-from neurotarget.biomarkers.cooccurrence import cooccurrence_features, cooccurrences
-from neurotarget.biomarkers.emphasis import emphasis_features
-from neurotarget.biomarkers.feature_settings import FeatureSettings
-from neurotarget.biomarkers.intensity_in_space import peak_features, spatial_features
-from neurotarget.biomarkers.intensity_statistics import (
+from neurotarget.image_features.aggregation import FeaturesOf, aggregated, dimension
+from neurotarget.image_features.cooccurrence import cooccurrence_features, cooccurrences
+from neurotarget.image_features.emphasis import emphasis_features
+from neurotarget.image_features.feature_settings import FeatureSettings
+from neurotarget.image_features.intensity_in_space import peak_features, spatial_features
+from neurotarget.image_features.intensity_statistics import (
     histogram_features,
     intensity_features,
     volume_histogram_features,
 )
-from neurotarget.biomarkers.level_grid import LevelGrid
-from neurotarget.biomarkers.morphology import shape_features
-from neurotarget.biomarkers.neighbourhood import dependences, tone_differences, tone_features
-from neurotarget.biomarkers.pyradiomics_set import pyradiomics_features
-from neurotarget.biomarkers.region import Region, discretised, levels_of, prepared
-from neurotarget.biomarkers.run_lengths import run_lengths
-from neurotarget.biomarkers.zones import border_distances, zone_distances, zone_sizes, zones
+from neurotarget.image_features.level_grid import LevelGrid
+from neurotarget.image_features.morphology import shape_features
+from neurotarget.image_features.neighbourhood import dependences, tone_differences, tone_features
+from neurotarget.image_features.pyradiomics_set import pyradiomics_features
+from neurotarget.image_features.region import Region, discretised, levels_of, prepared
+from neurotarget.image_features.run_lengths import run_lengths
+from neurotarget.image_features.zones import border_distances, zone_distances, zone_sizes, zones
 
 LEVELLED = frozenset(("ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"))  # families of grey levels
 

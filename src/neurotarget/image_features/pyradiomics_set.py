@@ -16,13 +16,13 @@ from numpy import ndarray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from neurotarget.biomarkers.aggregation import mean
-from neurotarget.biomarkers.cooccurrence import cooccurrences
-from neurotarget.biomarkers.feature_names import feature_names
-from neurotarget.biomarkers.level_grid import LevelGrid
-from neurotarget.biomarkers.mesh import triangles, vertices
-from neurotarget.biomarkers.morphology import axis_lengths
-from neurotarget.biomarkers.region import Region
+from neurotarget.image_features.aggregation import mean
+from neurotarget.image_features.cooccurrence import cooccurrences
+from neurotarget.image_features.feature_names import feature_names
+from neurotarget.image_features.level_grid import LevelGrid
+from neurotarget.image_features.mesh import triangles, vertices
+from neurotarget.image_features.morphology import axis_lengths
+from neurotarget.image_features.region import Region
 
 PLANES = {"Slice": 0, "Column": 2, "Row": 1}  # axis of a region that a plane is across
 

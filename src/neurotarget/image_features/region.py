@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Integer, Real
 from numpy import ndarray
 from scipy.ndimage import map_coordinates, spline_filter
 
-from neurotarget.biomarkers.feature_settings import FeatureSettings, Interpolation
-from neurotarget.biomarkers.intensity_in_space import PEAK_MM
+from neurotarget.image_features.feature_settings import FeatureSettings, Interpolation
+from neurotarget.image_features.intensity_in_space import PEAK_MM
 from neurotarget.problems import DataError, error
 
 MOST_LEVELS = 1024

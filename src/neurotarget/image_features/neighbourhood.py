@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.biomarkers.aggregation import Values
-from neurotarget.biomarkers.level_grid import Events, LevelGrid, counted
+from neurotarget.image_features.aggregation import Values
+from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 
 def tone_differences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Float[ndarray, "1 G 2"]]:

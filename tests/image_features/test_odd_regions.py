@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from neurotarget.biomarkers.aggregation import AGGREGATIONS
-from neurotarget.biomarkers.extract import features_of
-from neurotarget.biomarkers.feature_settings import FeatureSettings
+from neurotarget.image_features.aggregation import AGGREGATIONS
+from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
 
 SPACING_MM = (1.0, 1.0, 2.0)

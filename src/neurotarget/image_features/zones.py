@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_cdt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from neurotarget.biomarkers.level_grid import Events, LevelGrid, counted
+from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 Matrices = tuple[Iterator[Integer[ndarray, "1 G N"]], Integer[ndarray, " N"]]
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from neurotarget.biomarkers.aggregation import AGGREGATIONS
+from neurotarget.image_features.aggregation import AGGREGATIONS
 from neurotarget.problems import DataError, error, some
 
 FAMILIES = ("morph", "loc", "stat", "ih", "ivh", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
