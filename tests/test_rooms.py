@@ -57,7 +57,7 @@ SUB_ROOMS = {
         ("memory_layout", "planning", "plane_convolutions", "region_nets", "threads"),
         ("nets",),
     ),
-    "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),
+    "stats": (("core",), ("cohort", "survival"), ("effects",), ("study",), ("arms",)),
     "report": (
         ("text",),
         ("drawing",),

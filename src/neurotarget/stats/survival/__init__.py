@@ -1,0 +1,1 @@
+"""Times to an event: survival curves, hazards, discrimination, calibration and predictions."""

@@ -1,0 +1,126 @@
+"""Concordance of risks with times: Harrell's and Uno's C, and the AUC at a time, as pair weights.
+
+A statistic is a weighted share of pairs of people, so that bootstrap draws over people are two
+matrix products. N people, R draws.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.core.resample import DRAWS, ends, replicates
+from neurotarget.stats.survival.kaplan_meier import censoring_survival
+
+Cases = Float[ndarray, " N"]
+Pairs = Float[ndarray, "N N"]
+
+MANY, FEW_DRAWS = 600, 500
+
+
+class PairShares(NamedTuple):
+    """Weight of each usable pair (i, j), and the part of it that is concordant.
+
+    i has the event and must have the higher risk.
+    """
+
+    usable: Pairs
+    concordant: Pairs
+
+    @property
+    def value(self) -> float:
+        """Share of concordant pairs; NaN without a usable pair."""
+        total = float(self.usable.sum())
+        return float(self.concordant.sum()) / total if total > 0 else math.nan
+
+
+def harrell_pairs(days: Cases, event: Cases, risk: Cases) -> PairShares:
+    """Pairs in which it is known who had the event first; equal risks count half.
+
+    At equal times, the one with the event is first if the other's follow-up ends without it. Two
+    events at one time are no pair.
+
+    Source: Harrell et al. 1982, doi:10.1001/jama.1982.03320430047030.
+    """
+    return _shares(_earlier(days, event).astype(float), risk)
+
+
+def uno_pairs(days: Cases, event: Cases, risk: Cases, until: float | None = None) -> PairShares:
+    """Harrell's pairs with events before `until` days, weighted against censoring.
+
+    The weight is 1 / G² with G the probability of being followed up until the event, so C does not
+    depend on how long people were followed up.
+
+    Source: Uno et al. 2011, doi:10.1002/sim.4154.
+    """
+    followed = censoring_survival(days, event, days)
+    early = (event == 1) & (days < (math.inf if until is None else until))
+    weight = np.zeros(len(days))
+    weight[early] = followed[early] ** -2.0
+    return _shares(weight[:, None] * _earlier(days, event), risk)
+
+
+def time_auc_pairs(days: Cases, event: Cases, risk: Cases, day: float) -> PairShares:
+    """Pairs of a person with the event by a day and one without it until after that day.
+
+    Source: Uno et al. 2007, doi:10.1198/016214507000000149 (weights 1 / G of the first).
+    """
+    followed = censoring_survival(days, event, days)
+    early = (event == 1) & (days <= day)
+    weight = np.zeros(len(days))
+    weight[early] = 1 / followed[early]
+    return _shares(weight[:, None] * (days > day)[None, :], risk)
+
+
+def share(pairs: PairShares, seed: int) -> Estimate:
+    """A share of pairs with its BCa interval over people."""
+    return _estimated(_ratios(pairs, _weights(pairs, seed)), len(pairs.usable))
+
+
+def share_difference(first: PairShares, second: PairShares, seed: int) -> Estimate:
+    """Share of `second` minus that of `first`, of the same people, with its paired interval."""
+    weights = _weights(first, seed)
+    return _estimated(_ratios(second, weights) - _ratios(first, weights), len(first.usable))
+
+
+def mean_pairs(several: list[PairShares]) -> PairShares:
+    """Mean weights of several sets of pairs of the same people, such as those of repeats."""
+    return PairShares(*(sum(each) / len(several) for each in zip(*several, strict=True)))
+
+
+def within(pairs: PairShares, same: Bool[ndarray, "N N"]) -> PairShares:
+    """Pairs of people of one fold only, whose risks come from one model."""
+    return PairShares(pairs.usable * same, pairs.concordant * same)
+
+
+def _earlier(days: Cases, event: Cases) -> Bool[ndarray, "N N"]:
+    """Whether i is known to have the event before j."""
+    later = days[:, None] < days[None, :]
+    tied = (days[:, None] == days[None, :]) & (event[None, :] == 0)
+    return (event[:, None] == 1) & (later | tied)
+
+
+def _shares(usable: Pairs, risk: Cases) -> PairShares:
+    higher = (np.sign(risk[:, None] - risk[None, :]) + 1) / 2
+    return PairShares(usable, usable * higher)
+
+
+def _weights(pairs: PairShares, seed: int) -> Float[ndarray, "R N"]:
+    return replicates(len(pairs.usable), seed, draw_count(len(pairs.usable)))
+
+
+def draw_count(n: int) -> int:
+    """Number of draws over n people; fewer of many people, whose intervals are narrow."""
+    return DRAWS if n <= MANY else FEW_DRAWS
+
+
+def _ratios(pairs: PairShares, weights: Float[ndarray, "R N"]) -> Float[ndarray, " R"]:
+    above, below = (((weights @ each) * weights).sum(axis=1) for each in pairs[::-1])
+    return np.divide(above, below, out=np.full(len(above), math.nan), where=below > 0)
+
+
+def _estimated(replicated: Float[ndarray, " R"], n: int) -> Estimate:
+    return Estimate(float(replicated[0]), *ends(replicated, count=draw_count(n)), n)
