@@ -64,7 +64,7 @@ SUB_ROOMS = {
         ("figures",),
         ("pages",),
         ("paper",),
-        ("comparison", "search"),
+        ("comparison", "search", "survival"),
     ),
     "runs": (("folder",), ("network",), ("tracking", "sharing")),
 }

@@ -19,6 +19,7 @@ from neurotarget.cli import (
     prepare,
     relabel,
     study,
+    survival,
     swi,
     weights,
 )
@@ -40,6 +41,7 @@ DECLARED = {
     "features": [features.Arguments, FeatureSettings],
     "relabel": [relabel.Arguments],
     "study": [study.Arguments],
+    "survival": [survival.Arguments],
     "swi": [swi.Arguments, SWI],
     "weights": [weights.Arguments],
 }

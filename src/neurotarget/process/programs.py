@@ -21,6 +21,7 @@ NEEDS_ARGUMENTS = (
     "export",
     "qsm",
     "study",
+    "survival",
     "swi",
 )  # print help when called without arguments
 GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help lists their options

@@ -1,0 +1,201 @@
+"""Arms of a survival study: sets of terms with a model each, predicted in folds, and their scores.
+
+N people, P terms, R repeats, H horizons in days.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.core.resample import ends, replicates, weighted_mean
+from neurotarget.stats.survival.concordance import (
+    PairShares,
+    draw_count,
+    harrell_pairs,
+    mean_pairs,
+    share,
+    share_difference,
+    time_auc_pairs,
+    uno_pairs,
+)
+from neurotarget.stats.survival.cox import NoFitError
+from neurotarget.stats.survival.held_out import Folds, HeldOut, held_out, same_fold_pairs
+from neurotarget.stats.survival.survival_errors import brier_parts
+from neurotarget.stats.survival.survival_models import FittedModel, ModelKind, fit_model
+
+Cases = Float[ndarray, " N"]
+
+MONTH_DAYS = 365.25 / 12
+REFITS, FEW_REFITS, MANY = 200, 50, 600  # fewer of more people, whose intervals are narrow
+FEWEST = 5  # fewest events before, and people followed up beyond, a horizon
+
+
+class Cohort(NamedTuple):
+    """People with times, and the terms of each set by its name: their names, and values (N, P)."""
+
+    case_ids: Sequence[str]
+    days: Cases
+    event: Cases
+    sets: Mapping[str, tuple[Sequence[str], Float[ndarray, "N P"]]]
+
+    def terms(self, name: str) -> Float[ndarray, "N P"]:
+        """Values of the terms of a set."""
+        return self.sets[name][1]
+
+
+class Plan(NamedTuple):
+    """How models are compared."""
+
+    horizons_months: tuple[float, ...]
+    fold: Folds
+    seed: int
+
+    @property
+    def horizons(self) -> Float[ndarray, " H"]:
+        """Horizons in days."""
+        return np.array(self.horizons_months) * MONTH_DAYS
+
+
+class Arm(NamedTuple):
+    """A model of one set of terms: fitted on all people, and held-out predictions of each.
+
+    Without a fit, `reason` tells why.
+    """
+
+    terms: str
+    model: ModelKind
+    fit: FittedModel | None
+    held: HeldOut | None
+    reason: str = ""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether everybody has a held-out prediction."""
+        return self.held is not None and self.held.is_complete
+
+
+def fit_arm(cohort: Cohort, terms: str, model: ModelKind, plan: Plan) -> Arm:
+    """Fit a model on everybody, and predict each person by models without them."""
+    x = cohort.terms(terms)
+    try:
+        fit = fit_model(model, cohort.days, cohort.event, x, seed=plan.seed)
+    except NoFitError as wrong:
+        return Arm(terms, model, None, None, str(wrong))
+    held = held_out(model, cohort.days, cohort.event, x, plan.fold, plan.horizons, seed=plan.seed)
+    return Arm(terms, model, fit, held, "; ".join(held.reasons))
+
+
+def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple[float, ...]:
+    """Horizons with at least five events before them and five people followed up beyond."""
+    return tuple(
+        month for month in months
+        if ((days <= month * MONTH_DAYS) & (event == 1)).sum() >= FEWEST
+        and (days > month * MONTH_DAYS).sum() >= FEWEST
+    )  # fmt: skip
+
+
+def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
+    """Pair weights of each discrimination statistic of held-out scores, by name.
+
+    `c` has pairs within folds, all pairs where one person is left out at a time.
+    """
+    days, event, held = cohort.days, cohort.event, arm.held
+    pairs = [harrell_pairs(days, event, row) for row in held.score]
+    uno = [uno_pairs(days, event, row) for row in held.score]
+    found = {"c_pooled": mean_pairs(pairs)}
+    if held.leaves_one_out:
+        found |= {"c": found["c_pooled"], "c_uno": mean_pairs(uno)}
+    else:
+        found |= {
+            "c": same_fold_pairs(pairs, held.fold),
+            "c_uno": same_fold_pairs(uno, held.fold),
+        }
+    for month, day in zip(plan.horizons_months, plan.horizons, strict=True):
+        rows = [time_auc_pairs(days, event, row, float(day)) for row in held.score]
+        found[f"auc_{month:g}m"] = mean_pairs(rows)
+    return found
+
+
+def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
+    """Each person's part of the Brier score at each horizon, mean over repeats."""
+    found = {}
+    for place, (month, day) in enumerate(zip(plan.horizons_months, plan.horizons, strict=True)):
+        if np.isfinite(arm.held.risk[place]).all():
+            parts = [brier_parts(cohort.days, cohort.event, row, float(day))
+                     for row in arm.held.risk[place]]  # fmt: skip
+            found[f"brier_{month:g}m"] = np.mean(parts, axis=0)
+    return found
+
+
+def arm_scores(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Estimate]:
+    """Held-out discrimination and error of an arm with intervals over people, by statistic."""
+    scores = {name: share(one, plan.seed) for name, one in arm_pairs(cohort, arm, plan).items()}
+    for name, parts in arm_brier(cohort, arm, plan).items():
+        scores[name] = mean_over_people(parts, plan.seed)
+    return scores
+
+
+def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict[str, Estimate]:
+    """Scores of `second` minus those of `first`, with paired intervals over people."""
+    before, after = (arm_pairs(cohort, arm, plan) for arm in (first, second))
+    found = {name: share_difference(before[name], after[name], plan.seed) for name in before}
+    first_parts, second_parts = (arm_brier(cohort, arm, plan) for arm in (first, second))
+    for name in first_parts.keys() & second_parts.keys():
+        found[name] = mean_over_people(second_parts[name] - first_parts[name], plan.seed)
+    return found
+
+
+def mean_over_people(parts: Cases, seed: int) -> Estimate:
+    """Mean over people with its BCa interval."""
+    n, count = len(parts), draw_count(len(parts))
+    means = weighted_mean(replicates(n, seed, count), parts, np.arange(n))
+    return Estimate(float(means[0]), *ends(means, count=count), n)
+
+
+class Refits(NamedTuple):
+    """What models that are fitted to bootstrap samples say of each person, D draws.
+
+    `optimism` is how much better C is on the sample that a model was fitted to.
+    """
+
+    score: Float[ndarray, "D N"]
+    days: Float[ndarray, "D N"]
+    risk: Float[ndarray, "H D N"]
+    optimism: float
+    n_failed: int
+
+
+def refit(cohort: Cohort, arm: Arm, plan: Plan) -> Refits:
+    """Fit a model anew to bootstrap samples of people.
+
+    Source: Harrell et al. 1996, Statistics in Medicine 15:361-387 (optimism).
+    """
+    x, days, event = cohort.terms(arm.terms), cohort.days, cohort.event
+    random, made, gaps = np.random.default_rng(plan.seed), [], []
+    count = REFITS if len(days) <= MANY else FEW_REFITS
+    for _ in range(count):
+        drawn: Integer[ndarray, " N"] = random.integers(len(days), size=len(days))
+        try:
+            model = fit_model(arm.model, days[drawn], event[drawn], x[drawn], seed=plan.seed)
+        except NoFitError:
+            continue
+        one = model.predict(x, plan.horizons)
+        made.append(one)
+        own = harrell_pairs(days[drawn], event[drawn], one.score[drawn]).value
+        gaps.append(own - harrell_pairs(days, event, one.score).value)
+    if not made:
+        nothing = np.empty((0, len(days)))
+        return Refits(nothing, nothing, np.empty((len(plan.horizons), *nothing.shape)),
+                      math.nan, count)  # fmt: skip
+    return Refits(
+        np.array([one.score for one in made]),
+        np.array([one.days for one in made]),
+        np.stack([one.risk for one in made], axis=1),
+        float(np.nanmean(gaps)),
+        count - len(made),
+    )

@@ -1,0 +1,271 @@
+"""Survival studies from tables: read the people, compare models, and write the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Integer
+from numpy import ndarray
+
+from neurotarget.data.tables.follow_up import FollowUp, counted_reasons, read_follow_up
+from neurotarget.data.tables.model_terms import (
+    Design,
+    Term,
+    design,
+    missing_terms,
+    parse_terms,
+)
+from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.text_table import is_missing
+from neurotarget.files.ownership import claim
+from neurotarget.files.writing import check_writable, write_text
+from neurotarget.levels import level
+from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.report.drawing.figure import saved_svg
+from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.survival.survival_page import survival_figures, survival_html
+from neurotarget.report.survival.survival_sentences import (
+    answer,
+    cohort_sentence,
+    median_sentence,
+    optimism_sentence,
+    reading_notes,
+    transport_sentence,
+)
+from neurotarget.stats.survival.survival_arms import Cohort
+from neurotarget.stats.survival.survival_study import (
+    BOTH,
+    CLINICAL,
+    IMAGE,
+    Settings,
+    SurvivalStudy,
+    analyse_survival,
+)
+from neurotarget.studies.study_folder import software, write_tsv
+
+FEWEST_PEOPLE, FEWEST_EVENTS = 10, 5
+MOST_GROUPS = 4  # in a figure of curves
+OVERLAP = "also in the cohort that the models were fitted to"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Columns of a table of people, as `read_follow_up` takes them."""
+
+    time: str
+    event: str = ""
+    event_is: str = ""
+    unit: str = "days"
+    case_id: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """Sets of terms, a grouping of curves, and another cohort with its names of columns.
+
+    `names` maps columns or terms of the first table to those of the other.
+    """
+
+    clinical: Sequence[str] = ()
+    image: Sequence[str] = ()
+    group: str = ""
+    external: Path | None = None
+    external_where: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+
+
+class WrittenSurvival(NamedTuple):
+    """A survival study with the paths of its files, and its headlines."""
+
+    study: SurvivalStudy
+    page: Path
+    headlines: list[str]
+    notes: list[str]
+    figures: dict[str, Path]
+
+
+class _Material(NamedTuple):
+    people: FollowUp
+    cohort: Cohort
+    filled: dict[str, int]
+
+
+def make_survival(
+    table: Path,
+    columns: Columns,
+    questions: Questions,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    command: str = "",
+    title: str = "Survival",
+) -> WrittenSurvival:
+    """Read people and terms, fit and compare models, and write tables, figures and report.html.
+
+    Raises:
+        DataError: a table cannot be used, or too few people or events are left.
+    """
+    check_writable(output)
+    people = read_follow_up(table, **vars(columns))
+    sets = _sets(people, questions)
+    here = _material(people, sets, {})
+    group = _group(here.people, questions.group)
+    there = _external(questions, columns, sets, here) if questions.external else None
+    other = there.cohort if there else None
+    study = analyse_survival(here.cohort, questions.settings, group=group, other=other)
+    claim(output, overwrite=overwrite)
+    left_out = {table.name: _reasons(here.people)}
+    if there:
+        left_out[str(there.people.file)] = _reasons(there.people)
+    notes = reading_notes(
+        [*here.people.problems, *(there.people.problems if there else ())],
+        here.filled | (there.filled if there else {}),
+    )
+    facts = {"table": str(table), **({"command": command} if command else {}),
+             "seed": str(questions.settings.seed), "software": software()}  # fmt: skip
+    return _write(study, output, left_out, notes, facts, title)
+
+
+def _sets(people: FollowUp, questions: Questions) -> dict[str, tuple[Term, ...]]:
+    """Terms of each set; both together if there are clinical and image terms.
+
+    Raises:
+        DataError: there is no term, or a column is absent.
+    """
+    named = {CLINICAL: questions.clinical, IMAGE: questions.image}
+    sets = {name: parse_terms(texts, people.rows, people.file)
+            for name, texts in named.items() if texts}  # fmt: skip
+    if not sets:
+        todo = f"set clinical=age,… or image=…; the table has {some(people.rows[0], 12)}"
+        raise DataError(error("no term", "clinical= or image=", todo, file=people.file))
+    if len(sets) > 1:
+        sets[BOTH] = tuple(dict.fromkeys(term for terms in sets.values() for term in terms))
+    return sets
+
+
+def _material(
+    people: FollowUp, sets: Mapping[str, tuple[Term, ...]], names: Mapping[str, str]
+) -> _Material:
+    """People with every term of every set, so that all models are of the same people.
+
+    Raises:
+        DataError: too few people or events are left.
+    """
+    terms = tuple(dict.fromkeys(term for each in sets.values() for term in each))
+    made = design(terms, people.rows, names, people.file)
+    people = people.without(missing_terms(made, people.case_ids))
+    if people.n < FEWEST_PEOPLE or people.event.sum() < FEWEST_EVENTS:
+        found = f"{people.n} people with {int(people.event.sum())} events"
+        wanted = f"at least {FEWEST_PEOPLE} people and {FEWEST_EVENTS} events"
+        reasons = "; ".join(f"{why}: {count}" for why, count in _reasons(people).items())
+        todo = f"left out were {reasons}" if reasons else "give a larger table"
+        raise DataError(error(found, wanted, todo, file=people.file))
+    whole: Design = design(terms, people.rows, names, people.file)
+    place = {term: number for number, term in enumerate(terms)}
+    cohort = Cohort(
+        people.case_ids,
+        people.days,
+        people.event,
+        {name: ([term.name for term in each], whole.values[:, [place[term] for term in each]])
+         for name, each in sets.items()},
+    )  # fmt: skip
+    return _Material(people, cohort, whole.filled)
+
+
+def _external(
+    questions: Questions,
+    columns: Columns,
+    sets: Mapping[str, tuple[Term, ...]],
+    here: _Material,
+) -> _Material:
+    """The other cohort, with its names of columns; people of the first one are left out.
+
+    Without terms of images, only the clinical terms are applied to it.
+    """
+    known = questions.names
+    people = read_follow_up(
+        questions.external,
+        time=known.get(columns.time, columns.time),
+        event=known.get(columns.event, "" if known.get(columns.event) == "" else columns.event),
+        event_is=columns.event_is,
+        unit=columns.unit,
+        case_id=known.get(columns.case_id, columns.case_id),
+        where=questions.external_where,
+    )
+    twice = set(here.people.case_ids) & set(people.case_ids)
+    twice = {name for name in twice if not name.startswith("row ")}
+    people = people.without(dict.fromkeys(twice, OVERLAP))
+    try:
+        return _material(people, sets, known)
+    except DataError:
+        if CLINICAL not in sets or len(sets) == 1:
+            raise
+        return _material(people, {CLINICAL: sets[CLINICAL]}, known)
+
+
+def _group(people: FollowUp, name: str) -> tuple[Integer[ndarray, " N"], list[str]] | None:
+    """Number of each person's group, and the names of the groups, the largest first.
+
+    Raises:
+        DataError: there is no such column, or it has too many groups or one.
+    """
+    if not name:
+        return None
+    column = find_column(list(people.rows[0]), [name])
+    if column is None:
+        todo = did_you_mean(name, people.rows[0]) or f"the table has {some(people.rows[0], 12)}"
+        raise DataError(error(f"no column {name}", "group= among the columns", todo.strip(),
+                              file=people.file))  # fmt: skip
+    texts = [
+        "unknown" if is_missing(row[column]) else level(row[column], column) for row in people.rows
+    ]
+    names = sorted(set(texts), key=lambda one: (-texts.count(one), one))
+    if not 2 <= len(names) <= MOST_GROUPS:
+        found = f"{len(names)} different values in {column}"
+        raise DataError(error(found, f"2 to {MOST_GROUPS} groups", "choose another group=",
+                              file=people.file))  # fmt: skip
+    return np.array([names.index(text) for text in texts]), names
+
+
+def _reasons(people: FollowUp) -> dict[str, int]:
+    return counted_reasons([one.reason for one in people.left_out])
+
+
+def _write(
+    study: SurvivalStudy,
+    output: Path,
+    left_out: Mapping[str, Mapping[str, int]],
+    notes: list[str],
+    facts: Mapping[str, str],
+    title: str,
+) -> WrittenSurvival:
+    """Write the tables, the figures, and last the page."""
+    reasons = [{"table": name, "reason": why, "n": count}
+               for name, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
+    tables = {**study.tables, "left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
+    for name, table in tables.items():
+        if len(table.columns):
+            write_tsv(table, output / "survival" / f"{name}.tsv")
+    shown, pictures = [], {}
+    for name, heading, caption, figure in survival_figures(study):
+        svg = None
+        if figure is not None:
+            stem = output / "survival" / "figures" / name
+            svg, pictures[name] = saved_svg(figure, stem), stem.with_suffix(".png")
+        shown.append(PageFigure(name, heading, caption, svg))
+    page = output / "report.html"
+    write_text(page, survival_html(study, shown, left_out, title=title, notes=notes, facts=facts))
+    sentences = [
+        cohort_sentence(study, next(iter(left_out.values()), {})),
+        median_sentence(study),
+        answer(study),
+        optimism_sentence(study),
+        transport_sentence(study),
+    ]
+    return WrittenSurvival(study, page, [one for one in sentences if one],
+                           [*study.notes, *notes], pictures)  # fmt: skip
