@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.stress import stress
     from neurotarget.api.study import Study, study
+    from neurotarget.api.survival import Survival, survival
     from neurotarget.api.train import Run, open_run, train
     from neurotarget.problems import DataError
     from neurotarget.types import Case, Manifest, Target
@@ -35,6 +36,7 @@ _PLACES = {
     "Problems": "api.data",
     "Run": "api.train",
     "Study": "api.study",
+    "Survival": "api.survival",
     "Target": "types",
     "compare": "api.compare",
     "evaluate": "api.data",
@@ -48,6 +50,7 @@ _PLACES = {
     "relabel": "api.data",
     "stress": "api.stress",
     "study": "api.study",
+    "survival": "api.survival",
     "train": "api.train",
 }
 __all__ = [
@@ -60,6 +63,7 @@ __all__ = [
     "Problems",
     "Run",
     "Study",
+    "Survival",
     "Target",
     "compare",
     "evaluate",
@@ -73,6 +77,7 @@ __all__ = [
     "relabel",
     "stress",
     "study",
+    "survival",
     "train",
 ]
 

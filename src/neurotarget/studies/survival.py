@@ -121,7 +121,7 @@ def make_survival(
     claim(output, overwrite=overwrite)
     left_out = {table.name: _reasons(here.people)}
     if there:
-        left_out[str(there.people.file)] = _reasons(there.people)
+        left_out[Path(there.people.file).name] = _reasons(there.people)
     notes = reading_notes(
         [*here.people.problems, *(there.people.problems if there else ())],
         here.filled | (there.filled if there else {}),

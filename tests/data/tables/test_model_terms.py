@@ -17,8 +17,8 @@ def values(*texts, rows=ROWS, renamed=()):
 
 
 def test_terms_are_numbers_categories_values_and_lengths():
-    names, (age, sex, resection, distance) = values("age", "Gender", "eor=GTR", "norm(x+y)")
-    assert names == ["age", "Gender=F", "eor=GTR", "norm(x+y)"]
+    names, (age, sex, resection, distance) = values("age", "Gender", "eor=GTR", "far: norm(x+y)")
+    assert names == ["age", "Gender=F", "eor=GTR", "far"]
     assert age[:2] == [60, 50]
     assert np.isnan(age[2])
     assert (sex, resection, distance) == ([0, 1, 0], [1, 0, 0], [5, 1, 0])

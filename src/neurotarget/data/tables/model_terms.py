@@ -15,7 +15,7 @@ from neurotarget.data.tables.text_table import is_missing
 from neurotarget.levels import code_key, level, level_key
 from neurotarget.problems import DataError, did_you_mean, error, some
 
-NORM = re.compile(r"norm\((.+)\)", re.IGNORECASE)
+NORM = re.compile(r"(?:(?P<name>\w[\w ]*):\s*)?norm\((?P<parts>.+)\)", re.IGNORECASE)
 MOST_LEVELS = 12  # a text column with more values is no category
 
 
@@ -52,7 +52,7 @@ class Design(NamedTuple):
 def parse_terms(
     texts: Sequence[str], rows: Sequence[Mapping[str, str]], file: str
 ) -> tuple[Term, ...]:
-    """Terms as users name them: `age`, `sex`, `resection=GTR`, `norm(x+y+z)`.
+    """Terms as users name them: `age`, `sex`, `resection=GTR`, `distance: norm(x+y+z)`.
 
     A column of text becomes an indicator of each of its values but the most frequent one.
 
@@ -69,7 +69,8 @@ def parse_terms(
 def _terms(text: str, rows: Sequence[Mapping[str, str]], file: str) -> list[Term]:
     known = list(rows[0]) if rows else []
     if (match := NORM.fullmatch(text)) is not None:
-        return [Term(text, tuple(_found(part, known, file) for part in match[1].split("+")))]
+        columns = tuple(_found(part, known, file) for part in match["parts"].split("+"))
+        return [Term(match["name"] or text, columns)]
     if find_column(known, [text]) is None and "=" in text:
         column, _, value = text.rpartition("=")
         name = _found(column, known, file)

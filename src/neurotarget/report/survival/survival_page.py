@@ -24,6 +24,7 @@ from neurotarget.report.survival.survival_sentences import (
     median_sentence,
     optimism_sentence,
     proportional_sentence,
+    set_name,
     transport_sentence,
 )
 from neurotarget.report.text.assets import page_text
@@ -60,7 +61,7 @@ def survival_figures(study: SurvivalStudy) -> list[NamedFigure]:
     no_risk = "No model that predicts risks, or no horizon with enough people."
     return [
         *figures,
-        named_figure("survival.hazards", f"Hazards of the {terms} terms",
+        named_figure("survival.hazards", f"Hazards of the {set_name(terms)} terms",
                      hazards_figure(study.tables["hazards"], terms), why),
         named_figure("survival.risk_calibration", "Calibration of held-out risks",
                      risk_calibration_figure(study), no_risk),
@@ -119,13 +120,13 @@ def _who(study: SurvivalStudy, left_out: Mapping[str, Mapping[str, int]]) -> lis
 def _models(study: SurvivalStudy) -> list[Section]:
     table = study.tables["scores"]
     known = list(dict.fromkeys(table["statistic"]))
-    shown = [one for one in known if one == "c" or one.startswith(("auc", "brier"))]
+    shown = [one for one in known if one == "c" or one.startswith("auc")]
     names = [_name(one) for one in shown]
     rows = []
     for (terms, model), part in table.groupby(["terms", "model"], sort=False):
         by_name = {row["statistic"]: row for row in part.to_dict("records")}
         cells = [estimate(by_name.get(one, {}), digits=3) for one in shown]
-        rows.append([f"{terms}, {model}", *cells])
+        rows.append([f"{set_name(terms)}, {model}", *cells])
     columns = headings(["Terms and model"], names)
     grids = [Grid("Scores of people left out", columns, rows), *_gains(study, shown)]
     after = [optimism_sentence(study), proportional_sentence(study)]
@@ -149,7 +150,7 @@ def _gains(study: SurvivalStudy, shown: Sequence[str]) -> list[Grid]:
         by_name = {row["statistic"]: row for row in part.to_dict("records")}
         cells = [estimate(by_name.get(one, {}), "difference", digits=3, sign=True)
                  for one in shown]  # fmt: skip
-        rows.append([f"{terms} − {against}", *cells, by_name["c"]["verdict"]])
+        rows.append([f"{set_name(terms)} − {against}", *cells, by_name["c"]["verdict"]])
     columns = headings(["Difference"], [_name(one) for one in shown], ["Verdict on C"])
     return [Grid("Paired differences", columns, rows)]
 

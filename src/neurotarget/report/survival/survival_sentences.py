@@ -9,10 +9,18 @@ from neurotarget.stats.survival.survival_study import BOTH, CLINICAL, SurvivalSt
 
 GAINS = {
     "better": "Images add to the clinical terms",
-    "worse": "With images the prediction is worse",
+    "worse": "Images add nothing, and with them the prediction is worse",
     "no gain that matters": "Images add nothing that matters",
     "undecided": "Images are not shown to add anything",
 }
+
+
+SETS = {BOTH: "clinical and image"}
+
+
+def set_name(name: str) -> str:
+    """Return a set of terms in a sentence: `clinical`, `image`, `clinical and image`."""
+    return SETS.get(name, name)
 
 
 def answer(study: SurvivalStudy) -> str:
@@ -24,7 +32,7 @@ def answer(study: SurvivalStudy) -> str:
         return gain
     lead = study.lead
     return (
-        f"Held-out concordance (C) of the {lead.terms} terms is "
+        f"Held-out concordance (C) of the {set_name(lead.terms)} terms is "
         f"{estimate(scores[lead.terms], digits=3)}, where 0.5 is chance and 1 is perfect."
     )
 
@@ -124,7 +132,7 @@ def transport_sentence(study: SurvivalStudy) -> str:
     here = scores_of(study)[row["terms"]]
     return (
         f"In the other cohort of {counted(len(study.other.days), 'person')}, C of the "
-        f"{row['terms']} terms is {estimate(row, digits=3)}, against "
+        f"{set_name(row['terms'])} terms is {estimate(row, digits=3)}, against "
         f"{number(here['value'], 3)} of held-out people here. Nothing was fitted anew."
     )
 

@@ -145,8 +145,9 @@ def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict
     before, after = (arm_pairs(cohort, arm, plan) for arm in (first, second))
     found = {name: share_difference(before[name], after[name], plan.seed) for name in before}
     first_parts, second_parts = (arm_brier(cohort, arm, plan) for arm in (first, second))
-    for name in first_parts.keys() & second_parts.keys():
-        found[name] = mean_over_people(second_parts[name] - first_parts[name], plan.seed)
+    for name, parts in first_parts.items():
+        if name in second_parts:
+            found[name] = mean_over_people(second_parts[name] - parts, plan.seed)
     return found
 
 

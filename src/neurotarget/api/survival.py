@@ -1,0 +1,115 @@
+"""Survival studies from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.api.data import Table, as_file, new_folder
+from neurotarget.stats.survival.survival_models import ModelKind
+from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.survival import Columns, Questions, make_survival
+
+
+@dataclass(frozen=True)
+class Survival:
+    """A survival study: what it found, its tables by name, and its files."""
+
+    headlines: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]
+    page: Path
+    notes: tuple[str, ...]
+
+    @property
+    def risks(self) -> pd.DataFrame:
+        """A row a person: score and risks with intervals, and those of models without them."""
+        return self.tables.get("risks", pd.DataFrame())
+
+    def __str__(self) -> str:
+        return "\n".join(self.headlines)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in self.headlines)
+
+
+def survival(
+    table: Table,
+    time: str,
+    event: str = "",
+    *,
+    clinical: Sequence[str] = (),
+    image: Sequence[str] = (),
+    group: str = "",
+    where: str = "",
+    event_is: str = "",
+    unit: str = "days",
+    id_column: str = "",
+    model: ModelKind = "cox",
+    months: Sequence[float] = (6, 12, 24),
+    folds: int = 5,
+    repeats: int = 10,
+    matters: float = 0.02,
+    external: Table | None = None,
+    external_where: str = "",
+    names: Mapping[str, str] | None = None,
+    output: Path | str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Survival:
+    """Survival of people in a table, models of it, and whether images add to clinical terms.
+
+    ```
+    nt.survival(people, "days", "died", clinical=["age", "sex"], image=["volume"])
+    ```
+
+    Args:
+        table: a row a person: a file or a DataFrame.
+        time: column of the time to the event, or to the end of follow-up.
+        event: column that is 1 (dead) where the event was observed; without it all were.
+        clinical: terms: columns, `<column>=<value>`, or `<name>: norm(x+y+z)`.
+        image: terms from images, compared with the clinical ones and added to them.
+        group: column of groups whose curves are compared.
+        where: rows to keep, such as "resection=GTR; site=a|b".
+        event_is: the value of `event` that means the event.
+        unit: of the times: days, weeks, months or years.
+        id_column: column of ids.
+        model: cox, linear or forest.
+        months: horizons of risks.
+        folds: people are predicted by models without them; 0 leaves one out at a time.
+        repeats: how often folds are drawn.
+        matters: smallest gain of C that matters.
+        external: another cohort, to which the models are applied unchanged.
+        external_where: its rows to keep.
+        names: its columns and terms, by those of `table`, where they differ.
+        output: folder to write into.
+        seed: of folds and intervals.
+        overwrite: whether files may be replaced that neurotarget did not write.
+
+    Raises:
+        DataError: a table cannot be used, or too few people or events are left.
+    """
+    done = make_survival(
+        as_file(table),
+        Columns(
+            time=time, event=event, event_is=event_is, unit=unit, case_id=id_column, where=where
+        ),
+        Questions(
+            clinical=tuple(clinical),
+            image=tuple(image),
+            group=group,
+            external=None if external is None else as_file(external),
+            external_where=external_where,
+            names=dict(names or {}),
+            settings=Settings(model, tuple(months), folds, repeats, matters, seed),
+        ),
+        Path(output) if output is not None else new_folder() / "survival",
+        overwrite=overwrite,
+    )
+    return Survival(
+        tuple(done.headlines), dict(done.study.tables), done.figures, done.page, tuple(done.notes)
+    )
