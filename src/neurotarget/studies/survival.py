@@ -93,6 +93,7 @@ class _Material(NamedTuple):
     people: FollowUp
     cohort: Cohort
     filled: dict[str, int]
+    note: str = ""
 
 
 def make_survival(
@@ -126,6 +127,7 @@ def make_survival(
         [*here.people.problems, *(there.people.problems if there else ())],
         here.filled | (there.filled if there else {}),
     )
+    notes += [there.note] if there and there.note else []
     facts = {"table": str(table), **({"command": command} if command else {}),
              "seed": str(questions.settings.seed), "software": software()}  # fmt: skip
     return _write(study, output, left_out, notes, facts, title)
@@ -191,7 +193,7 @@ def _external(
     people = read_follow_up(
         questions.external,
         time=known.get(columns.time, columns.time),
-        event=known.get(columns.event, "" if known.get(columns.event) == "" else columns.event),
+        event=known.get(columns.event, columns.event),
         event_is=columns.event_is,
         unit=columns.unit,
         case_id=known.get(columns.case_id, columns.case_id),
@@ -202,10 +204,13 @@ def _external(
     people = people.without(dict.fromkeys(twice, OVERLAP))
     try:
         return _material(people, sets, known)
-    except DataError:
+    except DataError as wrong:
         if CLINICAL not in sets or len(sets) == 1:
             raise
-        return _material(people, {CLINICAL: sets[CLINICAL]}, known)
+        made = _material(people, {CLINICAL: sets[CLINICAL]}, known)
+        return made._replace(
+            note=f"Only the clinical terms are applied to the other cohort: {wrong}"
+        )
 
 
 def _group(people: FollowUp, name: str) -> tuple[Integer[ndarray, " N"], list[str]] | None:
