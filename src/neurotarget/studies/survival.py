@@ -21,7 +21,7 @@ from neurotarget.data.tables.model_terms import (
 from neurotarget.data.tables.table_ids import find_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import check_writable, write_text
+from neurotarget.files.writing import check_writable, remove, write_text
 from neurotarget.levels import level
 from neurotarget.problems import DataError, did_you_mean, error, some
 from neurotarget.report.drawing.figure import saved_svg
@@ -118,8 +118,8 @@ def make_survival(
     group = _group(here.people, questions.group)
     there = _external(questions, columns, sets, here) if questions.external else None
     other = there.cohort if there else None
-    study = analyse_survival(here.cohort, questions.settings, group=group, other=other)
     claim(output, overwrite=overwrite)
+    study = analyse_survival(here.cohort, questions.settings, group=group, other=other)
     left_out = {table.name: _reasons(here.people)}
     if there:
         left_out[Path(there.people.file).name] = _reasons(there.people)
@@ -249,21 +249,23 @@ def _write(
     facts: Mapping[str, str],
     title: str,
 ) -> WrittenSurvival:
-    """Write the tables, the figures, and last the page."""
+    """Write the tables, the figures, and last the page; those of an earlier study are removed."""
+    page, folder = output / "report.html", output / "survival"
+    for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
+        remove(old)
     reasons = [{"table": name, "reason": why, "n": count}
                for name, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
     tables = {**study.tables, "left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
     for name, table in tables.items():
         if len(table.columns):
-            write_tsv(table, output / "survival" / f"{name}.tsv")
+            write_tsv(table, folder / f"{name}.tsv")
     shown, pictures = [], {}
     for name, heading, caption, figure in survival_figures(study):
         svg = None
         if figure is not None:
-            stem = output / "survival" / "figures" / name
+            stem = folder / "figures" / name
             svg, pictures[name] = saved_svg(figure, stem), stem.with_suffix(".png")
         shown.append(PageFigure(name, heading, caption, svg))
-    page = output / "report.html"
     write_text(page, survival_html(study, shown, left_out, title=title, notes=notes, facts=facts))
     sentences = [
         cohort_sentence(study, next(iter(left_out.values()), {})),
