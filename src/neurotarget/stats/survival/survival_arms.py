@@ -24,8 +24,8 @@ from neurotarget.stats.survival.concordance import (
     uno_pairs,
 )
 from neurotarget.stats.survival.cox import NoFitError
-from neurotarget.stats.survival.held_out import Folds, HeldOut, held_out, same_fold_pairs
 from neurotarget.stats.survival.survival_errors import brier_parts
+from neurotarget.stats.survival.survival_folds import Folds, HeldOut, held_out, same_fold_pairs
 from neurotarget.stats.survival.survival_models import FittedModel, ModelKind, fit_model
 
 Cases = Float[ndarray, " N"]

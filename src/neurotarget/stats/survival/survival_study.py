@@ -10,7 +10,6 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from neurotarget.stats.core.interval import Estimate
-from neurotarget.stats.survival.held_out import draw_folds
 from neurotarget.stats.survival.survival_arms import (
     Arm,
     Cohort,
@@ -21,6 +20,7 @@ from neurotarget.stats.survival.survival_arms import (
     refit,
     usable_horizons,
 )
+from neurotarget.stats.survival.survival_folds import draw_folds
 from neurotarget.stats.survival.survival_models import ModelKind
 from neurotarget.stats.survival.survival_tables import (
     apparent_c,

@@ -4,8 +4,8 @@ import pytest
 
 from neurotarget.stats.survival.concordance import harrell_pairs
 from neurotarget.stats.survival.cox import NoFitError
-from neurotarget.stats.survival.held_out import draw_folds, held_out, same_fold_pairs
 from neurotarget.stats.survival.survival_errors import day_errors, survivor_class
+from neurotarget.stats.survival.survival_folds import draw_folds, held_out, same_fold_pairs
 from neurotarget.stats.survival.survival_models import fit_model
 
 NO_DAYS = np.empty(0)
