@@ -102,23 +102,21 @@ def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple
 def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
     """Pair weights of each discrimination statistic of held-out scores, by name.
 
-    `c` has pairs within folds, all pairs where one person is left out at a time.
+    Pairs are within folds, but all pairs where one person is left out at a time; those of
+    `c_pooled` are all pairs.
     """
     days, event, held = cohort.days, cohort.event, arm.held
     pairs = [harrell_pairs(days, event, row) for row in held.score]
-    uno = [uno_pairs(days, event, row) for row in held.score]
-    found = {"c_pooled": mean_pairs(pairs)}
-    if held.leaves_one_out:
-        found |= {"c": found["c_pooled"], "c_uno": mean_pairs(uno)}
-    else:
-        found |= {
-            "c": same_fold_pairs(pairs, held.fold),
-            "c_uno": same_fold_pairs(uno, held.fold),
-        }
+    kinds = {"c": pairs, "c_uno": [uno_pairs(days, event, row) for row in held.score]}
     for month, day in zip(plan.horizons_months, plan.horizons, strict=True):
-        rows = [time_auc_pairs(days, event, row, float(day)) for row in held.score]
-        found[f"auc_{month:g}m"] = mean_pairs(rows)
-    return found
+        kinds[f"auc_{month:g}m"] = [
+            time_auc_pairs(days, event, row, float(day)) for row in held.score
+        ]
+    found = {
+        name: mean_pairs(rows) if held.leaves_one_out else same_fold_pairs(rows, held.fold)
+        for name, rows in kinds.items()
+    }
+    return found | {"c_pooled": mean_pairs(pairs)}
 
 
 def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
