@@ -14,7 +14,7 @@ SOURCE = Path(neurotarget.__file__).parent
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
     ("printable", "number_text", "quantity", "levels", "size_units"),
-    ("hypothesis",),
+    ("hypothesis", "derived", "label_regions"),
     ("fields", "problems", "outcome"),
     ("anatomy", "shapes", "pieces"),
     ("target_fields",),

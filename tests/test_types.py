@@ -82,20 +82,20 @@ def test_a_published_score_is_of_a_known_kind():
 
 
 def test_one_label_has_no_regions():
-    assert labelled(["a"]).regions == {}
+    assert labelled(["a"]).all_regions == {}
 
 
 def test_several_labels_have_a_total():
-    assert labelled(["a", "b"]).regions == {"total": ("a", "b")}
+    assert labelled(["a", "b"]).all_regions == {"total": ("a", "b")}
 
 
 def test_one_pair_is_the_total_already():
-    assert labelled(["lh", "rh"], [("lh", "rh")]).regions == {"total": ("lh", "rh")}
+    assert labelled(["lh", "rh"], [("lh", "rh")]).all_regions == {"total": ("lh", "rh")}
 
 
 def test_several_pairs_have_sides_and_a_sum_each():
     names = ["Left-Amygdala", "Right-Amygdala", "hippo_l", "hippo_r", "stem"]
-    found = labelled(names, [tuple(names[:2]), tuple(names[2:4])]).regions
+    found = labelled(names, [tuple(names[:2]), tuple(names[2:4])]).all_regions
     assert found == {
         "left": ("Left-Amygdala", "hippo_l"),
         "right": ("Right-Amygdala", "hippo_r"),
@@ -107,7 +107,7 @@ def test_several_pairs_have_sides_and_a_sum_each():
 
 def test_a_region_never_takes_the_name_of_a_label():
     names = ["left", "right", "Left-b", "Right-b", "b"]
-    found = labelled(names, [("left", "right"), ("Left-b", "Right-b")]).regions
+    found = labelled(names, [("left", "right"), ("Left-b", "Right-b")]).all_regions
     assert set(found) == {"total"}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurotarget.anatomy.structures import ids_of, select
+from neurotarget.derived import derived
 from neurotarget.fields import (
     LARGEST_ID,
     Reader,
@@ -106,6 +107,12 @@ def _pieces(value: object) -> int | None:
         raise ValueError(f"{error}, or {ANY}") from error
 
 
+def _members(value: object) -> tuple[str | int, ...]:
+    """Read the labels of a region: names, ids, or both."""
+    several = value if is_list(value) else [value]
+    return tuple(text(one) if isinstance(one, str) else whole(1)(one) for one in several)
+
+
 TARGET_FIELDS: Mapping[str, Reader] = {
     "name": text,
     "question": text,
@@ -132,4 +139,6 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "acceptable": mapping(number(0)),
     "outcomes": outcomes,
     "pieces": mapping(_pieces),
+    "derived": derived,
+    "regions": mapping(_members),
 }

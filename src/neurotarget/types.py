@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from neurotarget.anatomy.structures import pairs_of, scattered
+from neurotarget.derived import sources_of
 from neurotarget.fields import is_list, read_fields
 from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.label_regions import faults_of, named_members, sums_of
 from neurotarget.levels import CodeBook
 from neurotarget.outcome import Outcome
 from neurotarget.printable import file_name
@@ -107,6 +109,10 @@ class Target:
     A label normally is one connected piece, or as many as `pieces` states (None: any number, as of
     lesions). Masks of another number are flagged, and post-processing may drop the smallest.
 
+    `regions` are unions of labels, by names or ids, that may overlap: each is scored as a label is.
+    `derived` contrasts are sums and differences of `contrasts`, voxel by voxel, that a network sees
+    after these.
+
     With `size_vox` in place of a spacing, every scan is resampled to this number of voxels; the
     contrasts of a case are then series that may have grids of their own. This is for outcomes
     alone: sizes of structures would be lost.
@@ -138,6 +144,8 @@ class Target:
     surface_tolerance_px: float = 1.0
     size_vox: TripleVox | None = None  # of the working grid, in place of a spacing
     pieces: Mapping[str, int | None] = field(default_factory=dict)  # see `expected_pieces`
+    derived: Mapping[str, str] = field(default_factory=dict)  # contrast: t1ce - t1
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unions of labels
 
     def __post_init__(self) -> None:
         self._complete_grid()
@@ -145,6 +153,9 @@ class Target:
         wrong = read_fields(self, TARGET_FIELDS)
         if by_name and not wrong:
             self._complete_structures()
+        if not wrong:
+            members = named_members(self.regions, self.labels)
+            object.__setattr__(self, "regions", members)
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
         if wrong:
@@ -187,15 +198,17 @@ class Target:
         ]
         named = {*sided, *self.size_ranges, *self.pieces}
         asking = (*self.hypotheses, *self.published)
-        named |= {item.label for item in asking} - {"", *self.regions, *self.outcome_labels}
+        named |= {item.label for item in asking} - {"", *self.all_regions, *self.outcome_labels}
         measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
         unitless, foreign = (
             sorted(measured - {*self.units}),
             sorted({*self.units} - {*self.contrasts}),
         )
-        names = (self.name, *self.labels, *self.outcome_labels)
+        unknown = sorted(sources_of(self.derived) - {*self.contrasts})
+        again = sorted({*self.derived} & self._roles)
+        names = (self.name, *self.labels, *self.regions, *self.outcome_labels)
         unfit = [name for name in names if not NAME.fullmatch(name)]
-        taken = sorted({*self.labels, *self.regions} & {one.name for one in self.outcomes})
+        taken = sorted({*self.labels, *self.all_regions} & {one.name for one in self.outcomes})
         own = [name for one in self.outcomes for name in one.columns if name in self._roles]
         units = sorted({one.unit for one in self.outcomes if one.quantity == NUMBER})
         main = next(iter(self.quantities.values()), None)
@@ -211,6 +224,11 @@ class Target:
             and not self.outcomes,
             f"outcomes: found {taken}, which are also labels, wanted other names": taken,
             f"outcomes: found the columns {own} of files, ids or splits, wanted others": own,
+            **dict.fromkeys(faults_of(self.regions, self.labels), True),
+            f"derived: found {unknown}, wanted sums of {', '.join(self.contrasts)}": unknown,
+            f"derived: found {again}, which are other columns, wanted new names": again,
+            "derived: found some with size_vox, whose series have grids of their own": self.derived
+            and self.size_vox is not None,
             f"labels: found the ids {twice} in two labels, wanted one label an id": twice,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
             "pairs: found one label in two pairs, wanted one pair a label": len({*sided})
@@ -269,7 +287,7 @@ class Target:
         """
         many = []
         if self.labels:
-            sizes = {"labels": self.label_names, "regions": self.regions}
+            sizes = {"labels": self.label_names, "regions": self.all_regions}
             own = self.size_units
             many = [Measure(own.noun, own.unit, own.size, **sizes)]
             many += [Measure(f"{MEAN}{one}", unit, f"{MEAN}{one}", **sizes)
@@ -327,25 +345,20 @@ class Target:
         return tuple(self.labels)
 
     @property
-    def regions(self) -> dict[str, tuple[str, ...]]:
-        """Sums of labels that are also studied: left, right, each pair, total.
+    def channels(self) -> tuple[str, ...]:
+        """Contrasts that a network sees: those of files, then the derived ones."""
+        return (*self.contrasts, *self.derived)
 
-        Left and right exist with several pairs; a pair is named after the common part of its two
-        names (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
-        """
-        regions_of_pairs: dict[str, tuple[str, ...]] = {}
-        if len(self.pairs) > 1:
-            sides = zip(*self.pairs, strict=True)
-            regions_of_pairs |= dict(zip(("left", "right"), sides, strict=True))
-            regions_of_pairs |= {_common(pair): pair for pair in self.pairs if _common(pair)}
-        if len(self.labels) > 1:
-            regions_of_pairs["total"] = tuple(self.labels)
-        return {name: parts for name, parts in regions_of_pairs.items() if name not in self.labels}
+    @property
+    def all_regions(self) -> dict[str, tuple[str, ...]]:
+        """Labels that are also studied together: `regions`, left, right, each pair, total."""
+        own = {name: parts for name, parts in self.regions.items() if name not in self.labels}
+        return own | sums_of(self.label_names, self.pairs)
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Labels of each label (itself) and of each region."""
-        return {label: (label,) for label in self.labels} | self.regions
+        return {label: (label,) for label in self.labels} | self.all_regions
 
     @property
     def num_labels(self) -> int:
@@ -375,14 +388,3 @@ class Target:
 def _count(value: object) -> int:
     """Number of items of a list; 0 for anything else."""
     return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
-
-
-def _common(pair: tuple[str, str]) -> str:
-    """Common part of two names without left and right."""
-    side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
-    bare = {re.sub(r"([._-])[._-]+", r"\1", side.sub("", name)).strip("._-") for name in pair}
-    if len(bare) == 1:
-        return bare.pop()
-    first, second = pair
-    is_glued = (first[:1].casefold(), second[:1].casefold()) == ("l", "r")  # Lhippo, Rhippo
-    return first[1:] if is_glued and first[1:] == second[1:] else ""

@@ -86,13 +86,13 @@ def test_a_target_takes_labels_pairs_and_pieces_from_the_table():
     assert ("Left-Thalamus", "Right-Thalamus") in brain.pairs
     assert brain.expected_pieces["Left-Inf-Lat-Vent"] is None
     assert brain.expected_pieces["Left-Hippocampus"] == 1
-    assert brain.regions["Hippocampus"] == ("Left-Hippocampus", "Right-Hippocampus")
+    assert brain.all_regions["Hippocampus"] == ("Left-Hippocampus", "Right-Hippocampus")
 
 
 def test_a_target_of_cortical_regions_has_the_structures_of_its_atlas():
     brain = packaged("parcellation_dkt")
     assert {ids[0] for ids in brain.labels.values()} == {*groups()["dkt"]}
-    assert brain.regions["ctx-cuneus"] == ("ctx-lh-cuneus", "ctx-rh-cuneus")
+    assert brain.all_regions["ctx-cuneus"] == ("ctx-lh-cuneus", "ctx-rh-cuneus")
 
 
 def test_labels_may_name_structures_in_place_of_ids():

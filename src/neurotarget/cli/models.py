@@ -117,7 +117,7 @@ def run(argv: Sequence[str]) -> int:
     )
     print(
         f"{f'target {arguments.target}' if arguments.target else 'no target'}: "
-        f"{len(target.contrasts)} contrast(s), {target.num_labels} labels with background, "
+        f"{len(target.channels)} contrast(s), {target.num_labels} labels with background, "
         f"batches of {arguments.batch}\n"
     )
     print(aligned([list(HEAD), *map(_cells, lines)]))
@@ -237,7 +237,7 @@ def _profiles(
     """Cost of a prediction and of a training step, with the memory layout of the task."""
     if config["channels_last"]:
         channels_last(net)
-    shape = (batch, len(target.contrasts), *target.patch_vox)
+    shape = (batch, len(target.channels), *target.patch_vox)
     states = optimizer_states(config["optimizer"]) + (config["ema_decay"] is not None)
     is_vector = isinstance(net, VectorBackbone)
     loss = None if is_vector else DeepSupervision(build(config["loss"]))

@@ -46,6 +46,7 @@ LABEL = either(TEXT, REAL)  # a name may be a number
 NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
 STRUCTURE = Kind("a structure or a group of FreeSurfer's table", is_known)
 IDS = either(integer(1), STRUCTURE, listed(either(integer(1), STRUCTURE)))
+INTENSITIES = ("zscore", "zscore_foreground", "zscore_brain", "percentile", "none")
 LIMIT = number(0, 1e9)  # Lightning takes a share of the batches, or a number of them
 MAX_TIME = either(
     NULL,
@@ -117,6 +118,10 @@ TARGET = {
     "target.name": NAME,
     "target.question": either(matching(".{0}", "empty"), TEXT),
     "target.contrasts": listed(TEXT),
+    "target.derived": optional(BRANCH),
+    "target.derived.*": TEXT,
+    "target.regions": optional(BRANCH),
+    "target.regions.*": either(TEXT, integer(1), listed(either(TEXT, integer(1)))),
     "target.labels": either(BRANCH, listed(TEXT)),
     "target.labels.*": IDS,
     "target.background_ids": either(one_of("others"), integer(-(2**31)), listed(integer(-(2**31)))),
@@ -168,7 +173,7 @@ DATA = {
     "data": BRANCH,
     "data.root": optional(TEXT),
     "data.preparation": BRANCH,
-    "data.preparation.intensity": one_of("zscore", "zscore_foreground", "percentile", "none"),
+    "data.preparation.intensity": one_of(*INTENSITIES),
     "data.preparation.clip_percent": optional(listed(number(0, 100), 2, rising=True)),
     "data.preparation.scale": POSITIVE,
     "data.preparation.region_mm": optional(number(0, 1000, above=True)),

@@ -15,8 +15,8 @@ from neurotarget.size_units import AREAS, PIXELS, VOLUMES
 from neurotarget.stats.arms.arms import Arms, listed
 
 SIGHT = (
-    *("target.contrasts", "target.spacing_mm", "target.spacing_px", "target.dimensions"),
-    *("target.roi", "target.sides", "target.size_vox"),
+    *("target.contrasts", "target.derived", "target.spacing_mm", "target.spacing_px"),
+    *("target.dimensions", "target.roi", "target.sides", "target.size_vox"),
     *("data.preparation", "cascade.localise"),  # a cascade's scans are prepared uncropped
 )
 SAME_MM3 = 0.05  # reference volumes of the same mask differ by less

@@ -145,6 +145,7 @@ def input_settings(target: Target, preparation: Preparation) -> dict[str, object
     """Settings that affect how a scan is read and cropped, and its labels, as plain values."""
     return {
         "contrasts": list(target.contrasts),
+        "derived": dict(target.derived),
         "labels": {name: list(ids) for name, ids in target.labels.items()},
         "outcomes": [[one.name, one.kind, *one.classes, one.unit] for one in target.outcomes],
         "sides": target.sides,

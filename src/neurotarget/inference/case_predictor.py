@@ -80,6 +80,7 @@ class CasePredictor(ABC):
         return {
             "version": VERSION,
             "contrasts": target.contrasts,
+            **({"derived": dict(target.derived)} if target.derived else {}),
             "spacing_mm": target.spacing_mm,
             **({"size_vox": target.size_vox} if target.size_vox else {}),
             "roi": asdict(target.roi) if target.roi else None,

@@ -94,7 +94,7 @@ class SyntheticBatches(Dataset):
     ) -> None:
         self.folders, self.seed, self.synthesis = [*folders], seed, synthesis
         self.sides, self.spacing_mm = tuple(target.patch_vox), tuple(target.spacing_mm)
-        self.contrasts = len(target.contrasts)
+        self.contrasts = len(target.channels)
         self.classes = torch.from_numpy(class_of_code.astype(np.int64))
         self.swap = torch.tensor([*target.swap, target.ignored_class])
         self.augmenter = Augmenter(transforms, self.contrasts, self.sides, self.sides)

@@ -76,7 +76,7 @@ class Segmentation(TaskKind):
     def net_arguments(cls, target: Target) -> dict[str, int]:
         """Numbers of contrasts and of classes with background."""
         return {
-            "in_channels": len(target.contrasts),
+            "in_channels": len(target.channels),
             "num_labels": as_trained(target).num_labels,
         }
 
@@ -96,7 +96,7 @@ class NWay(Segmentation):
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
         """Numbers of contrasts and of logits of one network."""
-        return {"in_channels": len(target.contrasts), "num_labels": 1}
+        return {"in_channels": len(target.channels), "num_labels": 1}
 
     @classmethod
     def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:
@@ -135,7 +135,7 @@ class OutcomePrediction(TaskKind):
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
         """Numbers of contrasts and of outputs."""
-        return {"in_channels": len(target.contrasts), "num_outputs": sum(output_sizes(target))}
+        return {"in_channels": len(target.channels), "num_outputs": sum(output_sizes(target))}
 
     @classmethod
     def window(

@@ -76,7 +76,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
     def example(self, batch_size: int) -> Batch:
         """A batch of images of noise with codes of 0 and 1."""
         sides = self.target.patch_vox
-        image = torch.randn(batch_size, len(self.target.contrasts), *sides)
+        image = torch.randn(batch_size, len(self.target.channels), *sides)
         codes = torch.randint(2, (batch_size, len(self.target.outcomes))).float()
         return Batch(image, None, ["noise"] * batch_size, codes)
 

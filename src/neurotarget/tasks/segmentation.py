@@ -73,7 +73,7 @@ class SegmentationTask(Segmentation, TargetTask):
     def example(self, batch_size: int) -> Batch:
         """A batch of patches of noise with labels."""
         sides = self.target.patch_vox
-        image = torch.randn(batch_size, len(self.target.contrasts), *sides)
+        image = torch.randn(batch_size, len(self.target.channels), *sides)
         labels = torch.randint(self.target.num_labels, (batch_size, *sides))
         return Batch(image, labels, ["noise"] * batch_size)
 

@@ -132,6 +132,7 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
     region = {
         "name": f"{target.name}_region",
         "contrasts": list(target.contrasts),
+        "derived": dict(target.derived),
         "labels": {"region": ids[1]},
         "background_ids": OTHERS
         if OTHER_ID in mapping

@@ -105,7 +105,7 @@ def fit_memory(config: Config, data: TargetData, target: Target, net: nn.Module)
 
 def forecast(config: Config, data: TargetData, target: Target, network: float) -> Forecast:
     """Memory of a training with these workers and this queue; `network` is `network_mib`."""
-    contrasts, batch, workers = len(target.contrasts), data.batch_size, data.workers
+    contrasts, batch, workers = len(target.channels), data.batch_size, data.workers
     patch = math.prod(target.patch_vox)
     region = math.prod(region_of(target.patch_vox, data.margin_share if data.augmentation else 0.0))
     whole = batch * patch * (IMAGE_BYTES * contrasts + LABEL_BYTES) / MIB
@@ -132,7 +132,7 @@ def network_mib(config: Config, target: Target, net: nn.Module, batch: int) -> f
     """MiB of a training step, in the precision of the run; see `profile`."""
     states = optimizer_states(config["optimizer"]) + (config["task"].get("ema_decay") is not None)
     loss = None if "loss" not in config["task"] else DeepSupervision(build(config["loss"]))
-    shape = (batch, len(target.contrasts), *target.patch_vox)
+    shape = (batch, len(target.channels), *target.patch_vox)
     whole = profile(net, shape, training=True, optimizer_states=states, loss=loss).peak_memory_mib
     if not _is_on_gpu(config):
         return ON_PROCESSOR * whole

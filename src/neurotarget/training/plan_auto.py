@@ -120,7 +120,7 @@ def _memory(
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
         net = build_net(model, target, patch_vox, task=kind)
-        shape = (batch, len(target.contrasts), *patch_vox)
+        shape = (batch, len(target.channels), *patch_vox)
         cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)
         return cost.peak_memory_mib
 

@@ -139,7 +139,7 @@ def _conclude(
         start.folder,
         parts.meter,
         parts.task.net,
-        in_channels=len(parts.target.contrasts),
+        in_channels=len(parts.target.channels),
         batch_size=parts.data.batch_size,
         patch_vox=parts.target.patch_vox,
     )

@@ -124,7 +124,7 @@ def build_parts(
     task = build(config["task"], target=as_trained(fitted), net=net, inferer=windows)
     best, meter = BestScores(config["monitor"], mode=mode_of(config)), CostMeter()
     stalls = StallMeter()
-    shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
+    shape = (config["data"]["batch_size"], len(fitted.channels), *fitted.patch_vox)
     budget = apply_budget(
         config["budget"],
         config["trainer"],

@@ -258,7 +258,7 @@ class TargetData(pl.LightningDataModule):
         target, settings = as_trained(self.target), self.augmentation if is_augmented else None
         return BatchCuts(
             self._training_folders(),
-            num_contrasts=len(target.contrasts),
+            num_contrasts=len(target.channels),
             transforms=read_transforms(settings, target=target),
             is_finished=is_finished,
             **self._draws_settings(),

@@ -158,14 +158,14 @@ def direct_seconds(
     sides = tuple(region_of(target.patch_vox, margin_share).tolist())
     cuts = BatchCuts(
         [Path("noise")],
-        num_contrasts=len(target.contrasts),
+        num_contrasts=len(target.channels),
         transforms=read_transforms(settings, target=target),
         patch_vox=target.patch_vox,
         foreground_share=0.0,
         margin_share=margin_share,
         seed=seed,
     )
-    entry = NoiseEntry((len(target.contrasts), *sides))
+    entry = NoiseEntry((len(target.channels), *sides))
     low = (np.array(sides) - target.patch_vox) // 2
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -196,7 +196,7 @@ def queue_seconds(
         return 0.0
     augmentation = build_augmentation(settings, target=target)
     sides = region_of(target.patch_vox, margin_share).tolist()
-    image = torch.randn(len(target.contrasts), *sides)
+    image = torch.randn(len(target.channels), *sides)
     label = torch.zeros(1, *sides, dtype=torch.uint8)
     started = time.perf_counter()
     for draw in range(TIMED):

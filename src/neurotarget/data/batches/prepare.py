@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple, get_args
 
 import nibabel as nib
 import numpy as np
@@ -26,6 +26,14 @@ from neurotarget.data.scans.geometry import (
     sized_grid,
     whole_grid,
 )
+from neurotarget.data.scans.intensity_scale import (
+    Intensity,
+    Place,
+    boxed,
+    brain_box,
+    combined,
+    scaled,
+)
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.files.hashes import digest, hash_of_text, hash_of_value
@@ -34,7 +42,6 @@ from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
 VERSION = 6  # of the computation in this file; if it is increased, every case is prepared again
-SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
 FOREGROUND = 5_000  # most labelled voxels stored per class, for sampling patches
 DIGESTS = ".digests.json"  # in the cache: hashes of scans and masks, until these change
 
@@ -49,6 +56,7 @@ class Scans(NamedTuple):
     first: Volume  # the first contrast, unscaled
     affines: Mapping[str, ndarray]  # contrast → (4, 4)
     warnings: tuple[str, ...] = ()  # about its files, with the remedy
+    brain: tuple[slice, ...] | None = None  # canonical box of a stripped brain; None: all voxels
 
 
 class Work(NamedTuple):
@@ -64,19 +72,21 @@ class Preparation:
     """Settings of the intensity scale, which is computed from the whole scan, not from its box.
 
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
-    `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to [0,
-    1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees values
-    near 1: 10 for ppm. With `region_mm` the label is the one that a localiser learns: one ellipsoid
-    in the bounding box of all labelled voxels, with each axis at least this long.
+    `zscore_foreground` those above the scan's mean, `zscore_brain` those of a stripped brain, to
+    which the working box is cut, with 0 around it (as Weninger 2019 does,
+    doi:10.1007/978-3-030-11726-9_1), `percentile` maps the clip percentiles to [0, 1], `none` keeps
+    the scan's own unit (QSM in ppm) times `scale`, so that a network sees values near 1: 10 for
+    ppm. With `region_mm` the label is the one that a localiser learns: one ellipsoid in the
+    bounding box of all labelled voxels, with each axis at least this long.
     """
 
-    intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
+    intensity: Intensity = "zscore"
     clip_percent: tuple[float, float] | None = (0.5, 99.5)
     scale: float = 1.0
     region_mm: float | None = None
 
     def __post_init__(self) -> None:
-        known = ("zscore", "zscore_foreground", "percentile", "none")
+        known = get_args(Intensity)
         if self.intensity not in known:
             raise ValueError(f"intensity: got {self.intensity!r}, wanted one of {known}")
         if self.clip_percent is not None:
@@ -229,7 +239,9 @@ def to_work(scans: Scans, target: Target) -> Work:
     if target.roi is not None:
         case, file = scans.case, str(scans.case.images[target.contrasts[0]])
         grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
-    work = [image_to_work(scans.values[name], grid) for name in target.contrasts]
+    elif scans.brain is not None:
+        grid = boxed(grid, scans.brain)
+    work = [image_to_work(scans.values[name], grid) for name in target.channels]
     return Work(np.stack(work), grid, first.header)
 
 
@@ -250,9 +262,18 @@ def _scans(
         wanted = f"the contrasts {', '.join(target.contrasts)}"
         todo = f"add a column {absent[0]} with the file's path"
         raise DataError(error(found, wanted, todo, case_id=case.case_id))
-    values = {name: _scaled(volumes[name].array, preparation) for name in target.contrasts}
+    raw = {name: volumes[name].array for name in target.contrasts}
+    raw |= {name: combined(text, raw) for name, text in target.derived.items()}
+    values = {
+        name: scaled(array, preparation, Place(case.case_id, str(case.images.get(name, name))))
+        for name, array in raw.items()
+    }
     affines = {name: volumes[name].affine for name in target.contrasts}
-    return Scans(case, values, volumes[target.contrasts[0]], affines)
+    scans = Scans(case, values, volumes[target.contrasts[0]], affines)
+    if preparation.intensity == "zscore_brain" and target.size_vox is None:
+        grid = whole_grid(scans.first.array.shape, scans.first.affine, target.spacing_mm)
+        scans = scans._replace(brain=brain_box([raw[name] for name in target.contrasts], grid))
+    return scans
 
 
 def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
@@ -285,25 +306,6 @@ def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> n
         squared_radius += term.reshape([-1 if other == axis else 1 for other in range(3)])
     region[squared_radius <= 1] = 1
     return region
-
-
-def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
-    values = array.astype(np.float32)
-    if preparation.intensity == "none" and preparation.clip_percent is None:
-        return values * np.float32(preparation.scale)
-    step = max(int(np.cbrt(values.size / SAMPLED)), 1)
-    sample = values[::step, ::step, ::step]
-    if preparation.clip_percent is not None:
-        low, high = (float(item) for item in np.percentile(sample, preparation.clip_percent))
-        values, sample = np.clip(values, low, high), np.clip(sample, low, high)
-    if preparation.intensity == "none":
-        return values * np.float32(preparation.scale)
-    if preparation.intensity == "percentile":
-        return (values - low) / max(high - low, 1e-6)
-    if preparation.intensity == "zscore_foreground":
-        inside = sample[sample > sample.mean()]
-        sample = inside if inside.size else sample
-    return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
 
 
 def join_errors(errors: Sequence[DataError | Problem]) -> DataError:
@@ -365,6 +367,7 @@ def _key(
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         # omitted for the older setting, so that older entries keep their hash
         **({"size_vox": target.size_vox} if target.size_vox else {}),
+        **({"derived": [*target.derived.values()]} if target.derived else {}),
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [
             digest_of_scan(case.images[name]) for name in target.contrasts if name in case.images

@@ -21,6 +21,7 @@ from scipy import ndimage
 from neurotarget.data.labels import ClassOfId
 from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
+from neurotarget.label_regions import sums_of
 from neurotarget.pieces import CORNERS
 from neurotarget.shapes import Mask
 from neurotarget.types import Target
@@ -79,6 +80,7 @@ def as_trained(target: Target) -> Target:
         sides="labels",
         hypotheses=(),
         published=(),
+        regions={},
         **{target.size_units.range_field: ranges},
     )
 
@@ -148,7 +150,7 @@ def _class_names(target: Target) -> dict[str, str]:
     if target.sides == "labels":
         return names
     # regions use the common part of a pair's names only if there are several pairs
-    regions = replace(target, pairs=target.pairs * 2).regions
+    regions = sums_of(target.label_names, target.pairs * 2)
     sums = ("left", "right", "total")
     shared = {parts: name for name, parts in regions.items() if name not in sums}
     for number, pair in enumerate(target.pairs, start=1):

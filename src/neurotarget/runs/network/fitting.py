@@ -147,7 +147,7 @@ def try_patch(net: nn.Module, target: Target) -> None:
     try:
         with torch.no_grad():
             # a copy, as batch norms would update their statistics
-            copy.deepcopy(net).train()(torch.zeros(2, len(target.contrasts), *target.patch_vox))
+            copy.deepcopy(net).train()(torch.zeros(2, len(target.channels), *target.patch_vox))
     except (RuntimeError, ValueError) as error:
         raise DataError(
             f"patch_vox: {list(target.patch_vox)} does not go through {type(net).__name__} "

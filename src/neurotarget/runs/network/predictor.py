@@ -174,11 +174,11 @@ def _other_target(
     contrasts = {
         (theirs, ours): theirs[1]
         for theirs, ours in other
-        if ours[1:2] == (len(target.contrasts),) and _without(theirs) == _without(ours)
+        if ours[1:2] == (len(target.channels),) and _without(theirs) == _without(ours)
     }
     if set(other) - classes.keys() - contrasts.keys():
         return []
-    names = (["background", *target.label_names], target.contrasts)
+    names = (["background", *target.label_names], target.channels)
     return [
         f"they are of {_either(counts.values())} {what}, and the target {target.name} has "
         f"{len(own)}: {', '.join(own)}"

@@ -44,8 +44,8 @@ class Quantity:
     """One quantity of the cases of a cohort, such as the volume, by several methods.
 
     `tables` maps each method or rater to a table with one row per case (index `case_id`), one
-    column per label and then one per region of the target (`Target.regions`), in `unit`; NaN where
-    there is no value.
+    column per label and then one per region of the target (`Target.all_regions`), in `unit`; NaN
+    where there is no value.
     """
 
     name: str  # one of `Target.quantities`
@@ -353,7 +353,8 @@ def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
     """
     table = _finite(volumes.reindex(columns=list(target.label_names)))
     sums = {
-        name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
+        name: table[list(parts)].sum(axis=1, skipna=False)
+        for name, parts in target.all_regions.items()
     }
     return table.assign(**sums)
 
@@ -366,7 +367,7 @@ def means_with_regions(means: pd.DataFrame, volumes: pd.DataFrame, target: Targe
     """
     table = _finite(means.reindex(index=volumes.index, columns=list(target.label_names)))
     means_of_regions = {}
-    for name, parts in target.regions.items():
+    for name, parts in target.all_regions.items():
         sizes, values = volumes[list(parts)], table[list(parts)]
         sums = (sizes * values.where(sizes != 0, 0.0)).sum(axis=1, skipna=False)
         total = sizes.sum(axis=1, skipna=False)

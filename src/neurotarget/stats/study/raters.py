@@ -100,7 +100,7 @@ def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
     wide = rows.pivot(index="case_id", columns="label", values="value").astype(float)
     wide = wide.reindex(index=measured.covariates.index, columns=list(measured.target.label_names))
     means = {
-        name: wide[list(parts)].mean(axis=1) for name, parts in measured.target.regions.items()
+        name: wide[list(parts)].mean(axis=1) for name, parts in measured.target.all_regions.items()
     }
     return wide.assign(**means)
 

@@ -300,7 +300,7 @@ def _score_columns(
     """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
-    named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
+    named = (*labels, *(name for name in measured.target.all_regions if name in set(rows["label"])))
     of_outcomes = [name for name in units if name in OUTCOME_SCORES]
     columns = [(label, name) for label in named for name in units if name not in of_outcomes]
     columns += [(one.name, name) for one in measured.target.outcomes for name in of_outcomes]

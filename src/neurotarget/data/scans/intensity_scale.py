@@ -1,0 +1,99 @@
+"""The intensity scale of scans, computed from all of a scan, and the box of a stripped brain."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.data.scans.geometry import Grid, crop
+from neurotarget.derived import terms_of
+from neurotarget.problems import DataError, error
+
+Intensity = Literal["zscore", "zscore_foreground", "zscore_brain", "percentile", "none"]
+SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
+LEAST_EMPTY = 0.05  # share of voxels around a stripped brain; in its tightest box about 0.4
+
+
+class Scale(Protocol):
+    """Settings of a scale, see `Preparation`."""
+
+    intensity: Intensity
+    clip_percent: tuple[float, float] | None
+    scale: float
+
+
+class Place(NamedTuple):
+    """A case and its file, for messages."""
+
+    case_id: str
+    file: str
+
+
+def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
+    """A scan on the scale of these settings.
+
+    Raises:
+        DataError: the scan of `zscore_brain` has no empty voxels around a brain.
+    """
+    values = array.astype(np.float32)
+    if settings.intensity == "zscore_brain":
+        return _of_brain(values, settings, place)
+    if settings.intensity == "none" and settings.clip_percent is None:
+        return values * np.float32(settings.scale)
+    step = max(int(np.cbrt(values.size / SAMPLED)), 1)
+    sample = values[::step, ::step, ::step]
+    if settings.clip_percent is not None:
+        low, high = (float(item) for item in np.percentile(sample, settings.clip_percent))
+        values, sample = np.clip(values, low, high), np.clip(sample, low, high)
+    if settings.intensity == "none":
+        return values * np.float32(settings.scale)
+    if settings.intensity == "percentile":
+        return (values - low) / max(high - low, 1e-6)
+    if settings.intensity == "zscore_foreground":
+        inside = sample[sample > sample.mean()]
+        sample = inside if inside.size else sample
+    return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
+
+
+def combined(text: str, scans: Mapping[str, ndarray]) -> Float[ndarray, "I J K"]:
+    """A derived contrast such as `t1ce - t1`, voxel by voxel, in the unit of the files."""
+    return sum(term.factor * scans[term.contrast].astype(np.float32) for term in terms_of(text))
+
+
+def brain_box(scans: Iterable[ndarray], grid: Grid) -> tuple[slice, ...]:
+    """Box, in canonical voxels, of what is a stripped brain in any scan; stored order."""
+    brain = grid.canonical(np.logical_or.reduce([_is_brain(one) for one in scans]))
+    spans = [np.flatnonzero(brain.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+
+def boxed(grid: Grid, box: Sequence[slice]) -> Grid:
+    """Part of a whole-scan grid in a box of canonical voxels."""
+    sides = np.array([one.stop - one.start for one in box])
+    middle = [(one.start + one.stop - 1) / 2 for one in box]
+    size_mm = sides * np.linalg.norm(grid.canonical_affine[:3, :3], axis=0)
+    return crop(grid, middle, tuple(size_mm)) or grid
+
+
+def _is_brain(array: ndarray) -> Bool[ndarray, "I J K"]:
+    """Voxels of a stripped brain: those that have not the value of the first voxel."""
+    return array != array[0, 0, 0]
+
+
+def _of_brain(values: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
+    """Mean 0 and deviation 1 inside of a stripped brain, 0 outside of it."""
+    brain = _is_brain(values)
+    empty = 1 - brain.mean()
+    if empty < LEAST_EMPTY or not brain.any():
+        found = f"{100 * empty:.1f} % of the voxels with the value of the first one"
+        wanted = "a brain without skull, in voxels of one value"
+        todo = "strip the skull, or set data.preparation.intensity=zscore"
+        raise DataError(error(found, wanted, todo, case_id=place.case_id, file=place.file))
+    inside = values[brain]
+    if settings.clip_percent is not None:
+        inside = np.clip(inside, *np.percentile(inside, settings.clip_percent))
+    result = np.zeros_like(values)
+    result[brain] = (inside - inside.mean(dtype=np.float64)) / max(float(inside.std()), 1e-6)
+    return result
