@@ -16,10 +16,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
+from neurotarget.metrics.lesions import NO_LESIONS, brats_scores
 from neurotarget.metrics.metric_units import name_in, units_in
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.own_metrics import OwnMetrics, own_score
 from neurotarget.metrics.rater_rows import NOTHING, Further, further_scores
+from neurotarget.metrics.region_parts import parts_of
 from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import (
     SurfaceDistances,
@@ -83,9 +85,31 @@ def score_case(
     place of the prediction, has ignored voxels, `reference_borders_on_ignored` is 1 for labels
     whose volume may be incomplete.
 
-    `own` adds scores by the user's own functions.
+    `own` adds scores by the user's own functions. Each region of the target has rows as a label
+    has, and those of BraTS (see `lesions`).
     """
-    own = own or {}
+    rows, known = [], {"affine": affine, "spacing_mm": spacing_mm, "oriented": oriented}
+    for part in parts_of(target):
+        maps, more = (part.of(truth), part.of(pred)), part.further(further)
+        scores = _scored(case, *maps, part.target, further=more, own=own or {}, **known)
+        units = {name: metric.unit for name, metric in (own or {}).items()}
+        rows += _rows(case, scores, split, part.target, units)
+    return rows
+
+
+def _scored(
+    case: Case,
+    truth: ClassMap | None,
+    pred: ClassMap | None,
+    target: Target,
+    *,
+    affine: Affine,
+    spacing_mm: Triple,
+    oriented: bool,
+    further: Further,
+    own: OwnMetrics,
+) -> dict[str, Scores]:
+    """Scores of the labels of two maps, as those of `score_case`."""
     ignored = None
     if truth is not None and pred is not None:
         truth, pred, ignored = same_ignored(target, truth, pred)
@@ -101,7 +125,7 @@ def score_case(
     for label, values in further_scores(truth, further, target, affine, pred=pred).items():
         scores[label] |= values
     _add_sides(scores, further, target, affine, oriented=oriented)
-    return _rows(case, scores, split, target, {name: metric.unit for name, metric in own.items()})
+    return scores
 
 
 def measure_case(
@@ -115,6 +139,18 @@ def measure_case(
     further: Further = NOTHING,
 ) -> list[Row]:
     """Return the rows of a reference and of further raters without a prediction."""
+    rows = []
+    for part in parts_of(target):
+        known = {"affine": affine, "oriented": oriented, "further": part.further(further)}
+        scores = _measured(part.of(truth), part.target, **known)
+        rows += _rows(case, scores, split, part.target)
+    return rows
+
+
+def _measured(
+    truth: ClassMap | None, target: Target, *, affine: Affine, oriented: bool, further: Further
+) -> dict[str, Scores]:
+    """Measures of the labels of a reference, as those of `measure_case`."""
     scores = {
         label: {f"reference_{metric}": value for metric, value in values.items()}
         for label, values in _alone(truth, target, affine, oriented=oriented).items()
@@ -124,7 +160,7 @@ def measure_case(
     for label, values in further_scores(truth, further, target, affine, alone=True).items():
         scores[label] |= values
     _add_sides(scores, further, target, affine, oriented=oriented)
-    return _rows(case, scores, split, target)
+    return scores
 
 
 def _rows(
@@ -220,9 +256,11 @@ def _compare(
     ignored: Mask | None,
 ) -> None:
     """Add the metrics of a prediction against its reference."""
+    lesions = {} if target.is_flat else target.regions  # of pictures there are no mm³
     if pred is None:
-        for values in scores.values():
+        for label, values in scores.items():
             values |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
+            values |= NO_LESIONS if label in lesions else {}
         return
     known = [label_boxes(classes, target) for classes in (truth, pred)]
     for number, (label, values) in enumerate(scores.items(), start=1):
@@ -233,6 +271,8 @@ def _compare(
         *planes, sides_mm = in_plane(truth.shape, spacing_mm, *masks, unjudged)
         distances = surface_distances(*planes[:2], sides_mm, planes[2])
         values |= _compared(*masks, values, distances, target.surface_tolerance)
+        if label in lesions:
+            values |= brats_scores(*masks, values, spacing_mm)
     for pair in target.pairs:
         box = union(*(boxes[label] for boxes in known for label in pair))
         numbers = [_number(label, target) for label in pair]

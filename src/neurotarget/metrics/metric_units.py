@@ -19,6 +19,10 @@ OF_VOLUMES = {
     "volume_error_abs_mm3": "mm3",
     "volume_error_percent": "%",
     "volume_similarity": "",
+    "brats_dice": "",  # of regions, as the next three; by BraTS's rule for empty masks
+    "brats_hd95_mm": "mm",
+    "lesion_dice": "",
+    "lesion_hd95_mm": "mm",
     "failed": "",
     "pieces": "",
     "touches_edge": "",

@@ -1,14 +1,12 @@
 """Prediction by one binary network per region: their probabilities fused into one label map."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.metrics.region_parts import merged
 from neurotarget.models.region_nets import WholeNet
 from neurotarget.types import Target
 
@@ -71,15 +69,4 @@ class RegionPredictor(Predictor):
 
 def whole_target(target: Target) -> Target:
     """The target with all its labels as one, named `whole`."""
-    ids = tuple(number for of_label in target.labels.values() for number in of_label)
-    no_ranges: Mapping[str, object] = {target.size_units.range_field: {}}
-    return replace(
-        target,
-        labels={"whole": ids},
-        pieces={"whole": None},
-        pairs=(),
-        sides="labels",
-        hypotheses=(),
-        published=(),
-        **no_ranges,
-    )
+    return merged(target, "whole", target.label_names)
