@@ -15,6 +15,7 @@ from neurotarget.types import IGNORE, Target
 ClassOfId = Mapping[int, int | tuple[int, ...]]  # of two classes the nearer one
 
 WHOLE = 1e-3  # a label this close to a whole number is that number
+TUMOUR = ("tumour", "tumor")  # left out of names: MSD has "non-enhancing tumor"
 WHITE = 255  # the only label of masks that pictures and many editors write
 LONGEST_TABLE = 2**20  # FreeSurfer's largest ids are about 15,000
 
@@ -154,6 +155,7 @@ def to_classes(array: ndarray, mapping: ClassOfId, *, case_id: str = "", file: s
             f"(background_ids: {OTHERS} means all), or to its ignore_ids where nobody has judged "
             "these voxels"
         )
+        todo = _numbered_otherwise(unknown, known) or todo
         wanted = f"0 or one of {some(known)}"
         raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
     wanted = [mapping.get(value, rest) for value in values.tolist()]
@@ -165,6 +167,16 @@ def to_classes(array: ndarray, mapping: ClassOfId, *, case_id: str = "", file: s
     for number, owners in enumerate(shared, start=last + 1):
         give_to_nearest(result, number, owners)
     return result
+
+
+def _numbered_otherwise(unknown: Sequence[int], known: Sequence[int]) -> str:
+    """What to do where the ids differ as those of BraTS before and since 2023; else ""."""
+    if {*unknown} not in ({3}, {4}) or {*known} != {1, 2, 7 - unknown[0]}:
+        return ""
+    return (
+        "BraTS numbers the enhancing tumour 4 until 2021 and 3 since 2023: set "
+        f"target.labels.enhancing={unknown[0]}; in MSD's Task01 1 is oedema and 3 is enhancing"
+    )
 
 
 def looked_up(array: ndarray, values: ndarray, classes: ndarray) -> ndarray:
@@ -203,7 +215,8 @@ def to_file_ids(classes: ndarray, target: Target) -> ndarray:
 
 
 def _key(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    words = name.casefold().replace("_", " ").replace("-", " ").split()
+    return " ".join(word for word in words if word not in TUMOUR) or name.casefold()
 
 
 def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]) -> Problem:

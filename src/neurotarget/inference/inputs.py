@@ -231,7 +231,7 @@ class _Search:
         for ending, contrast in _endings(self.contrasts).items():
             if stem.casefold() == ending:
                 return "", contrast
-            if stem.casefold().endswith(f"_{ending}"):
+            if stem.casefold().endswith((f"_{ending}", f"-{ending}")):
                 return stem[: -len(ending) - 1], contrast
         return stem, None
 

@@ -9,7 +9,14 @@ import pandas as pd
 from numpy import ndarray
 
 from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
-from neurotarget.data.scans.volume import Volume, counted_for, read_volume, same_grid, sized_as
+from neurotarget.data.scans.volume import (
+    Volume,
+    counted_for,
+    missing_file,
+    read_volume,
+    same_grid,
+    sized_as,
+)
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError
@@ -128,7 +135,7 @@ def _image(case: Case, target: Target) -> Volume | None:
     """The first contrast, if the case has a file of it."""
     for name in (*target.contrasts, *case.images):
         path = case.images.get(name)
-        if path is not None and Path(path).is_file():
+        if path is not None and missing_file(path) is None:
             return counted_for(read_volume(path, case_id=case.case_id), target)
     return None
 

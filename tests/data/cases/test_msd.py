@@ -38,10 +38,13 @@ def test_what_macos_leaves_is_no_case(msd, make_target):
         read_manifest(folder, make_target())
 
 
-def test_stacked_channels_are_to_be_split(msd, make_target, image):
+def test_stacked_channels_are_volumes_of_one_file(msd, make_target, image):
     folder = msd(1, modality=("FLAIR", "T1w"))
-    with pytest.raises(DataError, match=r"2 channels \(FLAIR, T1w\) in one file in 1 cases"):
-        read_manifest(folder, make_target(("t1", "flair")))
+    case = read_manifest(folder, make_target(("t1", "flair"))).cases[0]
+    assert {name: path.name for name, path in case.images.items()} == {
+        "t1": "scan_000.nii.gz[1]",
+        "flair": "scan_000.nii.gz[0]",
+    }
 
 
 def test_channels_in_files_of_their_own_are_read(msd, make_target, image):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids import Filters, scan_bids
+from neurotarget.data.cases.brats import is_brats, scan_brats
 from neurotarget.data.cases.case_table import scan_table
 from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
@@ -26,7 +27,7 @@ from neurotarget.types import Case, Manifest, Target
 
 log = logging.getLogger(__name__)
 
-KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder, or images/ with masks/"
+KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw, BIDS or BraTS folder, or images/ with masks/"
 LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
 ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names
@@ -123,12 +124,20 @@ def _scan(source: Path, target: Target | None, options: _Options) -> ReadResult:
             listed = isinstance(description.get("training"), list)
             scan = scan_msd if listed else scan_nnunet
             return scan(folder, target, images_only=options.images_only)
-        if source.is_dir() and masks_folder(folder):
-            return scan_paired(folder, target, images_only=options.images_only)
-        if _is_bids(folder):
-            return scan_bids(
-                folder, target, filters=options.filters, images_only=options.images_only
-            )
+        return _scan_folder(source, folder, target, options)
+    return ReadResult([], [_unknown_kind(source)])
+
+
+def _scan_folder(
+    source: Path, folder: Path, target: Target | None, options: _Options
+) -> ReadResult:
+    """Read a folder without a `dataset.json`."""
+    if source.is_dir() and masks_folder(folder):
+        return scan_paired(folder, target, images_only=options.images_only)
+    if _is_bids(folder):
+        return scan_bids(folder, target, filters=options.filters, images_only=options.images_only)
+    if source.is_dir() and is_brats(folder):
+        return scan_brats(folder, target, images_only=options.images_only)
     return ReadResult([], [_unknown_kind(source)])
 
 

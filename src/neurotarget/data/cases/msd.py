@@ -9,20 +9,21 @@ from pathlib import Path
 
 from neurotarget.data.cases.nnunet_raw import channel_names, channels_of, miscounted
 from neurotarget.data.reading_results import ReadResult, named_labels, read_json
+from neurotarget.data.scans.members import member
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.reading import is_there
 from neurotarget.files.written_paths import place
-from neurotarget.problems import Problem, error
+from neurotarget.problems import error
 from neurotarget.types import Case, Target
 
 
 def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read the training cases of an MSD data set; its test images have no labels and are left out.
 
-    Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), not from a
-    fourth axis. Covariates come from a `participants.tsv` in the folder. With `images_only` neither
-    labels nor covariates are read.
+    Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), or else
+    from the fourth axis of the file. Covariates come from a `participants.tsv` in the folder. With
+    `images_only` neither labels nor covariates are read.
     """
     path = folder / "dataset.json"
     description, problems = read_json(path)
@@ -32,7 +33,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
         return ReadResult([], problems or [found])
     names = channel_names(description)
     channels, wrong = channels_of(target, names)
-    cases, stacked = [], 0
+    cases = []
     for entry in entries:
         if not isinstance(entry, Mapping) or "image" not in entry:
             todo = "write {image: path, label: path}"
@@ -44,14 +45,13 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
         has_label = entry.get("label") and not images_only
         label = place(folder, str(entry["label"])) if has_label else None
         split_up = _channel_files(image, channels)
-        stacked += len(names) > 1 and split_up is None
         case_id = re.sub(r"_0000$", "", file_stem(image))
-        images = split_up or dict.fromkeys(list(channels)[:1], image)
+        images = split_up or {
+            contrast: member(image, number) if len(names) > 1 else image
+            for contrast, number in channels.items()
+        }
         cases.append(Case(case_id, case_id, images, label))
-    if stacked:
-        problems.append(_stacked(names, stacked, path))
-    else:
-        problems += [problem._replace(file=str(path)) for problem in wrong]
+    problems += [problem._replace(file=str(path)) for problem in wrong]
     problems += miscounted(description, len(cases), path)
     if images_only:
         return ReadResult(cases, problems)
@@ -68,12 +68,3 @@ def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] 
         contrast: image.with_name(f"{stem}_{number:04d}{suffix}")
         for contrast, number in channels.items()
     }
-
-
-def _stacked(names: list[str], cases: int, path: Path) -> Problem:
-    found = f"{len(names)} channels ({', '.join(names)}) in one file in {cases} cases"
-    todo = (
-        "write each channel to a file of its own, CASE_0000.nii.gz, CASE_0001.nii.gz, …, "
-        "next to the old one (nibabel.four_to_three splits a file)"
-    )
-    return error(found, "one file per channel", todo, file=path)

@@ -14,6 +14,7 @@ from neurotarget.types import Case, Target
 
 # names of the same contrast
 ALIASES = {"t1w": "t1", "t2w": "t2", "t1ce": "t1c", "t1gd": "t1c", "chimap": "qsm", "pdw": "pd"}
+ALIASES |= {"t1n": "t1", "t2f": "flair"}
 
 
 class _Layout(NamedTuple):

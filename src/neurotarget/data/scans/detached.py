@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neurotarget.data.scans.bounded import read_bounded
+from neurotarget.data.scans.members import file_and_number
 from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import real_path, why_not_regular
@@ -67,7 +68,13 @@ def check_length(data: Path, size: int, report: Report) -> None:
 
 
 def scan_digest(path: Path, *, digest_of: Callable[[Path], str] = digest) -> str:
-    """SHA-256 of a scan: of its file, or of its header and voxel file; `digest_of` reads a file."""
+    """SHA-256 of a scan: of its file, or of its header and voxel file; `digest_of` reads a file.
+
+    Of one volume of a 4-D file, its number takes part.
+    """
+    path, number = file_and_number(path)
+    if number is not None:
+        return hash_of_text(f"{digest_of(path)} {number}")
     suffix = suffix_of(path)
     if not suffix:
         return digest_of(path)

@@ -14,6 +14,7 @@ from numpy import ndarray
 from neurotarget.data.scans.dicom_slice import MOST_ORIGIN_MM
 from neurotarget.data.scans.film import FILM
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
+from neurotarget.data.scans.members import file_and_number
 from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
@@ -100,8 +101,9 @@ def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[
 
 
 def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume], list[Problem]]:
-    path = Path(path)
     report = Report(case_id, str(path))
+    path, number = file_and_number(Path(path))
+    most_axes = most_axes if number is None else 4
     if (missing := missing_file(path, case_id=case_id)) is not None:
         return [], [missing]
     if not path.name.lower().endswith(SUFFIXES):
@@ -123,15 +125,18 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
         affine = np.full((4, 4), np.nan)  # so that nothing is measured with it
     _check_voxels(stored.array, report)
     arrays = _volumes(stored.array, report, most_axes)
-    if len(arrays) > 1:
+    if number is not None and arrays:
+        arrays = _numbered(arrays, number, report)
+    if len(arrays) > 1 or number is not None:
         header = header.copy()
-        header.set_data_shape(arrays[0].shape)
+        header.set_data_shape(arrays[0].shape if arrays else (1, 1, 1))
     known = (affine, header, stored.is_oriented, stored.is_sized)
     return [Volume(array, *known) for array in arrays], report.problems
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
     """Problem of a path that is not a readable file, or None."""
+    path, _ = file_and_number(Path(path))
     absent, found = unfetched(path), why_not_regular(path)
     if absent is None and found is None:
         return None
@@ -269,6 +274,15 @@ def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
         return []
     array = array.reshape(shape, order="A")
     return [array] if len(shape) == 3 else list(np.moveaxis(array, -1, 0))
+
+
+def _numbered(arrays: list[ndarray], number: int, report: Report) -> list[ndarray]:
+    """The volume of a 4-D file with this number, alone; none with a problem if it has fewer."""
+    if number < len(arrays):
+        return arrays[number : number + 1]
+    todo = "name volumes from [0] on, or leave the number out"
+    report.error(f"{len(arrays)} volumes in the file", f"a volume [{number}]", todo)
+    return []
 
 
 def _check_voxels(array: ndarray, report: Report) -> None:
