@@ -12,6 +12,9 @@ CONTRASTS = ("flair", "t1", "t1ce", "t2")
 SPLITS = {"009": "train", "009m": "train", "119m": "val", "119": "test"}  # m: seen in a mirror
 WORDS = [
     "target=tumour",
+    "target.labels.edema=1",
+    "target.labels.non_enhancing=2",
+    "target.labels.enhancing=3",
     "target.spacing_mm=[3,3,3]",
     "target.patch_vox=[24,24,16]",
     "cascade=localise",
@@ -72,3 +75,7 @@ def test_a_cascade_localises_and_segments_real_tumours(tumours, command):
     assert label.shape == (120, 120, 33)
     assert set(np.unique(np.asarray(label.dataobj))) == {0, 1, 2, 3}
     assert summary["dice"]["edema"] > 0.1
+    rows = pd.read_csv(folder / "rows.csv").set_index(["label", "metric"])["value"]
+    parts = ("edema", "non_enhancing", "enhancing")
+    assert rows["whole", "volume_mm3"] == sum(rows[name, "volume_mm3"] for name in parts)
+    assert 0 <= rows["core", "lesion_dice"] <= 1

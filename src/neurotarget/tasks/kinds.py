@@ -18,6 +18,7 @@ from neurotarget.inference.whole_image import WholeImage
 from neurotarget.models.region_nets import RegionNets
 from neurotarget.outcome import OutcomeKind
 from neurotarget.problems import DataError
+from neurotarget.tasks.region_classes import RegionClassPredictor, membership
 from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Target
 
@@ -102,6 +103,32 @@ class NWay(Segmentation):
     def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:
         """A network for all labels together and one for each, which start from other weights."""
         return RegionNets([make() for _ in range(as_trained(target).num_labels)])
+
+
+class Regions(Segmentation):
+    """A label map from regions that may overlap."""
+
+    predictor: ClassVar[type[CasePredictor]] = RegionClassPredictor
+
+    @classmethod
+    def check_target(cls, target: Target) -> None:
+        """Refuse a target whose regions do not tell its labels apart, or with sides.
+
+        Raises:
+            DataError: it has none, or pairs.
+        """
+        super().check_target(target)
+        membership(target)
+        if target.pairs:
+            raise DataError(
+                f"target {target.name}: found pairs of left and right, which task=regions does not "
+                "exchange in mirrored scans; set task=segmentation"
+            )
+
+    @classmethod
+    def net_arguments(cls, target: Target) -> dict[str, int]:
+        """Numbers of contrasts and of regions."""
+        return {"in_channels": len(target.channels), "num_labels": len(membership(target).names)}
 
 
 class OutcomePrediction(TaskKind):

@@ -6,7 +6,14 @@ from typing import Any
 
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, build_foreign, located
-from neurotarget.tasks.kinds import Classification, NWay, Regression, Segmentation, TaskKind
+from neurotarget.tasks.kinds import (
+    Classification,
+    NWay,
+    Regions,
+    Regression,
+    Segmentation,
+    TaskKind,
+)
 
 OURS = "neurotarget.tasks."
 BASE = f"{OURS}base.TargetTask"
@@ -14,6 +21,7 @@ SEGMENTATION = f"{OURS}segmentation.SegmentationTask"
 KINDS: Mapping[str, type[TaskKind]] = {  # of our tasks, whose modules load what trains
     SEGMENTATION: Segmentation,
     f"{OURS}nway.NWayTask": NWay,
+    f"{OURS}region_task.RegionTask": Regions,
     f"{OURS}classification.ClassificationTask": Classification,
     f"{OURS}regression.RegressionTask": Regression,
 }
