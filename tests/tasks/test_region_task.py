@@ -36,6 +36,12 @@ def test_every_class_is_the_most_probable_where_its_regions_are_and_no_others():
     assert (found.diagonal() > 0.99).all()
 
 
+def test_mirrored_windows_keep_the_place_of_regions():
+    settings = {"overlap": 0.5, "margin_vox": 0}
+    assert Regions.window(tumour(), swap=(0, 1, 2, 3), **settings).swap == (0, 1, 2)
+    assert Regions.window(tumour(), swap=None, **settings).swap is None
+
+
 def test_without_regions_each_label_is_one():
     names, inside = membership(tumour(regions={}))
     assert names == tuple(LABELS)

@@ -130,6 +130,14 @@ class Regions(Segmentation):
         """Numbers of contrasts and of regions."""
         return {"in_channels": len(target.channels), "num_labels": len(membership(target).names)}
 
+    @classmethod
+    def window(
+        cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
+    ) -> SlidingWindow:
+        """Sliding windows; in mirrored ones each region keeps its place."""
+        own = None if swap is None else tuple(range(len(membership(target).names)))
+        return super().window(target, overlap=overlap, swap=own, margin_vox=margin_vox)
+
 
 class OutcomePrediction(TaskKind):
     """Outcomes of a whole image."""
