@@ -160,7 +160,10 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
     is_lost = not measured.methods and "failed" in set(measured.scores.get("metric", ()))
     if PREDICTED not in measured.methods and not is_lost:
         return None
-    return judge_rows(measured.scores, training)
+    rows = measured.scores
+    if "label" in rows:  # a region has rows besides those of its labels
+        rows = rows[~rows["label"].isin([*measured.target.all_regions])]
+    return judge_rows(rows, training)
 
 
 def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:

@@ -61,6 +61,7 @@ SCORE_UNITS = {
     "surface_dice": "",
     "volume_similarity": "",
 }
+OF_REGIONS = ("brats_dice", "brats_hd95_mm", "lesion_dice", "lesion_hd95_mm")
 ALL_SCORES = {
     name_in(name, units): units.length if unit == "mm" else unit
     for units in (PIXELS, AREAS, VOLUMES)
@@ -69,8 +70,8 @@ ALL_SCORES = {
 OUTCOME_SCORES = ("correct", "log_loss", "brier", "error", "error_abs")  # units are in the rows
 LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice"), 1.0)
 LARGEST |= dict.fromkeys(("volume_similarity", "area_similarity"), 1.0)
-LARGEST |= {"correct": 1.0}
-NEVER_BELOW_0 = (*ALL_SCORES, "correct", "log_loss", "brier", "error_abs")
+LARGEST |= {"correct": 1.0, "brats_dice": 1.0, "lesion_dice": 1.0}
+NEVER_BELOW_0 = (*ALL_SCORES, *OF_REGIONS, "correct", "log_loss", "brier", "error_abs")
 ALL_LABELS = "mean"  # the row of the mean Dice of each case over its labels
 PLACE = ["label", "stratum", "level"]
 MEAN = ["mean", "low", "high", "interval", "sd", "median"]
@@ -185,6 +186,7 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     """
     own = measured.target.size_units
     units = {name: ALL_SCORES[name] for name in (name_in(one, own) for one in SCORE_UNITS)}
+    units |= _units(measured.scores, OF_REGIONS)
     units |= own_units(measured.scores) | _units(measured.scores, OUTCOME_SCORES)
     values, rated = _score_columns(measured, units)
     failed = _failed(measured, values)
@@ -302,7 +304,13 @@ def _score_columns(
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
     named = (*labels, *(name for name in measured.target.all_regions if name in set(rows["label"])))
     of_outcomes = [name for name in units if name in OUTCOME_SCORES]
-    columns = [(label, name) for label in named for name in units if name not in of_outcomes]
+    there = set(zip(rows["label"], rows["metric"], strict=True))
+    columns = [
+        (label, name)
+        for label in named
+        for name in units
+        if name not in (*of_outcomes, *OF_REGIONS) or (label, name) in there
+    ]
     columns += [(one.name, name) for one in measured.target.outcomes for name in of_outcomes]
     columns = pd.MultiIndex.from_tuples(columns, names=["label", "metric"])
     values, rated = (
