@@ -38,7 +38,7 @@ def test_every_class_is_the_most_probable_where_its_regions_are_and_no_others():
 
 def test_mirrored_windows_keep_the_place_of_regions():
     settings = {"overlap": 0.5, "margin_vox": 0}
-    assert Regions.window(tumour(), swap=(0, 1, 2, 3), **settings).swap == (0, 1, 2)
+    assert Regions.window(tumour(), swap=(0, 1, 2, 3), **settings).swap == [0, 1, 2]
     assert Regions.window(tumour(), swap=None, **settings).swap is None
 
 
