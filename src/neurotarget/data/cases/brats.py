@@ -26,8 +26,8 @@ Found = dict[str, dict[str, list[Path]]]  # case → contrast or mask → files
 
 
 def is_brats(folder: Path) -> bool:
-    """Whether a folder has a file that is named as those of BraTS."""
-    return next(_files(folder), None) is not None
+    """Whether a folder has a mask that is named as those of BraTS."""
+    return any(ending == MASK for *_, ending in _files(folder))
 
 
 def scan_brats(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
