@@ -6,6 +6,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from neurotarget.data.scans.film import film_tags
 from neurotarget.data.scans.volume import counted_for, film_files, image_files, read_volume
 from neurotarget.problems import DataError
 from neurotarget.types import Target
@@ -75,3 +76,36 @@ def test_slices_of_a_scan_are_no_films_unless_films_are_wanted(tmp_path):
     path = film(tmp_path / "a.dcm")
     assert image_files(tmp_path) == []
     assert film_files(tmp_path) == [path]
+
+
+def test_values_are_limited_to_the_window_also_where_white_is_0(tmp_path):
+    window = {"WindowCenter": ["500", "2"], "WindowWidth": ["401", "1"]}
+    scaled = {"RescaleSlope": 2, "RescaleIntercept": -100, "BitsStored": 12, "HighBit": 11}
+    plain = read_volume(film(tmp_path / "a.dcm", **window, **scaled)).array[..., 0]
+    values = 2.0 * GREY.T - 100
+    assert (plain == values.clip(300, 699)).all()
+    turned = film(tmp_path / "b.dcm", **window, **scaled, PhotometricInterpretation="MONOCHROME1")
+    white = 2 * 4095 - 200
+    assert (read_volume(turned).array[..., 0] == white - values.clip(300, 699)).all()
+
+
+def test_a_window_beside_the_values_is_left_out(tmp_path):
+    problems = []
+    path = film(tmp_path / "a.dcm", WindowCenter=9000, WindowWidth=10)
+    assert (read_volume(path, warnings=problems).array[..., 0] == GREY.T).all()
+    assert "in which the film has no values" in str(problems[0])
+
+
+def test_slices_are_refused_and_lateral_films_reported(tmp_path):
+    with pytest.raises(DataError, match=r"found a picture of CT, wanted a film \(CR, DX"):
+        read_volume(film(tmp_path / "a.dcm", Modality="CT"))
+    problems = []
+    read_volume(film(tmp_path / "b.dcm", ViewPosition="LL"), warnings=problems)
+    assert "found a lateral film (ViewPosition LL)" in str(problems[0])
+
+
+def test_a_film_tells_who_is_on_it(tmp_path):
+    tags = {"PatientID": "p7", "PatientSex": "F", "PatientAge": "061Y", "ViewPosition": "PA"}
+    path = film(tmp_path / "a.dcm", **tags)
+    assert film_tags(path) == {"subject_id": "p7", "sex": "F", "age": 61.0, "view": "PA"}
+    assert film_tags(film(tmp_path / "b.dcm", PatientAge="61M", PatientSex="O")) == {}
