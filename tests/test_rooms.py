@@ -49,7 +49,7 @@ SUB_ROOMS = {
         ("plan", "scene"),
         ("cohort",),
         ("gland",),
-        ("brain", "dentate"),
+        ("brain", "chest", "dentate"),
         ("sella",),
     ),
     "models": (

@@ -155,7 +155,7 @@ class CaseFolder:
             jobs = [pool.submit(self._make, name, render, number) for name, number in cases.items()]
             try:
                 done = as_completed(jobs)
-                for job in tqdm(done, bar_text, len(jobs), unit="head", disable=not bar_text):
+                for job in tqdm(done, bar_text, len(jobs), unit="case", disable=not bar_text):
                     job.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""The built-in cohort of chest films with drawn pneumothoraces; it is semi-synthetic."""

@@ -1,0 +1,171 @@
+"""The built-in cohort of chest films: pneumothoraces drawn on real normal films or on drawn ones.
+
+It is semi-synthetic: it replaces films whose pneumothoraces were outlined by radiologists in trials
+of the software, and says nothing about how well a network reads real ones.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.data.cases.marked_films import MarkedFilms
+from neurotarget.data.cases.paired_folders import masks_folder, scan_paired
+from neurotarget.data.scans.volume import read_volume
+from neurotarget.files.writing import expand_home
+from neurotarget.phantom.chest.drawn_chest import Chest, draw_chest
+from neurotarget.phantom.chest.film_distractors import (
+    MOST_DEGREES,
+    airway_tube,
+    chest_tube,
+    infiltrate,
+    skin_fold,
+    turned,
+    wires,
+)
+from neurotarget.phantom.chest.film_plan import (
+    NONE,
+    NORMAL,
+    TUBERCULOSIS,
+    ChestPlan,
+    FilmPerson,
+    RealFilm,
+)
+from neurotarget.phantom.chest.pleura import Air, Film, air_of, draw_air, lungs_of
+from neurotarget.phantom.cohort import GeneratedCohort, Scans, nifti
+from neurotarget.types import Case
+
+TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # a film is seen from the front
+WHITE = 255
+COMMON = {"airway": 0.08, "wires": 0.10}  # shares of all films
+NAME = r"(CHNCXR|MCUCXR)_\d+_[01]"  # of Shenzhen and Montgomery
+HOSPITALS = {"CHNCXR": "Shenzhen", "MCUCXR": "Montgomery"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FilmCohort(GeneratedCohort):
+    """Chest films with masks of drawn pneumothoraces, each of a person of its own.
+
+    With `data.root` as the folder of the films of Shenzhen and Montgomery with lung masks, air is
+    drawn on their normal films, and their films with tuberculosis are negative. Any other
+    `data.root` is the user's own films with real findings: see `MarkedFilms`.
+    """
+
+    columns: ClassVar = {"film": "images", "label": "labels"}
+    covariates = ("site", "group", "finding", "percent", "tube", "skin_fold", "askew")
+    bar_text = "drawing chest films (semi-synthetic)"
+    warm = staticmethod(lambda: None)
+
+    plan: ChestPlan = field(default_factory=ChestPlan)
+    real: Mapping[str, Case] = field(default_factory=dict)  # films of data.root, with lung masks
+
+    def obtain(self, root: str | None) -> Path:
+        """Manifest of the films, drawn if missing; or of the user's own.
+
+        Raises:
+            DataError: the user's films or marks cannot be used.
+        """
+        real = real_films(Path(root)) if root else {}
+        if root and not real:
+            return MarkedFilms(str(expand_home(self.folder) / "marked")).obtain(root)
+        where = f"real films of {root}" if real else "drawn chests"
+        log.warning("these films are semi-synthetic: pneumothoraces are drawn on %s", where)
+        made = self.on(real)
+        return made.generate(expand_home(self.folder) / made.plan.key)
+
+    def on(self, real: Mapping[str, Case]) -> "FilmCohort":
+        """The cohort that draws on these films, by name; on drawn chests if there are none."""
+        canvases = tuple(map(_canvas_of, real.values()))
+        return replace(self, plan=replace(self.plan, canvases=canvases), real=real)
+
+    def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002
+        """No effects."""
+        return {}
+
+    def render(self, number: int) -> Scans:
+        """Film and mask of one person."""
+        plan = self.plan
+        person = plan.subjects()[number]
+        rng = np.random.default_rng([plan.seed, 1, number])
+        chest = self._canvas(person, rng)
+        if person.askew != NONE:
+            chest = turned(chest, rng.uniform(-MOST_DEGREES, MOST_DEGREES))
+        film, mask = film_of(chest, person, rng)
+        grey = np.rint(film * WHITE).astype(np.uint8)
+        stored = {"images": grey, "labels": mask.astype(np.uint8)}
+        return {place: nifti(array.T[..., None], TO_RAS) for place, array in stored.items()}
+
+    def _canvas(self, person: FilmPerson, rng: np.random.Generator) -> Chest:
+        """The normal film, or that with tuberculosis, on which the rest is drawn."""
+        if not person.canvas:
+            chest = draw_chest(rng, self.plan.side_px)
+            if person.group == TUBERCULOSIS:
+                chest = chest._replace(film=infiltrate(chest.film, chest.lungs, rng))
+            return chest._replace(film=chest.film ** self.plan.gamma[person.site])
+        case = self.real[person.canvas]
+        film = read_volume(case.images["image"]).array[..., 0].T.astype(float)
+        lungs = read_volume(case.label).array[..., 0].T > 0
+        return Chest(film / max(WHITE, float(film.max())), lungs)
+
+
+def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple[Film, ndarray]:
+    """The film of a person, and the mask (rows, columns) of the air."""
+    lungs = lungs_of(chest.lungs)
+    place = int(rng.integers(len(lungs)))
+    lung, film = lungs[place], chest.film
+    mask = np.zeros(film.shape, dtype=bool)
+    if person.percent:
+        is_left = np.nonzero(lung)[1].mean() < film.shape[1] / 2
+        air = _look(person.percent, float(film[lung].mean()), rng)
+        area_px = person.percent / 100 * film.size
+        lung = ndimage.binary_fill_holes(lung)
+        mask, apart = air_of(lung, is_left=is_left, area_px=area_px, air=air, rng=rng)
+        film = draw_air(film, lung, apart, air, rng)
+    if person.tube != NONE:
+        film = chest_tube(film, lung, rng)
+    if person.skin_fold != NONE:
+        film = skin_fold(film, lungs[int(rng.integers(len(lungs)))], rng)
+    if rng.random() < COMMON["airway"]:
+        film = airway_tube(film, rng)
+    if rng.random() < COMMON["wires"]:
+        film = wires(film, rng)
+    return film, mask
+
+
+def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
+    """Small ones lie at the apex, large ones reach down to the diaphragm.
+
+    A black lung hides less: contrasts are shares of its brightness, and some lines are faint.
+    """
+    low, high = (0.2, 0.5) if percent < 0.4 else (0.35, 0.9) if percent < 1.8 else (0.7, 1.3)
+    contrast = 0.25 + 0.75 * min(1.0, grey / 0.4)
+    return Air(
+        extent=float(rng.uniform(low, high)),
+        lucency=float(rng.uniform(0.02, 0.07)) * contrast,
+        collapse=float(rng.uniform(0.01, 0.04)) + 0.01 * min(percent, 4.0),
+        line=float(rng.uniform(0.05, 0.13)),
+    )
+
+
+def real_films(folder: Path) -> dict[str, Case]:
+    """The films of Shenzhen and Montgomery in a folder with lung masks, by name.
+
+    None if the folder is another data set.
+    """
+    cases = scan_paired(folder, None).cases if masks_folder(folder) else []
+    is_known = all(re.fullmatch(NAME, case.case_id) and case.label for case in cases)
+    return {case.case_id: case for case in cases} if is_known else {}
+
+
+def _canvas_of(case: Case) -> RealFilm:
+    site, _, group = case.case_id.split("_")
+    size = case.images["image"].stat().st_size
+    return RealFilm(case.case_id, HOSPITALS[site], TUBERCULOSIS if group == "1" else NORMAL, size)
