@@ -12,6 +12,7 @@ from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.whole_image import WholeImage
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.memory_layout import channels_last
+from neurotarget.models.nets.patch_pool import PatchPool
 from neurotarget.models.nets.resnet import ResNet
 from neurotarget.models.nets.slice_pool import SlicePool
 from neurotarget.tasks.classification import ClassificationTask
@@ -78,6 +79,19 @@ def test_a_slice_with_the_sign_decides():
     assert alone.shape == (1, 1)
 
 
+def test_the_highest_score_of_a_place_decides():
+    torch.manual_seed(2)
+    net = PatchPool(1, 1, depth=10, width=4, is_flat=True, sharpness=500.0).eval()
+    image = torch.randn(2, 1, 96, 64, 1)
+    outputs = net(image)
+    features = net.net(image[..., 0]).unflatten(1, (32, -1)).transpose(1, 2)
+    assert features.shape == (2, 6, 32)
+    torch.testing.assert_close(outputs, net.head(features).amax(dim=1), atol=0.01, rtol=0)
+    assert channels_last(net)(image).shape == (2, 1)
+    with pytest.raises(ValueError, match="sharpness: got 0, wanted a positive number"):
+        PatchPool(1, 1, sharpness=0)
+
+
 def test_weights_of_planes_and_volumes_are_laid_out_with_channels_last():
     net = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(3, 4)])
     assert channels_last(net) is net
@@ -86,6 +100,7 @@ def test_weights_of_planes_and_volumes_are_laid_out_with_channels_last():
 
 
 @pytest.mark.parametrize("net", [ResNet(1, 1, depth=10, width=4, is_flat=True),
+                                 PatchPool(1, 1, depth=10, width=4, is_flat=True),
                                  SlicePool(1, 1, depth=10, width=4)])  # fmt: skip
 def test_networks_of_planes_train_and_predict(net):
     outcomes = {"ill": {"kind": "binary", "classes": ["no", "yes"]}}

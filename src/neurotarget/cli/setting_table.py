@@ -229,6 +229,7 @@ MODEL = {
     **dict.fromkeys(("width", "base_width", "max_width", "feature_size"), WIDTH),
     "depth": one_of(10, 18, 34, 50),
     "stem_kernel": integer(1, 64),
+    "sharpness": number(0, 1000, above=True),
     "stem_stride": integer(1, 64),
     **dict.fromkeys(("pool", "is_flat"), FLAG),
     **dict.fromkeys(("hidden_size", "mlp_dim"), WIDTH),

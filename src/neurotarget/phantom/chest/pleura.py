@@ -52,9 +52,9 @@ def depths_px(lung: Field, *, is_left: bool) -> Film:
     field = lung if is_left else lung[:, ::-1]
     rows = np.flatnonzero(field.any(axis=1))
     outer = field.argmax(axis=1).astype(float)
-    # the outer border falls back below the widest place, where the diaphragm begins
+    # below the widest place the border is the diaphragm's, and the wall goes straight on
     widest = rows[0] + int(outer[rows].argmin())
-    outer[widest:] = np.minimum.accumulate(outer[widest:][::-1])[::-1]
+    outer[widest : rows[-1] + 1] = outer[widest]
     columns = np.arange(field.shape[1])
     is_wall = columns[None] < np.where(outer > 0, outer, 0)[:, None]
     # above the dome of the apex, not along the side of the heart

@@ -34,6 +34,7 @@ from neurotarget.stats.study.discrimination_tables import (
     confusion_table,
     discrimination_table,
 )
+from neurotarget.stats.study.findings import findings_table
 from neurotarget.stats.study.means import mean_agreement_table, means_table, views
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.ranking import ranking_table
@@ -65,9 +66,10 @@ def analyse(
 
     Missing parts of a cohort (a second method, sites, groups) give empty tables or rows with a
     reason, never an error. There is a table `parts` where cases are external or scores published,
-    `raters`, `ceiling` and `rater_differences` with further raters, `means` and `mean_agreement`
-    where a contrast has a unit. Agreement, slopes over age and harmonisation are of quantities that
-    all methods measure, so there are none of probabilities. Failed masks have no volume: they are
+    `findings` where some cases lack a label, `raters`, `ceiling` and `rater_differences` with
+    further raters, `means` and `mean_agreement` where a contrast has a unit. Agreement, slopes over
+    age and harmonisation are of quantities that all methods measure, so there are none of
+    probabilities. Failed masks have no volume: they are
     counted, and left out of all tables but scores and failures. `training` holds facts about the
     network's training; effects have no conclusion where masks failed too often or the network has
     not learnt. Where classes were predicted there are `discrimination`, `calibration`,
@@ -82,6 +84,7 @@ def analyse(
     parts = parts_table(known, agreement, scores, seed=seed)
     by_label = label_effects_table(measured, effects, refused=refused)
     ranking = ranking_table(known, seed=seed)
+    findings = findings_table(measured)
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, refused=refused),
@@ -90,6 +93,7 @@ def analyse(
         "residuals": residuals_table(measured, effects),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
+        **({"findings": findings} if len(findings) else {}),
         **_of_classes(measured, thresholds, seed),
         **_of_raters(known, agreement, seed),
         **({} if known.main.is_probability else {"agreement": agreement}),

@@ -1,0 +1,123 @@
+"""How well masks tell who has a finding, where some cases have none: AUROC, sensitivity, Dice.
+
+The score of a case is the size of its mask; a case without a mask counts as negative by sensitivity
+and specificity, and has no AUROC (Schuetz et al. 2012, doi:10.1136/bmj.e6717). Intervals are at
+95 % over people. Dice over positive cases is not that of SIIM-ACR 2019, which counts 1 for each
+negative case without a mask, and so depends on how frequent the finding is.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.clustered_auc import auc_of_cases
+from neurotarget.stats.core.interval import mean_interval
+from neurotarget.stats.study.agreement import NONE
+from neurotarget.stats.study.outcome_rows import (
+    DELONG,
+    FEW,
+    OBUCHOWSKI,
+    Value,
+    from_estimate,
+    share,
+    unless_few,
+)
+from neurotarget.stats.study.tables import T
+
+COLUMNS = [
+    *("label", "statistic", "sizes", "value", "low", "high", "interval"),
+    *("n", "n_subjects", "n_missing", "reason"),
+]
+ALL = "all"
+THIRDS = ("smallest third", "middle third", "largest third")
+
+
+def findings_table(measured: Measured) -> pd.DataFrame:
+    """Return AUROC, sensitivity by size, specificity and Dice of each label that some cases lack.
+
+    No rows where no mask was predicted, or where every case has the label, or none.
+    """
+    rows = []
+    network = measured.network
+    if measured.reference is None or network is None or "metric" not in measured.scores:
+        return pd.DataFrame(columns=COLUMNS)
+    for label in measured.values[network].columns:
+        cases = _cases(measured, label)
+        if (cases["size"] > 0).any() and (cases["size"] == 0).any():
+            rows += [{"label": label, **row} for row in _rows(cases)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _cases(measured: Measured, label: str) -> pd.DataFrame:
+    """Subject, reference `size`, predicted `found` and scores of the cases with a reference."""
+    scores = measured.scores[measured.scores["label"] == label]
+    wide = scores.pivot(index="case_id", columns="metric", values="value")
+    table = pd.DataFrame(
+        {
+            "subject": measured.subjects,
+            "size": measured.values[measured.reference][label],
+            "found": measured.values[measured.network][label],
+            "dice": wide.get("dice", pd.Series(dtype=float)),
+            "pieces": wide.get("pieces", pd.Series(dtype=float)),
+        }
+    )
+    return table[table["size"].notna()]
+
+
+def _rows(cases: pd.DataFrame) -> Iterator[dict]:
+    positive, negative = cases[cases["size"] > 0], cases[cases["size"] == 0]
+    known = cases[cases["found"].notna()]
+    yield _row("auroc", ALL, known, _auroc(known), n_missing=len(cases) - len(known))
+    thirds = np.digitize(positive["size"], np.quantile(positive["size"], [1 / 3, 2 / 3]))
+    parts = [(ALL, positive)]
+    parts += [(name, positive[thirds == place]) for place, name in enumerate(THIRDS)]
+    for sizes, part in parts:
+        hits = int((part["dice"] > 0).sum())
+        value = share(hits, len(part), part["subject"].nunique(), "no case of this size")
+        yield _row("sensitivity", sizes, part, value)
+    misses = int((negative["found"] > 0).sum())
+    value = share(len(negative) - misses, len(negative), negative["subject"].nunique(), "")
+    yield _row("specificity", ALL, negative, value)
+    for sizes, part in parts:
+        yield _row("dice_positive", sizes, part, _mean(part["dice"].fillna(0.0), part["subject"]))
+    credited = cases["dice"].where(cases["size"] > 0, (cases["found"] == 0).astype(float))
+    yield _row("dice_siim", ALL, cases, _mean(credited.fillna(0.0), cases["subject"]))
+    pieces = negative["pieces"].fillna(0.0)
+    yield _row("false_pieces", ALL, negative, _mean(pieces, negative["subject"]))
+
+
+def _row(statistic: str, sizes: str, part: pd.DataFrame, value: Value, n_missing: int = 0) -> dict:
+    n_subjects = part["subject"].nunique()
+    names = {"statistic": statistic, "sizes": sizes}
+    counts = {"n": len(part), "n_subjects": n_subjects, "n_missing": n_missing}
+    return names | unless_few(value, n_subjects)._asdict() | counts
+
+
+def _auroc(cases: pd.DataFrame) -> Value:
+    is_positive = (cases["size"] > 0).to_numpy()
+    subject = _codes(cases["subject"])
+    score = cases["found"].to_numpy(float)
+    kind = DELONG if len(np.unique(subject)) == len(subject) else OBUCHOWSKI
+    if not len(score):
+        return Value(math.nan, reason="no mask was predicted")
+    return from_estimate(auc_of_cases(score, is_positive, subject), kind)
+
+
+def _mean(values: pd.Series, subjects: pd.Series) -> Value:
+    """Mean over cases with Student's interval over people."""
+    numbers: Float[ndarray, " N"] = values.to_numpy(float)
+    codes = _codes(subjects)
+    n_subjects = int(codes.max()) + 1 if len(codes) else 0
+    if n_subjects < 2:
+        return Value(float(numbers.mean()) if len(numbers) else math.nan, reason=FEW)
+    low, high = mean_interval(numbers, codes, n_subjects)
+    return Value(float(numbers.mean()), low, high, T if low < high else NONE)
+
+
+def _codes(subjects: pd.Series) -> Integer[ndarray, " N"]:
+    return np.unique(subjects.to_numpy(), return_inverse=True)[1]
