@@ -29,7 +29,7 @@ def test_films_below_a_folder_get_masks_and_a_table(tmp_path):
     table = obtained(tmp_path, root, subject=r"(..)")
     assert obtained(tmp_path, root, subject=r"(..)") == table
     found = pd.read_csv(table, sep="\t", dtype=str)
-    assert found["finding"].tolist() == ["pneumothorax", "none", "pneumothorax"]
+    assert found["finding"].tolist() == ["pneumothorax", "absent", "pneumothorax"]
     cases = read_manifest(table, TARGET).cases
     assert [case.subject_id for case in cases] == ["p1", "p1", "q2"]
     mask = np.asarray(Image.open(cases[0].label))

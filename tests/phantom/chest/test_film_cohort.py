@@ -53,7 +53,7 @@ def test_real_films_are_drawn_on_and_those_with_tuberculosis_have_no_air(tmp_pat
     table = FilmCohort(str(tmp_path / "made"), plan).obtain(str(root))
     people = pd.read_csv(table)
     assert people["site"].tolist() == ["Shenzhen", "Shenzhen", "Montgomery"]
-    assert people["finding"].fillna("none").tolist() == ["pneumothorax", "none", "pneumothorax"]
+    assert people["finding"].tolist() == ["pneumothorax", "absent", "pneumothorax"]
     assert not arrays(table)["film2"][1].any()
     film, mask = arrays(table)["film1"]
     assert film.shape == (64, 64, 1)

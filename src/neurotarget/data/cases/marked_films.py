@@ -22,6 +22,7 @@ from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
 FEW = 10  # positive films from which the place of their marks tells something
 WORKERS = 2
+ABSENT = "absent"  # none would be a missing value
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class MarkedFilms(Source):
         tags = film_tags(film) if film.name.lower().endswith(FILM) else {}
         match = re.match(self.subject, name) if self.subject else None
         person = match[1] if match else tags.pop("subject_id", name)
-        covariates = {"finding": self.finding if mask.any() else "none"} | tags
+        covariates = {"finding": self.finding if mask.any() else ABSENT} | tags
         half = own.last_pixel * 2 <= size_px[0] * size_px[1]
         known = {"case_id": name, "subject_id": person, "image": film.resolve(), "label": label}
         return known | covariates | {"half": half}

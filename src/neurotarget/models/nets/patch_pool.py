@@ -3,12 +3,13 @@
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.nets.resnet import residual_network
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Feature, Image, Outputs
+from neurotarget.shapes import Image, Outputs
 
 
 class PatchPool(VectorBackbone):
@@ -75,6 +76,6 @@ class PatchPool(VectorBackbone):
 class Places(nn.Module):
     """In place of the mean over an image: features of all places, (B, F, N)."""
 
-    def forward(self, feature: Feature) -> Tensor:
+    def forward(self, feature: Float[Tensor, "B F *sides"]) -> Float[Tensor, "B F N"]:
         """Lay the places out one after another, whatever the layout in memory."""
         return feature.flatten(2).contiguous()

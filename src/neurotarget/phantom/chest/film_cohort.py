@@ -30,7 +30,7 @@ from neurotarget.phantom.chest.film_distractors import (
     wires,
 )
 from neurotarget.phantom.chest.film_plan import (
-    NONE,
+    ABSENT,
     NORMAL,
     TUBERCULOSIS,
     ChestPlan,
@@ -96,7 +96,7 @@ class FilmCohort(GeneratedCohort):
         person = plan.subjects()[number]
         rng = np.random.default_rng([plan.seed, 1, number])
         chest = self._canvas(person, rng)
-        if person.askew != NONE:
+        if person.askew != ABSENT:
             chest = turned(chest, rng.uniform(-MOST_DEGREES, MOST_DEGREES))
         film, mask = film_of(chest, person, rng)
         grey = np.rint(film * WHITE).astype(np.uint8)
@@ -129,9 +129,9 @@ def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple
         lung = ndimage.binary_fill_holes(lung)
         mask, apart = air_of(lung, is_left=is_left, area_px=area_px, air=air, rng=rng)
         film = draw_air(film, lung, apart, air, rng)
-    if person.tube != NONE:
+    if person.tube != ABSENT:
         film = chest_tube(film, lung, rng)
-    if person.skin_fold != NONE:
+    if person.skin_fold != ABSENT:
         film = skin_fold(film, lungs[int(rng.integers(len(lungs)))], rng)
     if rng.random() < COMMON["airway"]:
         film = airway_tube(film, rng)

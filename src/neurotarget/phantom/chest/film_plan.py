@@ -18,7 +18,7 @@ VERSION = 1  # raise it when a change gives other pixels for the same plan
 SHARES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
 PERCENT = (0.04, 0.13, 0.40, 0.84, 1.78, 4.6, 9.0)  # the ends are ours
 NORMAL, TUBERCULOSIS = "normal", "tuberculosis"
-NONE, FINDING = "none", "pneumothorax"
+ABSENT, FINDING = "absent", "pneumothorax"  # none would be a missing value
 
 
 class RealFilm(NamedTuple):
@@ -38,7 +38,7 @@ class FilmPerson(NamedTuple):
     group: str
     finding: str
     percent: float
-    tube: str  # drain or none
+    tube: str  # drain or absent
     skin_fold: str
     askew: str
     canvas: str  # name of the real film; "" for a drawn one
@@ -105,7 +105,7 @@ class ChestPlan:
                     f"film{number + 1:0{len(str(len(films)))}d}",
                     film.site,
                     film.group,
-                    FINDING if percent else NONE,
+                    FINDING if percent else ABSENT,
                     percent,
                     *(_word(has[0], "drain"), _word(has[1], "fold"), _word(has[2], "askew")),
                     film.name,
@@ -123,4 +123,4 @@ class ChestPlan:
 
 
 def _word(holds: bool, word: str) -> str:
-    return word if holds else NONE
+    return word if holds else ABSENT
