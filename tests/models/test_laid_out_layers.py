@@ -136,3 +136,19 @@ def test_a_whole_network_learns_and_costs_the_same():
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6)
     costs = [profile(net, (2, 2, 16, 16, 16), training=True) for net in (plain, laid_out)]
     assert costs[0].flops == costs[1].flops
+
+
+@pytest.mark.parametrize("width", [2, 8])
+def test_a_strided_convolution_of_single_pixels_stays_within_its_memory(width):
+    plain = nn.Conv2d(width, 6, 1, stride=2)
+    thin = channels_last(nn.Sequential(copy.deepcopy(plain)))
+    torch.manual_seed(4)
+    for _ in range(20):  # PyTorch's own ended the program after a few
+        image = torch.randn(4, width, 9, 8, requires_grad=True)
+        other = image.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        wanted, made = plain(image), thin(other)
+        torch.testing.assert_close(made, wanted)
+        wanted.square().mean().backward()
+        made.square().mean().backward()
+        torch.testing.assert_close(other.grad, image.grad)
+    torch.testing.assert_close(thin[0].weight.grad, plain.weight.grad)

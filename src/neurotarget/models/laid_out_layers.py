@@ -7,6 +7,8 @@ thread does not use oneDNN. Weights, their names, and computation on GPUs are un
 `benchmarks/step.py` measures what this saves of a step of training.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,7 +75,35 @@ class PointConv3d(nn.Conv3d):
         return made.permute(0, 4, 1, 2, 3)
 
 
+class ThinnedConv2d(nn.Conv2d):
+    """A convolution of single pixels with a stride, computed on the pixels that it takes.
+
+    With channels last and fewer than 8 input channels, PyTorch 2.13 (oneDNN, AVX2) writes beyond
+    its memory in the gradient of such a convolution, and the program ends some time later.
+    """
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Convolve as the parent class does, but for rounding."""
+        thin, stride = thinned(feature, self.kernel_size, self.stride, self.padding)
+        if stride == self.stride:
+            return super().forward(feature)
+        return F.conv2d(thin, self.weight, self.bias, groups=self.groups)
+
+
+def thinned(
+    feature: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int] | str
+) -> tuple[Tensor, tuple[int, ...]]:
+    """The pixels of (B, C, I, J) that a convolution of single pixels takes, and the stride left.
+
+    The same feature and stride for other convolutions.
+    """
+    if max(kernel) > 1 or max(stride) == 1 or padding not in ((0, 0), "valid"):
+        return feature, tuple(stride)
+    return feature[..., :: stride[0], :: stride[1]], (1, 1)
+
+
 LAID_OUT = {
+    nn.Conv2d: ThinnedConv2d,
     nn.InstanceNorm3d: LaidOutInstanceNorm3d,
     nn.GroupNorm: LaidOutGroupNorm,
     nn.PReLU: LaidOutPReLU,

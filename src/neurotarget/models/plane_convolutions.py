@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from neurotarget.models.laid_out_layers import thinned
 from neurotarget.models.small_grids import GuardedConv3d, GuardedConvTranspose3d, needs_float32
 from neurotarget.shapes import Feature
 
@@ -34,11 +35,13 @@ class PlaneConv3d(GuardedConv3d):
         """Convolve as the parent class does, but for rounding."""
         if not _keeps_one_slice(self, feature) or needs_float32(self, feature):
             return super().forward(feature)
+        kernel, padding = self.kernel_size[:2], tuple(self.padding[:2])
+        thin, stride = thinned(feature[..., 0], kernel, self.stride[:2], padding)
         made = F.conv2d(
-            feature[..., 0],
+            thin,
             _middle(self.weight),
             self.bias,
-            stride=self.stride[:2],
+            stride=stride,
             padding=self.padding[:2],
             dilation=self.dilation[:2],
             groups=self.groups,
