@@ -40,11 +40,12 @@ THIRDS = ("smallest third", "middle third", "largest third")
 def findings_table(measured: Measured) -> pd.DataFrame:
     """Return AUROC, sensitivity by size, specificity and Dice of each label that some cases lack.
 
-    No rows where no mask was predicted, or where every case has the label, or none.
+    No rows where there are no masks, or where every case has the label, or none.
     """
     rows = []
     network = measured.network
-    if measured.reference is None or network is None or "metric" not in measured.scores:
+    has_masks = "metric" in measured.scores and (measured.scores["metric"] == "dice").any()
+    if measured.reference is None or network is None or not has_masks:
         return pd.DataFrame(columns=COLUMNS)
     for label in measured.values[network].columns:
         cases = _cases(measured, label)
