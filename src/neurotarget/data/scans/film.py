@@ -72,7 +72,7 @@ def read_film(path: Path, report: Report) -> Film:
 
 
 def film_tags(path: Path) -> dict[str, str | float]:
-    """Who is on a film: `subject_id`, `sex`, `age` in years and `view`, as far as it is told.
+    """Who is on a film: `subject_id`, `sex`, `age` in years and `view`, as its tags state.
 
     Raises:
         ValueError: the file cannot be read.

@@ -88,14 +88,14 @@ def check_direction(
     problems = []
     for name in rows[0] if column else ():
         keys = [code_key(row[name]).casefold() for row in rows]
-        said = np.array([1 if key in HAPPENED else 0 if key in ENDED else -1 for key in keys])
-        if name == column or len({*said} - {-1}) < 2 or not _is_of_life(keys):
+        stated = np.array([1 if key in HAPPENED else 0 if key in ENDED else -1 for key in keys])
+        if name == column or len({*stated} - {-1}) < 2 or not _is_of_life(keys):
             continue
-        against = int(((said >= 0) & (said != event)).sum())
+        against = int(((stated >= 0) & (stated != event)).sum())
         if not against:
             continue
-        found = f"{against} of {(said >= 0).sum()} people whose {name} contradicts {column}"
-        if 2 * against > (said >= 0).sum():
+        found = f"{against} of {(stated >= 0).sum()} people whose {name} contradicts {column}"
+        if 2 * against > (stated >= 0).sum():
             todo = "the coding is reversed: name the value of the event with event_is="
             problems.append(error(found, "the same in both", todo, file=path))
         else:
