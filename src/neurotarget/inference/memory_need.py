@@ -54,7 +54,7 @@ def windows_that_fit(inferer: SlidingWindow, image: Image, net: nn.Module, num_l
 def need_mib(
     inferer: SlidingWindow, image: Image, net: nn.Module, num_labels: int, count: int
 ) -> float:
-    """MiB that a prediction takes beside the program and the image, with `count` windows together.
+    """MiB that a prediction adds to the program and the image, with `count` windows together.
 
     Raises:
         DataError: the network cannot run on tensors without content.

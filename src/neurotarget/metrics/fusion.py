@@ -21,7 +21,7 @@ Masks = Mapping[str, Bool[ndarray, "I J K"]]
 
 LARGEST_SHARE = 0.5  # of a scan that a mask of a lesion or structure may fill
 FAR_DICE = 0.5  # a mask whose median Dice with the others is below has failed
-FEWEST = 3  # masks of which the odd one can be told
+FEWEST = 3  # masks among which an odd one can be found
 SIMPLE_ALPHA, SIMPLE_ROUNDS = 2.0, 10
 
 

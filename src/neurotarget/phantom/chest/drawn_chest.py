@@ -85,10 +85,10 @@ def _shape(points: Points, side_px: int) -> Field:
 def _body(rows: Film, columns: Film, rng: np.random.Generator) -> Field:
     """Trunk, neck and upper arms."""
     width = 0.485 + rng.normal(0, 0.015)
-    beside = np.abs(columns - 0.5)
-    top = 0.04 - 0.6 * (0.17 - beside).clip(0) + 0.9 * (beside - 0.20).clip(0) ** 1.4
-    trunk = (beside < width) & (rows > top)
-    return trunk | (beside < 0.10)
+    off_middle = np.abs(columns - 0.5)
+    top = 0.04 - 0.6 * (0.17 - off_middle).clip(0) + 0.9 * (off_middle - 0.20).clip(0) ** 1.4
+    trunk = (off_middle < width) & (rows > top)
+    return trunk | (off_middle < 0.10)
 
 
 def lines(strokes: list[tuple[Points, float, float]], side_px: int) -> Film:
