@@ -235,7 +235,7 @@ MODEL = {
     **dict.fromkeys(("hidden_size", "mlp_dim"), WIDTH),
     "blocks_up": optional(listed(WIDTH)),
     "checkpointing": FLAG,
-    "deep_supervision": FLAG,
+    **dict.fromkeys(("deep_supervision", "image_skip"), FLAG),
     "dropout": PART,
     "kernel": either(integer(1, 63), listed(integer(1, 63), 3)),
     "max_levels": optional(integer(1, 16)),

@@ -42,6 +42,23 @@ def test_deep_supervision_scores_coarser_levels_in_training_only():
     assert net.eval()(image).shape == (1, 3, 16, 16, 24)
 
 
+def test_image_skip_adds_edges_of_single_voxels():
+    torch.manual_seed(1)
+    net = tiny(top_width=4, image_skip=True).eval()
+    image = torch.randn(1, 2, 8, 8, 8)
+    skipped = net.image_skip(image)
+    seen = []
+    net.ups[-1][1].register_forward_pre_hook(lambda _unit, given: seen.append(given[0]))
+    net.ups[-1][0].register_forward_hook(lambda _rise, _given, made: seen.append(made))
+    net(image)
+    torch.testing.assert_close(seen[1], seen[0] + skipped)
+
+
+def test_image_skip_without_channels_at_full_resolution_is_refused():
+    with pytest.raises(ValueError, match=r"got an image skip .* set model.top_width"):
+        tiny(image_skip=True)
+
+
 @pytest.mark.parametrize("norm", ["instance", "batch", "group"])
 def test_each_norm_trains(norm):
     net = tiny(norm=norm, top_width=8, dropout=0.1)

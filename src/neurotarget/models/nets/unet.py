@@ -31,10 +31,13 @@ class UNet(Backbone):
         dropout: probability of dropping a value after each convolution.
         top_width: channels at full resolution before a last 1×1×1 convolution; by default there
         is no such convolution, as in MONAI, and the finest level returns the scores.
+        image_skip: add a convolution of the image itself to the finest level of the decoder, which
+            then sees edges one voxel thick, as between gyri; needs a `top_width`.
         deep_supervision: in training, also score every coarser decoder level.
 
     Raises:
-        ValueError: the strides do not fit the widths, or the norm is unknown.
+        ValueError: the strides do not fit the widths, the norm is unknown, or an `image_skip` has
+            no `top_width`.
     """
 
     needs_spread = True  # the norm needs a variance
@@ -50,6 +53,7 @@ class UNet(Backbone):
         norm: str = "instance",
         dropout: float = 0.0,
         top_width: int | None = None,
+        image_skip: bool = False,
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
@@ -59,6 +63,11 @@ class UNet(Backbone):
         sides = (kernel,) * 3 if isinstance(kernel, int) else tuple(kernel)
         if any(side % 2 == 0 for side in sides):
             raise ValueError(f"UNet: got a kernel of {kernel}, wanted odd sides; set model.kernel")
+        if image_skip and not top_width:
+            raise ValueError(
+                "UNet: got an image skip without channels at full resolution, wanted both; set "
+                "model.top_width, for example to 8"
+            )
         last = top_width or num_labels
         blocks = {
             "kernel": sides,
@@ -74,10 +83,12 @@ class UNet(Backbone):
             below = widths[-1] if level == len(strides) - 1 else width
             after = widths[level - 1] if level else last
             rise = Convolution(width + below, after, step=step, is_transposed=True, **blocks)
-            unit = ResidualUnit(after, after, count=1, is_last_bare=level == 0, **blocks)
+            is_bare = level == 0 and not image_skip
+            unit = ResidualUnit(after, after, count=1, is_last_bare=is_bare, **blocks)
             ups.append(nn.Sequential(rise, unit))
         self.downs, self.bottom = nn.ModuleList(reversed(downs)), bottom
         self.ups = nn.ModuleList(ups)
+        self.image_skip = Convolution(in_channels, last, **blocks) if image_skip else None
         self.top = nn.Conv3d(top_width, num_labels, 1) if top_width else nn.Identity()
         coarse = reversed(widths[:-2]) if deep_supervision else ()
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
@@ -90,8 +101,11 @@ class UNet(Backbone):
             feature = down(feature)
             skips.append(feature)
         feature, levels = self.bottom(feature), []
-        for up in self.ups:  # coarsest first
-            feature = up(torch.cat([skips.pop(), feature], dim=1))
+        for rise, unit in self.ups:  # coarsest first
+            feature = rise(torch.cat([skips.pop(), feature], dim=1))
+            if self.image_skip is not None and not skips:
+                feature = feature + self.image_skip(image)
+            feature = unit(feature)
             levels.append(feature)
         return self.with_coarse(self.top(feature), levels, self.heads)
 
