@@ -17,6 +17,7 @@ from neurotarget.data.labels import (
     rounded_labels,
     to_classes,
 )
+from neurotarget.data.scans.film_views import View, view_of
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import (
     FLAT,
@@ -44,6 +45,7 @@ class Checkup(NamedTuple):
     digest: str  # of the voxels of the first image, else of the label
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}  # mm³ and right_mm
     cut: tuple[str, ...] = ()  # labels next to ignored voxels, where they may continue
+    view: View | None = None  # of the first image, if it is a picture
 
 
 def check_case(case: Case, target: Target | None, mapping: ClassOfId | None) -> Checkup:
@@ -86,6 +88,8 @@ def examine(
     is_small = is_placed and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
     checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters, cut)
+    if target is not None and target.is_flat and first is not None:
+        checkup = checkup._replace(view=view_of(first.array))
     return checkup, volumes
 
 

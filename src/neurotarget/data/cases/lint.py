@@ -12,6 +12,7 @@ from neurotarget.data.cases.case_outcomes import check_splits, with_outcomes
 from neurotarget.data.cases.checkup import Checkup, check_case
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.labels import ClassOfId, class_of_id
+from neurotarget.data.scans.film_views import odd_views
 from neurotarget.problems import DataError, Problem, error, errors_of, some, warning
 from neurotarget.types import Case, Manifest, Target
 
@@ -50,6 +51,7 @@ def lint(
     problems += _check_copies(manifest.cases, checkups, splits)
     problems += _check_folds(manifest.cases)
     problems += _check_contrasts(checkups)
+    problems += odd_views(manifest.cases, [checkup.view for checkup in checkups])
     if target is not None:
         if need_labels and target.labels:
             problems += _check_labelled(manifest.cases)

@@ -1,0 +1,121 @@
+"""Pictures that differ from the rest of their data set: inverted, turned, framed or of other depth.
+
+Nothing is known of what the pictures show. Each is compared with the median of all at 16 × 16
+pixels, so that only data sets of one view are judged: at least `FEW` pictures, of which half
+resemble the median. V views, S = 16 pixels a side. The thresholds are those that the films of
+Shenzhen and Montgomery pass unchanged, and fail once they are inverted or turned.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.problems import Problem, some, warning
+from neurotarget.types import Case
+
+SIDE_PX = 16
+FEW = 10  # pictures from which a median tells what is usual
+ALIKE = 0.6  # correlation with the median of half the pictures of one view
+OPPOSITE = -0.4  # correlation of an inverted picture
+GAIN = 0.3  # of correlation by a turn
+WIDE = 0.04  # share of a side that a frame of one value takes
+RARE = 0.5  # a frame of more pictures than this share is usual
+EIGHT_BITS = 255
+TURNS = {1: "90° clockwise", 2: "180°", 3: "90° anticlockwise"}  # by which it must be turned back
+
+
+class View(NamedTuple):
+    """A picture at 16 × 16 pixels (columns, rows), scaled to mean 0 and length 1."""
+
+    small: Float[ndarray, "S S"]
+    frame_px: int  # widest edge whose lines are of one value
+    is_framed: bool
+    is_deep: bool  # stored in more than 8 bits
+
+
+def view_of(picture: ndarray) -> View | None:
+    """View of a picture (I, J, 1); None if it is smaller than 16 × 16 or of one value."""
+    grey = picture[..., 0]
+    if picture.shape[2] != 1 or min(grey.shape) < SIDE_PX or grey.min() == grey.max():
+        return None
+    columns, rows = (np.linspace(0, side, SIDE_PX + 1).astype(int) for side in grey.shape)
+    sums = np.add.reduceat(grey.astype(np.float64), columns[:-1], axis=0)
+    sums = np.add.reduceat(sums, rows[:-1], axis=1)
+    small = sums / np.outer(np.diff(columns), np.diff(rows))
+    small = small - small.mean()
+    length = float(np.linalg.norm(small))
+    if not length:
+        return None
+    edges = [(edge, side) for axis, side in enumerate(grey.shape) for edge in _edges(grey, axis)]
+    is_framed = any(edge > WIDE * side for edge, side in edges)
+    is_deep = grey.dtype.itemsize > 1 and float(grey.max()) > EIGHT_BITS
+    return View(small / length, max(edge for edge, _ in edges), is_framed, is_deep)
+
+
+def odd_views(cases: Sequence[Case], views: Sequence[View | None]) -> list[Problem]:
+    """Report the pictures that are inverted, turned, framed or of other depth than the rest."""
+    known = [(case, view) for case, view in zip(cases, views, strict=True) if view is not None]
+    if len(known) < FEW:
+        return []
+    stack = np.stack([view.small for _, view in known])  # (V, S, S)
+    median = np.median(stack, axis=0)
+    median = median - median.mean()
+    median = median / max(float(np.linalg.norm(median)), 1e-9)
+    problems = list(_depths(known))
+    if float(np.median((stack * median).sum(axis=(1, 2)))) < ALIKE:
+        return problems
+    for case, view in known:
+        problems += _turned_or_inverted(case, view, median)
+    return problems + list(_frames(known))
+
+
+def _turned_or_inverted(case: Case, view: View, median: Float[ndarray, "S S"]) -> list[Problem]:
+    # rot90 of (columns, rows) turns the displayed picture clockwise
+    fits = [float((np.rot90(view.small, turn) * median).sum()) for turn in range(4)]
+    best = int(np.argmax(fits))
+    if fits[0] < OPPOSITE and -fits[0] > max(fits):
+        found = f"an inverted film (correlation {fits[0]:.2f} with the median film)"
+        wanted = "air dark and bone bright, or the reverse, in all films"
+        return [_problem(case, found, wanted, "invert its grey values")]
+    if best and fits[best] > max(ALIKE, fits[0] + GAIN):
+        found = f"a turned film (correlation {fits[0]:.2f} with the median film)"
+        todo = f"turn it by {TURNS[best]}, after which it is {fits[best]:.2f}"
+        return [_problem(case, found, "films of one orientation", todo)]
+    return []
+
+
+def _depths(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
+    """One problem for the rarer of two depths."""
+    deep = [case.case_id for case, view in known if view.is_deep]
+    flat = [case.case_id for case, view in known if not view.is_deep]
+    if deep and flat:
+        rarer, bits, others = (deep, "16", "8") if len(deep) <= len(flat) else (flat, "8", "16")
+        found = f"{len(rarer)} films of {bits} bits among {len(known)} ({some(rarer)})"
+        todo = "export all films the same way, or a network may learn how they were stored"
+        yield warning(found, f"{others} bits, as the others have", todo)
+
+
+def _frames(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
+    """One problem for the films with a border of one value, unless most have one."""
+    framed = [(case.case_id, view.frame_px) for case, view in known if view.is_framed]
+    if 0 < len(framed) <= RARE * len(known):
+        names = some([name for name, _ in framed])
+        width_px = max(frame_px for _, frame_px in framed)
+        found = f"a border of one value, at most {width_px} px wide, on {len(framed)} of "
+        found += f"{len(known)} films ({names})"
+        yield warning(found, "films up to their edges", "cut it off, or a network may learn it")
+
+
+def _edges(grey: ndarray, axis: int) -> tuple[int, int]:
+    """Number of lines of one common value at the start and the end of an axis."""
+    lines = np.moveaxis(grey, axis, 0)
+    inked = [(lines != lines[place].flat[0]).any(axis=1) for place in (0, -1)]
+    return int(inked[0].argmax()), int(inked[1][::-1].argmax())
+
+
+def _problem(case: Case, found: str, wanted: str, todo: str) -> Problem:
+    file = next(iter(case.images.values()), "")
+    return warning(found, wanted, todo, case_id=case.case_id, file=file)
