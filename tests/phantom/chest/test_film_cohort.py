@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from neurotarget.data.cases.manifest import read_manifest
-from neurotarget.phantom.chest.film_cohort import FilmCohort, real_films
-from neurotarget.phantom.chest.film_plan import ChestPlan
+from neurotarget.phantom.chest.drawn_chest import draw_chest
+from neurotarget.phantom.chest.film_cohort import FilmCohort, film_of, real_films
+from neurotarget.phantom.chest.film_plan import ABSENT, FINDING, NORMAL, ChestPlan, FilmPerson
 from neurotarget.types import Target
 
 PLAN = ChestPlan(num_cases=4, share_positive=0.5, share_tuberculosis=0.3, side_px=96)
@@ -32,6 +33,20 @@ def test_films_have_masks_of_the_planned_area(tmp_path, caplog):
         assert film.std() > 20
         assert mask.mean() * 100 == pytest.approx(people.loc[name, "percent"], abs=0.25)
         assert mask.any() == (people.loc[name, "finding"] == "pneumothorax")
+
+
+def test_the_largest_pneumothorax_reaches_the_base():
+    person = FilmPerson("a", "north", NORMAL, FINDING, 9.0, ABSENT, ABSENT, ABSENT, "")
+    chest = draw_chest(np.random.default_rng(1), 64)
+    at_base = []
+    for seed in range(20):
+        _, mask = film_of(chest, person, np.random.default_rng(seed))
+        half = slice(32) if np.nonzero(mask)[1].mean() < 32 else slice(32, None)
+        lung = chest.lungs[:, half]
+        rows = np.flatnonzero(lung.any(axis=1))
+        row = rows[int(0.8 * len(rows))]
+        at_base.append(float(mask[row].sum() / lung[row].sum()))
+    assert min(at_base) > 0.12  # of the width of the lung
 
 
 def real_folder(root):

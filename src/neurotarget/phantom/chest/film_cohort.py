@@ -5,6 +5,7 @@ of the software, and says nothing about how well a network reads real ones.
 """
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,12 @@ from neurotarget.types import Case
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # a film is seen from the front
 WHITE = 255
 COMMON = {"airway": 0.08, "wires": 0.10}  # shares of all films
+EXTENTS = (  # by area in % of the film; ours
+    (0.4, (0.2, 0.5)),
+    (1.8, (0.35, 0.9)),
+    (4.0, (0.7, 1.3)),
+    (math.inf, (1.3, 1.8)),
+)
 NAME = r"(CHNCXR|MCUCXR)_\d+_[01]"  # of Shenzhen and Montgomery
 HOSPITALS = {"CHNCXR": "Shenzhen", "MCUCXR": "Montgomery"}
 
@@ -143,9 +150,11 @@ def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple
 def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
     """Small ones lie at the apex, large ones reach down to the diaphragm.
 
+    The largest reach beyond it, or they would fill the whole upper lung and erase the hilum.
+
     A black lung hides less: contrasts are shares of its brightness, and some lines are faint.
     """
-    low, high = (0.2, 0.5) if percent < 0.4 else (0.35, 0.9) if percent < 1.8 else (0.7, 1.3)
+    low, high = next(extent for most, extent in EXTENTS if percent < most)
     contrast = 0.25 + 0.75 * min(1.0, grey / 0.4)
     return Air(
         extent=float(rng.uniform(low, high)),

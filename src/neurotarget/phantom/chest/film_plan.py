@@ -14,7 +14,7 @@ import numpy as np
 
 from neurotarget.files.hashes import hash_of_value
 
-VERSION = 1  # raise it when a change gives other pixels for the same plan
+VERSION = 2  # raise it when a change gives other pixels for the same plan
 SHARES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
 PERCENT = (0.04, 0.13, 0.40, 0.84, 1.78, 4.6, 9.0)  # the ends are ours
 NORMAL, TUBERCULOSIS = "normal", "tuberculosis"
