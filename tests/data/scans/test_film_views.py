@@ -1,7 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
-from neurotarget.data.scans.film_views import odd_views, view_of
+from neurotarget.data.scans.film_views import View, odd_views, view_of
 from neurotarget.types import Case
 
 
@@ -70,3 +72,11 @@ def test_few_films_and_films_of_many_views_are_not_judged(sentences):
     rng = np.random.default_rng(1)
     noise = [rng.integers(0, 255, (40, 40, 1), dtype=np.uint8) for _ in range(12)]
     assert sentences(lambda film: 255 - film, noise) == []
+
+
+def test_a_view_survives_its_record():
+    view = view_of(_film(0))
+    again = View.from_plain(json.loads(json.dumps(view.as_plain())))
+    assert again[1:] == view[1:]
+    assert np.abs(again.small - view.small).max() < 1e-3
+    assert View.from_plain(None) is None

@@ -27,6 +27,7 @@ from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.cases.sources import Source
 from neurotarget.data.cases.splits import assign_splits, check_external
 from neurotarget.data.labels import class_of_id
+from neurotarget.data.scans.film_views import View
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.problems import DataError, Problem, errors_of, refuse_errors, warning
 from neurotarget.shapes import Batch
@@ -367,4 +368,5 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
         off_grid=(),
         digest=facts["digest"],
         cut=cut,
+        view=View.from_plain(facts.get("view")),  # older entries have none
     )

@@ -169,6 +169,7 @@ def prepare_case(
             "right_mm": checkup.right_mm,
             "raters": checkup.raters,
             "cut": checkup.cut,
+            "view": None if checkup.view is None else checkup.view.as_plain(),
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:

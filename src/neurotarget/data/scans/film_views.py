@@ -35,6 +35,15 @@ class View(NamedTuple):
     is_framed: bool
     is_deep: bool  # stored in more than 8 bits
 
+    def as_plain(self) -> list:
+        """Plain values of a record in JSON; grey values have three digits."""
+        return [np.round(self.small, 3).tolist(), *self[1:]]
+
+    @classmethod
+    def from_plain(cls, values: Sequence | None) -> "View | None":
+        """A view from the values of `as_plain`; None from none."""
+        return None if values is None else cls(np.array(values[0]), *values[1:])
+
 
 def view_of(picture: ndarray) -> View | None:
     """View of a picture (I, J, 1); None if it is smaller than 16 × 16 or of one value."""
