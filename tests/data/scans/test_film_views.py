@@ -52,7 +52,7 @@ def test_a_turned_film_is_reported_with_the_turn_back(sentences, turns, back):
 
 def test_a_film_of_16_bits_among_others_of_8_is_reported(sentences):
     (sentence,) = sentences(lambda film: film.astype(np.uint16) * 16)
-    assert "found 1 films of 16 bits among 12 (c00), wanted 8 bits" in sentence
+    assert "found 1 of 12 films in 16 bits (c00), wanted 8 bits" in sentence
 
 
 def test_a_border_of_one_value_is_reported_once(sentences):

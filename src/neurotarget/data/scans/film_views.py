@@ -102,7 +102,7 @@ def _depths(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
     flat = [case.case_id for case, view in known if not view.is_deep]
     if deep and flat:
         rarer, bits, others = (deep, "16", "8") if len(deep) <= len(flat) else (flat, "8", "16")
-        found = f"{len(rarer)} films of {bits} bits among {len(known)} ({some(rarer)})"
+        found = f"{len(rarer)} of {len(known)} films in {bits} bits ({some(rarer)})"
         todo = "export all films the same way, or a network may learn how they were stored"
         yield warning(found, f"{others} bits, as the others have", todo)
 
