@@ -23,9 +23,9 @@ def stress(
     """Failure rates of a run on scans with noise, motion, thick slices and more.
 
     Args:
-        run: a run or its folder.
+        run: a run or its folder, a file of `nt.export`, or the name of a network that ships.
         data: scans with label maps: a manifest or data set.
-        output: new or empty folder for the distorted scans, their masks and stress.tsv.
+        output: new or empty folder for the distorted scans, their masks, stress.tsv and stress.png.
         conditions: any of noise, motion, thick_slices (5 mm), cropped, rotated, wrong_header.
         seed: of noise, movements and rotations.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -38,4 +38,4 @@ def stress(
         DataError: a condition is unknown, or the run or the data cannot be used.
     """
     settings = {"conditions": conditions, "seed": seed, "device": device}
-    return stress_run(Path(getattr(run, "folder", run)), as_file(data), Path(output), **settings)
+    return stress_run(getattr(run, "folder", run), as_file(data), Path(output), **settings)

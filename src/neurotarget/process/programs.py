@@ -20,6 +20,7 @@ NEEDS_ARGUMENTS = (
     "compare",
     "export",
     "qsm",
+    "stress",
     "study",
     "survival",
     "swi",

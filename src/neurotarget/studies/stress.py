@@ -13,10 +13,13 @@ from neurotarget.data.scans.volume import read_volume
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import table_text, write_text, written
 from neurotarget.problems import DataError, did_you_mean
+from neurotarget.report.drawing.figure import save_figure
+from neurotarget.report.figures.stress_rates import stress_figure
+from neurotarget.runs.network.objects import recorded_target
 from neurotarget.runs.network.predict_scans import predict_scans
+from neurotarget.runs.network.requested_networks import requested_networks
 from neurotarget.scoring import evaluate
 from neurotarget.stats.core.interval import mean_interval, wilson_interval
-from neurotarget.studies.study_inputs import run_target
 from neurotarget.synthesis.distortions import BASELINE, DISTORTIONS, Scanned
 from neurotarget.types import Case, Manifest, Target
 
@@ -28,27 +31,29 @@ FEWEST = 3  # cases for an interval
 
 
 def stress_run(
-    run: Path,
+    run: Path | str,
     data: Path,
     output: Path,
     *,
     conditions: Sequence[str] = tuple(DISTORTIONS),
     seed: int = 0,
     device: str = "auto",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Distort scans with label maps, segment and score them; writes `output`/stress.tsv.
+    """Distort scans with label maps, segment and score them; writes `output`/stress.{tsv,svg,png}.
 
     A case has failed if any of its labels has: no mask, or a Dice below 0.1; `failed` is the share
     of such cases with Wilson's interval, `failed_labels` the share of labels. `dice` is the mean
     over cases, `dice_change` its paired difference from the baseline with Student's interval.
 
     Args:
-        run: a run folder.
+        run: a run folder, a file that `export` has written, or the name of a network that ships.
         data: a manifest or data set with label maps.
         output: new or empty folder; each condition has a folder with `scans`, `labels` and `masks`.
         conditions: names of `synthesis.distortions.DISTORTIONS`; the baseline is always made.
         seed: of noise, movements and rotations.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        overwrite: replace an earlier result in `output`.
 
     Raises:
         DataError: a condition is unknown, or nothing can be read or written.
@@ -57,20 +62,22 @@ def stress_run(
         if name not in DISTORTIONS:
             hint = did_you_mean(name, DISTORTIONS)
             raise DataError(f"conditions: found {name}; {hint}known are {', '.join(DISTORTIONS)}")
-    target = run_target(run)
+    network = next(requested_networks(str(run), "best"))
+    target = recorded_target(network.config, network.config_file.parent)
     manifest = read_manifest(data, target)
     cases = [case for case in manifest.cases if case.label is not None]
     if not cases:
         raise DataError(f"{data}: found no case with a label map, wanted one to score")
-    claim(output)
+    claim(output, overwrite=overwrite)
     scores = {}
     for name in dict.fromkeys((BASELINE, *conditions)):
         folder = output / name
         table = _distorted(cases, folder, name, seed)
-        predict_scans(run, table, folder / "masks", device=device)
+        predict_scans(run, table, folder / "masks", device=device, overwrite=overwrite)
         scores[name] = _scores(read_manifest(table, target), folder / "masks", target)
     found = pd.DataFrame(_rows(scores), columns=list(COLUMNS))
     write_text(output / "stress.tsv", table_text(found))
+    save_figure(stress_figure(found), output / "stress")
     return found
 
 
