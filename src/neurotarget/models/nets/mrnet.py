@@ -1,0 +1,68 @@
+"""MRNet: AlexNet of each slice, the strongest features over slices, one linear layer."""
+
+from torch import Tensor, nn
+
+from neurotarget.models.backbone import VectorBackbone
+from neurotarget.shapes import Image, Outputs
+
+COLOURS = 3  # input channels of networks trained on ImageNet
+WIDTH = 256  # features of a slice
+LEAST_SIDE = 63  # smaller slices vanish in the three poolings
+
+
+class MRNet(VectorBackbone):
+    """Features of each slice along K, their mean over the slice, the maximum over slices, a layer.
+
+    A series may have any number of slices. One contrast is repeated in three channels, as in the
+    original, so that weights of ImageNet fit by their names (`features.0.weight`).
+
+    Source: Bien et al. 2018, doi:10.1371/journal.pmed.1002699; layers of Krizhevsky 2014,
+    arXiv 1404.5997. Dropout is an addition of re-implementations.
+
+    Args:
+        dropout: probability of dropping a feature before the last layer.
+    """
+
+    def __init__(self, in_channels: int, num_outputs: int, *, dropout: float = 0.0) -> None:
+        super().__init__(num_outputs)
+        self.repeats = COLOURS if in_channels == 1 else 1
+        self.features = alexnet_features(in_channels * self.repeats)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(WIDTH, num_outputs))
+
+    def raw(self, image: Image) -> Outputs:
+        """Outputs before they are brought to their unit.
+
+        Raises:
+            ValueError: a slice is too small for the three poolings.
+        """
+        if min(image.shape[2:4]) < LEAST_SIDE:
+            raise ValueError(
+                f"MRNet: got slices of {image.shape[2]}×{image.shape[3]}, wanted sides of at least "
+                f"{LEAST_SIDE}; resize the images or set model=slice_pool"
+            )
+        return self.head(self.slice_features(image).amax(dim=1))
+
+    def slice_features(self, image: Image) -> Tensor:
+        """Mean features of each slice, (B, K, F)."""
+        slices = image.permute(0, 4, 1, 2, 3)  # (B, K, C, I, J)
+        planes = slices.flatten(0, 1).repeat(1, self.repeats, 1, 1)
+        return self.features(planes).mean(dim=(2, 3)).unflatten(0, slices.shape[:2])
+
+
+def alexnet_features(in_channels: int) -> nn.Sequential:
+    """AlexNet's convolutions with the names of torchvision's `features`."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 64, 11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, WIDTH, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+    )
