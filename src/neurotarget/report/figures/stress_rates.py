@@ -26,8 +26,8 @@ MARK = Mark(SERIES[0], "o", "-")
 def stress_figure(table: pd.DataFrame) -> Figure:
     """Draw the share of failed cases with its interval, one row a condition.
 
-    `table` is that of `studies.stress`; the mean change of Dice from the scans as they are stands
-    beside each row.
+    `table` is that of `studies.stress`; each row ends with the mean change of Dice from the scans
+    as they are.
     """
     rows = [_row(row) for row in table.to_dict("records")]
     figure = new_figure("stress", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)
