@@ -19,7 +19,9 @@ def test_a_run_is_scored_on_distorted_scans_against_the_same_scans(trained, tiny
     assert 0 <= noise["failed_low"] <= noise["failed"] <= noise["failed_high"] <= 1
     written = pd.read_csv(tmp_path / "out" / "stress.tsv", sep="\t")
     assert written["dice"].tolist() == pytest.approx(found["dice"].tolist())
-    assert "cases failed" in (tmp_path / "out" / "stress.svg").read_text(encoding="utf-8")
+    assert "cases with a failed label" in (tmp_path / "out" / "stress.svg").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_an_unknown_condition_is_refused(trained, tmp_path: Path):

@@ -36,7 +36,8 @@ def run(argv: Sequence[str]) -> int:
         overwrite=arguments.overwrite,
     )
     for row in table.to_dict("records"):
-        failed = f"{row['n_failed']} of {row['n']} cases failed"
-        print(f"{row['condition']:<14}{failed}, mean Dice {row['dice']:.3f}")
+        failed = f"{100 * row['failed_labels']:.1f} % of labels failed"
+        cases = f"in {row['n_failed']} of {row['n']} cases"
+        print(f"{row['condition']:<14}mean Dice {row['dice']:.3f}, {failed}, {cases}")
     print(f"table   {arguments.output / 'stress.tsv'}\nfigure  {arguments.output / 'stress.png'}")
     return 0

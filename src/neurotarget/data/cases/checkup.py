@@ -87,10 +87,10 @@ def examine(
     is_placed = first is not None and first.is_placed
     is_small = is_placed and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
-    checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters, cut)
-    if target is not None and target.is_flat and first is not None:
-        checkup = checkup._replace(view=view_of(first.array))
-    return checkup, volumes
+    is_picture = first is not None and target is not None and target.is_flat
+    view = view_of(first.array) if is_picture else None
+    facts = (label_mm3, right_mm, is_small, tuple(off_grid), digest, raters, cut, view)
+    return Checkup(problems, *facts), volumes
 
 
 def rater_problems(

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from neurotarget.models.backbone import VectorBackbone
+from neurotarget.models.nets.slice_pool import strongest_features
 from neurotarget.shapes import Image, Outputs
 
 COLOURS = 3  # input channels of networks trained on ImageNet
@@ -40,13 +41,10 @@ class MRNet(VectorBackbone):
                 f"MRNet: got slices of {image.shape[2]}×{image.shape[3]}, wanted sides of at least "
                 f"{LEAST_SIDE}; resize the images or set model=slice_pool"
             )
-        return self.head(self.slice_features(image).amax(dim=1))
+        return self.head(strongest_features(self._mean_features, image))
 
-    def slice_features(self, image: Image) -> Tensor:
-        """Mean features of each slice, (B, K, F)."""
-        slices = image.permute(0, 4, 1, 2, 3)  # (B, K, C, I, J)
-        planes = slices.flatten(0, 1).repeat(1, self.repeats, 1, 1)
-        return self.features(planes).mean(dim=(2, 3)).unflatten(0, slices.shape[:2])
+    def _mean_features(self, slices: Tensor) -> Tensor:
+        return self.features(slices.repeat(1, self.repeats, 1, 1)).mean(dim=(2, 3))
 
 
 def alexnet_features(in_channels: int) -> nn.Sequential:

@@ -1,6 +1,8 @@
 """A network of slices: each is encoded in its plane, and the strongest features are kept."""
 
-from torch import nn
+from collections.abc import Callable
+
+from torch import Tensor, nn
 
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.nets.resnet import residual_network
@@ -52,7 +54,11 @@ class SlicePool(VectorBackbone):
 
     def raw(self, image: Image) -> Outputs:
         """Outputs before they are brought to their unit."""
-        slices = image.permute(0, 4, 1, 2, 3)  # (B, K, C, I, J)
-        features = self.net(slices.flatten(0, 1))  # (B K, F)
-        strongest = features.unflatten(0, slices.shape[:2]).amax(dim=1)  # (B, F)
-        return self.head(strongest)
+        return self.head(strongest_features(self.net, image))
+
+
+def strongest_features(encode: Callable[[Tensor], Tensor], image: Image) -> Tensor:
+    """Encode each slice along K, (B K, C, I, J) to (B K, F), and take the maximum, (B, F)."""
+    slices = image.permute(0, 4, 1, 2, 3)  # (B, K, C, I, J)
+    features = encode(slices.flatten(0, 1))
+    return features.unflatten(0, slices.shape[:2]).amax(dim=1)

@@ -1,9 +1,9 @@
-"""Figure of a stress test: failures and change of Dice under each distortion of the scans."""
+"""Figure of a stress test: change of Dice and failures under each distortion of the scans."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import SERIES, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.panels import Mark
 from neurotarget.report.drawing.row_figure import (
@@ -15,39 +15,46 @@ from neurotarget.report.drawing.row_figure import (
     draw_rows,
     rows_inch,
 )
+from neurotarget.report.text.numbers import estimate, percent
 
-WIDTH, LEFT, AXES = 7.5, 1.5, 2.4  # inches
+WIDTH, LEFT, AXES = 8.6, 1.4, 2.2  # inches
 TOP, FOOT = 0.42, 0.6  # inches
-COLUMNS = (Column(0.15, 1.2, "cases failed"), Column(1.6, 1.6, "change of Dice"))
+COLUMNS = (
+    Column(0.15, 1.6, "change [95 % CI]"),
+    Column(1.95, 2.0, "cases with a failed label"),
+    Column(3.9, 0.9, "failed labels"),
+)
 MARK = Mark(SERIES[0], "o", "-")
 
 
 @look()
 def stress_figure(table: pd.DataFrame) -> Figure:
-    """Draw the share of failed cases with its interval, one row a condition.
+    """Draw the mean change of Dice from the scans as they are, one row a condition.
 
-    `table` is that of `studies.stress`; each row ends with the mean change of Dice from the scans
-    as they are.
+    `table` is that of `studies.stress`. The shares of failed cases and labels are text: of many
+    labels one usually fails somewhere, so that the share of cases soon is 100 %.
     """
     rows = [_row(row) for row in table.to_dict("records")]
     figure = new_figure("stress", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)
     axes, _ = draw_rows(figure, rows, Frame(LEFT, TOP, AXES), COLUMNS, zero=True)
-    axes.set_xlim(0, 100)
     axes.grid(axis="x")
-    axes.set_xlabel("cases failed, %, and 95 % interval", fontsize=TEXT_PT)
+    axes.set_xlabel("change of mean Dice", fontsize=TEXT_PT)
     return finished(figure)
 
 
 def _row(row: dict) -> Row:
-    failed = Point(*(100 * row[key] for key in ("failed", "failed_low", "failed_high")), MARK)
-    texts = [Text(f"{row['n_failed']} of {row['n']}"), Text(_change(row), column=1)]
-    return Row([str(row["condition"]).replace("_", " ")], [failed], texts)
+    change = Point(*(row[f"dice_change{end}"] for end in ("", "_low", "_high")), MARK)
+    rate = {"rate": row["failed"], "low": row["failed_low"], "high": row["failed_high"]}
+    texts = [
+        Text(_change(row)),
+        Text(f"{row['n_failed']} of {row['n']}: {percent(rate)}", column=1),
+        Text(f"{number(100 * row['failed_labels'], 1)} %", column=2),
+    ]
+    return Row([str(row["condition"]).replace("_", " ")], [change], texts)
 
 
 def _change(row: dict) -> str:
-    """Dice of the scans as they are, or its change with the interval where there is one."""
+    """Dice of the scans as they are; of the others its change, with its interval."""
     if row["condition"] == "baseline":
-        return f"Dice {row['dice']:.3f}"
-    ends = row["dice_change_low"], row["dice_change_high"]
-    interval = f" ({ends[0]:+.3f} to {ends[1]:+.3f})" if np.isfinite(ends).all() else ""
-    return f"{row['dice_change']:+.3f}{interval}".replace("-", "−")
+        return f"Dice {number(row['dice'], 3)}"
+    return estimate(row, "dice_change", stem="dice_change", digits=3, sign=True)
