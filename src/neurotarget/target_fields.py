@@ -36,6 +36,7 @@ Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 ANY = "any"  # value of `pieces`, as null: a label may have any number
 OTHERS = "others"  # value of `background_ids`: all ids that are not named
+REST = "rest"  # the same
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
 SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
 SIDES_PX = (0.1, 50.0)  # of a working pixel, in pixels of the file
@@ -73,9 +74,9 @@ ROI_FIELDS: Mapping[str, Reader] = {
 
 
 def _background_ids(value: object) -> tuple[int, ...]:
-    if isinstance(value, str) and value != OTHERS:
+    if isinstance(value, str) and value not in (OTHERS, REST):
         raise ValueError(f"found {value!r}, wanted ids, or {OTHERS} for all that are not named")
-    return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
+    return (OTHER_ID,) if isinstance(value, str) else ids(OTHER_ID)(value)
 
 
 def _labels(value: object) -> dict[str, tuple[int, ...]]:

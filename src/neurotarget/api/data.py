@@ -52,17 +52,24 @@ class Problems:
         return html_table(self.table) or "<p>no problem</p>"
 
 
-def read_target(target: TargetLike, *, trust: bool = False) -> Target:
+def read_target(
+    target: TargetLike, *, data: Table | Manifest | None = None, trust: bool = False
+) -> Target:
     """A target by its name in `conf/target`, or by the path of its YAML file.
 
     Args:
         target: the name or path; a target is returned as it is.
+        data: the manifest or data set, whose tables of labels have the ids of named labels.
         trust: whether the file may name code that is not neurotarget's.
 
     Raises:
         DataError: there is no such target, or the file holds none.
     """
-    return target if isinstance(target, Target) else load_target(str(target), trust=trust)
+    if isinstance(target, Target):
+        return target
+    source = data.source if isinstance(data, Manifest) else data
+    place = source if isinstance(source, Path | str) else None
+    return load_target(str(target), source=place, trust=trust)
 
 
 def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
@@ -73,7 +80,7 @@ def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
     Raises:
         DataError: everything that is wrong with the data set, in one list.
     """
-    return read_cases(as_file(source), _target(target))
+    return read_cases(as_file(source), _target(target, source))
 
 
 def lint(source: Table, target: TargetLike | None = None) -> Problems:
@@ -84,7 +91,7 @@ def lint(source: Table, target: TargetLike | None = None) -> Problems:
     Raises:
         DataError: there is no such target; what is wrong with the data is returned.
     """
-    known = _target(target)
+    known = _target(target, source)
     manifest, problems = scan_manifest(as_file(source), known)
     if manifest is not None:
         problems = [*problems, *lint_cases.lint(manifest, known)]
@@ -117,7 +124,7 @@ def evaluate(
     Raises:
         DataError: masks lie on another grid or hold unknown values, or no case has one.
     """
-    known = read_target(target)
+    known = read_target(target, data=manifest)
     cases = manifest if isinstance(manifest, Manifest) else read_manifest(manifest, known)
     splits = {case.case_id: case.split or "test" for case in cases.cases}
     own = {name: OwnMetric(*metric) for name, metric in (metrics or {}).items()}
@@ -191,5 +198,5 @@ def as_paths(tables: Table | Sequence[Table]) -> list[Path]:
     return [as_file(table) for table in ([tables] if is_one else tables)]
 
 
-def _target(target: TargetLike | None) -> Target | None:
-    return None if target is None else read_target(target)
+def _target(target: TargetLike | None, data: Table) -> Target | None:
+    return None if target is None else read_target(target, data=data)

@@ -46,7 +46,7 @@ def features(
     Raises:
         DataError: the data set or a setting is invalid, or images of one contrast have two units.
     """
-    known = None if target is None else read_target(target)
+    known = None if target is None else read_target(target, data=source)
     measured = measure_features(
         read_manifest(as_file(source), known, masks=masks),
         new_folder() if output is None else Path(output),

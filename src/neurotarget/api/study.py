@@ -100,7 +100,7 @@ def study(
     Raises:
         DataError: something cannot be read or written, in one sentence each.
     """
-    known = None if target is None else read_target(target)
+    known = None if target is None else read_target(target, data=manifest)
     people = None if manifest is None else as_file(manifest)
     columns = {"id_column": id_column, "method_column": method_column, "methods": list(methods)}
 

@@ -33,7 +33,7 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Write the scores of all predictions, and print their summary; returns 0."""
     (arguments,) = read_arguments("evaluate", argv, Arguments)
-    target = load_target(arguments.target, trust=arguments.trust)
+    target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)
     claim_file(arguments.rows, key="rows", overwrite=arguments.overwrite)
     manifest = read_manifest(arguments.source, target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}

@@ -43,7 +43,11 @@ def run(argv: Sequence[str]) -> int:
     Returns 2 if a region could not be measured, or units are mixed.
     """
     arguments, settings = read_arguments("features", argv, Arguments, FeatureSettings)
-    target = load_target(arguments.target, trust=arguments.trust) if arguments.target else None
+    target = (
+        load_target(arguments.target, source=arguments.source, trust=arguments.trust)
+        if arguments.target
+        else None
+    )
     manifest = read_manifest(arguments.source, target, masks=arguments.masks)
     measured = measure_features(
         manifest,

@@ -25,7 +25,11 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Print the problems of a data set; returns 2 if there are errors, else 0."""
     (arguments,) = read_arguments("lint", argv, Arguments)
-    target = load_target(arguments.target, trust=arguments.trust) if arguments.target else None
+    target = (
+        load_target(arguments.target, source=arguments.source, trust=arguments.trust)
+        if arguments.target
+        else None
+    )
     return print_lint(arguments.source, target)
 
 

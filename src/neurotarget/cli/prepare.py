@@ -29,7 +29,7 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Prepare every case, print the problems of the data and the folder; returns 0."""
     (arguments,) = read_arguments("prepare", argv, Arguments)
-    target = load_target(arguments.target, trust=arguments.trust)
+    target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)
     cache = arguments.cache or Path("cache") / target.name
     manifest = read_manifest(arguments.source, target)
     folders = prepare(manifest, target, Preparation(), cache, workers=arguments.workers)

@@ -7,7 +7,6 @@ in `ELSEWHERE` why it is checked elsewhere; a test checks this for every file of
 import math
 from collections.abc import Mapping
 
-from neurotarget.anatomy.structures import is_known
 from neurotarget.cli.generated_settings import GENERATED
 from neurotarget.cli.settings import (
     BRANCH,
@@ -44,8 +43,8 @@ FACTORS = either(number(1, 100), listed(number(1, 100), 2, rising=True))
 COUNTS = either(integer(1, 100), listed(integer(1, 100), 2, rising=True))
 LABEL = either(TEXT, REAL)  # a name may be a number
 NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
-STRUCTURE = Kind("a structure or a group of FreeSurfer's table", is_known)
-IDS = either(integer(1), STRUCTURE, listed(either(integer(1), STRUCTURE)))
+ANY_IDS = either(integer(-(2**31)), TEXT, listed(either(integer(-(2**31)), TEXT)))
+IDS = either(integer(1), TEXT, listed(either(integer(1), TEXT)))  # or names, of a table of labels
 INTENSITIES = ("zscore", "zscore_foreground", "zscore_brain", "percentile", "none")
 LIMIT = number(0, 1e9)  # Lightning takes a share of the batches, or a number of them
 MAX_TIME = either(
@@ -124,8 +123,10 @@ TARGET = {
     "target.regions.*": either(TEXT, integer(1), listed(either(TEXT, integer(1)))),
     "target.labels": either(BRANCH, listed(TEXT)),
     "target.labels.*": IDS,
-    "target.background_ids": either(one_of("others"), integer(-(2**31)), listed(integer(-(2**31)))),
-    "target.ignore_ids": either(integer(-(2**31)), listed(integer(-(2**31)))),
+    "target.label_table": optional(TEXT),
+    "target.background": optional(one_of("rest", "others")),
+    "target.background_ids": ANY_IDS,
+    "target.ignore_ids": ANY_IDS,
     "target.pairs": listed(listed(TEXT, 2)),
     "target.sides": one_of("labels", "split"),
     "target.units": BRANCH,

@@ -103,7 +103,7 @@ def run(argv: Sequence[str]) -> int:
                 lambda target: reader(arguments, target),
                 arguments.rows if arguments.rows and arguments.rows.is_dir() else None,
             ),
-            target=load_target(arguments.target, trust=arguments.trust)
+            target=load_target(arguments.target, source=arguments.manifest, trust=arguments.trust)
             if arguments.target
             else None,
             questions=Questions(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from neurotarget.cli.arguments import nearest_of
 from neurotarget.cli.plain import resolved
+from neurotarget.data.tables.named_labels import target_settings
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home
 from neurotarget.runs.folder.foreign import read_foreign
@@ -11,8 +12,10 @@ from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.types import Target
 
 
-def load_target(name: str, *, trust: bool = False) -> Target:
+def load_target(name: str, *, source: Path | str | None = None, trust: bool = False) -> Target:
     """Load a target by its name in `conf/target`, or by the path of a YAML file.
+
+    Labels that it names are looked up in the tables beside `source`, a manifest or data set.
 
     The file may come from another user; unless `trust` is set, it may only call targets of this
     program.
@@ -29,7 +32,11 @@ def load_target(name: str, *, trust: bool = False) -> Target:
         path = there[name]
     settings = read_foreign(path)
     try:
-        target = build(resolved(settings)) if trust else build_foreign(settings)
+        target = (
+            build(target_settings(resolved(settings), source))
+            if trust
+            else build_foreign(target_settings(settings, source))
+        )
     except DataError as error:
         reason = " ".join(str(error).split())[:600]
         raise DataError(f"{path}: no target can be read from it ({reason})") from error

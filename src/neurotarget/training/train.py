@@ -17,6 +17,7 @@ from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import content_hashes
+from neurotarget.data.tables.named_labels import target_settings
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.allocator import keep_freed_memory
@@ -74,6 +75,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
         begin_run(folder, [*start.overrides], is_resumed=is_recorded)
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
+    config["target"] = target_settings(config["target"], config["data"]["root"])
     target = build_target(config["target"])
     data = build_data(config, target)
     callbacks = own_callbacks(config.get("callbacks"))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from neurotarget.data.cases.participant_rows import as_cases
 from neurotarget.data.reading_results import ReadResult, whole_number
 from neurotarget.data.scans.volume import SUFFIXES
 from neurotarget.data.tables.columns import masked_columns
@@ -33,9 +34,11 @@ def scan_table(
     paths for each contrast of the target (named as the contrast, `<contrast>_path`, or `image` if
     there is only one), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan
     by further raters; every other column is a covariate. Without a target every column of image
-    paths that is no mask is a contrast. With `images_only` only ids and images are read.
+    paths that is no mask is a contrast. A table of people, with `participant_id` in place of
+    `case_id`, lists one scan each (see `participant_rows`). With `images_only` only ids and images
+    are read.
     """
-    table = read_text_table(path)
+    table = as_cases(read_text_table(path), path, target, root or path.parent)
     known = {name.casefold(): name for name in table.columns}
     if "case_id" not in known:
         return ReadResult([], [*table.problems, _no_case_id(table, path)])

@@ -15,6 +15,7 @@ from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
 from neurotarget.data.cases.nnunet_raw import scan_nnunet
 from neurotarget.data.cases.paired_folders import masks_folder, scan_paired
+from neurotarget.data.cases.participant_rows import listed_people
 from neurotarget.data.cases.splits import split_conflicts
 from neurotarget.data.reading_results import ReadResult, read_json
 from neurotarget.data.scans.volume import missing_file
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw, BIDS or BraTS folder, or images/ with masks/"
 LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
+PARTICIPANTS = "participants.tsv"  # of a BIDS data set: its cases of the people listed
 ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names
 
@@ -68,9 +70,10 @@ def scan_manifest(
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases of a data set, and all its problems; None if it has no readable cases.
 
-    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS, or `images/` with `masks/`.
-    For a table, its paths are relative to `root`, and `need_images=False` allows cases that have
-    only masks; `filters` select among files of a BIDS data set (see `scan_bids`). With
+    `source` is a CSV or TSV file (of cases, or of people), or a folder: MSD, nnU-Net raw, BIDS, or
+    `images/` with `masks/`. For a table, its paths are relative to `root`, and `need_images=False`
+    allows cases that have only masks; `filters` select among files of a BIDS data set (see
+    `scan_bids`). With
     `images_only`, as for prediction, masks, splits, folds and covariates are neither read nor
     checked.
 
@@ -110,6 +113,9 @@ def _scan(source: Path, target: Target | None, options: _Options) -> ReadResult:
     if not source.exists():
         absent = unfetched(source) or Unfetched("no such file or folder", "check the path")
         return ReadResult([], [error(absent.found, KINDS, absent.todo, file=source)])
+    if source.name == PARTICIPANTS and _is_bids(source.parent):
+        scan = _scan_folder(source.parent, source.parent, target, options)
+        return scan._replace(cases=listed_people(scan.cases, source))
     if source.is_file() and source.suffix.lower() in ENDINGS:
         root, need_images, images_only, _ = options
         return scan_table(

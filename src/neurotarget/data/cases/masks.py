@@ -72,10 +72,11 @@ def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, i
         if (mask := next((end for end in ends if end.is_file()), None)) is not None:
             return [mask]
     exact = [path for path in files if file_stem(path) == case.case_id]
-    return exact or [path for path in files if _begins(path.name, case.case_id)]
+    return exact or [path for path in files if begins(path.name, case.case_id)]
 
 
-def _begins(name: str, case_id: str) -> bool:
+def begins(name: str, case_id: str) -> bool:
+    """Whether a file is named as a case and more: its id followed by `_`, `-` or `.`."""
     # the mask of IXI251 must not match IXI25
     return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")
 

@@ -19,6 +19,7 @@ from neurotarget.data.batches.draws import Draws
 from neurotarget.data.batches.patches import to_batch
 from neurotarget.data.batches.prepare import content_hashes
 from neurotarget.data.batches.warp import DRAWN
+from neurotarget.data.tables.named_labels import target_settings
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import ACCEPT
@@ -92,7 +93,8 @@ def run_data(config: Config, folder: Path) -> TargetData:
     Raises:
         DataError: a setting or the data are invalid, or the boxes of a cascade are lost.
     """
-    data = build_data(config, build_target(config["target"]))
+    settings = target_settings(config["target"], config["data"]["root"])
+    data = build_data(config, build_target(settings))
     config, data.target, _ = located(config, data, folder, resumed=True)
     if config["cascade"]["localise"]:
         try:
