@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from neurotarget.data.cases.brain_volume import brain_volumes
 from neurotarget.quantity import VOLUME
 from neurotarget.stats.cohort.head_size import find_tiv
+from neurotarget.studies.brain_volume import brain_volumes
 from neurotarget.studies.study_inputs import Material
 
 SUPPLY = (

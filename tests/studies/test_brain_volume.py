@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.cases.brain_volume import brain_volumes, mask_mm3, stripped_mm3
 from neurotarget.data.scans.volume import read_volume
+from neurotarget.studies.brain_volume import brain_volumes, mask_mm3, stripped_mm3
 from neurotarget.types import Case
 
 SIDE, VOXEL_MM = 50, 4.0
