@@ -111,7 +111,7 @@ def test_splits_have_several_names_and_folds_are_numbers(table, make_target):
         ({"fold": ["0", "first"]}, "fold 'first', wanted a whole number"),
         ({"t1": ["c00_t1.nii.gz", ""]}, "c01: .*no t1 image"),
         ({"t1": None, "t1w": ["a.nii", "b.nii"]}, "no column t1 .*rename the column t1w"),
-        ({"case_id": None, "participant_id": ["a", "b"]}, "rename the column participant_id"),
+        ({"case_id": None, "subject_id": ["a", "b"]}, "rename the column subject_id"),
         ({"case_id": ["c00", "c00"]}, "case_id 'c00' 2 times"),
         ({"case_id": ["c00", "a/b"]}, "case_id 'a/b', wanted letters"),
         ({"label": ["c00_mask.nii.gz", "gone.nii.gz"]}, r"c01: .*gone\.nii\.gz: found no such"),

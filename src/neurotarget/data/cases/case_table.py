@@ -212,7 +212,7 @@ def _masked(table: TextTable, names: Sequence[str], path: Path) -> list[Problem]
 
 
 def _no_case_id(table: TextTable, path: Path) -> Problem:
-    usual = [name for name in ("participant_id", "subject_id") if name in table.columns]
+    usual = [name for name in ("subject_id",) if name in table.columns]
     close = [*usual, nearest("case_id", table.columns)][0]
     todo = f"rename the column {close}, or add one" if close else "add the column"
     found = f"no column case_id (only {some(table.columns)})"
