@@ -89,6 +89,20 @@ def test_processes_side_by_side_measure_the_same(data, tmp_path):
     pd.testing.assert_frame_equal(nt.features(data, tmp_path / "two", workers=2, **given), single)
 
 
+def test_features_of_response_maps_name_their_filter(data, tmp_path):
+    out = tmp_path / "out"
+    given = ["families=stat,cm", "bins=4", "filters=log_1mm,mean_3vox", "labels=core:1"]
+    run(["features", f"{data}", f"output={out}", *given])
+    table = pd.read_csv(out / "features.tsv", sep="\t").set_index("case_id")
+    sidecar = json.loads((out / "features.json").read_text("utf-8"))
+    assert sidecar["settings"]["filters"] == ["log_1mm", "mean_3vox"]
+    assert sidecar["settings"]["filter_bins"] == 32
+    column = "log_1mm_cm_contrast_3D_comb"
+    assert sidecar["features"][column]["ibsi"] == "ACUI"
+    assert sidecar["features"][column]["filter"] == "log_1mm"
+    assert table.loc["a", column] > 0
+
+
 def test_images_in_two_units_are_refused_with_their_list(data):
     for name in "ab":
         array = np.asarray(nib.load(data / "images" / f"{name}.nii.gz").dataobj)

@@ -10,6 +10,7 @@ from neurotarget.image_features.aggregation import FeaturesOf, aggregated, dimen
 from neurotarget.image_features.cooccurrence import cooccurrence_features, cooccurrences
 from neurotarget.image_features.emphasis import emphasis_features
 from neurotarget.image_features.feature_settings import FeatureSettings
+from neurotarget.image_features.filters.responses import filtered
 from neurotarget.image_features.intensity_in_space import peak_features, spatial_features
 from neurotarget.image_features.intensity_statistics import (
     histogram_features,
@@ -20,7 +21,13 @@ from neurotarget.image_features.level_grid import LevelGrid
 from neurotarget.image_features.morphology import shape_features
 from neurotarget.image_features.neighbourhood import dependences, tone_differences, tone_features
 from neurotarget.image_features.pyradiomics_set import pyradiomics_features
-from neurotarget.image_features.region import Region, discretised, levels_of, prepared
+from neurotarget.image_features.region import (
+    Region,
+    discretised,
+    levels_of,
+    narrowed,
+    prepared,
+)
 from neurotarget.image_features.run_lengths import run_lengths
 from neurotarget.image_features.zones import border_distances, zone_distances, zone_sizes, zones
 
@@ -39,12 +46,25 @@ def features_of(
 ) -> Features:
     """Features of a region by name, such as `stat_mean` or `cm_contrast_3D_comb`.
 
-    By pyradiomics' convention they are named as `original_glcm_Contrast`.
+    By pyradiomics' convention they are named as `original_glcm_Contrast`. Features of a response
+    map begin with its filter: `log_3mm_stat_mean`.
 
     Raises:
         DataError: the region has no voxel, or too many grey levels.
     """
     region = prepared(image, mask, spacing_mm, settings)
+    if not settings.filters:
+        return _measured(region, settings)
+    made = _measured(narrowed(region), settings)
+    for one in settings.read_filters():
+        response = filtered(region.image, region.spacing_mm, one, settings.boundary)
+        part = narrowed(region._replace(image=response))
+        made |= _named(one.word, _measured(part, settings.for_responses()))
+    return made
+
+
+def _measured(region: Region, settings: FeatureSettings) -> Features:
+    """Features of a region that is prepared."""
     made, grid = _untextured(region, settings), None
     if set(settings.families) & LEVELLED:
         levels = discretised(region, settings)

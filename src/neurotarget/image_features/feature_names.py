@@ -8,6 +8,10 @@ from functools import cache
 from importlib.resources import files as resources
 from typing import NamedTuple
 
+from neurotarget.image_features.feature_settings import FAMILIES
+from neurotarget.image_features.filters.filter_word import read_filter
+from neurotarget.problems import DataError
+
 
 class FeatureName(NamedTuple):
     """One feature by its names; the aggregation of a texture follows its abbreviation."""
@@ -37,8 +41,30 @@ def tags(family: str) -> list[str]:
 
 @cache
 def described(column: str) -> FeatureName | None:
-    """The feature of a column, by either name: `cm_contrast_3D_comb`, `original_glcm_Contrast`."""
+    """The feature of a column, by either name: `cm_contrast_3D_comb`, `original_glcm_Contrast`.
+
+    A filter before it does not count.
+    """
+    column = split_filter(column)[1]
     if (own := column.removeprefix("original_")) != column:
         return next((one for one in feature_names() if one.pyradiomics == own), None)
     fits = [one for one in feature_names() if f"{column}_".startswith(f"{one.family}_{one.tag}_")]
     return max(fits, key=lambda one: len(one.tag), default=None)
+
+
+def split_filter(column: str) -> tuple[str, str]:
+    """Filter and feature of a column: `log_3mm_stat_mean` is of log_3mm; "" without a filter."""
+    words = column.split("_")
+    for count in range(len(words) - 2, 0, -1):
+        word = "_".join(words[:count])
+        if words[count] in FAMILIES and _is_filter(word):
+            return word, "_".join(words[count:])
+    return "", column
+
+
+def _is_filter(word: str) -> bool:
+    try:
+        read_filter(word)
+    except DataError:
+        return False
+    return True

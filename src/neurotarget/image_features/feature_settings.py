@@ -1,9 +1,10 @@
 """Settings of the features, as IBSI names their steps."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from neurotarget.image_features.aggregation import AGGREGATIONS
+from neurotarget.image_features.filters.filter_word import Boundary, Filter, read_filter
 from neurotarget.problems import DataError, error, some
 
 FAMILIES = ("morph", "loc", "stat", "ih", "ivh", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
@@ -29,6 +30,9 @@ class FeatureSettings:
         aggregations: of the texture matrices, see `aggregation`; empty is 3D_comb, and 3D_avg by
             pyradiomics' convention, which allows that and 2_5D_avg.
         families: of features, by IBSI's abbreviation.
+        filters: whose response maps are measured too, see `filters.filter_word`.
+        boundary: how images continue beyond their border for filters; see `filters.responses`.
+        filter_bins: number of grey levels of response maps, whose units are arbitrary.
         convention: whose names, and whose formulas where pyradiomics differs from IBSI.
     """
 
@@ -44,13 +48,16 @@ class FeatureSettings:
     ivh_bin_size: float | None = None
     aggregations: tuple[str, ...] = ()
     families: tuple[str, ...] = FAMILIES
+    filters: tuple[str, ...] = ()
+    boundary: Boundary = "mirror"
+    filter_bins: int = 32
     convention: Literal["ibsi", "pyradiomics"] = "ibsi"
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other.
 
         Raises:
-            DataError: a family or aggregation is unknown, or a size is not positive.
+            DataError: a family, aggregation or filter is unknown, or a size is not positive.
         """
         if not self.aggregations:
             own = "3D_comb" if self.convention == "ibsi" else "3D_avg"
@@ -61,9 +68,11 @@ class FeatureSettings:
             if not chosen or set(chosen) - set(options):
                 todo = f"choose from {some(options, 12)}"
                 raise DataError(error(f"{name}={','.join(chosen)}", "known names", todo))
+        self._check_filters()
         sizes = (self.bins, self.bin_size, self.ivh_bins, self.ivh_bin_size, self.outlier_sd)
+        sizes = (*sizes, self.filter_bins)
         if any(size is not None and size <= 0 for size in (*sizes, *self.spacing_mm)):
-            todo = "correct bins, bin_size, outlier_sd or spacing_mm"
+            todo = "correct bins, bin_size, filter_bins, outlier_sd or spacing_mm"
             raise DataError(error("a size that is not positive", "sizes above 0", todo))
         if len(self.spacing_mm) not in (0, 2, 3):
             found, wanted = f"{len(self.spacing_mm)} values of spacing_mm", "3, or 2 in the plane"
@@ -71,6 +80,30 @@ class FeatureSettings:
         if self.bins is not None and self.bin_size is not None:
             todo = "give bins for arbitrary units, or bin_size for calibrated ones"
             raise DataError(error("both bins and bin_size", "one of them", todo))
+
+    def _check_filters(self) -> None:
+        self.read_filters()
+        if twice := [word for word in self.filters if self.filters.count(word) > 1]:
+            found = f"filters={twice[0]} twice"
+            raise DataError(error(found, "each filter once", "leave one out"))
+        if self.filters and self.convention == "pyradiomics":
+            todo = "leave convention out; pyradiomics' filters differ from IBSI's"
+            raise DataError(error("filters with convention=pyradiomics", "one of them", todo))
+
+    def read_filters(self) -> tuple[Filter, ...]:
+        """The filters by their words."""
+        return tuple(map(read_filter, self.filters))
+
+    def for_responses(self) -> "FeatureSettings":
+        """Settings for features of response maps: of arbitrary units, and without shape.
+
+        Voxels that leave the region by their intensity do so before filters act.
+        """
+        families = tuple(name for name in self.families if name != "morph")
+        none = dict.fromkeys(("low", "high", "outlier_sd", "bin_size", "ivh_bin_size"))
+        return replace(
+            self, filters=(), bins=self.filter_bins, families=families or ("stat",), **none
+        )
 
     def record(self) -> dict[str, Any]:
         """All settings by name, for a sidecar."""

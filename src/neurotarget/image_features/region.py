@@ -9,6 +9,7 @@ from numpy import ndarray
 from scipy.ndimage import map_coordinates, spline_filter
 
 from neurotarget.image_features.feature_settings import FeatureSettings, Interpolation
+from neurotarget.image_features.filters.responses import reach_mm
 from neurotarget.image_features.intensity_in_space import PEAK_MM
 from neurotarget.problems import DataError, error
 
@@ -43,29 +44,51 @@ def prepared(
 ) -> Region:
     """Cut out a region and follow IBSI's steps up to the discretisation.
 
-    Slices are across the last axis.
+    Slices are across the last axis. The part around the region is as wide as filters reach.
 
     Raises:
-        DataError: the mask has another shape or no voxel, or no voxel is left; NaN or Inf in it.
+        DataError: the mask has another shape or no voxel, or no voxel is left; NaN or Inf in it, or
+            within reach of a filter.
     """
     _check(image, mask)
     image, mask = np.moveaxis(image, 2, 0), np.moveaxis(mask, 2, 0)
     i_mm, j_mm, k_mm = map(float, spacing_mm)
     old = (k_mm, i_mm, j_mm)
     new = _slices_first(settings.spacing_mm, old)
+    around_mm = _around_mm(
+        settings, new or old, [k * s for k, s in zip(mask.shape, old, strict=True)]
+    )
     if new is None or np.allclose(new, old, rtol=1e-6):
-        box = _box(mask, [int(PEAK_MM / step) + 1 for step in old])
+        box = _box(mask, [int(around_mm / step) + 1 for step in old])
         region = Region(image[box].astype(float), mask[box], mask[box], old)
     else:
-        region = resampled(image, mask, old, new, interpolation=settings.interpolation)
+        region = resampled(image, mask, old, new, settings.interpolation, around_mm=around_mm)
         if settings.rounded:
             region = region._replace(image=np.round(region.image))
+    if settings.filters and (absent := int((~np.isfinite(region.image)).sum())):
+        found = f"NaN or Inf in {absent} voxels around the region, which filters reach"
+        raise DataError(error(found, "finite voxels", "fill them, or leave the filters out"))
     region = resegmented(region, settings)
     if not region.voxels.any():
         found = "a region without a voxel after resampling and re-segmentation"
         todo = "look at the label, spacing_mm, low, high and outlier_sd"
         raise DataError(error(found, "at least one voxel", todo))
     return region
+
+
+def _around_mm(settings: FeatureSettings, spacing_mm: Spacing, sides_mm: Sequence[float]) -> float:
+    """How much around a region its features and filters need."""
+    reaches = [reach_mm(one, spacing_mm) for one in settings.read_filters()]
+    if reaches and settings.boundary == "periodic":
+        return max(sides_mm)
+    return min(max([PEAK_MM, *reaches]), max([PEAK_MM, *sides_mm]))
+
+
+def narrowed(region: Region) -> Region:
+    """The region with as little around it as features need."""
+    box = _box(region.mask, [int(PEAK_MM / step) + 1 for step in region.spacing_mm])
+    parts = (region.image, region.mask, region.voxels)
+    return Region(*(part[box] for part in parts), region.spacing_mm)
 
 
 def _check(image: ndarray, mask: ndarray) -> None:
@@ -99,8 +122,9 @@ def resampled(
     mask: Bool[ndarray, "K I J"],
     old: Spacing,
     new: Spacing,
-    *,
     interpolation: Interpolation,
+    *,
+    around_mm: float,
 ) -> Region:
     """Resample image and mask to a grid with the same centre, around the region.
 
@@ -110,7 +134,7 @@ def resampled(
     for place, side, a, b in zip(np.nonzero(mask), mask.shape, old, new, strict=True):
         count = int(np.ceil(round(side * a / b, 6)))
         at = (side - 1) / 2 + (np.arange(count) - (count - 1) / 2) * b / a
-        reach = PEAK_MM / a + 1
+        reach = around_mm / a + 1
         is_near = (at >= place.min() - reach) & (at <= place.max() + reach)
         axes.append(at[is_near] if is_near.any() else at[:1])
     box = tuple(slice(max(int(at[0]) - REACH_VOX, 0), int(at[-1]) + REACH_VOX + 2) for at in axes)

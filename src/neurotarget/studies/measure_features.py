@@ -27,7 +27,7 @@ from neurotarget.files.hashes import digest, hash_of_value
 from neurotarget.files.ownership import claim, refuse_twins
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.image_features.extract import features_of
-from neurotarget.image_features.feature_names import described
+from neurotarget.image_features.feature_names import FeatureName, described, split_filter
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.studies.feature_guards import feature_problems
@@ -36,6 +36,7 @@ from neurotarget.types import Case, Manifest
 TABLE, SIDECAR = "features.tsv", "features.json"
 FIXED = ("case_id", "subject_id", "contrast", "label", "status", "voxels", "undefined", "note")
 DIGITS = "%.9g"
+STANDARD = "IBSI 1, doi:10.1148/radiol.2020191145, and IBSI 2, doi:10.1148/radiol.231319"
 
 Labels = Mapping[str, tuple[int, ...]]  # name → ids, which are merged
 
@@ -267,7 +268,7 @@ def _sidecar(
     names = {name: described(name) for name in table.columns if name not in FIXED}
     content = {
         "neurotarget": version("neurotarget"),
-        "standard": "IBSI 1, doi:10.1148/radiol.2020191145",
+        "standard": STANDARD,
         "source": str(source),
         "settings": settings.record(),
         "slices": "across the last stored axis of each image",
@@ -275,10 +276,14 @@ def _sidecar(
         "regions": table["status"].value_counts().to_dict(),
         "undefined_values": int(table["undefined"].sum()),
         "problems": [f"{one.level}: {one}" for one in problems],
-        "features": {
-            name: {"ibsi": one.ibsi, "name": one.name, "unit": one.unit}
-            for name, one in names.items()
-            if one is not None
-        },
+        "features": {name: _named(name, one) for name, one in names.items() if one is not None},
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _named(column: str, one: FeatureName) -> dict[str, str]:
+    """A feature in IBSI's words; response maps have no unit of their own."""
+    word = split_filter(column)[0]
+    if not word:
+        return {"ibsi": one.ibsi, "name": one.name, "unit": one.unit}
+    return {"ibsi": one.ibsi, "name": one.name, "unit": "", "filter": word}

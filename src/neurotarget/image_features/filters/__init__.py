@@ -1,0 +1,1 @@
+"""Filters of images, as IBSI's second chapter defines them."""
