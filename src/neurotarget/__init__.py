@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from neurotarget.api.compare import Comparison, compare
-    from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target, relabel
+    from neurotarget.api.data import (
+        Problems,
+        evaluate,
+        init_target,
+        lint,
+        read_manifest,
+        read_target,
+        relabel,
+    )
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.features import features
     from neurotarget.api.predict import Predictions, predict
@@ -42,6 +50,7 @@ _PLACES = {
     "evaluate": "api.data",
     "export": "api.export",
     "features": "api.features",
+    "init_target": "api.data",
     "lint": "api.data",
     "open_run": "api.train",
     "predict": "api.predict",
@@ -69,6 +78,7 @@ __all__ = [
     "evaluate",
     "export",
     "features",
+    "init_target",
     "lint",
     "open_run",
     "predict",

@@ -20,6 +20,7 @@ from neurotarget.problems import Problem
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.relabel import relabel as relabel_maps
 from neurotarget.studies.score_predictions import score_predictions
+from neurotarget.studies.target_draft import init_target as draft_target
 from neurotarget.types import Manifest, Target
 
 TargetLike = Target | Path | str
@@ -158,6 +159,31 @@ def relabel(
     )
     lines = [(one.case_id, one.is_written, "; ".join(one.notes)) for one in results]
     return pd.DataFrame(lines, columns=["case_id", "is_written", "notes"])
+
+
+def init_target(
+    *places: Path | str,
+    name: str | None = None,
+    labels: Sequence[str] = (),
+    output: Path | str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a target file from what lies in scans and masks, with comments on what was measured.
+
+    Args:
+        places: a manifest or data set, or a folder of scans and a folder of masks.
+        name: of the target; by default that of the folder.
+        labels: names or values of the labels to take; by default all.
+        output: the file; by default conf/target/<name>.yaml.
+        overwrite: whether a file that neurotarget did not write may be replaced.
+
+    Returns:
+        the path of the file, which `neurotarget.read_target` takes.
+
+    Raises:
+        DataError: there is no mask, a label is unknown, masks cannot be read, or the file exists.
+    """
+    return draft_target(places, name=name, labels=labels, output=output, overwrite=overwrite).path
 
 
 def as_file(table: Table) -> Path:

@@ -19,6 +19,7 @@ HELP_FLAGS = ("help", "-h", "--help")
 NEEDS_ARGUMENTS = (
     "compare",
     "export",
+    "init-target",
     "qsm",
     "stress",
     "study",

@@ -33,7 +33,7 @@ def as_cases(table: TextTable, path: Path, target: Target | None, folder: Path) 
     ]
     columns = [CASE if name == known[PERSON] else name for name in table.columns]
     problems = list(table.problems)
-    for column, places in _wanted(columns, target).items():
+    for column, places in _wanted(columns, target, folder).items():
         place = next((folder / name for name in places if (folder / name).is_dir()), None)
         if place is None:
             continue
@@ -57,16 +57,25 @@ def listed_people(cases: Sequence[Case], path: Path) -> list[Case]:
     return [case for case in cases if case.subject_id in listed]
 
 
-def _wanted(columns: Sequence[str], target: Target | None) -> dict[str, tuple[str, ...]]:
+def _wanted(
+    columns: Sequence[str], target: Target | None, folder: Path
+) -> dict[str, tuple[str, ...]]:
     """Columns of files that the table lacks, and the folders that may hold them."""
     there = {plain_name(name).removesuffix("_path") for name in columns}
-    contrasts = target.contrasts if target else ("image",)
+    contrasts = target.contrasts if target else _image_folders(folder)
     wanted = {}
     for contrast in contrasts:
         named = {contrast.casefold(), *(("image",) if len(contrasts) == 1 else ())}
         if not named & there:
             wanted[contrast] = (contrast, *((IMAGES,) if len(contrasts) == 1 else ()))
     return wanted if "label" in there else {**wanted, "label": MASKS}
+
+
+def _image_folders(folder: Path) -> tuple[str, ...]:
+    """Folders of scans, each named as its contrast; `image` for one called images."""
+    places = sorted(path for path in folder.iterdir() if path.is_dir())
+    names = [path.name for path in places if path.name not in MASKS and image_files(path)]
+    return ("image",) if names == [IMAGES] else tuple(names)
 
 
 def _files(
