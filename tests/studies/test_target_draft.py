@@ -34,7 +34,6 @@ def data(tmp_path):
 
 
 def test_the_file_states_what_was_measured_and_can_be_read(data):
-    (data / "labels.csv").write_text("id,name\n1,Left Box\n2,Right Box\n9,Lesion, old\n")
     (data / "labels.csv").write_text('id,name\n1,Left Box\n2,Right Box\n9,"Lesion, old"\n')
     draft = init_target([data / "participants.tsv"], name="box", output=data / "box.yaml")
     target = load_target(str(draft.path))
