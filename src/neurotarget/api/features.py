@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
-from neurotarget.cli.features import labels_of, merged_ids, with_bins
+from neurotarget.cli.features import brain_masks, labels_of, merged_ids, with_bins
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import refuse_errors
@@ -23,6 +23,10 @@ def features(
     target: TargetLike | None = None,
     masks: Path | str | None = None,
     labels: Mapping[str, int | tuple[int, ...]] | None = None,
+    brains: Path | str | None = None,
+    fit_on: str | None = None,
+    save_images: bool = False,
+    histograms: bool = False,
     workers: int = 1,
     overwrite: bool = False,
     **settings: Any,  # noqa: ANN401
@@ -36,6 +40,12 @@ def features(
         masks: folder of masks other than those of the data set.
         labels: regions by name, each an id or several that are merged; otherwise each value of a
             mask is a region.
+        brains: folder of brain masks, for `normalise`; without it a brain is all voxels of a
+            scan without skull.
+        fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case a line.
+        save_images: whether the prepared images and response maps of each region are kept.
+        histograms: whether histograms.tsv, with percentiles of each region, and a figure of all
+            cases are written.
         workers: cases that are measured side by side.
         overwrite: whether files that neurotarget did not write may be replaced.
         settings: those of `FeatureSettings`, such as `bin_size=25` or `convention="pyradiomics"`.
@@ -47,11 +57,16 @@ def features(
         DataError: the data set or a setting is invalid, or images of one contrast have two units.
     """
     known = None if target is None else read_target(target, data=source)
+    manifest = read_manifest(as_file(source), known, masks=masks)
     measured = measure_features(
-        read_manifest(as_file(source), known, masks=masks),
+        manifest,
         new_folder() if output is None else Path(output),
-        with_bins(FeatureSettings(**settings)),
+        with_bins(FeatureSettings(**settings), known),
         labels=merged_ids(labels) if labels else labels_of(known),
+        brains=brain_masks(manifest, None if brains is None else Path(brains)),
+        fit_on=fit_on,
+        save_images=save_images,
+        histograms=histograms,
         workers=workers,
         overwrite=overwrite,
     )

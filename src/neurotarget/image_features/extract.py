@@ -1,6 +1,6 @@
 """All features of a region: each family by its name in IBSI's reference values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
@@ -9,7 +9,7 @@ from numpy import ndarray
 from neurotarget.image_features.aggregation import FeaturesOf, aggregated, dimension
 from neurotarget.image_features.cooccurrence import cooccurrence_features, cooccurrences
 from neurotarget.image_features.emphasis import emphasis_features
-from neurotarget.image_features.feature_settings import FeatureSettings
+from neurotarget.image_features.feature_settings import LEVELLED, FeatureSettings
 from neurotarget.image_features.filters.responses import filtered
 from neurotarget.image_features.intensity_in_space import peak_features, spatial_features
 from neurotarget.image_features.intensity_statistics import (
@@ -31,8 +31,6 @@ from neurotarget.image_features.region import (
 from neurotarget.image_features.run_lengths import run_lengths
 from neurotarget.image_features.zones import border_distances, zone_distances, zone_sizes, zones
 
-LEVELLED = frozenset(("ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"))  # families of grey levels
-
 FEWEST_STEPS, MOST_STEPS = 10, 100_000  # of one unit in a cumulative histogram
 
 Features = dict[str, float]
@@ -43,22 +41,28 @@ def features_of(
     mask: Bool[ndarray, "I J K"],
     spacing_mm: Sequence[float],
     settings: FeatureSettings,
+    *,
+    seen: Callable[[str, Region], None] | None = None,
 ) -> Features:
     """Features of a region by name, such as `stat_mean` or `cm_contrast_3D_comb`.
 
     By pyradiomics' convention they are named as `original_glcm_Contrast`. Features of a response
-    map begin with its filter: `log_3mm_stat_mean`.
+    map begin with its filter: `log_3mm_stat_mean`. `seen` is called with `image` or the word of a
+    filter, and the region that is measured.
 
     Raises:
         DataError: the region has no voxel, or too many grey levels.
     """
     region = prepared(image, mask, spacing_mm, settings)
-    if not settings.filters:
-        return _measured(region, settings)
-    made = _measured(narrowed(region), settings)
+    first = narrowed(region) if settings.filters else region
+    if seen is not None:
+        seen("image", first)
+    made = _measured(first, settings)
     for one in settings.read_filters():
         response = filtered(region.image, region.spacing_mm, one, settings.boundary)
         part = narrowed(region._replace(image=response))
+        if seen is not None:
+            seen(one.word, part)
         made |= _named(one.word, _measured(part, settings.for_responses()))
     return made
 

@@ -5,9 +5,12 @@ from typing import Any, Literal
 
 from neurotarget.image_features.aggregation import AGGREGATIONS
 from neurotarget.image_features.filters.filter_word import Boundary, Filter, read_filter
+from neurotarget.image_features.normalisation import Normalisation
 from neurotarget.problems import DataError, error, some
 
 FAMILIES = ("morph", "loc", "stat", "ih", "ivh", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
+LEVELLED = frozenset(("ih", "cm", "rlm", "szm", "dzm", "ngt", "ngl"))  # families of grey levels
+BINS = 32  # of arbitrary units, by default
 Interpolation = Literal["linear", "cubic"]
 
 
@@ -24,6 +27,10 @@ class FeatureSettings:
         outlier_sd: so many standard deviations from the mean leave it too; None is no bound.
         bins: number of grey levels, for arbitrary units; or
         bin_size: of a grey level, for calibrated units.
+        calibrated: contrasts in calibrated units. If there are any, they alone have `bin_size`, `low`
+            and `high`, and the others `bins`.
+        normalise: scale of the intensities, see `normalisation`; calibrated contrasts keep their
+            unit, but may be divided by a median.
         ivh_bins, ivh_bin_size: the same for the cumulative histogram; without both it has steps of
             one unit, or of a thousandth of the range if that is over 100,000, or less than 10 of
             numbers that are not whole.
@@ -44,6 +51,8 @@ class FeatureSettings:
     outlier_sd: float | None = None
     bins: int | None = None
     bin_size: float | None = None
+    calibrated: tuple[str, ...] = ()
+    normalise: Normalisation = "none"
     ivh_bins: int | None = None
     ivh_bin_size: float | None = None
     aggregations: tuple[str, ...] = ()
@@ -77,7 +86,11 @@ class FeatureSettings:
         if len(self.spacing_mm) not in (0, 2, 3):
             found, wanted = f"{len(self.spacing_mm)} values of spacing_mm", "3, or 2 in the plane"
             raise DataError(error(found, wanted, "give one length an axis"))
-        if self.bins is not None and self.bin_size is not None:
+        if self.calibrated and self.bin_size is None and self.has_levels:
+            found = f"{', '.join(self.calibrated)} in calibrated units without bin_size"
+            todo = "give bin_size, of which 16 to 128 cover their range; or families=stat"
+            raise DataError(error(found, "a size of grey levels", todo))
+        if self.bins is not None and self.bin_size is not None and not self.calibrated:
             todo = "give bins for arbitrary units, or bin_size for calibrated ones"
             raise DataError(error("both bins and bin_size", "one of them", todo))
 
@@ -93,6 +106,21 @@ class FeatureSettings:
     def read_filters(self) -> tuple[Filter, ...]:
         """The filters by their words."""
         return tuple(map(read_filter, self.filters))
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether a family needs grey levels."""
+        return bool(set(self.families) & LEVELLED)
+
+    def for_contrast(self, contrast: str) -> "FeatureSettings":
+        """Settings of one contrast: by its units, where calibrated ones are known."""
+        if not self.calibrated:
+            return self
+        if contrast in self.calibrated:
+            return replace(self, calibrated=(), bins=None)
+        return replace(
+            self, calibrated=(), bins=self.bins or BINS, bin_size=None, low=None, high=None
+        )
 
     def for_responses(self) -> "FeatureSettings":
         """Settings for features of response maps: of arbitrary units, and without shape.

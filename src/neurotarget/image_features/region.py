@@ -29,11 +29,22 @@ class Region(NamedTuple):
     mask: Bool[ndarray, "K I J"]
     voxels: Bool[ndarray, "K I J"]  # those whose intensity counts
     spacing_mm: Spacing
+    start_mm: Spacing = (0.0, 0.0, 0.0)  # its first voxel along k, i, j, from that of the image
 
     @property
     def values(self) -> Float[ndarray, " V"]:
         """Intensities that count."""
         return self.image[self.voxels]
+
+    def affine(self, whole: Float[ndarray, "4 4"]) -> Float[ndarray, "4 4"]:
+        """Affine of the part with i, j, k in order, from that of the whole image."""
+        k, i, j = self.start_mm
+        step_k, step_i, step_j = self.spacing_mm
+        unit = whole[:3, :3] / np.linalg.norm(whole[:3, :3], axis=0)
+        made = np.eye(4)
+        made[:3, :3] = unit * (step_i, step_j, step_k)
+        made[:3, 3] = whole[:3, 3] + unit @ (i, j, k)
+        return made
 
 
 def prepared(
@@ -60,7 +71,8 @@ def prepared(
     )
     if new is None or np.allclose(new, old, rtol=1e-6):
         box = _box(mask, [int(around_mm / step) + 1 for step in old])
-        region = Region(image[box].astype(float), mask[box], mask[box], old)
+        start = _start_mm(box, old)
+        region = Region(image[box].astype(float), mask[box], mask[box], old, start)
     else:
         region = resampled(image, mask, old, new, settings.interpolation, around_mm=around_mm)
         if settings.rounded:
@@ -87,8 +99,15 @@ def _around_mm(settings: FeatureSettings, spacing_mm: Spacing, sides_mm: Sequenc
 def narrowed(region: Region) -> Region:
     """The region with as little around it as features need."""
     box = _box(region.mask, [int(PEAK_MM / step) + 1 for step in region.spacing_mm])
-    parts = (region.image, region.mask, region.voxels)
-    return Region(*(part[box] for part in parts), region.spacing_mm)
+    parts = (part[box] for part in (region.image, region.mask, region.voxels))
+    moved = _start_mm(box, region.spacing_mm)
+    start = tuple(a + b for a, b in zip(region.start_mm, moved, strict=True))
+    return Region(*parts, region.spacing_mm, start)
+
+
+def _start_mm(box: Sequence[slice], spacing_mm: Spacing) -> Spacing:
+    k, i, j = (part.start * side for part, side in zip(box, spacing_mm, strict=True))
+    return float(k), float(i), float(j)
 
 
 def _check(image: ndarray, mask: ndarray) -> None:
@@ -147,7 +166,8 @@ def resampled(
     made = map_coordinates(part, points, order=order, mode="nearest", prefilter=False)
     share = map_coordinates(mask[box].astype(float), points, order=1, mode="nearest")
     inside = share >= 0.5 - 1e-9
-    return Region(made, inside, inside, new)
+    k, i, j = (float(at[0] * side) for at, side in zip(axes, old, strict=True))
+    return Region(made, inside, inside, new, (k, i, j))
 
 
 def resegmented(region: Region, settings: FeatureSettings) -> Region:

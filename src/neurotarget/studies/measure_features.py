@@ -5,7 +5,6 @@ the same, so that a stopped command resumes. A case that fails is a row with its
 """
 
 import json
-import math
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,41 +14,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurotarget.data.attempts import as_data_error, check_names
-from neurotarget.data.labels import label_values
 from neurotarget.data.reading_results import read_json
-from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_as
 from neurotarget.files.hashes import digest, hash_of_value
 from neurotarget.files.ownership import claim, refuse_twins
 from neurotarget.files.writing import table_text, write_text
-from neurotarget.image_features.extract import features_of
 from neurotarget.image_features.feature_names import FeatureName, described, split_filter
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError, Problem, error
+from neurotarget.report.drawing.figure import save_figure
+from neurotarget.report.figures.region_histograms import histograms_figure
 from neurotarget.studies.feature_guards import feature_problems
+from neurotarget.studies.feature_regions import Labels, RegionFeatures, measured_case
+from neurotarget.studies.feature_scales import Scales, fit_scales
 from neurotarget.types import Case, Manifest
 
-TABLE, SIDECAR = "features.tsv", "features.json"
+TABLE, SIDECAR, HISTOGRAMS = "features.tsv", "features.json", "histograms.tsv"
 FIXED = ("case_id", "subject_id", "contrast", "label", "status", "voxels", "undefined", "note")
 DIGITS = "%.9g"
 STANDARD = "IBSI 1, doi:10.1148/radiol.2020191145, and IBSI 2, doi:10.1148/radiol.231319"
-
-Labels = Mapping[str, tuple[int, ...]]  # name → ids, which are merged
-
-
-class RegionFeatures(NamedTuple):
-    """Features of one label of one contrast of a case."""
-
-    contrast: str
-    label: str
-    status: str  # done | absent | failed
-    voxels: int
-    features: dict[str, float | None]  # None where undefined
-    note: str = ""
 
 
 class Measured(NamedTuple):
@@ -86,6 +71,10 @@ def measure_features(
     settings: FeatureSettings,
     *,
     labels: Labels | None = None,
+    brains: Mapping[str, Path] | None = None,
+    fit_on: str | None = None,
+    save_images: bool = False,
+    histograms: bool = False,
     workers: int = 1,
     overwrite: bool = False,
 ) -> Measured:
@@ -96,6 +85,10 @@ def measure_features(
         output: folder for the tables.
         settings: of the features.
         labels: regions by name; without them each value of a mask is a region.
+        brains: brain masks by case, for `normalise`.
+        fit_on: training cases of `normalise=nyul`, see `feature_scales.fit_scales`.
+        save_images: whether the prepared images of each region are written to `images`.
+        histograms: whether percentiles of each region are written to histograms.tsv and drawn.
         workers: processes that measure cases side by side.
         overwrite: whether files that neurotarget did not write may be replaced.
 
@@ -108,11 +101,14 @@ def measure_features(
         raise DataError(error("no case with an image and a mask", "at least one", todo))
     files = {case.case_id: output / "cases" / f"{case.case_id}.json" for case in cases}
     refuse_twins({name: [path] for name, path in files.items()})
-    outputs = [*files.values(), output / TABLE, output / SIDECAR]
+    names = (TABLE, SIDECAR, HISTOGRAMS, "histograms.svg", "histograms.png")
+    outputs = [*files.values(), *(output / name for name in names)]
     claim(output, files=outputs, overwrite=overwrite)
-    act = partial(measured_case, labels=labels, settings=settings)
+    scales = fit_scales(cases, settings, brains=brains, fit_on=fit_on)
+    folder = output / "images" if save_images else None
+    act = partial(measured_case, labels=labels, scales=scales, folder=folder)
     whole: dict[str, list[RegionFeatures]] = {}
-    key = [settings.record(), labels, version("neurotarget")]
+    key = [settings.record(), labels, version("neurotarget"), *scales.key(), save_images]
     for case, made_from, regions in _each(cases, files, act, key=key, workers=workers):
         whole[case.case_id] = regions
         if not any(one.status == "failed" for one in regions):
@@ -122,8 +118,10 @@ def measure_features(
     problems = feature_problems(table)
     write_text(output / TABLE, table_text(table, float_format=DIGITS))
     write_text(
-        output / SIDECAR, _sidecar(table, settings, problems, source=manifest.source, labels=labels)
+        output / SIDECAR, _sidecar(table, scales, problems, source=manifest.source, labels=labels)
     )
+    if histograms:
+        _write_histograms(cases, whole, output)
     return Measured(table, problems)
 
 
@@ -174,72 +172,6 @@ def _kept(path: Path, made_from: str) -> list[RegionFeatures] | None:
         return None
 
 
-def measured_case(
-    case: Case, *, labels: Labels | None, settings: FeatureSettings
-) -> list[RegionFeatures]:
-    """Features of all regions of a case; an error is the note of a failed region."""
-    regions: list[RegionFeatures] = []
-    for contrast, path in case.images.items():
-        try:
-            check_names(case.case_id, [Path(f"{case.case_id}.json")])
-            assert case.label is not None  # only such cases are measured
-            mask = read_volume(case.label, case_id=case.case_id)
-            image = read_volume(path, case_id=case.case_id)
-            mask = sized_as(mask, image)
-            _check_grid(case, contrast, image, mask)
-            regions += _regions(case, contrast, image, mask, labels=labels, settings=settings)
-        except Exception as wrong:
-            note = str(as_data_error(wrong, case.case_id))
-            names = list(labels) if labels else ["n/a"]
-            regions += [RegionFeatures(contrast, name, "failed", 0, {}, note) for name in names]
-    return regions
-
-
-def _check_grid(case: Case, contrast: str, image: Volume, mask: Volume) -> None:
-    if same_grid(image, mask):
-        return
-    found, wanted = (
-        f"{' × '.join(map(str, one.array.shape))} voxels of "
-        f"{' × '.join(f'{side:g}' for side in one.spacing_mm)} mm"
-        for one in (mask, image)
-    )
-    if found == wanted:
-        apart = np.abs(mask.affine - image.affine)[:3].max(axis=1).round(3).tolist()
-        found = f"{found} elsewhere (affines differ by {apart} mm along x, y, z)"
-    todo = f"resample the mask to the grid of {contrast}, by nearest neighbour"
-    place = {"case_id": case.case_id, "file": str(case.label)}
-    raise DataError(error(f"a mask of {found}", f"{wanted}, as {contrast} has", todo, **place))
-
-
-def _regions(
-    case: Case,
-    contrast: str,
-    image: Volume,
-    mask: Volume,
-    *,
-    labels: Labels | None,
-    settings: FeatureSettings,
-) -> Iterator[RegionFeatures]:
-    place = {"case_id": case.case_id, "file": str(case.label)}
-    values = label_values(mask.array, **place)
-    known = labels or {f"{value:g}": (value,) for value in values.tolist() if value}
-    if not known:
-        yield RegionFeatures(contrast, "n/a", "absent", 0, {}, "the mask is empty")
-    for name, ids in known.items():
-        inside = np.isin(mask.array, ids)
-        voxels = int(inside.sum())
-        if not voxels:
-            yield RegionFeatures(contrast, name, "absent", 0, {}, "the mask has no voxel of it")
-            continue
-        try:
-            made = features_of(image.array, inside, image.spacing_mm, settings)
-            features = {key: one if math.isfinite(one) else None for key, one in made.items()}
-            yield RegionFeatures(contrast, name, "done", voxels, features)
-        except Exception as wrong:
-            note = str(as_data_error(wrong, case.case_id))
-            yield RegionFeatures(contrast, name, "failed", voxels, {}, note)
-
-
 def _table(cases: Sequence[Case], whole: Mapping[str, list[RegionFeatures]]) -> pd.DataFrame:
     """One row a region, with a column a feature; NaN where it is undefined."""
     lines: list[dict[str, Any]] = []
@@ -258,7 +190,7 @@ def _table(cases: Sequence[Case], whole: Mapping[str, list[RegionFeatures]]) -> 
 
 def _sidecar(
     table: pd.DataFrame,
-    settings: FeatureSettings,
+    scales: Scales,
     problems: Sequence[Problem],
     *,
     source: Path,
@@ -270,7 +202,8 @@ def _sidecar(
         "neurotarget": version("neurotarget"),
         "standard": STANDARD,
         "source": str(source),
-        "settings": settings.record(),
+        "settings": scales.settings.record(),
+        "normalisation": scales.record(),
         "slices": "across the last stored axis of each image",
         "labels": labels or "each value of a mask",
         "regions": table["status"].value_counts().to_dict(),
@@ -287,3 +220,21 @@ def _named(column: str, one: FeatureName) -> dict[str, str]:
     if not word:
         return {"ibsi": one.ibsi, "name": one.name, "unit": one.unit}
     return {"ibsi": one.ibsi, "name": one.name, "unit": "", "filter": word}
+
+
+def _write_histograms(
+    cases: Sequence[Case], whole: Mapping[str, list[RegionFeatures]], output: Path
+) -> None:
+    """Percentiles of each region that was measured, as a table and a figure of all cases."""
+    table = pd.DataFrame(
+        [
+            (case.case_id, one.contrast, one.label, percent, value)
+            for case in cases
+            for one in whole[case.case_id]
+            for percent, value in enumerate(one.percentiles)
+        ],
+        columns=["case_id", "contrast", "label", "percentile", "value"],
+    )
+    write_text(output / HISTOGRAMS, table_text(table, float_format=DIGITS))
+    if len(table):
+        save_figure(histograms_figure(table), output / "histograms")
