@@ -1,0 +1,215 @@
+"""Perfusion from a bolus of contrast agent (DSC): blood volume, blood flow and transit time.
+
+Curves have time last. A concentration is the change of R2*, proportional to that of the agent.
+Source: Østergaard et al. 1996, doi:10.1002/mrm.1910360510; Wu et al. 2003, doi:10.1002/mrm.10522.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Real
+from numpy import ndarray
+from scipy.linalg import circulant
+from scipy.optimize import curve_fit
+
+from neurotarget.problems import DataError, error
+
+PERCENT, PER_MINUTE = 100.0, 60.0
+TISSUE_FACTOR = (1 - 0.45) / (1 - 0.25) / 1.04  # haematocrits of arteries, capillaries; g/ml
+CUT = 0.1  # of the largest singular value; below it noise prevails
+FEWEST_TIMES = 10
+LEAST_SIGNAL = 1e-3  # of the baseline; signals below are as good as lost
+
+Curves = Float[ndarray, "*N T"]
+Curve = Float[ndarray, " T"]
+Voxels = Float[ndarray, "*N"]
+
+
+class Perfusion(NamedTuple):
+    """Perfusion of voxels; NaN where the curve has no bolus."""
+
+    cbv: Voxels  # ml/100 g, or ml/100 ml with a tissue factor of 1
+    cbf: Voxels  # ml/100 g/min
+    mtt_s: Voxels  # CBV / CBF
+    tmax_s: Voxels  # delay of the largest residue
+
+
+def concentrations(
+    signals: Real[ndarray, "*N T"], te_s: float, baseline: int, *, skip: int = 0
+) -> Curves:
+    """Change of R2* in 1/s, −ln(S / S₀) / TE, with S₀ the mean of `baseline` volumes after `skip`.
+
+    Voxels without signal before the bolus are NaN.
+
+    Raises:
+        DataError: the baseline has no volume, or there are too few volumes.
+    """
+    signals = np.asarray(signals, float)
+    if not 0 < baseline <= signals.shape[-1] - FEWEST_TIMES - skip:
+        found = f"{skip} volumes left out and {baseline} before the bolus, of {signals.shape[-1]}"
+        wanted = f"at least 1, and {FEWEST_TIMES} after them"
+        raise DataError(error(found, wanted, "correct baseline and skip"))
+    first = signals[..., skip : skip + baseline].mean(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.maximum(signals / first, LEAST_SIGNAL)
+        made = -np.log(part) / te_s
+    return np.where(np.isfinite(first) & (first > 0), made, np.nan)
+
+
+def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
+    """Number of volumes between `skip` and the bolus, from the mean signal of a brain.
+
+    The bolus has begun where the signal has fallen by a tenth of its largest fall, and two volumes
+    before that are left out.
+
+    Raises:
+        DataError: no bolus is seen.
+    """
+    signal = np.asarray(mean_signal[skip:], float)
+    lowest = int(np.argmin(signal))
+    before = signal[: max(lowest // 2, 3)]
+    fall = float(np.median(before) - signal[lowest])
+    noise = float(np.std(before))
+    if lowest < 4 or fall <= 5 * noise:
+        found = f"a signal that falls by {fall:.3g} with a noise of {noise:.3g}"
+        todo = "check that the volumes are in order, or give baseline=<number of volumes>"
+        raise DataError(error(found, "the fall of a bolus", todo))
+    has_fallen = signal < np.median(before) - fall / 10
+    start = lowest
+    while start > 0 and has_fallen[start - 1]:
+        start -= 1
+    return max(start - 2, 1)
+
+
+def perfusion(
+    tissue: Curves,
+    artery: Curve,
+    tr_s: float,
+    *,
+    tissue_factor: float = TISSUE_FACTOR,
+    cut: float = CUT,
+) -> Perfusion:
+    """Perfusion from concentrations of tissue and of an artery, by circular deconvolution.
+
+    CBV is the ratio of the areas; CBF is the largest residue. Singular values below `cut` of the
+    largest are left out; the matrix is block-circulant, so that a delay does not change the flow.
+
+    Raises:
+        DataError: the artery has no bolus, or lengths or times do not fit.
+    """
+    area = check_artery(artery, tissue.shape[-1], tr_s)
+    inverse = circular_inverse(artery, tr_s, cut=cut)
+    flat = tissue.reshape(-1, tissue.shape[-1])
+    is_known = np.isfinite(flat).all(axis=1)
+    residue = np.where(is_known[:, None], flat, 0.0) @ inverse.T
+    largest = residue.max(axis=1)
+    delay = residue.argmax(axis=1)
+    count = residue.shape[1]
+    delay = np.where(delay > count // 2, delay - count, delay)  # before the artery
+    volume = np.where(is_known, flat, np.nan).sum(axis=1) * tr_s / area
+    with np.errstate(divide="ignore", invalid="ignore"):
+        flow = np.where(is_known & (largest > 0), largest, np.nan)
+        mtt_s = np.where(volume > 0, volume / flow, np.nan)
+    shape = tissue.shape[:-1]
+    made = (
+        volume * PERCENT * tissue_factor,
+        flow * PERCENT * PER_MINUTE * tissue_factor,
+        mtt_s,
+        np.where(is_known, delay * tr_s, np.nan),
+    )
+    return Perfusion(*(one.reshape(shape) for one in made))
+
+
+def check_artery(artery: Curve, count: int, tr_s: float) -> float:
+    """Area of the concentration of an artery.
+
+    Raises:
+        DataError: it has no bolus, or lengths or times do not fit.
+    """
+    if len(artery) != count or count < FEWEST_TIMES:
+        found = f"{len(artery)} times of the artery and {count} of the tissue"
+        todo = "take both from one scan, with all its volumes"
+        raise DataError(error(found, f"the same number, of at least {FEWEST_TIMES}", todo))
+    if not tr_s > 0:
+        raise DataError(error(f"tr_s={tr_s:g}", "a time above 0", "correct tr_s"))
+    area = float(artery.sum() * tr_s)
+    if not area > 0 or not np.isfinite(artery).all():
+        found = f"an arterial curve with an area of {area:.3g}"
+        todo = "choose other voxels of an artery with aif=<mask>"
+        raise DataError(error(found, "a bolus of an artery", todo))
+    return area
+
+
+def circular_inverse(artery: Curve, tr_s: float, *, cut: float) -> Float[ndarray, "M T"]:
+    """Pseudo-inverse of the convolution with an artery, for curves padded with zeros to M times."""
+    count = len(artery)
+    padded = np.concatenate([artery, np.zeros(count)])
+    left, singular, right = np.linalg.svd(circulant(padded) * tr_s)
+    inverse = np.divide(1, singular, out=np.zeros_like(singular), where=singular > cut * singular[0])
+    return (right.T * inverse @ left.T)[:, :count]
+
+
+def gamma_variate(
+    times_s: Curve, scale: float, start_s: float, power: float, decay_s: float
+) -> Curve:
+    """Concentration of a first pass: scale · t^power · exp(−t / decay), with t from the start.
+
+    Source: Thompson et al. 1964, doi:10.1161/01.RES.14.6.502.
+    """
+    after = np.maximum(times_s - start_s, 0)
+    return scale * after**power * np.exp(-after / decay_s)
+
+
+def first_pass(curve: Curve, tr_s: float) -> Curve:
+    """A gamma variate fitted to a curve until recirculation, where it has fallen to a third.
+
+    Raises:
+        DataError: the curve has no peak, or the fit does not converge.
+    """
+    times_s = np.arange(len(curve)) * tr_s
+    peak = int(np.argmax(curve))
+    top = float(curve[peak])
+    if not top > 0 or peak < 2:
+        raise DataError(error("a curve without a peak", "a first pass", "choose other voxels"))
+    after = np.flatnonzero(curve[peak:] < top / 3)
+    end = peak + (int(after[0]) if len(after) else len(curve) - peak - 1)
+    onset = peak
+    while onset > 0 and curve[onset - 1] > top / 20:
+        onset -= 1
+    start_s = max((onset - 1) * tr_s, 0.0)
+    decay_s = max((peak * tr_s - start_s) / 3, tr_s / 2)
+    guess = (top / (3 * decay_s / np.e) ** 3, start_s, 3.0, decay_s)
+    low = (0, max(start_s - 5 * tr_s, 0), 0.3, tr_s / 20)
+    high = (np.inf, times_s[peak], 15, 100 * tr_s)
+    try:
+        fitted, _ = curve_fit(
+            gamma_variate, times_s[: end + 1], curve[: end + 1], guess, bounds=(low, high),
+            x_scale=np.maximum(np.abs(guess), 1e-9), max_nfev=2000,
+        )  # fmt: skip
+    except (RuntimeError, ValueError) as wrong:
+        found = "a curve that no gamma variate fits"
+        raise DataError(error(found, "a first pass", "leave first_pass out")) from wrong
+    return gamma_variate(times_s, *fitted)
+
+
+class Leakage(NamedTuple):
+    """Curves without the effect of agent that leaves the vessels, and its rate."""
+
+    corrected: Curves
+    rate: Voxels  # K₂ in 1/s; positive where T1 shortens, negative where R2* rises
+
+
+def leakage_corrected(tissue: Curves, intact: Curve, tr_s: float) -> Leakage:
+    """Curves without leakage, ΔR2* = K₁ · intact − K₂ ∫ intact, by least squares.
+
+    `intact` is the mean curve of brain whose vessels do not leak.
+    Source: Boxerman, Schmainda and Weisskoff 2006, AJNR 27:859.
+    """
+    integral = (np.cumsum(intact) - 0.5 * (intact + intact[0])) * tr_s
+    design = np.stack([intact, -integral], axis=1)
+    flat = tissue.reshape(-1, tissue.shape[-1])
+    is_known = np.isfinite(flat).all(axis=1)
+    rates = np.full((len(flat), 2), np.nan)
+    rates[is_known] = np.linalg.lstsq(design, flat[is_known].T, rcond=None)[0].T
+    corrected = flat + rates[:, 1:] * integral
+    return Leakage(corrected.reshape(tissue.shape), rates[:, 1].reshape(tissue.shape[:-1]))
