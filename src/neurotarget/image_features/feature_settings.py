@@ -27,8 +27,8 @@ class FeatureSettings:
         outlier_sd: so many standard deviations from the mean leave it too; None is no bound.
         bins: number of grey levels, for arbitrary units; or
         bin_size: of a grey level, for calibrated units.
-        calibrated: contrasts in calibrated units. If there are any, they alone have `bin_size`, `low`
-            and `high`, and the others `bins`.
+        calibrated: contrasts in calibrated units. If there are any, they alone have `bin_size`,
+            `low` and `high`, and the others `bins`.
         normalise: scale of the intensities, see `normalisation`; calibrated contrasts keep their
             unit, but may be divided by a median.
         ivh_bins, ivh_bin_size: the same for the cumulative histogram; without both it has steps of

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
@@ -27,10 +27,10 @@ BINS, SMOOTH_BINS = 1000, 15
 FEWEST_VOXELS = 1000
 
 Values = Float[ndarray, " V"]
-Image = Float[ndarray, "I J K"]
+Image = Real[ndarray, "..."]
 
 
-def check_brain(image: Image, brain: Bool[ndarray, "I J K"]) -> Values:
+def check_brain(image: Image, brain: Bool[ndarray, "..."]) -> Values:
     """Intensities of a brain.
 
     Raises:

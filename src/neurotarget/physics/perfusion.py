@@ -145,7 +145,9 @@ def circular_inverse(artery: Curve, tr_s: float, *, cut: float) -> Float[ndarray
     count = len(artery)
     padded = np.concatenate([artery, np.zeros(count)])
     left, singular, right = np.linalg.svd(circulant(padded) * tr_s)
-    inverse = np.divide(1, singular, out=np.zeros_like(singular), where=singular > cut * singular[0])
+    inverse = np.divide(
+        1, singular, out=np.zeros_like(singular), where=singular > cut * singular[0]
+    )
     return (right.T * inverse @ left.T)[:, :count]
 
 

@@ -106,9 +106,7 @@ def _regions(one: _Scan, labels: Labels | None) -> Iterator[RegionFeatures]:
         try:
             made, percentiles = _features(one, name, inside)
             features = {key: value if math.isfinite(value) else None for key, value in made.items()}
-            yield RegionFeatures(
-                contrast, name, "done", voxels, features, percentiles=percentiles
-            )
+            yield RegionFeatures(contrast, name, "done", voxels, features, percentiles=percentiles)
         except Exception as wrong:
             note = str(as_data_error(wrong, case.case_id))
             yield RegionFeatures(contrast, name, "failed", voxels, {}, note)
