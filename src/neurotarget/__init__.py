@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.features import features
     from neurotarget.api.predict import Predictions, predict
+    from neurotarget.api.quantitative import adc, dsc
     from neurotarget.api.stress import stress
     from neurotarget.api.study import Study, study
     from neurotarget.api.survival import Survival, survival
@@ -46,7 +47,9 @@ _PLACES = {
     "Study": "api.study",
     "Survival": "api.survival",
     "Target": "types",
+    "adc": "api.quantitative",
     "compare": "api.compare",
+    "dsc": "api.quantitative",
     "evaluate": "api.data",
     "export": "api.export",
     "features": "api.features",
@@ -74,7 +77,9 @@ __all__ = [
     "Study",
     "Survival",
     "Target",
+    "adc",
     "compare",
+    "dsc",
     "evaluate",
     "export",
     "features",

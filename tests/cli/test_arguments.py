@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from neurotarget.cli import (
+    adc,
     compare,
+    dsc,
     evaluate,
     export,
     features,
@@ -33,6 +35,8 @@ from neurotarget.problems import DataError
 from neurotarget.process.programs import SCRIPTS, commands, help_text
 
 DECLARED = {
+    "adc": [adc.Arguments],
+    "dsc": [dsc.Arguments],
     "compare": [compare.Arguments],
     "evaluate": [evaluate.Arguments],
     "export": [export.Arguments],
@@ -51,6 +55,7 @@ DECLARED = {
 }
 NOT_IN_HELP = {
     "source",
+    "scan",
     "network",
     "places",
     "weighted_edges",

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Real
 from numpy import ndarray
 from scipy.linalg import circulant
-from scipy.optimize import curve_fit
 
+from neurotarget.physics.first_pass import first_pass_area
 from neurotarget.problems import DataError, error
 
 PERCENT, PER_MINUTE = 100.0, 60.0
@@ -88,10 +88,12 @@ def perfusion(
     *,
     tissue_factor: float = TISSUE_FACTOR,
     cut: float = CUT,
+    only_first_pass: bool = False,
 ) -> Perfusion:
     """Perfusion from concentrations of tissue and of an artery, by circular deconvolution.
 
-    CBV is the ratio of the areas; CBF is the largest residue. Singular values below `cut` of the
+    CBV is the ratio of the areas, with `only_first_pass` of gamma variates; CBF is the largest
+    residue. Singular values below `cut` of the
     largest are left out; the matrix is block-circulant, so that a delay does not change the flow.
 
     Raises:
@@ -106,7 +108,10 @@ def perfusion(
     delay = residue.argmax(axis=1)
     count = residue.shape[1]
     delay = np.where(delay > count // 2, delay - count, delay)  # before the artery
-    volume = np.where(is_known, flat, np.nan).sum(axis=1) * tr_s / area
+    if only_first_pass:
+        volume = first_pass_area(flat, tr_s) / first_pass_area(artery[None], tr_s)[0]
+    else:
+        volume = np.where(is_known, flat, np.nan).sum(axis=1) * tr_s / area
     with np.errstate(divide="ignore", invalid="ignore"):
         flow = np.where(is_known & (largest > 0), largest, np.nan)
         mtt_s = np.where(volume > 0, volume / flow, np.nan)
@@ -149,69 +154,3 @@ def circular_inverse(artery: Curve, tr_s: float, *, cut: float) -> Float[ndarray
         1, singular, out=np.zeros_like(singular), where=singular > cut * singular[0]
     )
     return (right.T * inverse @ left.T)[:, :count]
-
-
-def gamma_variate(
-    times_s: Curve, scale: float, start_s: float, power: float, decay_s: float
-) -> Curve:
-    """Concentration of a first pass: scale · t^power · exp(−t / decay), with t from the start.
-
-    Source: Thompson et al. 1964, doi:10.1161/01.RES.14.6.502.
-    """
-    after = np.maximum(times_s - start_s, 0)
-    return scale * after**power * np.exp(-after / decay_s)
-
-
-def first_pass(curve: Curve, tr_s: float) -> Curve:
-    """A gamma variate fitted to a curve until recirculation, where it has fallen to a third.
-
-    Raises:
-        DataError: the curve has no peak, or the fit does not converge.
-    """
-    times_s = np.arange(len(curve)) * tr_s
-    peak = int(np.argmax(curve))
-    top = float(curve[peak])
-    if not top > 0 or peak < 2:
-        raise DataError(error("a curve without a peak", "a first pass", "choose other voxels"))
-    after = np.flatnonzero(curve[peak:] < top / 3)
-    end = peak + (int(after[0]) if len(after) else len(curve) - peak - 1)
-    onset = peak
-    while onset > 0 and curve[onset - 1] > top / 20:
-        onset -= 1
-    start_s = max((onset - 1) * tr_s, 0.0)
-    decay_s = max((peak * tr_s - start_s) / 3, tr_s / 2)
-    guess = (top / (3 * decay_s / np.e) ** 3, start_s, 3.0, decay_s)
-    low = (0, max(start_s - 5 * tr_s, 0), 0.3, tr_s / 20)
-    high = (np.inf, times_s[peak], 15, 100 * tr_s)
-    try:
-        fitted, _ = curve_fit(
-            gamma_variate, times_s[: end + 1], curve[: end + 1], guess, bounds=(low, high),
-            x_scale=np.maximum(np.abs(guess), 1e-9), max_nfev=2000,
-        )  # fmt: skip
-    except (RuntimeError, ValueError) as wrong:
-        found = "a curve that no gamma variate fits"
-        raise DataError(error(found, "a first pass", "leave first_pass out")) from wrong
-    return gamma_variate(times_s, *fitted)
-
-
-class Leakage(NamedTuple):
-    """Curves without the effect of agent that leaves the vessels, and its rate."""
-
-    corrected: Curves
-    rate: Voxels  # K₂ in 1/s; positive where T1 shortens, negative where R2* rises
-
-
-def leakage_corrected(tissue: Curves, intact: Curve, tr_s: float) -> Leakage:
-    """Curves without leakage, ΔR2* = K₁ · intact − K₂ ∫ intact, by least squares.
-
-    `intact` is the mean curve of brain whose vessels do not leak.
-    Source: Boxerman, Schmainda and Weisskoff 2006, AJNR 27:859.
-    """
-    integral = (np.cumsum(intact) - 0.5 * (intact + intact[0])) * tr_s
-    design = np.stack([intact, -integral], axis=1)
-    flat = tissue.reshape(-1, tissue.shape[-1])
-    is_known = np.isfinite(flat).all(axis=1)
-    rates = np.full((len(flat), 2), np.nan)
-    rates[is_known] = np.linalg.lstsq(design, flat[is_known].T, rcond=None)[0].T
-    corrected = flat + rates[:, 1:] * integral
-    return Leakage(corrected.reshape(tissue.shape), rates[:, 1].reshape(tissue.shape[:-1]))

@@ -17,7 +17,9 @@ COMMAND = "NEUROTARGET_COMMAND"  # set if `neurotarget` started a script
 SCRIPTS = ("train", "predict")
 HELP_FLAGS = ("help", "-h", "--help")
 NEEDS_ARGUMENTS = (
+    "adc",
     "compare",
+    "dsc",
     "export",
     "init-target",
     "qsm",

@@ -1,0 +1,65 @@
+"""Maps of diffusion and perfusion from Python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neurotarget.reconstruction.adc_maps import make_adc
+from neurotarget.reconstruction.perfusion_maps import make_dsc
+
+
+def adc(
+    scan: Path | str,
+    output: Path | str,
+    *,
+    b_values: Sequence[float] = (),
+    mask: Path | str | None = None,
+    overwrite: bool = False,
+) -> dict[str, Path]:
+    """Write the apparent diffusion coefficient of a scan, in 10⁻³ mm²/s.
+
+    Args:
+        scan: 4-D diffusion-weighted scan.
+        output: folder for the maps.
+        b_values: of the volumes, in s/mm²; without them from `<scan>.bval`.
+        mask: voxels that get a value; otherwise all that are not air.
+        overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        files by name: adc and s0.
+
+    Raises:
+        DataError: a file cannot be read, or the b-values do not fit.
+    """
+    inside = None if mask is None else Path(mask)
+    given = {"b_values": b_values, "mask": inside, "overwrite": overwrite}
+    return make_adc(Path(scan), Path(output), **given)
+
+
+def dsc(
+    scan: Path | str,
+    output: Path | str,
+    *,
+    aif: Path | str | None = None,
+    mask: Path | str | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> dict[str, Path]:
+    """Write perfusion of a scan of a bolus: blood volume, flow, transit time and leakage.
+
+    Args:
+        scan: 4-D scan.
+        output: folder for the maps.
+        aif: mask of an artery; otherwise early, high and narrow curves are found.
+        mask: voxels that get a value; otherwise all that are not air.
+        settings: those of `reconstruction.perfusion_maps.make_dsc`, such as `te_ms=30, tr_s=1.5`.
+
+    Returns:
+        files by name: cbv, cbf, mtt, tmax and k2.
+
+    Raises:
+        DataError: a file cannot be read, a time is absent, or no bolus is found.
+    """
+    masks = {
+        name: None if path is None else Path(path) for name, path in (("aif", aif), ("mask", mask))
+    }
+    return make_dsc(Path(scan), Path(output), **masks, **settings)

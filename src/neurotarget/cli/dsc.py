@@ -1,0 +1,39 @@
+"""`neurotarget dsc`: maps of perfusion from a scan of a bolus of contrast agent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+from neurotarget.cli.arguments import FILE, Positional, read_arguments
+from neurotarget.cli.settings import integer, number
+from neurotarget.physics.perfusion import CUT, TISSUE_FACTOR
+from neurotarget.reconstruction.perfusion_maps import make_dsc
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Arguments of the command, those of `make_dsc`."""
+
+    scan: Annotated[Path, Positional("a 4-D scan of a bolus"), FILE]
+    output: Path
+    te_ms: float | None = None
+    tr_s: float | None = None
+    aif: Annotated[Path, FILE] | None = None
+    mask: Annotated[Path, FILE] | None = None
+    skip: Annotated[int, integer(0, 1000)] = 0
+    baseline: Annotated[int, integer(1, 1000)] | None = None
+    leakage: bool = True
+    first_pass: bool = False
+    tissue_factor: Annotated[float, number(0.1, 10)] = TISSUE_FACTOR
+    cut: Annotated[float, number(0.001, 0.9)] = CUT
+    overwrite: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the maps and print their paths; returns 0."""
+    (arguments,) = read_arguments("dsc", argv, Arguments)
+    given = {one.name: getattr(arguments, one.name) for one in fields(arguments)}
+    for name, path in make_dsc(given.pop("scan"), given.pop("output"), **given).items():
+        print(f"{name:<5}{path}")
+    return 0

@@ -1,0 +1,74 @@
+"""Map of the apparent diffusion coefficient from a diffusion-weighted scan."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neurotarget.data.scans.volume import file_stem
+from neurotarget.physics.adc import adc_fit, checked_b_values
+from neurotarget.problems import DataError, error
+from neurotarget.reconstruction.timed_scan import (
+    MadeMap,
+    bright,
+    read_mask,
+    read_timed,
+    write_maps,
+)
+
+UNIT = "10^-3 mm2/s"
+METHOD = "weighted linear least squares of ln S, doi:10.1016/j.neuroimage.2013.05.028"
+
+
+def make_adc(
+    scan: Path,
+    output: Path,
+    *,
+    b_values: Sequence[float] = (),
+    mask: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Path]:
+    """Write the ADC in 10⁻³ mm²/s and the signal without diffusion; returns the files by name.
+
+    Args:
+        scan: 4-D diffusion-weighted scan.
+        output: folder for the maps.
+        b_values: of the volumes, in s/mm²; without them from the file `<scan>.bval`.
+        mask: voxels that get a value; otherwise all that are not air.
+        overwrite: whether files that neurotarget did not write may be replaced.
+
+    Raises:
+        DataError: a file cannot be read, or the b-values do not fit.
+    """
+    read = read_timed(scan, fewest=2)
+    given = list(b_values) or read_b_values(scan)
+    b = checked_b_values(given, read.signals.shape[-1])
+    inside = read_mask(mask, read)
+    inside = bright(read) if inside is None else inside
+    adc = np.full(inside.shape, np.nan)
+    first = adc.copy()
+    adc[inside], first[inside] = adc_fit(read.signals[inside], b)
+    maps = (
+        MadeMap("adc", adc, UNIT, "apparent diffusion coefficient"),
+        MadeMap("s0", first, "arbitrary", "signal without diffusion"),
+    )
+    negative = int((adc[np.isfinite(adc)] < 0).sum())
+    about = {"BValues_s_per_mm2": b.tolist(), "Method": METHOD, "VoxelsBelow0": negative}
+    return write_maps(maps, read, output, about, overwrite=overwrite)
+
+
+def read_b_values(scan: Path) -> list[float]:
+    """b-values of the file beside a scan, as FSL and BIDS write them.
+
+    Raises:
+        DataError: there is none, or it has other text.
+    """
+    path = scan.with_name(f"{file_stem(scan)}.bval")
+    if not path.is_file():
+        todo = "give b_values=0,1000, one a volume"
+        raise DataError(error("no b-values", f"the file {path.name} beside the scan", todo))
+    try:
+        return [float(word) for word in path.read_text("utf-8").split()]
+    except ValueError as wrong:
+        todo = "correct the file, or give b_values=0,1000"
+        raise DataError(error("other text", "numbers in s/mm²", todo, file=str(path))) from wrong

@@ -1,0 +1,118 @@
+"""Scans with several volumes (b-values, times), their sidecars, and the maps made of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.data.reading_results import read_json
+from neurotarget.data.scans.volume import (
+    Volume,
+    file_stem,
+    inspect_stack,
+    read_volume,
+    same_grid,
+    sized_as,
+)
+from neurotarget.files.ownership import claim
+from neurotarget.files.writing import write_text, written
+from neurotarget.problems import DataError, error, refuse_errors
+
+BRIGHT = 0.15  # of the 99th percentile of the first volumes; less is air
+
+
+class TimedScan(NamedTuple):
+    """All volumes of a scan on one grid, with the content of its sidecar."""
+
+    path: Path
+    signals: Float[ndarray, "I J K T"]
+    first: Volume
+    sidecar: dict[str, Any]
+
+
+class MadeMap(NamedTuple):
+    """A map and what its JSON says: unit and description."""
+
+    name: str
+    array: Float[ndarray, "I J K"]
+    unit: str
+    description: str
+
+
+def read_timed(path: Path, *, fewest: int) -> TimedScan:
+    """Read a 4-D scan.
+
+    Raises:
+        DataError: it cannot be read, or has too few volumes.
+    """
+    volumes, problems = inspect_stack(path)
+    refuse_errors(problems)
+    if len(volumes) < fewest:
+        place = {"file": str(path)}
+        found, wanted = f"{len(volumes)} volumes", f"a 4-D scan of at least {fewest}"
+        raise DataError(error(found, wanted, "give the scan with all its volumes", **place))
+    signals = np.stack([one.array for one in volumes], axis=-1).astype(np.float32)
+    side = path.with_name(f"{file_stem(path)}.json")
+    sidecar = read_json(side)[0] if side.is_file() else {}
+    return TimedScan(path, signals, volumes[0], sidecar)
+
+
+def read_mask(path: Path | None, scan: TimedScan) -> Bool[ndarray, "I J K"] | None:
+    """A mask on the grid of a scan; None without a file.
+
+    Raises:
+        DataError: it has another grid or no voxel.
+    """
+    if path is None:
+        return None
+    mask = sized_as(read_volume(path), scan.first)
+    if not same_grid(mask, scan.first):
+        todo = "resample it to the scan, by nearest neighbour"
+        raise DataError(error("a mask on another grid", "that of the scan", todo, file=str(path)))
+    if not (mask.array > 0).any():
+        raise DataError(error("an empty mask", "a voxel in it", "check the mask", file=str(path)))
+    return mask.array > 0
+
+
+def bright(scan: TimedScan, count: int = 1) -> Bool[ndarray, "I J K"]:
+    """Voxels that are not air in the mean of the first volumes."""
+    mean = scan.signals[..., :count].mean(axis=-1)
+    return mean > BRIGHT * np.percentile(mean, 99)
+
+
+def write_maps(
+    maps: Sequence[MadeMap],
+    scan: TimedScan,
+    output: Path,
+    about: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> dict[str, Path]:
+    """Write maps with their JSON, by name; voxels without a value are 0 and counted.
+
+    Raises:
+        DataError: files of others would be replaced.
+    """
+    paths = {one.name: output / f"{file_stem(scan.path)}_{one.name}.nii.gz" for one in maps}
+    sides = {name: path.with_name(f"{file_stem(path)}.json") for name, path in paths.items()}
+    claim(output, files=[*paths.values(), *sides.values()], overwrite=overwrite)
+    for one in maps:
+        known = np.isfinite(one.array)
+        with written(paths[one.name]) as draft:
+            array = np.where(known, one.array, 0).astype(np.float32)
+            nib.save(nib.Nifti1Image(array, scan.first.affine), draft)
+        content = {
+            "Description": one.description,
+            "Units": one.unit,
+            "Source": scan.path.name,
+            "Median": float(np.median(one.array[known])) if known.any() else None,
+            "VoxelsWithValue": int(known.sum()),
+            **about,
+        }
+        write_text(sides[one.name], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return paths
