@@ -9,7 +9,7 @@ import neurotarget as nt
 from neurotarget.cli.features import with_bins
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
-from neurotarget.report.figures.region_histograms import shares_of
+from neurotarget.report.drawing.region_histograms import shares_of
 from neurotarget.types import Target
 
 SHAPE = (20, 18, 16)

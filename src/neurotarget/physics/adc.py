@@ -9,6 +9,7 @@ from numpy import ndarray
 from neurotarget.problems import DataError, error
 
 LEAST_SPREAD = 100.0  # s/mm² between b-values; less says nothing about diffusion
+SAME = 50.0  # s/mm²; nearer b-values are one, as scanners write 995 and 1000
 PER_MM2 = 1000.0  # b-values are in s/mm², the result in 10⁻³ mm²/s
 
 
@@ -26,10 +27,9 @@ def adc_fit(
         DataError: b-values are negative, equal, or not one a volume.
     """
     b = checked_b_values(b_values, signals.shape[-1])
-    signals = np.asarray(signals, float)
-    is_known = np.isfinite(signals) & (signals > 0)
-    log = np.log(np.where(is_known, signals, 1.0))
-    weight = np.where(is_known, signals, 0.0) ** 2
+    log, count, b = _by_b_value(np.asarray(signals, float), b)
+    is_known = count > 0
+    weight = np.where(is_known, count * np.exp(2 * log), 0.0)
     top = weight.max(axis=-1, keepdims=True)
     weight = np.divide(weight, top, out=np.zeros_like(weight), where=top > 0)
     total = weight.sum(axis=-1)
@@ -46,6 +46,20 @@ def adc_fit(
         np.where(is_fitted, -slope * PER_MM2, np.nan),
         np.where(is_fitted, first, np.nan),
     )
+
+
+def _by_b_value(
+    signals: Float[ndarray, "*N B"], b: Float[ndarray, " B"]
+) -> tuple[Float[ndarray, "*N U"], Float[ndarray, "*N U"], Float[ndarray, " U"]]:
+    """Mean logarithm of the positive signals of each b-value, their number, and the b-values."""
+    is_known = np.isfinite(signals) & (signals > 0)
+    log = np.log(np.where(is_known, signals, 1.0))
+    _, group = np.unique(np.round(b / SAME), return_inverse=True)
+    parts = [group == number for number in range(group.max() + 1)]
+    count = np.stack([is_known[..., part].sum(-1) for part in parts], axis=-1).astype(float)
+    total = np.stack([log[..., part].sum(-1) for part in parts], axis=-1)
+    mean_b = np.array([b[part].mean() for part in parts])
+    return total / np.maximum(count, 1), count, mean_b
 
 
 def checked_b_values(b_values: Sequence[float], count: int) -> Float[ndarray, " B"]:

@@ -4,6 +4,7 @@ Curves have time last. A concentration is the change of R2*, proportional to tha
 Source: Østergaard et al. 1996, doi:10.1002/mrm.1910360510; Wu et al. 2003, doi:10.1002/mrm.10522.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ LEAST_SIGNAL = 1e-3  # of the baseline; signals below are as good as lost
 
 Curves = Float[ndarray, "*N T"]
 Curve = Float[ndarray, " T"]
+Artery = Float[ndarray, " _"]
 Voxels = Float[ndarray, "*N"]
 
 
@@ -69,7 +71,8 @@ def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
     lowest = int(np.argmin(signal))
     before = signal[: max(lowest // 2, 3)]
     fall = float(np.median(before) - signal[lowest])
-    noise = float(np.std(before))
+    steps = np.diff(signal)
+    noise = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
     if lowest < 4 or fall <= 5 * noise:
         found = f"a signal that falls by {fall:.3g} with a noise of {noise:.3g}"
         todo = "check that the volumes are in order, or give baseline=<number of volumes>"
@@ -83,7 +86,7 @@ def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
 
 def perfusion(
     tissue: Curves,
-    artery: Curve,
+    artery: Artery,
     tr_s: float,
     *,
     tissue_factor: float = TISSUE_FACTOR,
@@ -111,7 +114,7 @@ def perfusion(
     if only_first_pass:
         volume = first_pass_area(flat, tr_s) / first_pass_area(artery[None], tr_s)[0]
     else:
-        volume = np.where(is_known, flat, np.nan).sum(axis=1) * tr_s / area
+        volume = np.where(is_known, flat.sum(axis=1), np.nan) * tr_s / area
     with np.errstate(divide="ignore", invalid="ignore"):
         flow = np.where(is_known & (largest > 0), largest, np.nan)
         mtt_s = np.where(volume > 0, volume / flow, np.nan)
@@ -125,7 +128,7 @@ def perfusion(
     return Perfusion(*(one.reshape(shape) for one in made))
 
 
-def check_artery(artery: Curve, count: int, tr_s: float) -> float:
+def check_artery(artery: Artery, count: int, tr_s: float) -> float:
     """Area of the concentration of an artery.
 
     Raises:
@@ -145,7 +148,7 @@ def check_artery(artery: Curve, count: int, tr_s: float) -> float:
     return area
 
 
-def circular_inverse(artery: Curve, tr_s: float, *, cut: float) -> Float[ndarray, "M T"]:
+def circular_inverse(artery: Artery, tr_s: float, *, cut: float) -> Float[ndarray, "M T"]:
     """Pseudo-inverse of the convolution with an artery, for curves padded with zeros to M times."""
     count = len(artery)
     padded = np.concatenate([artery, np.zeros(count)])

@@ -25,7 +25,7 @@ from neurotarget.image_features.feature_names import FeatureName, described, spl
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.report.drawing.figure import save_figure
-from neurotarget.report.figures.region_histograms import histograms_figure
+from neurotarget.report.drawing.region_histograms import histograms_figure
 from neurotarget.studies.feature_guards import feature_problems
 from neurotarget.studies.feature_regions import Labels, RegionFeatures, measured_case
 from neurotarget.studies.feature_scales import Scales, fit_scales
