@@ -37,7 +37,7 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "nearest_class", "reading_results"),
+        ("attempts", "derivative_names", "nearest_class", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),
@@ -66,7 +66,7 @@ SUB_ROOMS = {
         ("paper",),
         ("comparison", "search", "survival"),
     ),
-    "runs": (("folder",), ("network",), ("tracking", "sharing")),
+    "runs": (("folder", "layouts"), ("network",), ("tracking", "sharing")),
 }
 MOST_FILES = 20  # of a room without sub-rooms, aside from the thin files of the command line
 

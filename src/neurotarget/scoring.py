@@ -15,6 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
+from neurotarget.data.derivative_names import label_map_path
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
 from neurotarget.data.scans.volume import (
     Volume,
@@ -116,7 +117,7 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
 
 def prediction_path(folder: Path, case_id: str, target: Target) -> Path:
     """Predicted mask of a case: NIfTI, or a PNG of a picture that has only this."""
-    path, picture = folder / f"{case_id}.nii.gz", folder / f"{case_id}.png"
+    path, picture = label_map_path(folder, case_id), folder / f"{case_id}.png"
     return picture if target.is_flat and picture.is_file() and not path.is_file() else path
 
 

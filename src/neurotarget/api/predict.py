@@ -14,6 +14,7 @@ import nibabel as nib
 import pandas as pd
 
 from neurotarget.api.notebook_html import html_page, html_table
+from neurotarget.data.derivative_names import label_map_path
 from neurotarget.problems import DataError
 from neurotarget.runs.network.predict_scans import predict_scans
 
@@ -52,7 +53,7 @@ class Predictions:
         Raises:
             DataError: there is none.
         """
-        path = self.folder / f"{case_id}.nii.gz"
+        path = label_map_path(self.folder, case_id)
         if case_id not in self.case_ids or not path.is_file():
             raise DataError(
                 f"{case_id}: found no label map in {self.folder}, wanted one of "

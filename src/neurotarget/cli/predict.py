@@ -13,6 +13,7 @@ from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.programs import command_for
 from neurotarget.process.signals import resumable_with, same_command
+from neurotarget.runs.layouts.viewing import viewing_commands
 from neurotarget.runs.network.predict_scans import Predicted, predict_scans
 
 SETTINGS = (
@@ -64,6 +65,9 @@ def _print_summary(predicted: Predicted) -> None:
         f"{len(results) - len(failed)} of {len(results)} cases {done}, {len(flagged)} to look "
         f"at; {what}"
     )
+    if predicted.first:
+        for command in viewing_commands(*predicted.first, table.parent).values():
+            print(f"open  {command}")
     if failed:
         # most reasons already start with their case
         notes = [(one.case_id, one.note.removeprefix(f"{one.case_id}: ")) for one in failed]

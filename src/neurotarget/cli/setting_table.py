@@ -361,7 +361,7 @@ PREDICT: dict[str, Kind] = {
     "ensemble": one_of("mean", "soup"),
     "overwrite": FLAG,
     "probabilities": FLAG,
-    "layout": one_of("plain", "deepparcellation"),
+    "layout": one_of("plain", "bids", "deepparcellation"),
     "device": TEXT,
     "overlap": optional(PART),
     "mirror": optional(one_of(True, False, "auto")),

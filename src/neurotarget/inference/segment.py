@@ -164,18 +164,22 @@ class Predictor(CasePredictor):
             save_probabilities(prediction, self.target, output)
         path, *others = self.files(prediction.case_id, output)[: self.num_always]
         if prediction.soft is not None:
-            native, work = prediction.grid.native_affine, prediction.grid.work_affine
-            write_stats(
-                others[-1],
-                prediction.case_id,
-                self.target,
-                volumes_mm3=prediction.values,
-                native_mm3=voxel_mm3(native),
-                soft=prediction.soft,
-                work_mm3=voxel_mm3(work),
-            )
+            self.save_stats(prediction, others[-1])
             write_colours(self.target, output)
         save_labels(prediction, self.target, path)
+
+    def save_stats(self, prediction: Prediction, path: Path) -> None:
+        """Write the statistics of labels that are structures by name."""
+        native, work = prediction.grid.native_affine, prediction.grid.work_affine
+        write_stats(
+            path,
+            prediction.case_id,
+            self.target,
+            volumes_mm3=prediction.values,
+            native_mm3=voxel_mm3(native),
+            soft=prediction.soft,
+            work_mm3=voxel_mm3(work),
+        )
 
     def predict(self, case: Case, *, probabilities: bool = False) -> Prediction:
         """Segment one case; the prediction has probabilities only if they are asked for.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.derivative_names import label_map_path
 from neurotarget.files.reading import read_plain
 from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
@@ -326,11 +327,13 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     Raises:
         DataError: no case has a mask in the folder.
     """
-    names = [f"{case_id}{end}" for end in (".nii.gz", ".png") for case_id in case_ids]
-    if not any((folder / name).is_file() for name in names):
+    paths = [label_map_path(folder, case_id) for case_id in case_ids]
+    paths += [folder / f"{case_id}.png" for case_id in case_ids]
+    if not any(path.is_file() for path in paths):
         problem = "no mask of any case" if folder.is_dir() else "no such folder"
         raise DataError(
-            f"{folder}: found {problem}, wanted files named after their case, such as {names[0]}"
+            f"{folder}: found {problem}, wanted files named after their case, such as "
+            f"{paths[0].name}"
         )
 
 

@@ -10,12 +10,17 @@ from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.problems import DataError
-from neurotarget.runs.network.deepparcellation_layout import DeepParcellationLayout
+from neurotarget.runs.layouts.bids_layout import BidsLayout
+from neurotarget.runs.layouts.bids_tables import write_tables
+from neurotarget.runs.layouts.deepparcellation_layout import DeepParcellationLayout
+from neurotarget.runs.layouts.lookup_tables import write_lookup_tables
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.requested_networks import requested_networks
 from neurotarget.runs.network.run_ensemble import MODES, joined_networks
 from neurotarget.runs.network.trained_network import TrainedNetwork
+from neurotarget.types import Case
 
+LAYOUTS = {"bids": BidsLayout, "deepparcellation": DeepParcellationLayout}  # and plain
 SHOWN = 5  # names in a message
 
 
@@ -25,6 +30,7 @@ class Predicted(NamedTuple):
     results: list[CaseResult]
     table: Path  # of all cases in the folder
     has_masks: bool  # whether each case has a label map too
+    first: tuple[Path, Path] | None  # scan and label map of one case, to look at
 
 
 def predict_scans(
@@ -58,7 +64,8 @@ def predict_scans(
         overlap: share of a window that the next one covers; None: as in the run's config.
         mirror: whether the left/right mirror is scored too; None: as in the run's config.
         postprocess: `run` applies the steps that the run has kept, `none` applies none.
-        layout: `plain`, or `deepparcellation` for its folders, on the conformed grid.
+        layout: `plain`; `bids` for BIDS-Derivatives; or `deepparcellation` for its folders, on the
+            conformed grid.
         series: selects one of several DICOM series, by number or UID.
         probabilities: whether maps of probabilities are written too.
         overwrite: whether files that neurotarget did not write may be replaced.
@@ -75,7 +82,7 @@ def predict_scans(
         "make": build if trust else build_foreign,
     }
     loaded, made_by = _load(requested_networks(run, weights), ensemble, settings)
-    predictor = DeepParcellationLayout(loaded) if layout == "deepparcellation" else loaded
+    predictor = LAYOUTS[layout](loaded) if layout in LAYOUTS else loaded
     with scratch_folder() as scratch:
         target = predictor.target
         cases = find_inputs(
@@ -90,8 +97,26 @@ def predict_scans(
             probabilities=probabilities,
             ready=scratch.ready,
         )
-    has_masks = any(predictor.files(one.case_id, Path(output)) for one in results)
-    return Predicted(results, Path(output) / predictor.form.file, has_masks)
+    output = Path(output)
+    if isinstance(predictor, BidsLayout):
+        predictor.describe(output, made_by)
+        write_tables(predictor.form, output, Path(scans))
+    has_masks = any(predictor.files(one.case_id, output) for one in results)
+    if has_masks and not target.is_flat and len(target.labels) > 1:
+        write_lookup_tables(target, output)
+    first = _first(predictor, cases, results, output) if has_masks else None
+    return Predicted(results, output / predictor.form.file, has_masks, first)
+
+
+def _first(
+    predictor: CasePredictor, cases: Sequence[Case], results: Sequence[CaseResult], output: Path
+) -> tuple[Path, Path] | None:
+    """Scan and label map of the first case whose scan is still a file; DICOM was converted."""
+    for case, result in zip(cases, results, strict=True):
+        image = next(iter(case.images.values()), None)
+        if result.status == "done" and image is not None and image.is_file():
+            return image, predictor.files(case.case_id, output)[0]
+    return None
 
 
 def _load(

@@ -6,7 +6,7 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.models.region_nets import RegionNets
 from neurotarget.problems import DataError
-from neurotarget.runs.network.deepparcellation_layout import DeepParcellationLayout, statistics
+from neurotarget.runs.layouts.deepparcellation_layout import DeepParcellationLayout, statistics
 from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Case, Roi, Target
 from oracles.region_scans import Near

@@ -1,0 +1,1 @@
+"""Folders of predictions as other programs expect them."""
