@@ -17,7 +17,10 @@ from neurotarget.runs.layouts.lookup_tables import write_label_table
 from neurotarget.types import Case, Target
 
 STANDARD = "1.10.0"  # of BIDS
-IGNORED = ("volumes.tsv", "prediction.json", "lookup/", "**/*_aseg.stats")  # by its validator
+IGNORED = (  # by the validator
+    *("volumes.tsv", "people_volumes.*", "prediction.json", "lookup", "lookup/**"),
+    "**/*_aseg.stats",
+)
 MAPS = ("dseg.nii.gz", "dseg.json")
 
 
@@ -144,8 +147,8 @@ def _readme(target: Target) -> str:
     return (
         f"# {target.name}\n\nLabel maps by neurotarget, each on the grid of its scan, as "
         "BIDS-Derivatives. `dseg.tsv` has number, name and colour of each label, `volumes.tsv` the "
-        "volumes in mm³ and what to look at, and `phenotype/` the volumes with what the data set "
-        "says of each person.\n"
+        "volumes in mm³ and what to look at, and `people_volumes.tsv` the volumes with what the data "
+        "set says of each person.\n"
     )
 
 

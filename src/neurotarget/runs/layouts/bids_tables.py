@@ -1,8 +1,9 @@
 """Tables of a folder of BIDS-Derivatives: its people, and their volumes.
 
-`phenotype/neurotarget_volumes.tsv` has a row for each label map with the volumes in mm³, joined
-with what the data set's `participants.tsv` and `sub-*_sessions.tsv` say. Both tables are made from
-volumes.tsv, which several processes share.
+`people_volumes.tsv` has a row for each label map with the volumes in mm³, joined with what the data
+set's `participants.tsv` and `sub-*_sessions.tsv` say; BIDS' tables allow one row a person. If each
+person has one label map, `participants.tsv` has the volumes too. Both are made from volumes.tsv,
+which several processes share.
 """
 
 import json
@@ -20,24 +21,26 @@ from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
 
-VOLUMES = "neurotarget_volumes"
+PEOPLE, VOLUMES = "participants", "people_volumes"
 IDS = ("participant_id", "session_id", "case_id", "file")
 
 
 def write_tables(form: Form, output: Path, source: Path) -> None:
-    """Write participants.tsv and the volumes in `phenotype/`, with a sidecar that has the units.
+    """Write participants.tsv and people_volumes.tsv, with sidecars that have the units.
 
     `source` is what was predicted: a data set, or a file beside its participants.tsv.
     """
     root = source if source.is_dir() else source.parent
     results = [one for _, one in sorted(Ledger(output, form).finished().items())]
-    people = dict.fromkeys(_person(one.case_id) for one in results)
-    joined, _ = add_participants([Case(name, name, {}) for name in people], root, None)
-    rows = [{"participant_id": case.case_id, **_further(case)} for case in joined]
-    _write_table(output / "participants.tsv", rows, ["participant_id"])
     rows = _volume_rows(form, results, output, root)
-    _write_table(output / "phenotype" / f"{VOLUMES}.tsv", rows, IDS)
-    _write_sidecar(form, output / "phenotype" / f"{VOLUMES}.json")
+    _write_table(output / f"{VOLUMES}.tsv", rows, IDS)
+    people = [*dict.fromkeys(_person(one.case_id) for one in results)]
+    if len(people) < len(rows):
+        joined, _ = add_participants([Case(name, name, {}) for name in people], root, None)
+        rows = [{IDS[0]: case.case_id, **_further(case)} for case in joined]
+    _write_table(output / f"{PEOPLE}.tsv", rows, IDS)
+    for name in (PEOPLE, VOLUMES):
+        _write_sidecar(form, output / f"{name}.json")
 
 
 def _volume_rows(
