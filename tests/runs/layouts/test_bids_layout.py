@@ -161,8 +161,12 @@ def test_plain_scans_become_people_and_finished_cases_are_kept(run, data_set, tm
     path = tmp_path / "out/sub-headone/anat/sub-headone_desc-neurotarget_dseg.nii.gz"
     assert first.first == (tmp_path / "in" / "head one.nii.gz", path)
     written = path.stat().st_mtime_ns
+    description = tmp_path / "out" / "dataset_description.json"
+    completed = json.loads(description.read_text()) | {"Authors": ["A. Author", "B. Author"]}
+    description.write_text(json.dumps(completed))
     again = predict_scans(run, tmp_path / "in", tmp_path / "out", **settings)
     assert again.results == first.results
+    assert json.loads(description.read_text()) == completed
     assert path.stat().st_mtime_ns == written
     people = pd.read_csv(tmp_path / "out" / "participants.tsv", sep="\t")
     assert people["core_mm3"].tolist() == [first.results[0].values["core"]]

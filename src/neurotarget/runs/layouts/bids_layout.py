@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neurotarget.data.derivative_names import derivative_path, plain_value
 from neurotarget.data.scans.geometry import image_to_native
+from neurotarget.files.ownership import is_free
 from neurotarget.files.writing import write_text
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.ledger import Form
@@ -93,7 +94,10 @@ class BidsLayout:
         save_labels(prediction, self.target, labels)
 
     def describe(self, output: Path, made_by: str) -> None:
-        """Write the description of the data set and the table of its labels."""
+        """Write the description of the data set and the table of its labels.
+
+        Files that somebody has completed, as with authors, are kept.
+        """
         maker = {
             "Name": "neurotarget",
             "Version": version("neurotarget"),
@@ -105,9 +109,14 @@ class BidsLayout:
             "DatasetType": "derivative",
             "GeneratedBy": [maker],
         }
-        _write_json(output / "dataset_description.json", description)
-        write_text(output / ".bidsignore", "".join(f"{line}\n" for line in IGNORED))
-        write_text(output / "README.md", _readme(self.target))
+        texts = {
+            "dataset_description.json": _json(description),
+            ".bidsignore": "".join(f"{line}\n" for line in IGNORED),
+            "README.md": _readme(self.target),
+        }
+        for name, text in texts.items():
+            if is_free(output / name):
+                write_text(output / name, text)
         write_label_table(self.target, output)
 
     def _save_probabilities(self, prediction: Prediction, output: Path) -> None:
@@ -140,7 +149,7 @@ def label_values(names: Iterable[str]) -> list[str]:
 
 
 def _write_sidecar(path: Path, what: str) -> None:
-    _write_json(path, {"Description": what, "Manual": False, "SpatialReference": "orig"})
+    write_text(path, _json({"Description": what, "Manual": False, "SpatialReference": "orig"}))
 
 
 def _readme(target: Target) -> str:
@@ -152,5 +161,5 @@ def _readme(target: Target) -> str:
     )
 
 
-def _write_json(path: Path, values: object) -> None:
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+def _json(values: object) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"

@@ -104,7 +104,7 @@ def predict_scans(
     has_masks = any(predictor.files(one.case_id, output) for one in results)
     if has_masks and not target.is_flat and len(target.labels) > 1:
         write_lookup_tables(target, output)
-    first = _first(predictor, cases, results, output) if has_masks else None
+    first = _first(predictor, cases, results, output) if has_masks and not target.is_flat else None
     return Predicted(results, output / predictor.form.file, has_masks, first)
 
 
