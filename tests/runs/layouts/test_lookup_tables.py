@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.data.tables.label_tables import read_label_table
+from neurotarget.report.drawing.figure import COLOURS
 from neurotarget.runs.layouts.lookup_tables import (
     FILES,
     fsleyes,
@@ -46,6 +47,11 @@ def test_fsleyes_gets_ascending_numbers_and_colours_up_to_1():
     lines = [line.split() for line in fsleyes(labels_of(target_of(NAMED))).splitlines()]
     assert [line[0] for line in lines] == ["17", "53"]
     assert lines[0][1:] == ["0.8627", "0.8471", "0.0784", "Left-Hippocampus"]
+
+
+def test_the_first_labels_have_the_colours_of_figures():
+    colours = [f"#{bytes(one.colour).hex().upper()}" for one in labels_of(target_of(OWN))]
+    assert colours == [*COLOURS[:2]]
 
 
 def test_no_two_of_many_labels_share_a_colour():

@@ -14,11 +14,11 @@ import pandas as pd
 from neurotarget.anatomy.structures import Colour
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.structure_stats import COLOURS, named_structures
-from neurotarget.report.drawing.figure import COLOURS as COLOURS_OF_FIGURES
-from neurotarget.report.drawing.figure import colour
 from neurotarget.types import Target
 
 FOLDER = "lookup"
+# those of our figures, by Okabe and Ito; the module of figures would load matplotlib
+FIRST = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
 GOLDEN = 0.6180339887498949
 CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'  # ITK-SNAP's background
 
@@ -100,8 +100,8 @@ def _line(one: Label, *, last: int) -> str:
 
 def _rgb(number: int) -> Colour:
     """Colour of a label: those of our figures, then hues of which no two are equal."""
-    if number <= len(COLOURS_OF_FIGURES):
-        red, green, blue = bytes.fromhex(colour(number).removeprefix("#"))
+    if number <= len(FIRST):
+        red, green, blue = bytes.fromhex(FIRST[number - 1].removeprefix("#"))
         return red, green, blue
     # steps of the golden ratio never meet again, and keep neighbours in the list apart
     red, green, blue = hsv_to_rgb(number * GOLDEN % 1, 0.45 + 0.5 * (number % 3) / 2, 0.95)
