@@ -115,6 +115,11 @@ def train(
             f"experiment={experiment}: found the job {composed.config['job']}, wanted a training; "
             f"use the command `neurotarget train experiment={experiment}`"
         )
+    if composed.config["cv"] is not None or composed.config["dry_run"]:
+        raise DataError(
+            f"{'cv' if composed.config['cv'] else 'dry_run'}: found it in nt.train, wanted one "
+            "training; use the command `neurotarget train`"
+        )
     if composed.config["replay"] is not None:
         raise DataError(
             f"replay: found {composed.config['replay']} in nt.train, wanted the command "

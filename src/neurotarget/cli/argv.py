@@ -14,6 +14,7 @@ from neurotarget.cli.arguments import exists, expanded, read_value
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
+from neurotarget.cli.whole_commands import with_whole_commands
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import escape_output, exits_with_sentence
@@ -64,9 +65,12 @@ def check_argv(config_path: Path, config_name: str) -> None:
     """
     listen()
     escape_output()
-    flags = [flag for flag in FLAGS if flag in sys.argv]
+    given = sys.argv[1:]
+    if config_name == "train":
+        given = with_whole_commands(given)
+    flags = [flag for flag in FLAGS if flag in given]
     # Hydra does not read -m between overrides
-    typed = [*flags, *(one for one in sys.argv[1:] if one not in FLAGS)]
+    typed = [*flags, *(one for one in given if one not in FLAGS)]
     argv = [literal(one, is_sweep=bool(flags)) for one in typed]
     if config_name == "train":
         argv = resumed_argv(with_own_conf(argv, config_path))

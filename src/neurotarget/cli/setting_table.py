@@ -74,6 +74,8 @@ GENERAL = {
     "job": one_of("train", "qsm", "swi"),
     "seed": SEED,
     "resume": optional(TEXT),
+    "cv": optional(integer(2, 1000)),
+    "dry_run": FLAG,
     "replay": optional(integer(1, 10**10)),
     "check_memory": FLAG,
     "patch_vox": either(one_of("auto"), SIDES),

@@ -71,6 +71,8 @@ def announce(
         "results": start.folder,
         "stopped?": start.resume_command,
     }
+    if config["dry_run"]:  # its folder goes when the command ends
+        lines = {name: lines[name] for name in ("training", "memory")}
     print(f"{config['name']}: {target.question or target.name}")
     for name, text in lines.items():
         if text:

@@ -44,6 +44,7 @@ from neurotarget.training.localising import located
 from neurotarget.training.memory_forecast import fit_memory
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
+from neurotarget.training.rehearsal import print_rehearsal, refuse_given_test
 from neurotarget.training.resumed import print_resumed, refuse_corrected
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
@@ -69,7 +70,8 @@ def train(config: Config, start: Start) -> dict[str, float]:
     # Lightning reads it from the environment, where Slurm numbers all tasks
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
-    if is_main:
+    is_dry = config["dry_run"]
+    if is_main and not is_dry:
         # whether the folder has the command line of an earlier start of this run
         is_recorded = bool(config["resume"]) and (folder / "overrides.yaml").is_file()
         begin_run(folder, [*start.overrides], is_resumed=is_recorded)
@@ -78,6 +80,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     config["target"] = target_settings(config["target"], config["data"]["root"])
     target = build_target(config["target"])
     data = build_data(config, target)
+    refuse_given_test(config, data)
     callbacks = own_callbacks(config.get("callbacks"))
     metrics = own_metrics(config.get("metrics"))
     net, fitted = _test_network(config, target, resumed=state is not None)
@@ -90,7 +93,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     )
     data.target = target
     pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
-    localised = [*localise_lines, *_localise(config, folder, data)]
+    localised = [*localise_lines, *([] if is_dry else _localise(config, folder, data))]
     config, planned = _planned(config, start, data=data, resumed=state is not None)
     # test all settings before the long computation
     parts = build_parts(
@@ -103,6 +106,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
     )
     lines = [*localised, *planned, *parts.lines, *([] if memory else _memory(config, parts))]
     config["patch_vox"] = list(parts.target.patch_vox)
+    if is_dry:
+        has_localiser = bool((config.get("cascade") or {}).get("localise"))
+        print_rehearsal(config, parts, has_localiser=has_localiser, notes=lines)
+        return {}
     if is_main:
         record, opening = _opened(config, start, lines, state)
         parts.trainer.callbacks.insert(0, opening)

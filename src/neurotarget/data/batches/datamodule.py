@@ -151,6 +151,16 @@ class TargetData(pl.LightningDataModule):
         splits = self._splits_of(manifest)
         return manifest, [case for case in manifest.cases if splits[case.case_id] == "train"]
 
+    def read_splits(self) -> tuple[tuple[Case, ...], dict[str, str]]:
+        """Read the cases and the split of each, before anything is prepared.
+
+        Raises:
+            DataError: the data set or the settings of its splits are invalid.
+        """
+        manifest, problems = self._scan()
+        refuse_errors(problems)
+        return manifest.cases, self._splits_of(manifest)
+
     def _scan(self) -> tuple[Manifest, list[Problem]]:
         manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
         if manifest is None:

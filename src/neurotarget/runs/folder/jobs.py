@@ -15,7 +15,7 @@ RESULT = "result.json"
 LOG = "job.log"
 ACCEPT = "accept_changed_data"
 # of one invocation, never recorded
-INVOCATION_KEYS = ("resume", "replay", "overwrite", "trust", ACCEPT)
+INVOCATION_KEYS = ("resume", "replay", "overwrite", "trust", "dry_run", ACCEPT)
 # prefixes of overrides that do not affect the result
 WITHOUT_EFFECT = (*(f"{key}=" for key in INVOCATION_KEYS), "hydra.", "hydra/")
 
