@@ -151,7 +151,7 @@ augment.low_resolution.downsampling=[0,1] augment.bias_field.order=-1 augment.ga
 cascade.localise=x cascade.folds=1 cascade.steps=0 cascade.min_confidence=2 cascade.tolerance=0
 cascade.spacing_mm=[0,4,4] cascade.optimizer.lr=-1 cascade.model.widths=x
 target.spacing_mm=[0,1,1] target.spacing_mm=[1,1] target.spacing_mm=[nan,1,1]
-target.labels.pituitary=-1 target.labels.pituitary=0 target.background=x
+target.labels.pituitary=-1 target.labels.pituitary=0 +target.background=x
 target.labels.pituitary=1.5 target.labels=x target.patch_vox=[0,1,1]
 target.surface_tolerance_mm=-1 target.roi.size_mm=[0,1,1] target.roi=x target.roi.anchor=x
 target.name=../a target.volume_range_mm3.pituitary=[9,1] target.sides=x target.contrasts=t1

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.studies.make_study import Questions, Source, levels_of, make_study, own_target
 from neurotarget.studies.measured_volumes import from_table
 from neurotarget.studies.study_inputs import Material, from_masks, from_run
+from neurotarget.sweeps.cross_validation import pooled_folder
 from neurotarget.types import Target
 
 SOURCES = ("rows", "masks", "table")
@@ -95,13 +96,15 @@ def run(argv: Sequence[str]) -> int:
     (arguments,) = read_arguments("study", argv, Arguments)
     kind = next(name for name in SOURCES if getattr(arguments, name))
     reader = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind]
+    place = pooled_folder(arguments.rows) if arguments.rows else None
+    arguments = replace(arguments, rows=place)
     named = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
     print_study(
         make_study(
             Source(
                 next(argument for argument in named if argument.startswith(f"{kind}=")),
                 lambda target: reader(arguments, target),
-                arguments.rows if arguments.rows and arguments.rows.is_dir() else None,
+                place if place and place.is_dir() else None,
             ),
             target=load_target(arguments.target, source=arguments.manifest, trust=arguments.trust)
             if arguments.target

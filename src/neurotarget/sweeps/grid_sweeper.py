@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,6 +28,8 @@ from neurotarget.runs.folder.multirun_overview import overview
 from neurotarget.sweeps.command_overrides import multirun_overrides
 from neurotarget.sweeps.finished_jobs import outdated_jobs
 from neurotarget.sweeps.launchers import launch_jobs
+
+POOLING = "neurotarget.sweeps.cross_validation"  # loads statistics and figures
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
@@ -114,6 +117,9 @@ def sweep_grid(
     if any(result.status in ("failed", "missing") for result in results):
         context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
         sys.exit(1)
+    if any(one.key_or_group == "cv" and one.value() is not None for one in overrides):
+        pooling = import_module(POOLING)
+        pooling.print_pooled(pooling.pool_multirun(folder), folder)
     return results
 
 

@@ -8,7 +8,8 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import RESULT, read_job
 
 MARKS = ("config.yaml", RESULT, "summary.json")  # any of them marks a run folder
-FOREIGN = ("wandb",)  # folders with files of the same names
+CROSS_VALIDATION = "cross_validation"  # folder in a multirun: its folds as one cohort
+FOREIGN = ("wandb", CROSS_VALIDATION)  # folders with files of the same names
 DEPTH = 3  # of runs/<experiment>/<multirun>/<job>
 NEEDED = ("config.yaml", "summary.json", "rows.csv")
 
