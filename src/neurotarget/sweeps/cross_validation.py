@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from neurotarget.files.ownership import claimed
+from neurotarget.files.ownership import claim
 from neurotarget.files.reading import read_plain, read_text
 from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell
@@ -176,7 +176,7 @@ def _pool(runs: Sequence[Path], place: Path, multirun: Path) -> Pooled:
             f"{multirun}: found {len(never)} cases that no fold has held out ({some(never)}), "
             f"wanted each once; train the folds that are missing: {resume_command_of(multirun)}"
         )
-    claimed(place, older=older_output)
+    claim(place, older=older_output)  # a record of its own, which the study uses too
     cases = [case for fold in folds for case in fold.cases if case.case_id in kept]
     splits = dict.fromkeys((case.case_id for case in cases), ONCE)
     write_text(place / "config.yaml", yaml.safe_dump(_config(folds, target), sort_keys=False))
