@@ -37,7 +37,7 @@ def test_cv_is_a_number_of_folds(value):
 def test_a_dry_run_has_a_folder_that_goes_with_the_process():
     arguments = with_whole_commands([*OWN, "--dry-run", "cv=3", "hydra.run.dir=mine"])
     assert is_dry(arguments)
-    assert arguments[:4] == [*OWN, "dry_run=true", "cv=3"]
+    assert arguments[:5] == [*OWN, "dry_run=true", "cv=3", "data.n_folds=3"]
     assert not any(one in ("-m", "hydra.run.dir=mine") for one in arguments)
     place = Path(arguments[-2].partition("=")[2].strip('"'))
     assert place.parent.is_dir()

@@ -26,11 +26,9 @@ def with_whole_commands(argv: Sequence[str]) -> list[str]:
             with several trainings or with resume.
     """
     argv = [f"{DRY}=true" if one == DRY_RUN else one for one in argv]
-    if is_dry(argv):
-        return _dry(argv)
     folds = _value(argv, CV)
     if folds in (None, "null"):
-        return argv
+        return _dry(argv) if is_dry(argv) else argv
     count = read_value(CV, folds, int)
     if count < 2:
         raise DataError(f"cv: found {count}, wanted at least 2 folds, such as cv=5")
@@ -41,6 +39,8 @@ def with_whole_commands(argv: Sequence[str]) -> list[str]:
             f"cv={count}: found {SEARCH} too, wanted one of them: search with one fold, and train "
             "the best settings with cv, or sweep over data.fold in the search"
         )
+    if is_dry(argv):
+        return _dry([*argv, f"{FOLDS}={count}"])
     multirun = [] if {*MULTIRUN} & {*argv} else ["-m"]
     numbers = ",".join(map(str, range(count)))
     return [*multirun, *argv, f"{FOLDS}={count}", f"{FOLD}={numbers}"]
