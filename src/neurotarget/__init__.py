@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.features import features
+    from neurotarget.api.fuse import fuse
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.quantitative import adc, dsc
     from neurotarget.api.stress import stress
@@ -53,6 +54,7 @@ _PLACES = {
     "evaluate": "api.data",
     "export": "api.export",
     "features": "api.features",
+    "fuse": "api.fuse",
     "init_target": "api.data",
     "lint": "api.data",
     "open_run": "api.train",
@@ -83,6 +85,7 @@ __all__ = [
     "evaluate",
     "export",
     "features",
+    "fuse",
     "init_target",
     "lint",
     "open_run",

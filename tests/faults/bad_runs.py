@@ -161,6 +161,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("relabel", "run/predictions", "numbering=nowhere.tsv", "output=maps"),
     ("relabel", "run/predictions", "numbering=run/rows.csv", "output=maps"),
     ("relabel", "run/predictions", "numbering=freesurfer", "output=run/predictions"),
+    ("fuse", "nowhere", "output=maps"),
+    ("fuse", "run/predictions", "output=maps", "method=best"),
     ("features", "nowhere", "output=maps"),
     ("features", "data/manifest.tsv", "output=maps", "bins=0"),
     ("features", "data/manifest.tsv", "output=maps", "bins=8", "bin_size=1"),

@@ -1,0 +1,41 @@
+"""Fusion of several masks from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.studies.fuse_masks import COLUMNS, Method, fuse_masks
+
+
+def fuse(
+    source: Path | str,
+    output: Path | str,
+    *,
+    method: Method = "majority",
+    overwrite: bool = False,
+) -> pd.DataFrame:
+    """Fuse several masks of each case to one, without those that failed.
+
+    Args:
+        source: a folder with the masks of one case, or with a folder for each program or person.
+        output: folder for `<case>.nii.gz`, fused.tsv and agreement.tsv.
+        method: majority, simple or staple; each label is fused by itself.
+        overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        a row a case, mask and label: status, reason, and Dice with the fused mask. Cases that were
+        not written have one row of the status failed.
+
+    Raises:
+        DataError: no case has two masks, or an output would replace one.
+    """
+    cases = fuse_masks(Path(source), Path(output), method=method, overwrite=overwrite)
+    rows = [row for case in cases for row in case.rows]
+    rows += [
+        (case.case_id, "", "", "failed", case.problem, float("nan"))
+        for case in cases
+        if case.problem
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
