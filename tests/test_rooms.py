@@ -50,7 +50,7 @@ SUB_ROOMS = {
         ("cohort",),
         ("gland",),
         ("brain", "chest", "dentate"),
-        ("sella",),
+        ("sella", "tumour"),
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),

@@ -1,0 +1,1 @@
+"""Gliomas grown into drawn heads, with planted survival."""
