@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from neurotarget.cli.arguments import FILE, read_arguments
+from neurotarget.runs.network.network_file import SUFFIX
 from neurotarget.runs.sharing.export_runs import export_runs
 
 
@@ -34,9 +35,7 @@ def run(argv: Sequence[str]) -> int:
     exported = export_runs(**vars(arguments))
     size = exported.file.stat().st_size / 1e6
     print(exported.card)
-    print(
-        f"file     {exported.file}, {size:.1f} MB\n"
-        f"SHA-256  {exported.sha256} of its content\n"
-        f"use      neurotarget predict run={exported.file} input=<scans> output=<folder>"
-    )
+    print(f"file     {exported.file}, {size:.1f} MB\nSHA-256  {exported.sha256} of its content")
+    if exported.file.suffix == SUFFIX:
+        print(f"use      neurotarget predict run={exported.file} input=<scans> output=<folder>")
     return 0

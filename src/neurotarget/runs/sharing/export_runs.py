@@ -1,5 +1,6 @@
 """Export of a finished run, or of several as an ensemble, into one file for other people."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from neurotarget.runs.network.requested_networks import places_of
 from neurotarget.runs.network.run_ensemble import MODES, load_ensemble
 from neurotarget.runs.sharing.half_precision import halved, measured_change
 from neurotarget.runs.sharing.model_card import Facts, model_card
+from neurotarget.runs.sharing.traced_files import ONNX, PROGRAM, write_traced
 
 MOST_CARD = 1 << 18  # bytes of a text by the author
 
@@ -51,15 +53,18 @@ def export_runs(
     overwrite: bool = False,
     trust: bool = False,
 ) -> Exported:
-    """Write a run, or several as an ensemble, into one file that `predict` takes as a run.
+    """Write a run, or several as an ensemble, into one file.
+
+    `predict` takes .safetensors as a run. Other programs run .onnx, and PyTorch alone .pt2; these
+    hold the networks only, from a prepared window to its probabilities.
 
     Args:
         run: a run folder, a folder of several, or a list of these.
-        output: the file, whose name ends in .safetensors.
+        output: the file, whose name ends in .safetensors, .onnx or .pt2.
         name: what the networks are called; None: the name of the target.
         card: Markdown of the author for the model card: its sections (`## Licences` and others)
             join those that are made from the run.
-        half: whether weights are stored with 16 bits.
+        half: whether weights are stored with 16 bits, in .safetensors.
         weights: `best` or `last`.
         ensemble: `mean` of probabilities, or `soup` (mean of weights).
         overwrite: whether a file that neurotarget did not write may be replaced.
@@ -70,8 +75,7 @@ def export_runs(
             written.
     """
     output, make = Path(output), build if trust else build_foreign
-    if output.suffix != SUFFIX:
-        raise DataError(f"output: found {output}, wanted a name that ends in {SUFFIX}; add it")
+    _check_form(output, half=half)
     if ensemble not in MODES:
         raise DataError(f"ensemble: found {ensemble}, wanted {' or '.join(MODES)}")
     author = "" if card is None else _author_text(Path(card))
@@ -86,8 +90,28 @@ def export_runs(
         change = measured_change(predictor, parts.document, parts.tensors, folders, make=make)
     facts = Facts(str(parts.document["name"]), predictor, tuple(folders), weights, change)
     text = model_card(facts, author)
+    if output.suffix != SUFFIX:
+        document = json.dumps(parts.document)
+        traced = write_traced(output, predictor, folders, document=document, card=text)
+        return Exported(output, *traced)
     sha256 = write_network_file(output, parts.document, text, parts.tensors)
     return Exported(output, text, sha256)
+
+
+def _check_form(output: Path, *, half: bool) -> None:
+    """Refuse a file of an unknown form.
+
+    Raises:
+        DataError: the name has another suffix, or `half` is set for a form that has none.
+    """
+    known = (SUFFIX, ONNX, PROGRAM)
+    if output.suffix not in known:
+        raise DataError(
+            f"output: found {output}, wanted a name that ends in {SUFFIX}; add it "
+            f"(or {ONNX}, {PROGRAM})"
+        )
+    if half and output.suffix != SUFFIX:
+        raise DataError(f"half: found true for {output}, wanted {SUFFIX}; leave half out")
 
 
 def _folders(run: Path | str | Sequence[Path | str], weights: str) -> list[Path]:

@@ -41,7 +41,7 @@ def measured_change(
     Raises:
         DataError: the stored networks cannot be built.
     """
-    case = _held_out_case(folders, predictor.target)
+    case = held_out_case(folders, predictor.target)
     if case is None:
         return "The change is not known: no scan of a held-out case is there."
     # as a reader gets them
@@ -58,7 +58,7 @@ def _half(tensor: Tensor) -> Tensor:
     return half if bool(torch.isfinite(half).all()) else tensor
 
 
-def _held_out_case(folders: Sequence[Path], target: Target) -> Case | None:
+def held_out_case(folders: Sequence[Path], target: Target) -> Case | None:
     """The first case of a run's own table whose scans can be read."""
     for folder in folders:
         try:
