@@ -118,8 +118,8 @@ def interface(predictor: Predictor, shape: Sequence[int]) -> str:
     return (
         "\n## Input and output\n"
         f"- `image`: float32 (windows, {shape[0]}, {sides}): {', '.join(target.channels)}; axes "
-        f"to the right, front and top, voxels of {spacing} mm; intensities of the whole scan scaled "
-        f"by `{scale}`{within}\n"
+        f"to the right, front and top, voxels of {spacing} mm; intensities of the whole scan "
+        f"scaled by `{scale}`{within}\n"
         f"- `probabilities`: float32, 0 background, {labels}\n"
         "- windows are moved over a scan, and their overlap is averaged; post-processing of "
         "neurotarget is not in this file\n"
