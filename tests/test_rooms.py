@@ -79,7 +79,9 @@ KEPT_IN = {
 }
 
 # extras that only some users install; these alone may be imported inside a function
-OPTIONAL = frozenset({"optuna", "submitit", "dynamic_network_architectures", "skimage"})
+OPTIONAL = frozenset(
+    {"optuna", "submitit", "dynamic_network_architectures", "skimage", "onnxruntime", "onnxscript"}
+)
 
 
 class Import(NamedTuple):
