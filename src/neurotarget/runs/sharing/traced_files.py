@@ -23,6 +23,7 @@ from neurotarget.runs.sharing.window_network import (
 )
 
 OPSET = 18  # of ONNX; the lowest that PyTorch's exporter writes without conversion
+MOST_WINDOWS = 1024  # at a time
 ONNX, PROGRAM = ".onnx", ".pt2"
 IMAGE, PROBABILITIES = "image", "probabilities"
 DOCUMENT, CARD = "neurotarget", "card"  # the texts in a file, as in .safetensors
@@ -73,13 +74,13 @@ def _write_onnx(job: _Job, card: str, path: Path) -> str:
         ) from error
     program = _traced(
         job,
-        lambda example, batch: torch.onnx.export(
+        lambda example: torch.onnx.export(
             job.net,
             (example,),
             dynamo=True,
             input_names=[IMAGE],
             output_names=[PROBABILITIES],
-            dynamic_shapes=({0: batch},),
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=MOST_WINDOWS)},),
             opset_version=OPSET,
             verbose=False,
         ),
@@ -98,8 +99,8 @@ def _write_onnx(job: _Job, card: str, path: Path) -> str:
 def _write_program(job: _Job, card: str, path: Path) -> str:
     program = _traced(
         job,
-        lambda example, batch: torch.export.export(
-            job.net, (example,), dynamic_shapes=({0: batch},)
+        lambda example: torch.export.export(
+            job.net, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
         ),
     )
     with torch.inference_mode():
@@ -112,7 +113,7 @@ def _write_program(job: _Job, card: str, path: Path) -> str:
     return card
 
 
-def _traced(job: _Job, export: Callable[[torch.Tensor, Any], Any]) -> Any:  # noqa: ANN401
+def _traced(job: _Job, export: Callable[[torch.Tensor], Any]) -> Any:  # noqa: ANN401
     """A program for any number of windows.
 
     Raises:
@@ -120,7 +121,7 @@ def _traced(job: _Job, export: Callable[[torch.Tensor, Any], Any]) -> Any:  # no
     """
     example = torch.zeros(2, *job.shape)
     try:
-        return export(example, torch.export.Dim("batch", min=1, max=1024))
+        return export(example)
     except Exception as error:  # of many kinds, one for each step of the exporter
         reason = " ".join(str(error).split())[:200]
         names = ", ".join(dict.fromkeys(type(net).__name__ for net in job.net.nets))
