@@ -15,7 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 ROOMS = (
     ("printable", "number_text", "quantity", "levels", "size_units"),
     ("hypothesis", "derived", "label_regions"),
-    ("fields", "problems", "outcome"),
+    ("fields", "problems", "outcome", "image_score"),
     ("anatomy", "shapes", "pieces"),
     ("target_fields",),
     ("types", "files"),

@@ -27,6 +27,7 @@ from neurotarget.fields import (
     text,
     whole,
 )
+from neurotarget.image_score import image_score
 from neurotarget.outcome import outcomes
 from neurotarget.problems import DataError
 
@@ -139,6 +140,7 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "levels": mapping(mapping(text)),
     "acceptable": mapping(number(0)),
     "outcomes": outcomes,
+    "image_score": image_score,
     "pieces": mapping(_pieces),
     "derived": derived,
     "regions": mapping(_members),

@@ -13,6 +13,7 @@ from neurotarget.anatomy.structures import pairs_of, scattered
 from neurotarget.derived import sources_of
 from neurotarget.fields import is_list, read_fields
 from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.image_score import ImageScore, misfits
 from neurotarget.label_regions import faults_of, named_members, sums_of
 from neurotarget.levels import CodeBook
 from neurotarget.outcome import Outcome
@@ -106,8 +107,8 @@ class Target:
     Pictures (PNG, JPEG, films) have two dimensions: with `spacing_px` all sizes and distances are
     in pixels of the file; with `dimensions: 2` and `spacing_mm` in mm² and mm of the plane.
 
-    A label normally is one connected piece, or as many as `pieces` states (None: any number, as of
-    lesions). Masks of another number are flagged, and post-processing may drop the smallest.
+    A label normally is one connected piece, or as many as `pieces` states (None: any number).
+    Masks of another number are flagged, and post-processing may drop the smallest.
 
     `regions` are unions of labels, by names or ids, that may overlap: each is scored as a label is.
     `derived` contrasts are sums and differences of `contrasts`, voxel by voxel, that a network sees
@@ -116,6 +117,9 @@ class Target:
     With `size_vox` in place of a spacing, every scan is resampled to this number of voxels; the
     contrasts of a case are then series that may have grids of their own. This is for outcomes
     alone: sizes of structures would be lost.
+
+    With an `image_score`, a segmentation of one label also predicts the only outcome, which is
+    binary: whether a film has it. Cases without a value of it have that of their mask.
     """
 
     name: str
@@ -146,6 +150,7 @@ class Target:
     pieces: Mapping[str, int | None] = field(default_factory=dict)  # see `expected_pieces`
     derived: Mapping[str, str] = field(default_factory=dict)  # contrast: t1ce - t1
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unions of labels
+    image_score: ImageScore | None = None  # the outcome by the probabilities of the label
 
     def __post_init__(self) -> None:
         self._complete_grid()
@@ -254,6 +259,7 @@ class Target:
             f"patch_vox: found {list(self.patch_vox)}, larger than size_vox": self.size_vox
             is not None
             and any(a > b for a, b in zip(self.patch_vox, self.size_vox, strict=True)),
+            **dict.fromkeys(misfits(self), True),
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
             **{why: why for why in map(self._cannot_answer, self.hypotheses)},
         }

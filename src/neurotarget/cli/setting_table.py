@@ -27,6 +27,7 @@ from neurotarget.cli.settings import (
     optional,
     whole,
 )
+from neurotarget.image_score import IMAGE_SCORES
 from neurotarget.outcome import KINDS
 from neurotarget.target_fields import ANY, MOST_PIECES
 
@@ -145,6 +146,13 @@ TARGET = {
     "target.outcomes.*.unit": TEXT,
     "target.outcomes.*.event": TEXT,
     "target.outcomes.*.is_ordered": FLAG,
+    "target.image_score": optional(BRANCH),
+    "target.image_score.by": one_of(*IMAGE_SCORES),
+    **dict.fromkeys(
+        ("target.image_score.top_k_px", "target.image_score.least_area_px"), integer(1)
+    ),
+    "target.image_score.top_score": number(0, 1, above=True, below=True),
+    "target.image_score.bottom_score": number(0, 1, above=True, below=True),
     "target.patch_vox": SIDES,
     "target.roi": optional(BRANCH),
     "target.roi.anchor": one_of("head", "scan", "world"),

@@ -1,11 +1,31 @@
-"""Form of the table of predicted outcomes."""
+"""Tables of predicted outcomes, and of the marks of a finding on films."""
 
+import csv
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from neurotarget.inference.ledger import Form
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.data.scans.geometry import Grid, image_to_native
+from neurotarget.files.reading import opened_text
+from neurotarget.files.writing import table_text, write_text
+from neurotarget.inference.ledger import CaseResult, Form, Ledger
+from neurotarget.metrics.film_scores import Mark, film_score, marks_of
 from neurotarget.types import Target
 
 FILE = "outcomes.tsv"
+MARK_COLUMNS = ("i", "j", "k", "probability")
+
+
+class Finding(NamedTuple):
+    """Probability of the outcome of a film, and marks by voxel of the scan in stored order."""
+
+    probability: float
+    marks: Sequence[Mark]
 
 
 def outcome_form(target: Target) -> Form:
@@ -16,3 +36,44 @@ def outcome_form(target: Target) -> Form:
         for label in outcome.labels
     }
     return Form(FILE, columns, digits=6, least=-math.inf)
+
+
+def finding_of(
+    probabilities: Float[ndarray, "L I J K"], grid: Grid, target: Target
+) -> Finding | None:
+    """Probability of the target's outcome, and marks, from the map of its label.
+
+    None for a target without an image score.
+    """
+    if target.image_score is None:
+        return None
+    own = probabilities[1]
+    return Finding(film_score(own, target.image_score), marks_of(image_to_native(own, grid)))
+
+
+def marks_path(folder: Path, case_id: str) -> Path:
+    """Table of the marks of a case."""
+    return folder / f"{case_id}_marks.tsv"
+
+
+def write_finding(case_id: str, finding: Finding, target: Target, folder: Path) -> None:
+    """Write the line of the outcome, and the table of marks, atomically."""
+    (label,) = (label for one in target.outcomes for label in one.labels)
+    lines = [[*mark.place, f"{mark.probability:.6f}"] for mark in finding.marks]
+    table = pd.DataFrame(lines, columns=list(MARK_COLUMNS))
+    write_text(marks_path(folder, case_id), table_text(table))
+    result = CaseResult(case_id, "done", {label: finding.probability}, "", "")
+    Ledger(folder, outcome_form(target)).record(result)
+
+
+def read_marks_table(path: Path) -> list[Mark]:
+    """Read the marks of a case; none where the file is missing or foreign."""
+    try:
+        with opened_text(path) as stream:
+            lines = list(csv.DictReader(stream, delimiter="\t", strict=True))
+        return [
+            Mark(tuple(int(line[axis]) for axis in MARK_COLUMNS[:3]), float(line["probability"]))
+            for line in lines
+        ]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
+        return []

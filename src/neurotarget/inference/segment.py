@@ -26,6 +26,7 @@ from neurotarget.inference.case_predictor import CasePredictor, finite
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.memory_need import windows_that_fit
+from neurotarget.inference.outcome_table import Finding, finding_of, marks_path, write_finding
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.slab_labels import Slab, label_maps
@@ -36,6 +37,7 @@ from neurotarget.inference.structure_stats import (
     write_stats,
 )
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.metrics.film_scores import ruled
 from neurotarget.metrics.volume_error import voxel_mm3
 from neurotarget.pieces import CORNERS, unusual_pieces
 from neurotarget.problems import DataError
@@ -59,6 +61,7 @@ class Prediction(NamedTuple):
     flags: tuple[str, ...]  # signs of a failure, for a person to check
     located: Located | None = None  # by the localiser of a cascade
     soft: SoftVolumes | None = None  # where labels are structures by name
+    finding: Finding | None = None  # where the target has an image score
 
 
 class Localiser(NamedTuple):
@@ -116,8 +119,10 @@ class Predictor(CasePredictor):
         # left out if empty, so that hashes of older predictions without them stay valid
         steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
         pieces = {"pieces": dict(self.target.pieces)} if self.target.pieces else {}
+        rule = {"image_score": asdict(target.image_score)} if target.image_score else {}
         return {
             **steps,
+            **rule,
             **pieces,
             **super().settings,
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
@@ -142,18 +147,20 @@ class Predictor(CasePredictor):
         """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
 
         There is one map of probabilities per label. Where labels are structures by name, their
-        statistics follow the label map.
+        statistics follow the label map; where the target has an image score, the table of marks.
         """
         maps = [probability_path(output, case_id, name) for name in self.target.label_names]
         path = output / f"{case_id}.nii.gz"
         own = [picture_path(path)] if self.target.is_flat else []
         own += [output / f"{case_id}_aseg.stats"] if named_structures(self.target) else []
+        own += [marks_path(output, case_id)] if self.target.image_score else []
         return [path, *own, *maps]
 
     @property
     def num_always(self) -> int:
-        """The label map, the PNG of a picture, and the statistics of structures by name."""
-        return 1 + self.target.is_flat + bool(named_structures(self.target))
+        """The label map, the PNG of a picture, statistics of structures by name, and marks."""
+        target = self.target
+        return 1 + target.is_flat + bool(named_structures(target)) + bool(target.image_score)
 
     def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
         """Write the label map, and one map of probabilities per label if wanted.
@@ -164,8 +171,10 @@ class Predictor(CasePredictor):
             save_probabilities(prediction, self.target, output)
         path, *others = self.files(prediction.case_id, output)[: self.num_always]
         if prediction.soft is not None:
-            self.save_stats(prediction, others[-1])
+            self.save_stats(prediction, others[self.target.is_flat])
             write_colours(self.target, output)
+        if prediction.finding is not None:
+            write_finding(prediction.case_id, prediction.finding, self.target, output)
         save_labels(prediction, self.target, path)
 
     def save_stats(self, prediction: Prediction, path: Path) -> None:
@@ -196,8 +205,9 @@ class Predictor(CasePredictor):
         image, grid, header = to_work(scans, target)
         warnings = scans.warnings
         del scans  # free memory for the network
-        kept, notes, slabs = None, (), self.slabs(image)
-        if probabilities or target.sides == "split":  # sides are separated in whole label maps
+        kept, notes, finding, slabs = None, (), None, self.slabs(image)
+        # sides are separated in whole label maps
+        if probabilities or target.sides == "split" or target.image_score:
             kept, notes = split_probabilities(
                 _joined(slabs, grid.shape),
                 grid.work_affine,
@@ -205,6 +215,10 @@ class Predictor(CasePredictor):
                 middle=lambda: middle_of(image[0], grid.work_affine),
             )
             slabs = (kept,)
+        if target.image_score:
+            finding = finding_of(kept, grid, target)
+            own = ruled(kept[1], target.image_score)
+            slabs = (np.stack([1 - own, own]),)
         soft = SoftVolumes(target.num_labels) if named_structures(target) else None
         slabs = slabs if soft is None else soft.watched(slabs)
         classes, boxed = label_maps(slabs, grid, target.num_labels)
@@ -219,7 +233,8 @@ class Predictor(CasePredictor):
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
         kept = kept if probabilities else None
-        return Prediction(case.case_id, classes, kept, grid, header, volumes, flags, located, soft)
+        parts = (classes, kept, grid, header, volumes, flags, located, soft, finding)
+        return Prediction(case.case_id, *parts)
 
     @classmethod
     def read_steps(cls, values: Mapping[str, Any], target: Target) -> Postprocessing:
@@ -355,10 +370,11 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
     boxes = ndimage.find_objects(classes, max_label=len(volumes))
     for number, (name, volume) in enumerate(volumes.items(), start=1):
         box = boxes[number - 1]
-        if box is None:
-            flags.append(f"{name}: empty")
-            continue
         low, high = target.size_ranges.get(name, (0.0, np.inf))
+        if box is None:
+            # a range from 0 states that some cases lack the label
+            flags += [] if name in target.size_ranges and low == 0 else [f"{name}: empty"]
+            continue
         if not low <= volume <= high:
             unit = target.size_units.unit
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")

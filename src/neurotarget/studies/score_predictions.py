@@ -6,9 +6,8 @@ from pathlib import Path
 from neurotarget.inference.outcome_table import FILE
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
-from neurotarget.scoring import evaluate
 from neurotarget.studies.study_inputs import check_masks
-from neurotarget.tasks.score_outcomes import outcome_rows
+from neurotarget.tasks.score_outcomes import outcome_rows, segmentation_rows
 from neurotarget.types import Manifest, Row, Target
 
 
@@ -29,7 +28,7 @@ def score_predictions(
     """
     if target.labels:
         check_masks(predictions, splits)
-        return evaluate(manifest, predictions, target, splits, which=which, own=own)
+        return segmentation_rows(manifest, predictions, target, splits, which=which, own=own)
     if not (predictions / FILE).is_file():
         raise DataError(
             f"{predictions}: found no {FILE}, wanted the folder that predict.py wrote; check the "

@@ -1,5 +1,6 @@
 """Rows of predicted outcomes: manifest × outcomes.tsv → rows."""
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.metrics.outcome_scores import score_outcome
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
+from neurotarget.scoring import evaluate, prediction_path
 from neurotarget.types import Manifest, Row, Target
 
 
@@ -57,3 +59,37 @@ def refuse_own(metrics: Mapping[str, object]) -> None:
             f"metrics: found {', '.join(metrics)}, which compare masks, for a target of outcomes; "
             "leave them out"
         )
+
+
+def segmentation_rows(
+    manifest: Manifest,
+    predictions: Path,
+    target: Target,
+    splits: Mapping[str, str],
+    *,
+    which: Collection[str] = ("test",),
+    own: OwnMetrics | None = None,
+) -> list[Row]:
+    """Score label maps, as `scoring.evaluate`, and the outcome that they show by an image score.
+
+    A case without a value of the outcome has that of its mask; one without a label map failed.
+
+    Raises:
+        DataError: as `evaluate`.
+    """
+    rows = evaluate(manifest, predictions, target, splits, which=which, own=own)
+    if target.image_score is None:
+        return rows
+    (outcome,), results = target.outcomes, Ledger(predictions, outcome_form(target)).finished()
+    sizes = {one.case_id: one.value for one in rows
+             if one.metric == f"reference_{target.size_units.size}"}  # fmt: skip
+    for case in manifest.cases:
+        if splits.get(case.case_id) not in which:
+            continue
+        (code,) = map(float, outcome_codes(case, target))
+        if math.isnan(code) and not math.isnan(size := sizes.get(case.case_id, math.nan)):
+            code = float(size > 0)
+        is_there = prediction_path(predictions, case.case_id, target).is_file()
+        predicted = results[case.case_id].values if is_there and case.case_id in results else None
+        rows += score_outcome(case, outcome, predicted, code, split=splits[case.case_id])
+    return rows

@@ -12,10 +12,10 @@ from neurotarget.data.sides.pairs import as_trained
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.losses import DeepSupervision, Loss, crop
 from neurotarget.problems import DataError
-from neurotarget.scoring import evaluate
 from neurotarget.shapes import Batch, Image, Inner, Levels, Logits
 from neurotarget.tasks.base import OptimizerFor, TargetTask
 from neurotarget.tasks.kinds import Segmentation
+from neurotarget.tasks.score_outcomes import segmentation_rows
 from neurotarget.tasks.scores import AGREEMENT, CaseScore, added, score_case, summarise
 from neurotarget.types import Target
 
@@ -27,7 +27,7 @@ class SegmentationTask(Segmentation, TargetTask):
     """
 
     monitor: ClassVar[str] = "val/dice_mean"
-    rows = staticmethod(evaluate)
+    rows = staticmethod(segmentation_rows)
     objectives: ClassVar[Mapping[str, str]] = {
         "dice": monitor,
         "volume_icc": "val/volume_icc/",  # of each label

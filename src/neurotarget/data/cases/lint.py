@@ -55,7 +55,7 @@ def lint(
     if target is not None:
         if need_labels and target.labels:
             problems += _check_labelled(manifest.cases)
-        if target.outcomes:
+        if target.outcomes and target.image_score is None:  # else masks tell the outcome
             known, wrong = with_outcomes(manifest.cases, target)
             problems += [*wrong, *([] if errors_of(wrong) else check_splits(known, target, splits))]
         if mapping is not None:  # else the meaning of the voxels is unknown

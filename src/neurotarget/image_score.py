@@ -1,0 +1,78 @@
+"""How the probability of a finding in a whole film follows from the probabilities of its pixels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+ImageScoreKind = Literal["maximum", "top_k", "triplet"]
+IMAGE_SCORES = get_args(ImageScoreKind)
+MOST_PX = 10**8
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """An explicit choice of the score of a film; pixels are those that the network sees.
+
+    - `maximum`: the highest probability of a pixel;
+    - `top_k`: the mean of the `top_k_px` highest probabilities;
+    - `triplet`: the highest threshold that `least_area_px` pixels exceed. A film counts as positive
+      if that is above `top_score`; its mask are then the pixels above `bottom_score`, else it is
+      empty. The score is rescaled so that `top_score` becomes 0.5.
+
+    Source: Gooßen et al. 2019, arXiv:1907.07324 (score of a segmentation); of the triplet the first
+    place of SIIM-ACR 2019: 0.75, 2000 pixels of 1024 × 1024 (here of 480 × 480) and 0.3.
+    """
+
+    by: ImageScoreKind = "maximum"
+    top_k_px: int = 200
+    top_score: float = 0.75
+    least_area_px: int = 440
+    bottom_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        if wrong := next((claim for claim, holds in self._claims().items() if holds), None):
+            raise ValueError(wrong)
+
+    def _claims(self) -> dict[str, bool]:
+        """Possible errors, and whether each occurs."""
+        areas = {name: getattr(self, name) for name in ("top_k_px", "least_area_px")}
+        shares = {name: getattr(self, name) for name in ("top_score", "bottom_score")}
+        return {
+            f"by: found {self.by!r}, wanted {', '.join(IMAGE_SCORES)}": self.by not in IMAGE_SCORES,
+            **{
+                f"{name}: found {value!r}, wanted a whole number of pixels from 1": not (
+                    isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_PX
+                )
+                for name, value in areas.items()
+            },
+            **{
+                f"{name}: found {value!r}, wanted a number between 0 and 1": not (
+                    isinstance(value, float) and 0 < value < 1
+                )
+                for name, value in shares.items()
+            },
+        }
+
+
+def image_score(value: object) -> ImageScore | None:
+    """Read an image score from its fields; null and parsed ones are kept.
+
+    Raises:
+        ValueError: a field is unknown or invalid.
+    """
+    if value is None or isinstance(value, ImageScore):
+        return value
+    known = [one.name for one in fields(ImageScore)]
+    if not isinstance(value, Mapping) or not {*value} <= {*known}:
+        raise ValueError(f"found {value!r}, wanted null or some of {', '.join(known)}")
+    return ImageScore(**value)
+
+
+def misfits(target: Any) -> list[str]:  # noqa: ANN401
+    """Return why a target cannot have its image score: it needs one label and one outcome."""
+    kinds = [one.kind for one in target.outcomes]
+    if target.image_score is None or (
+        target.is_flat and len(target.labels) == 1 and kinds == ["binary"]
+    ):
+        return []
+    return ["image_score: found it, wanted it with pictures, one label and one binary outcome"]

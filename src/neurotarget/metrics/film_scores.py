@@ -1,0 +1,79 @@
+"""Score of a whole film from the probabilities of its pixels, and the marks of its peaks."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.image_score import ImageScore
+
+LEAST = 0.05  # probability of a mark: lower peaks are noise
+APART = 0.05  # of the shorter side: marks closer than this are one
+MOST_MARKS = 20
+
+Map = Float[ndarray, "..."]  # probabilities of one label
+
+
+class Mark(NamedTuple):
+    """A place where a finding is suspected: the pixel of a peak, and its probability."""
+
+    place: tuple[int, ...]
+    probability: float
+
+
+def film_score(probabilities: Map, rule: ImageScore) -> float:
+    """Probability of a finding in a whole film, 0 to 1, by the rule of the target.
+
+    A film of fewer pixels than the rule counts is used as a whole.
+    """
+    values = np.asarray(probabilities, dtype=np.float64).ravel()
+    if rule.by == "maximum":
+        return float(values.max())
+    if rule.by == "top_k":
+        k = min(rule.top_k_px, len(values))
+        return float(np.partition(values, -k)[-k:].mean())
+    k = min(rule.least_area_px, len(values))
+    return float(centred(np.partition(values, -k)[-k], rule.top_score))
+
+
+def centred(values: Map, threshold: float) -> Map:
+    """Probabilities rescaled on either side of a threshold, so that it becomes 0.5."""
+    low = values * (0.5 / threshold)
+    high = 0.5 + (values - threshold) * (0.5 / (1 - threshold))
+    return np.where(values <= threshold, low, high)
+
+
+def ruled(probabilities: Map, rule: ImageScore) -> Map:
+    """Probabilities whose part above 0.5 is the mask by the rule; others than `triplet` keep them.
+
+    By the triplet rule none is above 0.5 in a negative film.
+    """
+    if rule.by != "triplet":
+        return probabilities
+    if film_score(probabilities, rule) <= 0.5:
+        return np.minimum(probabilities, 0.5)
+    return centred(probabilities, rule.bottom_score).astype(probabilities.dtype)
+
+
+def marks_of(probabilities: Map) -> list[Mark]:
+    """Peaks of a probability map from the highest, none near a higher one, 20 at most.
+
+    These are the marks of a free response: Bunch et al. 1978, doi:10.1117/12.955926.
+    """
+    sides = [side for side in probabilities.shape if side > 1]
+    apart = max(1, round(APART * min(sides, default=1)))
+    size = tuple(2 * apart + 1 if side > 1 else 1 for side in probabilities.shape)
+    is_peak = probabilities == ndimage.maximum_filter(probabilities, size=size, mode="nearest")
+    places = np.argwhere(is_peak & (probabilities >= LEAST))
+    values = probabilities[tuple(places.T)]
+    marks: list[Mark] = []
+    for at in np.argsort(-values, kind="stable"):
+        place = places[at]
+        near = [np.abs(place - np.array(mark.place)).max() <= apart for mark in marks]
+        if not any(near):
+            marks.append(Mark(tuple(map(int, place)), float(values[at])))
+        if len(marks) == MOST_MARKS:
+            break
+    return marks
