@@ -35,7 +35,7 @@ def film_score(probabilities: Map, rule: ImageScore) -> float:
         k = min(rule.top_k_px, len(values))
         return float(np.partition(values, -k)[-k:].mean())
     k = min(rule.least_area_px, len(values))
-    return float(centred(np.partition(values, -k)[-k], rule.top_score))
+    return float(centred(np.asarray(np.partition(values, -k)[-k]), rule.top_score))
 
 
 def centred(values: Map, threshold: float) -> Map:
@@ -53,7 +53,7 @@ def ruled(probabilities: Map, rule: ImageScore) -> Map:
     if rule.by != "triplet":
         return probabilities
     if film_score(probabilities, rule) <= 0.5:
-        return np.minimum(probabilities, 0.5)
+        return 0.4 * probabilities  # interpolation overshoots 0.5 where that is the most
     return centred(probabilities, rule.bottom_score).astype(probabilities.dtype)
 
 

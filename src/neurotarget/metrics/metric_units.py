@@ -52,9 +52,15 @@ def units_in(units: SizeUnits) -> dict[str, str]:
 
 # in the order of volumes, whose units those of one name have
 UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS) | units_in(VOLUMES)
+OF_OUTCOMES = (
+    *("probability", "number", "risk"),
+    *("correct", "log_loss", "brier", "error", "error_abs"),
+)
 OURS = ("mean_", "reference_")  # beginnings of further names: means of contrasts, of references
 
 
 def is_own(metric: str) -> bool:
     """Whether a metric is a user's own, by its name."""
+    if metric in OF_OUTCOMES:
+        return False
     return metric not in UNITS and not metric.startswith(OURS) and "@" not in metric
