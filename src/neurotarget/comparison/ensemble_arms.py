@@ -19,6 +19,7 @@ import pandas as pd
 from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
 from neurotarget.comparison.read_run import COST_TEXTS, Run
+from neurotarget.comparison.shared_outcomes import AVERAGED, are_mixed, averaged_rows
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.memory_limits import within_memory
@@ -120,6 +121,8 @@ def with_ensembles(
     if not plans:
         reason = "There are no ensembles: no case was held out by two runs."
         return gathered._replace(notes=(*gathered.notes, reason))
+    if are_mixed(list(gathered.runs.values())):
+        return _averaged(gathered, plans)
     if older := [name for name, run in gathered.runs.items() if distances_by(run.rows) == VOXELS]:
         reason = (
             f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, from an "
@@ -149,6 +152,17 @@ def with_ensembles(
     kinds = set(arms.kinds.values())
     notes += [text for kind, text in (("ensemble", COSTS), ("soup", SOUPS)) if kind in kinds]
     return gathered._replace(arms=arms, notes=(*gathered.notes, *dict.fromkeys(notes)))
+
+
+def _averaged(gathered: Gathered, plans: Sequence[Plan]) -> Gathered:
+    """Add ensembles as means of the probabilities in the rows of their runs."""
+    arms, target = gathered.arms, gathered.arms.target
+    for plan in plans:
+        if plan.kind == "ensemble":
+            runs = [gathered.runs[name] for name in plan.members]
+            cost = joint_cost(runs, is_soup=False, seconds=None)
+            arms = _with_arm(arms, plan, averaged_rows(runs, plan.cases, target), cost)
+    return gathered._replace(arms=arms, notes=(*gathered.notes, AVERAGED, COSTS))
 
 
 class Maker:
@@ -237,17 +251,8 @@ class Maker:
 
     def cost(self) -> dict[str, Any]:
         """Return the columns of cost for all members together."""
-        costs = [run.cost for run in self.runs]
-        whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(COST_TEXTS, "")
-        whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
-        if self.plan.kind == "soup":
-            whole["parameters"] = costs[0]["parameters"]
-        for name in SETTINGS:
-            values = {repr(cost[name]): cost[name] for cost in costs}
-            unknown = "" if isinstance(costs[0][name], str) else math.nan
-            whole[name] = costs[0][name] if len(values) == 1 else unknown
         seconds = read_plain(self.folder / RECORD).get("predict_s_per_case")
-        return whole | {"predict_s_per_case": math.nan if seconds is None else float(seconds)}
+        return joint_cost(self.runs, is_soup=self.plan.kind == "soup", seconds=seconds)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -269,6 +274,20 @@ class Maker:
             "cases": list(self.plan.cases),
             **steps,
         }
+
+
+def joint_cost(runs: Sequence[Run], *, is_soup: bool, seconds: float | None) -> dict[str, Any]:
+    """Return the columns of cost of runs together; `seconds` of a prediction, None if unknown."""
+    costs = [run.cost for run in runs]
+    whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(COST_TEXTS, "")
+    whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
+    if is_soup:
+        whole["parameters"] = costs[0]["parameters"]
+    for name in SETTINGS:
+        values = {repr(cost[name]): cost[name] for cost in costs}
+        unknown = "" if isinstance(costs[0][name], str) else math.nan
+        whole[name] = costs[0][name] if len(values) == 1 else unknown
+    return whole | {"predict_s_per_case": math.nan if seconds is None else float(seconds)}
 
 
 def cost_sentence(makers: Sequence[Maker]) -> str:

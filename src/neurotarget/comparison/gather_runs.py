@@ -17,6 +17,7 @@ from neurotarget.comparison.design import (
     shared_runs,
 )
 from neurotarget.comparison.read_run import Run, read_run
+from neurotarget.comparison.shared_outcomes import only_outcomes
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
@@ -59,18 +60,21 @@ def read_arms(
     runs, left = _read_all(run_folders(places))
     if not runs:
         raise DataError(["compare: found no finished run, wanted one or more", *left])
+    runs, outcome_notes = only_outcomes(runs)
+    shared = runs[0].target if outcome_notes else None
     known = []
     if target is not None:
         known = [runs[0]._replace(target=target, folder=Path(f"target {target.name}"))]
     if errors := check_targets([*known, *runs]):
         raise DataError(errors)
     named, notes = _named(runs)
+    notes = [*outcome_notes, *notes]
     if common:
         named, more = shared_runs(named)
         notes += more
     errors, more = check_data(named, common=common)
     errors += check_distances(named)
-    arms, notes_of_arms = _arms(named, target)
+    arms, notes_of_arms = _arms(named, target or shared)
     notes += [*more, *notes_of_arms]
     if common and not errors:
         arms, more = shared_cases(arms)
