@@ -57,11 +57,16 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
 
 
 def choose_cases(study: Study, count: int) -> dict[str, str]:
-    """Return the cases to show with their rank, failures first, by mean Dice or by volume."""
+    """Return the cases to show with their rank, failures first, by mean Dice or by volume.
+
+    False and missed masks, whose Dice is 0, come first, the largest of them foremost.
+    """
     worth, ranks = _ranked(study)
     failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))
     hard = set(failures[failures["definition"].isin(HARD)]["case_id"])
-    failed_ids = list(dict.fromkeys(failures["case_id"]))[: count // 3]
+    place = {case_id: number for number, case_id in enumerate(worth.index)}
+    every = dict.fromkeys(failures["case_id"])
+    failed_ids = sorted(every, key=lambda case_id: place.get(case_id, -1))[: count // 3]
     chosen = {case_id: FAILED if case_id in hard else FLAGGED for case_id in failed_ids}
     left = [case_id for case_id in worth.index if case_id not in chosen]
     rest = count - len(chosen)
@@ -77,9 +82,16 @@ def choose_cases(study: Study, count: int) -> dict[str, str]:
 def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     scores = study.measured.scores
     dice = scores[scores["metric"] == "dice"].groupby("case_id")["value"].mean()
-    if len(dice):
-        return dice.fillna(0).sort_values(kind="stable"), ("worst", "median", "best")
     methods = study.measured.values
+    if len(dice):
+        if dice.notna().any():
+            dice = dice.dropna()  # a case that rightly has no mask is not among the worst
+        sizes = [one.fillna(0).sum(axis=1) for one in methods.values()]
+        extent = pd.concat(sizes, axis=1).max(axis=1) if sizes else pd.Series(dtype=float)
+        # of equal ones, such as masks that are all missed or all false, the largest first
+        order = extent.reindex(dice.index, fill_value=0).sort_values(ascending=False, kind="stable")
+        dice = dice.fillna(0).reindex(order.index)
+        return dice.sort_values(kind="stable"), ("worst", "median", "best")
     if not methods:
         return pd.Series(dtype=float), ("smallest", "median", "largest")
     labels = list(study.measured.measure.labels)
