@@ -70,18 +70,28 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
 
 
 def stripped_mm3(volume: Volume) -> float:
-    """Volume of the brain in a skull-stripped scan, holes filled; NaN if the scan is not stripped.
+    """Volume of the brain in a skull-stripped scan; NaN if the scan is not stripped."""
+    brain = stripped_brain(volume)
+    return math.nan if brain is None else _mm3(brain, volume)
+
+
+def stripped_brain(
+    volume: Volume, *, most_touched: float = TOUCHED
+) -> Bool[ndarray, "I J K"] | None:
+    """The brain in a skull-stripped scan, holes filled; None if the scan is not stripped.
 
     The background of such a scan is exactly 0; the rest is one piece of 600 to 2,200 cm³, except
-    for a thousandth, and hardly touches the faces of the grid.
+    for a thousandth, and touches at most the share `most_touched` of a face of the grid.
     """
     inside = volume.array != 0
     faces = (inside.take(end, axis=axis).mean() for axis in range(3) for end in (0, -1))
-    if not volume.is_placed or not inside.any() or max(faces) > TOUCHED:
-        return math.nan
+    if not volume.is_placed or not inside.any() or max(faces) > most_touched:
+        return None
     largest = largest_piece(inside)
-    is_one = largest.sum() >= ONE_PIECE * inside.sum()
-    return _plausible_mm3(largest, volume) if is_one else math.nan
+    if largest.sum() < ONE_PIECE * inside.sum():
+        return None
+    whole = ndimage.binary_fill_holes(largest)
+    return whole if math.isfinite(_if_plausible(_mm3(whole, volume))) else None
 
 
 def mask_mm3(volume: Volume) -> float:
@@ -168,5 +178,8 @@ def _bids_root(scan: Path) -> Path | None:
 
 
 def _plausible_mm3(mask: Bool[ndarray, "I J K"], volume: Volume) -> float:
-    whole = ndimage.binary_fill_holes(mask)
-    return _if_plausible(float(whole.sum() * abs(np.linalg.det(volume.affine[:3, :3]))))
+    return _if_plausible(_mm3(ndimage.binary_fill_holes(mask), volume))
+
+
+def _mm3(mask: Bool[ndarray, "I J K"], volume: Volume) -> float:
+    return float(mask.sum() * abs(np.linalg.det(volume.affine[:3, :3])))

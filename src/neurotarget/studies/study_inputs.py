@@ -100,8 +100,12 @@ def from_run(
     )
 
 
-def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Target) -> Material:
+def from_masks(
+    masks: Path | None, second: Path | None, *, manifest: Path, target: Target
+) -> Material:
     """Measure masks of one rater, of two raters, or of a rater and a method.
+
+    Without `masks`, those of the manifest are measured.
 
     Raises:
         DataError: a case has no mask, or masks cannot be read.

@@ -1,0 +1,34 @@
+"""Position of a mask: its centroid, and how far it lies from another one's."""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.shapes import Mask
+
+
+def centroid_mm(mask: Mask, affine: Float[ndarray, "4 4"]) -> Float[ndarray, " 3"]:
+    """Mean position of a mask's voxels in mm, in the space of `affine`; NaN of an empty mask."""
+    sides = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    count = int(sides[0].sum())
+    if not count:
+        return np.full(3, np.nan)
+    place = [float(side @ np.arange(side.size)) / count for side in sides]
+    return affine[:3, :3] @ np.array(place) + affine[:3, 3]
+
+
+def centroid_distance_mm(first: Mask, second: Mask, affine: Float[ndarray, "4 4"]) -> float:
+    """Distance between the centroids of two masks on one grid, in mm; NaN if one is empty.
+
+    Of a tumour and the brain, as Weninger et al. 2019 compared it with age as a term of survival;
+    doi:10.1007/978-3-030-11726-9_1.
+    """
+    if first.shape != second.shape:
+        raise ValueError(
+            f"centroid_distance_mm: got masks of the shapes {first.shape} and {second.shape}, "
+            "wanted one grid; resample one of them"
+        )
+    apart = centroid_mm(first, affine) - centroid_mm(second, affine)
+    return math.sqrt(float(apart @ apart))
