@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.api.data import Table, as_file, new_folder
+from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
+from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_models import ModelKind
 from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.mask_survival import Masks, make_mask_survival
 from neurotarget.studies.survival import Columns, Questions, make_survival
 
 
@@ -38,12 +40,17 @@ class Survival:
 
 
 def survival(
-    table: Table,
-    time: str,
+    table: Table | None = None,
+    time: str = "",
     event: str = "",
     *,
+    run: Path | str | Sequence[Path | str] = (),
+    manifest: Table | None = None,
+    target: TargetLike | None = None,
+    masks: Path | str = "",
     clinical: Sequence[str] = (),
     image: Sequence[str] = (),
+    sets: Mapping[str, Sequence[str]] | None = None,
     group: str = "",
     where: str = "",
     event_is: str = "",
@@ -61,18 +68,26 @@ def survival(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Survival:
-    """Survival of people in a table, models of it, and whether images add to clinical terms.
+    """Survival of people, models of it, and whether images add to clinical terms.
 
     ```
     nt.survival(people, "days", "died", clinical=["age", "sex"], image=["volume"])
+    nt.survival(run="runs/tumour/latest", time="survival_days", event="event", clinical=["age"])
     ```
 
     Args:
-        table: a row a person: a file or a DataFrame.
+        table: a row a person: a file or a DataFrame; with masks it has further columns by case.
         time: column of the time to the event, or to the end of follow-up.
+        run: finished runs, whose masks of held-out cases are measured.
+        manifest: a data set whose masks are measured; it needs `target`.
+        target: of the data set.
+        masks: `predicted` or `reference` masks of runs; or a folder of masks in place of those of
+            the data set.
         event: column that is 1 (dead) where the event was observed; without it all were.
         clinical: terms: columns, `<column>=<value>`, or `<name>: norm(x+y+z)`.
-        image: terms from images, compared with the clinical ones and added to them.
+        image: terms from images, compared with the clinical ones and added to them; of masks
+            `<part>_ml` and `<part>_distance_mm`.
+        sets: further sets of terms by name, each compared with the clinical ones.
         group: column of groups whose curves are compared.
         where: rows to keep, such as "resection=GTR; site=a|b".
         event_is: the value of `event` that means the event.
@@ -93,23 +108,54 @@ def survival(
     Raises:
         DataError: a table cannot be used, or too few people or events are left.
     """
-    done = make_survival(
-        as_file(table),
-        Columns(
-            time=time, event=event, event_is=event_is, unit=unit, case_id=id_column, where=where
-        ),
-        Questions(
-            clinical=tuple(clinical),
-            image=tuple(image),
-            group=group,
-            external=None if external is None else as_file(external),
-            external_where=external_where,
-            names=dict(names or {}),
-            settings=Settings(model, tuple(months), folds, repeats, matters, seed),
-        ),
-        Path(output) if output is not None else new_folder() / "survival",
-        overwrite=overwrite,
+    columns = Columns(
+        time=time, event=event, event_is=event_is, unit=unit, case_id=id_column, where=where
     )
+    questions = Questions(
+        clinical=tuple(clinical),
+        image=tuple(image),
+        sets=dict(sets or {}),
+        group=group,
+        external=None if external is None else as_file(external),
+        external_where=external_where,
+        names=dict(names or {}),
+        settings=Settings(model, tuple(months), folds, repeats, matters, seed),
+    )
+    folder = Path(output) if output is not None else new_folder() / "survival"
+    people = None if table is None else as_file(table)
+    if measured := _masks(run, manifest, target, str(masks)):
+        measured = measured._replace(table=people)
+        done = make_mask_survival(measured, columns, questions, folder, overwrite=overwrite)
+    elif people is None or not time:
+        raise DataError("nt.survival: found no people, wanted table and time, run or manifest")
+    else:
+        done = make_survival(people, columns, questions, folder, overwrite=overwrite)
     return Survival(
         tuple(done.headlines), dict(done.study.tables), done.figures, done.page, tuple(done.notes)
     )
+
+
+def _masks(
+    run: Path | str | Sequence[Path | str],
+    manifest: Table | None,
+    target: TargetLike | None,
+    masks: str,
+) -> Masks | None:
+    """What is measured; None for a table alone.
+
+    Raises:
+        DataError: both a run and a data set are given, or a data set without its target.
+    """
+    runs = (run,) if isinstance(run, str | Path) else tuple(run)
+    if runs and manifest is not None:
+        raise DataError("nt.survival: found run and manifest, wanted one of them")
+    if runs:
+        if masks not in ("", "predicted", "reference"):
+            raise DataError(f"masks: got {masks!r}, wanted predicted or reference with run")
+        return Masks(tuple(map(Path, runs)), predicted=masks != "reference")
+    if manifest is None:
+        return None
+    if target is None:
+        raise DataError("nt.survival: found a manifest and no target; set target")
+    folder = Path(masks) if masks else None
+    return Masks(manifest=as_file(manifest), target=read_target(target), folder=folder)

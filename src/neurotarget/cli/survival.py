@@ -1,4 +1,4 @@
-"""`neurotarget survival`: times to an event in a table, models of them, and a report."""
+"""`neurotarget survival`: times to an event of people, models of them, and a report."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,19 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from neurotarget.cli.arguments import FILE, Seed, read_arguments
+from neurotarget.cli.arguments import FILE, PLACE, Seed, read_arguments
 from neurotarget.cli.settings import integer, listed, number
+from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.mask_survival import Masks, make_mask_survival
 from neurotarget.studies.survival import Columns, Questions, WrittenSurvival, make_survival
+
+OF_RUNS = ("predicted", "reference")  # masks of the cases of runs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Arguments of the command."""
 
-    table: Annotated[Path, FILE]
-    time: str
+    table: Annotated[Path, FILE] | None = None
+    run: Annotated[tuple[Path, ...], PLACE] = ()
+    manifest: Annotated[Path, PLACE] | None = None
+    target: str | None = None
+    masks: str = ""
+    time: str = ""
     event: str = ""
     event_is: str = ""
     unit: Literal["days", "weeks", "months", "years"] = "days"
@@ -26,6 +34,7 @@ class Arguments:
     where: str = ""
     clinical: tuple[str, ...] = ()
     image: tuple[str, ...] = ()
+    sets: str = ""
     group: str = ""
     model: Literal["cox", "linear", "forest"] = "cox"
     months: Annotated[tuple[float, ...], listed(number(0, 600, above=True), rising=True)] = (
@@ -42,9 +51,11 @@ class Arguments:
     output: Path = Path("survival")
     seed: Seed = 0
     overwrite: bool = False
+    trust: bool = False
 
     def __post_init__(self) -> None:
         """Check which arguments go together."""
+        self._check_source()
         if self.folds == 1:
             raise DataError("folds: found 1, wanted 2 or more, or 0 to leave one person out")
         if (self.names or self.external_where) and self.external is None:
@@ -53,10 +64,32 @@ class Arguments:
                 "leave them out"
             )
 
+    def _check_source(self) -> None:
+        """Check that there is one source of people, with what belongs to it."""
+        is_plain = not (self.run or self.manifest)  # a table alone
+        claims = {
+            ": found run= and manifest=, wanted one of them": self.run and self.manifest,
+            ": found no people, wanted table=, run= or manifest=; `neurotarget survival help` "
+            "shows how": is_plain and not self.table,
+            " table=: masks= and target= belong to run= or manifest=; leave them out": is_plain
+            and (self.masks or self.target),
+            " table=: found no column of times; set time=<column>": is_plain and not self.time,
+            " manifest=: found no target; set target=<name>": self.manifest and not self.target,
+            " run=: a run has its own target; leave out target=": self.run and self.target,
+            f" run=: found masks={self.masks}, wanted {' or '.join(OF_RUNS)}": self.run
+            and self.masks not in ("", *OF_RUNS),
+            f" manifest=: no such folder: masks={self.masks}; check the path": self.manifest
+            and self.masks
+            and not Path(self.masks).is_dir(),
+        }
+        if wrong := next((claim for claim, holds in claims.items() if holds), None):
+            raise DataError(f"neurotarget survival{wrong}")
+
 
 def run(argv: Sequence[str]) -> int:
     """Make one survival study and print its headlines; returns exit status 0."""
     (arguments,) = read_arguments("survival", argv, Arguments)
+    argv = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
     settings = Settings(
         arguments.model,
         arguments.months,
@@ -65,31 +98,61 @@ def run(argv: Sequence[str]) -> int:
         arguments.matters,
         arguments.seed,
     )
-    done = make_survival(
-        arguments.table,
-        Columns(
-            time=arguments.time,
-            event=arguments.event,
-            event_is=arguments.event_is,
-            unit=arguments.unit,
-            case_id=arguments.id,
-            where=arguments.where,
-        ),
-        Questions(
-            clinical=arguments.clinical,
-            image=arguments.image,
-            group=arguments.group,
-            external=arguments.external,
-            external_where=arguments.external_where,
-            names=names_of(arguments.names),
-            settings=settings,
-        ),
-        arguments.output,
-        overwrite=arguments.overwrite,
-        command=shlex.join(["neurotarget", "survival", *argv]),
+    columns = Columns(
+        time=arguments.time,
+        event=arguments.event,
+        event_is=arguments.event_is,
+        unit=arguments.unit,
+        case_id=arguments.id,
+        where=arguments.where,
     )
+    questions = Questions(
+        clinical=arguments.clinical,
+        image=arguments.image,
+        sets=sets_of(arguments.sets),
+        group=arguments.group,
+        external=arguments.external,
+        external_where=arguments.external_where,
+        names=names_of(arguments.names),
+        settings=settings,
+    )
+    command = shlex.join(["neurotarget", "survival", *argv])
+    output = {"overwrite": arguments.overwrite, "command": command}
+    if arguments.run or arguments.manifest:
+        done = make_mask_survival(_masks(arguments), columns, questions, arguments.output, **output)
+    else:
+        done = make_survival(arguments.table, columns, questions, arguments.output, **output)
     print_survival(done)
     return 0
+
+
+def _masks(arguments: Arguments) -> Masks:
+    if arguments.run:
+        predicted = arguments.masks != "reference"
+        return Masks(arguments.run, predicted=predicted, table=arguments.table)
+    return Masks(
+        manifest=arguments.manifest,
+        target=load_target(arguments.target, trust=arguments.trust),
+        folder=Path(arguments.masks) if arguments.masks else None,
+        table=arguments.table,
+    )
+
+
+def sets_of(text: str) -> dict[str, tuple[str, ...]]:
+    """Sets of terms by name, from a text `<name>: <term>,<term>; <name>: …`.
+
+    Raises:
+        DataError: it has another form.
+    """
+    sets = {}
+    for part in filter(str.strip, text.split(";")):
+        name, colon, listed_terms = part.partition(":")
+        terms = tuple(term.strip() for term in listed_terms.split(",") if term.strip())
+        if not (name.strip() and colon and terms):
+            wanted = "<name>: <term>,<term>; <name>: …"
+            raise DataError(f"sets: got {part.strip()!r}, wanted {wanted}")
+        sets[name.strip()] = terms
+    return sets
 
 
 def names_of(pairs: Sequence[str]) -> dict[str, str]:

@@ -67,11 +67,13 @@ class Columns:
 class Questions:
     """Sets of terms, a grouping of curves, and another cohort with its names of columns.
 
-    `names` maps columns or terms of the first table to those of the other.
+    `sets` are further sets of terms by name, each compared with the clinical ones. `names` maps
+    columns or terms of the first table to those of the other.
     """
 
     clinical: Sequence[str] = ()
     image: Sequence[str] = ()
+    sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     group: str = ""
     external: Path | None = None
     external_where: str = ""
@@ -105,8 +107,11 @@ def make_survival(
     overwrite: bool = False,
     command: str = "",
     title: str = "Survival",
+    notes: Sequence[str] = (),
 ) -> WrittenSurvival:
     """Read people and terms, fit and compare models, and write tables, figures and report.html.
+
+    `notes` about the table are printed with those of the study.
 
     Raises:
         DataError: a table cannot be used, or too few people or events are left.
@@ -123,10 +128,13 @@ def make_survival(
     left_out = {table.name: _reasons(here.people)}
     if there:
         left_out[Path(there.people.file).name] = _reasons(there.people)
-    notes = reading_notes(
-        [*here.people.problems, *(there.people.problems if there else ())],
-        here.filled | (there.filled if there else {}),
-    )
+    notes = [
+        *notes,
+        *reading_notes(
+            [*here.people.problems, *(there.people.problems if there else ())],
+            here.filled | (there.filled if there else {}),
+        ),
+    ]
     notes += [there.note] if there and there.note else []
     facts = {"table": str(table), **({"command": command} if command else {}),
              "seed": str(questions.settings.seed), "software": software()}  # fmt: skip
@@ -134,19 +142,24 @@ def make_survival(
 
 
 def _sets(people: FollowUp, questions: Questions) -> dict[str, tuple[Term, ...]]:
-    """Terms of each set; both together if there are clinical and image terms.
+    """Terms of each set; both together, as the last, if there are clinical and image terms.
 
     Raises:
-        DataError: there is no term, or a column is absent.
+        DataError: there is no term, a column is absent, or a set has a name that is taken.
     """
-    named = {CLINICAL: questions.clinical, IMAGE: questions.image}
+    if taken := sorted({CLINICAL, IMAGE, BOTH} & {*questions.sets}):
+        raise DataError(error(f"a set of terms called {taken[0]}", "another name", "rename it"))
+    if questions.sets and not questions.clinical:
+        found = f"the sets {', '.join(questions.sets)} and no clinical term to compare them with"
+        raise DataError(error(found, "clinical=", "set clinical=age", file=people.file))
+    named = {CLINICAL: questions.clinical, **questions.sets, IMAGE: questions.image}
     sets = {name: parse_terms(texts, people.rows, people.file)
             for name, texts in named.items() if texts}  # fmt: skip
     if not sets:
         todo = f"set clinical=age,… or image=…; the table has {some(people.rows[0], 12)}"
         raise DataError(error("no term", "clinical= or image=", todo, file=people.file))
-    if len(sets) > 1:
-        sets[BOTH] = tuple(dict.fromkeys(term for terms in sets.values() for term in terms))
+    if {CLINICAL, IMAGE} <= {*sets}:
+        sets[BOTH] = tuple(dict.fromkeys([*sets[CLINICAL], *sets[IMAGE]]))
     return sets
 
 

@@ -88,8 +88,11 @@ def test_days_are_predicted_where_everybody_died():
     people = cohort(24, censored=False)
     found = analyse_survival(people, Settings("linear", (6,), folds=0))
     days = found.tables["days"]
-    assert set(days["model"]) == {"linear", "forest"}
+    assert set(days["model"]) == {"linear", "forest", "mean"}
     assert (days["n"] == 24).all()
+    mean = value(days, terms="none", model="mean")  # of the other 23 people
+    others = (people.days.sum() - people.days) / 23
+    assert mean["mse_days2"] == pytest.approx(((people.days - others) ** 2).mean())
     assert any("C is then biased downwards" in note for note in found.notes)
     assert {"predicted_days", "predicted_days_low"} <= set(found.tables["risks"])
 

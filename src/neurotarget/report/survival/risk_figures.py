@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
+from numpy import ndarray
 
 from neurotarget.report.drawing.figure import (
     GRID,
@@ -32,6 +34,11 @@ SHIFT = 0.012  # of the points of sets, so that their intervals stand side by si
 MOST_THRESHOLD = 0.9
 
 
+def _drawn(study: SurvivalStudy) -> dict[str, Float[ndarray, "H N"]]:
+    """Held-out risks of the clinical and image terms and of both, without further sets."""
+    return {name: risk for name, risk in study.risks.items() if name in MARKS}
+
+
 @look()
 def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
     """Draw the observed over the predicted risk of groups of people, a panel a horizon."""
@@ -41,8 +48,8 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
     figure, panels = _panels("risk_calibration", months)
     for axes, month in zip(panels, months, strict=True):
         axes.plot([0, 1], [0, 1], color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
-        for place, name in enumerate(study.risks):
-            mark, shift = MARKS[name], SHIFT * (place - (len(study.risks) - 1) / 2)
+        for place, name in enumerate(_drawn(study)):
+            mark, shift = MARKS[name], SHIFT * (place - (len(_drawn(study)) - 1) / 2)
             rows = table[(table["terms"] == name) & (table["months"] == month)]
             x = rows["predicted"] + shift
             axes.vlines(x, rows["low"], rows["high"], color=mark.colour, lw=1.1, zorder=3)
@@ -53,7 +60,7 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
         mark_shares(axes.yaxis)
         axes.set_xlabel("predicted risk")
     panels[0].set_ylabel("observed risk")
-    legend(figure, {name: MARKS[name] for name in study.risks})
+    legend(figure, {name: MARKS[name] for name in _drawn(study)})
     return finished(figure)
 
 
@@ -61,13 +68,13 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
 def decision_figure(study: SurvivalStudy) -> Figure | None:
     """Draw net benefit over the threshold at which one would act, a panel a horizon."""
     months = study.plan.horizons_months[:MOST_PANELS]
-    if not study.risks or not months:
+    if not _drawn(study) or not months:
         return None
     figure, panels = _panels("decision_curves", months)
     days, event = study.cohort.days, study.cohort.event
     for place, axes in enumerate(panels):
         day, top = float(study.plan.horizons[place]), 0.1
-        for name, risk in study.risks.items():
+        for name, risk in _drawn(study).items():
             found = net_benefit(days, event, risk[place], day)
             shown = found.thresholds <= MOST_THRESHOLD
             axes.plot(found.thresholds[shown], found.model[shown], color=MARKS[name].colour,
@@ -80,7 +87,7 @@ def decision_figure(study: SurvivalStudy) -> Figure | None:
         axes.xaxis.set_major_locator(MultipleLocator(0.2))
         axes.set_xlabel("threshold of risk")
     panels[0].set_ylabel("net benefit")
-    marks = {name: MARKS[name] for name in study.risks}
+    marks = {name: MARKS[name] for name in _drawn(study)}
     legend(figure, {**marks, "everyone": Mark(INK, "", (0, (1, 1.5))),
                     "nobody": Mark(MUTED, "", "-")}, lines=True)  # fmt: skip
     return finished(figure)

@@ -1,7 +1,7 @@
 """A survival study: models of several sets of terms, compared on the same people."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,7 @@ def analyse_survival(
         "hazards": hazards,
         "scores": scores_table(cohort, arms, plan),
         "differences": differences_table(cohort, main, plan, settings.matters),
-        "days": days_table(cohort, arms),
+        "days": days_table(cohort, [*arms, *_mean_arm(cohort, kinds, plan)]),
         "tests": pd.DataFrame(
             [{"groups": name} | group_test(cohort, codes) for name, (codes, _) in groups.items()]
         ),
@@ -139,9 +139,10 @@ def _transported(other: Cohort, arms: Sequence[Arm], plan: Plan) -> dict[str, pd
 def differences_table(
     cohort: Cohort, main: Mapping[str, Arm], plan: Plan, matters: float
 ) -> pd.DataFrame:
-    """Scores of clinical terms against those of images and of both, with paired intervals."""
+    """Scores of clinical terms against those of images, of both and of further sets, paired."""
     rows = []
-    for name, against in ((BOTH, CLINICAL), (IMAGE, CLINICAL), (BOTH, IMAGE)):
+    further = [(name, CLINICAL) for name in cohort.sets if name not in (CLINICAL, IMAGE, BOTH)]
+    for name, against in (*further, (BOTH, CLINICAL), (IMAGE, CLINICAL), (BOTH, IMAGE)):
         arms = [main.get(each) for each in (against, name)]
         if any(arm is None or not arm.is_scored for arm in arms):
             continue
@@ -167,6 +168,14 @@ def gain_verdict(gain: Estimate, matters: float) -> str:
 def _other_kinds(cohort: Cohort) -> list[ModelKind]:
     """Models of days in addition to Cox's, where everybody's event was observed."""
     return ["cox", "linear", "forest"] if (cohort.event == 1).all() else ["cox"]
+
+
+def _mean_arm(cohort: Cohort, kinds: Collection[ModelKind], plan: Plan) -> list[Arm]:
+    """The mean of the others' days as prediction, with which models of days are compared."""
+    if "linear" not in kinds:
+        return []
+    nothing = cohort._replace(sets={"none": ((), np.empty((len(cohort.days), 0)))})
+    return [fit_arm(nothing, "none", "linear", plan)._replace(model="mean")]
 
 
 def _thirds(score: Float[ndarray, " N"]) -> Integer[ndarray, " N"]:
