@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.cli.generated_settings import GENERATED
+from neurotarget.cli.job_settings import RECONSTRUCTION, SURVIVAL
 from neurotarget.cli.settings import (
     BRANCH,
     FLAG,
@@ -63,8 +64,6 @@ PRECISIONS = one_of(
     *("auto", "32-true", "bf16-mixed", "16-mixed", "16-true", "bf16-true", "64-true"),
     *("32", "16", "64", "bf16", 16, 32, 64, "transformer-engine", "transformer-engine-float16"),
 )
-HANDEDNESS = one_of("auto", 1, -1, "1", "-1")
-STEPS = either(TEXT, listed(TEXT))  # of a reconstruction
 OWN = Kind(
     "keys with values, among them _target_, the path of a class or function",
     lambda value: isinstance(value, Mapping) and isinstance(value.get("_target_"), str),
@@ -72,7 +71,7 @@ OWN = Kind(
 
 GENERAL = {
     "name": either(matching(r"(?!.*(^|/)\.\.(/|$))[^/\x00-\x1f][^\x00-\x1f]*", "a name"), REAL),
-    "job": one_of("train", "qsm", "swi"),
+    "job": one_of("train", "qsm", "swi", "survival"),
     "seed": SEED,
     "resume": optional(TEXT),
     "cv": optional(integer(2, 1000)),
@@ -318,29 +317,6 @@ CASCADE = {
     "cascade.min_inside": SHARE,
     "cascade.seed": SEED,
 }
-RECONSTRUCTION = {
-    "reconstruction": optional(BRANCH),
-    **dict.fromkeys((f"reconstruction.{key}" for key in ("unwrap", "background")), STEPS),
-    **dict.fromkeys((f"reconstruction.{key}" for key in ("inversion", "high_pass")), STEPS),
-    "reconstruction.phase_mask": STEPS,
-    "reconstruction.all_pairs": FLAG,
-    "reconstruction.weighted_edges": FLAG,
-    "reconstruction.maps": FLAG,
-    "reconstruction.reference": one_of("brain", "none"),
-    "reconstruction.handedness": HANDEDNESS,
-    "reconstruction.people_per_site": integer(1, 10**6),
-    "reconstruction.mask": TEXT,
-    "reconstruction.phase_scale": TEXT,
-    "reconstruction.suffix": optional(TEXT),
-    "reconstruction.device": TEXT,
-    "reconstruction.pictures": integer(0, 10_000),
-    "reconstruction.window": listed(number(-100, 100), 2, rising=True),
-    "reconstruction.published": listed(BRANCH),
-    "reconstruction.mask_power": number(0, 100, above=True),
-    "reconstruction.mip_mm": number(0, 1000),
-    "reconstruction.high_pass_mm": number(0, 1000, above=True),
-    "reconstruction.window_vox": integer(2, 4096),
-}
 TRAIN: dict[str, Kind] = {
     **GENERAL,
     **TARGET,
@@ -350,6 +326,7 @@ TRAIN: dict[str, Kind] = {
     **TASK,
     **CASCADE,
     **RECONSTRUCTION,
+    **SURVIVAL,
     "model": BRANCH,
     "optimizer": BRANCH,
     "loss": BRANCH,

@@ -1,4 +1,4 @@
-"""`neurotarget train experiment=…`: run a training or reconstruction from its configuration."""
+"""`neurotarget train experiment=…`: run a job from its configuration."""
 
 import gc
 from importlib import import_module
@@ -19,6 +19,7 @@ from neurotarget.training.training_parts import Start
 # loaded only for jobs that need them
 REPLAY = "neurotarget.training.replaying.replay"
 RECONSTRUCTION = "neurotarget.reconstruction.experiment"
+SURVIVAL = "neurotarget.studies.survival_experiment"
 PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 
 
@@ -32,6 +33,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     hydra, config = HydraConfig.get(), plain(cfg)
     check_train(config)
     folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)
+    if config["job"] == "survival":
+        return import_module(SURVIVAL).analyse(config, folder, overrides)
     if config["job"] != "train":
         experiment = import_module(RECONSTRUCTION)
         return experiment.reconstruct(config, folder, overrides)

@@ -26,7 +26,8 @@ VOLUMES, POSITION = "volumes", "distance"  # sets of terms of masks
 class Masks(NamedTuple):
     """Whose masks are measured: those of runs, or of a data set with its target.
 
-    `predicted` chooses between the masks of runs and the reference masks of the same cases.
+    `predicted` chooses between the masks of runs and the reference masks of the same cases. With
+    runs, `target` only tells the outcome.
     `folder` holds other masks of a data set's cases. `table` has further columns by case.
     """
 
@@ -146,7 +147,8 @@ def _measured(masks: Masks) -> MaskTerms:
 
 
 def _outcome(masks: Masks) -> Outcome | None:
-    """The target's time to an event."""
-    run = masks.runs[0] if masks.runs else None
-    target = run_target(run if run.is_dir() else run.parent) if run else masks.target
-    return next((one for one in target.outcomes if one.kind == "time_to_event"), None)
+    """The time to an event of `masks.target`, else of the first run's target."""
+    targets = [masks.target] if masks.target else []
+    targets += [run_target(run if run.is_dir() else run.parent) for run in masks.runs[:1]]
+    outcomes = [outcome for target in targets for outcome in target.outcomes]
+    return next((one for one in outcomes if one.kind == "time_to_event"), None)
