@@ -16,7 +16,6 @@ from jaxtyping import Integer
 from numpy import ndarray
 from tqdm import tqdm
 
-from neurotarget.data.cases.brain_volume import stripped_brain
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid
 from neurotarget.metrics.position import centroid_distance_mm
@@ -24,6 +23,7 @@ from neurotarget.problems import DataError, error
 from neurotarget.quantity import VOLUME
 from neurotarget.scoring import prediction_path
 from neurotarget.shapes import Mask
+from neurotarget.studies.brain_volume import stripped_brain
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, named, run_target
 from neurotarget.types import Case, Target
 
