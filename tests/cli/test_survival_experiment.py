@@ -74,7 +74,9 @@ def test_the_value_of_a_run_is_c_of_all_terms(made):
 
 
 def test_predicted_masks_of_a_run_are_measured(run, tmp_path):
-    values = analyse(composed(f"survival.run={run}"), tmp_path / "run", [])
+    values = analyse(
+        composed(f"survival.run={run}", "survival.image=[whole_ml]"), tmp_path / "run", []
+    )
     assert 0 <= values["c"] <= 1
     left_out = pd.read_csv(tmp_path / "run" / "survival" / "left_out.tsv", sep="\t")
     assert left_out["n"].sum() == 1  # without a predicted mask

@@ -119,7 +119,7 @@ def _maximised(terms: Terms, deaths: _Deaths) -> tuple[float, ndarray, ndarray]:
                 break
             step = step / 2
         found, (value, slope, hessian) = found + step, tried
-        if np.abs(found).max() > LARGEST:
+        if np.abs(found).max() > LARGEST or not math.isfinite(value):
             break
     raise NoFitError("a term separates those with the event from the others: no finite hazard")
 
@@ -147,6 +147,8 @@ def _likelihood(found: ndarray, terms: Terms, deaths: _Deaths) -> tuple[float, n
     tied = before[deaths.ends] - before[deaths.starts]
     sums = at_risk - deaths.share[:, None] * tied
     count = x.shape[1]
+    if not (sums[:, 0] > 0).all():  # a step so long that weights are rounded to 0
+        return -math.inf, np.full(count, np.nan), np.full((count, count), np.nan)
     means = sums[:, 1 : 1 + count] / sums[:, :1]
     value = float(score[deaths.dead].sum() - np.log(sums[:, 0]).sum())
     value -= len(deaths.dead) * float(score.max(initial=0.0))
