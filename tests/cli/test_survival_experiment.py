@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from neurotarget.cli.check_config import check_train
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build
-from neurotarget.studies.survival_experiment import analyse
+from neurotarget.studies.survival.survival_experiment import analyse
 from oracles.tumours import OUTCOME, TARGET, write_tumour_run, write_tumours
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -9,7 +9,7 @@ import neurotarget as nt
 from neurotarget.cli import survival as command
 from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
-from neurotarget.studies.mask_terms import terms_of_masks, terms_of_runs
+from neurotarget.studies.survival.mask_terms import terms_of_masks, terms_of_runs
 from oracles.tumours import OUTCOME, TARGET, write_tumour_run, write_tumours
 
 SMALL = ["folds=3", "repeats=1", "months=12"]

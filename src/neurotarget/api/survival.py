@@ -13,8 +13,8 @@ from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_ta
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_models import ModelKind
 from neurotarget.stats.survival.survival_study import Settings
-from neurotarget.studies.mask_survival import Masks, make_mask_survival
-from neurotarget.studies.survival import Columns, Questions, make_survival
+from neurotarget.studies.survival.make_survival import Columns, Questions, make_survival
+from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,13 @@ from neurotarget.cli.settings import integer, listed, number
 from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_study import Settings
-from neurotarget.studies.mask_survival import Masks, make_mask_survival
-from neurotarget.studies.survival import Columns, Questions, WrittenSurvival, make_survival
+from neurotarget.studies.survival.make_survival import (
+    Columns,
+    Questions,
+    WrittenSurvival,
+    make_survival,
+)
+from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 
 OF_RUNS = ("predicted", "reference")  # masks of the cases of runs
 

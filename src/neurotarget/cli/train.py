@@ -19,7 +19,7 @@ from neurotarget.training.training_parts import Start
 # loaded only for jobs that need them
 REPLAY = "neurotarget.training.replaying.replay"
 RECONSTRUCTION = "neurotarget.reconstruction.experiment"
-SURVIVAL = "neurotarget.studies.survival_experiment"
+SURVIVAL = "neurotarget.studies.survival.survival_experiment"
 PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 
 

@@ -13,10 +13,15 @@ from neurotarget.files.ownership import claim
 from neurotarget.files.writing import check_writable
 from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError, error, refuse_errors, some
-from neurotarget.studies.mask_terms import MaskTerms, terms_of_masks, terms_of_runs
 from neurotarget.studies.study_folder import write_tsv
 from neurotarget.studies.study_inputs import run_target
-from neurotarget.studies.survival import Columns, Questions, WrittenSurvival, make_survival
+from neurotarget.studies.survival.make_survival import (
+    Columns,
+    Questions,
+    WrittenSurvival,
+    make_survival,
+)
+from neurotarget.studies.survival.mask_terms import MaskTerms, terms_of_masks, terms_of_runs
 from neurotarget.types import Target
 
 PEOPLE = "people.tsv"

@@ -14,8 +14,13 @@ from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, 
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb
 from neurotarget.stats.survival.survival_study import Settings
-from neurotarget.studies.mask_survival import Masks, make_mask_survival
-from neurotarget.studies.survival import Columns, Questions, WrittenSurvival, make_survival
+from neurotarget.studies.survival.make_survival import (
+    Columns,
+    Questions,
+    WrittenSurvival,
+    make_survival,
+)
+from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 
 KEPT = ("name", "job", "seed", "target", "survival", "logger", "paths")  # of the configuration
 OF_RUNS = ("predicted", "reference")
