@@ -3,8 +3,8 @@
     python benchmarks/meshnet.py peer=<folder model21_104class> scans=<folder> output=<folder>
     neurotarget evaluate <manifest> predictions=<folder> target=parcellation
 
-Scans are conformed as brainchop does, to 256³ voxels of 1 mm; maps have FreeSurfer's numbers and the
-grids of the scans. Prints seconds of CPU per scan.
+Scans are conformed to 256³ voxels of 1 mm first; maps have FreeSurfer's numbers and the grids of
+the scans. Prints seconds of CPU per scan.
 """
 
 import csv
