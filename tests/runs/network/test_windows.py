@@ -22,6 +22,13 @@ def test_mirror_follows_the_flips_of_training(target, flip, swap):
     assert build_windows(config, target, mirror=False).swap is None
 
 
+@pytest.mark.parametrize(("share", "swap"), [(0.5, [0, 2, 1]), (0.0, None)])
+def test_mirror_follows_the_flips_of_synthesised_scans(target, share, swap):
+    synthesis = {"synthesis": {"deformation": {"flip": share}}}
+    config = {"windows": {"mirror": "auto"}, "augment": {"flip": None}, "data": synthesis}
+    assert build_windows(config, target).swap == swap
+
+
 def test_mirror_of_a_network_that_never_saw_one_is_refused(target):
     with pytest.raises(DataError, match="has never seen a mirrored head"):
         build_windows({"augment": {}}, target, mirror=True)

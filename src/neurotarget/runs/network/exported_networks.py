@@ -19,6 +19,7 @@ from neurotarget.problems import DataError, some
 from neurotarget.runs.folder.moved_names import with_present_names
 from neurotarget.runs.network.network_file import AGAIN, NetworkFile, read_network_file
 from neurotarget.runs.network.trained_network import TrainedLocaliser, TrainedNetwork
+from neurotarget.runs.network.windows import flips_sides
 from neurotarget.types import Target
 
 KEPT: Mapping[str, tuple[str, ...]] = {  # of a config; of these branches only the named keys
@@ -45,6 +46,8 @@ def kept_config(config: Mapping[str, Any]) -> dict[str, Any]:
         for key, names in KEPT.items()
         if key in config
     }
+    if flips_sides(config) and not (config.get("augment") or {}).get("flip"):
+        parts["augment"] = {"flip": {"axes": [0]}}  # by the synthesis of scans, which is left out
     return {key: part for key, part in parts.items() if part not in ({}, None)}
 
 

@@ -34,8 +34,7 @@ def build_windows(
     mirror = settings["mirror"] if mirror is None else mirror
     if mirror not in (True, False, "auto"):
         raise DataError(f"mirror: found {mirror!r}, wanted true, false or auto")
-    flip = (config.get("augment") or {}).get("flip") or {}
-    flipped = flip.get("p", 1) > 0 and 0 in flip.get("axes", [0]) if flip else False
+    flipped = flips_sides(config)
     if mirror is True and not flipped:
         raise DataError(
             "mirror: found true for a training without left/right flips, wanted auto or false; "
@@ -44,6 +43,15 @@ def build_windows(
     swap = as_trained(target).swap if mirror and flipped else None
     overlap = checked_overlap(overlap)
     return task.window(target, overlap=overlap, swap=swap, margin_vox=margin_vox)
+
+
+def flips_sides(config: Mapping[str, Any]) -> bool:
+    """Whether training flips left and right, as an augmentation or as scans are synthesised."""
+    flip = (config.get("augment") or {}).get("flip") or {}
+    if flip and flip.get("p", 1) > 0 and 0 in flip.get("axes", [0]):
+        return True
+    synthesis = (config.get("data") or {}).get("synthesis") or {}
+    return ((synthesis.get("deformation") or {}).get("flip") or 0) > 0
 
 
 def checked_overlap(overlap: object) -> float:
