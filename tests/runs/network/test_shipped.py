@@ -9,7 +9,7 @@ from neurotarget.runs.network.network_file import read_card
 from neurotarget.runs.network.predict_scans import predict_scans
 from neurotarget.runs.network.shipped import shipped
 
-NAMES = {"pituitary"}
+NAMES = {"parcellation", "pituitary"}
 SELLA_MM = (0.5, 38.0, -25.5)  # in the scanner's frame, read off the scan
 MOST_BYTES = 12_000_000  # of all together
 
@@ -29,6 +29,19 @@ def test_a_card_names_data_licences_scores_and_failures(name):
         assert not text.startswith("## ")
     assert "None is stated" not in card
     assert ".nii" not in card
+
+
+def test_the_parcellation_agrees_with_freesurfer_on_a_real_head(shared_data, tmp_path):
+    folder = shared_data / "bert_freesurfer" / "fs6"
+    predict_scans("parcellation", folder / "norm.mgz", tmp_path / "out")
+    found, truth = (
+        np.asarray(nib.load(path).dataobj).astype(int)
+        for path in (tmp_path / "out" / "norm.nii.gz", folder / "aseg.mgz")
+    )
+    thalamus, putamen, hippocampus, brain_stem = [10, 49], [12, 51], [17, 53], [16]
+    for ids in (thalamus, putamen, hippocampus, brain_stem):
+        one, other = np.isin(found, ids), np.isin(truth, ids)
+        assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.7
 
 
 def test_the_pituitary_of_a_real_head_is_one_piece_in_the_sella(shared_data, tmp_path):
