@@ -37,11 +37,12 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "derivative_names", "nearest_class", "reading_results"),
+        ("attempts", "derivative_names", "histogram_scale", "nearest_class", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),
         ("cases",),
+        ("series",),
         ("batches",),
     ),
     "phantom": (

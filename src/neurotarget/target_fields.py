@@ -124,6 +124,7 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "spacing_px": optional(exactly(2, number(*SIDES_PX))),
     "spacing_mm": exactly(3, number(*SIDES_MM)),
     "size_vox": optional(exactly(3, whole(1))),
+    "slices_last": instance(bool, "true or false"),
     "patch_vox": exactly(3, whole(1)),
     "pairs": items(pair),
     "background_ids": _background_ids,

@@ -147,6 +147,7 @@ class Target:
     area_range_mm2: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     surface_tolerance_px: float = 1.0
     size_vox: TripleVox | None = None  # of the working grid, in place of a spacing
+    slices_last: bool = False  # with size_vox: the axis across the slices is K in every plane
     pieces: Mapping[str, int | None] = field(default_factory=dict)  # see `expected_pieces`
     derived: Mapping[str, str] = field(default_factory=dict)  # contrast: t1ce - t1
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unions of labels
@@ -253,6 +254,8 @@ class Target:
             and self.patch_vox[2] != 1,
             "size_vox: found it for a target with labels, whose sizes it would lose, wanted a "
             "spacing": self.size_vox is not None and self.labels,
+            "slices_last: found it without size_vox, wanted both": self.slices_last
+            and self.size_vox is None,
             "size_vox: found it with a region of interest, which needs a spacing": self.size_vox
             is not None
             and self.roi is not None,

@@ -47,7 +47,7 @@ LABEL = either(TEXT, REAL)  # a name may be a number
 NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
 ANY_IDS = either(integer(-(2**31)), TEXT, listed(either(integer(-(2**31)), TEXT)))
 IDS = either(integer(1), TEXT, listed(either(integer(1), TEXT)))  # or names, of a table of labels
-INTENSITIES = ("zscore", "zscore_foreground", "zscore_brain", "percentile", "none")
+INTENSITIES = ("zscore", "zscore_foreground", "zscore_brain", "percentile", "nyul", "none")
 LIMIT = number(0, 1e9)  # Lightning takes a share of the batches, or a number of them
 MAX_TIME = either(
     NULL,
@@ -137,6 +137,7 @@ TARGET = {
     "target.spacing_px": optional(listed(number(0, 50, above=True), 2)),
     "target.spacing_mm": TRIPLE_MM,
     "target.size_vox": optional(SIDES),
+    "target.slices_last": FLAG,
     "target.outcomes": optional(BRANCH),
     "target.outcomes.*": BRANCH,
     "target.outcomes.*.kind": one_of(*KINDS),
@@ -187,6 +188,8 @@ DATA = {
     "data.preparation.clip_percent": optional(listed(number(0, 100), 2, rising=True)),
     "data.preparation.scale": POSITIVE,
     "data.preparation.region_mm": optional(number(0, 1000, above=True)),
+    "data.preparation.landmarks": optional(BRANCH),
+    "data.preparation.landmarks.*": listed(REAL, 11, rising=True),
     "data.cache": TEXT,
     "data.fold": integer(0, 10_000),
     "data.n_folds": integer(2, 10_000),

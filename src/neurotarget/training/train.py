@@ -46,6 +46,7 @@ from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.rehearsal import print_rehearsal, refuse_given_test
 from neurotarget.training.resumed import print_resumed, refuse_corrected
+from neurotarget.training.standard_scale import learn_scale
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
 
@@ -92,8 +93,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
     data.target = target
+    config, scale_lines = learn_scale(config, data, folder, resumed=state is not None)
     pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
-    localised = [*localise_lines, *([] if is_dry else _localise(config, folder, data))]
+    boxed = [] if is_dry else _localise(config, folder, data)
+    localised = [*localise_lines, *scale_lines, *boxed]
     config, planned = _planned(config, start, data=data, resumed=state is not None)
     # test all settings before the long computation
     parts = build_parts(

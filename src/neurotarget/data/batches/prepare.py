@@ -9,20 +9,19 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy import ndimage
 from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.cache import ensure, entry_folder
 from neurotarget.data.batches.roi import box_of
+from neurotarget.data.batches.work_labels import region_of, sample_foreground, work_labels
 from neurotarget.data.cases.checkup import examine
+from neurotarget.data.histogram_scale import PERCENTILES
 from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
 from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import (
     Grid,
     image_to_work,
-    labels_to_work,
-    native_spans,
     sized_grid,
     whole_grid,
 )
@@ -34,6 +33,7 @@ from neurotarget.data.scans.intensity_scale import (
     combined,
     scaled,
 )
+from neurotarget.data.scans.planes import slices_last
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.files.hashes import digest, hash_of_text, hash_of_value
@@ -42,7 +42,6 @@ from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
 VERSION = 6  # of the computation in this file; if it is increased, every case is prepared again
-FOREGROUND = 5_000  # most labelled voxels stored per class, for sampling patches
 DIGESTS = ".digests.json"  # in the cache: hashes of scans and masks, until these change
 
 DigestOf = Callable[[Path], str]
@@ -76,14 +75,17 @@ class Preparation:
     which the working box is cut, with 0 around it (as Weninger 2019 does,
     doi:10.1007/978-3-030-11726-9_1), `percentile` maps the clip percentiles to [0, 1], `none` keeps
     the scan's own unit (QSM in ppm) times `scale`, so that a network sees values near 1: 10 for
-    ppm. With `region_mm` the label is the one that a localiser learns: one ellipsoid in the
-    bounding box of all labelled voxels, with each axis at least this long.
+    ppm. `nyul` is the standard scale of `data.histogram_scale`, whose `landmarks` by contrast a
+    training learns from its training cases. With `region_mm` the label is the one that a localiser
+    learns: one ellipsoid in the bounding box of all labelled voxels, with each axis at least this
+    long.
     """
 
     intensity: Intensity = "zscore"
     clip_percent: tuple[float, float] | None = (0.5, 99.5)
     scale: float = 1.0
     region_mm: float | None = None
+    landmarks: Mapping[str, Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         known = get_args(Intensity)
@@ -96,6 +98,13 @@ class Preparation:
                 raise ValueError(f"clip_percent: got {low, high}, wanted 0 ≤ low < high ≤ 100")
         elif self.intensity == "percentile":
             raise ValueError("intensity: percentile needs clip_percent, such as [0.5, 99.5]")
+        if self.landmarks is not None:
+            plain = {name: [float(one) for one in row] for name, row in self.landmarks.items()}
+            object.__setattr__(self, "landmarks", plain)
+            if any(len(row) != len(PERCENTILES) or sorted(row) != row for row in plain.values()):
+                raise ValueError(
+                    f"landmarks: got {plain}, wanted {len(PERCENTILES)} rising numbers"
+                )
         if not self.scale > 0 or (self.scale != 1 and self.intensity != "none"):
             raise ValueError(
                 f"scale: got {self.scale} for intensity {self.intensity}, wanted a positive number "
@@ -178,12 +187,12 @@ def prepare_case(
             native = to_classes(
                 volumes["label"].array, trained, case_id=case.case_id, file=str(case.label)
             )
-            classes, outside = _work_labels(native, grid, num_labels)
+            classes, outside = work_labels(native, grid, num_labels)
             if preparation.region_mm is not None:
-                region = _region(native, grid, num_labels, preparation.region_mm)
+                region = region_of(native, grid, num_labels, preparation.region_mm)
                 classes = np.where(region | (classes < num_labels), region, classes)
             np.save(draft / "label.npy", classes)
-            foreground = _sample_foreground(classes, num_labels)
+            foreground = sample_foreground(classes, num_labels)
             facts["outside_percent"] = outside
         np.save(draft / "foreground.npy", foreground)
         return facts
@@ -266,10 +275,12 @@ def _scans(
     raw = {name: volumes[name].array for name in target.contrasts}
     raw |= {name: combined(text, raw) for name, text in target.derived.items()}
     values = {
-        name: scaled(array, preparation, Place(case.case_id, str(case.images.get(name, name))))
+        name: scaled(
+            array, preparation, Place(case.case_id, str(case.images.get(name, name)), name)
+        )
         for name, array in raw.items()
     }
-    affines = {name: volumes[name].affine for name in target.contrasts}
+    affines = {name: _affine(volumes[name], target) for name in target.contrasts}
     scans = Scans(case, values, volumes[target.contrasts[0]], affines)
     if preparation.intensity == "zscore_brain" and target.size_vox is None:
         grid = whole_grid(scans.first.array.shape, scans.first.affine, target.spacing_mm)
@@ -277,36 +288,18 @@ def _scans(
     return scans
 
 
-def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
-    """Class map on the working box, and the percentage of the mask that lies outside the box."""
-    box = tuple(slice(low, stop) for low, stop in native_spans(grid))
-    marked = (classes > 0) & (classes < num_labels)
-    total, kept = (int(part.sum()) for part in (marked, grid.canonical(marked)[box]))
-    outside = 100 * (1 - kept / total) if total else 0.0
-    return labels_to_work(classes, grid), round(outside, 1)
+def _plain(preparation: Preparation) -> dict[str, object]:
+    """Settings as plain values; without landmarks where there are none, as in older entries."""
+    settings = asdict(preparation)
+    if preparation.landmarks is None:
+        del settings["landmarks"]
+    return settings
 
 
-def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> ndarray:
-    """Ellipsoid of class 1 around all labelled voxels, on the working box.
-
-    The bounding box is measured on the scan's own grid: on a coarse grid the ends of a thin
-    structure would be lost.
-    """
-    marked = grid.canonical((classes > 0) & (classes < num_labels))
-    region = np.zeros(grid.shape, dtype=classes.dtype)
-    if not marked.any():
-        return region
-    squared_radius = np.zeros(grid.shape, dtype=np.float32)
-    for axis, (start, step, side) in enumerate(
-        zip(grid.start, grid.scale, grid.shape, strict=True)
-    ):
-        span = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis})))
-        middle = ((span[0] + span[-1]) / 2 - start) / step  # in voxels of the working grid
-        half = max((span[-1] - span[0] + 1) / step, least_mm / grid.spacing_mm[axis]) / 2
-        term = ((np.arange(side) - middle) / half) ** 2
-        squared_radius += term.reshape([-1 if other == axis else 1 for other in range(3)])
-    region[squared_radius <= 1] = 1
-    return region
+def _affine(volume: Volume, target: Target) -> ndarray:
+    if not target.slices_last:
+        return volume.affine
+    return slices_last(volume.array.shape, volume.affine)
 
 
 def join_errors(errors: Sequence[DataError | Problem]) -> DataError:
@@ -331,19 +324,6 @@ def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
     return [problem._replace(file=roles.get(problem.file, "")) for problem in problems]
 
 
-def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
-    rng = np.random.default_rng(0)  # a fixed sample; patches use their own seed
-    parts = [np.zeros((0, 4), dtype=int)]
-    for label, box in enumerate(ndimage.find_objects(classes, max_label=num_labels - 1), start=1):
-        if box is None:
-            continue
-        voxels = np.argwhere(classes[box] == label) + [span.start for span in box]
-        if len(voxels) > FOREGROUND:
-            voxels = voxels[np.sort(rng.choice(len(voxels), FOREGROUND, replace=False))]
-        parts.append(np.column_stack([np.full(len(voxels), label), voxels]))
-    return np.concatenate(parts).astype(np.int16)
-
-
 def _key(
     case: Case,
     target: Target,
@@ -363,11 +343,12 @@ def _key(
         "roi": asdict(target.roi) if target.roi else None,
         # only of pictures, so that older entries keep their hash
         **({"measures": [*target.size_units]} if target.is_flat else {}),
-        "preparation": asdict(preparation),
+        "preparation": _plain(preparation),
         # with the names, since facts about a label are stored under its name
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         # omitted for the older setting, so that older entries keep their hash
         **({"size_vox": target.size_vox} if target.size_vox else {}),
+        **({"slices_last": True} if target.slices_last else {}),
         **({"derived": [*target.derived.values()]} if target.derived else {}),
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [

@@ -18,6 +18,7 @@ from numpy import ndarray
 from neurotarget.data.scans.bounded import check_shape, read_bounded
 from neurotarget.data.scans.film import FILM, read_film
 from neurotarget.data.scans.itk import read_itk
+from neurotarget.data.scans.npy import NPY, read_npy
 from neurotarget.data.scans.picture import PICTURE, read_picture
 from neurotarget.data.scans.scan_report import (
     GUESSED,
@@ -70,6 +71,9 @@ def read_stored(path: Path, report: Report) -> Stored:
     if name.endswith(FILM):
         array, affine, is_sized = read_film(path, report)
         return with_header(array, affine, is_oriented=False)._replace(is_sized=is_sized)
+    if name.endswith(NPY):
+        array, affine = read_npy(path, report)
+        return with_header(array, affine, is_oriented=False)._replace(is_sized=False)
     array, affine, is_oriented = read_itk(path, report)
     return with_header(array, affine, is_oriented=is_oriented)
 

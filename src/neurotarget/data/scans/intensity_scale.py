@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from neurotarget.data.histogram_scale import standardised
 from neurotarget.data.scans.geometry import Grid, crop
 from neurotarget.derived import terms_of
 from neurotarget.problems import DataError, error
 
-Intensity = Literal["zscore", "zscore_foreground", "zscore_brain", "percentile", "none"]
+Intensity = Literal["zscore", "zscore_foreground", "zscore_brain", "percentile", "nyul", "none"]
 SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
 LEAST_EMPTY = 0.05  # share of voxels around a stripped brain; in its tightest box about 0.4
 
@@ -22,6 +23,7 @@ class Scale(Protocol):
     intensity: Intensity
     clip_percent: tuple[float, float] | None
     scale: float
+    landmarks: Mapping[str, Sequence[float]] | None
 
 
 class Place(NamedTuple):
@@ -29,15 +31,19 @@ class Place(NamedTuple):
 
     case_id: str
     file: str
+    contrast: str = ""
 
 
 def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
     """A scan on the scale of these settings.
 
     Raises:
-        DataError: the scan of `zscore_brain` has no empty voxels around a brain.
+        DataError: the scan of `zscore_brain` has no empty voxels around a brain, or `nyul` has no
+            landmarks of its contrast.
     """
     values = array.astype(np.float32)
+    if settings.intensity == "nyul":
+        return _on_standard_scale(values, settings, place)
     if settings.intensity == "zscore_brain":
         return _of_brain(values, settings, place)
     if settings.intensity == "none" and settings.clip_percent is None:
@@ -55,6 +61,17 @@ def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J
         inside = sample[sample > sample.mean()]
         sample = inside if inside.size else sample
     return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
+
+
+def _on_standard_scale(values: ndarray, settings: Scale, place: Place) -> ndarray:
+    standard = (settings.landmarks or {}).get(place.contrast)
+    if standard is None:
+        found = f"no landmarks of {place.contrast} for data.preparation.intensity=nyul"
+        todo = "start from a run that has learnt them; python train.py learns them"
+        raise DataError(
+            error(found, "those of a training", todo, case_id=place.case_id, file=place.file)
+        )
+    return standardised(values, standard)
 
 
 def combined(text: str, scans: Mapping[str, ndarray]) -> Float[ndarray, "I J K"]:

@@ -15,6 +15,7 @@ from neurotarget.data.scans.dicom_slice import MOST_ORIGIN_MM
 from neurotarget.data.scans.film import FILM
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
 from neurotarget.data.scans.members import file_and_number
+from neurotarget.data.scans.npy import NPY
 from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
@@ -24,7 +25,7 @@ from neurotarget.problems import DataError, Problem, error, errors_of, refuse_er
 from neurotarget.target_fields import SIDES_MM
 from neurotarget.types import Target
 
-SCANS = (*NIFTI, *MGH, *ITK)
+SCANS = (*NIFTI, *MGH, *ITK, *NPY)
 FLAT = (*PICTURE, *FILM)  # of one slice
 SUFFIXES = (*SCANS, *FLAT)
 NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # of files that may lie next to pictures
@@ -73,8 +74,9 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
     """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of length one are
-    dropped; scaled voxels are returned scaled, others in their stored type, in native byte order.
+    voxel file, and `.npy`; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of
+    length one are dropped; scaled voxels are returned scaled, others in their stored type, in
+    native byte order.
     Other units of length in the header are converted to mm. Warnings are appended to `warnings`.
 
     Raises:

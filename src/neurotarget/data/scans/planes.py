@@ -1,0 +1,43 @@
+"""The plane in which a series of slices was taken, and axes in which its slices come last."""
+
+from collections.abc import Sequence
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+PLANES = ("sagittal", "coronal", "axial")  # by the canonical axis across the slices
+LEAST_RATIO = 1.5  # of the distance of slices to the side of a pixel, below which any plane fits
+TO_LAST = ((1, 2, 0), (0, 2, 1), (0, 1, 2))  # canonical axes in plane, and across it
+
+
+def across(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> int:
+    """Stored axis across the slices: that of the largest spacing, else of the fewest voxels."""
+    sides = np.linalg.norm(affine[:3, :3], axis=0).round(3)
+    keys = [(sides[axis], -shape[axis], axis) for axis in range(3)]
+    return max(keys)[2]
+
+
+def plane_of(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> str | None:
+    """Plane of a series by its orientation; None if its voxels are nearly cubes."""
+    sides, axis = np.linalg.norm(affine[:3, :3], axis=0), across(shape, affine)
+    if sides[axis] < LEAST_RATIO * np.delete(sides, axis).max():
+        return None
+    return PLANES[_canonical(affine, axis)]
+
+
+def slices_last(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> Float[ndarray, "4 4"]:
+    """The affine with its world axes renamed, so that slices come last in canonical order.
+
+    Sagittal slices become (anterior, superior, right), coronal ones (right, superior, anterior),
+    and axial ones stay. An array without orientation, as MRNet's, has its slices last already.
+    """
+    order = TO_LAST[_canonical(affine, across(shape, affine))]
+    turned = affine.copy()
+    turned[:3] = affine[list(order)]
+    return turned
+
+
+def _canonical(affine: Float[ndarray, "4 4"], axis: int) -> int:
+    return int(nib.orientations.io_orientation(affine)[axis, 0])

@@ -1,0 +1,1 @@
+"""Series of slices: exams of several series, and the folders that hold them."""

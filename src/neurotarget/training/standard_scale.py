@@ -1,0 +1,69 @@
+"""`data.preparation.intensity=nyul`: landmarks of the standard scale, from training cases alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy import ndarray
+
+from neurotarget.data.attempts import attempts
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.histogram_scale import Landmarks, landmarks_of, standard_landmarks
+from neurotarget.data.scans.volume import inspect_volume
+from neurotarget.problems import DataError, errors_of
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.types import Case
+
+MOST_READ = 200  # training cases of a contrast; a mean of more changes little
+Config = Mapping[str, Any]
+
+
+class Scaled(NamedTuple):
+    """The configuration with landmarks, and sentences about them."""
+
+    config: dict[str, Any]
+    lines: list[str]
+
+
+def learn_scale(config: Config, data: TargetData, folder: Path, *, resumed: bool) -> Scaled:
+    """Give data and configuration the landmarks of a standard scale, if they want one.
+
+    The landmarks stand in the config.yaml of the run, which predictions read. A resumed run keeps
+    its own. Broken files are skipped; the preparation reports them.
+
+    Raises:
+        DataError: the data set is invalid, or no scan has a histogram.
+    """
+    wanted = data.preparation
+    if wanted.intensity != "nyul" or wanted.landmarks is not None:
+        return Scaled(dict(config), [])
+    if resumed:
+        landmarks, lines = read_config(folder)["data"]["preparation"]["landmarks"], []
+    else:
+        _, cases = data.read_training()
+        landmarks = {name: _learned(cases, name) for name in data.target.contrasts}
+        of = f"{min(len(cases), MOST_READ)} of {len(cases)} training cases"
+        lines = [f"scale     Nyúl and Udupa's, with landmarks of {of} (in config.yaml)"]
+    data.preparation = replace(wanted, landmarks=landmarks)
+    settings = config["data"]
+    preparation = {**settings["preparation"], "landmarks": landmarks}
+    return Scaled({**config, "data": {**settings, "preparation": preparation}}, lines)
+
+
+def _learned(cases: Sequence[Case], contrast: str) -> list[float]:
+    step = max(len(cases) // MOST_READ, 1)
+    there = [case for case in cases if contrast in case.images]
+
+    def one(case: Case) -> Landmarks | None:
+        volume, problems = inspect_volume(case.images[contrast], case_id=case.case_id)
+        return None if volume is None or errors_of(problems) else landmarks_of(volume.array)
+
+    with attempts(one, there[::step][:MOST_READ], workers=2) as found:
+        rows = [row for row in found if isinstance(row, ndarray)]
+    try:
+        return standard_landmarks(rows).round(6).tolist()
+    except ValueError as error:
+        raise DataError(
+            f"data.preparation.intensity=nyul: {error}; look at the files of {contrast}"
+        ) from error
