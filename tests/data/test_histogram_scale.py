@@ -17,8 +17,8 @@ RNG = np.random.default_rng(1)
 
 
 def knee(gain=1.0, offset=0.0, gamma=1.0):
-    """Air, and tissue of skewed values, as a scanner of this gain shows it."""
-    tissue = np.linspace(0.2, 1.0, 3000) ** 2
+    """Air, and brighter tissue of skewed values, as a scanner of this gain shows it."""
+    tissue = 0.5 + 0.5 * np.linspace(0, 1, 3000) ** 2
     values = np.concatenate([np.zeros(5000), tissue])
     return (offset + gain * values**gamma).astype(np.float32).reshape(20, 20, 20)
 
@@ -29,8 +29,7 @@ def test_scanners_of_other_gain_and_contrast_agree_on_the_standard_scale():
     first, brighter, flatter = [standardised(scan, standard) for scan in scans]
     np.testing.assert_allclose(first, brighter, atol=1e-3)
     inside = knee() > knee().mean()
-    apart = np.abs(knee() - knee(gamma=1.4))[inside].mean()
-    assert np.abs(first - flatter)[inside].mean() < apart / 5
+    assert np.abs(first - flatter)[inside].max() < 0.01
 
 
 def test_landmarks_go_from_0_to_1_and_are_those_of_the_published_percentiles():
