@@ -50,7 +50,7 @@ SUB_ROOMS = {
         ("plan", "scene"),
         ("cohort",),
         ("gland",),
-        ("brain", "chest", "dentate"),
+        ("brain", "chest", "dentate", "knee"),
         ("sella", "tumour"),
     ),
     "models": (

@@ -1,0 +1,82 @@
+"""The built-in cohort of knees, or with `data.root` the user's own exams.
+
+The knees are drawn: they show that the software works from exams to fused probabilities, and say
+nothing about how well a network reads real ones.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.data.scans.planes import PLANES
+from neurotarget.data.series.exams import Exams
+from neurotarget.files.writing import expand_home, table_text, write_text
+from neurotarget.phantom.cohort import GeneratedCohort, Scans, nifti
+from neurotarget.phantom.knee.knee_plan import KneePlan
+from neurotarget.phantom.knee.knee_scans import series_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KneeCohort(GeneratedCohort):
+    """One series of drawn knees, each of a person of its own; or of the exams of `data.root`.
+
+    A file `marks_<series>` of each exam has the voxels of its findings: 1 the anterior cruciate
+    ligament, 2 the meniscus, 3 another. Some exams lack a series.
+    """
+
+    columns: ClassVar[Mapping[str, str]] = {
+        **{plane: plane for plane in PLANES},
+        **{f"marks_{plane}": f"marks_{plane}" for plane in PLANES},
+    }
+    covariates = (
+        "site", "side", "abnormal", "acl", "meniscus", "torn_side", "other", "effusion", "bruise",
+    )  # fmt: skip
+    bar_text = "drawing knees"
+    warm = staticmethod(lambda: None)
+
+    plan: KneePlan = field(default_factory=KneePlan)
+    series: str = PLANES[0]
+    n_folds: int = 5
+    split_seed: int = 1
+
+    def obtain(self, root: str | None) -> Path:
+        """Table of the exams with the series, drawn if missing; or of the user's own.
+
+        Raises:
+            DataError: the user's exams cannot be used.
+        """
+        folder = expand_home(self.folder)
+        exams = Exams(str(folder / "exams"), self.series, self.n_folds, self.split_seed)
+        if root:
+            return exams.obtain(root)
+        log.warning("these knees are drawn from formulas: their scores are no evidence about MRI")
+        manifest = self.generate(folder / self.plan.key)
+        lacking = {person.case_id: person.lacking for person in self.plan.subjects()}
+        table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+        for plane in PLANES:
+            absent = table["case_id"].map(lacking) == plane
+            table.loc[absent, [plane, f"marks_{plane}"]] = ""
+        marks = [f"marks_{plane}" for plane in PLANES if plane != self.series]
+        path = manifest.with_name(f".{self.series}_exams.tsv")
+        write_text(path, table_text(table.drop(columns=marks)))
+        return exams.obtain(str(path))
+
+    def render(self, number: int) -> Scans:
+        """Series of one exam and the marks of its findings."""
+        plan = self.plan
+        person, sides = plan.subjects()[number], (plan.side_vox, plan.num_slices)
+        made = {}
+        for plane in PLANES:
+            rng = np.random.default_rng([plan.seed, 1, number])  # the same knee in each series
+            grey, mark, affine = series_of(person, plane, sides, rng)
+            if plane != person.lacking:
+                made[plane] = nifti(grey, affine)
+                made[f"marks_{plane}"] = nifti(mark, affine)
+        return made
