@@ -40,7 +40,7 @@ SUB_ROOMS = {
         ("attempts", "derivative_names", "histogram_scale", "nearest_class", "reading_results"),
         ("labels",),
         ("scans", "tables"),
-        ("sides",),
+        ("sides", "work_labels"),
         ("cases",),
         ("series",),
         ("batches",),

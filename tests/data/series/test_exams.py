@@ -34,9 +34,9 @@ def source(tmp_path, series="axial", **settings):
 
 
 def target(series="axial"):
-    outcomes = {"acl": {"kind": "binary", "classes": ["no", "yes"]}}
+    outcomes = {"acl": {"kind": "binary", "classes": ["absent", "present"]}}
     grid = {"size_vox": [8, 8, 5], "slices_last": True}
-    codes = {"acl": {0: "no", 1: "yes"}}
+    codes = {"acl": {0: "absent", 1: "present"}}
     return Target("acl", [series], {}, outcomes=outcomes, levels=codes, **grid)
 
 
@@ -45,7 +45,13 @@ def test_mrnets_folders_become_a_table_of_one_series(tmp_path):
     cases = read_manifest(path, target()).cases
     assert [case.case_id for case in cases] == ["0000", "0001", "0002", "1130", "1131"]
     assert [case.split for case in cases] == ["train"] * 3 + ["test"] * 2
-    assert [case.covariates["acl"] for case in cases] == ["no", "yes", "no", "no", "yes"]
+    assert [case.covariates["acl"] for case in cases] == [
+        "absent",
+        "present",
+        "absent",
+        "absent",
+        "present",
+    ]
 
 
 def test_an_exam_without_the_series_is_left_out_and_counted(tmp_path, caplog):

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.cache import ensure, entry_folder
 from neurotarget.data.batches.roi import box_of
-from neurotarget.data.batches.work_labels import region_of, sample_foreground, work_labels
 from neurotarget.data.cases.checkup import examine
 from neurotarget.data.histogram_scale import PERCENTILES
 from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
@@ -36,6 +35,7 @@ from neurotarget.data.scans.intensity_scale import (
 from neurotarget.data.scans.planes import slices_last
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
+from neurotarget.data.work_labels import region_of, sample_foreground, work_labels
 from neurotarget.files.hashes import digest, hash_of_text, hash_of_value
 from neurotarget.files.remembered import remembered
 from neurotarget.problems import DataError, Problem, error, refuse_errors

@@ -19,7 +19,7 @@ from neurotarget.problems import Problem, error, some
 
 FINDINGS = ("abnormal", "acl", "meniscus")
 SPLITS = {"train": "train", "valid": "test"}  # folder → split
-CODES = {"0": "no", "1": "yes", "0.0": "no", "1.0": "yes"}
+CODES = {"0": "absent", "1": "present", "0.0": "absent", "1.0": "present"}
 
 
 class Exam(NamedTuple):

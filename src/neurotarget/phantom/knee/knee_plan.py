@@ -14,7 +14,7 @@ from neurotarget.data.scans.planes import PLANES
 from neurotarget.files.hashes import hash_of_value
 
 VERSION = 1  # raise it when a change gives other voxels for the same plan
-YES, NO = "yes", "no"
+YES, NO = "present", "absent"
 ABSENT = "absent"  # none would be a missing value
 OTHERS = ("cartilage", "oedema", "effusion")  # what else makes a knee abnormal
 SITES = ("north", "south")
@@ -44,7 +44,7 @@ class KneePlan:
         ValueError: settings are impossible; the message lists all of them.
     """
 
-    num_cases: int = 300
+    num_cases: int = 240
     seed: int = 1
     share_abnormal: float = 0.806
     share_acl: float = 0.233
@@ -54,8 +54,8 @@ class KneePlan:
     share_bruise: float = 0.7  # of those with a torn ligament
     share_effusion: float = 0.15  # without a finding; with a torn ligament 0.75, with another 0.35
     share_lacking: float = 0.04  # exams without one of their series
-    side_vox: int = 96  # pixels of a side of each slice
-    num_slices: int = 16
+    side_vox: int = 80  # pixels of a side of each slice
+    num_slices: int = 14
 
     def __post_init__(self) -> None:
         shares = {key: value for key, value in asdict(self).items() if key.startswith("share_")}
