@@ -32,6 +32,7 @@ from neurotarget.runs.folder.run_folder import (
 from neurotarget.runs.network.fitting import fit_patch
 from neurotarget.runs.network.objects import build_target
 from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
+from neurotarget.runs.network.standard_scale import learn_scale
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, loggers
@@ -46,7 +47,6 @@ from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.rehearsal import print_rehearsal, refuse_given_test
 from neurotarget.training.resumed import print_resumed, refuse_corrected
-from neurotarget.training.standard_scale import learn_scale
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target
 
