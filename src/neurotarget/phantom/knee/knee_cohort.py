@@ -62,8 +62,8 @@ class KneeCohort(GeneratedCohort):
         table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
         for plane in PLANES:
             absent = table["case_id"].map(lacking) == plane
-            table.loc[absent, [plane, f"marks_{plane}"]] = ""
-        marks = [f"marks_{plane}" for plane in PLANES if plane != self.series]
+            table.loc[absent, plane] = ""
+        marks = [f"marks_{plane}" for plane in PLANES]  # files that no network reads
         path = manifest.with_name(f".{self.series}_exams.tsv")
         write_text(path, table_text(table.drop(columns=marks)))
         return exams.obtain(str(path))
