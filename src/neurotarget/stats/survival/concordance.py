@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
 from neurotarget.stats.core.interval import Estimate
@@ -17,6 +17,7 @@ from neurotarget.stats.survival.kaplan_meier import censoring_survival
 
 Cases = Float[ndarray, " N"]
 Pairs = Float[ndarray, "N N"]
+Codes = Integer[ndarray, " N"]  # number of each case's subject, from 0
 
 MANY, FEW_DRAWS = 600, 500
 
@@ -75,15 +76,25 @@ def time_auc_pairs(days: Cases, event: Cases, risk: Cases, day: float) -> PairSh
     return _shares(weight[:, None] * (days > day)[None, :], risk)
 
 
-def share(pairs: PairShares, seed: int) -> Estimate:
-    """A share of pairs with its BCa interval over people."""
-    return _estimated(_ratios(pairs, _weights(pairs, seed)), len(pairs.usable))
+def class_pairs(is_positive: Cases, score: Cases) -> PairShares:
+    """Pairs of a positive and a negative case, whose share is the AUC; ties count half.
+
+    Source: Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+    """
+    return _shares(np.equal.outer(is_positive, 1 - is_positive) * is_positive[:, None], score)
 
 
-def share_difference(first: PairShares, second: PairShares, seed: int) -> Estimate:
+def share(pairs: PairShares, seed: int, subject: Codes | None = None) -> Estimate:
+    """A share of pairs with its BCa interval over people; `subject` numbers those of the cases."""
+    return _estimated(_ratios(pairs, _weights(pairs, seed, subject)), pairs, subject)
+
+
+def share_difference(
+    first: PairShares, second: PairShares, seed: int, subject: Codes | None = None
+) -> Estimate:
     """Share of `second` minus that of `first`, of the same people, with its paired interval."""
-    weights = _weights(first, seed)
-    return _estimated(_ratios(second, weights) - _ratios(first, weights), len(first.usable))
+    weights = _weights(first, seed, subject)
+    return _estimated(_ratios(second, weights) - _ratios(first, weights), first, subject)
 
 
 def mean_pairs(several: list[PairShares]) -> PairShares:
@@ -108,8 +119,14 @@ def _shares(usable: Pairs, risk: Cases) -> PairShares:
     return PairShares(usable, usable * higher)
 
 
-def _weights(pairs: PairShares, seed: int) -> Float[ndarray, "R N"]:
-    return replicates(len(pairs.usable), seed, draw_count(len(pairs.usable)))
+def _weights(pairs: PairShares, seed: int, subject: Codes | None) -> Float[ndarray, "R N"]:
+    n = _people(pairs, subject)
+    weights = replicates(n, seed, draw_count(n))
+    return weights if subject is None else weights[:, subject]
+
+
+def _people(pairs: PairShares, subject: Codes | None) -> int:
+    return len(pairs.usable) if subject is None else int(subject.max()) + 1
 
 
 def draw_count(n: int) -> int:
@@ -122,5 +139,8 @@ def _ratios(pairs: PairShares, weights: Float[ndarray, "R N"]) -> Float[ndarray,
     return np.divide(above, below, out=np.full(len(above), math.nan), where=below > 0)
 
 
-def _estimated(replicated: Float[ndarray, " R"], n: int) -> Estimate:
-    return Estimate(float(replicated[0]), *ends(replicated, count=draw_count(n)), n)
+def _estimated(
+    replicated: Float[ndarray, " R"], pairs: PairShares, subject: Codes | None
+) -> Estimate:
+    found = ends(replicated, count=draw_count(_people(pairs, subject)))
+    return Estimate(float(replicated[0]), *found, len(pairs.usable))

@@ -1,0 +1,146 @@
+"""The chain from features to predictions, fitted as a whole to the cases of a training fold.
+
+A case is a row of: the number of its site, C clinical terms, F image features. Nothing is learned
+from other cases: sites, gaps, pruning, selection, scaling, penalty and model are of these.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from neurotarget.stats.core.probability_scores import log_losses
+from neurotarget.stats.radiomics.feature_steps import ChosenFeatures, SiteEffects
+from neurotarget.stats.radiomics.radiomic_folds import draw_case_folds
+from neurotarget.stats.radiomics.radiomic_models import TRIED, RadiomicModel, estimator, predicted
+from neurotarget.stats.radiomics.radiomics_outcome import Outcome
+from neurotarget.stats.radiomics.relevance import Selection
+from neurotarget.stats.survival.cox import NoFitError
+
+Rows = Float[ndarray, "N K"]
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """What is done within a training fold; `harmonise` removes effects of sites by ComBat."""
+
+    model: RadiomicModel = "logistic"
+    selection: Selection = "univariate"
+    most: int = 10
+    correlation: float = 0.9
+    harmonise: bool = False
+    balance: bool = False
+    seed: int = 0
+
+
+class Columns(NamedTuple):
+    """Numbers of clinical terms and of image features in a row, after its site."""
+
+    clinical: int
+    image: int
+
+
+class FittedChain(NamedTuple):
+    """Steps and model, fitted; `strength` is the penalty that was chosen within the fold."""
+
+    columns: Columns
+    steps: Pipeline
+    model: BaseEstimator
+    strength: float
+
+    def predict(self, rows: Rows) -> Float[ndarray, " N"]:
+        """Probability of the positive class, or log hazard ratio."""
+        return predicted(self.model, self.steps.transform(rows))
+
+    @property
+    def chosen(self) -> Bool[ndarray, " F"]:
+        """Which image features the model has."""
+        flags = np.zeros(self.columns.image, dtype=bool)
+        if self.columns.image:
+            image = self.steps.named_steps["columns"].named_transformers_["image"]
+            flags[image.named_steps["choose"].places_] = True
+        return flags
+
+
+def preparation(settings: ChainSettings, columns: Columns) -> Pipeline:
+    """Return the steps before the model: clinical terms as they are, image features chosen."""
+    clinical = list(range(1, 1 + columns.clinical))
+    image = [0, *range(1 + columns.clinical, 1 + sum(columns))]
+    parts = [("clinical", "passthrough", clinical)] if clinical else []
+    if columns.image:
+        chosen = ChosenFeatures(settings.selection, settings.most, settings.correlation)
+        steps = [("sites", SiteEffects(settings.harmonise)), ("choose", chosen)]
+        parts.append(("image", Pipeline(steps), image))
+    return Pipeline([("columns", ColumnTransformer(parts)), ("scale", StandardScaler())])
+
+
+def fit_chain(
+    settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome
+) -> FittedChain:
+    """Choose the penalty in folds of these cases, then fit the chain to all of them.
+
+    Raises:
+        NoFitError: no feature varies, or a model has no finite coefficients.
+    """
+    tried = TRIED[settings.model]
+    strength = tried[-1] if len(tried) == 1 else _tuned(settings, columns, rows, outcome)
+    steps = _prepared(settings, columns, rows, outcome)
+    model = _model(settings, strength, steps.transform(rows), outcome)
+    return FittedChain(columns, steps, model, strength)
+
+
+def _tuned(settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome) -> float:
+    """Penalty with the least loss in inner folds; of equal ones the strongest regularisation."""
+    tried = TRIED[settings.model]
+    losses = np.zeros(len(tried))
+    for test in inner_folds(outcome, settings.seed):
+        before, after = outcome.take(~test), outcome.take(test)
+        steps = _prepared(settings, columns, rows[~test], before)
+        x, held = steps.transform(rows[~test]), steps.transform(rows[test])
+        for place, strength in enumerate(tried):
+            model = _model(settings, strength, x, before)
+            losses[place] += _loss(predicted(model, held), after)
+    return tried[int(np.argmin(losses))]
+
+
+def inner_folds(outcome: Outcome, seed: int) -> list[Bool[ndarray, " N"]]:
+    """Masks of the cases that are left out at a time."""
+    fold: Integer[ndarray, " N"] = draw_case_folds(outcome, INNER_FOLDS, 1, seed)[0]
+    return [fold == number for number in np.unique(fold)]
+
+
+def _prepared(
+    settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome
+) -> Pipeline:  # fmt: skip
+    made = preparation(settings, columns)
+    made[0].fit(rows, outcome.target)
+    x = made[0].transform(rows)
+    if not x.shape[1]:
+        raise NoFitError("no feature varies in a training fold")
+    made[1].fit(x)
+    return made
+
+
+def _model(
+    settings: ChainSettings, strength: float, x: Rows, outcome: Outcome
+) -> BaseEstimator:  # fmt: skip
+    if len(np.unique(outcome.y)) < 2:
+        kind = "event" if outcome.is_survival else "class"
+        raise NoFitError(f"one {kind} only in a training fold")
+    model = estimator(settings.model, strength, balance=settings.balance, seed=settings.seed)
+    return model.fit(x, outcome.target)
+
+
+def _loss(score: Float[ndarray, " N"], outcome: Outcome) -> float:
+    """Log loss of classes; of times, 1 − C."""
+    if not outcome.is_survival:
+        return float(log_losses(score, outcome.y).mean())
+    share = outcome.pairs(score).value
+    return 0.5 if np.isnan(share) else 1 - share

@@ -1,0 +1,27 @@
+"""Folds of cases: all cases of a person in one, and equal numbers of positive people in each."""
+
+import numpy as np
+from jaxtyping import Integer
+from numpy import ndarray
+
+from neurotarget.stats.radiomics.radiomics_outcome import Cases, Outcome
+from neurotarget.stats.survival.survival_folds import draw_folds
+
+Folds = Integer[ndarray, "R N"]
+
+
+def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Folds:
+    """Draw folds of people; one who has a positive case counts as positive.
+
+    There are no more folds than people of the rarer kind, so that none lacks one.
+    """
+    positive = positive_people(outcome)
+    rarer = int(min(positive.sum(), (1 - positive).sum()))
+    return draw_folds(positive, max(2, min(count, rarer)), repeats, seed)[:, outcome.subject]
+
+
+def positive_people(outcome: Outcome) -> Cases:
+    """1 for each person with a positive case, or an event."""
+    people = np.zeros(int(outcome.subject.max()) + 1)
+    np.maximum.at(people, outcome.subject, outcome.y)
+    return people

@@ -1,0 +1,120 @@
+"""Models of features as estimators of scikit-learn, and the penalties that are tried within folds.
+
+N cases, P columns.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
+
+from neurotarget.stats.survival.cox import fit_cox
+
+Terms = Float[ndarray, "N P"]
+RadiomicModel = Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox"]
+
+# what is tried; larger is weaker regularisation of the linear models and the support vectors
+TRIED: Mapping[str, tuple[float, ...]] = {
+    "logistic": (0.01, 0.1, 1.0),
+    "elastic_net": (0.03, 0.1, 1.0),
+    "svm": (0.1, 1.0),
+    "forest": (1, 5),  # fewest cases of a leaf
+    "boosting": (0.03, 0.1),  # learning rate
+    "cox": (0.01, 0.1, 1.0),
+}
+TREES = 200
+L1_SHARE = 0.5
+
+
+class RidgeCox(BaseEstimator):
+    """Cox's hazards with a ridge of 1 / strength, of days and events (N, 2).
+
+    `ridge` is per case with the event, so that it means the same for small and large cohorts.
+    """
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self.strength = strength
+
+    def fit(self, terms: Terms, target: Float[ndarray, "N 2"]) -> "RidgeCox":
+        """Fit the terms that vary; the others have no effect."""
+        self.used_ = terms.std(axis=0) > 0
+        days, event = target.T
+        ridge = 0.01 / self.strength * float(event.sum())
+        self.cox_ = fit_cox(days, event, terms[:, self.used_], ridge=ridge)
+        return self
+
+    def decision_function(self, terms: Terms) -> Float[ndarray, " N"]:
+        """Log hazard ratio of each case to the average one."""
+        return self.cox_.score(terms[:, self.used_])
+
+    def risk(self, terms: Terms, day: float) -> Float[ndarray, " N"]:
+        """Probability of the event by a day."""
+        return self.cox_.risk(terms[:, self.used_], day)
+
+
+class SupportVectors(ClassifierMixin, BaseEstimator):
+    """Support vectors with a radial kernel, and probabilities by Platt's scaling within folds.
+
+    Source: Platt 1999, Advances in Large Margin Classifiers, 61-74.
+    """
+
+    def __init__(self, strength: float = 1.0, class_weight: str | None = None) -> None:
+        self.strength = strength
+        self.class_weight = class_weight
+
+    def fit(self, terms: Terms, y: Float[ndarray, " N"]) -> "SupportVectors":
+        """Fit the vectors, and the scaling to predictions of three folds where there are enough."""
+        kernel = SVC(C=self.strength, class_weight=self.class_weight)
+        folds = int(min(3, np.bincount(y.astype(int)).min()))
+        if folds < 2:
+            raise ValueError("support vectors need two cases of each class in a training fold")
+        self.scaled_ = CalibratedClassifierCV(kernel, cv=folds, ensemble=False).fit(terms, y)
+        self.classes_ = self.scaled_.classes_
+        return self
+
+    def predict_proba(self, terms: Terms) -> Float[ndarray, "N 2"]:
+        """Probabilities of both classes."""
+        return self.scaled_.predict_proba(terms)
+
+
+def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int) -> BaseEstimator:
+    """Return a model with one of the penalties that are tried.
+
+    Source: Zou and Hastie 2005, doi:10.1111/j.1467-9868.2005.00503.x (elastic net); Cortes and
+    Vapnik 1995, doi:10.1007/BF00994018 (support vectors); Breiman 2001,
+    doi:10.1023/A:1010933404324 (forest); Friedman 2001, doi:10.1214/aos/1013203451 (boosting).
+    """
+    weight = "balanced" if balance else None
+    if kind == "cox":
+        return RidgeCox(strength)
+    if kind == "svm":
+        return SupportVectors(strength, weight)
+    if kind == "forest":
+        return RandomForestClassifier(
+            TREES, min_samples_leaf=int(strength), class_weight=weight, random_state=seed
+        )
+    if kind == "boosting":
+        return HistGradientBoostingClassifier(
+            learning_rate=strength, max_iter=100, max_leaf_nodes=4, min_samples_leaf=10,
+            class_weight=weight, early_stopping=False, random_state=seed,
+        )  # fmt: skip
+    if kind == "elastic_net":
+        return LogisticRegression(
+            C=strength, l1_ratio=L1_SHARE, solver="saga", max_iter=2000, tol=1e-3,
+            class_weight=weight, random_state=seed,
+        )  # fmt: skip
+    return LogisticRegression(C=strength, max_iter=2000, class_weight=weight)
+
+
+def predicted(model: BaseEstimator, terms: Terms) -> Float[ndarray, " N"]:
+    """Probability of the positive class, or Cox's log hazard ratio; larger is more likely."""
+    if hasattr(model, "decision_function") and not hasattr(model, "predict_proba"):
+        return model.decision_function(terms)
+    return model.predict_proba(terms)[:, 1]

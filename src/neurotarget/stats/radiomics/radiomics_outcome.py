@@ -1,0 +1,66 @@
+"""What models of image features predict: a class, or the time to an event.
+
+N cases.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer, Shaped
+from numpy import ndarray
+
+from neurotarget.stats.survival.concordance import PairShares, class_pairs, harrell_pairs
+
+Cases = Float[ndarray, " N"]
+Codes = Integer[ndarray, " N"]  # number of each case's person, from 0
+
+
+class Outcome(NamedTuple):
+    """Whether each case is positive, or its event was observed, and the days until then."""
+
+    y: Cases
+    subject: Codes
+    days: Cases | None = None
+
+    @property
+    def is_survival(self) -> bool:
+        """Whether times are predicted and not classes."""
+        return self.days is not None
+
+    @property
+    def target(self) -> Float[ndarray, "N ..."]:
+        """What estimators are fitted to: classes, or days and events (N, 2)."""
+        return self.y if self.days is None else np.column_stack([self.days, self.y])
+
+    def take(self, rows: Shaped[ndarray, " M"]) -> "Outcome":
+        """Outcome of some cases; their people are numbered anew."""
+        people = np.unique(self.subject[rows], return_inverse=True)[1]
+        return Outcome(self.y[rows], people, None if self.days is None else self.days[rows])
+
+    def pairs(self, score: Cases) -> PairShares:
+        """Pairs of cases whose order is known: their concordant share is the AUC, or C."""
+        if self.days is None:
+            return class_pairs(self.y, score)
+        return harrell_pairs(self.days, self.y, score)
+
+
+def parts(target: Float[ndarray, "N ..."]) -> tuple[Cases | None, Cases]:
+    """Days (None of classes), and class or event, of what estimators are fitted to."""
+    return (None, target) if target.ndim == 1 else (target[:, 0], target[:, 1])
+
+
+def residuals(target: Float[ndarray, "N ..."]) -> Cases:
+    """Outcome less what a model without terms expects, of each case.
+
+    Of classes this is y less the mean, of times the martingale residual: the event less the
+    cumulative hazard (Nelson and Aalen) until then.
+
+    Source: Therneau et al. 1990, doi:10.1093/biomet/77.1.147.
+    """
+    days, y = parts(target)
+    if days is None:
+        return y - y.mean()
+    order = np.argsort(days, kind="stable")
+    ends = np.searchsorted(days[order], days, side="right") - 1
+    at_risk = len(days) - np.searchsorted(days[order], days[order], side="left")
+    return y - np.cumsum(y[order] / at_risk)[ends]

@@ -1,0 +1,125 @@
+"""Which features go with an outcome: univariate statistics, mRMR, and the path of a LASSO.
+
+N cases, F features. Everything here learns from the outcome, so that it belongs into training
+folds.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy.stats import rankdata
+from sklearn.linear_model import lars_path
+
+from neurotarget.stats.radiomics.radiomics_outcome import parts, residuals
+
+Features = Float[ndarray, "N F"]
+Target = Float[ndarray, "N ..."]
+Places = Integer[ndarray, " K"]
+Selection = Literal["univariate", "mrmr", "lasso", "none"]
+
+LEAST_CORRELATION = 0.001  # mean correlations below it would make a quotient arbitrary
+
+
+def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
+    """Strength of each feature alone: F of two classes, or the score test of Cox's hazard.
+
+    Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x (score test, here with Breslow's ties).
+    """
+    days, y = parts(target)
+    return _class_f(features, y) if days is None else _cox_score(features, days, y)
+
+
+def univariate(features: Features, target: Target, most: int) -> Places:
+    """Places of the features that are strongest alone, the strongest first."""
+    return np.argsort(-relevance(features, target), kind="stable")[:most]
+
+
+def mrmr(features: Features, target: Target, most: int) -> Places:
+    """Places of features that are strong and little correlated with those chosen before.
+
+    Each next one has the largest quotient of its strength and its mean absolute correlation with
+    the chosen ones.
+
+    Source: Ding and Peng 2005, doi:10.1142/S0219720005001004; quotient with F and correlation:
+    Zhao et al. 2019, doi:10.1109/DSAA.2019.00059.
+    """
+    strength = relevance(features, target)
+    chosen = [int(np.argmax(strength))]
+    alike = np.zeros(features.shape[1])
+    plain = _unit(features)
+    while len(chosen) < min(most, features.shape[1]):
+        alike += np.abs(plain.T @ plain[:, chosen[-1]])
+        quotient = strength / np.maximum(alike / len(chosen), LEAST_CORRELATION)
+        quotient[chosen] = -np.inf
+        chosen.append(int(np.argmax(quotient)))
+    return np.array(chosen)
+
+
+def lasso(features: Features, target: Target, most: int) -> Places:
+    """Places of the features with a coefficient where the path of a LASSO first has `most`.
+
+    The path is of the residuals of a model without terms, so that it serves classes and times.
+
+    Source: Efron et al. 2004, doi:10.1214/009053604000000067 (path).
+    """
+    plain = _unit(features)
+    _, _, path = lars_path(plain, residuals(target), method="lasso", max_iter=8 * most)
+    sizes = (path != 0).sum(axis=0)
+    fits = np.flatnonzero(sizes <= most)
+    step = int(fits[np.argmax(sizes[fits])])
+    strength = np.abs(path[:, step])
+    places = np.argsort(-strength, kind="stable")[: int(sizes[step])]
+    return places if len(places) else univariate(features, target, 1)
+
+
+SELECTIONS: dict[str, Callable[[Features, Target, int], Places]] = {
+    "univariate": univariate,
+    "mrmr": mrmr,
+    "lasso": lasso,
+}
+
+
+def unlike(features: Features, most: float) -> Places:
+    """Places of features of which no two have a larger absolute rank correlation than `most`.
+
+    Of each pair the one goes that has the larger mean correlation with all others, which does not
+    look at the outcome.
+
+    Source: Kuhn 2008, doi:10.18637/jss.v028.i05 (findCorrelation).
+    """
+    plain = _unit(np.apply_along_axis(rankdata, 0, features))
+    alike = np.abs(plain.T @ plain)
+    np.fill_diagonal(alike, 0.0)
+    keep = np.ones(len(alike), dtype=bool)
+    for place in np.argsort(-alike.mean(axis=0), kind="stable"):
+        keep[place] = not (alike[place, keep] > most).any()
+    return np.flatnonzero(keep)
+
+
+def _unit(features: Features) -> Features:
+    centred = features - features.mean(axis=0)
+    size = np.sqrt(np.square(centred).sum(axis=0))
+    return centred / np.where(size > 0, size, 1.0)
+
+
+def _class_f(features: Features, y: Float[ndarray, " N"]) -> Float[ndarray, " F"]:
+    """Analysis of variance of two classes."""
+    r2 = np.square(_unit(features).T @ _unit(y[:, None])[:, 0])
+    return r2 / np.maximum(1 - r2, 1e-12) * (len(y) - 2)
+
+
+def _cox_score(
+    features: Features, days: Float[ndarray, " N"], event: Float[ndarray, " N"]
+) -> Float[ndarray, " F"]:
+    order = np.argsort(-days, kind="stable")  # the longest time first, so that sums are at risk
+    times, happened, x = days[order], event[order] == 1, (features - features.mean(axis=0))[order]
+    ends = np.searchsorted(-times, -times, side="right") - 1
+    count = np.arange(1, len(x) + 1)[ends][happened][:, None]
+    mean = np.cumsum(x, axis=0)[ends][happened] / count
+    square = np.cumsum(x**2, axis=0)[ends][happened] / count
+    slope = (x[happened] - mean).sum(axis=0)
+    spread = (square - mean**2).sum(axis=0)
+    return np.divide(slope**2, spread, out=np.zeros(len(slope)), where=spread > 0)
