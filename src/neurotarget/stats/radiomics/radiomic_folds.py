@@ -13,10 +13,12 @@ Folds = Integer[ndarray, "R N"]
 def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Folds:
     """Draw folds of people; one who has a positive case counts as positive.
 
-    There are no more folds than people of the rarer kind, so that none lacks one.
+    There are no more folds than people of the rarer class, or with an event, so that none lacks one.
     """
     positive = positive_people(outcome)
-    rarer = int(min(positive.sum(), (1 - positive).sum()))
+    rarer = int(positive.sum())
+    if not outcome.is_survival:
+        rarer = min(rarer, len(positive) - rarer)
     return draw_folds(positive, max(2, min(count, rarer)), repeats, seed)[:, outcome.subject]
 
 

@@ -18,6 +18,7 @@ Terms = Float[ndarray, "N P"]
 Ties = Literal["efron", "breslow"]
 
 STEPS, HALVINGS, CLOSE = 50, 20, 1e-9
+FLAT = 1e-7  # least information of an event on a standardised term
 LARGEST = 30.0  # a larger coefficient of a standardised term means that there is no maximum
 
 
@@ -115,6 +116,8 @@ def _maximised(terms: Terms, deaths: _Deaths, ridge: float) -> tuple[float, ndar
     value, slope, hessian = _penalised(found, terms, deaths, ridge)
     for _ in range(STEPS):
         if not len(found) or np.abs(slope).max() < CLOSE * max(1.0, len(deaths.dead)):
+            if _is_flat(hessian, deaths):
+                break
             return value, found, hessian
         if np.linalg.cond(hessian) > 1 / CLOSE:
             raise NoFitError("a term depends on the others, or separates those with the event")
@@ -128,6 +131,11 @@ def _maximised(terms: Terms, deaths: _Deaths, ridge: float) -> tuple[float, ndar
         if np.abs(found).max() > LARGEST or not math.isfinite(value):
             break
     raise NoFitError("a term separates those with the event from the others: no finite hazard")
+
+
+def _is_flat(hessian: ndarray, deaths: _Deaths) -> bool:
+    """Whether the likelihood hardly bends, as where it still rises far from any coefficient."""
+    return len(hessian) > 0 and np.linalg.eigvalsh(hessian).min() < FLAT * len(deaths.dead)
 
 
 def _deaths(days: Cases, event: Cases, ties: Ties) -> _Deaths:
@@ -156,9 +164,10 @@ def _likelihood(found: ndarray, terms: Terms, deaths: _Deaths) -> tuple[float, n
     weight = np.exp(score - score.max(initial=0.0))
     products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     columns = weight[:, None] * np.column_stack([np.ones(len(x)), x, products])
-    before = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns, axis=0)])
-    at_risk = before[-1] - before[deaths.starts]
-    tied = before[deaths.ends] - before[deaths.starts]
+    # summed from the last person, as differences of sums of all would lose the digits of few
+    behind = np.vstack([np.cumsum(columns[::-1], axis=0)[::-1], np.zeros(columns.shape[1])])
+    at_risk = behind[deaths.starts]
+    tied = at_risk - behind[deaths.ends]
     sums = at_risk - deaths.share[:, None] * tied
     count = x.shape[1]
     if not (sums[:, 0] > 0).all():  # a step so long that weights are rounded to 0

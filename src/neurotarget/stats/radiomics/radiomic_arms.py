@@ -1,0 +1,155 @@
+"""Arms of a radiomics study: clinical terms, image features, both; predicted in nested folds.
+
+N cases, R repeats of folds, F image features, M models (one a fold and repeat).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.radiomics.chain import ChainSettings, Columns, FittedChain, fit_chain
+from neurotarget.stats.radiomics.radiomic_folds import Folds
+from neurotarget.stats.radiomics.radiomics_outcome import Outcome
+from neurotarget.stats.survival.concordance import (
+    PairShares,
+    mean_pairs,
+    share,
+    share_difference,
+)
+from neurotarget.stats.survival.cox import NoFitError
+from neurotarget.stats.survival.survival_folds import same_fold_pairs
+
+Rows = Float[ndarray, "N K"]
+
+
+class Material(NamedTuple):
+    """Cases: the number of each one's site, clinical terms and image features by name, outcome."""
+
+    case_ids: list[str]
+    outcome: Outcome
+    clinical: Float[ndarray, "N C"]
+    image: Float[ndarray, "N F"]
+    clinical_names: list[str]
+    image_names: list[str]
+    site: Float[ndarray, " N"]
+
+    def rows(self, name: str) -> tuple[Columns, Rows]:
+        """What a chain of one set sees: clinical, image, or both."""
+        clinical = self.clinical if name != "image" else self.clinical[:, :0]
+        image = self.image if name != "clinical" else self.image[:, :0]
+        columns = Columns(clinical.shape[1], image.shape[1])
+        return columns, np.column_stack([self.site, clinical, image])
+
+    @property
+    def sets(self) -> list[str]:
+        """Sets of terms that can be compared."""
+        has = {"clinical": self.clinical.shape[1] > 0, "image": self.image.shape[1] > 0}
+        named = [name for name, there in has.items() if there]
+        return [*named, "both"] if len(named) > 1 else named
+
+
+class LeftOutScores(NamedTuple):
+    """Scores of each case by chains without its person, and what those chains chose.
+
+    `reasons` tells why chains could not be fitted; their cases have NaN.
+    """
+
+    fold: Folds
+    score: Float[ndarray, "R N"]
+    chosen: Bool[ndarray, "M F"]
+    strengths: list[float]
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every case was predicted in every repeat."""
+        return bool(np.isfinite(self.score).all())
+
+
+class RadiomicArm(NamedTuple):
+    """A set of terms: its chain fitted to all cases, and scores of cases left out.
+
+    Without a fit, `reason` tells why.
+    """
+
+    name: str
+    fit: FittedChain | None
+    held: LeftOutScores
+    reason: str = ""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there is a model, and every case was predicted."""
+        return self.fit is not None and self.held.is_complete
+
+
+def fit_radiomic_arm(
+    material: Material, name: str, settings: ChainSettings, fold: Folds
+) -> RadiomicArm:
+    """Predict every case by chains without its person, and fit one to all."""
+    columns, rows = material.rows(name)
+    held = left_out_scores(settings, columns, rows, material.outcome, fold)
+    try:
+        fit = fit_chain(settings, columns, rows, material.outcome)
+    except NoFitError as wrong:
+        return RadiomicArm(name, None, held, str(wrong))
+    return RadiomicArm(name, fit, held, "; ".join(held.reasons))
+
+
+def left_out_scores(
+    settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome, fold: Folds
+) -> LeftOutScores:
+    """Predict the cases of each fold by a chain that was fitted to the others."""
+    score, chosen, strengths = np.full(fold.shape, np.nan), [], []
+    reasons: dict[str, None] = {}
+    for repeat, folds in enumerate(fold):
+        for number in np.unique(folds):
+            test = folds == number
+            try:
+                fit = fit_chain(settings, columns, rows[~test], outcome.take(~test))
+            except NoFitError as wrong:
+                reasons[str(wrong)] = None
+                continue
+            score[repeat, test] = fit.predict(rows[test])
+            chosen.append(fit.chosen)
+            strengths.append(fit.strength)
+    flags = np.array(chosen, dtype=bool).reshape(len(chosen), columns.image)
+    return LeftOutScores(fold, score, flags, strengths, tuple(reasons))
+
+
+def held_pairs(outcome: Outcome, held: LeftOutScores) -> PairShares:
+    """Pairs of cases of one fold, whose scores come from one chain; mean over repeats.
+
+    Folds that are sites may lack a class: their cases are in no pair.
+    """
+    return same_fold_pairs([outcome.pairs(row) for row in held.score], held.fold)
+
+
+def discrimination(outcome: Outcome, held: LeftOutScores, seed: int) -> Estimate:
+    """AUC or C of cases left out, with its interval over people."""
+    return share(held_pairs(outcome, held), seed, outcome.subject)
+
+
+def pooled_discrimination(outcome: Outcome, held: LeftOutScores) -> float:
+    """AUC or C over all pairs, also of cases that different chains predicted."""
+    return mean_pairs([outcome.pairs(row) for row in held.score]).value
+
+
+def fold_spread(outcome: Outcome, held: LeftOutScores) -> tuple[float, float]:
+    """Mean and SD over folds and repeats of the AUC or C within a fold."""
+    values = []
+    for score, folds in zip(held.score, held.fold, strict=True):
+        for number in np.unique(folds):
+            test = folds == number
+            values.append(outcome.take(test).pairs(score[test]).value)
+    known = [value for value in values if np.isfinite(value)]
+    return (float(np.mean(known)), float(np.std(known))) if known else (np.nan, np.nan)
+
+
+def gain(outcome: Outcome, first: LeftOutScores, second: LeftOutScores, seed: int) -> Estimate:
+    """AUC or C of `second` less that of `first`, of the same cases, with its paired interval."""
+    pairs = [held_pairs(outcome, held) for held in (first, second)]
+    return share_difference(*pairs, seed, outcome.subject)
