@@ -1,0 +1,168 @@
+"""Classes of people in a table: which rows are positive, and which cannot be used."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.data.tables.follow_up import LeftOut
+from neurotarget.data.tables.row_filter import kept_rows
+from neurotarget.data.tables.table_ids import find_column, find_ids
+from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
+from neurotarget.levels import code_key, level_key
+from neurotarget.problems import DataError, Problem, did_you_mean, error, refuse_errors, some
+
+POSITIVE = ("1", "yes", "true", "positive", "pos", "y", "mutant", "dead")  # of two values
+FREE_IDS = 0.5  # a first column of text with this share of different values has ids
+
+
+class Classified(NamedTuple):
+    """Rows of a table with a class, in its order, and those without; a person may have several."""
+
+    case_ids: list[str]
+    positive: Float[ndarray, " N"]
+    rows: list[dict[str, str]]
+    left_out: list[LeftOut]
+    problems: list[Problem]  # warnings
+    file: str
+    column: str
+    value: str  # that means positive
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.case_ids)
+
+    def without(self, reasons: Mapping[int, str]) -> "Classified":
+        """Leave out rows by place, with the reason."""
+        keep = [place for place in range(self.n) if place not in reasons]
+        return self._replace(
+            case_ids=[self.case_ids[place] for place in keep],
+            positive=self.positive[keep],
+            rows=[self.rows[place] for place in keep],
+            left_out=[*self.left_out,
+                      *(LeftOut(self.case_ids[place], why) for place, why in reasons.items())],
+        )  # fmt: skip
+
+
+def read_classes(
+    path: Path, outcome: str, *, case_id: str = "", where: str = ""
+) -> Classified:  # fmt: skip
+    """Read the class of each row; rows without it are left out and counted.
+
+    Args:
+        path: CSV or TSV table.
+        outcome: a column of two values, or `<column>=<value>` for the value that is positive;
+            several are separated by `|`. Of two values, 1, yes, positive, mutant and the like, else
+            the rarer one, is positive.
+        case_id: column of ids; rows of one id are of one person.
+        where: rows to keep, such as `resection=GTR; site=a|b`.
+
+    Raises:
+        DataError: there is no such column or value, or a column without `=` has other than two
+            values, or only one class is left.
+    """
+    table = read_text_table(path, ids=[case_id] if case_id else [])
+    refuse_errors(table.problems)
+    column, wanted = outcome_column(table, outcome, path)
+    ids = id_texts(table, case_id, path)
+    kept, out = kept_rows(table, where, path)
+    values = [value_of(table.rows[place][column], column) for place in kept]
+    out |= {place: f"no {column}" for place, value in zip(kept, values, strict=True) if not value}
+    chosen = _chosen(values, column, wanted, path)
+    rest = [(place, value) for place, value in zip(kept, values, strict=True) if value]
+    positive = np.array([float(value in chosen) for _, value in rest])
+    if len(np.unique(positive)) < 2:
+        found = f"{len(positive)} rows of one class in {column}"
+        todo = f"choose another value; it has {some(dict.fromkeys(value for _, value in rest))}"
+        raise DataError(error(found, "two classes", todo, file=path))
+    return Classified(
+        [ids[place] for place, _ in rest],
+        positive,
+        [table.rows[place] for place, _ in rest],
+        [LeftOut(ids[place], why) for place, why in sorted(out.items())],
+        list(table.problems),
+        str(path),
+        column,
+        "|".join(sorted(chosen)),
+    )
+
+
+def id_texts(table: TextTable, case_id: str, path: Path) -> list[str]:
+    """Id of each row: of the named column, one of a standard name, or the first one of names.
+
+    Raises:
+        DataError: the named column is absent.
+    """
+    named = find_column(table.columns, [case_id]) if case_id else find_ids(table.columns)
+    if case_id and named is None:
+        raise DataError(_absent(case_id, table, path))
+    first = table.columns[0] if table.columns else ""
+    if named is None and first and is_names([row[first] for row in table.rows]):
+        named = first
+    lines = table.lines
+    return [row[named] if named else f"row {line}"
+            for row, line in zip(table.rows, lines, strict=True)]  # fmt: skip
+
+
+def is_names(texts: list[str]) -> bool:
+    """Whether a column's cells are names: text, of which most differ."""
+    has_text = any(not math.isfinite(_number(text)) for text in texts if text)
+    return has_text and len(set(texts)) > FREE_IDS * len(texts)
+
+
+def outcome_column(table: TextTable, outcome: str, path: Path) -> tuple[str, set[str]]:
+    """Column of an outcome, and the values that are positive, empty if none is named.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    if (column := find_column(table.columns, [outcome])) is not None:
+        return column, set()
+    name, mark, value = outcome.rpartition("=")
+    column = find_column(table.columns, [name.strip()]) if mark else None
+    if column is None:
+        raise DataError(_absent(name.strip() or outcome, table, path))
+    return column, {value_of(one, column) for one in value.split("|")}
+
+
+def value_of(text: str, column: str) -> str:
+    """A value in a spelling that is equal for equal ones; "" for none."""
+    return "" if is_missing(text) else code_key(level_key(text, column))
+
+
+def _chosen(values: list[str], column: str, wanted: set[str], path: Path) -> set[str]:
+    """The values that are positive.
+
+    Raises:
+        DataError: a named value does not occur, or none is named and there are not two.
+    """
+    counts = {value: values.count(value) for value in dict.fromkeys(filter(None, values))}
+    if absent := sorted(wanted - set(counts)):
+        todo = f"{column} has {some(counts)}"
+        raise DataError(error(f"nobody with {column}={'|'.join(absent)}", "values of the column",
+                              todo, file=path))  # fmt: skip
+    if wanted:
+        return wanted
+    if len(counts) != 2:
+        found = f"{len(counts)} different values in {column} ({some(counts)})"
+        todo = f"name the positive one: outcome={column}=<value>; a time to an event has time="
+        raise DataError(error(found, "two classes", todo, file=path))
+    usual = [value for value in counts if value in POSITIVE]
+    return {usual[0] if len(usual) == 1 else min(counts, key=lambda one: counts[one])}
+
+
+def _absent(name: str, table: TextTable, path: Path) -> Problem:
+    todo = f"{did_you_mean(name, table.columns)}the table has {some(table.columns, 12)}"
+    return error(f"no column {name}", "it among the columns", todo, file=path)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
