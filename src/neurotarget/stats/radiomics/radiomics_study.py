@@ -42,7 +42,6 @@ class RadiomicSettings:
     permutations: int = 100  # 0 leaves the test out
     matters: float = 0.02
     by_site: bool = False  # leave one site out at a time
-    months: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

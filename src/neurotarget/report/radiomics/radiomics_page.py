@@ -1,0 +1,159 @@
+"""The page of a radiomics study."""
+
+from collections.abc import Mapping, Sequence
+
+from neurotarget.number_text import number
+from neurotarget.report.figures.named_figures import NamedFigure, named_figure
+from neurotarget.report.pages.plain_page import (
+    Body,
+    Grid,
+    Head,
+    PageFigure,
+    Section,
+    headings,
+    render_page,
+)
+from neurotarget.report.radiomics.radiomics_figures import (
+    benefit_figure,
+    chosen_figure,
+    learning_figure,
+    probability_figure,
+    scores_figure_of,
+)
+from neurotarget.report.radiomics.radiomics_sentences import (
+    leakage_sentence,
+    other_cohort_sentence,
+    permutation_sentence,
+    radiomics_answer,
+    radiomics_people,
+    score_name,
+    stability_sentence,
+)
+from neurotarget.report.survival.survival_sentences import set_name
+from neurotarget.report.text.assets import page_text
+from neurotarget.report.text.definitions import known_definitions
+from neurotarget.report.text.headed_tables import table_specs
+from neurotarget.report.text.numbers import estimate
+from neurotarget.stats.radiomics.radiomics_study import RadiomicsStudy
+
+QUESTION = "Do features of the images predict the outcome, and do they add to clinical terms?"
+VALUES = {
+    "auc": "AUC",
+    "auc_pooled": "AUC, all pairs",
+    "auc_fold_mean": "AUC, mean of folds",
+    "auc_fold_sd": "AUC, SD of folds",
+    "auc_apparent": "AUC on the people fitted to",
+    "c": "C",
+    "c_pooled": "C, all pairs",
+    "c_fold_mean": "C, mean of folds",
+    "c_fold_sd": "C, SD of folds",
+    "c_apparent": "C on the people fitted to",
+    "outside": "features chosen outside the folds",
+    "inside": "features chosen inside the folds",
+    "stability": "stability of selection",
+}
+
+
+def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
+    """Return the figures with captions, or why one is left out."""
+    no_probability = "Only classes have probabilities; risks by a day are in `neurotarget survival`."
+    return [
+        named_figure("radiomics.radiomic_scores", f"{score_name(study)} of people left out",
+                     scores_figure_of(study), "No model could be fitted."),
+        named_figure("radiomics.probability_calibration", "Calibration of people left out",
+                     probability_figure(study), no_probability),
+        named_figure("radiomics.net_benefit", "Decision curves of people left out",
+                     benefit_figure(study), no_probability),
+        named_figure("radiomics.learning_curve", "Learning curve", learning_figure(study),
+                     "Too few people for a curve."),
+        named_figure("radiomics.chosen_features", "Features that the models chose",
+                     chosen_figure(study), "No model chose an image feature."),
+    ]  # fmt: skip
+
+
+def radiomics_html(
+    study: RadiomicsStudy,
+    figures: Sequence[PageFigure],
+    left_out: Mapping[str, Mapping[str, int]],
+    *,
+    notes: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
+) -> str:
+    """Return the page; `left_out` counts people by reason, for each table."""
+    head = Head("Radiomics", "Radiomics", QUESTION, radiomics_people(study),
+                radiomics_answer(study))  # fmt: skip
+    hidden = ("calibration_bins", "stability")
+    body = Body(
+        figures,
+        {name: table for name, table in study.tables.items() if name not in hidden},
+        [*study.notes, *notes],
+        dict(facts or {}),
+        specs=table_specs("radiomics"),
+        known=known_definitions("radiomics"),
+        values=VALUES,
+    )
+    sections = [*_left_out(left_out), _models(study), _checks(study), *_other(study)]
+    return render_page(head, body, sections, target="radiomics")
+
+
+def _left_out(left_out: Mapping[str, Mapping[str, int]]) -> list[Section]:
+    rows = [[reason, name, str(count)] for name, reasons in left_out.items()
+            for reason, count in reasons.items()]  # fmt: skip
+    if not rows:
+        return []
+    columns = [*headings(["Reason", "Table"]), *headings([], ["Rows"])]
+    grid = Grid("Who was left out, and why", columns, rows)
+    return [Section("people", "People", "", [grid])]
+
+
+def _models(study: RadiomicsStudy) -> Section:
+    name, table = score_name(study), study.tables["scores"]
+    shown = [study.statistic, *(f"{study.statistic}_{kind}" for kind in ("fold_mean", "fold_sd",
+                                                                         "apparent"))]  # fmt: skip
+    rows = []
+    for terms, part in table.groupby("terms", sort=False):
+        by_name = {row["statistic"]: row for row in part.to_dict("records")}
+        rows.append([set_name(str(terms)),
+                     *(estimate(by_name.get(one, {}), digits=3) for one in shown)])  # fmt: skip
+    columns = headings(["Terms"], [f"{name} [95 %]", "Mean of folds", "SD of folds", "Apparent"])
+    grids = [Grid("Scores of people left out", columns, rows)]
+    if len(gains := study.tables["differences"]):
+        rows = [
+            [f"{set_name(row['terms'])} − {row['against']}",
+             estimate(row, "difference", digits=3, sign=True), row["verdict"]]
+            for row in gains.to_dict("records")
+        ]  # fmt: skip
+        columns = headings(["Difference"], [f"{name} [95 %]"], ["Verdict"])
+        grids.append(Grid("Paired differences", columns, rows))
+    lead = page_text("radiomics.models", matters=f"{study.settings.matters:g}", how=_how(study))
+    return Section("models", "Models", lead, grids)
+
+
+def _how(study: RadiomicsStudy) -> str:
+    if study.settings.by_site:
+        return "leaving one site out at a time"
+    repeats, folds = study.fold.shape[0], int(study.fold.max()) + 1
+    return f"in {folds} folds, drawn {repeats} times"
+
+
+def _checks(study: RadiomicsStudy) -> Section:
+    sentences = [permutation_sentence(study), leakage_sentence(study), stability_sentence(study)]
+    after = [one for one in sentences if one]
+    return Section("checks", "Self-tests", page_text("radiomics.checks"), after=after)
+
+
+def _other(study: RadiomicsStudy) -> list[Section]:
+    table = study.tables.get("transport")
+    if table is None or not len(table):
+        return []
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [estimate(row, digits=3)]
+        if "slope" in row:
+            cells += [estimate(row, "slope", stem="slope", digits=2),
+                      number(row["expected_observed"], 2), number(row["brier"], 3)]  # fmt: skip
+        rows.append([set_name(str(row["terms"])), *cells])
+    names = [f"{score_name(study)} [95 %]", "Slope", "Expected : observed", "Brier score"]
+    columns = headings(["Terms"], names[: len(rows[0]) - 1])
+    grid = Grid("Models of all people here in the other cohort", columns, rows)
+    return [Section("transport", "Another cohort", other_cohort_sentence(study), [grid])]

@@ -1,0 +1,137 @@
+"""Sentences of the page of a radiomics study: what images add, and what the self-tests say."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurotarget.number_text import interval, number
+from neurotarget.report.survival.survival_sentences import GAINS, set_name
+from neurotarget.report.text.numbers import counted, estimate, p_equals
+from neurotarget.stats.radiomics.radiomics_study import RadiomicsStudy
+
+
+def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
+    """Return the sentences at the top: people, answer, permutation, leakage, other cohort."""
+    sentences = [
+        radiomics_people(study),
+        radiomics_answer(study),
+        permutation_sentence(study),
+        leakage_sentence(study),
+        other_cohort_sentence(study),
+    ]
+    return [one for one in sentences if one]
+
+
+def radiomics_people(study: RadiomicsStudy) -> str:
+    """How many people there are, how many positive, and how many features."""
+    outcome = study.material.outcome
+    n, positive = int(outcome.subject.max()) + 1, int(outcome.y.sum())
+    what = "with the event" if outcome.is_survival else "positive"
+    rows = f" in {len(outcome.y)} rows" if n < len(outcome.y) else ""
+    features = counted(study.material.image.shape[1], "image feature")
+    return f"{counted(n, 'person')}{rows}, {positive} {what}; {features}."
+
+
+def score_name(study: RadiomicsStudy) -> str:
+    """Return AUC or C."""
+    return "C" if study.material.outcome.is_survival else "AUC"
+
+
+def scores_by_set(study: RadiomicsStudy) -> dict[str, Mapping]:
+    """Row of the AUC or C of people left out, by set."""
+    table = study.tables["scores"]
+    rows = table[table["statistic"] == study.statistic].to_dict("records")
+    return {str(row["terms"]): row for row in rows}
+
+
+def radiomics_answer(study: RadiomicsStudy) -> str:
+    """Whether images add to clinical terms, or how well they do alone, with intervals."""
+    scores, name = scores_by_set(study), score_name(study)
+    if not study.scored:
+        return "No model could be fitted; the notes tell why."
+    table = study.tables["differences"]
+    if len(table):
+        (row,) = [one for one in table.to_dict("records")
+                  if (one["terms"], one["against"]) == ("both", "clinical")] or [None]  # fmt: skip
+        if row is not None:
+            return _gain(study, row, scores)
+    only = study.scored[-1]
+    return (f"{name} of people left out is {estimate(scores[only], digits=3)} with the {only} "
+            "terms, where 0.5 is chance and 1 is perfect.")  # fmt: skip
+
+
+def _gain(study: RadiomicsStudy, row: Mapping, scores: Mapping[str, Mapping]) -> str:
+    name, gap = score_name(study), float(row["difference"])
+    where = "above" if gap >= 0 else "below"
+    text = (
+        f"{GAINS[row['verdict']]}: {name} of people left out is "
+        f"{number(scores['both']['value'], 3)} with images and clinical terms, "
+        f"{number(abs(gap), 3)} {where} that of the clinical terms alone, "
+        f"{number(scores['clinical']['value'], 3)} (95 % interval of the difference "
+        f"{interval(row['low'], row['high'], 3)}); images alone have "
+        f"{number(scores['image']['value'], 3)}."
+    )
+    if row["verdict"] == "undecided" and np.isfinite(row["high"]):
+        text += (f" The data leave a gain of up to {number(row['high'], 3)} open, more than the "
+                 f"{study.settings.matters:g} that matters.")  # fmt: skip
+    return text
+
+
+def permutation_sentence(study: RadiomicsStudy) -> str:
+    """What permuted outcomes give; "" without the test."""
+    one = study.permuted
+    if one is None or not len(one.permuted):
+        return ""
+    (row,) = study.tables["permutation"].to_dict("records")
+    return (
+        f"With outcomes permuted over people, the whole procedure gives the "
+        f"{set_name(row['terms'])} terms a median {score_name(study)} of "
+        f"{number(row['permuted_median'], 3)} in {counted(row['draws'], 'draw')}; the real outcome "
+        f"gives {number(one.value, 3)} ({p_equals(one.p)}, at least {number(1 / (1 + row['draws']), 3)})."
+    )
+
+
+def leakage_sentence(study: RadiomicsStudy) -> str:
+    """What selection outside the folds would have claimed; "" without image features."""
+    leak = study.leak
+    if leak is None:
+        return ""
+    ends = interval(leak.difference.low, leak.difference.high, 3)
+    gap = leak.difference.value
+    text = (
+        f"Had the {counted(leak.chosen, 'image feature')} been chosen on everybody before the "
+        f"folds, {score_name(study)} of the images would have been claimed as "
+        f"{number(leak.outside.value, 3)} and not {number(leak.inside.value, 3)}"
+    )
+    if leak.difference.low > 0:
+        return f"{text}: {number(gap, 3)} {ends} of it would be leakage."
+    return f"{text}: no leak is visible here (difference {number(gap, 3, sign=True)} {ends})."
+
+
+def stability_sentence(study: RadiomicsStudy) -> str:
+    """How alike the chains of the folds choose features; "" without image features."""
+    table = study.tables.get("stability")
+    if table is None or not len(table):
+        return ""
+    (row,) = table.to_dict("records")
+    chosen = study.tables["features"]
+    often = int((chosen["share"] >= 0.8).sum()) if len(chosen) else 0
+    return (
+        f"The models of the folds agree on their features by {estimate(row, digits=2)} (1 is always "
+        f"the same, 0 is chance); {counted(often, 'feature')} of the {len(chosen)} ever chosen "
+        f"{'is' if often == 1 else 'are'} in four of five models."
+    )
+
+
+def other_cohort_sentence(study: RadiomicsStudy) -> str:
+    """AUC or C of the last set in the other cohort; "" without one."""
+    table = study.tables.get("transport")
+    if table is None or not len(table):
+        return ""
+    row = table.to_dict("records")[-1]
+    here = scores_by_set(study)[row["terms"]]
+    return (
+        f"In the other cohort of {counted(len(study.other.outcome.y), 'person')}, "
+        f"{score_name(study)} of the {set_name(row['terms'])} terms is {estimate(row, digits=3)}, "
+        f"against {number(here['value'], 3)} of people left out here. Nothing was fitted anew."
+    )

@@ -1,0 +1,317 @@
+"""Radiomics studies from tables: read people and features, compare models, write the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.data.tables.class_outcome import Classified, read_classes
+from neurotarget.data.tables.follow_up import FollowUp, counted_reasons, read_follow_up
+from neurotarget.data.tables.image_columns import feature_values, image_columns
+from neurotarget.data.tables.model_terms import Term, design, missing_terms, parse_terms
+from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.text_table import is_missing
+from neurotarget.files.ownership import claim
+from neurotarget.files.writing import check_writable, remove, write_text
+from neurotarget.levels import level
+from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.report.drawing.figure import saved_svg
+from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.radiomics.radiomics_page import radiomics_figures, radiomics_html
+from neurotarget.report.radiomics.radiomics_sentences import radiomics_headlines
+from neurotarget.stats.core.resample import codes
+from neurotarget.stats.radiomics.radiomic_arms import Material
+from neurotarget.stats.radiomics.radiomics_outcome import Outcome
+from neurotarget.stats.radiomics.radiomics_study import (
+    RadiomicSettings,
+    RadiomicsStudy,
+    analyse_radiomics,
+)
+from neurotarget.studies.study_folder import software, write_tsv
+
+FEWEST_PEOPLE, FEWEST_OF_CLASS = 20, 6
+MOST_GAPS = 0.2  # a feature that more people lack is left out
+FEWEST_OF_SITE = 5
+
+People = Classified | FollowUp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Radiomics:
+    """What is asked of a table; `names` maps its columns and terms to those of `external`."""
+
+    outcome: str
+    time: str = ""
+    unit: str = "days"
+    case_id: str = ""
+    where: str = ""
+    clinical: Sequence[str] = ()
+    image: Sequence[str] = ()
+    site: str = ""
+    external: Path | None = None
+    external_where: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+class WrittenRadiomics(NamedTuple):
+    """A radiomics study with the paths of its files, and its headlines."""
+
+    study: RadiomicsStudy
+    page: Path
+    headlines: list[str]
+    notes: list[str]
+    figures: dict[str, Path]
+
+
+class _Read(NamedTuple):
+    people: People
+    material: Material
+    sites: list[str]
+    notes: list[str]
+
+
+def make_radiomics(
+    table: Path,
+    asked: Radiomics,
+    settings: RadiomicSettings,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    command: str = "",
+) -> WrittenRadiomics:
+    """Read people and features, fit and compare models, and write tables, figures, report.html.
+
+    Raises:
+        DataError: a table cannot be used, or too few people are left.
+    """
+    check_writable(output)
+    people = _people(table, asked, {}, asked.where)
+    terms = parse_terms(asked.clinical, people.rows, people.file) if asked.clinical else ()
+    features = _features(asked, people, terms)
+    here = _read(people, terms, features, asked, {})
+    there = _external(asked, terms, features, here) if asked.external else None
+    claim(output, overwrite=overwrite)
+    study = analyse_radiomics(
+        here.material, settings, other=there.material if there else None, site_names=here.sites
+    )
+    left_out = {table.name: counted_reasons([one.reason for one in here.people.left_out])}
+    if there:
+        reasons = counted_reasons([one.reason for one in there.people.left_out])
+        left_out[Path(there.people.file).name] = reasons
+    notes = [str(one) for one in here.people.problems] + here.notes
+    notes += [f"Other cohort: {note}" for note in there.notes] if there else []
+    facts = {"table": str(table), "outcome": _outcome_text(people, asked),
+             **({"command": command} if command else {}),
+             "seed": str(settings.chain.seed), "software": software()}  # fmt: skip
+    return _write(study, output, left_out, notes, facts)
+
+
+def _outcome_text(people: People, asked: Radiomics) -> str:
+    if isinstance(people, Classified):
+        return f"{people.column} = {people.value}"
+    return f"{asked.outcome} by {asked.time}"
+
+
+def _people(path: Path, asked: Radiomics, names: Mapping[str, str], where: str) -> People:
+    case_id = names.get(asked.case_id, asked.case_id)
+    outcome = names.get(asked.outcome, asked.outcome)
+    if asked.time:
+        return read_follow_up(path, time=names.get(asked.time, asked.time), event=outcome,
+                              unit=asked.unit, case_id=case_id, where=where)  # fmt: skip
+    return read_classes(path, outcome, case_id=case_id, where=where)
+
+
+def _features(asked: Radiomics, people: People, terms: Sequence[Term]) -> list[str]:
+    """Columns of image features; none if clinical terms are given and no column is named so."""
+    taken = {name for term in terms for name in term.columns}
+    given = [asked.outcome.rpartition("=")[0] or asked.outcome, asked.outcome, asked.time]
+    given += [asked.case_id, asked.site]
+    found = [find_column(list(people.rows[0]), [name]) for name in given if name]
+    taken |= {name for name in found if name}
+    return image_columns(asked.image, people.rows, taken, people.file)
+
+
+def _read(
+    people: People,
+    terms: Sequence[Term],
+    features: Sequence[str],
+    asked: Radiomics,
+    names: Mapping[str, str],
+) -> _Read:
+    """People with every clinical term, with their features; NaN features are filled in folds.
+
+    Raises:
+        DataError: too few people or positive ones are left.
+    """
+    made = design(terms, people.rows, names, people.file)
+    places = {name: place for place, name in enumerate(map(str, range(people.n)))}
+    lacking = missing_terms(made, list(places))
+    site, sites = _sites(people, asked, names)
+    out = {places[name]: why for name, why in lacking.items()}
+    out |= {place: f"no {asked.site}" for place in np.flatnonzero(np.isnan(site))}
+    people = _without(people, out)
+    _check_counts(people)
+    values = feature_values(features, people.rows, names, people.file)
+    image, kept, notes = (values, list(features), []) if names else _usable(values, features)
+    outcome = _outcome(people)
+    keep = [place for place in range(len(site)) if place not in out]
+    clinical = design(terms, people.rows, names, people.file)
+    notes += [f"{name}: an empty cell counts as another value ({n} people)."
+              for name, n in clinical.filled.items()]  # fmt: skip
+    subject, copies = _copies(people, outcome.subject, values)
+    notes += copies
+    material = Material(
+        list(people.case_ids), outcome._replace(subject=subject), clinical.values, image,
+        [term.name for term in terms], kept, site[keep],
+    )  # fmt: skip
+    return _Read(people, material, sites, notes)
+
+
+def _without(people: People, out: Mapping[int, str]) -> People:
+    if isinstance(people, Classified):
+        return people.without(out)
+    return people.without({people.case_ids[place]: why for place, why in out.items()})
+
+
+def _outcome(people: People) -> Outcome:
+    subject, _ = codes(people.case_ids)
+    if isinstance(people, Classified):
+        return Outcome(people.positive, subject)
+    return Outcome(people.event, subject, people.days)
+
+
+def _check_counts(people: People) -> None:
+    outcome = _outcome(people) if people.n else None
+    rarer = 0
+    if outcome is not None:
+        rarer = int(outcome.y.sum())
+        rarer = rarer if outcome.is_survival else min(rarer, people.n - rarer)
+    if people.n >= FEWEST_PEOPLE and rarer >= FEWEST_OF_CLASS:
+        return
+    kind = "with the event" if outcome is not None and outcome.is_survival else "of the rarer class"
+    reasons = counted_reasons([one.reason for one in people.left_out])
+    listed = "; ".join(f"{why}: {count}" for why, count in reasons.items())
+    todo = f"left out were {listed}" if listed else "give a larger table"
+    raise DataError(error(f"{people.n} people, {rarer} {kind}",
+                          f"at least {FEWEST_PEOPLE} people and {FEWEST_OF_CLASS} {kind}",
+                          todo, file=people.file))  # fmt: skip
+
+
+def _usable(
+    values: np.ndarray, features: Sequence[str]
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Features that vary and that most people have, and notes on the others."""
+    there = np.isfinite(values)
+    gaps = 1 - there.mean(axis=0)
+    varies = np.array([np.ptp(column[known]) > 0 if known.any() else False
+                       for column, known in zip(values.T, there.T, strict=True)], dtype=bool)  # fmt: skip
+    keep, notes = varies & (gaps <= MOST_GAPS), []
+    if constant := [name for name, one in zip(features, varies, strict=True) if not one]:
+        notes.append(f"Left out as they have one value in everybody: {some(constant)}.")
+    lacking = varies & (gaps > MOST_GAPS)
+    if rare := [name for name, one in zip(features, lacking, strict=True) if one]:
+        notes.append(f"Left out as more than a fifth of the people lack them: {some(rare)}.")
+    if count := int((~there[:, keep]).sum()):
+        notes.append(f"{count} values of features are missing; each training fold fills them with "
+                     "its medians.")  # fmt: skip
+    return values[:, keep], [name for name, one in zip(features, keep, strict=True) if one], notes
+
+
+def _copies(
+    people: People, subject: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """People whose features are all equal count as one, so that no fold separates them."""
+    if values.shape[1] < 3:
+        return subject, []
+    alike = pd.DataFrame(values).groupby(list(range(values.shape[1])), dropna=False).ngroup()
+    first: dict[int, int] = {}
+    subject, pairs = subject.copy(), []
+    for place, group in enumerate(alike):
+        other = first.setdefault(group, place)
+        if subject[other] != subject[place] and np.isfinite(values[place]).all():
+            pairs.append(f"{people.case_ids[other]} = {people.case_ids[place]}")
+            subject[subject == subject[place]] = subject[other]
+    if not pairs:
+        return subject, []
+    numbered = np.unique(subject, return_inverse=True)[1]
+    return numbered, [f"All features of {some(pairs)} are equal: the same people under two ids? "
+                      "They are in one fold."]  # fmt: skip
+
+
+def _sites(
+    people: People, asked: Radiomics, names: Mapping[str, str]
+) -> tuple[np.ndarray, list[str]]:
+    """Number of each person's site, NaN where it is missing; 0 without sites.
+
+    Raises:
+        DataError: there is no such column, one site only, or a site with few people.
+    """
+    if not asked.site:
+        return np.zeros(people.n), []
+    name = names.get(asked.site, asked.site)
+    column = find_column(list(people.rows[0]), [name])
+    if column is None:
+        todo = f"{did_you_mean(name, people.rows[0])}the table has {some(people.rows[0], 12)}"
+        raise DataError(error(f"no column {name}", "site= among the columns", todo,
+                              file=people.file))  # fmt: skip
+    texts = ["" if is_missing(row[column]) else level(row[column], column) for row in people.rows]
+    sites = sorted({text for text in texts if text})
+    few = [f"{site} ({texts.count(site)})" for site in sites if texts.count(site) < FEWEST_OF_SITE]
+    if len(sites) < 2 or few:
+        found = f"{len(sites)} sites in {column}" if len(sites) < 2 else f"small sites {some(few)}"
+        todo = "leave site= out" if len(sites) < 2 else "merge them, or leave them out with where="
+        raise DataError(error(found, f"two sites or more with {FEWEST_OF_SITE} people each", todo,
+                              file=people.file))  # fmt: skip
+    numbers = [float(sites.index(text)) if text else np.nan for text in texts]
+    return np.array(numbers), sites
+
+
+def _external(
+    asked: Radiomics, terms: Sequence[Term], features: Sequence[str], here: _Read
+) -> _Read:
+    """The other cohort with the features used here; people of the first one are left out.
+
+    Its sites are numbered apart from those here, so that each is adapted to.
+    """
+    names = {name: name for name in features} | dict(asked.names)
+    people = _people(asked.external, asked, names, asked.external_where)
+    twice = {name for name in set(here.people.case_ids) & set(people.case_ids)
+             if not name.startswith("row ")}  # fmt: skip
+    why = "also in the cohort that the models were fitted to"
+    out = {place: why for place, name in enumerate(people.case_ids) if name in twice}
+    made = _read(_without(people, out), terms, here.material.image_names, asked, names)
+    apart = made.material.site + len(here.sites)
+    return made._replace(material=made.material._replace(site=apart))
+
+
+def _write(
+    study: RadiomicsStudy,
+    output: Path,
+    left_out: Mapping[str, Mapping[str, int]],
+    notes: list[str],
+    facts: Mapping[str, str],
+) -> WrittenRadiomics:
+    """Write the tables, the figures, and last the page; those of an earlier study are removed."""
+    page, folder = output / "report.html", output / "radiomics"
+    for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
+        remove(old)
+    reasons = [{"table": name, "reason": why, "n": count}
+               for name, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
+    tables = {**study.tables, "left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
+    for name, table in tables.items():
+        if len(table.columns):
+            write_tsv(table, folder / f"{name}.tsv")
+    shown, pictures = [], {}
+    for name, heading, caption, figure in radiomics_figures(study):
+        svg = None
+        if figure is not None:
+            stem = folder / "figures" / name
+            svg, pictures[name] = saved_svg(figure, stem), stem.with_suffix(".png")
+        shown.append(PageFigure(name, heading, caption, svg))
+    write_text(page, radiomics_html(study, shown, left_out, notes=notes, facts=facts))
+    return WrittenRadiomics(
+        study, page, radiomics_headlines(study), [*study.notes, *notes], pictures
+    )
