@@ -58,7 +58,7 @@ SUB_ROOMS = {
         ("memory_layout", "planning", "plane_convolutions", "region_nets", "threads"),
         ("nets",),
     ),
-    "stats": (("core",), ("cohort", "survival"), ("effects",), ("study",), ("arms",)),
+    "stats": (("core",), ("cohort", "survival"), ("radiomics",), ("effects",), ("study",), ("arms",)),
     "report": (
         ("text",),
         ("drawing",),
@@ -66,6 +66,7 @@ SUB_ROOMS = {
         ("pages",),
         ("paper",),
         ("comparison", "search", "survival"),
+        ("radiomics",),
     ),
     "runs": (("folder", "layouts"), ("network",), ("tracking", "sharing")),
 }

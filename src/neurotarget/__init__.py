@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from neurotarget.api.fuse import fuse
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.quantitative import adc, dsc
+    from neurotarget.api.radiomics import Radiomics, radiomics
     from neurotarget.api.stress import stress
     from neurotarget.api.study import Study, study
     from neurotarget.api.survival import Survival, survival
@@ -44,6 +45,7 @@ _PLACES = {
     "NetworkFile": "api.export",
     "Predictions": "api.predict",
     "Problems": "api.data",
+    "Radiomics": "api.radiomics",
     "Run": "api.train",
     "Study": "api.study",
     "Survival": "api.survival",
@@ -59,6 +61,7 @@ _PLACES = {
     "lint": "api.data",
     "open_run": "api.train",
     "predict": "api.predict",
+    "radiomics": "api.radiomics",
     "read_manifest": "api.data",
     "read_target": "api.data",
     "relabel": "api.data",
@@ -75,6 +78,7 @@ __all__ = [
     "NetworkFile",
     "Predictions",
     "Problems",
+    "Radiomics",
     "Run",
     "Study",
     "Survival",
@@ -90,6 +94,7 @@ __all__ = [
     "lint",
     "open_run",
     "predict",
+    "radiomics",
     "read_manifest",
     "read_target",
     "relabel",

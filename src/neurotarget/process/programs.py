@@ -23,6 +23,7 @@ NEEDS_ARGUMENTS = (
     "export",
     "init-target",
     "qsm",
+    "radiomics",
     "stress",
     "study",
     "survival",

@@ -1,0 +1,131 @@
+"""Radiomics studies from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.api.data import Table, as_file, new_folder
+from neurotarget.cli.radiomics import check_together, radiomic_settings
+from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
+from neurotarget.stats.radiomics.relevance import Selection
+from neurotarget.studies.radiomics import Radiomics as Asked
+from neurotarget.studies.radiomics import make_radiomics
+
+
+@dataclass(frozen=True)
+class Radiomics:
+    """A radiomics study: what it found, its tables by name, and its files."""
+
+    headlines: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]
+    page: Path
+    notes: tuple[str, ...]
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """A row a person: outcome, and predictions by models without them."""
+        return self.tables["predictions"]
+
+    def __str__(self) -> str:
+        return "\n".join(self.headlines)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in self.headlines)
+
+
+def radiomics(
+    table: Table,
+    outcome: str,
+    time: str = "",
+    *,
+    clinical: Sequence[str] = (),
+    image: Sequence[str] = (),
+    where: str = "",
+    unit: str = "days",
+    id_column: str = "",
+    site: str = "",
+    combat: bool = True,
+    by_site: bool = False,
+    model: RadiomicModel | None = None,
+    select: Selection = "univariate",
+    features: int = 10,
+    correlation: float = 0.9,
+    balance: bool = False,
+    folds: int = 5,
+    repeats: int = 10,
+    permutations: int = 100,
+    matters: float = 0.02,
+    external: Table | None = None,
+    external_where: str = "",
+    names: Mapping[str, str] | None = None,
+    output: Path | str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Radiomics:
+    """Whether image features in a table predict an outcome, and add to clinical terms.
+
+    ```
+    nt.radiomics(people, "idh=mutant", clinical=["age", "sex"], image=["original_*"])
+    ```
+
+    Args:
+        table: a row a person: a file or a DataFrame.
+        outcome: a column of two values, or `<column>=<value>`; with `time`, the column that is 1
+            where the event was observed.
+        time: column of the time to the event, for Cox's model.
+        clinical: terms: columns, or `<column>=<value>`.
+        image: patterns of columns; by default those named after a family of features.
+        where: rows to keep, such as "resection=GTR; site=a|b".
+        unit: of the times: days, weeks, months or years.
+        id_column: column of ids.
+        site: column of sites.
+        combat: whether effects of sites are removed, within the training folds.
+        by_site: whether one site is left out at a time.
+        model: logistic, elastic_net, svm, forest, boosting; cox of times.
+        select: univariate, mrmr, lasso or none.
+        features: most image features of a model.
+        correlation: of two features with a larger rank correlation one goes.
+        balance: whether classes are weighted to equal sums.
+        folds: people are predicted by models without them.
+        repeats: how often folds are drawn.
+        permutations: draws of the permutation test.
+        matters: smallest gain of AUC or C that matters.
+        external: another cohort, to which the models are applied unchanged.
+        external_where: its rows to keep.
+        names: its columns and terms, by those of `table`, where they differ.
+        output: folder to write into.
+        seed: of folds, permutations and intervals.
+        overwrite: whether files may be replaced that neurotarget did not write.
+
+    Raises:
+        DataError: a table cannot be used, or too few people are left.
+    """
+    check_together(
+        time=time, model=model, site=site, by_site=by_site, external=external is not None,
+        of_external=bool(names or external_where),
+    )  # fmt: skip
+    done = make_radiomics(
+        as_file(table),
+        Asked(
+            outcome=outcome, time=time, unit=unit, case_id=id_column, where=where,
+            clinical=tuple(clinical), image=tuple(image), site=site,
+            external=None if external is None else as_file(external),
+            external_where=external_where, names=dict(names or {}),
+        ),  # fmt: skip
+        radiomic_settings(
+            time=time, site=site, combat=combat, by_site=by_site, model=model, select=select,
+            features=features, correlation=correlation, balance=balance, folds=folds,
+            repeats=repeats, permutations=permutations, matters=matters, seed=seed,
+        ),  # fmt: skip
+        Path(output) if output is not None else new_folder() / "radiomics",
+        overwrite=overwrite,
+    )
+    return Radiomics(
+        tuple(done.headlines), dict(done.study.tables), done.figures, done.page, tuple(done.notes)
+    )

@@ -1,0 +1,142 @@
+"""Radiomics studies from a table to the page."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import neurotarget as nt
+from neurotarget.cli import radiomics as command
+from neurotarget.problems import DataError
+
+SMALL = ["folds=3", "repeats=2", "permutations=9", "features=3"]
+
+
+def people(n=70, seed=0, *, strength=0.0):
+    """People whose class follows age and, by `strength`, the first texture."""
+    random = np.random.default_rng(seed)
+    age, textures = random.normal(60, 10, n).round(1), random.normal(size=(n, 12)).round(4)
+    place = (age - 60) / 6 + strength * textures[:, 0] + random.logistic(size=n)
+    table = pd.DataFrame({"id": [f"p{seed}_{one}" for one in range(n)], "age": age})
+    table["idh"] = np.where(place > 0, "wildtype", "mutant")
+    table["centre"] = np.where(random.random(n) < 0.5, "north", "south")
+    for number, values in enumerate(textures.T):
+        table[f"original_glcm_f{number}"] = values
+    return table
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("radiomics")
+    first = people().astype(object)
+    first.loc[0, "age"], first.loc[1, "idh"], first.loc[2, "original_glcm_f3"] = "", "", ""
+    first["original_glcm_flat"] = 1
+    first.to_csv(place / "people.csv", index=False)
+    other = people(40, 1).rename(columns={"age": "years"})
+    other.loc[len(other)] = ["p0_5", 50, "mutant", "north", *np.zeros(12)]
+    other.to_csv(place / "others.csv", index=False)
+    people(strength=3.0, seed=2).to_csv(place / "planted.csv", index=False)
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(folder):
+    arguments = [f"table={folder / 'people.csv'}", "outcome=idh=wildtype", "clinical=age"]
+    arguments += [f"external={folder}/others.csv", "names=age:years", *SMALL]
+    assert command.run([*arguments, f"output={folder / 'out'}"]) == 0
+    return folder / "out"
+
+
+def read(made, name):
+    return pd.read_csv(made / "radiomics" / f"{name}.tsv", sep="\t")
+
+
+def test_the_page_says_that_images_without_information_add_nothing(made):
+    page = re.sub(r"\s+", " ", (made / "report.html").read_text(encoding="utf-8"))
+    assert re.search("Images add nothing|Images are not shown to add anything", page)
+    assert "95 % interval of the difference [" in page
+    assert "would have been claimed as" in page
+    assert "With outcomes permuted over people" in page
+    for name in ("radiomic_scores", "probability_calibration", "net_benefit", "chosen_features"):
+        assert (made / "radiomics" / "figures" / f"{name}.svg").is_file()
+
+
+def test_who_was_left_out_is_written_with_the_reason(made):
+    rows = {(row["table"], row["reason"]): row["n"] for row in read(made, "left_out").to_dict(
+        "records")}  # fmt: skip
+    assert rows == {
+        ("people.csv", "no idh"): 1,
+        ("people.csv", "no age"): 1,
+        ("others.csv", "also in the cohort that the models were fitted to"): 1,
+    }
+
+
+def test_every_person_left_out_has_a_probability(made):
+    table = read(made, "predictions")
+    assert len(table) == 68
+    assert table[["clinical", "image", "both"]].stack().between(0, 1).all()
+    assert read(made, "transport")["n"].tolist() == [40, 40, 40]
+
+
+def test_a_planted_signal_is_found_and_nothing_else_claimed(folder):
+    found = nt.radiomics(folder / "planted.csv", "idh", clinical=["age"], folds=3, repeats=2,
+                         permutations=19, features=3)  # fmt: skip
+    gains = found.tables["differences"].set_index("terms")
+    assert gains.loc["both", "difference"].max() > 0.05
+    assert found.headlines[1].startswith("Images add to the clinical terms")
+    assert found.tables["permutation"]["p"].item() == pytest.approx(1 / 20)
+    assert found.tables["features"]["feature"].iloc[0] == "original_glcm_f0"
+    assert len(found.predictions) == 70
+
+
+def test_what_cannot_be_used_is_said(folder):
+    table = pd.read_csv(folder / "people.csv")
+    table.loc[5, table.columns[4:]] = table.loc[6, table.columns[4:]]
+    done = nt.radiomics(table, "idh=wildtype", image=["original_*"], folds=3, repeats=1,
+                        permutations=0, site="centre")  # fmt: skip
+    text = " ".join(done.notes)
+    assert "one value in everybody: original_glcm_flat" in text
+    assert "1 values of features are missing" in text
+    assert "p0_5 = p0_6 are equal: the same people under two ids?" in text
+    assert "permutation" not in done.tables
+
+
+def test_more_features_than_people_are_said():
+    table = people(24, 4)
+    extra = np.random.default_rng(0).normal(size=(24, 30))
+    table[[f"t1_glcm_{one}" for one in range(30)]] = extra
+    done = nt.radiomics(table, "idh", folds=2, repeats=1, permutations=0)
+    assert any("There are 42 image features for 24 people" in note for note in done.notes)
+
+
+def test_times_are_predicted_by_hazards(folder):
+    table = people(80, 3)
+    random = np.random.default_rng(0)
+    table["days"] = np.ceil(300 * random.exponential(size=80) * np.exp(-(table["age"] - 60) / 8))
+    table["died"] = (random.random(80) < 0.7).astype(int)
+    done = nt.radiomics(table, "died", "days", clinical=["age"], image=["original_*"], folds=3,
+                        repeats=1, permutations=0, features=2)  # fmt: skip
+    scores = done.tables["scores"].set_index(["terms", "statistic"])["value"]
+    assert scores["clinical", "c"] > 0.6
+    assert "C of people left out is" in done.headlines[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"outcome": "idhh"}, "no column idhh, wanted it among the columns; did you mean idh"),
+        ({"outcome": "age"}, "different values in age .* wanted two classes; name the positive"),
+        ({"outcome": "idh=other"}, "nobody with idh=other, wanted values of the column"),
+        ({"image": ["t9_*"]}, "no column of numbers that fits t9_"),
+        ({"where": "idh=mutant"}, "rows of one class in idh, wanted two classes"),
+        ({"where": "id=p0_3|p0_4|p0_5|p0_6|p0_7|p0_8|p0_9"}, "at least 20 people and 6 of the"),
+        ({"site": "id"}, "small sites .* wanted two sites or more with 5 people each"),
+        ({"model": "cox"}, "model: found cox, wanted time="),
+        ({"by_site": True}, "by_site: found no site"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(folder, arguments, message):
+    given = {"outcome": "idh", "clinical": ["age"]} | arguments
+    with pytest.raises(DataError, match=message):
+        nt.radiomics(folder / "people.csv", **given)
