@@ -58,7 +58,14 @@ SUB_ROOMS = {
         ("memory_layout", "planning", "plane_convolutions", "region_nets", "threads"),
         ("nets",),
     ),
-    "stats": (("core",), ("cohort", "survival"), ("radiomics",), ("effects",), ("study",), ("arms",)),
+    "stats": (
+        ("core",),
+        ("cohort", "survival"),
+        ("radiomics",),
+        ("effects",),
+        ("study",),
+        ("arms",),
+    ),
     "report": (
         ("text",),
         ("drawing",),

@@ -151,7 +151,7 @@ def _read(
     lacking = missing_terms(made, list(places))
     site, sites = _sites(people, asked, names)
     out = {places[name]: why for name, why in lacking.items()}
-    out |= {place: f"no {asked.site}" for place in np.flatnonzero(np.isnan(site))}
+    out |= dict.fromkeys(np.flatnonzero(np.isnan(site)), f"no {asked.site}")
     people = _without(people, out)
     _check_counts(people)
     values = feature_values(features, people.rows, names, people.file)
@@ -200,9 +200,7 @@ def _check_counts(people: People) -> None:
                           todo, file=people.file))  # fmt: skip
 
 
-def _usable(
-    values: np.ndarray, features: Sequence[str]
-) -> tuple[np.ndarray, list[str], list[str]]:
+def _usable(values: np.ndarray, features: Sequence[str]) -> tuple[np.ndarray, list[str], list[str]]:
     """Features that vary and that most people have, and notes on the others."""
     there = np.isfinite(values)
     gaps = 1 - there.mean(axis=0)

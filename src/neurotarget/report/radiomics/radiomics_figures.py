@@ -26,8 +26,8 @@ from neurotarget.report.drawing.row_figure import (
 )
 from neurotarget.report.figures.class_panels import mark_shares
 from neurotarget.report.radiomics.radiomics_sentences import score_name, scores_by_set
-from neurotarget.report.survival.survival_sentences import set_name
 from neurotarget.report.survival.risk_figures import MARKS
+from neurotarget.report.survival.survival_sentences import set_name
 from neurotarget.report.text.numbers import estimate
 from neurotarget.stats.radiomics.radiomics_study import RadiomicsStudy
 from neurotarget.stats.radiomics.radiomics_tables import probabilities

@@ -56,7 +56,9 @@ VALUES = {
 
 def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
     """Return the figures with captions, or why one is left out."""
-    no_probability = "Only classes have probabilities; risks by a day are in `neurotarget survival`."
+    no_probability = (
+        "Only classes have probabilities; risks by a day are in `neurotarget survival`."
+    )
     return [
         named_figure("radiomics.radiomic_scores", f"{score_name(study)} of people left out",
                      scores_figure_of(study), "No model could be fitted."),

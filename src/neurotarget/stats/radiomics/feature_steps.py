@@ -36,7 +36,7 @@ class SiteEffects(TransformerMixin, BaseEstimator):
             self.combat_ = Combat.fit(features[use], _names(sites[use]))
         return self
 
-    def transform(self, values: Features) -> Features:
+    def transform(self, values: Float[ndarray, "N G"]) -> Features:
         """Features without the effects of their sites."""
         sites, features = values[:, 0], values[:, 1:].copy()
         if self.combat_ is None:
@@ -85,7 +85,7 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
         self.places_ = places
         return self
 
-    def transform(self, values: Features) -> Features:
+    def transform(self, values: Features) -> Float[ndarray, "N K"]:
         """The kept columns, without gaps."""
         return self._filled(values)[:, self.places_]
 

@@ -124,9 +124,7 @@ def _folds(material: Material, settings: RadiomicSettings) -> Folds:
     if settings.by_site:
         sites: Integer[ndarray, " N"] = np.unique(material.site, return_inverse=True)[1]
         return sites[None, :]
-    return draw_case_folds(
-        material.outcome, settings.folds, settings.repeats, settings.chain.seed
-    )
+    return draw_case_folds(material.outcome, settings.folds, settings.repeats, settings.chain.seed)
 
 
 def _leakage_table(leak: Leakage | None) -> pd.DataFrame:

@@ -25,9 +25,7 @@ from neurotarget.stats.survival.survival_study import gain_verdict
 PAIRS = (("both", "clinical"), ("image", "clinical"), ("both", "image"))
 
 
-def radiomic_scores(
-    material: Material, arms: Mapping[str, RadiomicArm], seed: int
-) -> pd.DataFrame:
+def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: int) -> pd.DataFrame:
     """Scores of cases left out, of each set, and of the cases fitted to (apparent)."""
     outcome, rows = material.outcome, []
     main = "c" if outcome.is_survival else "auc"
