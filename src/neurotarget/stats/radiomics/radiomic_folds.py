@@ -13,7 +13,7 @@ Folds = Integer[ndarray, "R N"]
 def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Folds:
     """Draw folds of people; one who has a positive case counts as positive.
 
-    There are no more folds than people of the rarer class, or with an event, so that none lacks one.
+    There are no more folds than people of the rarer class, or with an event: none lacks one.
     """
     positive = positive_people(outcome)
     rarer = int(positive.sum())

@@ -154,8 +154,8 @@ def radiomic_notes(
     notes, outcome = [], material.outcome
     people, features = int(outcome.subject.max()) + 1, material.image.shape[1]
     if features >= people:
-        notes.append(f"There are {features} image features for {people} people: what goes with the "
-                     "outcome among them is largely chance, which only the folds tell.")  # fmt: skip
+        notes.append(f"There are {features} image features for {people} people: what goes with "
+                     "the outcome among them is largely chance, which only the folds tell.")  # fmt: skip
     rarer = int(outcome.y.sum())
     if not outcome.is_survival:
         rarer = min(rarer, len(outcome.y) - rarer)

@@ -111,17 +111,17 @@ def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> 
 
 
 def final_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """Terms of the model of all cases by set; coefficients are per SD of linear models, else NaN."""
+    """Terms of each set's model of all cases; coefficients per SD of linear models, else NaN."""
     rows = []
     for name, arm in scored.items():
-        terms = terms_of(material, name, arm.fit)
+        terms = terms_of(material, arm.fit)
         values = coefficients(arm.fit, len(terms))
         rows += [{"terms": name, "term": term, "coefficient": value, "strength": arm.fit.strength}
                  for term, value in zip(terms, values, strict=True)]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def terms_of(material: Material, name: str, fit: FittedChain) -> list[str]:
+def terms_of(material: Material, fit: FittedChain) -> list[str]:
     """Names of the terms of a fitted model, the clinical ones first."""
     clinical = material.clinical_names if fit.columns.clinical else []
     chosen = [one for one, kept in zip(material.image_names, fit.chosen, strict=True) if kept] if (
