@@ -204,8 +204,10 @@ def _usable(values: np.ndarray, features: Sequence[str]) -> tuple[np.ndarray, li
     """Features that vary and that most people have, and notes on the others."""
     there = np.isfinite(values)
     gaps = 1 - there.mean(axis=0)
-    varies = np.array([np.ptp(column[known]) > 0 if known.any() else False
-                       for column, known in zip(values.T, there.T, strict=True)], dtype=bool)  # fmt: skip
+    varies = np.zeros(len(features), dtype=bool)
+    for place, column in enumerate(values.T):
+        known = column[np.isfinite(column)]
+        varies[place] = len(known) > 0 and np.ptp(known) > 0
     keep, notes = varies & (gaps <= MOST_GAPS), []
     if constant := [name for name, one in zip(features, varies, strict=True) if not one]:
         notes.append(f"Left out as they have one value in everybody: {some(constant)}.")

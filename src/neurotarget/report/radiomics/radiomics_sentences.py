@@ -87,8 +87,8 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
         f"With outcomes permuted over people, the whole procedure gives the "
         f"{set_name(row['terms'])} terms a median {score_name(study)} of "
         f"{number(row['permuted_median'], 3)} in {counted(row['draws'], 'draw')}; the real "
-        f"outcome gives {number(one.value, 3)} ({p_equals(one.p)}; so many draws allow no less than "
-        f"{number(1 / (1 + row['draws']), 3)})."
+        f"outcome gives {number(one.value, 3)} ({p_equals(one.p)}; so many draws allow no less "
+        f"than {number(1 / (1 + row['draws']), 3)})."
     )
 
 
@@ -119,8 +119,8 @@ def stability_sentence(study: RadiomicsStudy) -> str:
     often = int((chosen["share"] >= 0.8).sum()) if len(chosen) else 0
     return (
         f"The models of the folds agree on their features by {estimate(row, digits=2)} (1 is "
-        f"always the same, 0 is chance); {counted(often, 'feature')} of the {len(chosen)} ever chosen "
-        f"{'is' if often == 1 else 'are'} in four of five models."
+        f"always the same, 0 is chance); {counted(often, 'feature')} of the {len(chosen)} ever "
+        f"chosen {'is' if often == 1 else 'are'} in four of five models."
     )
 
 
