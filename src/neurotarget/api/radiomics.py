@@ -13,8 +13,8 @@ from neurotarget.api.data import Table, as_file, new_folder
 from neurotarget.cli.radiomics import check_together, radiomic_settings
 from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
 from neurotarget.stats.radiomics.relevance import Selection
-from neurotarget.studies.radiomics import Radiomics as Asked
-from neurotarget.studies.radiomics import make_radiomics
+from neurotarget.studies.from_tables.radiomics import Radiomics as Asked
+from neurotarget.studies.from_tables.radiomics import make_radiomics
 
 
 @dataclass(frozen=True)

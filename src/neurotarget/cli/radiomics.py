@@ -12,7 +12,7 @@ from neurotarget.cli.survival import names_of
 from neurotarget.problems import DataError
 from neurotarget.stats.radiomics.chain import ChainSettings
 from neurotarget.stats.radiomics.radiomics_study import RadiomicSettings
-from neurotarget.studies.radiomics import Radiomics, WrittenRadiomics, make_radiomics
+from neurotarget.studies.from_tables.radiomics import Radiomics, WrittenRadiomics, make_radiomics
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Studies whose people and measurements come in one table."""
