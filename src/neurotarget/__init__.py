@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from neurotarget.api.export import NetworkFile, export
     from neurotarget.api.features import features
     from neurotarget.api.fuse import fuse
+    from neurotarget.api.fuse_series import fuse_series
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.quantitative import adc, dsc
     from neurotarget.api.radiomics import Radiomics, radiomics
@@ -57,6 +58,7 @@ _PLACES = {
     "export": "api.export",
     "features": "api.features",
     "fuse": "api.fuse",
+    "fuse_series": "api.fuse_series",
     "init_target": "api.data",
     "lint": "api.data",
     "open_run": "api.train",
@@ -90,6 +92,7 @@ __all__ = [
     "export",
     "features",
     "fuse",
+    "fuse_series",
     "init_target",
     "lint",
     "open_run",

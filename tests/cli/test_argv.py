@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from neurotarget.cli.arguments import expanded
-from neurotarget.cli.argv import check_argv, check_launcher, literal, resumed_argv
+from neurotarget.cli.argv import check_argv, check_launcher, fuses, literal, resumed_argv
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.multirun import resume_command_of
 
@@ -205,3 +205,16 @@ def test_a_refused_setting_that_a_run_has_recorded_names_its_file(tmp_path, monk
     assert len(lines) == 3
     assert lines[0].startswith(f"{tmp_path / 'overrides.yaml'}: seed: found 'x', wanted")
     assert [line.split(":")[0] for line in lines[1:]] == ["data.fold", "optimizer.lr"]
+
+
+def test_an_experiment_that_fuses_is_a_multirun_of_its_own_accord(monkeypatch):
+    assert fuses(["experiment=knee"], CONF)
+    assert not fuses(["experiment=knee", "fuse=false"], CONF)
+    assert not fuses(["experiment=knee", "resume=runs/knee/latest"], CONF)
+    assert not fuses(["experiment=knee", "dry_run=true"], CONF)
+    assert not fuses(["experiment=knee", "sweep=optuna"], CONF)
+    assert not fuses(["experiment=adrenal"], CONF)
+    assert not fuses(["experiment=../train"], CONF)
+    assert not fuses([], CONF)
+    monkeypatch.setenv("NEUROTARGET_JOB", "runs/knee/0")
+    assert not fuses(["experiment=knee"], CONF)

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from neurotarget.problems import DataError
@@ -6,6 +9,8 @@ from neurotarget.runs.folder.jobs import Job, read_job, write_result
 from neurotarget.runs.folder.multirun import read_multirun, with_earlier_names, write_multirun
 from neurotarget.runs.folder.multirun_overview import overview
 from neurotarget.sweeps.grid_sweeper import grid_jobs
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def jobs_of(*arguments):
@@ -35,6 +40,15 @@ def test_deletions_and_additions_reach_every_job():
         ("~data.root", "+model.depth=2", "name='a b'"),
         ("~data.root", "+model.depth=3", "name='a b'"),
     }
+
+
+def test_knees_are_nine_jobs_of_three_findings_and_three_series():
+    experiment = yaml.safe_load((CONF / "experiment" / "knee.yaml").read_text(encoding="utf-8"))
+    params = experiment["hydra"]["sweeper"]["params"]
+    jobs = jobs_of(*(f"{key}={values}" for key, values in params.items()))
+    assert len({job.overrides for job in jobs}) == 9
+    assert jobs[0].overrides == ("target=knee_abnormal", "target.contrasts=[sagittal]")
+    assert jobs[-1].overrides == ("target=knee_meniscus", "target.contrasts=[axial]")
 
 
 def test_an_interval_is_no_grid():

@@ -1,5 +1,6 @@
 """Prepare arguments for Hydra: check them, quote paths, and restore the overrides of `resume=`."""
 
+import os
 import re
 import shlex
 import sys
@@ -14,8 +15,8 @@ from neurotarget.cli.arguments import exists, expanded, read_value
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
-from neurotarget.cli.whole_commands import with_whole_commands
-from neurotarget.files.reading import real_path
+from neurotarget.cli.whole_commands import is_dry, with_whole_commands
+from neurotarget.files.reading import load_yaml, real_path
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import listen
@@ -24,6 +25,7 @@ from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
 from neurotarget.runs.folder.recorded_overrides import read_overrides, recorded
+from neurotarget.training.devices import JOB
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')
@@ -69,6 +71,8 @@ def check_argv(config_path: Path, config_name: str) -> None:
     if config_name == "train":
         given = with_whole_commands(given)
     flags = [flag for flag in FLAGS if flag in given]
+    if config_name == "train" and not flags and fuses(given, config_path):
+        flags = [FLAGS[0]]
     # Hydra does not read -m between overrides
     typed = [*flags, *(one for one in given if one not in FLAGS)]
     argv = [literal(one, is_sweep=bool(flags)) for one in typed]
@@ -83,6 +87,21 @@ def check_argv(config_path: Path, config_name: str) -> None:
         for place in (*_values(argv, "hydra.run.dir"), *_values(argv, "hydra.sweep.dir")):
             note_runs(_caches(argv), Path(_unquoted(place)))
     sys.argv[1:] = argv
+
+
+def fuses(argv: Sequence[str], config_path: Path) -> bool:
+    """Whether the experiment trains several networks and fuses them, so that it needs no `-m`.
+
+    A job, a dry run, a search, a resumed run and `fuse=false` stay as they are.
+    """
+    keys = {key_of(one) for one in argv}
+    if JOB in os.environ or keys & {"fuse", "resume"} or "sweep=optuna" in argv or is_dry(argv):
+        return False
+    name = (_values(argv, "experiment") or [""])[-1]
+    path = config_path / "experiment" / f"{name}.yaml"
+    if not (re.fullmatch(r"\w+", name) and path.is_file()):
+        return False
+    return load_yaml(path).get("fuse") is True
 
 
 def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:

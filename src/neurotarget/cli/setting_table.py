@@ -88,6 +88,7 @@ GENERAL = {
     "overwrite": FLAG,
     "accept_changed_data": FLAG,
     "held_out": FLAG,
+    "fuse": FLAG,
     "metrics": optional(BRANCH),
     "metrics.*": optional(OWN),
     "callbacks": optional(BRANCH),

@@ -21,6 +21,7 @@ NEEDS_ARGUMENTS = (
     "compare",
     "dsc",
     "export",
+    "fuse-series",
     "init-target",
     "qsm",
     "radiomics",

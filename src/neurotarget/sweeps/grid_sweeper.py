@@ -30,6 +30,7 @@ from neurotarget.sweeps.finished_jobs import outdated_jobs
 from neurotarget.sweeps.launchers import launch_jobs
 
 POOLING = "neurotarget.sweeps.cross_validation"  # loads statistics and figures
+FUSION = "neurotarget.comparison.series_fusion"  # likewise
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
@@ -120,6 +121,8 @@ def sweep_grid(
     if any(one.key_or_group == "cv" and one.value() is not None for one in overrides):
         pooling = import_module(POOLING)
         pooling.print_pooled(pooling.pool_multirun(folder), folder)
+    if config.fuse:
+        import_module(FUSION).print_fused(folder)
     return results
 
 
