@@ -121,7 +121,7 @@ def sweep_grid(
     if any(one.key_or_group == "cv" and one.value() is not None for one in overrides):
         pooling = import_module(POOLING)
         pooling.print_pooled(pooling.pool_multirun(folder), folder)
-    if config.fuse:
+    if config.get("fuse"):
         import_module(FUSION).print_fused(folder)
     return results
 
