@@ -15,7 +15,7 @@ from neurotarget.types import Target
 def load_target(name: str, *, source: Path | str | None = None, trust: bool = False) -> Target:
     """Load a target by its name in `conf/target`, or by the path of a YAML file.
 
-    Labels that it names are looked up in the tables beside `source`, a manifest or data set.
+    Labels that it names are looked up in the tables next to `source`, a manifest or data set.
 
     The file may come from another user; unless `trust` is set, it may only call targets of this
     program.

@@ -1,7 +1,7 @@
 """Fuse the probabilities that networks of several series give the same exams, for each outcome.
 
 Each exam's fused probability comes from weights that were fitted to the exams of other people; the
-plain mean over the series stands beside it.
+plain mean over the series stands next to it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -61,7 +61,7 @@ def concentrations(
 def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
     """Number of volumes between `skip` and the bolus, from the mean signal of a brain.
 
-    The bolus has begun where the signal has fallen by a tenth of its largest fall, and two volumes
+    The bolus starts where the signal has fallen by a tenth of its largest fall, and two volumes
     before that are left out.
 
     Raises:

@@ -58,7 +58,7 @@ def make_adc(
 
 
 def read_b_values(scan: Path) -> list[float]:
-    """b-values of the file beside a scan, as FSL and BIDS write them.
+    """b-values of the file next to a scan, as FSL and BIDS write them.
 
     Raises:
         DataError: there is none, or it has other text.
@@ -66,7 +66,7 @@ def read_b_values(scan: Path) -> list[float]:
     path = scan.with_name(f"{file_stem(scan)}.bval")
     if not path.is_file():
         todo = "give b_values=0,1000, one a volume"
-        raise DataError(error("no b-values", f"the file {path.name} beside the scan", todo))
+        raise DataError(error("no b-values", f"the file {path.name} next to the scan", todo))
     try:
         return [float(word) for word in path.read_text("utf-8").split()]
     except ValueError as wrong:

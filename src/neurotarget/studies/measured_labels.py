@@ -96,7 +96,7 @@ def placed(cases: Sequence[Case], values: Sequence[int]) -> list[Placed]:
 def names_of(values: Sequence[int], manifest: Manifest) -> tuple[dict[int, str], str]:
     """Name of each value, and where the names are from; `label_<value>` without a table.
 
-    Names are taken from the tables beside the data, its dataset.json or dseg.tsv, or FreeSurfer's
+    Names are taken from the tables next to the data, its dataset.json or dseg.tsv, or FreeSurfer's
     table if that has all values.
     """
     for path, names in label_tables(Path(manifest.source)).items():

@@ -62,7 +62,7 @@ def init_target(
 
     Args:
         places: a manifest or data set; or a folder of scans and a folder of masks, for which a
-            manifest `<name>_cases.tsv` is written beside the target.
+            manifest `<name>_cases.tsv` is written next to the target.
         name: of the target; by default that of the folder.
         labels: names or ids of the labels to take; by default all.
         output: the file; by default conf/target/<name>.yaml.

@@ -1,6 +1,6 @@
 """Tables of people, such as participants.tsv, as tables of cases: one scan a person.
 
-Files that no column names are found by the id in the folders beside the table: scans in a folder
+Files that no column names are found by the id in the folders next to the table: scans in a folder
 named as the contrast (or `images/` for a single one), masks in `masks/` or `labels/`.
 """
 

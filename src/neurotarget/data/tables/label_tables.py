@@ -1,4 +1,4 @@
-"""Tables of label names beside label maps, and the ids that they give to names.
+"""Tables of label names next to label maps, and the ids that they give to names.
 
 Read are `dseg.tsv` of BIDS, CSV and TSV tables with a column of numbers and one of names, lookup
 tables of FreeSurfer (`1 Left-Amygdala 103 255 255 0`) and 3D Slicer, label descriptions of ITK-SNAP

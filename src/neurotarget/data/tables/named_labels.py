@@ -1,8 +1,8 @@
 """Settings of a target as `types.Target` takes them: ids in place of names, and of words.
 
-A name is looked up in the table of the target's `label_table`, else in the tables beside the data
+A name is looked up in the table of the target's `label_table`, else in the tables next to the data
 (`label_tables`), else in FreeSurfer's table, which `types.Target` does by itself. Where a table
-beside the data numbers structures otherwise than FreeSurfer, a name that it lacks is an error: the
+next to the data numbers structures otherwise than FreeSurfer, a name that it lacks is an error: the
 number of FreeSurfer would be another structure there. `background: rest` is `background_ids:
 others`.
 """
@@ -61,7 +61,7 @@ def target_settings(settings: Any, source: Path | str | None) -> Any:  # noqa: A
 
 
 def _tables(table: object, source: Path | None) -> Mapping[str, Names]:
-    """Tables by their name or path: the given one, or those beside the data."""
+    """Tables by their name or path: the given one, or those next to the data."""
     if table == ITSELF:
         return {}
     if table in PACKAGED:

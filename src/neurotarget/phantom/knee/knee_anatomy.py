@@ -119,9 +119,9 @@ class Knee:
         self._paint(free & plateau & (np.abs(self.x) > 7), Tissue.CARTILAGE)
         thick = 6.0 if self.person.effusion == YES else 1.2
         pouch = self._radius((0, 33, 44), (24, thick, 22)) < 1
-        beside = self._radius((0, 20, 6), (42, 14, 2.0 + thick)) < 1
+        at_sides = self._radius((0, 20, 6), (42, 14, 2.0 + thick)) < 1
         free = (self.tissue == Tissue.FAT) | (self.tissue == Tissue.MUSCLE)
-        self._paint(free & (pouch | (beside & (np.abs(self.x) > 20))), Tissue.FLUID)
+        self._paint(free & (pouch | (at_sides & (np.abs(self.x) > 20))), Tissue.FLUID)
 
     def _ligaments(self) -> None:
         self._paint(self._rod(*PCL) < 5, Tissue.LIGAMENT)
