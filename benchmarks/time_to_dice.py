@@ -37,6 +37,8 @@ from monai.transforms import (
     SpatialPadd,
 )
 
+from neurotarget.runs.network.precision import cpu_has_bf16
+
 KEYS, PATCH = ["image", "label"], (40, 56, 40)
 DEFAULTS = {"goal": 0.88, "every": 250, "steps": 8000, "batch": 8, "threads": 2}
 LABELS = (1, 2)  # anterior, posterior
@@ -111,7 +113,7 @@ def train(root: Path, run: Path, settings: dict[str, float]) -> None:
     steps = int(settings["steps"])
     rate = torch.optim.lr_scheduler.PolynomialLR(optimizer, steps, power=0.9)
     loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
-    has_bf16 = torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_bf16()
+    has_bf16 = cpu_has_bf16()
     held_out = files(root, run, "test")
     drawn = batches(loader(files(root, run, "train"), int(settings["batch"])))
     spent, dice = 0.0, 0.0
@@ -132,11 +134,6 @@ def train(root: Path, run: Path, settings: dict[str, float]) -> None:
             print(f"MONAI step {step}: {spent:.0f} s, Dice {dice:.4f}", flush=True)
         if dice >= settings["goal"]:
             break
-
-
-def _has_bf16() -> bool:
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
 
 
 def main(argv: list[str]) -> None:
