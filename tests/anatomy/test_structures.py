@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.utils import instantiate
 
 from neurotarget.anatomy.structures import (
     find,
@@ -29,7 +30,7 @@ def target(labels: object, **more: object) -> Target:
 
 def packaged(name: str) -> Target:
     settings = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Target(**{key: value for key, value in settings.items() if key != "_target_"})
+    return instantiate(settings, _convert_="all")
 
 
 def test_partners_are_mutual_and_on_opposite_sides():
