@@ -27,6 +27,7 @@ class CohortPlan(ABC):
     """
 
     kind: ClassVar[str]  # for messages
+    drawing: ClassVar[int] = VERSION  # a kind whose voxels alone change has its own
     site_class: ClassVar[type[Site]] = Site
 
     num_cases: int = 60
@@ -71,7 +72,7 @@ class CohortPlan(ABC):
     @property
     def key(self) -> str:
         """Fingerprint of the cohort: equal keys mean equal voxels."""
-        return hash_of_value({"drawing": VERSION, **asdict(self)}, 16)
+        return hash_of_value({"drawing": self.drawing, **asdict(self)}, 16)
 
     @abstractmethod
     def subjects(self) -> list[NamedTuple]:

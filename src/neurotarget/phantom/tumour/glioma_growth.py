@@ -3,7 +3,8 @@
 The core grows at nearly one speed; oedema spreads along white matter and hardly into cortex. Speeds
 are ours: diffusion in white matter is several times that in grey matter (Swanson 2000,
 doi:10.1046/j.1365-2184.2000.00177.x). Each part takes the voxels that are reached first until it
-has its planned volume; a core whose holes are filled may be slightly larger.
+has its planned volume; a core whose holes are filled may be slightly larger. Smooth noise on the
+speed gives the core its lobes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +25,14 @@ DEEP = (10, 11, 12, 13, 17, 18, 26, 28, 49, 50, 51, 52, 53, 54, 58, 60)
 HIND = (7, 8, 16, 46, 47)  # cerebellum and brain stem
 SULCI = (24,)
 Speeds = Mapping[tuple[int, ...], float]
-OF_CORE: Speeds = {WHITE: 1.0, CORTEX: 0.75, DEEP: 0.75, SULCI: 0.3, HIND: 0.15}
+OF_CORE: Speeds = {WHITE: 1.0, CORTEX: 0.8, DEEP: 0.8, SULCI: 0.5, HIND: 0.15}
 OF_EDEMA: Speeds = {WHITE: 1.0, CORTEX: 0.10, DEEP: 0.22, HIND: 0.03}
 BARRIER = 0.003  # speed in ventricles and outside of the brain
 LATEST = 250.0  # mm at a speed of 1: fronts end, which leaves out the bone
 ACROSS = 0.25  # factor of the speed near the midline: only tracts of the callosum cross
-CORE_LUMPS_MM, FINGERS_MM, RING_MM = 26.0, 16.0, 18.0  # wavelengths of the noise of each border
+CORE_LOBES_MM, FINGERS_MM, RING_MM = 30.0, 16.0, 24.0  # wavelengths of the noise of each border
+START_MM = 5.0  # fronts start as balls: from one voxel, fast marching would grow a diamond
+ROUND_MM = 2.5  # SD of the smoothing that takes corners off a core and its rim
 
 
 class Planned(NamedTuple):
@@ -62,19 +65,20 @@ def grow_glioma(
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     slow = np.where(midline, ACROSS, 1.0)
-    lumps = np.exp(0.30 * smooth_noise(ids.shape, CORE_LUMPS_MM, spacing_mm, rng))
-    times = _arrival(_speed(ids, OF_CORE) * lumps * slow, spacing_mm, centre_vox)
-    allowed = np.isin(ids, [value for values in OF_CORE for value in values])
-    core = _first(times, allowed & (times < LATEST), planned.core_ml / voxel_ml)
+    lobes = np.exp(0.30 * smooth_noise(ids.shape, CORE_LOBES_MM, spacing_mm, rng))
+    ball = _distance_mm(ids.shape, centre_vox, spacing_mm)
+    times = _arrival(_speed(ids, OF_CORE) * lobes * slow, spacing_mm, ball, ball < START_MM)
+    tissue = _of(ids, OF_CORE) & (times < LATEST)
+    core = _first(_rounded(times, tissue, spacing_mm), tissue, planned.core_ml / voxel_ml)
     core = ndimage.binary_fill_holes(core)
     labels = np.where(core, NON_ENHANCING, 0).astype(np.uint8)
     if planned.enhancing_ml > 0:
         labels[_ring(core, planned.enhancing_ml / voxel_ml, spacing_mm, rng)] = ENHANCING
     fingers = np.exp(0.55 * smooth_noise(ids.shape, FINGERS_MM, spacing_mm, rng))
-    speed = np.where(core, 1e3, _speed(ids, OF_EDEMA) * fingers * slow)
-    times = _arrival(speed, spacing_mm, centre_vox)
-    tissue = np.isin(ids, [value for values in OF_EDEMA for value in values]) & ~core
-    edema = _first(times, tissue & (times < LATEST), planned.edema_ml / voxel_ml)
+    speed = _speed(ids, OF_EDEMA) * fingers * slow
+    times = _arrival(speed, spacing_mm, np.zeros(ids.shape), core)
+    tissue = _of(ids, OF_EDEMA) & ~core & (times < LATEST)
+    edema = _first(times, tissue, planned.edema_ml / voxel_ml)
     labels[edema] = EDEMA
     water = np.zeros(ids.shape, dtype=np.float32)
     if edema.any():
@@ -99,17 +103,46 @@ def _speed(ids: Integer[ndarray, "I J K"], speeds: Speeds) -> Float[ndarray, "I 
     return table[ids]
 
 
-def _arrival(
-    speed: Float[ndarray, "I J K"], spacing_mm: Sequence[float], centre_vox: TripleVox
+def _of(ids: Integer[ndarray, "I J K"], speeds: Speeds) -> Bool[ndarray, "I J K"]:
+    return np.isin(ids, [value for values in speeds for value in values])
+
+
+def _distance_mm(
+    shape: Sequence[int], centre_vox: TripleVox, spacing_mm: Sequence[float]
 ) -> Float[ndarray, "I J K"]:
-    """Time at which a front that starts at a voxel reaches each other one, by fast marching.
+    sides = zip(shape, centre_vox, spacing_mm, strict=True)
+    x, y, z = np.ogrid[tuple(slice(-at * mm, (side - at - 0.5) * mm, mm) for side, at, mm in sides)]
+    return np.sqrt(x**2 + y**2 + z**2)
+
+
+def _arrival(
+    speed: Float[ndarray, "I J K"],
+    spacing_mm: Sequence[float],
+    begin: Float[ndarray, "I J K"],
+    seeds: Bool[ndarray, "I J K"],
+) -> Float[ndarray, "I J K"]:
+    """Time at which a front reaches each voxel, by fast marching from seeds of times `begin`.
 
     It is far above `LATEST` where the front ends before.
     """
     image = sitk.GetImageFromArray(speed.astype(np.float32).transpose(2, 1, 0))
     image.SetSpacing([float(side) for side in spacing_mm])
-    seeds = [[int(place) for place in centre_vox]]
-    return sitk.GetArrayFromImage(sitk.FastMarching(image, seeds, 1.0, LATEST)).transpose(2, 1, 0)
+    places, times = np.argwhere(seeds).tolist(), begin[seeds].tolist()
+    front = sitk.FastMarching(image, places, 1.0, LATEST, times)
+    return sitk.GetArrayFromImage(front).transpose(2, 1, 0)
+
+
+def _rounded(
+    values: Float[ndarray, "I J K"],
+    within: Bool[ndarray, "I J K"],
+    spacing_mm: Sequence[float],
+) -> Float[ndarray, "I J K"]:
+    """Values smoothed over the places `within`; 0 elsewhere."""
+    sigma = [ROUND_MM / side for side in spacing_mm]
+    total, weight = (
+        ndimage.gaussian_filter(np.where(within, part, 0.0), sigma) for part in (values, 1.0)
+    )
+    return np.where(within, total / np.maximum(weight, 1e-6), 0.0)
 
 
 def _first(
@@ -130,6 +163,6 @@ def _ring(
     rng: np.random.Generator,
 ) -> Bool[ndarray, "I J K"]:
     """Voxels of a core below its surface, as a rim that is thicker in some places."""
-    depth = ndimage.distance_transform_edt(core, spacing_mm)
-    uneven = np.exp(0.45 * smooth_noise(core.shape, RING_MM, spacing_mm, rng))
+    depth = _rounded(ndimage.distance_transform_edt(core, spacing_mm), core, spacing_mm)
+    uneven = np.exp(0.40 * smooth_noise(core.shape, RING_MM, spacing_mm, rng))
     return _first(depth * uneven, core, count)

@@ -89,6 +89,7 @@ class GliomaPlan(CohortPlan):
     """All settings of a cohort of gliomas; volumes are log-normal, spreads are SDs of logs."""
 
     kind = "gliomas"
+    drawing = 3
 
     num_cases: int = 40
     age_range: tuple[float, float] = (28.0, 84.0)
