@@ -6,7 +6,7 @@ import pytest
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.histogram_scale import (
     PERCENTILES,
-    landmarks_of,
+    foreground_landmarks,
     standard_landmarks,
     standardised,
 )
@@ -25,7 +25,7 @@ def knee(gain=1.0, offset=0.0, gamma=1.0):
 
 def test_scanners_of_other_gain_and_contrast_agree_on_the_standard_scale():
     scans = [knee(), knee(gain=700), knee(gain=40, offset=10, gamma=1.4)]
-    standard = standard_landmarks([landmarks_of(scan) for scan in scans])
+    standard = standard_landmarks([foreground_landmarks(scan) for scan in scans])
     first, brighter, flatter = [standardised(scan, standard) for scan in scans]
     np.testing.assert_allclose(first, brighter, atol=1e-3)
     inside = knee() > knee().mean()
@@ -34,7 +34,9 @@ def test_scanners_of_other_gain_and_contrast_agree_on_the_standard_scale():
 
 def test_landmarks_go_from_0_to_1_and_are_those_of_the_published_percentiles():
     assert PERCENTILES == (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
-    standard = standard_landmarks([landmarks_of(knee(gain=5)), landmarks_of(knee())])
+    standard = standard_landmarks(
+        [foreground_landmarks(knee(gain=5)), foreground_landmarks(knee())]
+    )
     assert standard[[0, -1]].tolist() == [0, 1]
     assert (np.diff(standard) > 0).all()
     mapped = standardised(knee(), standard)
@@ -45,7 +47,7 @@ def test_landmarks_go_from_0_to_1_and_are_those_of_the_published_percentiles():
 def test_a_scan_of_one_value_and_one_of_few_values_stay_finite():
     standard = np.linspace(0, 1, len(PERCENTILES))
     assert (standardised(np.full((2, 2, 2), 7.0), standard) == 0).all()
-    assert landmarks_of(np.full((2, 2, 2), 7.0)) is None
+    assert foreground_landmarks(np.full((2, 2, 2), 7.0)) is None
     few = np.repeat([0.0, 1.0, 2.0], 9).reshape(3, 3, 3)
     assert np.isfinite(standardised(few, standard)).all()
     with pytest.raises(ValueError, match="found no scan"):

@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 
+from neurotarget.data.histogram_scale import PERCENTILES, moved, standard_landmarks
 from neurotarget.image_features.normalisation import (
-    LANDMARKS,
+    brain_landmarks,
     check_brain,
-    landmarks_of,
-    nyul_scaled,
     over_median,
-    standard_landmarks,
     white_striped,
     zscored,
 )
@@ -45,11 +43,11 @@ def test_the_last_peak_is_white_matter_in_t1_though_grey_matter_is_more():
 
 def test_nyul_maps_landmarks_onto_the_mean_of_the_training_scans():
     training = [brain(1), brain(2, gain=3), brain(3, gain=0.5)]
-    standard = standard_landmarks(landmarks_of(one) for one in training)
+    standard = standard_landmarks([brain_landmarks(one) for one in training], 100)
     assert (standard[0], standard[-1]) == (0, 100)
     new = brain(4, gain=10)
-    made = nyul_scaled(new, new, standard)
-    np.testing.assert_allclose(np.percentile(made, LANDMARKS), standard, atol=0.2)
+    made = moved(new, brain_landmarks(new), standard)
+    np.testing.assert_allclose(np.percentile(made, PERCENTILES), standard, atol=0.2)
     order = np.argsort(new)
     assert (np.diff(made[order]) >= 0).all()  # also beyond the outer landmarks
 
@@ -69,3 +67,5 @@ def test_a_brain_that_gives_no_scale_is_refused():
             check_brain(array, mask)
     with pytest.raises(DataError, match="0 voxels of the brain"):
         check_brain(np.ones(mask.shape), ~mask)
+    with pytest.raises(DataError, match="a brain of one intensity"):
+        brain_landmarks(np.r_[np.full(4000, 7.0), 8.0])

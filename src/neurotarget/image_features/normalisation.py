@@ -4,7 +4,6 @@
 (of the brain, or of the other side) keeps ratios, as maps in physical units need.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
+from neurotarget.data.histogram_scale import Landmarks, landmarks_of
 from neurotarget.problems import DataError, error
 
 Normalisation = Literal[
@@ -20,7 +20,6 @@ Normalisation = Literal[
 ARBITRARY = frozenset(("zscore", "white_stripe", "nyul"))  # which destroy calibrated units
 NEED_BRAIN = ARBITRARY | {"brain_median"}
 
-LANDMARKS = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)  # percentiles, as in Nyúl et al.
 STRIPE = 0.05  # share of the brain's voxels to both sides of the white matter's mode
 HIGH = 98.0  # percentile above which fat, vessels and contrast agent lie
 BINS, SMOOTH_BINS = 1000, 15
@@ -80,30 +79,16 @@ def _white_mode(values: Values, *, is_t1: bool) -> float:
     return float(middles[peaks[-1] if is_t1 else peaks[np.argmax(smooth[peaks])]])
 
 
-def landmarks_of(values: Values) -> Float[ndarray, " L"]:
-    """Percentiles of a brain's intensities."""
-    return np.percentile(values, LANDMARKS)
+def brain_landmarks(values: Values) -> Landmarks:
+    """Percentiles of a brain's intensities, which span a range.
 
-
-def standard_landmarks(several: Iterable[Float[ndarray, " L"]]) -> Float[ndarray, " L"]:
-    """Mean landmarks of training scans, each from 0 at the first to 100 at the last.
-
-    Source: Nyúl, Udupa and Zhang 2000, doi:10.1109/42.836373.
+    Raises:
+        DataError: they are all the same.
     """
-    scaled = [100 * (one - one[0]) / (one[-1] - one[0]) for one in several]
-    return np.mean(scaled, axis=0)
-
-
-def nyul_scaled(image: Image, values: Values, standard: Float[ndarray, " L"]) -> Image:
-    """The image with its landmarks moved to the standard ones, linearly between and beyond them."""
-    own = landmarks_of(values)
-    keep = np.r_[True, np.diff(own) > 0]
-    own, standard = own[keep], standard[keep]
-    if len(own) < 2:
+    found = landmarks_of(values)
+    if not found[-1] > found[0]:
         raise DataError(error("a brain of one intensity", "intensities that differ", "check it"))
-    part = np.clip(np.searchsorted(own, image) - 1, 0, len(own) - 2)
-    slope = (np.diff(standard) / np.diff(own))[part]
-    return standard[part] + (image - own[part]) * slope
+    return found
 
 
 def over_median(image: Image, values: Values, of: str) -> Image:

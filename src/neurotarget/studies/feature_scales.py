@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from neurotarget.data.histogram_scale import moved, standard_landmarks
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_as
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.files.hashes import digest
@@ -16,11 +17,9 @@ from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.image_features.normalisation import (
     ARBITRARY,
     NEED_BRAIN,
+    brain_landmarks,
     check_brain,
-    landmarks_of,
-    nyul_scaled,
     over_median,
-    standard_landmarks,
     white_striped,
     zscored,
 )
@@ -29,6 +28,7 @@ from neurotarget.types import Case
 
 LEAST_EMPTY = 0.05  # share of voxels around a stripped brain
 LEAST_OTHER_SIDE = 0.5  # share of a region that must have a mirror image outside of all labels
+TOP = 100.0  # of the standard scale of Nyúl and Udupa
 FITTED = ("train", "all")
 
 Image = Float[ndarray, "I J K"]
@@ -74,7 +74,7 @@ class Scales:
             case "white_stripe":
                 return white_striped(array, values, is_t1=contrast.casefold().startswith("t1"))
             case "nyul":
-                return nyul_scaled(array, values, np.array(self.landmarks[contrast]))
+                return moved(array, brain_landmarks(values), self.landmarks[contrast])
         return over_median(array, values, "the brain outside of the labels")
 
     def regional(self, contrast: str, array: Image, inside: Mask, mask: Volume) -> Image:
@@ -171,13 +171,13 @@ def fit_scales(
                 image = read_volume(path, case_id=case.case_id)
                 brain = brain_of(case, image, scales.brains.get(case.case_id))
                 values = check_brain(image.array, brain)
-                found.setdefault(contrast, []).append(landmarks_of(values))
+                found.setdefault(contrast, []).append(brain_landmarks(values))
     wanted = {name for case in cases for name in case.images} - {*settings.calibrated}
     if missing := sorted(wanted - found.keys()):
         problem = f"no training case with {', '.join(missing)}"
         raise DataError(error(problem, "each contrast in one", "add cases to fit_on"))
     landmarks = {
-        name: tuple(standard_landmarks(several).round(6).tolist())
+        name: tuple(standard_landmarks(several, TOP).round(6).tolist())
         for name, several in found.items()
     }
     names = tuple(case.case_id for case in chosen)

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.histogram_scale import Landmarks, landmarks_of, standard_landmarks
+from neurotarget.data.histogram_scale import Landmarks, foreground_landmarks, standard_landmarks
 from neurotarget.data.scans.volume import inspect_volume
 from neurotarget.problems import DataError, errors_of
 from neurotarget.runs.folder.run_folder import read_config
@@ -57,7 +57,7 @@ def _learned(cases: Sequence[Case], contrast: str) -> list[float]:
 
     def one(case: Case) -> Landmarks | None:
         volume, problems = inspect_volume(case.images[contrast], case_id=case.case_id)
-        return None if volume is None or errors_of(problems) else landmarks_of(volume.array)
+        return None if volume is None or errors_of(problems) else foreground_landmarks(volume.array)
 
     with attempts(one, there[::step][:MOST_READ], workers=2) as found:
         rows = [row for row in found if isinstance(row, ndarray)]
