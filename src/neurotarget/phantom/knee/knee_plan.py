@@ -112,16 +112,16 @@ class KneePlan:
             f"knee{number + 1:0{len(str(self.num_cases))}d}",
             SITES[number % len(SITES)],
             "left" if draw[1] < 0.5 else "right",
-            _word(has_acl or has_meniscus or is_other),
-            _word(has_acl),
-            _word(has_meniscus),
+            _presence(has_acl or has_meniscus or is_other),
+            _presence(has_acl),
+            _presence(has_meniscus),
             ABSENT if not has_meniscus else "medial" if is_medial else "lateral",
             other,
-            _word(draw[2] < wet),
-            _word(has_acl and draw[3] < self.share_bruise),
+            _presence(draw[2] < wet),
+            _presence(has_acl and draw[3] < self.share_bruise),
             plane if draw[4] < self.share_lacking else ABSENT,
         )
 
 
-def _word(holds: bool) -> str:
+def _presence(holds: bool) -> str:
     return YES if holds else NO

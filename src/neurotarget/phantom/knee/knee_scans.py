@@ -93,7 +93,7 @@ def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def _shade(shape: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Uneven sensitivity of the coil, between about 0.7 and 1.3."""
+    """Uneven sensitivity of the coil, between 0.55 and 1.45."""
     axes = [np.linspace(-1, 1, side).reshape([-1 if n == k else 1 for n in range(3)])
             for k, side in enumerate(shape)]  # fmt: skip
     slopes = rng.uniform(-0.15, 0.15, 3)
