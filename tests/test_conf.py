@@ -64,6 +64,14 @@ def test_an_experiment_composes_with_only_real_parameters(name):
     assert list(complaints(composed("train", f"experiment={name}", resolve=True))) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["experiment=knee model=mrnet", "experiment=tumour model=weninger_segmenter ~model.widths"],
+)
+def test_networks_that_the_text_of_an_experiment_offers_fit_it(line):
+    assert list(complaints(composed("train", *line.split(), resolve=True))) == []
+
+
 @cache
 def groups_of(name: str) -> set[str]:
     defaults = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8")).get(
