@@ -1,4 +1,4 @@
-"""Scans in two files are read where the header can mean no other file than the one beside it."""
+"""Scans in two files are read where the header can mean no other file than the one next to it."""
 
 import gzip
 import os

@@ -123,7 +123,7 @@ def test_itk_files_that_do_not_say_left_and_right_have_no_orientation(tmp_path, 
     volume, problems = inspected(itk(tmp_path / name, drop=drop, add=add))
     assert problems == [("warning", f"no orientation ({reason})")]
     assert not volume.is_oriented
-    assert volume.header.get_sform() == pytest.approx(volume.affine)  # for maps beside it
+    assert volume.header.get_sform() == pytest.approx(volume.affine)  # for maps next to it
     assert inspected(itk(tmp_path / f"whole.{name}"))[0].is_oriented
 
 
