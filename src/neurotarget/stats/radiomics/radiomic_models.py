@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from neurotarget.stats.survival.cox import fit_cox
+from neurotarget.stats.survival.cox import NoFitError, fit_cox
 
 Terms = Float[ndarray, "N P"]
 RadiomicModel = Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox"]
@@ -70,11 +70,15 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
 
     def fit(self, terms: Terms, y: Float[ndarray, " N"]) -> "SupportVectors":
-        """Fit the vectors, and the scaling to predictions of three folds where there are enough."""
+        """Fit the vectors, and the scaling to predictions of three folds where there are enough.
+
+        Raises:
+            NoFitError: a class has fewer than two cases.
+        """
         kernel = SVC(C=self.strength, class_weight=self.class_weight)
         folds = int(min(3, np.bincount(y.astype(int)).min()))
         if folds < 2:
-            raise ValueError("support vectors need two cases of each class in a training fold")
+            raise NoFitError("support vectors need two cases of each class in a training fold")
         self.scaled_ = CalibratedClassifierCV(kernel, cv=folds, ensemble=False).fit(terms, y)
         self.classes_ = self.scaled_.classes_
         return self
