@@ -63,7 +63,6 @@ def test_selection_outside_the_folds_claims_more(lgg, column, value, inside, out
                         list(rows), np.zeros(n))  # fmt: skip
     plain = ChainSettings()
     fold = draw_case_folds(outcome, 5, 4, 0)
-    held = fit_radiomic_arm(material, "image", plain, fold).held
-    found = leakage(material, held, plain, 0)
+    found = leakage(material, fit_radiomic_arm(material, "image", plain, fold), plain, 0)
     assert found.inside.value == pytest.approx(inside, abs=0.035)
     assert found.outside.value == pytest.approx(outside, abs=0.035)

@@ -68,12 +68,10 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
     def fit(self, values: Features, target: ndarray) -> "ChosenFeatures":
         """Learn medians and the columns to keep."""
         whole = np.isfinite(values)
-        self.medians_ = np.array(
-            [
-                np.median(column[there]) if there.any() else 0.0
-                for column, there in zip(values.T, whole.T, strict=True)
-            ]
-        )
+        self.medians_ = np.median(values, axis=0)
+        for place in np.flatnonzero(~whole.all(axis=0)):
+            known = values[whole[:, place], place]
+            self.medians_[place] = np.median(known) if len(known) else 0.0
         filled = self._filled(values)
         spread, size = filled.std(axis=0), np.abs(filled).max(axis=0, initial=0.0)
         places = np.flatnonzero(spread > ROUNDING * size)

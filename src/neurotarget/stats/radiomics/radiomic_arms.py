@@ -3,6 +3,7 @@
 N cases, R repeats of folds, F image features, M models (one a fold and repeat).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from neurotarget.stats.survival.cox import NoFitError
 from neurotarget.stats.survival.survival_folds import same_fold_pairs
 
 Rows = Float[ndarray, "N K"]
+Flags = Bool[ndarray, " N"]
 
 
 class Material(NamedTuple):
@@ -60,8 +62,11 @@ class LeftOutScores(NamedTuple):
     fold: Folds
     score: Float[ndarray, "R N"]
     chosen: Bool[ndarray, "M F"]
-    strengths: list[float]
     reasons: tuple[str, ...] = ()
+
+    def first(self, repeats: int) -> "LeftOutScores":
+        """Those of the first repeats; `chosen` stays that of all."""
+        return self._replace(fold=self.fold[:repeats], score=self.score[:repeats])
 
     @property
     def is_complete(self) -> bool:
@@ -100,24 +105,32 @@ def fit_radiomic_arm(
 
 
 def left_out_scores(
-    settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome, fold: Folds
+    settings: ChainSettings,
+    columns: Columns,
+    rows: Rows,
+    outcome: Outcome,
+    fold: Folds,
+    kept: Callable[[Flags], Flags] | None = None,
 ) -> LeftOutScores:
-    """Predict the cases of each fold by a chain that was fitted to the others."""
-    score, chosen, strengths = np.full(fold.shape, np.nan), [], []
+    """Predict the cases of each fold by a chain that was fitted to the others.
+
+    Of these, `kept` may return those that are used.
+    """
+    score, chosen = np.full(fold.shape, np.nan), []
     reasons: dict[str, None] = {}
     for repeat, folds in enumerate(fold):
         for number in np.unique(folds):
             test = folds == number
+            train = kept(~test) if kept else ~test
             try:
-                fit = fit_chain(settings, columns, rows[~test], outcome.take(~test))
+                fit = fit_chain(settings, columns, rows[train], outcome.take(train))
             except NoFitError as wrong:
                 reasons[str(wrong)] = None
                 continue
             score[repeat, test] = fit.predict(rows[test])
             chosen.append(fit.chosen)
-            strengths.append(fit.strength)
     flags = np.array(chosen, dtype=bool).reshape(len(chosen), columns.image)
-    return LeftOutScores(fold, score, flags, strengths, tuple(reasons))
+    return LeftOutScores(fold, score, flags, tuple(reasons))
 
 
 def held_pairs(outcome: Outcome, held: LeftOutScores) -> PairShares:

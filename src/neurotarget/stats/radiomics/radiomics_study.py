@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from neurotarget.stats.radiomics.chain import ChainSettings
 from neurotarget.stats.radiomics.feature_stability import chosen_table, selection_stability
 from neurotarget.stats.radiomics.radiomic_arms import Material, RadiomicArm, fit_radiomic_arm
 from neurotarget.stats.radiomics.radiomic_folds import Folds, draw_case_folds
+from neurotarget.stats.radiomics.radiomics_outcome import Outcome
 from neurotarget.stats.radiomics.radiomics_tables import (
     calibration_of_arms,
     final_table,
@@ -81,7 +83,7 @@ def analyse_radiomics(
     `other` is another cohort, to which the models of all people here are applied unchanged.
     """
     seed, outcome = settings.chain.seed, material.outcome
-    fold = _folds(material, settings)
+    fold = _folds(material, settings, outcome, seed, repeats=settings.repeats)
     arms = {name: fit_radiomic_arm(material, name, settings.chain, fold)
             for name in material.sets}  # fmt: skip
     scored = {name: arm for name, arm in arms.items() if arm.is_scored}
@@ -98,20 +100,20 @@ def analyse_radiomics(
         tables["features"] = chosen_table(material.image_names, held.chosen)
         stability = selection_stability(held.chosen)
         tables["stability"] = pd.DataFrame([{"statistic": "stability", **stability._asdict()}])
-        leak = leakage(material, held, settings.chain, seed)
+        leak = leakage(material, scored["image"], settings.chain, seed)
         tables["leakage"] = _leakage_table(leak)
     name = "image" if "image" in scored else next(iter(scored), "")
     if name and settings.permutations:
-        count = int(fold[0].max()) + 1
+        drawn = partial(_folds, material, settings, repeats=1)
         permuted = permutation_test(
-            material, name, settings.chain, count=count, draws=settings.permutations, seed=seed
+            material, scored[name], settings.chain, drawn, draws=settings.permutations, seed=seed
         )
         tables["permutation"] = _permutation_table(name, permuted)
     tables["learning"] = pd.DataFrame(
         [
             {"terms": name, "people": point.people, **point.value._asdict()}
-            for name in scored
-            for point in learning_points(material, name, settings.chain, fold, seed)
+            for name, arm in scored.items()
+            for point in learning_points(material, arm, settings.chain, seed)
         ]
     )
     if other is not None:
@@ -120,11 +122,14 @@ def analyse_radiomics(
     return RadiomicsStudy(material, settings, fold, arms, tables, leak, permuted, other, notes)
 
 
-def _folds(material: Material, settings: RadiomicSettings) -> Folds:
+def _folds(
+    material: Material, settings: RadiomicSettings, outcome: Outcome, seed: int, *, repeats: int
+) -> Folds:
+    """Folds of the cases with an outcome; sites do not depend on it, on the seed or repeats."""
     if settings.by_site:
         sites: Integer[ndarray, " N"] = np.unique(material.site, return_inverse=True)[1]
         return sites[None, :]
-    return draw_case_folds(material.outcome, settings.folds, settings.repeats, settings.chain.seed)
+    return draw_case_folds(outcome, settings.folds, repeats, seed)
 
 
 def _leakage_table(leak: Leakage | None) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def unlike(features: Features, most: float) -> Places:
 
     Source: Kuhn 2008, doi:10.18637/jss.v028.i05 (findCorrelation).
     """
-    plain = _unit(np.apply_along_axis(rankdata, 0, features))
+    plain = _unit(rankdata(features, axis=0))
     alike = np.abs(plain.T @ plain)
     np.fill_diagonal(alike, 0.0)
     keep = np.ones(len(alike), dtype=bool)

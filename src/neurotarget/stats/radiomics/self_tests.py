@@ -3,6 +3,8 @@
 N cases.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,20 +12,21 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.stats.core.interval import Estimate
-from neurotarget.stats.radiomics.chain import ChainSettings, Columns, fit_chain
+from neurotarget.stats.radiomics.chain import ChainSettings, Columns
 from neurotarget.stats.radiomics.radiomic_arms import (
+    Flags,
     LeftOutScores,
     Material,
+    RadiomicArm,
     discrimination,
     gain,
     held_pairs,
     left_out_scores,
 )
-from neurotarget.stats.radiomics.radiomic_folds import Folds, draw_case_folds
+from neurotarget.stats.radiomics.radiomic_folds import Folds
 from neurotarget.stats.radiomics.radiomics_outcome import Outcome
-from neurotarget.stats.survival.cox import NoFitError
 
-SHARES = (0.4, 0.6, 0.8, 1.0)  # of the people of a training fold
+SHARES = (0.4, 0.6, 0.8)  # of the people of a training fold
 FEWEST_PEOPLE = 10
 CURVE_REPEATS = 3
 
@@ -54,25 +57,29 @@ class CurvePoint(NamedTuple):
 
 
 def permutation_test(
-    material: Material, name: str, settings: ChainSettings, *, count: int, draws: int, seed: int
+    material: Material,
+    arm: RadiomicArm,
+    settings: ChainSettings,
+    drawn: Callable[[Outcome, int], Folds],
+    *,
+    draws: int,
+    seed: int,
 ) -> Permutation:
     """Repeat everything with outcomes permuted over people, in one draw of folds each.
 
-    `count` is the number of folds. p counts the observed value among the permuted ones.
+    `drawn` returns the folds (1, N) of an outcome by a seed; the observed value is that of the
+    arm's first draw. p counts it among the permuted ones.
 
     Source: Ojala and Garriga 2010, Journal of Machine Learning Research 11:1833-1863; Phipson and
     Smyth 2010, doi:10.2202/1544-6115.1585 (p).
     """
-    columns, rows = material.rows(name)
+    columns, rows = material.rows(arm.name)
     random = np.random.default_rng(seed)
-
-    def value(outcome: Outcome, place: int) -> float:
-        fold = draw_case_folds(outcome, count, 1, seed + place)
-        held = left_out_scores(settings, columns, rows, outcome, fold)
-        return held_pairs(outcome, held).value if held.is_complete else np.nan
-
-    observed = value(material.outcome, 0)
-    found = [value(permuted(material.outcome, random), place) for place in range(1, draws + 1)]
+    observed, found = held_pairs(material.outcome, arm.held.first(1)).value, []
+    for place in range(1, draws + 1):
+        outcome = permuted(material.outcome, random)
+        held = left_out_scores(settings, columns, rows, outcome, drawn(outcome, seed + place))
+        found.append(held_pairs(outcome, held).value if held.is_complete else np.nan)
     known = np.array([one for one in found if np.isfinite(one)])
     p = float((1 + (known >= observed).sum()) / (1 + len(known)))
     return Permutation(observed, known, p, draws - len(known))
@@ -95,27 +102,21 @@ def permuted(outcome: Outcome, random: np.random.Generator) -> Outcome:
 
 
 def leakage(
-    material: Material, inside: LeftOutScores, settings: ChainSettings, seed: int
+    material: Material, arm: RadiomicArm, settings: ChainSettings, seed: int
 ) -> Leakage | None:
     """What choosing image features on all cases, before the folds, would have claimed.
 
-    Pruning and selection see everybody; scaling, penalty and model stay within the folds. None
-    where no chain can be fitted.
+    `arm` is that of the image features, whose model of all cases has chosen among them. Pruning
+    and selection see everybody; scaling, penalty and model stay within the folds. None where a
+    chain cannot be fitted.
 
     Source: Ambroise and McLachlan 2002, doi:10.1073/pnas.102102699.
     """
-    columns, rows = material.rows("image")
-    try:
-        chosen = fit_chain(settings, columns, rows, material.outcome).chosen
-    except NoFitError:
-        return None
-    kept = np.r_[True, chosen]
-    plain = ChainSettings(
-        settings.model, "none", settings.most, 1.0, settings.harmonise, settings.balance,
-        settings.seed,
-    )  # fmt: skip
+    _, rows = material.rows("image")
+    inside, chosen = arm.held, arm.fit.chosen
+    plain = replace(settings, selection="none", correlation=1.0)
     few = Columns(0, int(chosen.sum()))
-    held = left_out_scores(plain, few, rows[:, kept], material.outcome, inside.fold)
+    held = left_out_scores(plain, few, rows[:, np.r_[True, chosen]], material.outcome, inside.fold)
     if not (held.is_complete and inside.is_complete):
         return None
     return Leakage(
@@ -127,15 +128,21 @@ def leakage(
 
 
 def learning_points(
-    material: Material, name: str, settings: ChainSettings, fold: Folds, seed: int
+    material: Material, arm: RadiomicArm, settings: ChainSettings, seed: int
 ) -> list[CurvePoint]:
-    """AUC or C of cases left out by chains of shares of the other people, each test fold whole."""
-    points = []
-    for share in SHARES:
-        held, people = _of_fewer(material, name, settings, fold[:CURVE_REPEATS], share, seed)
-        if people >= FEWEST_PEOPLE and held.is_complete:
-            points.append(CurvePoint(people, discrimination(material.outcome, held, seed)))
-    return points
+    """AUC or C of cases left out by chains of shares of the other people, each test fold whole.
+
+    The last point, of all other people, is of the arm itself.
+    """
+    whole = arm.held.first(CURVE_REPEATS)
+    sizes = [len(np.unique(material.outcome.subject[folds != number]))
+             for folds in whole.fold for number in np.unique(folds)]  # fmt: skip
+    found = [_of_fewer(material, arm.name, settings, whole.fold, share, seed) for share in SHARES]
+    return [
+        CurvePoint(people, discrimination(material.outcome, held, seed))
+        for held, people in [*found, (whole, float(np.mean(sizes)))]
+        if people >= FEWEST_PEOPLE and held.is_complete
+    ]
 
 
 def _of_fewer(
@@ -143,26 +150,19 @@ def _of_fewer(
 ) -> tuple[LeftOutScores, float]:
     """Scores by chains of a share of the training people, drawn within classes; and their mean."""
     columns, rows = material.rows(name)
-    outcome, random = material.outcome, np.random.default_rng(seed)
-    score, sizes, reasons = np.full(fold.shape, np.nan), [], []
-    for repeat, folds in enumerate(fold):
-        for number in np.unique(folds):
-            test = folds == number
-            people = _drawn_people(outcome, ~test, share, random)
-            train = ~test & np.isin(outcome.subject, people)
-            sizes.append(len(people))
-            try:
-                fit = fit_chain(settings, columns, rows[train], outcome.take(train))
-            except NoFitError as wrong:
-                reasons.append(str(wrong))
-                continue
-            score[repeat, test] = fit.predict(rows[test])
-    nothing = np.zeros((0, columns.image), dtype=bool)
-    return LeftOutScores(fold, score, nothing, [], tuple(reasons)), float(np.mean(sizes))
+    outcome, random, sizes = material.outcome, np.random.default_rng(seed), []
+
+    def kept(train: Flags) -> Flags:
+        people = _drawn_people(outcome, train, share, random)
+        sizes.append(len(people))
+        return train & np.isin(outcome.subject, people)
+
+    held = left_out_scores(settings, columns, rows, outcome, fold, kept)
+    return held, float(np.mean(sizes))
 
 
 def _drawn_people(
-    outcome: Outcome, train: ndarray, share: float, random: np.random.Generator
+    outcome: Outcome, train: Flags, share: float, random: np.random.Generator
 ) -> ndarray:
     positive = np.unique(outcome.subject[train & (outcome.y == 1)])
     others = np.setdiff1d(outcome.subject[train], positive)
