@@ -1,6 +1,7 @@
 """Classes of people in a table: which rows are positive, and which cannot be used."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +12,10 @@ from numpy import ndarray
 
 from neurotarget.data.tables.follow_up import LeftOut
 from neurotarget.data.tables.row_filter import kept_rows
-from neurotarget.data.tables.table_ids import find_column, find_ids
+from neurotarget.data.tables.table_ids import find_column, find_ids, required_column
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.levels import code_key, level_key
-from neurotarget.problems import DataError, Problem, did_you_mean, error, refuse_errors, some
+from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
 POSITIVE = ("1", "yes", "true", "positive", "pos", "y", "mutant", "dead")  # of two values
 FREE_IDS = 0.5  # a first column of text with this share of different values has ids
@@ -98,9 +99,7 @@ def id_texts(table: TextTable, case_id: str, path: Path) -> list[str]:
     Raises:
         DataError: the named column is absent.
     """
-    named = find_column(table.columns, [case_id]) if case_id else find_ids(table.columns)
-    if case_id and named is None:
-        raise DataError(_absent(case_id, table, path))
+    named = required_column(table.columns, case_id, path) if case_id else find_ids(table.columns)
     first = table.columns[0] if table.columns else ""
     if named is None and first and is_names([row[first] for row in table.rows]):
         named = first
@@ -124,9 +123,7 @@ def outcome_column(table: TextTable, outcome: str, path: Path) -> tuple[str, set
     if (column := find_column(table.columns, [outcome])) is not None:
         return column, set()
     name, mark, value = outcome.rpartition("=")
-    column = find_column(table.columns, [name.strip()]) if mark else None
-    if column is None:
-        raise DataError(_absent(name.strip() or outcome, table, path))
+    column = required_column(table.columns, name if mark else outcome, path)
     return column, {value_of(one, column) for one in value.split("|")}
 
 
@@ -141,7 +138,7 @@ def _chosen(values: list[str], column: str, wanted: set[str], path: Path) -> set
     Raises:
         DataError: a named value does not occur, or none is named and there are not two.
     """
-    counts = {value: values.count(value) for value in dict.fromkeys(filter(None, values))}
+    counts = Counter(filter(None, values))
     if absent := sorted(wanted - set(counts)):
         todo = f"{column} has {some(counts)}"
         raise DataError(error(f"nobody with {column}={'|'.join(absent)}", "values of the column",
@@ -154,11 +151,6 @@ def _chosen(values: list[str], column: str, wanted: set[str], path: Path) -> set
         raise DataError(error(found, "two classes", todo, file=path))
     usual = [value for value in counts if value in POSITIVE]
     return {usual[0] if len(usual) == 1 else min(counts, key=lambda one: counts[one])}
-
-
-def _absent(name: str, table: TextTable, path: Path) -> Problem:
-    todo = f"{did_you_mean(name, table.columns)}the table has {some(table.columns, 12)}"
-    return error(f"no column {name}", "it among the columns", todo, file=path)
 
 
 def _number(text: str) -> float:

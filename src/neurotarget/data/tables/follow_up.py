@@ -12,12 +12,11 @@ from numpy import ndarray
 
 from neurotarget.data.tables.event_codes import Coding, check_direction, event_coding
 from neurotarget.data.tables.row_filter import kept_rows
-from neurotarget.data.tables.table_ids import find_column, find_ids
+from neurotarget.data.tables.table_ids import find_ids, required_column
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.problems import (
     DataError,
     Problem,
-    did_you_mean,
     error,
     refuse_errors,
     some,
@@ -146,13 +145,7 @@ def _column(table: TextTable, name: str, path: Path) -> str:
     Raises:
         DataError: there is no such column.
     """
-    if not name:
-        return ""
-    found = find_column(table.columns, [name])
-    if found is None:
-        todo = f"{did_you_mean(name, table.columns)}the table has {some(table.columns, 12)}"
-        raise DataError(error(f"no column {name}", "it among the columns", todo, file=path))
-    return found
+    return required_column(table.columns, name, path) if name else ""
 
 
 def _id_column(table: TextTable) -> str | None:

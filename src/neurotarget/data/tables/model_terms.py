@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.table_ids import find_column, required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.levels import code_key, level, level_key
-from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.problems import DataError, error, some
 
 NORM = re.compile(r"(?:(?P<name>\w[\w ]*):\s*)?norm\((?P<parts>.+)\)", re.IGNORECASE)
 MOST_LEVELS = 12  # a text column with more values is no category
@@ -94,12 +94,7 @@ def _terms(text: str, rows: Sequence[Mapping[str, str]], file: str) -> list[Term
 
 
 def _found(name: str, known: Sequence[str], file: str) -> str:
-    column = find_column(known, [name.strip()])
-    if column is None:
-        todo = did_you_mean(name, known) or f"the table has {some(known, 12)}"
-        raise DataError(error(f"no column {name.strip()}", "terms of the model among the columns",
-                              todo.strip(), file=file))  # fmt: skip
-    return column
+    return required_column(known, name, file, "terms of the model among the columns")
 
 
 def design(

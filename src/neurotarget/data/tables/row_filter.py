@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.table_ids import required_column
 from neurotarget.data.tables.text_table import TextTable
 from neurotarget.levels import code_key
-from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.problems import DataError, error, some
 
 PART = re.compile(r"(?P<column>.+?)\s*(?P<sign>!?=)\s*(?P<values>.+)")
 
@@ -26,12 +26,7 @@ def kept_rows(table: TextTable, where: str, path: Path) -> tuple[list[int], dict
             found = f"the condition {text!r}"
             raise DataError(error(found, "column=value", "such as where='resection=GTR'",
                                   file=path))  # fmt: skip
-        column = find_column(table.columns, [match["column"]])
-        if column is None:
-            todo = did_you_mean(match["column"], table.columns) or "the table has "
-            todo += "" if todo.startswith("did") else some(table.columns, 12)
-            raise DataError(error(f"no column {match['column']}", "one of the table", todo.strip(),
-                                  file=path))  # fmt: skip
+        column = required_column(table.columns, match["column"], path, "one of the table")
         wanted = {code_key(value).casefold() for value in match["values"].split("|")}
         fits = {place: (code_key(table.rows[place][column]).casefold() in wanted)
                 == (match["sign"] == "=") for place in kept}  # fmt: skip

@@ -1,11 +1,11 @@
 """Ids of people and of their visits in tables of volumes and covariates, in any spelling."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from neurotarget.data.tables.text_table import TextTable, align_ids, is_missing
-from neurotarget.problems import Problem, some, warning
+from neurotarget.problems import DataError, Problem, did_you_mean, error, some, warning
 
 IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
 SESSIONS = ("session_id", "session", "ses", "visit")
@@ -19,6 +19,22 @@ def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """First of some names that is a column, ignoring case and `_` or blanks; None if none is."""
     spelt = {_plain(name): name for name in columns}
     return next((spelt[_plain(name)] for name in names if _plain(name) in spelt), None)
+
+
+def required_column(
+    columns: Iterable[str], name: str, file: Path | str, wanted: str = "it among the columns"
+) -> str:
+    """Name of a column as the table spells it.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    columns, name = list(columns), name.strip()
+    found = find_column(columns, [name])
+    if found is None:
+        todo = f"{did_you_mean(name, columns)}the table has {some(columns, 12)}"
+        raise DataError(error(f"no column {name}", wanted, todo, file=file))
+    return found
 
 
 def _plain(name: str) -> str:

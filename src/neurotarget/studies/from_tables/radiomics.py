@@ -12,12 +12,12 @@ from neurotarget.data.tables.class_outcome import Classified, read_classes
 from neurotarget.data.tables.follow_up import FollowUp, counted_reasons, read_follow_up
 from neurotarget.data.tables.image_columns import feature_values, image_columns
 from neurotarget.data.tables.model_terms import Term, design, missing_terms, parse_terms
-from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.table_ids import find_column, required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import check_writable, remove, write_text
 from neurotarget.levels import level
-from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.problems import DataError, error, some
 from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.report.radiomics.radiomics_page import radiomics_figures, radiomics_html
@@ -252,11 +252,7 @@ def _sites(
     if not asked.site:
         return np.zeros(people.n), []
     name = names.get(asked.site, asked.site)
-    column = find_column(list(people.rows[0]), [name])
-    if column is None:
-        todo = f"{did_you_mean(name, people.rows[0])}the table has {some(people.rows[0], 12)}"
-        raise DataError(error(f"no column {name}", "site= among the columns", todo,
-                              file=people.file))  # fmt: skip
+    column = required_column(people.rows[0], name, people.file, "site= among the columns")
     texts = ["" if is_missing(row[column]) else level(row[column], column) for row in people.rows]
     sites = sorted({text for text in texts if text})
     few = [f"{site} ({texts.count(site)})" for site in sites if texts.count(site) < FEWEST_OF_SITE]

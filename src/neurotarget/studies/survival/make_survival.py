@@ -18,12 +18,12 @@ from neurotarget.data.tables.model_terms import (
     missing_terms,
     parse_terms,
 )
-from neurotarget.data.tables.table_ids import find_column
+from neurotarget.data.tables.table_ids import required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import check_writable, remove, write_text
 from neurotarget.levels import level
-from neurotarget.problems import DataError, did_you_mean, error, some
+from neurotarget.problems import DataError, error, some
 from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.report.survival.survival_page import survival_figures, survival_html
@@ -234,11 +234,7 @@ def _group(people: FollowUp, name: str) -> tuple[Integer[ndarray, " N"], list[st
     """
     if not name:
         return None
-    column = find_column(list(people.rows[0]), [name])
-    if column is None:
-        todo = did_you_mean(name, people.rows[0]) or f"the table has {some(people.rows[0], 12)}"
-        raise DataError(error(f"no column {name}", "group= among the columns", todo.strip(),
-                              file=people.file))  # fmt: skip
+    column = required_column(people.rows[0], name, people.file, "group= among the columns")
     texts = [
         "unknown" if is_missing(row[column]) else level(row[column], column) for row in people.rows
     ]
