@@ -1,5 +1,6 @@
 """Write a study to a folder: tables, figures, pictures and the page."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 from neurotarget.files.ownership import claimed, refuse_foreign
 from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import saved_svg
+from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
@@ -104,19 +106,26 @@ def write_files(
     write_text(text, paragraphs.text)
     write_text(cited, paragraphs.references)
     write_tsv(claim_table(study), claim)
-    shown, pictures = [], []
-    for name, caption_title, caption, figure in all_figures(study):
-        svg = None
-        if figure is not None:
-            stem = folder / "study" / "figures" / name
-            svg = saved_svg(figure, stem)
-            pictures.append(stem.with_suffix(".png"))
-        shown.append(PageFigure(name, caption_title, caption, svg))
+    shown, pictures = saved_figures(all_figures(study), folder / "study" / "figures")
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
     title = title_of(title or material.measured.target.name)
     write_text(page, page_html(study, shown, gallery, title=title))
-    return WrittenStudy(study, page, tables, pictures, overlays)
+    return WrittenStudy(study, page, tables, list(pictures.values()), overlays)
+
+
+def saved_figures(
+    figures: Iterable[NamedFigure], folder: Path
+) -> tuple[list[PageFigure], dict[str, Path]]:
+    """Save figures as SVG and PNG; returns them as a page shows them, and the PNG of each name."""
+    shown, pictures = [], {}
+    for name, title, caption, figure in figures:
+        svg = None
+        if figure is not None:
+            svg = saved_svg(figure, folder / name)
+            pictures[name] = (folder / name).with_suffix(".png")
+        shown.append(PageFigure(name, title, caption, svg))
+    return shown, pictures
 
 
 def _clear(folder: Path, page: Path) -> None:

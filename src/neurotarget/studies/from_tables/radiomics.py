@@ -9,17 +9,15 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.data.tables.class_outcome import Classified, read_classes
-from neurotarget.data.tables.follow_up import FollowUp, counted_reasons, read_follow_up
+from neurotarget.data.tables.follow_up import FollowUp, read_follow_up
 from neurotarget.data.tables.image_columns import feature_values, image_columns
 from neurotarget.data.tables.model_terms import Term, design, missing_terms, parse_terms
 from neurotarget.data.tables.table_ids import find_column, required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import check_writable, remove, write_text
+from neurotarget.files.writing import check_writable
 from neurotarget.levels import level
 from neurotarget.problems import DataError, error, some
-from neurotarget.report.drawing.figure import saved_svg
-from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.report.radiomics.radiomics_page import radiomics_figures, radiomics_html
 from neurotarget.report.radiomics.radiomics_sentences import radiomics_headlines
 from neurotarget.stats.core.resample import codes
@@ -30,7 +28,14 @@ from neurotarget.stats.radiomics.radiomics_study import (
     RadiomicsStudy,
     analyse_radiomics,
 )
-from neurotarget.studies.study_folder import software, write_tsv
+from neurotarget.studies.from_tables.written_tables import (
+    OVERLAP,
+    WrittenTables,
+    in_both,
+    reasons_of,
+    write_tables,
+)
+from neurotarget.studies.study_folder import software
 
 FEWEST_PEOPLE, FEWEST_OF_CLASS = 20, 6
 MOST_GAPS = 0.2  # a feature that more people lack is left out
@@ -56,14 +61,7 @@ class Radiomics:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-class WrittenRadiomics(NamedTuple):
-    """A radiomics study with the paths of its files, and its headlines."""
-
-    study: RadiomicsStudy
-    page: Path
-    headlines: list[str]
-    notes: list[str]
-    figures: dict[str, Path]
+WrittenRadiomics = WrittenTables[RadiomicsStudy]
 
 
 class _Read(NamedTuple):
@@ -97,10 +95,9 @@ def make_radiomics(
     study = analyse_radiomics(
         here.material, settings, other=there.material if there else None, site_names=here.sites
     )
-    left_out = {table.name: counted_reasons([one.reason for one in here.people.left_out])}
+    left_out = {table.name: reasons_of(here.people)}
     if there:
-        reasons = counted_reasons([one.reason for one in there.people.left_out])
-        left_out[Path(there.people.file).name] = reasons
+        left_out[Path(there.people.file).name] = reasons_of(there.people)
     notes = [str(one) for one in here.people.problems] + here.notes
     notes += [f"Other cohort: {note}" for note in there.notes] if there else []
     facts = {"table": str(table), "outcome": _outcome_text(people, asked),
@@ -147,10 +144,9 @@ def _read(
         DataError: too few people or positive ones are left.
     """
     made = design(terms, people.rows, names, people.file)
-    places = {name: place for place, name in enumerate(map(str, range(people.n)))}
-    lacking = missing_terms(made, list(places))
+    lacking = missing_terms(made, list(map(str, range(people.n))))
     site, sites = _sites(people, asked, names)
-    out = {places[name]: why for name, why in lacking.items()}
+    out = {int(name): why for name, why in lacking.items()}
     out |= dict.fromkeys(np.flatnonzero(np.isnan(site)), f"no {asked.site}")
     people = _without(people, out)
     _check_counts(people)
@@ -192,8 +188,7 @@ def _check_counts(people: People) -> None:
     if people.n >= FEWEST_PEOPLE and rarer >= FEWEST_OF_CLASS:
         return
     kind = "with the event" if outcome is not None and outcome.is_survival else "of the rarer class"
-    reasons = counted_reasons([one.reason for one in people.left_out])
-    listed = "; ".join(f"{why}: {count}" for why, count in reasons.items())
+    listed = "; ".join(f"{why}: {count}" for why, count in reasons_of(people).items())
     todo = f"left out were {listed}" if listed else "give a larger table"
     raise DataError(error(f"{people.n} people, {rarer} {kind}",
                           f"at least {FEWEST_PEOPLE} people and {FEWEST_OF_CLASS} {kind}",
@@ -274,10 +269,8 @@ def _external(
     """
     names = {name: name for name in features} | dict(asked.names)
     people = _people(asked.external, asked, names, asked.external_where)
-    twice = {name for name in set(here.people.case_ids) & set(people.case_ids)
-             if not name.startswith("row ")}  # fmt: skip
-    why = "also in the cohort that the models were fitted to"
-    out = {place: why for place, name in enumerate(people.case_ids) if name in twice}
+    twice = in_both(here.people.case_ids, people.case_ids)
+    out = {place: OVERLAP for place, name in enumerate(people.case_ids) if name in twice}
     made = _read(_without(people, out), terms, here.material.image_names, asked, names)
     apart = made.material.site + len(here.sites)
     return made._replace(material=made.material._replace(site=apart))
@@ -290,24 +283,15 @@ def _write(
     notes: list[str],
     facts: Mapping[str, str],
 ) -> WrittenRadiomics:
-    """Write the tables, the figures, and last the page; those of an earlier study are removed."""
-    page, folder = output / "report.html", output / "radiomics"
-    for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
-        remove(old)
-    reasons = [{"table": name, "reason": why, "n": count}
-               for name, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
-    tables = {**study.tables, "left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
-    for name, table in tables.items():
-        if len(table.columns):
-            write_tsv(table, folder / f"{name}.tsv")
-    shown, pictures = [], {}
-    for name, heading, caption, figure in radiomics_figures(study):
-        svg = None
-        if figure is not None:
-            stem = folder / "figures" / name
-            svg, pictures[name] = saved_svg(figure, stem), stem.with_suffix(".png")
-        shown.append(PageFigure(name, heading, caption, svg))
-    write_text(page, radiomics_html(study, shown, left_out, notes=notes, facts=facts))
+    """Write the tables, the figures and the page, and return the headlines."""
+    page, pictures = write_tables(
+        output,
+        "radiomics",
+        study.tables,
+        radiomics_figures(study),
+        left_out,
+        lambda shown: radiomics_html(study, shown, left_out, notes=notes, facts=facts),
+    )
     return WrittenRadiomics(
         study, page, radiomics_headlines(study), [*study.notes, *notes], pictures
     )

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Integer
 from numpy import ndarray
 
-from neurotarget.data.tables.follow_up import FollowUp, counted_reasons, read_follow_up
+from neurotarget.data.tables.follow_up import FollowUp, read_follow_up
 from neurotarget.data.tables.model_terms import (
     Design,
     Term,
@@ -21,11 +20,9 @@ from neurotarget.data.tables.model_terms import (
 from neurotarget.data.tables.table_ids import required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import check_writable, remove, write_text
+from neurotarget.files.writing import check_writable
 from neurotarget.levels import level
 from neurotarget.problems import DataError, error, some
-from neurotarget.report.drawing.figure import saved_svg
-from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.report.survival.survival_page import survival_figures, survival_html
 from neurotarget.report.survival.survival_sentences import (
     answer,
@@ -44,11 +41,17 @@ from neurotarget.stats.survival.survival_study import (
     SurvivalStudy,
     analyse_survival,
 )
-from neurotarget.studies.study_folder import software, write_tsv
+from neurotarget.studies.from_tables.written_tables import (
+    OVERLAP,
+    WrittenTables,
+    in_both,
+    reasons_of,
+    write_tables,
+)
+from neurotarget.studies.study_folder import software
 
 FEWEST_PEOPLE, FEWEST_EVENTS = 10, 5
 MOST_GROUPS = 4  # in a figure of curves
-OVERLAP = "also in the cohort that the models were fitted to"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +84,7 @@ class Questions:
     settings: Settings = field(default_factory=Settings)
 
 
-class WrittenSurvival(NamedTuple):
-    """A survival study with the paths of its files, and its headlines."""
-
-    study: SurvivalStudy
-    page: Path
-    headlines: list[str]
-    notes: list[str]
-    figures: dict[str, Path]
+WrittenSurvival = WrittenTables[SurvivalStudy]
 
 
 class _Material(NamedTuple):
@@ -125,9 +121,9 @@ def make_survival(
     other = there.cohort if there else None
     claim(output, overwrite=overwrite)
     study = analyse_survival(here.cohort, questions.settings, group=group, other=other)
-    left_out = {table.name: _reasons(here.people)}
+    left_out = {table.name: reasons_of(here.people)}
     if there:
-        left_out[Path(there.people.file).name] = _reasons(there.people)
+        left_out[Path(there.people.file).name] = reasons_of(there.people)
     notes = [
         *notes,
         *reading_notes(
@@ -177,7 +173,7 @@ def _material(
     if people.n < FEWEST_PEOPLE or people.event.sum() < FEWEST_EVENTS:
         found = f"{people.n} people with {int(people.event.sum())} events"
         wanted = f"at least {FEWEST_PEOPLE} people and {FEWEST_EVENTS} events"
-        reasons = "; ".join(f"{why}: {count}" for why, count in _reasons(people).items())
+        reasons = "; ".join(f"{why}: {count}" for why, count in reasons_of(people).items())
         todo = f"left out were {reasons}" if reasons else "give a larger table"
         raise DataError(error(found, wanted, todo, file=people.file))
     whole: Design = design(terms, people.rows, names, people.file)
@@ -212,8 +208,7 @@ def _external(
         case_id=known.get(columns.case_id, columns.case_id),
         where=questions.external_where,
     )
-    twice = set(here.people.case_ids) & set(people.case_ids)
-    twice = {name for name in twice if not name.startswith("row ")}
+    twice = in_both(here.people.case_ids, people.case_ids)
     people = people.without(dict.fromkeys(twice, OVERLAP))
     try:
         return _material(people, sets, known)
@@ -246,10 +241,6 @@ def _group(people: FollowUp, name: str) -> tuple[Integer[ndarray, " N"], list[st
     return np.array([names.index(text) for text in texts]), names
 
 
-def _reasons(people: FollowUp) -> dict[str, int]:
-    return counted_reasons([one.reason for one in people.left_out])
-
-
 def _write(
     study: SurvivalStudy,
     output: Path,
@@ -258,24 +249,15 @@ def _write(
     facts: Mapping[str, str],
     title: str,
 ) -> WrittenSurvival:
-    """Write the tables, the figures, and last the page; those of an earlier study are removed."""
-    page, folder = output / "report.html", output / "survival"
-    for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
-        remove(old)
-    reasons = [{"table": name, "reason": why, "n": count}
-               for name, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
-    tables = {**study.tables, "left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
-    for name, table in tables.items():
-        if len(table.columns):
-            write_tsv(table, folder / f"{name}.tsv")
-    shown, pictures = [], {}
-    for name, heading, caption, figure in survival_figures(study):
-        svg = None
-        if figure is not None:
-            stem = folder / "figures" / name
-            svg, pictures[name] = saved_svg(figure, stem), stem.with_suffix(".png")
-        shown.append(PageFigure(name, heading, caption, svg))
-    write_text(page, survival_html(study, shown, left_out, title=title, notes=notes, facts=facts))
+    """Write the tables, the figures and the page, and return the headlines."""
+    page, pictures = write_tables(
+        output,
+        "survival",
+        study.tables,
+        survival_figures(study),
+        left_out,
+        lambda shown: survival_html(study, shown, left_out, title=title, notes=notes, facts=facts),
+    )
     sentences = [
         cohort_sentence(study, next(iter(left_out.values()), {})),
         median_sentence(study),

@@ -1,0 +1,67 @@
+"""What studies of people in tables share: who is left out, and how their folder is written."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import pandas as pd
+
+from neurotarget.data.tables.class_outcome import Classified
+from neurotarget.data.tables.follow_up import FollowUp, counted_reasons
+from neurotarget.files.writing import remove, write_text
+from neurotarget.report.figures.named_figures import NamedFigure
+from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.studies.study_folder import saved_figures, write_tsv
+
+Study = TypeVar("Study")
+OVERLAP = "also in the cohort that the models were fitted to"
+
+
+class WrittenTables(NamedTuple, Generic[Study]):
+    """A study with the paths of its page and figures, and its headlines."""
+
+    study: Study
+    page: Path
+    headlines: list[str]
+    notes: list[str]
+    figures: dict[str, Path]
+
+
+def reasons_of(people: Classified | FollowUp) -> dict[str, int]:
+    """Number of people of each reason for leaving them out."""
+    return counted_reasons([one.reason for one in people.left_out])
+
+
+def in_both(here: Collection[str], there: Collection[str]) -> set[str]:
+    """Ids of people of both tables; rows without ids are of nobody known."""
+    return {name for name in {*here} & {*there} if not name.startswith("row ")}
+
+
+def write_tables(
+    output: Path,
+    name: str,
+    tables: Mapping[str, pd.DataFrame],
+    figures: Iterable[NamedFigure],
+    left_out: Mapping[str, Mapping[str, int]],
+    html: Callable[[Sequence[PageFigure]], str],
+) -> tuple[Path, dict[str, Path]]:
+    """Write the tables and figures to the folder `name`, and last the page, `report.html`.
+
+    Those of an earlier study are removed. `left_out` counts people by reason, for each table that
+    was read; `html` returns the page with the figures.
+
+    Returns:
+        path of the page, and paths of the figures by name.
+    """
+    page, folder = output / "report.html", output / name
+    for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
+        remove(old)
+    reasons = [{"table": table, "reason": why, "n": count}
+               for table, counts in left_out.items() for why, count in counts.items()]  # fmt: skip
+    listed = {"left_out": pd.DataFrame(reasons, columns=["table", "reason", "n"])}
+    for stem, table in {**tables, **listed}.items():
+        if len(table.columns):
+            write_tsv(table, folder / f"{stem}.tsv")
+    shown, pictures = saved_figures(figures, folder / "figures")
+    write_text(page, html(shown))
+    return page, pictures
