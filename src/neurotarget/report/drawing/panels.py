@@ -1,5 +1,6 @@
 """Shared parts of panels: choice of labels, points, markers, legends, titles and ticks."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from neurotarget.report.drawing.figure import (
     TEXT_PT,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import fitted, plain
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.text.numbers import tick_text
 from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.cohort.learning import without_failed
@@ -35,6 +36,7 @@ MOST_PANELS = 12
 LINES_WIDER_INCH = 0.3  # lines of numbers may be wider than titles by this
 CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # most points, size in pt², opacity
 MOST_PAIRS = 3
+ENTRY_INCH = 0.49  # of a legend: its marker and the gaps around it
 LARGE_MM3 = 50_000.0  # larger volumes are shown in cm³
 CM3_MM3 = 1000.0  # size of a cm³
 
@@ -178,7 +180,10 @@ def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence
 
 
 def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) -> None:
-    """Draw one legend above all panels; none for a single marker without a name."""
+    """Draw one legend above all panels, of more rows where it is wide.
+
+    There is none for a single marker without a name.
+    """
     handles = [
         Line2D(
             [],
@@ -194,7 +199,10 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
         if name
     ]
     if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+        widths = [wide_inch([one.get_label()], SMALL_PT) + ENTRY_INCH for one in handles]
+        rows = math.ceil(sum(widths) / figure.get_figwidth())
+        columns = math.ceil(len(handles) / rows)
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns)
 
 
 def scale(study: Study, labels: Sequence[str]) -> Scale:

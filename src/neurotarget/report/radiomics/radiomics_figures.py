@@ -35,6 +35,7 @@ from neurotarget.stats.survival.risk_checks import net_benefit
 
 SIDE_INCH = 4.2
 WIDTH, LEFT, AXES, TOP, FOOT = 8.05, 2.4, 3.0, 0.42, 0.6  # inches
+CHANCE = 0.5  # AUC or C
 MOST_THRESHOLD = 0.9
 MOST_FEATURES = 20
 LEAKED = Mark(MUTED, "X", "-")
@@ -46,14 +47,16 @@ def scores_figure_of(study: RadiomicsStudy) -> Figure | None:
     scores = scores_by_set(study)
     rows = [_row(set_name(name), scores[name], MARKS[name]) for name in study.scored]
     if study.leak is not None:
-        rows.append(_row("image, chosen outside", study.leak.outside._asdict(), LEAKED))
+        rows.append(_row("image, chosen before folds", study.leak.outside._asdict(), LEAKED))
     if not rows:
         return None
     figure = new_figure("radiomic_scores", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)
     columns = (Column(0.15, 1.9, f"{score_name(study)} [95 % CI]"),)
     axes, _ = draw_rows(figure, rows, Frame(LEFT, TOP, AXES), columns)
     axes.grid(axis="x")
-    axes.axvline(0.5, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, CHANCE - 0.01), high)
+    axes.axvline(CHANCE, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
     axes.set_xlabel(f"{score_name(study)} of people left out", fontsize=TEXT_PT)
     return finished(figure)
 
@@ -120,7 +123,7 @@ def learning_figure(study: RadiomicsStudy) -> Figure | None:
         mark = MARKS[str(name)]
         axes.plot(rows["people"], rows["value"], color=mark.colour, marker=mark.marker,
                   markersize=4.5, ls=mark.line, lw=1.6)  # fmt: skip
-    axes.axhline(0.5, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
+    axes.axhline(CHANCE, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
     axes.set(xlabel="people that a model was fitted to", ylabel=f"{score_name(study)}, left out")
     axes.set_xlim(left=0)
     legend(figure, {set_name(name): MARKS[name] for name in study.scored}, lines=True)

@@ -26,7 +26,8 @@ def radiomics_people(study: RadiomicsStudy) -> str:
     """How many people there are, how many positive, and how many features."""
     outcome = study.material.outcome
     n, positive = int(outcome.subject.max()) + 1, int(outcome.y.sum())
-    what = "with the event" if outcome.is_survival else "positive"
+    name = study.material.positive_is
+    what = "with the event" if outcome.is_survival else f"with {name}" if name else "positive"
     rows = f" in {len(outcome.y)} rows" if n < len(outcome.y) else ""
     features = counted(study.material.image.shape[1], "image feature")
     return f"{counted(n, 'person')}{rows}, {positive} {what}; {features}."
@@ -86,9 +87,9 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
     return (
         f"With outcomes permuted over people, the whole procedure gives the "
         f"{set_name(row['terms'])} terms a median {score_name(study)} of "
-        f"{number(row['permuted_median'], 3)} in {counted(row['draws'], 'draw')}; the real "
-        f"outcome gives {number(one.value, 3)} ({p_equals(one.p)}; so many draws allow no less "
-        f"than {number(1 / (1 + row['draws']), 3)})."
+        f"{number(row['permuted_median'], 3)} in {counted(row['draws'], 'draw')}; in one draw of "
+        f"folds, as these have, the real outcome gives {number(one.value, 3)} ({p_equals(one.p)}; "
+        f"the smallest p of so many draws is {number(1 / (1 + row['draws']), 3)})."
     )
 
 

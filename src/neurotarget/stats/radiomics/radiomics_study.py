@@ -160,7 +160,8 @@ def radiomic_notes(
     people, features = int(outcome.subject.max()) + 1, material.image.shape[1]
     if features >= people:
         notes.append(f"There are {features} image features for {people} people: what goes with "
-                     "the outcome among them is mostly chance; only the folds tell.")  # fmt: skip
+                     "the outcome among them is mostly chance; judge by the scores of people "
+                     "left out.")  # fmt: skip
     rarer = int(outcome.y.sum())
     if not outcome.is_survival:
         rarer = min(rarer, len(outcome.y) - rarer)
