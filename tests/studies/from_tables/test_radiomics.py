@@ -72,6 +72,25 @@ def test_who_was_left_out_is_written_with_the_reason(made):
     }
 
 
+def test_the_page_names_the_positive_class(made):
+    page = (made / "report.html").read_text(encoding="utf-8")
+    assert "with idh = wildtype; 12 image features." in page
+
+
+def test_the_other_cohort_has_the_same_positive_class_also_where_it_is_not_the_rarer(tmp_path):
+    table = people(60, 5).replace({"idh": {"wildtype": "a", "mutant": "b"}})
+    table = pd.concat([table[table["idh"] == "a"][:12], table[table["idh"] == "b"]])
+    other = table.replace({"idh": {"a": "b", "b": "a"}}).assign(id=[f"q{i}" for i in table.index])
+    settings = {"clinical": ["age"], "image": [], "folds": 2, "repeats": 1, "permutations": 0}
+    found = nt.radiomics(table, "idh", external=other, **settings)
+    here = found.tables["scores"].set_index(["terms", "statistic"])["value"]["clinical"]
+    there = found.tables["transport"].set_index("terms")["value"]["clinical"]
+    assert there == pytest.approx(1 - here["auc_apparent"], abs=1e-9)
+    other["idh"] = other["idh"].replace({"a": "first"})
+    with pytest.raises(DataError, match=r"names=<outcome>:<column>=<value>"):
+        nt.radiomics(table, "idh", external=other.replace({"idh": {"b": "second"}}), **settings)
+
+
 def test_every_person_left_out_has_a_probability(made):
     table = read(made, "predictions")
     assert len(table) == 68

@@ -34,6 +34,12 @@ class Classified(NamedTuple):
     value: str  # that means positive
 
     @property
+    def text(self) -> str:
+        """Column and positive value, as the table spells it."""
+        spelt = (row[self.column] for row, one in zip(self.rows, self.positive, strict=True) if one)
+        return f"{self.column} = {' or '.join(dict.fromkeys(spelt))}"
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.case_ids)
@@ -51,7 +57,7 @@ class Classified(NamedTuple):
 
 
 def read_classes(
-    path: Path, outcome: str, *, case_id: str = "", where: str = ""
+    path: Path, outcome: str, *, case_id: str = "", where: str = "", like: str = ""
 ) -> Classified:  # fmt: skip
     """Read the class of each row; rows without it are left out and counted.
 
@@ -62,6 +68,8 @@ def read_classes(
             the rarer one, is positive.
         case_id: column of ids; rows of one id are of one person.
         where: rows to keep, such as `resection=GTR; site=a|b`.
+        like: the positive value of another table, which is also that of this one if none is named
+            and it occurs; the rarer one is then not taken.
 
     Raises:
         DataError: there is no such column or value, or a column without `=` has other than two
@@ -74,7 +82,7 @@ def read_classes(
     kept, out = kept_rows(table, where, path)
     values = [value_of(table.rows[place][column], column) for place in kept]
     out |= {place: f"no {column}" for place, value in zip(kept, values, strict=True) if not value}
-    chosen = _chosen(values, column, wanted, path)
+    chosen = _chosen(values, column, wanted, path, like)
     rest = [(place, value) for place, value in zip(kept, values, strict=True) if value]
     positive = np.array([float(value in chosen) for _, value in rest])
     if len(np.unique(positive)) < 2:
@@ -132,11 +140,12 @@ def value_of(text: str, column: str) -> str:
     return "" if is_missing(text) else code_key(level_key(text, column))
 
 
-def _chosen(values: list[str], column: str, wanted: set[str], path: Path) -> set[str]:
+def _chosen(values: list[str], column: str, wanted: set[str], path: Path, like: str) -> set[str]:
     """The values that are positive.
 
     Raises:
-        DataError: a named value does not occur, or none is named and there are not two.
+        DataError: a named value does not occur, or none is named and there are not two, or it is
+            unknown which of them is that of another table.
     """
     counts = Counter(filter(None, values))
     if absent := sorted(wanted - set(counts)):
@@ -149,7 +158,13 @@ def _chosen(values: list[str], column: str, wanted: set[str], path: Path) -> set
         found = f"{len(counts)} different values in {column} ({some(counts)})"
         todo = f"name the positive one: outcome={column}=<value>; a time to an event has time="
         raise DataError(error(found, "two classes", todo, file=path))
+    if like in counts:
+        return {like}
     usual = [value for value in counts if value in POSITIVE]
+    if like and len(usual) != 1:
+        found = f"no {like} in {column} ({some(counts)}), the positive value of the first table"
+        todo = "name the positive one by names=<outcome>:<column>=<value>"
+        raise DataError(error(found, "the same two values", todo, file=path))
     return {usual[0] if len(usual) == 1 else min(counts, key=lambda one: counts[one])}
 
 

@@ -37,6 +37,7 @@ class Material(NamedTuple):
     clinical_names: list[str]
     image_names: list[str]
     site: Float[ndarray, " N"]
+    positive_is: str = ""  # column and value of the positive class
 
     def rows(self, name: str) -> tuple[Columns, Rows]:
         """What a chain of one set sees: clinical, image, or both."""

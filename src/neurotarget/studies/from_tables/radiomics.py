@@ -100,7 +100,7 @@ def make_radiomics(
         left_out[Path(there.people.file).name] = reasons_of(there.people)
     notes = [str(one) for one in here.people.problems] + here.notes
     notes += [f"Other cohort: {note}" for note in there.notes] if there else []
-    facts = {"table": str(table), "outcome": _outcome_text(people, asked),
+    facts = {"table": str(table), "outcome": _outcome_text(here.people, asked),
              **({"command": command} if command else {}),
              "seed": str(settings.chain.seed), "software": software()}  # fmt: skip
     return _write(study, output, left_out, notes, facts)
@@ -108,17 +108,19 @@ def make_radiomics(
 
 def _outcome_text(people: People, asked: Radiomics) -> str:
     if isinstance(people, Classified):
-        return f"{people.column} = {people.value}"
+        return people.text
     return f"{asked.outcome} by {asked.time}"
 
 
-def _people(path: Path, asked: Radiomics, names: Mapping[str, str], where: str) -> People:
+def _people(
+    path: Path, asked: Radiomics, names: Mapping[str, str], where: str, like: str = ""
+) -> People:
     case_id = names.get(asked.case_id, asked.case_id)
     outcome = names.get(asked.outcome, asked.outcome)
     if asked.time:
         return read_follow_up(path, time=names.get(asked.time, asked.time), event=outcome,
                               unit=asked.unit, case_id=case_id, where=where)  # fmt: skip
-    return read_classes(path, outcome, case_id=case_id, where=where)
+    return read_classes(path, outcome, case_id=case_id, where=where, like=like)
 
 
 def _features(asked: Radiomics, people: People, terms: Sequence[Term]) -> list[str]:
@@ -161,7 +163,7 @@ def _read(
     notes += copies
     material = Material(
         list(people.case_ids), outcome._replace(subject=subject), clinical.values, image,
-        [term.name for term in terms], kept, site[keep],
+        [term.name for term in terms], kept, site[keep], _outcome_text(people, asked),
     )  # fmt: skip
     return _Read(people, material, sites, notes)
 
@@ -268,7 +270,8 @@ def _external(
     Its sites are numbered apart from those here, so that each is adapted to.
     """
     names = {name: name for name in features} | dict(asked.names)
-    people = _people(asked.external, asked, names, asked.external_where)
+    like = here.people.value if isinstance(here.people, Classified) else ""
+    people = _people(asked.external, asked, names, asked.external_where, like)
     twice = in_both(here.people.case_ids, people.case_ids)
     out = {place: OVERLAP for place, name in enumerate(people.case_ids) if name in twice}
     made = _read(_without(people, out), terms, here.material.image_names, asked, names)
