@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from neurotarget.api.data import Table, as_file, new_folder
+from neurotarget.api.table_results import TableResults
 from neurotarget.cli.radiomics import check_together, radiomic_settings
+from neurotarget.cli.table_arguments import check_external
 from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
 from neurotarget.stats.radiomics.relevance import Selection
 from neurotarget.studies.from_tables.radiomics import Radiomics as Asked
 from neurotarget.studies.from_tables.radiomics import make_radiomics
 
 
-@dataclass(frozen=True)
-class Radiomics:
+class Radiomics(TableResults):
     """A radiomics study: what it found, its tables by name, and its files."""
-
-    headlines: tuple[str, ...]
-    tables: Mapping[str, pd.DataFrame]
-    figures: Mapping[str, Path]
-    page: Path
-    notes: tuple[str, ...]
 
     @property
     def predictions(self) -> pd.DataFrame:
         """A row a person: outcome, and predictions by models without them."""
         return self.tables["predictions"]
-
-    def __str__(self) -> str:
-        return "\n".join(self.headlines)
-
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(line)}</p>" for line in self.headlines)
 
 
 def radiomics(
@@ -106,10 +93,8 @@ def radiomics(
     Raises:
         DataError: a table cannot be used, or too few people are left.
     """
-    check_together(
-        time=time, model=model, site=site, by_site=by_site, external=external is not None,
-        of_external=bool(names or external_where),
-    )  # fmt: skip
+    check_together(time=time, model=model, site=site, by_site=by_site)
+    check_external(external, of_external=bool(names or external_where))
     done = make_radiomics(
         as_file(table),
         Asked(
@@ -144,6 +129,4 @@ def radiomics(
         Path(output) if output is not None else new_folder() / "radiomics",
         overwrite=overwrite,
     )
-    return Radiomics(
-        tuple(done.headlines), dict(done.study.tables), done.figures, done.page, tuple(done.notes)
-    )
+    return Radiomics.of(done)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
+from neurotarget.api.table_results import TableResults
+from neurotarget.cli.table_arguments import check_external
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_models import ModelKind
 from neurotarget.stats.survival.survival_study import Settings
@@ -17,26 +17,13 @@ from neurotarget.studies.survival.make_survival import Columns, Questions, make_
 from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 
 
-@dataclass(frozen=True)
-class Survival:
+class Survival(TableResults):
     """A survival study: what it found, its tables by name, and its files."""
-
-    headlines: tuple[str, ...]
-    tables: Mapping[str, pd.DataFrame]
-    figures: Mapping[str, Path]
-    page: Path
-    notes: tuple[str, ...]
 
     @property
     def risks(self) -> pd.DataFrame:
         """A row a person: score and risks with intervals, and those of models without them."""
         return self.tables.get("risks", pd.DataFrame())
-
-    def __str__(self) -> str:
-        return "\n".join(self.headlines)
-
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(line)}</p>" for line in self.headlines)
 
 
 def survival(
@@ -108,6 +95,7 @@ def survival(
     Raises:
         DataError: a table cannot be used, or too few people or events are left.
     """
+    check_external(external, of_external=bool(names or external_where))
     columns = Columns(
         time=time, event=event, event_is=event_is, unit=unit, case_id=id_column, where=where
     )
@@ -130,9 +118,7 @@ def survival(
         raise DataError("nt.survival: found no people, wanted table and time, run or manifest")
     else:
         done = make_survival(people, columns, questions, folder, overwrite=overwrite)
-    return Survival(
-        tuple(done.headlines), dict(done.study.tables), done.figures, done.page, tuple(done.notes)
-    )
+    return Survival.of(done)
 
 
 def _masks(

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from neurotarget.cli.arguments import FILE, Seed, read_arguments
 from neurotarget.cli.settings import integer, number
-from neurotarget.cli.survival import names_of
+from neurotarget.cli.table_arguments import check_external, names_of, print_written
 from neurotarget.problems import DataError
 from neurotarget.stats.radiomics.chain import ChainSettings
 from neurotarget.stats.radiomics.radiomics_study import RadiomicSettings
-from neurotarget.studies.from_tables.radiomics import Radiomics, WrittenRadiomics, make_radiomics
+from neurotarget.studies.from_tables.radiomics import Radiomics, make_radiomics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +50,11 @@ class Arguments:
         """Check which arguments go together."""
         check_together(
             time=self.time, model=self.model, site=self.site, by_site=self.by_site,
-            external=self.external is not None,
-            of_external=bool(self.names or self.external_where),
         )  # fmt: skip
+        check_external(self.external, of_external=bool(self.names or self.external_where))
 
 
-def check_together(
-    *, time: str, model: str | None, site: str, by_site: bool, external: bool, of_external: bool
-) -> None:
+def check_together(*, time: str, model: str | None, site: str, by_site: bool) -> None:
     """Refuse arguments that do not go together.
 
     Raises:
@@ -69,8 +66,6 @@ def check_together(
         raise DataError(f"model: found {model}, wanted cox; times to an event have no classes")
     if by_site and not site:
         raise DataError("by_site: found no site, wanted site=<column>; name the column")
-    if of_external and not external:
-        raise DataError("names= and external_where= belong to external=; set it, or leave them out")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -96,7 +91,7 @@ def run(argv: Sequence[str]) -> int:
         overwrite=given.overwrite,
         command=shlex.join(["neurotarget", "radiomics", *argv]),
     )
-    print_radiomics(done)
+    print_written(done)
     return 0
 
 
@@ -129,12 +124,3 @@ def radiomic_settings(
         combat and bool(site), balance, seed,
     )  # fmt: skip
     return RadiomicSettings(chain, folds, repeats, permutations, matters, by_site)
-
-
-def print_radiomics(done: WrittenRadiomics) -> None:
-    """Print the headlines of a radiomics study and the paths of its files."""
-    for line in done.headlines:
-        print(line)
-    for note in done.notes:
-        print(f"  note: {note}")
-    print(f"\nreport  {done.page}\ntables  {done.page.parent / 'radiomics'}")

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 
 from neurotarget.cli.arguments import FILE, PLACE, Seed, read_arguments
 from neurotarget.cli.settings import integer, listed, number
+from neurotarget.cli.table_arguments import check_external, names_of, print_written
 from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_study import Settings
 from neurotarget.studies.survival.make_survival import (
     Columns,
     Questions,
-    WrittenSurvival,
     make_survival,
 )
 from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
@@ -63,11 +63,7 @@ class Arguments:
         self._check_source()
         if self.folds == 1:
             raise DataError("folds: found 1, wanted 2 or more, or 0 to leave one person out")
-        if (self.names or self.external_where) and self.external is None:
-            raise DataError(
-                "neurotarget survival: names= and external_where= belong to external=; set it, or "
-                "leave them out"
-            )
+        check_external(self.external, of_external=bool(self.names or self.external_where))
 
     def _check_source(self) -> None:
         """Check that there is one source of people, with what belongs to it."""
@@ -127,7 +123,7 @@ def run(argv: Sequence[str]) -> int:
         done = make_mask_survival(_masks(arguments), columns, questions, arguments.output, **output)
     else:
         done = make_survival(arguments.table, columns, questions, arguments.output, **output)
-    print_survival(done)
+    print_written(done)
     return 0
 
 
@@ -158,27 +154,3 @@ def sets_of(text: str) -> dict[str, tuple[str, ...]]:
             raise DataError(f"sets: got {part.strip()!r}, wanted {wanted}")
         sets[name.strip()] = terms
     return sets
-
-
-def names_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Names of columns or terms in the other table, from texts `<here>:<there>`.
-
-    Raises:
-        DataError: a text has another form.
-    """
-    names = {}
-    for text in pairs:
-        here, colon, there = text.partition(":")
-        if not (here.strip() and colon):
-            raise DataError(f"names: got {text!r}, wanted <column here>:<column there>")
-        names[here.strip()] = there.strip()
-    return names
-
-
-def print_survival(done: WrittenSurvival) -> None:
-    """Print the headlines of a survival study and the paths of its files."""
-    for line in done.headlines:
-        print(line)
-    for note in done.notes:
-        print(f"  note: {note}")
-    print(f"\nreport  {done.page}\ntables  {done.page.parent / 'survival'}")

@@ -287,7 +287,7 @@ def _write(
     facts: Mapping[str, str],
 ) -> WrittenRadiomics:
     """Write the tables, the figures and the page, and return the headlines."""
-    page, pictures = write_tables(
+    page, folder, pictures = write_tables(
         output,
         "radiomics",
         study.tables,
@@ -296,5 +296,5 @@ def _write(
         lambda shown: radiomics_html(study, shown, left_out, notes=notes, facts=facts),
     )
     return WrittenRadiomics(
-        study, page, radiomics_headlines(study), [*study.notes, *notes], pictures
+        study, page, folder, radiomics_headlines(study), [*study.notes, *notes], pictures
     )

@@ -18,10 +18,11 @@ OVERLAP = "also in the cohort that the models were fitted to"
 
 
 class WrittenTables(NamedTuple, Generic[Study]):
-    """A study with the paths of its page and figures, and its headlines."""
+    """A study with the paths of its page, tables and figures, and its headlines."""
 
     study: Study
     page: Path
+    tables: Path  # folder
     headlines: list[str]
     notes: list[str]
     figures: dict[str, Path]
@@ -44,14 +45,14 @@ def write_tables(
     figures: Iterable[NamedFigure],
     left_out: Mapping[str, Mapping[str, int]],
     html: Callable[[Sequence[PageFigure]], str],
-) -> tuple[Path, dict[str, Path]]:
+) -> tuple[Path, Path, dict[str, Path]]:
     """Write the tables and figures to the folder `name`, and last the page, `report.html`.
 
     Those of an earlier study are removed. `left_out` counts people by reason, for each table that
     was read; `html` returns the page with the figures.
 
     Returns:
-        path of the page, and paths of the figures by name.
+        paths of the page, of the folder, and of the figures by name.
     """
     page, folder = output / "report.html", output / name
     for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):
@@ -64,4 +65,4 @@ def write_tables(
             write_tsv(table, folder / f"{stem}.tsv")
     shown, pictures = saved_figures(figures, folder / "figures")
     write_text(page, html(shown))
-    return page, pictures
+    return page, folder, pictures

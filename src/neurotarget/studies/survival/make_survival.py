@@ -250,7 +250,7 @@ def _write(
     title: str,
 ) -> WrittenSurvival:
     """Write the tables, the figures and the page, and return the headlines."""
-    page, pictures = write_tables(
+    page, folder, pictures = write_tables(
         output,
         "survival",
         study.tables,
@@ -265,5 +265,5 @@ def _write(
         optimism_sentence(study),
         transport_sentence(study),
     ]
-    return WrittenSurvival(study, page, [one for one in sentences if one],
+    return WrittenSurvival(study, page, folder, [one for one in sentences if one],
                            [*study.notes, *notes], pictures)  # fmt: skip

@@ -1,0 +1,36 @@
+"""What studies of people in tables return to Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from neurotarget.studies.from_tables.written_tables import WrittenTables
+
+
+@dataclass(frozen=True)
+class TableResults:
+    """A study: what it found, its tables by name, and its files."""
+
+    headlines: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]
+    page: Path
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, done: WrittenTables) -> Self:
+        """The results of a study that was written."""
+        tables = dict(done.study.tables)
+        return cls(tuple(done.headlines), tables, done.figures, done.page, tuple(done.notes))
+
+    def __str__(self) -> str:
+        return "\n".join(self.headlines)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in self.headlines)
