@@ -41,11 +41,12 @@ from neurotarget.report.pages.reconstruction_page import (
 )
 from neurotarget.report.text.numbers import aligned
 from neurotarget.report.text.sentences import title_of
-from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
+from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device
 from neurotarget.runs.tracking.final_log import log_final
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb
+from neurotarget.runs.tracking.tracked_job import tracked_job
+from neurotarget.runs.tracking.trackers import on_wandb
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.study_folder import write_tsv
 from neurotarget.types import Row
@@ -74,26 +75,11 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
     settings, kind = config["reconstruction"], str(config["job"])
     methods = _methods(kind, settings)
     scans = _scans(source, config)
-    begin_run(folder, [*overrides])
-    record = run_record(folder)
-    open_run(folder, config, record, [*overrides])
-    made = loggers(
-        folder,
-        config["logger"],
-        run_id=record["id"],
-        name=f"{config['name']}/{folder.name}",
-        config=config | {"versions": record["versions"], "code": record["code"]},
-        job_type=kind,
-    )
-    failed = True
-    try:
+    with tracked_job(folder, config, overrides) as made:
         comparison, figures = _run(scans, methods, config, folder)
         values = _headline(comparison)
         _write(comparison, figures, values, config, folder)
         _log(made, comparison, values, folder)
-        failed = False
-    finally:
-        finish(made, failed=failed)
     return values
 
 

@@ -10,9 +10,10 @@ from pytorch_lightning.loggers import Logger
 
 from neurotarget.files.ownership import claimed
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
+from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.network.objects import build
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb
+from neurotarget.runs.tracking.tracked_job import tracked_job
+from neurotarget.runs.tracking.trackers import on_wandb
 from neurotarget.stats.survival.survival_study import Settings
 from neurotarget.studies.survival.make_survival import (
     Columns,
@@ -45,27 +46,12 @@ def analyse(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str,
         raise DataError("survival: nothing is chosen; set experiment=survival")
     own = {key: config[key] for key in KEPT} | {"data": {"root": data["root"]}}
     claimed(folder, key="hydra.run.dir")
-    begin_run(folder, [*overrides])
-    record = run_record(folder)
-    open_run(folder, own, record, [*overrides])
-    made = loggers(
-        folder,
-        config["logger"],
-        run_id=record["id"],
-        name=f"{config['name']}/{folder.name}",
-        config=own | {"versions": record["versions"], "code": record["code"]},
-        job_type="survival",
-    )
-    failed = True
-    try:
+    with tracked_job(folder, own, overrides) as made:
         done = _study(config, settings, data, folder)
         values = c_of_sets(done)
         write_json(folder / "summary.json", _summary(done, values))
         _print(done, folder)
         _log(made, done, values)
-        failed = False
-    finally:
-        finish(made, failed=failed)
     return values
 
 
