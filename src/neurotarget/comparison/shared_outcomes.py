@@ -52,17 +52,19 @@ def averaged_rows(runs: Sequence[Run], case_ids: Sequence[str], target: Target) 
     truth = _values(tables[0], "reference_probability")
     first = tables[0].drop_duplicates("case_id").set_index("case_id")
     rows: list[Row] = []
+    means = {
+        outcome: sum(one.reindex(index=case_ids, columns=list(outcome.labels)) for one in values)
+        / len(values)
+        for outcome in target.outcomes
+        if outcome.is_class
+    }
     for case_id in case_ids:
         case = Case(case_id, first.loc[case_id, "subject_id"], {})
-        for outcome in target.outcomes:
-            if outcome.is_class:
-                mean = pd.concat(
-                    [one.reindex(index=[case_id], columns=list(outcome.labels)) for one in values]
-                ).mean(skipna=False)
-                predicted = None if mean.isna().any() else mean.to_dict()
-                code = _code(outcome, truth.reindex(columns=list(outcome.labels)).loc[case_id])
-                split = first.loc[case_id, "split"]
-                rows += score_outcome(case, outcome, predicted, code, split=split)
+        for outcome, table in means.items():
+            mean = table.loc[case_id]
+            predicted = None if mean.isna().any() else mean.to_dict()
+            code = _code(outcome, truth.loc[case_id].reindex(list(outcome.labels)))
+            rows += score_outcome(case, outcome, predicted, code, split=first.loc[case_id, "split"])
     return pd.DataFrame(rows, columns=list(Row._fields))
 
 
