@@ -63,6 +63,14 @@ def test_labels_are_fused_one_by_one_and_the_most_votes_decide():
         assert (fused_labels(maps, method)[labels(4) > 0] == 1).all()
 
 
+def test_large_ids_of_labels_are_kept(tmp_path):
+    for name, start in {"a": 4, "b": 5, "c": 4}.items():
+        save(tmp_path / "case7" / f"{name}.nii.gz", labels(start).astype(np.int32) * 40_000)
+    fuse_masks(tmp_path / "case7", tmp_path / "out")
+    fused = np.asarray(nib.load(tmp_path / "out" / "case7.nii.gz").dataobj)
+    np.testing.assert_array_equal(fused, labels(4).astype(np.int32) * 40_000)
+
+
 def test_a_folder_without_two_masks_and_an_output_over_masks_are_refused(tmp_path):
     save(tmp_path / "in" / "a.nii.gz", labels(4))
     with pytest.raises(DataError, match="no case with two masks"):

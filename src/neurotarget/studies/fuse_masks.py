@@ -111,9 +111,12 @@ def _attempt(case_id: str, paths: Mapping[str, Path], made: Path, method: Method
 def _fuse_case(case_id: str, paths: Mapping[str, Path], made: Path, method: Method) -> FusedCase:
     volumes = {name: read_volume(path, case_id=case_id) for name, path in paths.items()}
     _same_grids(case_id, paths, volumes)
+    largest = 0
     for name, volume in volumes.items():
-        label_values(volume.array, case_id=case_id, file=str(paths[name]))
-    maps = {name: np.rint(volume.array).astype(np.int16) for name, volume in volumes.items()}
+        ids = label_values(volume.array, case_id=case_id, file=str(paths[name]))
+        largest = max(largest, np.abs(ids).max(initial=0))
+    kind = np.int16 if largest <= np.iinfo(np.int16).max else np.int32
+    maps = {name: np.rint(volume.array).astype(kind) for name, volume in volumes.items()}
     marked = {name: array > 0 for name, array in maps.items()}
     reasons = {one.name: one.reason for one in failed_masks(marked)}
     kept = {name: array for name, array in maps.items() if name not in reasons}
