@@ -124,10 +124,16 @@ def test_a_fusion_without_a_finding_of_enough_exams_is_refused(folder, monkeypat
     assert not (folder / "fusion").exists()
 
 
-def test_the_page_shows_the_published_value_beside_ours_and_escapes_names():
+def test_the_page_shows_the_published_value_next_to_ours_and_escapes_names():
     scores, weights, _ = fused_label(exam_tables(runs())["acl"], seed=0)
     named = (table.assign(label="acl") for table in (scores, weights))
     page = fusion_html(*named, facts={"runs": "<b>3</b>"}, notes=["a note"])
     assert "0.965 [0.938, 0.993]" in page
     assert "<b>3</b>" not in page
     assert json.dumps("a note").strip('"') in page
+
+
+def test_the_page_of_other_findings_has_no_published_values():
+    scores, weights, _ = fused_label(exam_tables(runs())["acl"], seed=0)
+    named = (table.assign(label="lesion") for table in (scores, weights))
+    assert "MRNet" not in fusion_html(*named, facts={}, notes=[])

@@ -14,6 +14,7 @@ def fuse_series(
     output: Path | str | None = None,
     *,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> FusedSeries:
     """Fuse the probabilities of finished runs, each of one series of the same exams.
 
@@ -21,10 +22,11 @@ def fuse_series(
         runs: a multirun folder, run folders, or folders that contain some.
         output: folder to write into; by default `fusion` in the first.
         seed: of folds and bootstrap.
+        overwrite: whether files may be replaced that neurotarget did not write.
 
     Raises:
         DataError: no outcome has finished runs of two series, or enough exams.
     """
     is_list = isinstance(runs, Sequence) and not isinstance(runs, str)
     folders = [getattr(one, "folder", one) for one in (runs if is_list else [runs])]
-    return fuse_runs(folders, output=output, seed=seed)
+    return fuse_runs(folders, output=output, seed=seed, overwrite=overwrite)

@@ -15,18 +15,18 @@ PUBLISHED = {  # of the fusion, Bien et al. 2018, doi:10.1371/journal.pmed.10026
     "meniscus": "0.847 [0.780, 0.914]",
 }
 QUESTION = (
-    "How well do the series of an exam together tell each finding, and which of them matters?"
+    "How well do the series of an exam together detect each finding, and which of them matters?"
 )
-SCORES = "Each exam is scored by weights that were fitted to the exams of other people; the plain "
-SCORES += (
-    "mean is that over the series that the exam has. Intervals are DeLong's. MRNet's values are "
+SCORES = (
+    "Each exam is scored by weights that were fitted to the exams of other people; the plain mean "
+    "is that over the series that the exam has. Intervals are DeLong's."
 )
-SCORES += "of other exams; those of drawn knees cannot be compared with them."
+OF_MRNET = " MRNet's values are of other exams; those of drawn knees cannot be compared with them."
 WEIGHTS = (
     "The fusion shrinks its weights to equal ones, as far as cross-validation allows within one "
+    "standard error. Weights that are hardly shrunk have bootstrap intervals over people; a series "
+    "matters more or less than others only if its interval excludes an equal share."
 )
-WEIGHTS += "standard error. Weights that are hardly shrunk have bootstrap intervals over people; a "
-WEIGHTS += "series matters more or less than others only if its interval excludes an equal share."
 
 
 def fusion_html(
@@ -37,12 +37,13 @@ def fusion_html(
     notes: Sequence[str],
 ) -> str:
     """Return the page of `series_fusion.fuse_runs`."""
-    rows = [_score(row) for row in scores.to_dict("records")]
-    columns = headings(
-        ["Finding", "Score"], ["Exams", "With it", "AUROC [95 %]", "MRNet's, of 120 exams"]
-    )
+    is_knee = scores["label"].isin(PUBLISHED).any()
+    theirs = ["MRNet's, of 120 exams"] if is_knee else []
+    columns = headings(["Finding", "Score"], ["Exams", "With it", "AUROC [95 %]", *theirs])
+    rows = [_score(row)[: len(columns)] for row in scores.to_dict("records")]
+    lead = SCORES + (OF_MRNET if is_knee else "")
     areas = Section(
-        "scores", "AUROC", SCORES, [Grid("AUROC by series", columns, rows)], _gains(scores)
+        "scores", "AUROC", lead, [Grid("AUROC by series", columns, rows)], _gains(scores)
     )
     kinds = headings(
         ["Finding", "Series"], ["Weight", "Hardly shrunk [95 %]", "Exams without it", "Penalty"]

@@ -177,7 +177,7 @@ def _weighed(theta: Float[ndarray, " K"], z: Probabilities) -> tuple[Probabiliti
 
 def _folds(y: Cases, subject: Codes, count: int, seed: int) -> Codes:
     """Folds of whole subjects, with about equal shares of subjects that have the finding."""
-    rng, folds = np.random.default_rng(seed), np.empty(len(y), dtype=int)
+    rng = np.random.default_rng(seed)
     people, place = np.unique(subject, return_inverse=True)
     ill = np.zeros(len(people), dtype=bool)
     np.logical_or.at(ill, place, y == 1)
@@ -185,5 +185,4 @@ def _folds(y: Cases, subject: Codes, count: int, seed: int) -> Codes:
     for kind in (False, True):
         own = rng.permutation(np.flatnonzero(ill == kind))
         of_person[own] = np.arange(len(own)) % count
-    folds[:] = of_person[place]
-    return folds
+    return of_person[place]
