@@ -109,7 +109,7 @@ def test_who_has_no_mask_is_left_out_with_the_reason(run, tmp_path):
     assert left_out.to_dict("records") == [{"table": "people.tsv", "reason": "no whole_ml", "n": 1}]
 
 
-def test_times_may_come_from_a_table_beside_the_masks(data, people, target, tmp_path):
+def test_times_may_come_from_a_table_next_to_the_masks(data, people, target, tmp_path):
     bare, days = tmp_path / "cases.csv", tmp_path / "days.csv"
     whole = [people[name].map(lambda path: str(data / path)) for name in ("t1", "label")]
     pd.DataFrame({"case_id": people["case_id"], "t1": whole[0], "label": whole[1]}).to_csv(

@@ -109,7 +109,7 @@ def test_a_planted_signal_is_found_and_nothing_else_claimed(folder):
     assert len(found.predictions) == 70
 
 
-def test_what_cannot_be_used_is_said(folder):
+def test_what_cannot_be_used_is_noted(folder):
     table = pd.read_csv(folder / "people.csv")
     table.loc[5, table.columns[4:]] = table.loc[6, table.columns[4:]]
     done = nt.radiomics(table, "idh=wildtype", image=["original_*"], folds=3, repeats=1,
@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_said(folder):
     assert "permutation" not in done.tables
 
 
-def test_more_features_than_people_are_said():
+def test_more_features_than_people_are_noted():
     table = people(24, 4)
     extra = np.random.default_rng(0).normal(size=(24, 30))
     table[[f"t1_glcm_{one}" for one in range(30)]] = extra

@@ -49,7 +49,7 @@ def radiomics_answer(study: RadiomicsStudy) -> str:
     """Whether images add to clinical terms, or how well they do alone, with intervals."""
     scores, name = scores_by_set(study), score_name(study)
     if not study.scored:
-        return "No model could be fitted; the notes tell why."
+        return "No model could be fitted; the notes state why."
     table = study.tables["differences"]
     if len(table):
         (row,) = [one for one in table.to_dict("records")

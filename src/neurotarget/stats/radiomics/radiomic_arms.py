@@ -57,7 +57,7 @@ class Material(NamedTuple):
 class LeftOutScores(NamedTuple):
     """Scores of each case by chains without its person, and what those chains chose.
 
-    `reasons` tells why chains could not be fitted; their cases have NaN.
+    `reasons` are why chains could not be fitted; their cases have NaN.
     """
 
     fold: Folds
@@ -78,7 +78,7 @@ class LeftOutScores(NamedTuple):
 class RadiomicArm(NamedTuple):
     """A set of terms: its chain fitted to all cases, and scores of cases left out.
 
-    Without a fit, `reason` tells why.
+    Without a fit, `reason` states why.
     """
 
     name: str

@@ -32,7 +32,7 @@ class Masks(NamedTuple):
     """Whose masks are measured: those of runs, or of a data set with its target.
 
     `predicted` chooses between the masks of runs and the reference masks of the same cases. With
-    runs, `target` only tells the outcome.
+    runs, `target` only gives the outcome.
     `folder` holds other masks of a data set's cases. `table` has further columns by case.
     """
 
