@@ -9,12 +9,10 @@ from neurotarget.data.derivative_names import derivative_path, plain_value
 from neurotarget.data.scans.geometry import image_to_native
 from neurotarget.files.ownership import is_free
 from neurotarget.files.writing import write_text
-from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.ledger import Form
-from neurotarget.inference.segment import Prediction, Predictor, save_labels, save_like
+from neurotarget.inference.segment import Prediction, save_labels, save_like
 from neurotarget.inference.structure_stats import named_structures
-from neurotarget.problems import DataError
 from neurotarget.runs.layouts.lookup_tables import write_label_table
+from neurotarget.runs.layouts.map_layout import MapLayout
 from neurotarget.types import Case, Target
 
 STANDARD = "1.10.0"  # of BIDS
@@ -25,7 +23,7 @@ IGNORED = (  # by the validator
 MAPS = ("dseg.nii.gz", "dseg.json")
 
 
-class BidsLayout:
+class BidsLayout(MapLayout):
     """A predictor of label maps whose files have the names of BIDS-Derivatives.
 
     Label maps are on the grid of their scan. Each has a sidecar; dseg.tsv, which holds for all of
@@ -34,33 +32,7 @@ class BidsLayout:
     Source: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
     """
 
-    def __init__(self, inner: CasePredictor) -> None:
-        """Wrap a predictor.
-
-        Raises:
-            DataError: it predicts no label map of volumes.
-        """
-        if not isinstance(inner, Predictor) or inner.target.is_flat:
-            raise DataError(
-                f"layout: found bids for the target {inner.target.name}, wanted labels of volumes; "
-                "set layout=plain"
-            )
-        self.inner = inner
-
-    @property
-    def target(self) -> Target:
-        """What is predicted."""
-        return self.inner.target
-
-    @property
-    def form(self) -> Form:
-        """Form of the table of volumes."""
-        return self.inner.form
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
-        return {**self.inner.settings, "layout": "bids"}
+    name = "bids"
 
     @property
     def num_always(self) -> int:

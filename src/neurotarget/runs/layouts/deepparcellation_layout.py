@@ -15,9 +15,9 @@ from neurotarget.data.scans.conform import conform, first_frame, onto
 from neurotarget.data.scans.volume import Volume
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.case_predictor import CasePredictor
-from neurotarget.inference.ledger import Form
-from neurotarget.inference.segment import Prediction, Predictor, save_labels, save_like
+from neurotarget.inference.segment import Prediction, save_labels, save_like
 from neurotarget.problems import DataError
+from neurotarget.runs.layouts.map_layout import MapLayout
 from neurotarget.tasks.regions import RegionPredictor
 from neurotarget.types import Case, Target
 
@@ -38,7 +38,7 @@ class Parcellation(NamedTuple):
     brain: Bool[ndarray, "I J K"]
 
 
-class DeepParcellationLayout:
+class DeepParcellationLayout(MapLayout):
     """A predictor of label maps whose cases become `<case_id>/mri/`, as deepParcellation names it.
 
     A scan, of a 4-D file the first frame, is predicted as the network was trained, and its label
@@ -51,36 +51,14 @@ class DeepParcellationLayout:
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
     """
 
+    name = "deepparcellation"
+    wanted = "labels of volumes and one contrast"
     num_always = len(FILES)
 
-    def __init__(self, inner: CasePredictor) -> None:
-        """Wrap a predictor.
-
-        Raises:
-            DataError: it predicts no label map of volumes, or needs several contrasts.
-        """
-        is_fit = isinstance(inner, Predictor) and not inner.target.is_flat
-        if not is_fit or len(inner.target.contrasts) > 1:
-            raise DataError(
-                f"layout: found deepparcellation for the target {inner.target.name}, wanted labels "
-                "of volumes and one contrast; set layout=plain"
-            )
-        self.inner = inner
-
-    @property
-    def target(self) -> Target:
-        """What is predicted."""
-        return self.inner.target
-
-    @property
-    def form(self) -> Form:
-        """Form of the table of volumes."""
-        return self.inner.form
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
-        return {**self.inner.settings, "layout": "deepparcellation"}
+    @classmethod
+    def is_fit(cls, inner: CasePredictor) -> bool:
+        """Whether label maps of volumes are predicted from one contrast."""
+        return super().is_fit(inner) and len(inner.target.contrasts) == 1
 
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files of a case: label map, brain mask, conformed scan, numbers of voxels."""

@@ -1,0 +1,49 @@
+"""What layouts of label maps share: the predictor that they wrap, and how it describes itself."""
+
+from typing import ClassVar
+
+from neurotarget.inference.case_predictor import CasePredictor
+from neurotarget.inference.ledger import Form
+from neurotarget.inference.segment import Predictor
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+
+class MapLayout:
+    """A predictor of label maps of volumes, whose files a subclass names and writes."""
+
+    name: ClassVar[str]
+    wanted: ClassVar[str] = "labels of volumes"
+
+    def __init__(self, inner: CasePredictor) -> None:
+        """Wrap a predictor.
+
+        Raises:
+            DataError: it does not predict what the layout holds.
+        """
+        if not self.is_fit(inner):
+            raise DataError(
+                f"layout: found {self.name} for the target {inner.target.name}, wanted "
+                f"{self.wanted}; set layout=plain"
+            )
+        self.inner = inner
+
+    @classmethod
+    def is_fit(cls, inner: CasePredictor) -> bool:
+        """Whether the layout can hold what is predicted."""
+        return isinstance(inner, Predictor) and not inner.target.is_flat
+
+    @property
+    def target(self) -> Target:
+        """What is predicted."""
+        return self.inner.target
+
+    @property
+    def form(self) -> Form:
+        """Form of the table of volumes."""
+        return self.inner.form
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        return {**self.inner.settings, "layout": self.name}
