@@ -1,7 +1,9 @@
 import json
+import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from fnmatch import fnmatch
 from itertools import chain
 
@@ -24,6 +26,9 @@ from oracles.runs import TARGET, write_images, write_run
 SCANS = {"01": ("a", "b"), "02": ("a",)}
 NOT_BIDS = ["volumes.tsv", "people_volumes.*", "prediction.json", "lookup", "lookup/**"]
 SHELL = {"labels": {"core": [7], "shell": [12, 13]}}
+
+PROGRAMS = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+VALIDATOR = shutil.which("bids-validator-deno", path=PROGRAMS)
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +109,10 @@ def test_every_file_passes_the_rules_of_the_validator(derivatives):
     assert not any(one.match("sub-01/anat/sub-01_desc-a.b_dseg.nii.gz") for one in patterns)
 
 
-@pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="no bids-validator-deno")
+@pytest.mark.skipif(VALIDATOR is None, reason="no bids-validator-deno")
 def test_the_whole_folder_passes_the_validator(derivatives):
     done = subprocess.run(
-        ["bids-validator-deno", "--json", derivatives], capture_output=True, text=True, check=False
+        [VALIDATOR, "--json", derivatives], capture_output=True, text=True, check=False
     )
     assert done.stdout, done.stderr
     issues = json.loads(done.stdout)["issues"]["issues"]
