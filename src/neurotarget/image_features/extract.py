@@ -10,7 +10,7 @@ from neurotarget.image_features.aggregation import FeaturesOf, aggregated, dimen
 from neurotarget.image_features.cooccurrence import cooccurrence_features, cooccurrences
 from neurotarget.image_features.emphasis import emphasis_features
 from neurotarget.image_features.feature_settings import LEVELLED, FeatureSettings
-from neurotarget.image_features.filters.responses import filtered
+from neurotarget.image_features.filters.responses import filtered, reach_mm
 from neurotarget.image_features.intensity_in_space import peak_features, spatial_features
 from neurotarget.image_features.intensity_statistics import (
     histogram_features,
@@ -59,8 +59,9 @@ def features_of(
         seen("image", first)
     made = _measured(first, settings)
     for one in settings.read_filters():
-        response = filtered(region.image, region.spacing_mm, one, settings.boundary)
-        part = narrowed(region._replace(image=response))
+        near = narrowed(region, reach_mm(one, region.spacing_mm, settings.boundary))
+        response = filtered(near.image, near.spacing_mm, one, settings.boundary)
+        part = narrowed(near._replace(image=response))
         if seen is not None:
             seen(one.word, part)
         made |= _named(one.word, _measured(part, settings.for_responses()))

@@ -66,11 +66,10 @@ def prepared(
     i_mm, j_mm, k_mm = map(float, spacing_mm)
     old = (k_mm, i_mm, j_mm)
     new = _slices_first(settings.spacing_mm, old)
-    around_mm = _around_mm(
-        settings, new or old, [k * s for k, s in zip(mask.shape, old, strict=True)]
-    )
+    reaches = [reach_mm(one, new or old, settings.boundary) for one in settings.read_filters()]
+    around_mm = PEAK_MM + max(reaches, default=0.0)
     if new is None or np.allclose(new, old, rtol=1e-6):
-        box = _box(mask, [int(around_mm / step) + 1 for step in old])
+        box = _box(mask, old, around_mm)
         start = _start_mm(box, old)
         region = Region(image[box].astype(float), mask[box], mask[box], old, start)
     else:
@@ -88,17 +87,12 @@ def prepared(
     return region
 
 
-def _around_mm(settings: FeatureSettings, spacing_mm: Spacing, sides_mm: Sequence[float]) -> float:
-    """How much around a region its features and filters need."""
-    reaches = [reach_mm(one, spacing_mm) for one in settings.read_filters()]
-    if reaches and settings.boundary == "periodic":
-        return max(sides_mm)
-    return min(max([PEAK_MM, *reaches]), max([PEAK_MM, *sides_mm]))
+def narrowed(region: Region, reach_mm: float = 0.0) -> Region:
+    """The region with as little around it as features need, or those of a filter that reaches on.
 
-
-def narrowed(region: Region) -> Region:
-    """The region with as little around it as features need."""
-    box = _box(region.mask, [int(PEAK_MM / step) + 1 for step in region.spacing_mm])
+    Features count what lies within `PEAK_MM`.
+    """
+    box = _box(region.mask, region.spacing_mm, PEAK_MM + reach_mm)
     parts = (part[box] for part in (region.image, region.mask, region.voxels))
     moved = _start_mm(box, region.spacing_mm)
     start = tuple(a + b for a, b in zip(region.start_mm, moved, strict=True))
@@ -128,12 +122,13 @@ def _slices_first(wanted: Sequence[float], old: Spacing) -> Spacing | None:
     return (k_mm[0] if k_mm else old[0], i_mm, j_mm)
 
 
-def _box(mask: Bool[ndarray, "K I J"], margin: Sequence[int]) -> tuple[slice, ...]:
-    """Box of a mask with a margin."""
-    return tuple(
-        slice(max(int(at.min()) - m, 0), int(at.max()) + m + 1)
-        for at, m in zip(np.nonzero(mask), margin, strict=True)
-    )
+def _box(mask: Bool[ndarray, "K I J"], spacing_mm: Spacing, around_mm: float) -> tuple[slice, ...]:
+    """Box of a mask with a margin, of Inf all."""
+    spans = []
+    for places, side, step in zip(np.nonzero(mask), mask.shape, spacing_mm, strict=True):
+        margin = int(min(around_mm / step, side)) + 1
+        spans.append(slice(max(int(places.min()) - margin, 0), int(places.max()) + margin + 1))
+    return tuple(spans)
 
 
 def resampled(

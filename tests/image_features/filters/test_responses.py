@@ -96,6 +96,28 @@ def test_a_riesz_transform_along_x_turns_a_cosine_into_a_sine():
     np.testing.assert_allclose(made, plain[0, 0, 0] * np.sin(x).transpose(0, 2, 1), atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("log_3mm", "mean_15vox", "laws_L5E5E5_max_energy_7vox", "wavelet_db2_HLL_2"),
+        *("wavelet_db5_LLH_1_mean", "gabor_2mm_3mm_1_45deg_mean", "log_1mm_riesz_100"),
+    ],
+)
+@pytest.mark.parametrize("boundary", ["mirror", "periodic"])
+def test_no_feature_of_a_response_depends_on_where_the_image_is_cut(word, boundary):
+    rng = np.random.default_rng(0)
+    image, mask = rng.normal(100, 10, (64, 60, 44)), np.zeros((64, 60, 44), bool)
+    mask[28:33, 28:33, 18:22] = True
+    settings = FeatureSettings(families=("loc", "stat"), filters=(word,), boundary=boundary)
+    made = features_of(image, mask, (1, 1, 1), settings)
+    whole = response(word, np.moveaxis(image, 2, 0), (1, 1, 1), boundary)
+    wanted = features_of(
+        np.moveaxis(whole, 0, 2), mask, (1, 1, 1), FeatureSettings(families=("loc", "stat"))
+    )
+    given = {name: made[f"{word}_{name}"] for name in wanted}
+    assert given == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+
+
 def test_features_of_a_response_are_those_of_the_whole_image_filtered():
     rng = np.random.default_rng(0)
     image, mask = rng.normal(100, 10, (60, 60, 40)), np.zeros((60, 60, 40), bool)

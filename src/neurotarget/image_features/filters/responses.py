@@ -39,9 +39,9 @@ def filtered(image: Image, spacing_mm: Sequence[float], one: Filter, boundary: B
     return riesz_response(made, one) if one.riesz else made
 
 
-def reach_mm(one: Filter, spacing_mm: Sequence[float]) -> float:
-    """Distance in mm beyond which voxels do not change a response; Inf if all do."""
-    if one.needs_whole:
+def reach_mm(one: Filter, spacing_mm: Sequence[float], boundary: Boundary) -> float:
+    """Distance in mm beyond which voxels do not change a response; Inf if all can."""
+    if one.needs_whole or boundary == "periodic":
         return float("inf")
     side = max(spacing_mm)
     match one.kind:
@@ -54,5 +54,5 @@ def reach_mm(one: Filter, spacing_mm: Sequence[float]) -> float:
         case "laws":
             voxels = 3 + one.energy
         case _:
-            voxels = len(low_pass(one.family)) * 2**one.level
+            voxels = len(low_pass(one.family)) // 2 * (2**one.level - 1) + 1  # of all levels
     return voxels * side
