@@ -144,6 +144,19 @@ def test_prepared_images_and_histograms_are_written_on_request(cases, tmp_path):
     assert "</svg>" in (out / "histograms.svg").read_text("utf-8")
 
 
+def test_images_of_workers_are_recorded_as_our_own(cases, tmp_path):
+    out = tmp_path / "out"
+    for workers, top in ((2, 5000), (1, 6000)):
+        given = {"save_images": True, "workers": workers, "high": top, **STAT}
+        table = nt.features(cases, out, **given)
+        assert set(table["status"]) == {"done"}
+    foreign = out / "images" / "a" / "t1_tumour_image.nii.gz"
+    foreign.write_text("of somebody else")
+    table = nt.features(cases, out, save_images=True, workers=2, high=7000, **STAT)
+    assert table[table["status"] == "failed"]["case_id"].tolist() == ["a"]
+    assert foreign.read_text() == "of somebody else"
+
+
 def test_shares_of_a_histogram_are_those_of_its_values():
     values = np.random.default_rng(0).normal(size=100_000)
     percentiles, edges = np.percentile(values, np.arange(101)), np.linspace(-2, 2, 9)

@@ -111,6 +111,13 @@ def test_images_in_two_units_are_refused_with_their_list(data):
         nt.features(data, labels={"core": 1}, families=("stat",))
 
 
+def test_scales_without_a_unit_have_no_mixed_units():
+    fixed = {"case_id": ["a", "b"], "contrast": "t1", "label": "1", "status": "done", "note": ""}
+    table = pd.DataFrame({**fixed, "stat_median": [0.01, 0.9]})
+    assert len(feature_problems(table)) == 1
+    assert feature_problems(table, {"t1"}) == []
+
+
 def test_23_of_60_maps_of_ucsf_are_in_another_unit(shared_data):
     path = shared_data / "ucsf_pdgm" / "pyradiomics_adc_md_dwi_t1c_60pts.csv.gz"
     if not path.is_file():

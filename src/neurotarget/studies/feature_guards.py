@@ -1,5 +1,7 @@
 """What is wrong with a table of features as a whole: mixed units, and features that say nothing."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -9,17 +11,20 @@ MIXED = 50.0  # ratio of neighbouring medians that no tissue has, but mm²/s and
 MEDIANS = ("stat_median", "original_firstorder_Median")
 
 
-def feature_problems(table: pd.DataFrame) -> list[Problem]:
+def feature_problems(table: pd.DataFrame, rescaled: Collection[str] = ()) -> list[Problem]:
     """Failed and absent regions, mixed units, and features that are constant or undefined.
 
     `table` has a row a region with case_id, contrast, label, status, and a column a feature.
+    `rescaled` are contrasts that no longer have the unit of their files.
     """
     problems = _missing(table)
     done = table[table["status"] == "done"]
     for name in MEDIANS:
         if name in table:
             for (contrast, label), group in done.groupby(["contrast", "label"]):
-                problems += mixed_units(group.set_index("case_id")[name], f"{contrast}, {label}")
+                if contrast not in rescaled:
+                    medians = group.set_index("case_id")[name]
+                    problems += mixed_units(medians, f"{contrast}, {label}")
     features = done.select_dtypes("float")
     if len(features) > 1:
         problems += _silent(features)

@@ -109,13 +109,15 @@ def measure_features(
     act = partial(measured_case, labels=labels, scales=scales, folder=folder)
     whole: dict[str, list[RegionFeatures]] = {}
     key = [settings.record(), labels, version("neurotarget"), *scales.key(), save_images]
-    for case, made_from, regions in _each(cases, files, act, key=key, workers=workers):
+    ours = partial(claim, output, overwrite=overwrite)  # in each process that writes images
+    for case, made_from, regions in _each(cases, files, act, ours, key=key, workers=workers):
         whole[case.case_id] = regions
         if not any(one.status == "failed" for one in regions):
             content = {"made_from": made_from, "regions": [one._asdict() for one in regions]}
             write_text(files[case.case_id], json.dumps(content) + "\n")
     table = _table(cases, whole)
-    problems = feature_problems(table)
+    rescaled = {name for name in table["contrast"].unique() if scales.method(name) != "none"}
+    problems = feature_problems(table, rescaled)
     write_text(output / TABLE, table_text(table, float_format=DIGITS))
     write_text(
         output / SIDECAR, _sidecar(table, scales, problems, source=manifest.source, labels=labels)
@@ -129,11 +131,15 @@ def _each(
     cases: Sequence[Case],
     files: Mapping[str, Path],
     act: Callable[[Case], list[RegionFeatures]],
+    start: Callable[[], object],
     *,
     key: Sequence[object],
     workers: int,
 ) -> Iterator[tuple[Case, str, list[RegionFeatures]]]:
-    """Each case with the hash of what it is made from and its regions, as soon as known."""
+    """Each case with the hash of what it is made from and its regions, as soon as known.
+
+    Workers call `start` first.
+    """
     left: dict[str, tuple[Case, str]] = {}
     for case in cases:
         scans = {name: digest(path) for name, path in {**case.images, "": case.label}.items()}
@@ -147,7 +153,8 @@ def _each(
         for case, made_from in tqdm(left.values(), "features", unit="case", delay=1):
             yield case, made_from, act(case)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=start)
     try:
         pending = {pool.submit(act, case): name for name, (case, _) in left.items()}
         for done in tqdm(as_completed(pending), "features", len(pending), unit="case", delay=1):
