@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from numpy import ndarray
 from neurotarget.data.attempts import as_data_error, check_names
 from neurotarget.data.labels import label_values
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_as
+from neurotarget.data.sides.midplane import Plane, middle_of
 from neurotarget.files.writing import written
 from neurotarget.image_features.extract import features_of
 from neurotarget.image_features.region import Region
@@ -46,16 +48,16 @@ def measured_case(
     With a `folder` the prepared images of each region are written there.
     """
     regions: list[RegionFeatures] = []
+    read_mask = cache(partial(read_volume, case.label, case_id=case.case_id))
     for contrast, path in case.images.items():
         try:
             check_names(case.case_id, [Path(f"{case.case_id}.json")])
-            assert case.label is not None  # only such cases are measured
-            mask = read_volume(case.label, case_id=case.case_id)
             image = read_volume(path, case_id=case.case_id)
-            mask = sized_as(mask, image)
+            mask = sized_as(read_mask(), image)
             _check_grid(case, contrast, image, mask)
             array = scales.scaled(case, contrast, image, mask)
-            one = _Scan(case, contrast, array, mask, scales, folder)
+            middle = cache(partial(middle_of, array, mask.affine))
+            one = _Scan(case, contrast, array, mask, middle, scales, folder)
             regions += _regions(one, labels)
         except Exception as wrong:
             note = str(as_data_error(wrong, case.case_id))
@@ -71,6 +73,7 @@ class _Scan(NamedTuple):
     contrast: str
     array: Float[ndarray, "I J K"]
     mask: Volume
+    middle: Callable[[], Plane]  # of the head
     scales: Scales
     folder: Path | None
 
@@ -116,7 +119,7 @@ def _features(
     one: _Scan, name: str, inside: Bool[ndarray, "I J K"]
 ) -> tuple[dict[str, float], tuple[float, ...]]:
     """Features of a region, and percentiles of its intensities."""
-    array = one.scales.regional(one.contrast, one.array, inside, one.mask)
+    array = one.scales.regional(one.contrast, one.array, inside, one.mask, one.middle)
     percentiles: list[float] = []
 
     def seen(stage: str, region: Region) -> None:

@@ -1,6 +1,6 @@
 """The intensity scale of each scan before its features: fitted on training cases, or of itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from neurotarget.data.histogram_scale import moved, standard_landmarks
+from neurotarget.data.scans.intensity_scale import stripped_brain
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_as
-from neurotarget.data.sides.midplane import middle_of
+from neurotarget.data.sides.midplane import Plane
 from neurotarget.files.hashes import digest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.image_features.normalisation import (
@@ -26,10 +27,8 @@ from neurotarget.image_features.normalisation import (
 from neurotarget.problems import DataError, error, nearest
 from neurotarget.types import Case
 
-LEAST_EMPTY = 0.05  # share of voxels around a stripped brain
 LEAST_OTHER_SIDE = 0.5  # share of a region that must have a mirror image outside of all labels
 TOP = 100.0  # of the standard scale of Nyúl and Udupa
-FITTED = ("train", "all")
 
 Image = Float[ndarray, "I J K"]
 Mask = Bool[ndarray, "I J K"]
@@ -77,15 +76,20 @@ class Scales:
                 return moved(array, brain_landmarks(values), self.landmarks[contrast])
         return over_median(array, values, "the brain outside of the labels")
 
-    def regional(self, contrast: str, array: Image, inside: Mask, mask: Volume) -> Image:
-        """The image scaled for one region: by the median of the other side of the head."""
+    def regional(
+        self, contrast: str, array: Image, inside: Mask, mask: Volume, middle: Callable[[], Plane]
+    ) -> Image:
+        """The image scaled for one region: by the median of the other side of the head.
+
+        `middle` finds the plane between the sides.
+        """
         if self.method(contrast) != "contralateral_median":
             return array
-        other = other_side(array, inside, mask)
+        other = other_side(array, inside, mask, middle())
         return over_median(array, array[other], "the other side")
 
     def key(self) -> list[Any]:
-        """What features depend on besides the settings, for finding finished cases."""
+        """What features depend on in addition to the settings, for finding finished cases."""
         return [self.landmarks, {name: digest(path) for name, path in self.brains.items()}]
 
     def record(self) -> dict[str, Any]:
@@ -110,23 +114,17 @@ def brain_of(case: Case, image: Volume, file: Path | None) -> Mask:
             todo = "resample the brain mask to the image, by nearest neighbour"
             raise DataError(error("a brain mask on another grid", "one grid", todo, **place))
         return given.array > 0
-    brain = image.array != image.array[0, 0, 0]
-    if 1 - brain.mean() < LEAST_EMPTY:
-        found = f"{100 * (1 - brain.mean()):.1f} % of the voxels with the value of the first one"
-        wanted = "a brain without skull, in voxels of one value"
-        todo = "give brain masks with brains=<folder>, or leave normalise out"
-        raise DataError(error(found, wanted, todo, case_id=case.case_id))
-    return brain
+    todo = "give brain masks with brains=<folder>, or leave normalise out"
+    return stripped_brain(image.array, todo, **place)
 
 
-def other_side(array: Image, inside: Mask, mask: Volume) -> Mask:
+def other_side(array: Image, inside: Mask, mask: Volume, plane: Plane) -> Mask:
     """Mirror image of a region across the plane of symmetry of a head, outside of all labels.
 
     Raises:
         DataError: less than half of the region has such an image.
     """
     affine = mask.affine
-    plane = middle_of(array, affine)
     points = np.argwhere(inside) @ affine[:3, :3].T + affine[:3, 3]
     mirrored = points - 2 * np.outer(plane.right_mm(points), plane.normal)
     back = np.linalg.inv(affine)

@@ -99,15 +99,25 @@ def _is_brain(array: ndarray) -> Bool[ndarray, "I J K"]:
     return array != array[0, 0, 0]
 
 
-def _of_brain(values: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
-    """Mean 0 and deviation 1 inside of a stripped brain, 0 outside of it."""
-    brain = _is_brain(values)
+def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I J K"]:
+    """Voxels of a stripped brain.
+
+    Raises:
+        DataError: there are no empty voxels around it, or none in it; `todo` says what helps.
+    """
+    brain = _is_brain(array)
     empty = 1 - brain.mean()
     if empty < LEAST_EMPTY or not brain.any():
         found = f"{100 * empty:.1f} % of the voxels with the value of the first one"
         wanted = "a brain without skull, in voxels of one value"
-        todo = "strip the skull, or set data.preparation.intensity=zscore"
-        raise DataError(error(found, wanted, todo, case_id=place.case_id, file=place.file))
+        raise DataError(error(found, wanted, todo, **place))
+    return brain
+
+
+def _of_brain(values: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
+    """Mean 0 and deviation 1 inside of a stripped brain, 0 outside of it."""
+    todo = "strip the skull, or set data.preparation.intensity=zscore"
+    brain = stripped_brain(values, todo, case_id=place.case_id, file=place.file)
     inside = values[brain]
     if settings.clip_percent is not None:
         inside = np.clip(inside, *np.percentile(inside, settings.clip_percent))
