@@ -94,6 +94,13 @@ def test_the_volumes_before_a_bolus_are_counted():
         bolus_arrival(flat)
 
 
+@pytest.mark.parametrize("skip", [-1, 70, 80, 1000])
+def test_more_volumes_left_out_than_the_scan_can_spare_are_refused(skip):
+    for count in (bolus_arrival, lambda curve, skip: concentrations(curve, 0.03, 1, skip=skip)):
+        with pytest.raises(DataError, match=f"found {skip} volumes left out"):
+            count(100 * np.exp(-tissue(4, 6)), skip=skip)
+
+
 def test_an_artery_is_found_among_tissue():
     rng = np.random.default_rng(0)
     curves = np.stack([tissue(cbv, 6, 2) for cbv in rng.uniform(2, 5, 500)])

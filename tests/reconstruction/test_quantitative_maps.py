@@ -75,6 +75,15 @@ def test_b_values_are_asked_for_where_no_file_has_them(dwi, tmp_path):
         nt.adc(single, tmp_path / "maps", b_values=(0, 1000))
 
 
+@pytest.mark.parametrize("level", [0.0, -5.0])
+def test_a_scan_without_signal_is_refused(tmp_path, level):
+    dark = save(tmp_path / "dark.nii.gz", np.full((*SHAPE, 20), level))
+    with pytest.raises(DataError, match="found no voxel with a signal"):
+        nt.adc(dark, tmp_path / "maps", b_values=range(0, 2000, 100))
+    with pytest.raises(DataError, match="found no voxel with a signal"):
+        nt.dsc(dark, tmp_path / "maps", te_ms=30, tr_s=1.0)
+
+
 def test_perfusion_of_a_scan_is_that_of_its_curves(bolus, tmp_path, capsys):
     (tmp_path / "dsc.json").write_text('{"EchoTime": 0.03, "RepetitionTime": 1.0}')
     artery, out = save(tmp_path / "artery.nii.gz", ARTERY), tmp_path / "maps"

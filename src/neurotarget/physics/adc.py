@@ -9,7 +9,7 @@ from numpy import ndarray
 from neurotarget.problems import DataError, error
 
 LEAST_SPREAD = 100.0  # s/mm² between b-values; less says nothing about diffusion
-SAME = 50.0  # s/mm²; nearer b-values are one, as scanners write 995 and 1000
+SAME = 50.0  # s/mm², to which b-values are rounded; scanners write 995 for 1000
 PER_MM2 = 1000.0  # b-values are in s/mm², the result in 10⁻³ mm²/s
 
 

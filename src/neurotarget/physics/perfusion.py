@@ -47,15 +47,19 @@ def concentrations(
         DataError: the baseline has no volume, or there are too few volumes.
     """
     signals = np.asarray(signals, float)
-    if not 0 < baseline <= signals.shape[-1] - FEWEST_TIMES - skip:
-        found = f"{skip} volumes left out and {baseline} before the bolus, of {signals.shape[-1]}"
-        wanted = f"at least 1, and {FEWEST_TIMES} after them"
-        raise DataError(error(found, wanted, "correct baseline and skip"))
+    _check_volumes(signals.shape[-1], baseline, skip)
     first = signals[..., skip : skip + baseline].mean(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         part = np.maximum(signals / first, LEAST_SIGNAL)
         made = -np.log(part) / te_s
     return np.where(np.isfinite(first) & (first > 0), made, np.nan)
+
+
+def _check_volumes(count: int, baseline: int, skip: int) -> None:
+    if skip < 0 or not 0 < baseline <= count - FEWEST_TIMES - skip:
+        found = f"{skip} volumes left out and {baseline} before the bolus, of {count}"
+        wanted = f"at least 1 before it, and {FEWEST_TIMES} after them"
+        raise DataError(error(found, wanted, "correct baseline and skip"))
 
 
 def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
@@ -65,8 +69,9 @@ def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
     before that are left out.
 
     Raises:
-        DataError: no bolus is seen.
+        DataError: no bolus is seen, or there are too few volumes.
     """
+    _check_volumes(len(mean_signal), 1, skip)
     signal = np.asarray(mean_signal[skip:], float)
     lowest = int(np.argmin(signal))
     before = signal[: max(lowest // 2, 3)]
@@ -96,8 +101,8 @@ def perfusion(
     """Perfusion from concentrations of tissue and of an artery, by circular deconvolution.
 
     CBV is the ratio of the areas, with `only_first_pass` of gamma variates; CBF is the largest
-    residue. Singular values below `cut` of the
-    largest are left out; the matrix is block-circulant, so that a delay does not change the flow.
+    residue. Singular values below `cut` of the largest are left out; the matrix is block-circulant,
+    so that a delay does not change the flow.
 
     Raises:
         DataError: the artery has no bolus, or lengths or times do not fit.

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.physics.adc import adc_fit, checked_b_values
 from neurotarget.problems import DataError, error
 from neurotarget.reconstruction.timed_scan import (
     MadeMap,
     bright,
+    on_grid,
     read_mask,
     read_timed,
     write_maps,
@@ -43,16 +42,13 @@ def make_adc(
     read = read_timed(scan, fewest=2)
     given = list(b_values) or read_b_values(scan)
     b = checked_b_values(given, read.signals.shape[-1])
-    inside = read_mask(mask, read)
-    inside = bright(read) if inside is None else inside
-    adc = np.full(inside.shape, np.nan)
-    first = adc.copy()
-    adc[inside], first[inside] = adc_fit(read.signals[inside], b)
+    inside = bright(read) if mask is None else read_mask(mask, read)
+    adc, first = adc_fit(read.signals[inside], b)
     maps = (
-        MadeMap("adc", adc, UNIT, "apparent diffusion coefficient"),
-        MadeMap("s0", first, "arbitrary", "signal without diffusion"),
+        MadeMap("adc", on_grid(adc, inside), UNIT, "apparent diffusion coefficient"),
+        MadeMap("s0", on_grid(first, inside), "arbitrary", "signal without diffusion"),
     )
-    negative = int((adc[np.isfinite(adc)] < 0).sum())
+    negative = int((adc < 0).sum())
     about = {"BValues_s_per_mm2": b.tolist(), "Method": METHOD, "VoxelsBelow0": negative}
     return write_maps(maps, read, output, about, overwrite=overwrite)
 

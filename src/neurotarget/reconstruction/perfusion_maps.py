@@ -22,6 +22,7 @@ from neurotarget.reconstruction.timed_scan import (
     MadeMap,
     TimedScan,
     bright,
+    on_grid,
     read_mask,
     read_timed,
     write_maps,
@@ -70,11 +71,10 @@ def make_dsc(
     read = read_timed(scan, fewest=FEWEST_TIMES + 1)
     te_s = stated(read, "te_ms", None if te_ms is None else te_ms / 1000, "EchoTime", TE_LIMITS_S)
     tr_s = stated(read, "tr_s", tr_s, "RepetitionTime", TR_LIMITS_S)
-    inside = read_mask(mask, read)
-    inside = bright(read, skip + 1) if inside is None else inside
+    inside = bright(read, skip + 1) if mask is None else read_mask(mask, read)
     count = baseline or bolus_arrival(read.signals[inside].mean(axis=0), skip=skip)
     curves = concentrations(read.signals[inside], te_s, count, skip=skip)[:, skip:]
-    artery, chosen = arterial_curve(curves, inside, read_mask(aif, read))
+    artery, chosen = arterial_curve(curves, inside, None if aif is None else read_mask(aif, read))
     known = np.isfinite(curves).all(axis=1)
     rate = None
     if leakage:
@@ -85,13 +85,13 @@ def make_dsc(
     )
     per_100 = "100 g" if tissue_factor != 1 else "100 ml"
     maps = [
-        _on_grid("cbv", made.cbv, inside, f"ml/{per_100}", "cerebral blood volume"),
-        _on_grid("cbf", made.cbf, inside, f"ml/{per_100}/min", "cerebral blood flow"),
-        _on_grid("mtt", made.mtt_s, inside, "s", "mean transit time"),
-        _on_grid("tmax", made.tmax_s, inside, "s", "time to the largest residue"),
+        MadeMap("cbv", on_grid(made.cbv, inside), f"ml/{per_100}", "cerebral blood volume"),
+        MadeMap("cbf", on_grid(made.cbf, inside), f"ml/{per_100}/min", "cerebral blood flow"),
+        MadeMap("mtt", on_grid(made.mtt_s, inside), "s", "mean transit time"),
+        MadeMap("tmax", on_grid(made.tmax_s, inside), "s", "time to the largest residue"),
     ]
     if rate is not None:
-        maps.append(_on_grid("k2", rate, inside, "1/s", "rate of leakage"))
+        maps.append(MadeMap("k2", on_grid(rate, inside), "1/s", "rate of leakage"))
     about: dict[str, Any] = {
         "EchoTime": te_s,
         "RepetitionTime": tr_s,
@@ -155,11 +155,3 @@ def intact_curve(curves: Float[ndarray, "V T"], baseline: int) -> Float[ndarray,
     has_bolus = curves.max(axis=1) > np.median(curves.max(axis=1)) / 2
     intact = has_bolus & (np.abs(end - np.median(end)) <= INTACT_SD * np.maximum(noise, end.std()))
     return curves[intact if intact.any() else has_bolus].mean(axis=0)
-
-
-def _on_grid(
-    name: str, values: Float[ndarray, " V"], inside: Bool[ndarray, "I J K"], unit: str, text: str
-) -> MadeMap:
-    array = np.full(inside.shape, np.nan)
-    array[inside] = values
-    return MadeMap(name, array, unit, text)

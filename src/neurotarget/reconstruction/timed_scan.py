@@ -62,14 +62,12 @@ def read_timed(path: Path, *, fewest: int) -> TimedScan:
     return TimedScan(path, signals, volumes[0], sidecar)
 
 
-def read_mask(path: Path | None, scan: TimedScan) -> Bool[ndarray, "I J K"] | None:
-    """A mask on the grid of a scan; None without a file.
+def read_mask(path: Path, scan: TimedScan) -> Bool[ndarray, "I J K"]:
+    """A mask on the grid of a scan.
 
     Raises:
         DataError: it has another grid or no voxel.
     """
-    if path is None:
-        return None
     mask = sized_as(read_volume(path), scan.first)
     if not same_grid(mask, scan.first):
         todo = "resample it to the scan, by nearest neighbour"
@@ -80,9 +78,27 @@ def read_mask(path: Path | None, scan: TimedScan) -> Bool[ndarray, "I J K"] | No
 
 
 def bright(scan: TimedScan, count: int = 1) -> Bool[ndarray, "I J K"]:
-    """Voxels that are not air in the mean of the first volumes."""
+    """Voxels that are not air in the mean of the first volumes.
+
+    Raises:
+        DataError: there are none.
+    """
     mean = scan.signals[..., :count].mean(axis=-1)
-    return mean > BRIGHT * np.percentile(mean, 99)
+    inside = mean > BRIGHT * max(float(np.percentile(mean, 99)), 0)
+    if not inside.any():
+        todo = "look at the scan, or give mask=<file>"
+        place = {"file": str(scan.path)}
+        raise DataError(error("no voxel with a signal", "a head brighter than air", todo, **place))
+    return inside
+
+
+def on_grid(
+    values: Float[ndarray, " V"], inside: Bool[ndarray, "I J K"]
+) -> Float[ndarray, "I J K"]:
+    """Values in the voxels of a mask, and NaN in the others."""
+    array = np.full(inside.shape, np.nan)
+    array[inside] = values
+    return array
 
 
 def write_maps(
