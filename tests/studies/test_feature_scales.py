@@ -9,7 +9,8 @@ import neurotarget as nt
 from neurotarget.cli.features import with_bins
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
-from neurotarget.report.drawing.region_histograms import shares_of
+from neurotarget.report.drawing.figure import SERIES
+from neurotarget.report.drawing.region_histograms import histograms_figure, shares_of
 from neurotarget.types import Target
 
 SHAPE = (20, 18, 16)
@@ -155,6 +156,16 @@ def test_images_of_workers_are_recorded_as_our_own(cases, tmp_path):
     table = nt.features(cases, out, save_images=True, workers=2, high=7000, **STAT)
     assert table[table["status"] == "failed"]["case_id"].tolist() == ["a"]
     assert foreign.read_text() == "of somebody else"
+
+
+def test_a_figure_of_many_regions_has_as_many_as_there_are_colours():
+    lines = [("a", "t1", str(label), percent, percent + 1000.0 * label)
+             for label in range(9) for percent in range(101)]  # fmt: skip
+    names = ["case_id", "contrast", "label", "percentile", "value"]
+    figure = histograms_figure(pd.DataFrame(lines, columns=names))
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert len(drawn) == len({line.get_color() for line in drawn}) == len(SERIES)
+    assert figure.axes[0].get_xlim()[1] < 1000 * len(SERIES)
 
 
 def test_shares_of_a_histogram_are_those_of_its_values():

@@ -28,10 +28,12 @@ def histograms_figure(table: pd.DataFrame) -> Figure:
     """Draw a panel a contrast, and in it the regions, from percentiles of each case.
 
     `table` has the columns case_id, contrast, label, percentile (0 to 100) and value. Thin lines
-    are cases, thick ones their mean. At most 18 contrasts are drawn.
+    are cases, thick ones their mean. At most 18 contrasts and as many labels as there are colours
+    are drawn.
     """
     contrasts = list(dict.fromkeys(table["contrast"]))[: MOST_ROWS * MOST_COLUMNS]
-    labels = list(dict.fromkeys(table["label"]))
+    labels = list(dict.fromkeys(table["label"]))[: len(SERIES)]
+    table = table[table["label"].isin(labels)]
     columns = min(len(contrasts), MOST_COLUMNS)
     rows = -(-len(contrasts) // columns)
     width = WIDTH_INCH if columns > 1 else WIDTH_INCH * 0.6
@@ -44,9 +46,11 @@ def histograms_figure(table: pd.DataFrame) -> Figure:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel("share of voxels, %")
+    for axes in grid[-1]:
+        axes.set_xlabel("intensity")
     handles = [
-        grid[0, 0].plot([], [], color=_colour(number), lw=2, label=str(label))[0]
-        for number, label in enumerate(labels[: len(SERIES)])
+        grid[0, 0].plot([], [], color=colour, lw=2, label=str(label))[0]
+        for colour, label in zip(SERIES, labels, strict=False)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return finished(figure)
@@ -58,14 +62,14 @@ def _panel(axes: Axes, table: pd.DataFrame, labels: list[str]) -> None:
     edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     most = 0
-    for number, label in enumerate(labels):
+    for colour, label in zip(SERIES, labels, strict=False):
         part = table[table["label"] == label].sort_values("percentile")
         shares = [shares_of(one["value"].to_numpy(), edges) for _, one in part.groupby("case_id")]
         most = max(most, len(shares))
         for one in shares if len(shares) > 1 else ():
-            axes.plot(middles, one, color=_colour(number), lw=0.5, alpha=0.35)
+            axes.plot(middles, one, color=colour, lw=0.5, alpha=0.35)
         if shares:
-            axes.plot(middles, np.mean(shares, axis=0), color=_colour(number), lw=2)
+            axes.plot(middles, np.mean(shares, axis=0), color=colour, lw=2)
     axes.set_ylim(0)
     axes.grid(color=GRID)
     cases = f"{most} case" + "s" * (most != 1)
@@ -82,7 +86,3 @@ def shares_of(
     """
     below = np.interp(edges, percentiles, np.linspace(0, 100, len(percentiles)))
     return np.diff(below)
-
-
-def _colour(number: int) -> str:
-    return SERIES[number % len(SERIES)]
