@@ -8,7 +8,7 @@ from PIL import Image
 
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.image_score import ImageScore
-from neurotarget.inference.outcome_table import read_marks_table
+from neurotarget.inference.outcome_table import marks_path
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.segment import Predictor
 from neurotarget.tasks.score_outcomes import segmentation_rows
@@ -84,10 +84,12 @@ def test_a_stated_finding_counts_before_the_mask_and_a_lost_mask_is_a_failure(ca
 
 def test_marks_lie_in_the_finding_and_another_rule_predicts_again(cases, tmp_path):
     predictor, _ = predicted(cases, tmp_path / "out", a_target(by="maximum"))
-    marks = read_marks_table(tmp_path / "out" / "ill_marks.tsv")
-    assert 20 <= marks[0].place[0] < 26
-    assert 4 <= marks[0].place[1] < 9
-    assert read_marks_table(tmp_path / "out" / "absent_marks.tsv") == []
+    marks = pd.read_csv(marks_path(tmp_path / "out", "ill"), sep="\t")
+    assert marks.columns.tolist() == ["i", "j", "k", "probability"]
+    assert 20 <= marks["i"][0] < 26
+    assert 4 <= marks["j"][0] < 9
+    assert marks["k"][0] == 0
+    assert marks["probability"].is_monotonic_decreasing
     assert predictor.num_always == 3
     other = Predictor(Bright(), a_target(by="top_k"), Preparation("none", None))
     assert other.settings != predictor.settings

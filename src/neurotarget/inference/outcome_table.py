@@ -1,6 +1,5 @@
 """Tables of predicted outcomes, and of the marks of a finding on films."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.data.scans.geometry import Grid, image_to_native
-from neurotarget.files.reading import opened_text
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.ledger import CaseResult, Form, Ledger
 from neurotarget.metrics.film_scores import Mark, film_score, marks_of
@@ -64,16 +62,3 @@ def write_finding(case_id: str, finding: Finding, target: Target, folder: Path) 
     write_text(marks_path(folder, case_id), table_text(table))
     result = CaseResult(case_id, "done", {label: finding.probability}, "", "")
     Ledger(folder, outcome_form(target)).record(result)
-
-
-def read_marks_table(path: Path) -> list[Mark]:
-    """Read the marks of a case; none where the file is missing or foreign."""
-    try:
-        with opened_text(path) as stream:
-            lines = list(csv.DictReader(stream, delimiter="\t", strict=True))
-        return [
-            Mark(tuple(int(line[axis]) for axis in MARK_COLUMNS[:3]), float(line["probability"]))
-            for line in lines
-        ]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
-        return []
