@@ -64,12 +64,7 @@ def evaluate(
             or a scan cannot be used, a prediction is on another grid or contains values that the
             target does not define.
     """
-    cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
-    if not cases:
-        raise DataError(
-            f"{manifest.source}: found no case in {' or '.join(which)}, wanted one to score; "
-            "assign cases to it, or name another split"
-        )
+    cases = cases_in(manifest, splits, which)
 
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
         path = prediction_path(Path(predictions), case.case_id, target)
@@ -77,6 +72,21 @@ def evaluate(
         return _score_files(read, path, splits[case.case_id], own)
 
     return _rows_of(cases, score, "score", workers)
+
+
+def cases_in(manifest: Manifest, splits: Mapping[str, str], which: Collection[str]) -> list[Case]:
+    """Cases of the splits in `which`.
+
+    Raises:
+        DataError: there are none.
+    """
+    cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
+    if not cases:
+        raise DataError(
+            f"{manifest.source}: found no case in {' or '.join(which)}, wanted one to score; "
+            "assign cases to it, or name another split"
+        )
+    return cases
 
 
 def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row]:

@@ -1,17 +1,17 @@
 """Rows of predicted outcomes: manifest × outcomes.tsv → rows."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from neurotarget.data.cases.case_outcomes import outcome_codes
-from neurotarget.inference.ledger import Ledger
+from neurotarget.inference.ledger import CaseResult, Ledger
 from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.metrics.outcome_scores import score_outcome
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
-from neurotarget.scoring import evaluate, prediction_path
-from neurotarget.types import Manifest, Row, Target
+from neurotarget.scoring import cases_in, evaluate, prediction_path
+from neurotarget.types import Case, Manifest, Row, Target
 
 
 def outcome_rows(
@@ -31,20 +31,29 @@ def outcome_rows(
         DataError: no case is in these splits, or there are metrics of the user's own.
     """
     refuse_own(own or {})
-    cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
-    if not cases:
-        raise DataError(
-            f"{manifest.source}: found no case in {' or '.join(which)}, wanted one to score; "
-            "assign cases to it, or name another split"
-        )
+    cases = cases_in(manifest, splits, which)
     results = Ledger(predictions, outcome_form(target)).finished()
+    return _scored(cases, results, target, splits)
+
+
+def _scored(
+    cases: Sequence[Case],
+    results: Mapping[str, CaseResult],
+    target: Target,
+    splits: Mapping[str, str],
+    *,
+    otherwise: Mapping[str, float] | None = None,
+) -> list[Row]:
+    """Rows of the outcomes of cases; `otherwise` has codes of cases whose own is not known."""
     rows = []
     for case in cases:
-        result = results.get(case.case_id)
-        codes = outcome_codes(case, target)
-        for outcome, code in zip(target.outcomes, codes, strict=True):
+        result, split = results.get(case.case_id), splits[case.case_id]
+        for outcome, known in zip(target.outcomes, outcome_codes(case, target), strict=True):
+            code = float(known)
+            if math.isnan(code) and otherwise is not None:
+                code = otherwise.get(case.case_id, math.nan)
             predicted = result and {label: result.values[label] for label in outcome.labels}
-            rows += score_outcome(case, outcome, predicted, float(code), split=splits[case.case_id])
+            rows += score_outcome(case, outcome, predicted, code, split=split)
     return rows
 
 
@@ -80,16 +89,16 @@ def segmentation_rows(
     rows = evaluate(manifest, predictions, target, splits, which=which, own=own)
     if target.image_score is None:
         return rows
-    (outcome,), results = target.outcomes, Ledger(predictions, outcome_form(target)).finished()
-    sizes = {one.case_id: one.value for one in rows
-             if one.metric == f"reference_{target.size_units.size}"}  # fmt: skip
-    for case in manifest.cases:
-        if splits.get(case.case_id) not in which:
-            continue
-        (code,) = map(float, outcome_codes(case, target))
-        if math.isnan(code) and not math.isnan(size := sizes.get(case.case_id, math.nan)):
-            code = float(size > 0)
-        is_there = prediction_path(predictions, case.case_id, target).is_file()
-        predicted = results[case.case_id].values if is_there and case.case_id in results else None
-        rows += score_outcome(case, outcome, predicted, code, split=splits[case.case_id])
-    return rows
+    size = f"reference_{target.size_units.size}"
+    shown = {
+        one.case_id: float(one.value > 0)
+        for one in rows
+        if one.metric == size and not math.isnan(one.value)
+    }
+    results = {
+        case_id: result
+        for case_id, result in Ledger(predictions, outcome_form(target)).finished().items()
+        if prediction_path(predictions, case_id, target).is_file()
+    }
+    cases = cases_in(manifest, splits, which)
+    return rows + _scored(cases, results, target, splits, otherwise=shown)
