@@ -47,7 +47,7 @@ def features_of(
     """Features of a region by name, such as `stat_mean` or `cm_contrast_3D_comb`.
 
     By pyradiomics' convention they are named as `original_glcm_Contrast`. Features of a response
-    map begin with its filter: `log_3mm_stat_mean`. `seen` is called with `image` or the word of a
+    map begin with its filter: `log_3mm_stat_mean`. `seen` is called with `image` or the name of a
     filter, and the region that is measured.
 
     Raises:
@@ -63,8 +63,8 @@ def features_of(
         response = filtered(near.image, near.spacing_mm, one, settings.boundary)
         part = narrowed(near._replace(image=response))
         if seen is not None:
-            seen(one.word, part)
-        made |= _named(one.word, _measured(part, settings.for_responses()))
+            seen(one.name, part)
+        made |= _named(one.name, _measured(part, settings.for_responses()))
     return made
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files as resources
 from typing import NamedTuple
 
 from neurotarget.image_features.feature_settings import FAMILIES
-from neurotarget.image_features.filters.filter_word import read_filter
+from neurotarget.image_features.filters.filter_name import read_filter
 from neurotarget.problems import DataError
 
 
@@ -54,17 +54,17 @@ def described(column: str) -> FeatureName | None:
 
 def split_filter(column: str) -> tuple[str, str]:
     """Filter and feature of a column: `log_3mm_stat_mean` is of log_3mm; "" without a filter."""
-    words = column.split("_")
-    for count in range(len(words) - 2, 0, -1):
-        word = "_".join(words[:count])
-        if words[count] in FAMILIES and _is_filter(word):
-            return word, "_".join(words[count:])
+    parts = column.split("_")
+    for count in range(len(parts) - 2, 0, -1):
+        name = "_".join(parts[:count])
+        if parts[count] in FAMILIES and _is_filter(name):
+            return name, "_".join(parts[count:])
     return "", column
 
 
-def _is_filter(word: str) -> bool:
+def _is_filter(name: str) -> bool:
     try:
-        read_filter(word)
+        read_filter(name)
     except DataError:
         return False
     return True

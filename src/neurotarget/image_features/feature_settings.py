@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from neurotarget.image_features.aggregation import AGGREGATIONS
-from neurotarget.image_features.filters.filter_word import Boundary, Filter, read_filter
+from neurotarget.image_features.filters.filter_name import Boundary, Filter, read_filter
 from neurotarget.image_features.normalisation import Normalisation
 from neurotarget.problems import DataError, error, some
 
@@ -37,7 +37,7 @@ class FeatureSettings:
         aggregations: of the texture matrices, see `aggregation`; empty is 3D_comb, and 3D_avg by
             pyradiomics' convention, which allows that and 2_5D_avg.
         families: of features, by IBSI's abbreviation.
-        filters: whose response maps are measured too, see `filters.filter_word`.
+        filters: whose response maps are measured too, see `filters.filter_name`.
         boundary: how images continue beyond their border for filters; see `filters.responses`.
         filter_bins: number of grey levels of response maps, whose units are arbitrary.
         convention: whose names, and whose formulas where pyradiomics differs from IBSI.
@@ -96,7 +96,7 @@ class FeatureSettings:
 
     def _check_filters(self) -> None:
         self.read_filters()
-        if twice := [word for word in self.filters if self.filters.count(word) > 1]:
+        if twice := [name for name in self.filters if self.filters.count(name) > 1]:
             found = f"filters={twice[0]} twice"
             raise DataError(error(found, "each filter once", "leave one out"))
         if self.filters and self.convention == "pyradiomics":
@@ -104,7 +104,7 @@ class FeatureSettings:
             raise DataError(error("filters with convention=pyradiomics", "one of them", todo))
 
     def read_filters(self) -> tuple[Filter, ...]:
-        """The filters by their words."""
+        """The filters by their names."""
         return tuple(map(read_filter, self.filters))
 
     @property

@@ -222,11 +222,11 @@ def _sidecar(
 
 
 def _named(column: str, one: FeatureName) -> dict[str, str]:
-    """A feature in IBSI's words; response maps have no unit of their own."""
-    word = split_filter(column)[0]
-    if not word:
+    """A feature by IBSI's names; response maps have no unit of their own."""
+    name = split_filter(column)[0]
+    if not name:
         return {"ibsi": one.ibsi, "name": one.name, "unit": one.unit}
-    return {"ibsi": one.ibsi, "name": one.name, "unit": "", "filter": word}
+    return {"ibsi": one.ibsi, "name": one.name, "unit": "", "filter": name}
 
 
 def _write_histograms(

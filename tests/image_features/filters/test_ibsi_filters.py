@@ -9,7 +9,7 @@ import pytest
 
 from neurotarget.image_features.extract import features_of
 from neurotarget.image_features.feature_settings import FeatureSettings
-from neurotarget.image_features.filters.filter_word import read_filter
+from neurotarget.image_features.filters.filter_name import read_filter
 from neurotarget.image_features.filters.responses import filtered
 
 MAPS = {  # name: phantom, filter, boundary
@@ -54,10 +54,10 @@ def volume(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("name", MAPS)
 def test_response_maps_agree_to_a_thousandth_of_their_range(shared_data, name):
     folder = shared_data / "ibsi2"
-    phantom, word, boundary = MAPS[name]
+    phantom, filter_name, boundary = MAPS[name]
     image = np.moveaxis(volume(folder / "digital_phantoms" / f"{phantom}.nii.gz"), 2, 0)
     wanted = volume(folder / "response_maps" / f"{name}-ValidCRM.nii.gz")
-    made = np.moveaxis(filtered(image, (2.0, 2.0, 2.0), read_filter(word), boundary), 0, 2)
+    made = np.moveaxis(filtered(image, (2.0, 2.0, 2.0), read_filter(filter_name), boundary), 0, 2)
     assert np.abs(made - wanted).max() < 1e-3 * np.ptp(wanted)  # IBSI tolerates a hundredth
 
 
@@ -69,7 +69,7 @@ def test_filtered_values_of_the_ct_phantom_are_within_tolerance(shared_data, nam
     given, filters = VALUES[name]
     settings = FeatureSettings(low=-1000, high=400, families=("stat",), filters=filters, **given)
     features = features_of(image, mask, tuple(map(float, spacing_mm)), settings)
-    before = dict(enumerate(("", *(f"{word}_" for word in filters)), start=1))
+    before = dict(enumerate(("", *(f"{filter_name}_" for filter_name in filters)), start=1))
     with (shared_data / "ibsi2" / "reference_feature_values.csv").open() as stream:
         rows = [
             row

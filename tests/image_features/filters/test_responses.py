@@ -3,7 +3,7 @@ import pytest
 
 from neurotarget.image_features.extract import features_of
 from neurotarget.image_features.feature_settings import FeatureSettings
-from neurotarget.image_features.filters.filter_word import read_filter
+from neurotarget.image_features.filters.filter_name import read_filter
 from neurotarget.image_features.filters.line_kernels import low_pass, rotations
 from neurotarget.image_features.filters.responses import filtered
 from neurotarget.problems import DataError
@@ -12,8 +12,8 @@ SIDES_MM = (2.0, 1.0, 1.0)  # slices first
 NOISE = np.random.default_rng(0).normal(size=(8, 9, 10))
 
 
-def response(word: str, image=NOISE, sides_mm=SIDES_MM, boundary="mirror") -> np.ndarray:
-    return filtered(image, sides_mm, read_filter(word), boundary)
+def response(filter_name: str, image=NOISE, sides_mm=SIDES_MM, boundary="mirror") -> np.ndarray:
+    return filtered(image, sides_mm, read_filter(filter_name), boundary)
 
 
 @pytest.mark.parametrize("family", ["haar", "db2", "db5", "db9", "coif1"])
@@ -26,17 +26,17 @@ def test_wavelet_filters_are_orthonormal(family):
 
 
 @pytest.mark.parametrize(
-    "word",
+    "filter_name",
     [
         *("laws_L5E5S5_max", "wavelet_db2_LLH_2_mean"),
         *("mean_3vox", "log_1.5mm", "gabor_2mm_3mm_1_45deg_mean"),
     ],
 )
-def test_pooled_responses_turn_with_the_image(word):
+def test_pooled_responses_turn_with_the_image(filter_name):
     same = (1.0, 1.0, 1.0)
     turned = np.rot90(NOISE, axes=(1, 2))
-    wanted = np.rot90(response(word, sides_mm=same), axes=(1, 2))
-    np.testing.assert_allclose(response(word, turned, same), wanted, atol=1e-9)
+    wanted = np.rot90(response(filter_name, sides_mm=same), axes=(1, 2))
+    np.testing.assert_allclose(response(filter_name, turned, same), wanted, atol=1e-9)
 
 
 def test_a_cube_has_24_rotations_and_a_square_4():
@@ -46,12 +46,14 @@ def test_a_cube_has_24_rotations_and_a_square_4():
 def test_flat_filters_see_one_slice():
     changed = NOISE.copy()
     changed[3] = 0
-    for word in (
+    for filter_name in (
         *("mean_3vox_2D", "log_1mm_2D", "laws_L5E5_2D", "gabor_1mm_2mm_1_0deg_2D"),
         *("wavelet_haar_LH_1_2D", "simoncelli_1_2D", "simoncelli_1_riesz_10_2D"),
     ):
-        differs = np.abs(response(word) - response(word, changed)).max(axis=(1, 2)) > 1e-9
-        assert differs.tolist() == [at == 3 for at in range(8)], word
+        differs = (
+            np.abs(response(filter_name) - response(filter_name, changed)).max(axis=(1, 2)) > 1e-9
+        )
+        assert differs.tolist() == [at == 3 for at in range(8)], filter_name
 
 
 @pytest.mark.parametrize(
@@ -97,24 +99,24 @@ def test_a_riesz_transform_along_x_turns_a_cosine_into_a_sine():
 
 
 @pytest.mark.parametrize(
-    "word",
+    "filter_name",
     [
         *("log_3mm", "mean_15vox", "laws_L5E5E5_max_energy_7vox", "wavelet_db2_HLL_2"),
         *("wavelet_db5_LLH_1_mean", "gabor_2mm_3mm_1_45deg_mean", "log_1mm_riesz_100"),
     ],
 )
 @pytest.mark.parametrize("boundary", ["mirror", "periodic"])
-def test_no_feature_of_a_response_depends_on_where_the_image_is_cut(word, boundary):
+def test_no_feature_of_a_response_depends_on_where_the_image_is_cut(filter_name, boundary):
     rng = np.random.default_rng(0)
     image, mask = rng.normal(100, 10, (64, 60, 44)), np.zeros((64, 60, 44), bool)
     mask[28:33, 28:33, 18:22] = True
-    settings = FeatureSettings(families=("loc", "stat"), filters=(word,), boundary=boundary)
+    settings = FeatureSettings(families=("loc", "stat"), filters=(filter_name,), boundary=boundary)
     made = features_of(image, mask, (1, 1, 1), settings)
-    whole = response(word, np.moveaxis(image, 2, 0), (1, 1, 1), boundary)
+    whole = response(filter_name, np.moveaxis(image, 2, 0), (1, 1, 1), boundary)
     wanted = features_of(
         np.moveaxis(whole, 0, 2), mask, (1, 1, 1), FeatureSettings(families=("loc", "stat"))
     )
-    given = {name: made[f"{word}_{name}"] for name in wanted}
+    given = {name: made[f"{filter_name}_{name}"] for name in wanted}
     assert given == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
@@ -122,12 +124,12 @@ def test_features_of_a_response_are_those_of_the_whole_image_filtered():
     rng = np.random.default_rng(0)
     image, mask = rng.normal(100, 10, (60, 60, 40)), np.zeros((60, 60, 40), bool)
     mask[28:33, 28:33, 18:22] = True
-    words = ("log_1mm", "laws_L5E5E5_max_energy_2vox", "wavelet_db2_LLH_2", "simoncelli_1")
-    settings = FeatureSettings(families=("stat", "cm"), bins=8, filters=words)
+    filter_names = ("log_1mm", "laws_L5E5E5_max_energy_2vox", "wavelet_db2_LLH_2", "simoncelli_1")
+    settings = FeatureSettings(families=("stat", "cm"), bins=8, filters=filter_names)
     made = features_of(image, mask, (1, 1, 1), settings)
-    for word in words:
-        whole = np.moveaxis(response(word, np.moveaxis(image, 2, 0), (1, 1, 1)), 0, 2)
-        assert made[f"{word}_stat_mean"] == pytest.approx(whole[mask].mean(), abs=1e-9)
+    for filter_name in filter_names:
+        whole = np.moveaxis(response(filter_name, np.moveaxis(image, 2, 0), (1, 1, 1)), 0, 2)
+        assert made[f"{filter_name}_stat_mean"] == pytest.approx(whole[mask].mean(), abs=1e-9)
     plain = features_of(image, mask, (1, 1, 1), FeatureSettings(families=("stat", "cm"), bins=8))
     assert {name: made[name] for name in plain} == plain
     assert len(made) == len(plain) * 5

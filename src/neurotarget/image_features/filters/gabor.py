@@ -8,7 +8,7 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 from scipy.fft import fft2, ifft2, next_fast_len
 
-from neurotarget.image_features.filters.filter_word import Boundary, Filter
+from neurotarget.image_features.filters.filter_name import Boundary, Filter
 from neurotarget.image_features.filters.separable import Image, pooled
 
 PLANES = ((1, 2), (1, 0), (2, 0))  # axes of x, y; x, z; y, z of an image with slices first

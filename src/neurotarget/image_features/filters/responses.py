@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from neurotarget.image_features.filters.filter_word import Boundary, Filter
+from neurotarget.image_features.filters.filter_name import Boundary, Filter
 from neurotarget.image_features.filters.gabor import gabor_response
 from neurotarget.image_features.filters.gabor import reach_mm as gabor_reach_mm
 from neurotarget.image_features.filters.line_kernels import low_pass

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import convolve1d, uniform_filter1d
 
-from neurotarget.image_features.filters.filter_word import Boundary, Filter
+from neurotarget.image_features.filters.filter_name import Boundary, Filter
 from neurotarget.image_features.filters.line_kernels import (
     Kernel,
     laws_kernel,

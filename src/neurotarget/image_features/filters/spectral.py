@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.fft import fftn, ifftn, ifftshift
 
-from neurotarget.image_features.filters.filter_word import Filter
+from neurotarget.image_features.filters.filter_name import Filter
 from neurotarget.image_features.filters.separable import AXES, Image
 
 

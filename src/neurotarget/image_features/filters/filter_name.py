@@ -1,6 +1,6 @@
-"""Filters as words, such as `log_3mm` or `wavelet_db3_LLH_1_mean`, which name their features too.
+"""Names of filters, such as `log_3mm` or `wavelet_db3_LLH_1_mean`, which begin those of features.
 
-| word | filter |
+| name | filter |
 |---|---|
 | mean_5vox | mean of a cube of 5 voxels |
 | log_3mm | Laplacian of a Gaussian of 3 mm |
@@ -50,7 +50,7 @@ class Filter:
     """One filter; what its kind has no need of stays as it is here.
 
     Attributes:
-        word: that names it.
+        name: as above.
         kind: of the filter.
         flat: whether each slice is filtered by itself.
         support: side of the cube of a mean, in voxels.
@@ -66,7 +66,7 @@ class Filter:
         pool: how responses of several orientations become one.
     """
 
-    word: str
+    name: str
     kind: Kind
     flat: bool = False
     support: int = 0
@@ -94,22 +94,22 @@ class Filter:
 
 
 @lru_cache(maxsize=1024)
-def read_filter(word: str) -> Filter:
-    """The filter of a word.
+def read_filter(name: str) -> Filter:
+    """The filter of a name.
 
     Raises:
-        DataError: the word has no known form, or its numbers do not fit.
+        DataError: the name has no known form, or its numbers do not fit.
     """
-    stem = word.removesuffix("_2D")
-    name, _, rest = stem.partition("_")
-    form = FORMS.get(name)  # type: ignore[call-overload]
+    stem = name.removesuffix("_2D")
+    kind, _, rest = stem.partition("_")
+    form = FORMS.get(kind)  # type: ignore[call-overload]
     found = re.fullmatch(form, rest, re.ASCII) if form else None
     if found is None:
-        raise _refused(word, "such as log_3mm or wavelet_db3_LLH_1_mean")
+        raise _refused(name, "such as log_3mm or wavelet_db3_LLH_1_mean")
     values = {key: value for key, value in found.groupdict().items() if value is not None}
     given = {key: _value(key, value) for key, value in values.items()}
-    flat = word.endswith("_2D")
-    made = Filter(word=word, kind=name, flat=flat, **given)  # type: ignore[arg-type]
+    flat = name.endswith("_2D")
+    made = Filter(name=name, kind=kind, flat=flat, **given)  # type: ignore[arg-type]
     _check(made)
     return made
 
@@ -126,7 +126,7 @@ def _check(one: Filter) -> None:
     for orders in (one.parts, one.riesz):
         if orders and len(orders) != dimensions:
             todo = "name each of x, y, z; or x, y with the end _2D"
-            raise _refused(one.word, f"{dimensions} directions", todo)
+            raise _refused(one.name, f"{dimensions} directions", todo)
     widths = {"log": ("width",), "gabor": ("width", "wave", "aspect")}.get(one.kind, ())
     wanted = {
         f"kernels of {', '.join(sorted(LAWS))}": one.kind == "laws" and set(one.parts) - LAWS,
@@ -137,8 +137,8 @@ def _check(one: Filter) -> None:
     }
     for what, is_wrong in wanted.items():
         if is_wrong:
-            raise _refused(one.word, what)
+            raise _refused(one.name, what)
 
 
-def _refused(word: str, wanted: str, todo: str = "see docs/features.md") -> DataError:
-    return DataError(error(f"filters={word}", wanted, todo))
+def _refused(name: str, wanted: str, todo: str = "see docs/features.md") -> DataError:
+    return DataError(error(f"filters={name}", wanted, todo))

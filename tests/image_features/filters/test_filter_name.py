@@ -2,11 +2,11 @@ import pytest
 
 from neurotarget.image_features.feature_names import described, split_filter
 from neurotarget.image_features.feature_settings import FeatureSettings
-from neurotarget.image_features.filters.filter_word import read_filter
+from neurotarget.image_features.filters.filter_name import read_filter
 from neurotarget.problems import DataError
 
 
-def test_a_word_says_all_of_a_filter():
+def test_a_name_holds_all_of_a_filter():
     one = read_filter("laws_L5E5_max_energy_7vox_2D")
     assert (one.kind, one.parts, one.pool, one.energy, one.flat) == (
         *("laws", ["L5", "E5"]),
@@ -18,7 +18,7 @@ def test_a_word_says_all_of_a_filter():
 
 
 @pytest.mark.parametrize(
-    ("word", "wanted"),
+    ("name", "wanted"),
     [
         ("log", "such as log_3mm"),
         ("log_3", "such as log_3mm"),
@@ -36,9 +36,9 @@ def test_a_word_says_all_of_a_filter():
         ("log_٣mm", "such as log_3mm"),
     ],
 )
-def test_a_word_that_is_no_filter_is_refused(word, wanted):
+def test_a_name_of_no_filter_is_refused(name, wanted):
     with pytest.raises(DataError, match=wanted):
-        read_filter(word)
+        read_filter(name)
 
 
 def test_settings_with_filters_that_do_not_fit_are_refused():
