@@ -133,3 +133,18 @@ def test_every_shown_target_is_valid(page):
         if example.pop("_target_", "") == "neurotarget.types.Target":
             target = Target(**example)
             assert target.label_names == SHOWN_LABELS.get(target.name, ("left", "right"))
+
+
+def test_the_walk_of_a_voxel_names_as_many_files_as_it_counts():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    count, walk = re.search(r"A voxel passes (\d+) files (.*?) Only `cli", text, re.S).groups()
+    files = [file for code in re.findall(r"`([^`]+)`", walk) for file in expanded(code)]
+    assert len(files) + 1 == int(count)  # and the network
+    source = ROOT / "src" / "neurotarget"
+    assert [file for file in files if not (source / f"{file}.py").is_file()] == []
+
+
+def expanded(code: str) -> list[str]:
+    """Paths of `folder/{a, b}`."""
+    head, _, names = code.rstrip("}").partition("{")
+    return [head + name.strip() for name in names.split(",")]

@@ -186,7 +186,7 @@ def test_no_room_has_grown_too_large():
 
 
 def test_a_file_name_means_one_thing():
-    """But for files that are named as a command, and for the two built-in cohorts."""
+    """Except for files that are named as a command, and for the generated cohorts."""
     names = {}
     for path in SOURCE.rglob("*.py"):
         parts = path.relative_to(SOURCE).parts

@@ -32,7 +32,7 @@ def test_words_of_any_script_are_names():
 
 
 def test_no_label_is_called_as_the_sum_of_all():
-    with pytest.raises(ValueError, match=r"names a label total.*correct the target's settings"):
+    with pytest.raises(ValueError, match=r"labels: found total.*correct the target"):
         target(label="total")
 
 
@@ -57,12 +57,12 @@ def small(**more):
 def test_a_mean_is_only_asked_of_a_contrast_with_a_unit():
     claim = {"chi": "mean_qsm ~ age: positive"}
     assert small(hypotheses=claim, units={"qsm": "ppm"}).units == {"qsm": "ppm"}
-    with pytest.raises(ValueError, match=r"asks about means of \['qsm'\], without a unit"):
+    with pytest.raises(ValueError, match=r"found means of \['qsm'\], wanted their units"):
         small(hypotheses=claim)
 
 
 def test_units_are_those_of_its_contrasts():
-    with pytest.raises(ValueError, match=r"gives units to \['t1'\], which are no contrasts"):
+    with pytest.raises(ValueError, match=r"units: found \['t1'\], which are no contrasts"):
         small(units={"t1": "ppm"})
 
 
@@ -130,9 +130,9 @@ def test_ignored_ids_are_neither_labels_nor_background():
     known = ("gland", ["t1"], {"a": 1}, [1, 1, 1], [8, 8, 8])
     assert Target(*known, ignore_ids=3).ignore_ids == (3,)
     for more in ({"ignore_ids": [1]}, {"ignore_ids": [0]}):
-        with pytest.raises(ValueError, match="which it also reads as labels or background"):
+        with pytest.raises(ValueError, match="which are also ids of labels or background"):
             Target(*known, **more)
-    with pytest.raises(ValueError, match=r"ignores \[3\]"):
+    with pytest.raises(ValueError, match=r"ignore_ids: found \[3\]"):
         Target(*known, background_ids=[3], ignore_ids=[3])
     with pytest.raises(ValueError, match="give its id as ignore_ids"):
         target(label="ignore")

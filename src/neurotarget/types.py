@@ -28,14 +28,12 @@ Covariate = str | float | None
 IGNORE = "ignore"  # nnU-Net's reserved label name
 NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
 
-
 FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
 FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
 
-
-LIMITS = "limits"  # before the unit of what is measured
+LIMITS = "limits"  # first part of a key of `acceptable`; the unit of the quantity follows
 ACCEPTABLE = {  # limits that a target may set in advance, before its data are seen
-    "limits_mm3": "half width of the limits of agreement; of years limits_years",
+    "limits_mm3": "half width of the limits of agreement; the key ends in the unit: limits_years",
     "limits_percent": "the same, in % of the mean volume",
     "dice_margin": "how much lower than a second rater's Dice still counts as not inferior",
 }
@@ -163,7 +161,7 @@ class Target:
             members = named_members(self.regions, self.labels)
             object.__setattr__(self, "regions", members)
         # relations between fields are checked only if each field is valid
-        wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
+        wrong = wrong or [text for text, occurs in self._relation_errors().items() if occurs]
         if wrong:
             raise DataError(
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
@@ -191,7 +189,7 @@ class Target:
             object.__setattr__(self, "spacing_mm", self.spacing_mm or (1.0, 1.0, 1.0))
             object.__setattr__(self, "patch_vox", self.patch_vox or self.size_vox)
 
-    def _claims(self) -> dict[str, object]:
+    def _relation_errors(self) -> dict[str, object]:
         """Possible errors in relations between fields, and whether each occurs."""
         ids = [value for many in self.labels.values() for value in many]
         twice = sorted({value for value in ids if ids.count(value) > 1})
@@ -221,10 +219,11 @@ class Target:
         limits = (with_unit(LIMITS, main.unit if main else ""), *list(ACCEPTABLE)[1:])
         return {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
-            "names a label total, as the sum of all labels is called": "total" in self.labels,
-            f"names a label {IGNORE}, as nnU-Net calls voxels that nobody has judged; give its id "
+            "labels: found total, which is the name of the sum of all labels": "total"
+            in self.labels,
+            f"labels: found {IGNORE}, nnU-Net's name of voxels that nobody has judged; give its id "
             "as ignore_ids": IGNORE in self.labels,
-            f"ignores {doubled}, which it also reads as labels or background": doubled,
+            f"ignore_ids: found {doubled}, which are also ids of labels or background": doubled,
             f"background_ids: found {both}, which are ids of labels, wanted other ids": both,
             "labels: found none and no outcomes, wanted at least one of them": not self.labels
             and not self.outcomes,
@@ -235,15 +234,15 @@ class Target:
             f"derived: found {again}, which are other columns, wanted new names": again,
             "derived: found some with size_vox, whose series have grids of their own": self.derived
             and self.size_vox is not None,
-            f"labels: found the ids {twice} in two labels, wanted one label an id": twice,
+            f"labels: found the ids {twice} in two labels, wanted one label per id": twice,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
-            "pairs: found one label in two pairs, wanted one pair a label": len({*sided})
+            "pairs: found one label in two pairs, wanted one pair per label": len({*sided})
             < 2 * len({*self.pairs}),
-            f"asks about means of {unitless}, without a unit in its units": unitless,
-            f"gives units to {foreign}, which are no contrasts of its": foreign,
+            f"hypotheses: found means of {unitless}, wanted their units in `units`": unitless,
+            f"units: found {foreign}, which are no contrasts of the target": foreign,
             f"needs sides: labels or split, got {self.sides!r}": self.sides
             not in ("labels", "split"),
-            f"acceptable: knows {', '.join(limits)}, got {', '.join(self.acceptable)}": {
+            f"acceptable: found {', '.join(self.acceptable)}, wanted {', '.join(limits)}": {
                 *self.acceptable
             }
             - {*limits},

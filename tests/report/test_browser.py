@@ -71,7 +71,7 @@ class Opened:
         self.page.set_default_timeout(60_000)
         sync_api.expect.set_options(timeout=60_000)
         self.wrong, self.asked = [], []
-        self.page.on("console", lambda expected: self.wrong.append(expected.text))
+        self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))

@@ -152,8 +152,8 @@ def test_where_site_explains_age_the_model_with_site_answers(shared_data):
         (-5.0, -9.0, -1.1), abs=0.06
     )
     assert with_site["remark"] == (
-        "site explains 61 % of the variance of age, so the model with site as a fixed effect "
-        "answers"
+        "site explains 61 % of the variance of age, so the verdict is that of the model with site "
+        "as a fixed effect"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_sign_that_hangs_on_head_size_is_shown_with_head_size_as_covariate():
     lead = found[found["leads"]].iloc[0]
     assert lead["model"] == "tiv_ancova"
     assert "the sign depends on how head size is taken out (+" in lead["remark"]
-    assert lead["remark"].endswith("so the model with head size as a covariate answers")
+    assert lead["remark"].endswith("the verdict is that of the model with head size as a covariate")
 
 
 def test_where_sites_have_few_people_the_one_with_random_sites_answers(read):
@@ -188,8 +188,8 @@ def test_where_sites_have_few_people_the_one_with_random_sites_answers(read):
     (lead,) = found[found["leads"]].to_dict("records")
     assert lead["model"] == "site_random"
     assert lead["remark"] == (
-        "site explains 38 % of the variance of age, so the model with site as a random effect "
-        "answers (sites have fewer than 5 people on average)"
+        "site explains 38 % of the variance of age, so the verdict is that of the model with site "
+        "as a random effect (sites have fewer than 5 people on average)"
     )
 
 

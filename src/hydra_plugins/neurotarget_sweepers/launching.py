@@ -1,4 +1,4 @@
-"""What both sweepers do with what Hydra hands over."""
+"""The base class of both sweepers, grid and Optuna."""
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 
 class LaunchingSweeper(Sweeper):
-    """A sweeper that has its launcher; what it runs is for its kinds to say."""
+    """A sweeper with its launcher; subclasses implement `sweep`."""
 
     def __init__(self) -> None:
         self.hydra_context: HydraContext | None = None
@@ -18,7 +18,7 @@ class LaunchingSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over, and let it make the launcher."""
+        """Store the context and configuration, and make the launcher; called by Hydra."""
         self.hydra_context, self.config = hydra_context, config
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

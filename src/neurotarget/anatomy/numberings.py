@@ -66,7 +66,7 @@ def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
             raise ValueError(f"found no {missing[0]} in {dict(row)}, wanted {', '.join(COLUMNS)}")
         number, structure = _number(row["id"]), _structure(row["structure"])
         if number in known:
-            raise ValueError(f"found the id {number} twice, wanted one row an id")
+            raise ValueError(f"found the id {number} twice, wanted one row per id")
         known[number] = Numbered(row.get("name") or str(number), structure)
     return known
 

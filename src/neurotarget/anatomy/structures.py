@@ -1,14 +1,14 @@
-"""Structures of the head by FreeSurfer's numbers: names, colours, sides, groups, what holds what.
+"""Structures of the head by FreeSurfer's numbers: names, colours, sides, groups, parts.
 
-`assets/structures.tsv` has one row a structure. Numbers, names and colours are those of
+`assets/structures.tsv` has one row per structure. Numbers, names and colours are those of
 FreeSurferColorLUT.txt (FreeSurfer 7); those from 502 to 530 are tissues outside the brain, numbered
 as in the head atlas of Puonti 2020, doi:10.1016/j.neuroimage.2020.117044, and 136, 137, 163 and 164
 are the choroid plexus of SynthSeg's label maps, named here by its place. Lobes are those of
 FreeSurfer's `mri_annotation2label --lobesStrict`.
 
-`within` is the structure that a structure is part of where it is not named itself: a region of the
-cortex is part of a lobe, a lobe part of the cortex. Of two (`2,41`), each voxel is part of the
-nearer one, since the structure has voxels on both sides.
+`within` is the number of the larger structure that this one is part of: a region of the cortex is
+part of a lobe, a lobe part of the cortex. A structure across the midline lies in two (`2,41`), and
+each of its voxels belongs to the nearer one.
 """
 
 import csv

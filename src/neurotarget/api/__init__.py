@@ -1,1 +1,1 @@
-"""The front door: what the commands do, as functions for notebooks and programs."""
+"""The public Python interface: each command as a function, for notebooks and programs."""

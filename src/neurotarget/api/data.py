@@ -29,7 +29,7 @@ Table = pd.DataFrame | Path | str
 
 @dataclass(frozen=True)
 class Problems:
-    """What is wrong with a data set; true where there is something."""
+    """Problems of a data set; truthy if there are any."""
 
     problems: tuple[Problem, ...]
 
@@ -43,7 +43,7 @@ class Problems:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a problem: level, case_id, file, found, wanted, todo."""
+        """One row per problem: level, case_id, file, found, wanted, todo."""
         return pd.DataFrame(self.problems, columns=Problem._fields)
 
     def __str__(self) -> str:
@@ -79,18 +79,18 @@ def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
     Paths in a DataFrame are relative to the working folder.
 
     Raises:
-        DataError: everything that is wrong with the data set, in one list.
+        DataError: the data set has errors; the error lists all of them.
     """
     return read_cases(as_file(source), _target(target, source))
 
 
 def lint(source: Table, target: TargetLike | None = None) -> Problems:
-    """Everything that is wrong with a data set, found in one pass over its files.
+    """List all problems of a data set, in one pass over its files.
 
-    Without a target, what needs none is checked: files, grids, whole and non-empty labels.
+    Without a target only files, grids, and whole, non-empty labels are checked.
 
     Raises:
-        DataError: there is no such target; what is wrong with the data is returned.
+        DataError: there is no such target; problems of the data are returned, not raised.
     """
     known = _target(target, source)
     manifest, problems = scan_manifest(as_file(source), known)
@@ -119,8 +119,8 @@ def evaluate(
             and spacing_mm that returns a number, and its unit.
 
     Returns:
-        a row a case, label and metric: case_id, label, metric, value, unit and more; a mask that
-        is missing has Dice 0 and failed 1.
+        one row per case, label and metric: case_id, label, metric, value, unit and more; a missing
+        mask has Dice 0 and failed 1.
 
     Raises:
         DataError: masks lie on another grid or hold unknown values, or no case has one.
@@ -149,7 +149,7 @@ def relabel(
         unknown: `background` writes values that the numbering lacks as 0; `error` refuses them.
 
     Returns:
-        a row a map: case_id, is_written, and notes on what is wrong with it.
+        one row per map: case_id, is_written, and notes on what is wrong with it.
 
     Raises:
         DataError: there is no label map or numbering, or an output would replace an input.
@@ -168,12 +168,12 @@ def init_target(
     output: Path | str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a target file from what lies in scans and masks, with comments on what was measured.
+    """Draft a target file from scans and masks, with the measured values as comments.
 
     Args:
         places: a manifest or data set, or a folder of scans and a folder of masks.
         name: of the target; by default that of the folder.
-        labels: names or values of the labels to take; by default all.
+        labels: names or values of the labels to include; by default all.
         output: the file; by default conf/target/<name>.yaml.
         overwrite: whether a file that neurotarget did not write may be replaced.
 
@@ -187,19 +187,19 @@ def init_target(
 
 
 def as_file(table: Table) -> Path:
-    """The path of a table; a DataFrame is written to a file that lives as long as the process.
+    """The path of a table; a DataFrame is written to a temporary file, deleted at exit.
 
-    Relative paths in it are those from the working folder.
+    Relative paths in it are relative to the working folder.
     """
     if not isinstance(table, pd.DataFrame):
         return Path(table)
     path = new_folder() / "cases.tsv"
-    _with_whole_paths(table).to_csv(path, sep="\t", index=False, na_rep="n/a")
+    _with_absolute_paths(table).to_csv(path, sep="\t", index=False, na_rep="n/a")
     return path
 
 
-def _with_whole_paths(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with paths from the working folder made whole, in each column that holds files."""
+def _with_absolute_paths(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with absolute paths in each column that holds files."""
     whole, here = table.copy(), Path.cwd()
     for name in table.columns:
         cells = table[name].tolist()
@@ -212,7 +212,7 @@ def _with_whole_paths(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def new_folder() -> Path:
-    """A folder that goes when the process ends."""
+    """A temporary folder, deleted when the process ends."""
     place = tempfile.TemporaryDirectory(prefix="neurotarget-")
     atexit.register(place.cleanup)
     return Path(place.name)

@@ -42,16 +42,17 @@ def features(
             mask is a region.
         brains: folder of brain masks, for `normalise`; without it a brain is all voxels of a
             scan without skull.
-        fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case a line.
+        fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case_id per
+            line.
         save_images: whether the prepared images and response maps of each region are kept.
         histograms: whether histograms.tsv, with percentiles of each region, and a figure of all
             cases are written.
-        workers: cases that are measured side by side.
+        workers: number of cases that are measured in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
         settings: those of `FeatureSettings`, such as `bin_size=25` or `convention="pyradiomics"`.
 
     Returns:
-        a row a case, contrast and label, with its status, and a column a feature.
+        one row per case, contrast and label, with its status, and one column per feature.
 
     Raises:
         DataError: the data set or a setting is invalid, or images of one contrast have two units.

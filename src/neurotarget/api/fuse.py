@@ -16,17 +16,17 @@ def fuse(
     method: Method = "majority",
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Fuse several masks of each case to one, without those that failed.
+    """Fuse several masks of each case into one; failed masks are left out.
 
     Args:
         source: a folder with the masks of one case, or with a folder for each program or person.
         output: folder for `<case>.nii.gz`, fused.tsv and agreement.tsv.
-        method: majority, simple or staple; each label is fused by itself.
+        method: majority, simple or staple; each label is fused separately.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        a row a case, mask and label: status, reason, and Dice with the fused mask. Cases that were
-        not written have one row of the status failed.
+        one row per case, mask and label: status, reason, and Dice with the fused mask. A case that
+        was not written has one row with the status failed.
 
     Raises:
         DataError: no case has two masks, or an output would replace one.

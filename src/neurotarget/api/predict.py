@@ -22,7 +22,7 @@ Images = nib.spatialimages.SpatialImage | Mapping[str, nib.spatialimages.Spatial
 
 
 class RunFolder(Protocol):
-    """A run, or whatever else knows the folder of one."""
+    """Any object with the folder of a run, such as the result of `neurotarget.train`."""
 
     folder: Path
 
@@ -77,9 +77,9 @@ def predict(
 
     Args:
         run: a run, its folder, a folder of several, a file that `export` has written, the name of a
-            network that ships, or a list of these; several are an ensemble.
-        scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or an image
-            of nibabel (the case is called `scan`), one for each contrast by its name.
+            network that comes with neurotarget, or a list of these; several form an ensemble.
+        scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or a
+            nibabel image (the case is called `scan`), or a mapping from contrast to image.
         output: folder for label maps and volumes.tsv (or areas.tsv), or for outcomes.tsv.
         settings: those of `neurotarget.runs.network.predict_scans.predict_scans`, such as
             weights, ensemble, device, probabilities, overwrite.
@@ -101,7 +101,7 @@ def predict(
 
 
 def place_of(run: RunFolder | Path | str | os.PathLike) -> str:
-    """Path of a run, of its folder or of an exported file, or the name of a network that ships."""
+    """Path of a run, of its folder or of an exported file, or the name of a shipped network."""
     return os.fspath(getattr(run, "folder", run))
 
 

@@ -22,7 +22,7 @@ class Radiomics(TableResults):
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """A row a person: outcome, and predictions by models without them."""
+        """One row per person: outcome, and predictions by models fitted to other people."""
         return self.tables["predictions"]
 
 
@@ -62,7 +62,7 @@ def radiomics(
     ```
 
     Args:
-        table: a row a person: a file or a DataFrame.
+        table: a file or DataFrame with one row per person.
         outcome: a column of two values, or `<column>=<value>`; with `time`, the column that is 1
             where the event was observed.
         time: column of the time to the event, for Cox's model.

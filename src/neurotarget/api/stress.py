@@ -31,7 +31,7 @@ def stress(
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:
-        a row a condition, the scans as they are (baseline) first: failed cases with Wilson's
+        one row per condition, the scans as they are (baseline) first: failed cases with Wilson's
         interval, failed labels, mean Dice, and its change with an interval.
 
     Raises:

@@ -18,11 +18,11 @@ from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 
 
 class Survival(TableResults):
-    """A survival study: what it found, its tables by name, and its files."""
+    """A survival study: its results, its tables by name, and its files."""
 
     @property
     def risks(self) -> pd.DataFrame:
-        """A row a person: score and risks with intervals, and those of models without them."""
+        """One row per person: score and risks with intervals, and those of held-out models."""
         return self.tables.get("risks", pd.DataFrame())
 
 
@@ -55,7 +55,7 @@ def survival(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Survival:
-    """Survival of people, models of it, and whether images add to clinical terms.
+    """Estimate survival, fit models of it, and test whether images improve on clinical terms.
 
     ```
     nt.survival(people, "days", "died", clinical=["age", "sex"], image=["volume"])
@@ -63,31 +63,31 @@ def survival(
     ```
 
     Args:
-        table: a row a person: a file or a DataFrame; with masks it has further columns by case.
+        table: a file or DataFrame with one row per person; with masks, further columns by case.
         time: column of the time to the event, or to the end of follow-up.
+        event: column that is 1 where the event was observed; without it all were.
         run: finished runs, whose masks of held-out cases are measured.
         manifest: a data set whose masks are measured; it needs `target`.
         target: of the data set.
         masks: `predicted` or `reference` masks of runs; or a folder of masks in place of those of
             the data set.
-        event: column that is 1 (dead) where the event was observed; without it all were.
-        clinical: terms: columns, `<column>=<value>`, or `<name>: norm(x+y+z)`.
+        clinical: terms, each a column, `<column>=<value>`, or `<name>: norm(x+y+z)`.
         image: terms from images, compared with the clinical ones and added to them; of masks
             `<part>_ml` and `<part>_distance_mm`.
         sets: further sets of terms by name, each compared with the clinical ones.
         group: column of groups whose curves are compared.
         where: rows to keep, such as "resection=GTR; site=a|b".
-        event_is: the value of `event` that means the event.
+        event_is: value of the column `event` that means that the event was observed.
         unit: of the times: days, weeks, months or years.
         id_column: column of ids.
         model: cox, linear or forest.
-        months: horizons of risks.
-        folds: people are predicted by models without them; 0 leaves one out at a time.
-        repeats: how often folds are drawn.
-        matters: smallest gain of C that matters.
+        months: horizons of the predicted risks.
+        folds: number of cross-validation folds; 0 leaves one person out at a time.
+        repeats: number of repetitions of the cross-validation.
+        matters: smallest gain in C that matters.
         external: another cohort, to which the models are applied unchanged.
-        external_where: its rows to keep.
-        names: its columns and terms, by those of `table`, where they differ.
+        external_where: rows of the other cohort to keep.
+        names: from columns and terms of `table` to those of the other cohort, where they differ.
         output: folder to write into.
         seed: of folds and intervals.
         overwrite: whether files may be replaced that neurotarget did not write.
@@ -127,7 +127,7 @@ def _masks(
     target: TargetLike | None,
     masks: str,
 ) -> Masks | None:
-    """What is measured; None for a table alone.
+    """Masks to measure; None if there is only a table.
 
     Raises:
         DataError: both a run and a data set are given, or a data set without its target.

@@ -1,5 +1,5 @@
-"""Commands: the only readers of Hydra configurations, command-line arguments and the clock."""
+"""Commands: they read arguments and Hydra configurations, call other packages, print results."""
 
 from neurotarget.process.waiting import choose_wait_policy
 
-choose_wait_policy()  # torch, which these modules import, reads it once
+choose_wait_policy()  # an environment variable, which torch reads once, when it is imported

@@ -39,8 +39,8 @@ def compose_training(overrides: Sequence[str]) -> Composed:
             "trainings, and other options, belong to the command `neurotarget train`"
         )
     folder = claim_folder(config)
-    ours = plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
-    return Composed(ours, folder, argv, config.hydra.runtime.choices.get("model"))
+    values = plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    return Composed(values, folder, argv, config.hydra.runtime.choices.get("model"))
 
 
 def override(key: str, value: object) -> str:

@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     which = set(splits.values())
     scored = score_predictions(manifest, arguments.predictions, target, splits, which=which)
     write_rows(scored, arguments.rows)
-    todo = "the scores are written: close other programs and study them"
+    todo = "the scores are written; close other programs, then run `neurotarget study rows=<file>`"
     with within_memory(str(arguments.rows), todo):
         measured = from_rows(read_rows(arguments.rows), target, covariate_table(manifest.cases))
         print(summary_text(summarise(analyse(measured))))

@@ -58,7 +58,7 @@ def check_together(*, time: str, model: str | None, site: str, by_site: bool) ->
     """Refuse arguments that do not go together.
 
     Raises:
-        DataError: they do not.
+        DataError: model and time contradict each other, or by_site has no site.
     """
     if model == "cox" and not time:
         raise DataError("model: found cox, wanted time=<column>; it predicts times to an event")

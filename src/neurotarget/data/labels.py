@@ -228,7 +228,7 @@ def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]
 
 def _shared_id(value: int, first: str, second: str) -> Problem:
     found = f"id {value} for the labels {first} and {second}"
-    return error(found, "one label an id", "name the target's labels as the data set does")
+    return error(found, "one label per id", "name the target's labels as the data set does")
 
 
 def _not_ignored(value: int, read_as: str) -> Problem:

@@ -35,7 +35,7 @@ def dimension(aggregation: str) -> str:
 def aggregated(
     layers: Iterable[ndarray], features_of: FeaturesOf, wanted: Sequence[str], *, in_plane: bool
 ) -> dict[str, float]:
-    """Features of matrices (D, G, N), one array a layer, with the aggregation after each name.
+    """Features of matrices (D, G, N), one array per layer, with the aggregation after each name.
 
     Of `wanted` those are made that layers of slices (`in_plane`) or of the whole region allow.
     """

@@ -85,7 +85,7 @@ class FeatureSettings:
             raise DataError(error("a size that is not positive", "sizes above 0", todo))
         if len(self.spacing_mm) not in (0, 2, 3):
             found, wanted = f"{len(self.spacing_mm)} values of spacing_mm", "3, or 2 in the plane"
-            raise DataError(error(found, wanted, "give one length an axis"))
+            raise DataError(error(found, wanted, "give one length per axis"))
         if self.calibrated and self.bin_size is None and self.has_levels:
             found = f"{', '.join(self.calibrated)} in calibrated units without bin_size"
             todo = "give bin_size, of which 16 to 128 cover their range; or families=stat"

@@ -73,7 +73,7 @@ class Events(NamedTuple):
 def counted(
     directions: Sequence[Events], shape: tuple[int, int], count: int
 ) -> Iterator[Integer[ndarray, "D G N"]]:
-    """Count the events of each of `count` layers in turn, one matrix a direction."""
+    """Count the events of each of `count` layers in turn, one matrix per direction."""
     edges = [np.searchsorted(one.layers, np.arange(count + 1)) for one in directions]
     for layer in range(count):
         parts = [

@@ -151,7 +151,7 @@ class SlidingWindow:
         """Scores of each window, which starts its margin before its scored part."""
         count = self.windows_together(image)
         count = min(count, self.most_windows or count)
-        known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value a channel
+        known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value per channel
         waiting: list[tuple[Starts, tuple[float, ...] | None]] = []
         windows: list[Image] = []  # those of them that the network has to score
         for number, place in enumerate(places, start=1):

@@ -167,7 +167,7 @@ def _paired(
     if doubled:
         names = ", ".join(file.path.name for file in parts[doubled])
         found, todo = f"an echo of {kinds[doubled]} twice ({names})", "keep one file of each"
-        return parts, [error(found, "one file an echo", todo, case_id=case_id)]
+        return parts, [error(found, "one file per echo", todo, case_id=case_id)]
     if len(set(map(tuple, echoes.values()))) > 1:
         listings = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
         found, todo = " and ".join(listings), "add the missing files, or remove the others"

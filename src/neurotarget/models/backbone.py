@@ -120,5 +120,5 @@ class VectorBackbone(Backbone):
         return self.raw(image).float() * self.spread + self.centre
 
     def raw(self, image: Image) -> Outputs:
-        """Outputs before they are brought to their unit."""
+        """Outputs before `spread` and `centre` are applied."""
         return self.net(image)

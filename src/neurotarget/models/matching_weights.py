@@ -30,7 +30,7 @@ class Match:
 
     @property
     def lines(self) -> list[str]:
-        """Sentences on matching and other weights."""
+        """Sentences that count matching, reshaped, absent and unused weights."""
         percent = math.floor(1000 * self.share) / 10  # 100.0 only if none is missing
         sentences = [f"{len(self.fitting)} tensors match, {percent:.1f} % of the parameters"]
         if self.other_shape:
@@ -60,7 +60,9 @@ def match(weights: States, net: nn.Module) -> Match:
         if _rank(renamed, weights, own) > _rank(best, weights, own):
             best = renamed
     fits = {there: here for there, here in best.items() if _same(weights[there], own[here])}
-    if _numbers(weights, fits) < LEAST * min(_numbers(weights), _numbers(own)):
+    if _count_parameters(weights, fits) < LEAST * min(
+        _count_parameters(weights), _count_parameters(own)
+    ):
         best = fits = {}
     other = {
         here: (tuple(weights[there].shape), tuple(own[here].shape))
@@ -81,14 +83,14 @@ def match(weights: States, net: nn.Module) -> Match:
 
 
 def _renamings(weights: States, own: States) -> list[dict[str, str]]:
-    """All replacements of one leading path by another, as {name in weights: name in network}."""
-    heads = {""} | {path for name in weights for path in _paths(name)}
-    fronts = {""} | {path for name in own for path in _paths(name)}
+    """All replacements of one prefix by another, as {name in weights: name in network}."""
+    removed = {""} | {path for name in weights for path in _paths(name)}
+    added = {""} | {path for name in own for path in _paths(name)}
     renamings = []
-    for head in sorted(heads, key=len):
-        bare = {name.removeprefix(head): name for name in weights if name.startswith(head)}
-        for front in sorted(fronts, key=len):
-            renamed = {there: front + rest for rest, there in bare.items() if front + rest in own}
+    for old in sorted(removed, key=len):
+        bare = {name.removeprefix(old): name for name in weights if name.startswith(old)}
+        for new in sorted(added, key=len):
+            renamed = {there: new + rest for rest, there in bare.items() if new + rest in own}
             if renamed:
                 renamings.append(renamed)
     return renamings
@@ -106,7 +108,7 @@ def _rank(renamed: Mapping[str, str], weights: States, own: States) -> tuple[int
     return sum(theirs.numel() for theirs, ours in pairs if _same(theirs, ours)), len(renamed)
 
 
-def _numbers(state: States, names: Iterable[str] | None = None) -> int:
+def _count_parameters(state: States, names: Iterable[str] | None = None) -> int:
     return sum(state[name].numel() for name in (state if names is None else names))
 
 

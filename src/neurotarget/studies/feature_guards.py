@@ -14,7 +14,7 @@ MEDIANS = ("stat_median", "original_firstorder_Median")
 def feature_problems(table: pd.DataFrame, rescaled: Collection[str] = ()) -> list[Problem]:
     """Failed and absent regions, mixed units, and features that are constant or undefined.
 
-    `table` has a row a region with case_id, contrast, label, status, and a column a feature.
+    `table` has one row per region: case_id, contrast, label, status, and one column per feature.
     `rescaled` are contrasts that no longer have the unit of their files.
     """
     problems = _missing(table)

@@ -149,7 +149,7 @@ def fit_scales(
 ) -> Scales:
     """Scales of the cases, with landmarks of the training cases where they are needed.
 
-    `fit_on` is `train` (the split of the manifest), `all`, or a file with a case a line.
+    `fit_on` is `train` (the split of the manifest), `all`, or a file with one case per line.
 
     Raises:
         DataError: training cases are not known, or one of them cannot be read.
@@ -191,7 +191,7 @@ def training_cases(cases: Sequence[Case], fit_on: str | None) -> list[Case]:
     if fit_on in (None, "train"):
         chosen = [case for case in cases if case.split == "train"]
         if not chosen:
-            todo = "add a column split, or give fit_on=<file with a case a line>, or fit_on=all"
+            todo = "add a column split, or give fit_on=<file with one case per line>, or fit_on=all"
             raise DataError(error("no training cases", "cases that the scale is fitted on", todo))
         return chosen
     if fit_on == "all":
@@ -207,5 +207,5 @@ def training_cases(cases: Sequence[Case], fit_on: str | None) -> list[Case]:
         found = f"{len(unknown)} unknown cases such as {unknown[0]}"
         raise DataError(error(found, "cases of the data set", todo, file=str(path)))
     if not names:
-        raise DataError(error("an empty file", "a case a line", "add cases", file=str(path)))
+        raise DataError(error("an empty file", "one case per line", "add cases", file=str(path)))
     return [known[name] for name in dict.fromkeys(names)]

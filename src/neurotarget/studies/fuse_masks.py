@@ -34,7 +34,7 @@ SAME_MM = 0.01  # headers of several programs differ in the last digits
 
 
 class FusedCase(NamedTuple):
-    """One case: a row a mask and label, a row a pair and label, and why it was not written."""
+    """One case: `rows` by mask and label, `pairs` by pair and label, and why it was not written."""
 
     case_id: str
     rows: tuple[tuple, ...]
@@ -56,7 +56,7 @@ def fuse_masks(
         source: a folder with the masks of one case, a file each; or with a folder for each program
             or person, in which the masks of a case have the same name.
         output: folder for the fused masks and the tables.
-        method: majority, simple or staple; each label is fused by itself.
+        method: majority, simple or staple; each label is fused separately.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:

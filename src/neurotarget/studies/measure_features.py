@@ -89,7 +89,7 @@ def measure_features(
         fit_on: training cases of `normalise=nyul`, see `feature_scales.fit_scales`.
         save_images: whether the prepared images of each region are written to `images`.
         histograms: whether percentiles of each region are written to histograms.tsv and drawn.
-        workers: processes that measure cases side by side.
+        workers: number of processes that measure cases in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
@@ -106,11 +106,13 @@ def measure_features(
     claim(output, files=outputs, overwrite=overwrite)
     scales = fit_scales(cases, settings, brains=brains, fit_on=fit_on)
     folder = output / "images" if save_images else None
-    act = partial(measured_case, labels=labels, scales=scales, folder=folder)
+    measure = partial(measured_case, labels=labels, scales=scales, folder=folder)
     whole: dict[str, list[RegionFeatures]] = {}
     key = [settings.record(), labels, version("neurotarget"), *scales.key(), save_images]
     ours = partial(claim, output, overwrite=overwrite)  # in each process that writes images
-    for case, made_from, regions in _each(cases, files, act, ours, key=key, workers=workers):
+    for case, made_from, regions in _measured(
+        cases, files, measure, ours, key=key, workers=workers
+    ):
         whole[case.case_id] = regions
         if not any(one.status == "failed" for one in regions):
             content = {"made_from": made_from, "regions": [one._asdict() for one in regions]}
@@ -127,18 +129,18 @@ def measure_features(
     return Measured(table, problems)
 
 
-def _each(
+def _measured(
     cases: Sequence[Case],
     files: Mapping[str, Path],
-    act: Callable[[Case], list[RegionFeatures]],
+    measure: Callable[[Case], list[RegionFeatures]],
     start: Callable[[], object],
     *,
     key: Sequence[object],
     workers: int,
 ) -> Iterator[tuple[Case, str, list[RegionFeatures]]]:
-    """Each case with the hash of what it is made from and its regions, as soon as known.
+    """Yield each case, the hash of its scans and of the settings, and its regions, as they finish.
 
-    Workers call `start` first.
+    Each worker process calls `start` once, before its first case.
     """
     left: dict[str, tuple[Case, str]] = {}
     for case in cases:
@@ -151,12 +153,12 @@ def _each(
             yield case, made_from, known
     if min(workers, len(left)) <= 1:
         for case, made_from in tqdm(left.values(), "features", unit="case", delay=1):
-            yield case, made_from, act(case)
+            yield case, made_from, measure(case)
         return
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=start)
     try:
-        pending = {pool.submit(act, case): name for name, (case, _) in left.items()}
+        pending = {pool.submit(measure, case): name for name, (case, _) in left.items()}
         for done in tqdm(as_completed(pending), "features", len(pending), unit="case", delay=1):
             yield *left[pending[done]], done.result()
     except BrokenProcessPool as ended:
@@ -180,7 +182,7 @@ def _kept(path: Path, made_from: str) -> list[RegionFeatures] | None:
 
 
 def _table(cases: Sequence[Case], whole: Mapping[str, list[RegionFeatures]]) -> pd.DataFrame:
-    """One row a region, with a column a feature; NaN where it is undefined."""
+    """One row per region, with one column per feature; NaN where it is undefined."""
     lines: list[dict[str, Any]] = []
     for case in cases:
         for one in whole[case.case_id]:

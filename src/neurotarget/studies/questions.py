@@ -100,7 +100,7 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
     known = material.measured.covariates
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
-        raise DataError(f"covariates: found the case {twice} twice, wanted one row a case")
+        raise DataError(f"covariates: found the case {twice} twice, wanted one row per case")
     if not set(table.index) & set(known.index):
         raise DataError(
             f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "

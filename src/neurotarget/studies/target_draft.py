@@ -58,7 +58,7 @@ def init_target(
     output: Path | str | None = None,
     overwrite: bool = False,
 ) -> Draft:
-    """Write a target file from what lies in scans and masks.
+    """Draft a target file from scans and masks.
 
     Args:
         places: a manifest or data set; or a folder of scans and a folder of masks, for which a

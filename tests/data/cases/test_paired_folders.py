@@ -50,7 +50,7 @@ def test_a_film_without_mask_is_named(tmp_path, caplog):
 
 def test_several_contrasts_need_a_table(tmp_path):
     two = Target("x", ("a", "b"), {"x": (1,)}, spacing_px=(1, 1), patch_vox=(8, 8))
-    with pytest.raises(DataError, match=r"one image a case for the contrasts a, b, wanted one"):
+    with pytest.raises(DataError, match=r"one image per case for the contrasts a, b, wanted one"):
         read_manifest(films(tmp_path, "a"), two)
 
 

@@ -32,7 +32,7 @@ def test_a_person_without_a_scan_or_with_two_is_reported(tmp_path):
     _, problems = scan_manifest(people(tmp_path, "1", "2"), TARGET)
     texts = "\n".join(map(str, problems))
     assert "1: " in texts
-    assert "found 2 files (1_a.nii.gz, 1_b.nii.gz), wanted one file a person" in texts
+    assert "found 2 files (1_a.nii.gz, 1_b.nii.gz), wanted one file per person" in texts
     assert "found no t1 image" in texts
 
 

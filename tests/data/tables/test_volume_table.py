@@ -111,7 +111,7 @@ def test_several_tables_join_by_id(write):
     assert found.volumes["measured"]["gland"].isna().sum() == 1
     assert list(found.covariates["age"].isna()) == [False, False, False, True]
     assert [problem.level for problem in found.problems] == ["warning"] * 2
-    assert "volumes.csv: found no row of 1 of 4 cases (d), wanted a row a case" in problem_text(
+    assert "volumes.csv: found no row of 1 of 4 cases (d), wanted one row per case" in problem_text(
         found
     )
     assert "v.csv: found no row of 1 of 4 cases (sub-c)" in problem_text(found)
@@ -200,7 +200,9 @@ def test_who_drew_a_case_is_a_covariate_where_each_has_one_row(write):
 
 def test_covariates_must_agree_between_the_rows_of_a_case(write):
     source = write("case_id,rater,gland,age", "a,r1,400,30", "a,r2,410,31")
-    with pytest.raises(DataError, match=r"a: .*found age = '30' and '31', wanted one value a case"):
+    with pytest.raises(
+        DataError, match=r"a: .*found age = '30' and '31', wanted one value per case"
+    ):
         read(source)
 
 
@@ -281,7 +283,7 @@ def test_a_sex_in_numbers_is_pointed_at(write):
         (("case_id,glands", "a,1"), r"no column gland .*write glands if you mean that"),
         (("case_id,gland,gland_mm3", "a,1,1"), "the columns gland and gland_mm3 for gland"),
         (("case_id,gland,age", "a,1,30", "b,2,31", "c,3,x"), r"c: .*covariate age = 'x'"),
-        (("case_id,gland",), "no row, wanted a row a case"),
+        (("case_id,gland",), "no row, wanted one row per case"),
         (("case_id,label,metric,value", "a,gland,dice,1"), "rows of scores"),
         (("case_id,gland", "a"), "1 cells in line 2"),
     ],

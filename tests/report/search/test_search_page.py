@@ -32,13 +32,13 @@ def page(one):
 
 
 def test_the_page_begins_with_what_was_sought_and_found(one, page):
-    message = page.text
-    assert "Which settings give the highest dice for the target gland?" in message
-    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in message)
-    assert sentence(one) in message
-    assert one.command in message
-    assert one.space in message
-    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(message)
+    texts = page.text
+    assert "Which settings give the highest dice for the target gland?" in texts
+    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in texts)
+    assert sentence(one) in texts
+    assert one.command in texts
+    assert one.space in texts
+    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(texts)
 
 
 def test_the_sentence_names_the_best_trial_with_its_settings(one):

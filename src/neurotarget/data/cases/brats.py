@@ -1,4 +1,4 @@
-"""Folders of BraTS: files that are named by case and contrast, flat or in a folder a case.
+"""Folders of BraTS: files that are named by case and contrast, flat or in one folder per case.
 
 Names end in `_t1 _t1ce _t2 _flair _seg` until 2021, and in `-t1n -t1c -t2w -t2f -seg` since 2023.
 The masks number the parts of a tumour 1 (core without enhancement), 2 (oedema) and 4 (enhancing),
@@ -16,7 +16,7 @@ from neurotarget.problems import Problem, error, some
 from neurotarget.types import Case, Target
 
 NAME = re.compile(r"(.+)([_-])(t1|t1n|t1c|t1ce|t1gd|t2|t2w|t2f|flair|seg)\.nii(?:\.gz)?", re.I)
-DEPTHS = ("*", "*/*", "*/*/*")  # flat, a folder a case, and these in HGG and LGG
+DEPTHS = ("*", "*/*", "*/*/*")  # flat, one folder per case, and these in HGG and LGG
 GRADES = ("HGG", "LGG")
 SINCE_2023 = {"non_enhancing": 1, "edema": 2, "enhancing": 3}
 SESSION = re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d+")  # person and time point

@@ -115,7 +115,7 @@ def _check_copies(
         found = f"the same voxels in the cases {some(names)}"
         found += " of two splits" if leaks else ""
         problems.append(
-            problem(found, "one case a scan", "keep one, or give the others their own files")
+            problem(found, "one case per scan", "keep one, or give the others their own files")
         )
     return problems
 
@@ -137,7 +137,7 @@ def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
         f"{name} off the grid of the first contrast in {n} cases" for name, n in off_grid.items()
     ]
     todo = "resample it if a target uses both"
-    return [warning(item, "one grid a case", todo) for item in differences]
+    return [warning(item, "one grid per case", todo) for item in differences]
 
 
 def _check_labelled(cases: Sequence[Case]) -> list[Problem]:

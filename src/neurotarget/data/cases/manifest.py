@@ -166,7 +166,7 @@ def _check_names(cases: Sequence[Case]) -> list[Problem]:
     for case_id, times in Counter(case.case_id for case in cases).items():
         if times > 1:
             todo = "give each scan session an id of its own, or remove the copies"
-            problems.append(error(f"case_id {case_id!r} {times} times", "one row a case", todo))
+            problems.append(error(f"case_id {case_id!r} {times} times", "one row per case", todo))
         if NO_NAME.search(case_id):
             todo = "rename it: files are named after their case"
             wanted = "letters, digits, - and _"

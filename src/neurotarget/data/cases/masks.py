@@ -52,7 +52,7 @@ def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
             f"each is measured, as {case_id}_mask1 and so on, and their subject counts once; "
             "remove those that are not intended"
         )
-        problems.append(warning(found, "one mask a scan", todo, case_id=case_id))
+        problems.append(warning(found, "one mask per scan", todo, case_id=case_id))
     named = [
         replace(case, case_id=f"{case.case_id}_mask{next(parted[case.case_id])}")
         if case.case_id in parted
@@ -84,7 +84,7 @@ def begins(name: str, case_id: str) -> bool:
 def _unclear(case: Case, fits: Sequence[Path], folder: Path) -> Problem:
     found = f"{len(fits)} possible masks ({some(path.name for path in fits)})"
     todo = "name the file of each case in a column label"
-    return error(found, "one mask a case", todo, case_id=case.case_id, file=folder)
+    return error(found, "one mask per case", todo, case_id=case.case_id, file=folder)
 
 
 def _shared(cases: Sequence[Case]) -> list[Problem]:
@@ -95,7 +95,7 @@ def _shared(cases: Sequence[Case]) -> list[Problem]:
             users.setdefault(case.label, set()).add(case.case_id)
     todo = "name the file of each case in a column label"
     return [
-        error(f"one mask for the cases {some(sorted(ids))}", "one mask a case", todo, file=path)
+        error(f"one mask for the cases {some(sorted(ids))}", "one mask per case", todo, file=path)
         for path, ids in users.items()
         if len(ids) > 1
     ]
@@ -110,9 +110,9 @@ def _left_over(cases: Sequence[Case], files: Sequence[Path], folder: Path) -> li
         problem = error if len(without) == len(cases) else warning
         found = f"no mask for {len(without)} of {len(cases)} cases ({some(without)})"
         todo = "name it after its case_id, or name its file in a column label"
-        problems.append(problem(found, "one mask a case", todo, file=folder))
+        problems.append(problem(found, "one mask per case", todo, file=folder))
     if spare:
         found = f"{len(spare)} file{'s' * (len(spare) > 1)} of no case ({some(spare)})"
         todo = "add their cases to the table; these files are not measured"
-        problems.append(warning(found, "one case a mask", todo, file=folder))
+        problems.append(warning(found, "one case per mask", todo, file=folder))
     return problems

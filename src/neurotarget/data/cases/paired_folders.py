@@ -38,7 +38,7 @@ def scan_paired(folder: Path, target: Target | None, *, images_only: bool = Fals
     contrasts = target.contrasts if target else ("image",)
     files = image_files(folder / IMAGES) or film_files(folder / IMAGES)
     if len(contrasts) > 1:
-        found = f"one image a case for the contrasts {', '.join(contrasts)}"
+        found = f"one image per case for the contrasts {', '.join(contrasts)}"
         todo = "write a table with the columns case_id, one per contrast, and label"
         return ReadResult([], [error(found, "one contrast", todo, file=folder)])
     cases = [Case(file_stem(path), file_stem(path), {contrasts[0]: path}) for path in files]

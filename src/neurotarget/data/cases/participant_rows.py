@@ -1,4 +1,4 @@
-"""Tables of people, such as participants.tsv, as tables of cases: one scan a person.
+"""Tables of people, such as participants.tsv, as tables of cases: one scan per person.
 
 Files that no column names are found by the id in the folders next to the table: scans in a folder
 named as the contrast (or `images/` for a single one), masks in `masks/` or `labels/`.
@@ -91,6 +91,6 @@ def _files(
         if len(fits) > 1:
             found = f"{len(fits)} files ({some(path.name for path in fits)})"
             todo = f"name the file of each case in a column of {table.name}"
-            problems.append(error(found, "one file a person", todo, case_id=one, file=folder))
+            problems.append(error(found, "one file per person", todo, case_id=one, file=folder))
         files.append(fits[0] if fits else None)
     return files, problems

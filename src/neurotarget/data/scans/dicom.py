@@ -249,9 +249,9 @@ def _read_slice(file: Path, report: Report) -> Slice:
     except RuntimeError as error:
         raise report.refused(f"an unreadable file {file.name}", "a whole series", EXPORT) from error
     if tags.get(FRAMES, "1").strip() not in ONE:  # GDCM has its own order of frames
-        raise report.refused(f"a multi-frame file {file.name}", "one file a slice", EXPORT)
+        raise report.refused(f"a multi-frame file {file.name}", "one file per slice", EXPORT)
     if tags.get(SAMPLES, "1").strip() not in ONE:
-        raise report.refused(f"a colour image {file.name}", "one value a voxel", EXPORT)
+        raise report.refused(f"a colour image {file.name}", "one value per voxel", EXPORT)
     try:
         values = {name: _numbers(tags[tag]) for name, tag in TAGS.items()}
         row, column = values["orientation"][:3], values["orientation"][3:]

@@ -116,7 +116,7 @@ def check_gaps(gaps: ndarray, report: Report) -> None:
         same = int((gaps <= UNEVEN * max(usual, 0.01)).sum())
         raise report.refused(
             f"{same + 1} of {len(gaps) + 1} slices where another one lies",
-            "one volume a series",
+            "one volume per series",
             "split it by echo, time or phase (dcm2niix does) and give one NIfTI file",
         )
     if np.abs(gaps - usual).max() <= UNEVEN * usual:

@@ -21,7 +21,7 @@ from neurotarget.problems import DataError
 PICTURE = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
 MOST_PIXELS = 1 << 28  # the largest detectors of radiography have 1 << 25
-GREY = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's modes of one number a pixel
+GREY = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's modes of one number per pixel
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 PIXEL_BYTES = 4
 
@@ -68,7 +68,7 @@ def save_picture(array: Integer[ndarray, "I J K"], path: Path) -> None:
 
 
 def _grey(image: Image.Image, report: Report) -> ndarray:
-    """Values (rows, columns) of a picture that has one number a pixel."""
+    """Values (rows, columns) of a picture that has one number per pixel."""
     if image.mode in GREY:
         array = np.asarray(image)
         return array.astype(np.uint8) if array.dtype == bool else array

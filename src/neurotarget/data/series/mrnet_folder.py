@@ -61,7 +61,7 @@ def _series_of(folder: Path) -> tuple[dict[str, dict[str, Path]], list[Problem]]
         if plane in own:
             text, todo = f"two {plane} series ({own[plane].name} and {path.name})", "keep one"
             where = {"case_id": file_stem(path), "file": path.parent}
-            problems.append(error(text, "one file a series", todo, **where))
+            problems.append(error(text, "one file per series", todo, **where))
         own[plane] = path
     return dict(sorted(found.items())), problems
 

@@ -84,7 +84,7 @@ def read_follow_up(
     """Read times and events; rows that cannot be used are left out and counted.
 
     Args:
-        path: CSV or TSV table, one row a person.
+        path: CSV or TSV table, one row per person.
         time: column of the time to the event or to the end of follow-up. A cell such as
             `ALIVE (361 days later)` is the end of follow-up.
         event: column that is 1 (dead) where the event was observed and 0 (alive) otherwise;
@@ -221,7 +221,7 @@ def _repeats(
             wrong.append(ids[place])
     if wrong:
         found = f"rows of one person with other times or events ({some(dict.fromkeys(wrong))})"
-        raise DataError(error(found, "one row a person", "keep one, such as with where=",
+        raise DataError(error(found, "one row per person", "keep one, such as with where=",
                               file=path))  # fmt: skip
     return repeats
 

@@ -289,7 +289,7 @@ def _no_row(case: Case, lines: Sequence[_Line], visits: Mapping[str, str], path:
         others = dict.fromkeys(line.row[visits[SESSION]] for line in lines)
         found = f"no row of the session {_label(case, SESSION)} (but {some(others)})"
     todo = "add the row; the case has no covariates of this table"
-    return warning(found, "one row a case", todo, case_id=case.case_id, file=path)
+    return warning(found, "one row per case", todo, case_id=case.case_id, file=path)
 
 
 def _doubt(
@@ -298,4 +298,4 @@ def _doubt(
     values = some(f"{name} = {' or '.join(texts)}" for name, texts in differ.items())
     found = f"the rows in lines {some(line.line for line in lines)} for it, with {values}"
     todo = "name the session of each in a column session_id, or remove those that are wrong"
-    return error(found, "one row a case", todo, case_id=case.case_id, file=path)
+    return error(found, "one row per case", todo, case_id=case.case_id, file=path)

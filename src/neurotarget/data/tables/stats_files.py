@@ -44,7 +44,7 @@ KINDS = (
 
 
 class StatsTable(NamedTuple):
-    """A row a subject, and the tool that measured, with its release where it is stated."""
+    """One row per subject, and the tool that measured, with its release where it is stated."""
 
     table: TextTable
     tool: str

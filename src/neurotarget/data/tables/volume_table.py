@@ -144,7 +144,7 @@ class _Cohort:
         if absent := [name for key, name in self.names.items() if key not in seen]:
             found = f"no row of {len(absent)} of {len(self.names)} cases ({some(absent)})"
             todo = "add them, or write the ids alike; the values of its columns are missing"
-            self.problems.append(warning(found, "a row a case", todo, file=table.path))
+            self.problems.append(warning(found, "one row per case", todo, file=table.path))
 
     def _add_volumes(
         self, table: Roles, row: Mapping[str, str], case: str, method: str, *, is_failed: bool
@@ -187,7 +187,7 @@ class _Cohort:
         elif not is_missing(text) and not _same(before, text, column):
             todo = "correct one of them, or drop the column"
             both = f"{before!r} and {text!r}"
-            self._refuse_cell(case, table, column, both, "one value a case", todo)
+            self._refuse_cell(case, table, column, both, "one value per case", todo)
 
     def _refuse_cell(
         self, case: str, table: Roles, column: str, text: str, wanted: str, todo: str
@@ -253,9 +253,9 @@ def _read(path: Path, id_column: str | None) -> tuple[TextTable, str]:
 def _table_problems(table: TextTable, path: Path) -> list[Problem]:
     if {"metric", "value", "label"} <= set(table.columns):
         todo = "give it as rows, not as a table"
-        return [*table.problems, error("rows of scores", "a row a case", todo, file=path)]
+        return [*table.problems, error("rows of scores", "one row per case", todo, file=path)]
     if not table.rows and not table.problems:
-        return [error("no row", "a row a case", "check the file", file=path)]
+        return [error("no row", "one row per case", "check the file", file=path)]
     return table.problems
 
 

@@ -30,7 +30,7 @@ class DeepParcellation(Backbone):
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
 
     Args:
-        widths: channels of each level, finest first; each is half as fine as the one before.
+        widths: channels of each level, finest first; the resolution halves from level to level.
 
     Raises:
         ValueError: there are fewer than two widths.
@@ -54,7 +54,7 @@ class DeepParcellation(Backbone):
         gated = zip(skips[:-1], below[:-1], inner, strict=True)
         self.gates = nn.ModuleList(Gate(*channels) for channels in gated)
         self.head = nn.Conv3d(2 * widths[0], num_labels, 1)
-        self.apply(_start)
+        self.apply(_initialise)
         guard_small_grids(self)
 
     def score(self, image: Image) -> Logits:
@@ -121,7 +121,7 @@ def _up(in_channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(finer, nn.LeakyReLU(0.1), *_conv(width, width, 5))
 
 
-def _start(module: nn.Module) -> None:
+def _initialise(module: nn.Module) -> None:
     """Initialise with He's truncated normal weights and biases of 0.
 
     Source: He et al. 2015, doi:10.1109/ICCV.2015.123.

@@ -36,7 +36,7 @@ class _Planned(Backbone):
                 "16 voxels or more along two axes, or another model"
             )
         self.stride = self.stages.stride
-        # apart from the finest, nnU-Net's loss leaves out bottleneck and coarsest decoder level
+        # as in nnU-Net, neither the bottleneck nor the coarsest decoder level has a loss
         self.num_coarse = max(len(self.stages.strides) - 3, 0) if deep_supervision else 0
         self.deep_supervision = self.num_coarse > 0
 
@@ -52,10 +52,10 @@ class NNUNet(_Planned):
 
     Args:
         patch_vox: sides of the training patch.
-        spacing_mm: of the voxels; by default alike along all axes.
-        max_levels: no more levels than these, at least 3.
-        base_width: channels of the finest level; each coarser one has twice as many,
-        max_width: up to these.
+        spacing_mm: sides of a voxel; by default isotropic.
+        max_levels: most levels, at least 3.
+        base_width: channels of the finest level, doubled at each coarser one.
+        max_width: most channels of a level.
         residual: use residual blocks.
         deep_supervision: in training, also score coarser decoder levels.
 
@@ -94,7 +94,7 @@ class NNUNet(_Planned):
             deep_supervision=self.deep_supervision,
             deep_supr_num=max(self.num_coarse, 1),
         )
-        # the same modules under a second name, for our own forward pass below
+        # it holds the same modules a second time, and `score` does without it
         del self.net.skip_layers
         guard_small_grids(self)
 
@@ -127,15 +127,15 @@ class ResEncUNet(_Planned):
 
     Args:
         patch_vox: sides of the training patch.
-        spacing_mm: of the voxels; by default alike along all axes.
-        max_levels: no more levels than these.
-        base_width: channels of the finest level; each coarser one has twice as many,
-        max_width: up to these.
+        spacing_mm: sides of a voxel; by default isotropic.
+        max_levels: most levels, at least 2.
+        base_width: channels of the finest level, doubled at each coarser one.
+        max_width: most channels of a level.
         blocks: residual blocks of each level, finest first; the last one is repeated.
         deep_supervision: in training, also score all decoder levels but the coarsest.
 
     Raises:
-        ValueError: the package cannot be imported, or there is but one level.
+        ValueError: the package cannot be imported, or there is only one level.
     """
 
     pretrained_with = "nnU-Net's ResEnc"
@@ -176,7 +176,7 @@ class ResEncUNet(_Planned):
             deep_supervision=self.deep_supervision,
         )
         self.net.apply(self.net.initialize)
-        _once(self.net, unused=levels - 2 - self.num_coarse)
+        _remove_duplicates(self.net, unused=levels - 2 - self.num_coarse)
         guard_small_grids(self)
 
     def score(self, image: Image) -> Logits | Levels:
@@ -208,7 +208,7 @@ def _residual_encoder_unet() -> type[nn.Module]:
     return ResidualEncoderUNet
 
 
-def _once(net: nn.Module, *, unused: int) -> None:
+def _remove_duplicates(net: nn.Module, *, unused: int) -> None:
     """Keep each module under one name, and remove unused heads.
 
     The package registers parts of blocks twice, and the encoder within the decoder; files of

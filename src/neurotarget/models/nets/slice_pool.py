@@ -10,14 +10,14 @@ from neurotarget.shapes import Image, Outputs
 
 
 class SlicePool(VectorBackbone):
-    """A residual network of each slice along K, the maximum of its features over slices, a layer.
+    """A residual network of each slice along K, the features' maximum over slices, a linear layer.
 
     A series may have any number of slices. Source: MRNet, Bien et al. 2018,
     doi:10.1371/journal.pmed.1002699, which encodes slices with AlexNet.
 
     Args:
-        depth: 10, 18, 34 or 50 layers of the network of a slice.
-        width: channels of its first stage, doubled at each of the four.
+        depth: 10, 18, 34 or 50, the layers of the residual network.
+        width: channels of its first stage, doubled at each further one.
         stem_kernel: side of the first convolution's kernel.
         stem_stride: of the first convolution.
         pool: whether the stem ends with a pooling of stride 2.
@@ -53,7 +53,7 @@ class SlicePool(VectorBackbone):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, num_outputs))
 
     def raw(self, image: Image) -> Outputs:
-        """Outputs before they are brought to their unit."""
+        """Outputs before `spread` and `centre` are applied."""
         return self.head(strongest_features(self.net, image))
 
 

@@ -53,7 +53,7 @@ class HeadPlan(CohortPlan):
 
     `contrasts` names the sequence of each scan, one of `synthesis.tissues.SEQUENCES` or `free`, by
     the contrast of the target that it stands for. `maps` are label maps to use instead of drawn
-    ones; then there is one person a map.
+    ones; then there is one person per map.
     """
 
     kind = "heads"

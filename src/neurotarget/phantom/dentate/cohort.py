@@ -22,7 +22,7 @@ MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rat
 
 
 def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
-    """Echoes of the plan's case `number` (from 0), with the truth, and the site."""
+    """Site of the plan's case `number` (from 0), and its simulated echoes with the truth."""
     subject = plan.subjects()[number]
     site = plan.site_of(subject)
     person = QSMPerson(

@@ -25,7 +25,7 @@ SHOWN = (1, 99)  # percentiles of all cases that the axis covers
 
 @look()
 def histograms_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel a contrast, and in it the regions, from percentiles of each case.
+    """Draw one panel per contrast, and in it the regions, from percentiles of each case.
 
     `table` has the columns case_id, contrast, label, percentile (0 to 100) and value. Thin lines
     are cases, thick ones their mean. At most 18 contrasts and as many labels as there are colours

@@ -29,7 +29,7 @@ MARK = Mark(SERIES[0], "o", "-")
 
 @look()
 def stress_figure(table: pd.DataFrame) -> Figure:
-    """Draw the mean change of Dice from the scans as they are, one row a condition.
+    """Draw the mean change of Dice from the scans as they are, one row per condition.
 
     `table` is that of `studies.stress`. The shares of failed cases and labels are text: of many
     labels one usually fails somewhere, so that the share of cases soon is 100 %.

@@ -150,9 +150,7 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
     ]
     lead = page_text("gre.lead")
     return [
-        Section(
-            "statements", "What went in and what came out", lead, [Grid("Scans", columns, rows)]
-        )
+        Section("statements", "Input and result of each scan", lead, [Grid("Scans", columns, rows)])
     ]
 
 

@@ -41,7 +41,7 @@ def _drawn(study: SurvivalStudy) -> dict[str, Float[ndarray, "H N"]]:
 
 @look()
 def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
-    """Draw the observed over the predicted risk of groups of people, a panel a horizon."""
+    """Draw the observed over the predicted risk of groups of people, one panel per horizon."""
     table, months = study.tables["calibration_groups"], study.plan.horizons_months[:MOST_PANELS]
     if not len(table):
         return None
@@ -66,7 +66,7 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
 
 @look()
 def decision_figure(study: SurvivalStudy) -> Figure | None:
-    """Draw net benefit over the threshold at which one would act, a panel a horizon."""
+    """Draw net benefit over the threshold at which one would act, one panel per horizon."""
     months = study.plan.horizons_months[:MOST_PANELS]
     if not _drawn(study) or not months:
         return None

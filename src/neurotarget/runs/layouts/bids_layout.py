@@ -1,4 +1,4 @@
-"""Predictions as BIDS-Derivatives: a folder a person, names by entities, sidecars, label table."""
+"""Predictions as BIDS-Derivatives: a folder per person, BIDS names, sidecars, label table."""
 
 import json
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """Tables of a folder of BIDS-Derivatives: its people, and their volumes.
 
 `people_volumes.tsv` has a row for each label map with the volumes in mm³, joined with what the data
-set's `participants.tsv` and `sub-*_sessions.tsv` say; BIDS' tables allow one row a person. If each
-person has one label map, `participants.tsv` has the volumes too. Both are made from volumes.tsv,
-which several processes share.
+set's `participants.tsv` and `sub-*_sessions.tsv` say; BIDS' tables allow one row per person. If
+each person has one label map, `participants.tsv` has the volumes too. Both are made from
+volumes.tsv, which several processes share.
 """
 
 import json

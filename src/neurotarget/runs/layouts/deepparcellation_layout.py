@@ -1,4 +1,4 @@
-"""Predictions as deepParcellation writes them: on FreeSurfer's conformed grid, a folder a case."""
+"""Predictions in deepParcellation's layout: one folder per case, on FreeSurfer's conformed grid."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -28,7 +28,7 @@ class NotEstimableError(Exception):
 
 
 class Cohort(NamedTuple):
-    """Values (a column a method) and covariates of the same subjects, complete.
+    """Values (one column per method) and covariates of the same subjects, complete.
 
     Covariates are floats, or text where they name categories. `n_dropped` counts cases; `note`
     lists those whose subjects change category.

@@ -53,8 +53,10 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
         each = ", ".join(
             f"{number(value, digits, sign=True)} {OF_HEAD[model]}" for model, value in signs.items()
         )
-        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
-        remarks.append(f"the sign depends on how head size is taken out ({each}){answers}")
+        decides = ""
+        if lead == ANCOVA:
+            decides = ", so the verdict is that of the model with head size as a covariate"
+        remarks.append(f"the sign depends on how head size is taken out ({each}){decides}")
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
             "head size is not taken out, and men have larger heads than women: a column eTIV in "
@@ -71,10 +73,10 @@ def _site_remark(hypothesis: Hypothesis, covariates: pd.DataFrame, *, is_random:
     share = 100 * site_share(hypothesis, covariates)
     how = "a fixed effect"
     if is_random:
-        how = f"a random effect answers (sites have fewer than {FEWEST_A_SITE} people on average)"
+        how = f"a random effect (sites have fewer than {FEWEST_A_SITE} people on average)"
     return (
-        f"site explains {share:.0f} % of the variance of {hypothesis.covariate}, so the model "
-        f"with site as {how}{'' if is_random else ' answers'}"
+        f"site explains {share:.0f} % of the variance of {hypothesis.covariate}, so the verdict is "
+        f"that of the model with site as {how}"
     )
 
 

@@ -109,7 +109,7 @@ def with_mask_terms(questions: Questions, found: MaskTerms) -> Questions:
 
 
 def with_columns(people: pd.DataFrame, path: Path, columns: Columns) -> pd.DataFrame:
-    """Add the columns of a table with a row a case; those of the masks' data set come first.
+    """Add the columns of a table with one row per case; those of the masks' data set come first.
 
     Raises:
         DataError: the table has no ids, several rows of a case, or none of the cases.
@@ -129,7 +129,7 @@ def with_columns(people: pd.DataFrame, path: Path, columns: Columns) -> pd.DataF
         raise DataError(error(found, "the ids of the masks", "set id=<column>", file=path))
     if twice := sorted({one for one in ids if ids.count(one) > 1} & known):
         found = f"several rows of {some(twice)}"
-        raise DataError(error(found, "one row a case", "keep one of them", file=path))
+        raise DataError(error(found, "one row per case", "keep one of them", file=path))
     further = pd.DataFrame(read.rows, index=ids).loc[lambda table: table.index.isin(known)]
     own = {name.casefold() for name in people}
     further = further[[name for name in further if name.casefold() not in own]]
