@@ -30,12 +30,10 @@ class ImageScore:
     bottom_score: float = 0.3
 
     def __post_init__(self) -> None:
-        if wrong := next(
-            (text for text, occurs in self._relation_errors().items() if occurs), None
-        ):
+        if wrong := next((text for text, occurs in self._errors().items() if occurs), None):
             raise ValueError(wrong)
 
-    def _relation_errors(self) -> dict[str, bool]:
+    def _errors(self) -> dict[str, bool]:
         """Possible errors, and whether each occurs."""
         areas = {name: getattr(self, name) for name in ("top_k_px", "least_area_px")}
         shares = {name: getattr(self, name) for name in ("top_score", "bottom_score")}

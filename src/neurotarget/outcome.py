@@ -33,10 +33,10 @@ class Outcome:
     def __post_init__(self) -> None:
         object.__setattr__(self, "column", self.column or self.name)
         object.__setattr__(self, "classes", tuple(map(str, self.classes)))
-        if wrong := next((claim for claim, holds in self._claims().items() if holds), None):
+        if wrong := next((text for text, occurs in self._errors().items() if occurs), None):
             raise ValueError(f"outcome {self.name}: {wrong}")
 
-    def _claims(self) -> dict[str, bool]:
+    def _errors(self) -> dict[str, bool]:
         """Possible errors, and whether each occurs."""
         has_classes = self.kind in ("binary", "classes")
         keys = {level_key(one, self.column) for one in self.classes}

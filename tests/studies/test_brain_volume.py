@@ -124,9 +124,18 @@ def test_freesurfer_comes_before_masks(bids):
     assert (found.column, found.values["sub-03"]) == ("etiv_mm3", 1_500_003.25)
 
 
-def test_scans_that_are_gone_are_not_at_hand(tmp_path):
+def test_a_number_of_freesurfer_that_is_none_gives_no_volume(bids):
+    root, cases = bids
+    for case in cases:
+        stats = root / "derivatives" / "freesurfer" / case.case_id / "stats" / "aseg.stats"
+        stats.parent.mkdir(parents=True)
+        stats.write_text("# Title\n" + ETIV.format("1.5.0") + "\n")
+    assert not brain_volumes(cases, ["t1"]).values
+
+
+def test_scans_that_are_gone_have_no_brain_volume(tmp_path):
     found = brain_volumes([Case("a", "a", {"t1": tmp_path / "gone.nii.gz"})], ["t1"])
-    assert (dict(found.values), found.why) == ({}, "no scan is at hand")
+    assert (dict(found.values), found.why) == ({}, "no scan was found")
 
 
 def test_real_stripped_brains_have_the_volume_of_their_voxels(shared_data):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -15,8 +16,9 @@ from neurotarget.cli.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.tables.text_table import is_missing
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
-from neurotarget.problems import Problem
+from neurotarget.problems import DataError, Problem
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.relabel import relabel as relabel_maps
 from neurotarget.studies.score_predictions import score_predictions
@@ -138,7 +140,12 @@ def evaluate(
 
 
 def relabel(
-    source: Path | str, output: Path | str, numbering: str, *, unknown: str = "error"
+    source: Path | str,
+    output: Path | str,
+    numbering: str,
+    *,
+    unknown: Literal["error", "background"] = "error",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Write label maps of another atlas with the numbers of FreeSurfer's structures.
 
@@ -147,15 +154,23 @@ def relabel(
         output: folder for `<name>.nii.gz` and relabelled.tsv.
         numbering: neuromorphometrics, freesurfer, or a table with the columns id and structure.
         unknown: `background` writes values that the numbering lacks as 0; `error` refuses them.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
         one row per map: case_id, is_written, and notes on what is wrong with it.
 
     Raises:
-        DataError: there is no label map or numbering, or an output would replace an input.
+        DataError: there is no label map or numbering, `unknown` is another word, or an output would
+            replace an input.
     """
+    if unknown not in ("error", "background"):
+        raise DataError(f"unknown: got {unknown!r}, wanted error or background")
     results = relabel_maps(
-        Path(source), Path(output), numbering, unknown_is_background=unknown == "background"
+        Path(source),
+        Path(output),
+        numbering,
+        unknown_is_background=unknown == "background",
+        overwrite=overwrite,
     )
     lines = [(one.case_id, one.is_written, "; ".join(one.notes)) for one in results]
     return pd.DataFrame(lines, columns=["case_id", "is_written", "notes"])
@@ -203,12 +218,17 @@ def _with_absolute_paths(table: pd.DataFrame) -> pd.DataFrame:
     whole, here = table.copy(), Path.cwd()
     for name in table.columns:
         cells = table[name].tolist()
-        texts = {cell for cell in cells if isinstance(cell, str) and cell}
-        if texts and (
-            str(name).startswith("label") or any((here / text).is_file() for text in texts)
-        ):
+        texts = {cell for cell in cells if isinstance(cell, str) and not is_missing(cell)}
+        if str(name).startswith("label") or any(_is_file(here / text) for text in texts):
             whole[name] = [str(here / cell) if cell in texts else cell for cell in cells]
     return whole
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a text that is too long for a path
+        return False
 
 
 def new_folder() -> Path:

@@ -1,7 +1,7 @@
 """Layers that compute channels last on CPUs, in place of PyTorch's, which are slow there.
 
 PyTorch copies the input of an instance norm to the layout with channels first, from where the next
-convolution copies it back; its group norm of few channels a group and the gradient of its PReLU
+convolution copies it back; its group norm of few channels per group and the gradient of its PReLU
 take 30 times as long as a sum over the same voxels; and its convolution of 1×1×1 voxels on one
 thread does not use oneDNN. Weights, their names, and computation on GPUs are unchanged.
 `benchmarks/step.py` measures what this saves of a step of training.

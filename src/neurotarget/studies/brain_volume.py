@@ -27,7 +27,9 @@ ONE_PIECE = 0.999  # share of the non-zero voxels in the largest piece of a stri
 TOUCHED = 0.05  # of a face of the grid; more means a cut brain, a neck, or no background
 MOST_MISSING = 0.2  # of the cases; a source that lacks more is not used
 ENTITY = re.compile(r"(?:^|_)(sub|ses|run|space)-([A-Za-z0-9]+)")
-ETIV = re.compile(r"EstimatedTotalIntraCranialVol, eTIV, [^,]*, ([0-9.eE+]+), mm\^3")
+ETIV = re.compile(
+    r"EstimatedTotalIntraCranialVol, eTIV, [^,]*, (\d+(?:\.\d*)?(?:[eE]\+?\d+)?), mm\^3"
+)
 HEADER_BYTES = 64 * 1024  # of aseg.stats; its measures are at the top
 FREESURFER = ("derivatives", "sourcedata")  # folders of BIDS data sets with its subjects
 
@@ -51,7 +53,7 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
     """
     seen = [case for case in cases if _scan_of(case, contrasts)]
     if not seen:
-        return BrainVolumes({}, why="no scan is at hand")
+        return BrainVolumes({}, why="no scan was found")
     sources: tuple[tuple[str, str, Callable[[Path], float]], ...] = (
         ("etiv_mm3", "FreeSurfer's eTIV (aseg.stats)", _freesurfer_mm3),
         ("brain_mm3", "brain masks of the derivatives (*_desc-brain_mask)", _masked_mm3),

@@ -1,4 +1,4 @@
-"""Label maps of another atlas, written again with the numbers of FreeSurfer's structures."""
+"""Conversion of label maps of another atlas to the numbers of FreeSurfer's structures."""
 
 import csv
 from collections.abc import Sequence

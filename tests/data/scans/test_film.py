@@ -57,7 +57,7 @@ def test_where_white_is_0_the_scale_is_inverted(tmp_path):
     ("tags", "found"),
     [
         ({"NumberOfFrames": 2}, "found a DICOM file of 2 frames, wanted one picture"),
-        ({"SamplesPerPixel": 3}, "found a colour image, wanted one grey value a pixel"),
+        ({"SamplesPerPixel": 3}, "found a colour image, wanted one grey value per pixel"),
         ({"PixelSpacing": [0.001, 0.1]}, "found pixels of 0.1 × 0.001 mm, wanted sides of 0.02"),
     ],
 )

@@ -31,7 +31,7 @@ def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
         raise report.refused(f"{sides} voxels in the header", "sides of at least 1", SIZE_WRONG)
     count = prod(map(int, shape))
     if count > MOST_VOXELS:
-        wanted = f"at most {MOST_VOXELS} voxels a file"
+        wanted = f"at most {MOST_VOXELS} voxels per file"
         raise report.refused(f"{sides} voxels in the header", wanted, SIZE_WRONG)
     memory = _machine_bytes()
     if memory and count * voxel_bytes > memory:

@@ -59,7 +59,7 @@ def read_film(path: Path, report: Report) -> Film:
     if frames > 1:
         raise report.refused(f"a DICOM file of {frames} frames", "one picture", EXPORT)
     if samples > 1:
-        raise report.refused("a colour image", "one grey value a pixel", EXPORT)
+        raise report.refused("a colour image", "one grey value per pixel", EXPORT)
     check_shape(shape, PIXEL_BYTES, report)
     if np.prod(shape) > MOST_PIXELS:
         wanted = f"at most {MOST_PIXELS} pixels"

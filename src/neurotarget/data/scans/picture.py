@@ -76,7 +76,7 @@ def _grey(image: Image.Image, report: Report) -> ndarray:
     if not (channels[..., 3] == 255).all():
         raise report.refused("a transparent picture", "opaque pixels", "save it without alpha")
     if not (channels[..., :1] == channels[..., :3]).all():
-        wanted = "one grey value a pixel"
+        wanted = "one grey value per pixel"
         raise report.refused(f"a coloured picture ({image.mode})", wanted, "save it in grey")
     return channels[..., 0]
 

@@ -261,7 +261,7 @@ def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
     """The array without trailing axes of length one, or its volumes along a fourth axis."""
     if array.dtype.kind not in "biuf":
         report.error(
-            f"voxels of type {array.dtype}", "one real number a voxel", "split the components"
+            f"voxels of type {array.dtype}", "one real number per voxel", "split the components"
         )
         return []
     shape = array.shape
@@ -270,7 +270,7 @@ def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
     if not 3 <= len(shape) <= most_axes or 0 in shape:
         report.error(
             f"{len(shape)}-D voxels {' × '.join(map(str, array.shape))}",
-            "one 3-D volume a file",
+            "one 3-D volume per file",
             "write each channel or time point to a file of its own",
         )
         return []

@@ -20,7 +20,7 @@ MOST_LEVELS = 12  # a text column with more values is no category
 
 
 class Term(NamedTuple):
-    """One number a person: a column, whether it has a value, or the length of a vector.
+    """One number per person: a column, whether it has a value, or the length of a vector.
 
     `needs_value`: a person whose cell is empty is left out; otherwise it counts as another value.
     """

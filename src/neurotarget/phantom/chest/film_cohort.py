@@ -148,11 +148,11 @@ def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple
 
 
 def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
-    """Small ones lie at the apex, large ones reach down to the diaphragm.
+    """Draw place and contrast of a pneumothorax of `percent` of the film, in a lung of mean `grey`.
 
-    The largest reach beyond it, or they would fill the whole upper lung and erase the hilum.
-
-    A black lung hides less: contrasts are shares of its brightness, and some lines are faint.
+    Small ones lie at the apex, large ones reach down to the diaphragm, and the largest beyond it:
+    otherwise they would fill the whole upper lung and erase the hilum. Contrasts are shares of the
+    lung's brightness, so they are weaker in a dark lung.
     """
     low, high = next(extent for most, extent in EXTENTS if percent < most)
     contrast = 0.25 + 0.75 * min(1.0, grey / 0.4)
@@ -167,7 +167,7 @@ def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
 def real_films(folder: Path) -> dict[str, Case]:
     """The films of Shenzhen and Montgomery in a folder with lung masks, by name.
 
-    None if the folder is another data set.
+    Empty if the folder is another data set.
     """
     cases = scan_paired(folder, None).cases if masks_folder(folder) else []
     is_known = all(re.fullmatch(NAME, case.case_id) and case.label for case in cases)

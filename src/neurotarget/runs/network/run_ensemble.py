@@ -68,7 +68,7 @@ def joined_networks(
     `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
     weights of one architecture. Both clean masks by the steps that more than half of the networks
     have kept. Probabilities of outcomes are recalibrated by each network's own steps; those of a
-    soup stay as they are. One network alone is itself. `settings` are those of `predictor_of`.
+    soup stay as they are. A single network stays as it is. `settings` are those of `predictor_of`.
 
     Raises:
         DataError: a network cannot be built, or they do not fit together; lists the differences.

@@ -28,7 +28,7 @@ Learnings = Mapping[str, Learning]  # by arm
 def learning_of_arms(arms: Arms) -> dict[str, Learning]:
     """Judge every arm by its held-out masks and the columns of `runs` about its trainings.
 
-    Arms that are made of nets are compared with the same trivial masks as the nets.
+    Ensembles of nets are compared with the same trivial masks as the nets.
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan

@@ -102,7 +102,7 @@ def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
 
 
 def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """One row a case: outcome, and what chains without the person predict (mean over repeats)."""
+    """One row per case: outcome, and what chains without the person predict (mean over repeats)."""
     outcome = material.outcome
     table = {"case_id": material.case_ids, "outcome": outcome.y.astype(int)}
     if outcome.is_survival:

@@ -47,7 +47,7 @@ class NetBenefit(NamedTuple):
 
 
 def risk_calibration(days: Cases, event: Cases, risk: Cases, day: float) -> RiskCalibration:
-    """Compare risks of the event by a day with what happened.
+    """Compare predicted risks of the event by a day with the observed share of events.
 
     The slope is that of Cox's hazards over log(−log(1 − risk)); below 1, risks are too extreme.
 

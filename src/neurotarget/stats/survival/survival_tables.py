@@ -172,7 +172,7 @@ def calibration_table(
 
 
 def risks_table(cohort: Cohort, arm: Arm, plan: Plan, refits: Refits) -> pd.DataFrame:
-    """One row a person: held-out prediction, and that of the final model with its interval.
+    """One row per person: held-out prediction, and that of the final model with its interval.
 
     The interval is that of the model's prediction over bootstrap samples; a person's own time
     scatters far more.
