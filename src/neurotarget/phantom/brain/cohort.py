@@ -1,4 +1,4 @@
-"""Cohorts of whole heads with label maps: drawn from formulas, or the label maps of the user's.
+"""Cohorts of whole heads with label maps: drawn from formulas, or read from the user's label maps.
 
 The scan of each map is generated, with a fixed seed. It replaces real data in trials of the
 software; that a network works on it says nothing about real heads.

@@ -68,11 +68,10 @@ def analyse(
     reason, never an error. There is a table `parts` where cases are external or scores published,
     `findings` where some cases lack a label, `raters`, `ceiling` and `rater_differences` with
     further raters, `means` and `mean_agreement` where a contrast has a unit. Agreement, slopes over
-    age and harmonisation are of quantities that all methods measure, so there are none of
-    probabilities. Failed masks have no volume: they are
-    counted, and left out of all tables but scores and failures. `training` holds facts about the
-    network's training; effects have no conclusion where masks failed too often or the network has
-    not learnt. Where classes were predicted there are `discrimination`, `calibration`,
+    age and harmonisation need quantities that all methods measure, so there are none of
+    probabilities. Failed masks have no volume: they are counted, and left out of all tables but
+    scores and failures. `training` holds facts about the network's training; effects have no
+    conclusion where masks failed too often or the network has not learnt. Where classes were predicted there are `discrimination`, `calibration`,
     `calibration_bins` and `confusion`; `thresholds` are those that a run has stored, by outcome.
     """
     learning = study_learning(measured, training)
@@ -235,7 +234,7 @@ def _absent(measured: Measured) -> list[str]:
 
 
 def _swapped(measured: Measured) -> list[str]:
-    """Sentences on people's masks in which left and right are swapped."""
+    """Sentences on masks of raters in which left and right are swapped."""
     rows, sentences = measured.scores, []
     if "metric" not in rows:
         return []
