@@ -45,9 +45,9 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
 
 @contextmanager
 def attempts(
-    act: Callable[[Case], T], cases: Iterable[Case], workers: int
+    function: Callable[[Case], T], cases: Iterable[Case], workers: int
 ) -> Iterator[Iterator[T | DataError]]:
-    """Results of `act` in the order of the cases, from threads; an error is its case's result.
+    """Call a function of each case in threads; results in the order of the cases, errors among them.
 
     Once the block is left only running calls finish: `ThreadPoolExecutor` alone would finish all
     pending cases, for hours, before it raises an error or ends a stopped command.
@@ -55,7 +55,7 @@ def attempts(
 
     def attempt(case: Case) -> T | DataError:
         try:
-            return act(case)
+            return function(case)
         except Exception as error:
             return as_data_error(error, case.case_id)
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotarget.models.threads import FEWEST, number_of_parts, side_by_side
+from neurotarget.models.threads import FEWEST, map_in_threads, number_of_parts
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image, Logits
 
@@ -201,7 +201,7 @@ def _scored(windows: Image, net: Scores) -> Scored:
     parts = number_of_parts(len(windows))
     if windows.device.type != "cpu" or parts == 1:
         return net(windows)
-    return torch.cat(side_by_side(net, windows.tensor_split(parts)))
+    return torch.cat(map_in_threads(net, windows.tensor_split(parts)))
 
 
 def _values(window: Image) -> tuple[float, ...] | None:

@@ -22,8 +22,8 @@ def number_of_parts(samples: int) -> int:
     return max(min(torch.get_num_threads(), samples // FEWEST), 1)
 
 
-def side_by_side(act: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
-    """What `act` returns for each item, each in a thread that has its share of the cores.
+def map_in_threads(function: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+    """Results of a function of each item, each in a thread that has its share of the cores.
 
     The threads compute in the precision and with the gradients of the calling thread.
     """
@@ -37,7 +37,7 @@ def side_by_side(act: Callable[[Item], Made], items: Sequence[Item]) -> list[Mad
             torch.set_grad_enabled(has_gradients),
             torch.autocast("cpu", kind, enabled=is_mixed),
         ):
-            return act(item)
+            return function(item)
 
     with (
         _threads(threads),

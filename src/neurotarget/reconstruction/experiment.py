@@ -252,12 +252,12 @@ def _log(
         logger.save()
     log_final(made, summary=dict(values), rows=read_rows(folder / "rows.csv"), study=None)
 
-    def act(run: "wandb.Run") -> None:
+    def log_results(run: "wandb.Run") -> None:
         paths = sorted((folder / "pictures").glob("*.png"))
         images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
         run.log(images | {"methods": wandb.Table(dataframe=comparison.methods)})
 
-    on_wandb(made, act)
+    on_wandb(made, log_results)
 
 
 def _facts(config: Config) -> dict[str, str]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from neurotarget.models.threads import side_by_side
+from neurotarget.models.threads import map_in_threads
 from neurotarget.shapes import Image
 
 
@@ -58,7 +58,7 @@ class _Parts(Function):
 
         ctx.weights = weights
         ctx.sizes = [len(image) for image in images]
-        ctx.parts = side_by_side(score, images)
+        ctx.parts = map_in_threads(score, images)
         return tuple(
             torch.cat([level.detach() for level in levels])
             for levels in zip(*ctx.parts, strict=True)
@@ -77,7 +77,7 @@ class _Parts(Function):
         def differentiate(part: tuple[list[Tensor], Sequence[Tensor]]) -> Sequence[Tensor | None]:
             return torch.autograd.grad(part[0], ctx.weights, part[1], allow_unused=True)
 
-        found = side_by_side(differentiate, parts)
+        found = map_in_threads(differentiate, parts)
         del ctx.parts
         return None, None, *(_added(of_weight) for of_weight in zip(*found, strict=True))
 

@@ -103,7 +103,7 @@ def test_a_key_without_network_is_logged_offline(made, capsys, monkeypatch):
     run = made("online", **NO_KEY)
     assert run.id == "own"
     assert run.settings.mode == "offline"
-    assert "W&B does not begin (" in capsys.readouterr().out
+    assert "W&B cannot start (" in capsys.readouterr().out
 
 
 def test_a_home_that_cannot_be_written_costs_nothing(made, tmp_path):

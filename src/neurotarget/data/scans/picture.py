@@ -27,7 +27,7 @@ PIXEL_BYTES = 4
 
 
 def read_picture(path: Path, report: Report) -> tuple[ndarray, ndarray]:
-    """Read a grey picture: voxels (I, J, 1) and an affine (4, 4) of 1 mm a pixel to RAS+.
+    """Read a grey picture: voxels (I, J, 1) and an affine (4, 4) of 1 mm per pixel to RAS+.
 
     A picture with equal red, green and blue is grey. The EXIF orientation of a photograph is
     applied.

@@ -27,14 +27,14 @@ def log_final(
         pictures = {f"study/figures/{path.stem}": path for path in study.figures}
         pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
 
-    def act(run: "wandb.Run") -> None:
+    def log_results(run: "wandb.Run") -> None:
         run.summary.update(dict(summary))
         tables = {name: _table(table) for name, table in logged.items() if len(table)}
         for name, path in pictures.items():
             tables[name] = wandb.Image(str(path), caption=path.stem)
         run.log(tables)
 
-    on_wandb(made, act)
+    on_wandb(made, log_results)
 
 
 def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
@@ -42,13 +42,13 @@ def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
     if learning is None:
         return
 
-    def act(run: "wandb.Run") -> None:
+    def record(run: "wandb.Run") -> None:
         reasons = " ".join((*learning.reasons, *learning.warnings))
         run.summary.update({"learnt": learning.verdict, "learnt_reasons": reasons})
         if learning.verdict in (NOT_LEARNT, DOUBTFUL):
             run.tags = (*(run.tags or ()), learning.verdict)
 
-    on_wandb(made, act)
+    on_wandb(made, record)
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:

@@ -99,12 +99,12 @@ class ForgivingLogger(WandbLogger):
         super().__init__(experiment=run)
         self.places, self.is_lost = places, False  # environment variables set for this run
 
-    def attempt(self, act: Callable[[], object]) -> None:
+    def attempt(self, function: Callable[[], object]) -> None:
         """Call a function that uses W&B, unless an earlier call failed."""
         if self.is_lost:
             return
         try:
-            act()
+            function()
         except Exception as error:  # of the service, the network, the disk or W&B
             self.is_lost = True
             print(
@@ -147,7 +147,7 @@ def _wandb_logger(
             return ForgivingLogger(run, places)
         except Exception as error:  # no valid key, no network, no space, W&B's own errors
             instead = "offline" if attempt != "offline" else "in logs/ only"
-            print(f"W&B does not begin ({_short(error)}); this run is logged {instead}", flush=True)
+            print(f"W&B cannot start ({_short(error)}); this run is logged {instead}", flush=True)
             with suppress(Exception):
                 wandb.teardown()  # its service counts this run as started
     _forget(places)
@@ -164,11 +164,11 @@ def _short(error: Exception) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def on_wandb(made: Sequence[Logger], act: Callable[["wandb.Run"], object]) -> None:
+def on_wandb(made: Sequence[Logger], function: Callable[["wandb.Run"], object]) -> None:
     """Call a function with the W&B run of the loggers, if there is one that works."""
     for logger in made:
         if isinstance(logger, ForgivingLogger):
-            logger.attempt(lambda run=logger.experiment: act(run))
+            logger.attempt(lambda run=logger.experiment: function(run))
 
 
 def _keep_id(folder: Path, run_id: str) -> None:

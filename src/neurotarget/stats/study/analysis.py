@@ -71,8 +71,9 @@ def analyse(
     age and harmonisation need quantities that all methods measure, so there are none of
     probabilities. Failed masks have no volume: they are counted, and left out of all tables but
     scores and failures. `training` holds facts about the network's training; effects have no
-    conclusion where masks failed too often or the network has not learnt. Where classes were predicted there are `discrimination`, `calibration`,
-    `calibration_bins` and `confusion`; `thresholds` are those that a run has stored, by outcome.
+    conclusion where masks failed too often or the network has not learnt. Where classes were
+    predicted there are `discrimination`, `calibration`, `calibration_bins` and `confusion`;
+    `thresholds` are those that a run has stored, by outcome.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)

@@ -153,10 +153,10 @@ def _log(made: list[Logger], done: WrittenSurvival, values: Mapping[str, float])
         logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
         logger.save()
 
-    def act(run: "wandb.Run") -> None:
+    def log_results(run: "wandb.Run") -> None:
         run.summary.update(dict(values))
         images = {f"survival/{name}": wandb.Image(str(path)) for name, path in done.figures.items()}
         scores = wandb.Table(dataframe=done.study.tables["scores"].astype(str))
         run.log(images | {"survival/scores": scores})
 
-    on_wandb(made, act)
+    on_wandb(made, log_results)
