@@ -47,7 +47,7 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
 def attempts(
     function: Callable[[Case], T], cases: Iterable[Case], workers: int
 ) -> Iterator[Iterator[T | DataError]]:
-    """Call a function of each case in threads; results in the order of the cases, errors among them.
+    """Call a function of each case in threads; results in their order, errors among them.
 
     Once the block is left only running calls finish: `ThreadPoolExecutor` alone would finish all
     pending cases, for hours, before it raises an error or ends a stopped command.
