@@ -77,15 +77,15 @@ def radiomics(
         model: logistic, elastic_net, svm, forest, boosting; cox of times.
         select: univariate, mrmr, lasso or none.
         features: most image features of a model.
-        correlation: of two features with a larger rank correlation one goes.
+        correlation: largest rank correlation of two features that are both kept.
         balance: whether classes are weighted to equal sums.
-        folds: people are predicted by models without them.
-        repeats: how often folds are drawn.
+        folds: number of cross-validation folds.
+        repeats: number of repetitions of the cross-validation.
         permutations: draws of the permutation test.
         matters: smallest gain of AUC or C that matters.
         external: another cohort, to which the models are applied unchanged.
-        external_where: its rows to keep.
-        names: its columns and terms, by those of `table`, where they differ.
+        external_where: rows of the other cohort to keep.
+        names: from columns and terms of `table` to those of the other cohort, where they differ.
         output: folder to write into.
         seed: of folds, permutations and intervals.
         overwrite: whether files may be replaced that neurotarget did not write.

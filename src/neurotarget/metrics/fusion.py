@@ -33,7 +33,7 @@ class Failed(NamedTuple):
 
 
 def agreement(masks: Masks) -> dict[tuple[str, str], float]:
-    """Dice of every two masks; NaN where both are empty."""
+    """Dice of each pair of masks; NaN where both are empty."""
     return {
         (first, second): dice(masks[first], masks[second])
         for first, second in combinations(masks, 2)

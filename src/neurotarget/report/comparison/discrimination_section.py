@@ -1,4 +1,4 @@
-"""Section with the difference of AUROC of every two arms, by class."""
+"""Section with the difference of AUROC of each pair of arms, by class."""
 
 import math
 from collections.abc import Mapping

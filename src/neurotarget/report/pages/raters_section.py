@@ -34,7 +34,7 @@ FINDINGS = {
 
 
 def raters_section(study: Study) -> Section | None:
-    """Return the section on agreement of every two and the comparison with people, or None."""
+    """Return the section on agreement of each pair and the comparison with people, or None."""
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
         return None

@@ -28,7 +28,7 @@ NOTHING_SHARED = "no case has a prediction by both and a reference"
 
 
 def discrimination_differences_table(arms: Arms) -> pd.DataFrame:
-    """Return AUROC of `arm` minus that of `other` for every two arms and every class.
+    """Return AUROC of `arm` minus that of `other` for each pair of arms and every class.
 
     Cases need a reference and a probability by both arms; `n_left_out` counts the others. Holm's
     correction is over the pairs of a class, separately for pairs of nets and for other pairs. No

@@ -60,7 +60,7 @@ def differences_table(
     pairs: Sequence[tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return differences of a score, arm − other, of every two nets, and of some made arms.
+    """Return differences of a score, arm − other, of each pair of nets, and of some made arms.
 
     `metric` names the score, by default the headline's. `pairs` are those of `compared_pairs`
     unless given. `fits` are the mixed models by label; for an arm that is made of nets the model is
@@ -107,7 +107,7 @@ def distinguished(
 
 
 def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
-    """Return every two nets, and some pairs with made arms; the better mean is first.
+    """Return all pairs of nets, and some pairs with made arms; the better mean is first.
 
     An ensemble or a soup is compared with the best net and with the arms that `runs` lists in its
     column `parts`, if there is one; the best of all arms is compared with every other.

@@ -84,7 +84,7 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
 
 
 def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return Δd and ΔAUC between every two methods (second − first) on the same subjects.
+    """Return Δd and ΔAUC between the methods of each pair (second − first) on the same subjects.
 
     ΔAUC is oriented as AUC is and has DeLong's interval. Δd has a percentile interval from a
     bootstrap of subjects within each group. Slopes of the adjustment are not estimated again in

@@ -32,7 +32,7 @@ DICES = ("dice", "dice_low", "dice_high", "reason")
 def ceiling_table(
     measured: Measured, agreement: pd.DataFrame, raters: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return intra- and inter-rater error of every two sets of people's masks, by label.
+    """Return intra- and inter-rater error of each pair of sets of people's masks, by label.
 
     `error_<unit>` is the SD of one mask: the SD of differences divided by √2, with the interval of
     `agreement`; `error_percent` is of the mean value. A systematic shift is not part of the error

@@ -28,7 +28,7 @@ def means_table(measured: Measured) -> pd.DataFrame:
 
 
 def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the agreement of every two methods in these means."""
+    """Return the agreement of each pair of methods in these means."""
     tables = [
         agreement_table(view, seed=seed).assign(contrast=contrast)
         for contrast, view in views(measured)

@@ -39,7 +39,7 @@ MEASURES = ("dice", "icc_a1")
 
 
 def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Return mean Dice, ICCs, Pearson's r and bias of every two of network, reference and raters.
+    """Return mean Dice, ICCs, Pearson's r and bias of each pair of network, reference and raters.
 
     One row per pair and label or region. `n` counts the cases with a Dice of both, `n_missing`
     those without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
