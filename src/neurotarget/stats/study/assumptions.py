@@ -33,7 +33,7 @@ INSIDE, OUTSIDE, OPEN = "inside", "outside", "undecided"
 
 
 def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Return checks of the differences of each pair of methods by label, and a verdict on the limits.
+    """Check the differences of each pair of methods by label, and judge the limits of agreement.
 
     One person counts once, by the mean of their scans. `p_normal` is Shapiro–Wilk's, `p_constant`
     Breusch–Pagan's over the mean of both; `spread_slope` is the slope of the absolute difference on

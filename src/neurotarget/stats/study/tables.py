@@ -129,7 +129,7 @@ def values_table(measured: Measured) -> pd.DataFrame:
 
 
 def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the agreement of each pair of methods in the main quantity; differences second − first.
+    """Agreement of each pair of methods in the main quantity; differences are second − first.
 
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0),
     for volumes and areas only: 0 is a convention for other quantities, such as susceptibility.
