@@ -68,6 +68,22 @@ def test_a_table_of_ones_own_is_a_numbering(tmp_path):
     assert made.ravel().tolist() == [54, 18, 0]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"own\.tsv: found no such file, wanted CSV or TSV; check the path"),
+        ("", r"own\.tsv: found no row, wanted one per id with id and structure; add them"),
+        ("id\tstructure\n1\t18\n1\t54\n", r"own\.tsv: found the id 1 twice"),
+    ],
+)
+def test_a_table_that_is_no_numbering_is_refused_by_its_name(tmp_path, text, message):
+    path = save(tmp_path / "in" / "a.nii.gz", np.ones((2, 2, 2)))
+    if text is not None:
+        (tmp_path / "own.tsv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        relabel(path, tmp_path / "out", str(tmp_path / "own.tsv"))
+
+
 def test_inputs_are_never_replaced_and_empty_folders_refused(tmp_path):
     path = save(tmp_path / "in" / "a.nii.gz", np.ones((2, 2, 2)))
     with pytest.raises(DataError, match="found the folder of the label maps"):

@@ -58,22 +58,28 @@ def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
     """A numbering from the rows of a table; a structure may be a number or a name.
 
     Raises:
-        ValueError: a column is missing, an id is no number or not unique, a structure is unknown.
+        ValueError: there is no row or a column is missing, an id is not a number or not unique, or a
+            structure is unknown.
     """
     known: dict[int, Numbered] = {}
     for row in rows:
         if missing := [name for name in COLUMNS if not row.get(name)]:
-            raise ValueError(f"found no {missing[0]} in {dict(row)}, wanted {', '.join(COLUMNS)}")
+            raise ValueError(
+                f"found no {missing[0]} in the row {dict(row)}, wanted {' and '.join(COLUMNS)} in "
+                "every row; complete it"
+            )
         number, structure = _number(row["id"]), _structure(row["structure"])
         if number in known:
-            raise ValueError(f"found the id {number} twice, wanted one row per id")
+            raise ValueError(f"found the id {number} twice, wanted one row per id; remove one")
         known[number] = Numbered(row.get("name") or str(number), structure)
+    if not known:
+        raise ValueError(f"found no row, wanted one per id with {' and '.join(COLUMNS)}; add them")
     return known
 
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"found the id {text}, wanted a whole number of at least 0")
+        raise ValueError(f"found the id {text}, wanted a whole number of at least 0; correct it")
     return int(text)
 
 

@@ -77,10 +77,11 @@ def read_numbering(name: str) -> Numbering:
     """A numbering by its name, or from a table.
 
     Raises:
-        DataError: there is none of this name, or the table holds none.
+        DataError: there is none of this name, or the table is missing, empty or broken.
     """
+    is_table = Path(name).suffix.lower() in TABLES
     try:
-        if Path(name).suffix.lower() not in TABLES:
+        if not is_table:
             return numbering(name)
         table = read_text_table(Path(name))
         refuse_errors(table.problems)
@@ -88,7 +89,7 @@ def read_numbering(name: str) -> Numbering:
     except DataError:
         raise
     except ValueError as wrong:
-        raise DataError(f"numbering: {wrong}") from wrong
+        raise DataError(f"{name if is_table else 'numbering'}: {wrong}") from wrong
 
 
 def _files(source: Path) -> list[Path]:

@@ -48,6 +48,9 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
     try:
         text, problems = _text(path)
         lines, separator = _cells(path, text)
+    except FileNotFoundError:
+        problem = error("no such file", "CSV or TSV", "check the path", file=path)
+        return TextTable([], [], [problem])
     except (OSError, UnicodeDecodeError, csv.Error) as reason:
         todo = "save it as UTF-8 text with commas or tabs"
         return TextTable([], [], [error(f"no table ({reason})", "CSV or TSV", todo, file=path)])
