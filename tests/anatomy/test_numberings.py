@@ -37,7 +37,7 @@ def test_a_table_names_structures_by_name_or_number():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "found no row, wanted one per id"),
+        ([], "found no row, wanted id and structure"),
         ([{"id": "1"}], "found no structure"),
         ([{"id": "1", "structure": "hippo"}], "found the structure hippo, wanted 0 or a number"),
         ([{"id": "1", "structure": "17"}] * 2, "found the id 1 twice"),

@@ -72,7 +72,7 @@ def test_a_table_of_ones_own_is_a_numbering(tmp_path):
     ("text", "message"),
     [
         (None, r"own\.tsv: found no such file, wanted CSV or TSV; check the path"),
-        ("", r"own\.tsv: found no row, wanted one per id with id and structure; add them"),
+        ("", r"own\.tsv: found no row, wanted id and structure of each number; add them"),
         ("id\tstructure\n1\t18\n1\t54\n", r"own\.tsv: found the id 1 twice"),
     ],
 )

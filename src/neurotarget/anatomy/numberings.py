@@ -58,8 +58,8 @@ def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
     """A numbering from the rows of a table; a structure may be a number or a name.
 
     Raises:
-        ValueError: there is no row or a column is missing, an id is not a number or not unique, or a
-            structure is unknown.
+        ValueError: a row or a column is missing, an id is not a number or not unique, or a structure
+            is unknown.
     """
     known: dict[int, Numbered] = {}
     for row in rows:
@@ -73,7 +73,7 @@ def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
             raise ValueError(f"found the id {number} twice, wanted one row per id; remove one")
         known[number] = Numbered(row.get("name") or str(number), structure)
     if not known:
-        raise ValueError(f"found no row, wanted one per id with {' and '.join(COLUMNS)}; add them")
+        raise ValueError(f"found no row, wanted {' and '.join(COLUMNS)} of each number; add them")
     return known
 
 
