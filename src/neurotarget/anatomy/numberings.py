@@ -58,8 +58,8 @@ def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
     """A numbering from the rows of a table; a structure may be a number or a name.
 
     Raises:
-        ValueError: a row or a column is missing, an id is not a number or not unique, or a structure
-            is unknown.
+        ValueError: a row or a column is missing, an id is not a number or not unique, or a
+            structure is unknown.
     """
     known: dict[int, Numbered] = {}
     for row in rows:
