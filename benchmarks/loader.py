@@ -1,13 +1,16 @@
 """Making training patches: our direct loader, our queue of regions, and a stock TorchIO queue.
 
     python benchmarks/loader.py [patch=32] [batch=8] [patches=96] [rounds=3] [cases=12]
-                                [samples=8] [stock=1] [root=<folder>]
+                                [samples=8] [stock=1] [workers=0] [root=<folder>]
 
 `root` has images in `t1/` and label maps of the same names in `labels/`; without it, volumes of
 noise with 96³ voxels are generated. Every round makes `patches` patches of `patch`³ voxels with the
 transforms of conf/augment/default.yaml by each loader in turn, in one process with one thread. The
 stock queue transforms whole volumes with TorchIO's own transforms of the same kinds, and takes
 `samples` patches of each. CPU time of the process is printed, which a busy machine changes little.
+
+With `workers`, patches per second of the direct loader with one worker process and with so many
+are printed as well, by the clock: `patches` of each in turn, once the workers run.
 """
 
 import itertools
@@ -28,13 +31,17 @@ from torch.utils.data import DataLoader
 from neurotarget.data.batches.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.cache import ensure
+from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.types import Target
 
-DEFAULTS = {"patch": 32, "batch": 8, "patches": 96, "rounds": 3, "cases": 12, "samples": 8}
+DEFAULTS = {
+    **{"patch": 32, "batch": 8, "patches": 96, "rounds": 3, "cases": 12, "samples": 8},
+    "workers": 0,
+}
 SETTINGS = Path(__file__).resolve().parents[1] / "conf" / "augment" / "default.yaml"
 SIDE = 96  # of generated volumes
 
@@ -114,14 +121,26 @@ def forever(loader_of: Callable[[], DataLoader]) -> Iterator:
     return itertools.chain.from_iterable(loader_of() for _ in itertools.count())
 
 
-def loaders(given: dict[str, int], folders: list[Path]) -> dict[str, Step]:
-    """Steps of our two loaders."""
+def common_of(given: dict[str, int]) -> tuple[dict, Target, dict]:
+    """Settings of the transforms, the target, and what all loaders of ours have in common."""
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     patch = (given["patch"],) * 3
     target = Target("benchmark", ("t1",), {"region": 1}, (1, 1, 1), patch)
     common = {"patch_vox": patch, "foreground_share": 0.5, "margin_share": 0.25, "seed": 1}
+    return settings, target, common
+
+
+def direct_cuts(given: dict[str, int], folders: list[Path]) -> BatchCuts:
+    """Batches of the direct loader."""
+    settings, target, common = common_of(given)
     transforms = read_transforms(settings, target=target)
-    cuts = BatchCuts(folders, num_contrasts=1, transforms=transforms, **common)
+    return BatchCuts(folders, num_contrasts=1, transforms=transforms, **common)
+
+
+def loaders(given: dict[str, int], folders: list[Path]) -> dict[str, Step]:
+    """Steps of our two loaders."""
+    settings, target, common = common_of(given)
+    cuts = direct_cuts(given, folders)
     indices = iter(DrawSampler(len(folders), 10**9, seed=1))
     augmentation = build_augmentation(settings, target=target)
     regions = Regions(folders, augmentation=augmentation, **common)
@@ -139,6 +158,27 @@ def milliseconds(step: Step, patches: int) -> float:
     while made < patches:
         made += step()
     return (time.process_time() - started) / made * 1e3
+
+
+def with_workers(given: dict[str, int], folders: list[Path]) -> dict[int, list[float]]:
+    """Patches per second of the direct loader by number of workers, in each round."""
+    rates: dict[int, list[float]] = {1: [], given["workers"]: []}
+    for _, workers in itertools.product(range(given["rounds"]), rates):
+        loader = DirectLoader(
+            direct_cuts(given, folders),
+            DrawSampler(len(folders), 10**9, seed=1),
+            batch_size=given["batch"],
+            workers=workers,
+        )
+        batches = iter(loader)
+        for _ in range(4 * workers):  # what the workers made while they began
+            next(batches)
+        made, started = 0, time.perf_counter()
+        while made < given["patches"]:
+            made += len(next(batches).image)
+        rates[workers].append(made / (time.perf_counter() - started))
+        batches.close()
+    return rates
 
 
 def main(arguments: list[str]) -> None:
@@ -163,11 +203,16 @@ def main(arguments: list[str]) -> None:
                 count = 2 * given["samples"] if name == "stock TorchIO" else given["patches"]
                 value = milliseconds(step, count)
                 found[name] += [value] if turn else []  # the first turn reads the files
+        rates = with_workers(given, folders) if given["workers"] > 1 else {}
     print(f"patches of {given['patch']}³ voxels, batches of {given['batch']}, one thread")
     for name, values in found.items():
         ratio = np.median(values) / np.median(found["direct"])
         each = ", ".join(f"{value:.2f}" for value in values)
         print(f"{name:14} {np.median(values):9.2f} ms CPU a patch ({each}), {ratio:.1f} × direct")
+    if rates:
+        one, several = (np.median(rates[count]) for count in rates)
+        each = f"{one:.0f} patches a second with one worker, {several:.0f} with {given['workers']}"
+        print(f"direct loader: {each}, {several / one:.2f} times")
 
 
 if __name__ == "__main__":
