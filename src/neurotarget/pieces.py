@@ -6,6 +6,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 CORNERS = np.ones((3, 3, 3), dtype=bool)  # structure in which voxels that share a corner connect
+SPECK = 0.01  # share of a mask, below which a piece changes no volume and is not worth a look
 
 
 def unusual_pieces(found: int, expected: int | None) -> str:
@@ -17,6 +18,15 @@ def unusual_pieces(found: int, expected: int | None) -> str:
         return ""
     pieces = "1 piece" if found == 1 else f"{found} pieces"
     return pieces if expected == 1 else f"{pieces}, normally {expected}"
+
+
+def large_pieces(mask: Bool[ndarray, "I J K"]) -> int:
+    """Number of a mask's pieces that have at least `SPECK` of its voxels."""
+    pieces, count = ndimage.label(mask, CORNERS)
+    if count < 2:
+        return count
+    sizes = np.bincount(pieces.ravel())[1:]
+    return int((sizes >= SPECK * sizes.sum()).sum())
 
 
 def largest_piece(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:

@@ -39,7 +39,7 @@ from neurotarget.inference.structure_stats import (
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.metrics.film_scores import ruled
 from neurotarget.metrics.volume_error import voxel_mm3
-from neurotarget.pieces import CORNERS, unusual_pieces
+from neurotarget.pieces import large_pieces, unusual_pieces
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image
 from neurotarget.types import Case, Manifest, Target
@@ -380,7 +380,7 @@ def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple
             flags.append(f"{name}: {volume:.0f} {unit} is outside {low:.0f}-{high:.0f}")
         if target.roi is not None and _touches_edge(box, classes.shape):
             flags.append(f"{name}: touches the edge of the region of interest")
-        pieces = int(ndimage.label(classes[box] == number, structure=CORNERS)[1])
+        pieces = large_pieces(classes[box] == number)
         if unusual := unusual_pieces(pieces, target.expected_pieces[name]):
             flags.append(f"{name}: {unusual}")
     return tuple(flags)
