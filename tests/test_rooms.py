@@ -75,7 +75,7 @@ SUB_ROOMS = {
         ("comparison", "search", "survival"),
         ("radiomics",),
     ),
-    "runs": (("folder", "layouts"), ("network",), ("tracking", "sharing")),
+    "runs": (("folder", "layouts"), ("qc",), ("network",), ("tracking", "sharing")),
 }
 MOST_FILES = 20  # of a room without sub-rooms, aside from the thin files of the command line
 

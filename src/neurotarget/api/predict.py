@@ -34,6 +34,7 @@ class Predictions:
     folder: Path
     table_file: Path  # volumes.tsv, areas.tsv of pictures, or outcomes.tsv
     case_ids: tuple[str, ...]  # the requested cases, failed ones too
+    page: Path | None = None  # qc.html: pictures and sizes, to look at and to rate
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -82,7 +83,7 @@ def predict(
             nibabel image (the case is called `scan`), or a mapping from contrast to image.
         output: folder for label maps and volumes.tsv (or areas.tsv), or for outcomes.tsv.
         settings: those of `neurotarget.runs.network.predict_scans.predict_scans`, such as
-            weights, ensemble, device, probabilities, overwrite.
+            weights, ensemble, device, probabilities, qc, overwrite.
 
     Returns:
         the table, and label maps where scans were segmented; cases that fail are in the table
@@ -97,7 +98,7 @@ def predict(
         where = scans if isinstance(scans, Path | str) else _written(scans, Path(place))
         predicted = predict_scans(runs, where, output, **settings)
     case_ids = tuple(one.case_id for one in predicted.results)
-    return Predictions(Path(output), predicted.table, case_ids)
+    return Predictions(Path(output), predicted.table, case_ids, predicted.page)
 
 
 def place_of(run: RunFolder | Path | str | os.PathLike) -> str:

@@ -18,7 +18,7 @@ from neurotarget.runs.network.predict_scans import Predicted, predict_scans
 
 SETTINGS = (
     *("weights", "device", "overlap", "mirror", "postprocess", "ensemble"),
-    *("overwrite", "probabilities", "layout", "trust"),
+    *("overwrite", "probabilities", "layout", "qc", "trust"),
 )
 
 
@@ -65,6 +65,8 @@ def _print_summary(predicted: Predicted) -> None:
         f"{len(results) - len(failed)} of {len(results)} cases {done}, {len(flagged)} to look "
         f"at; {what}"
     )
+    if predicted.page:
+        print(f"check {predicted.page}")
     if predicted.first:
         for command in viewing_commands(*predicted.first, table.parent).values():
             print(f"open  {command}")

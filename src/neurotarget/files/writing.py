@@ -15,7 +15,7 @@ from neurotarget.files.record import NAME_ONLY, record_of
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
 
-DRAWN = (".html", ".png", ".svg")  # can be made again from tables and volumes in seconds
+DRAWN = (".html", ".jpg", ".png", ".svg")  # can be made again from tables and volumes in seconds
 STATE = frozenset(  # rewritten each time a run starts or resumes; users do not edit these
     (
         "areas.tsv",

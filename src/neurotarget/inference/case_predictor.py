@@ -108,6 +108,11 @@ class CasePredictor(ABC):
         """Number of `files` that a predicted case always has."""
         return 1
 
+    def looked_at(self, case: Case, output: Path) -> tuple[Path, Path | None]:
+        """Files of a predicted case to look at: its first scan, and the label map if it has one."""
+        files = self.files(case.case_id, output)
+        return next(iter(case.images.values())), files[0] if files else None
+
     @abstractmethod
     def predict(self, case: Case, *, probabilities: bool = False) -> Any:  # noqa: ANN401
         """Predict one case; with `probabilities` also those that `save` can write.

@@ -70,6 +70,14 @@ class Ledger:
             if line["status"] == "done"
         }
 
+    def failed(self) -> dict[str, CaseResult]:
+        """Cases with status `failed`, by case_id; they have no values."""
+        return {
+            case_id: CaseResult(case_id, "failed", {}, line["note"], line["made_from"])
+            for case_id, line in self._lines().items()
+            if line["status"] == "failed"
+        }
+
     def case_ids(self) -> list[str]:
         """Ids of all cases in the table."""
         return list(self._lines())

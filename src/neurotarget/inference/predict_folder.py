@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 SHOWN = 5  # names in a message
 
 Ready = Callable[[Case], AbstractContextManager]
+Look = Callable[[Case], None]
+
+
+def look_at_none(case: Case) -> None:
+    """The default for `look`: nothing is made of a predicted case."""
 
 
 def predict_all(
@@ -41,6 +46,7 @@ def predict_all(
     overwrite: bool = False,
     probabilities: bool = False,
     ready: Ready = nullcontext,
+    look: Look = look_at_none,
 ) -> list[CaseResult]:
     """Write the files of each case and a table over all; finished cases are kept.
 
@@ -49,7 +55,8 @@ def predict_all(
     with the same weights and settings; else it is predicted (again). `made_by` identifies the
     weights: a folder with predictions of other weights is refused. A case that fails is a line of
     the table with the reason, and the others are still predicted. Several runs may write into one
-    folder. The files of a case exist while the block of `ready(case)` lasts.
+    folder. The files of a case exist while the block of `ready(case)` lasts; in it, `look(case)` is
+    called once those of its prediction are written.
 
     Raises:
         DataError: the folder cannot be written or belongs to other weights or to somebody else, an
@@ -63,7 +70,7 @@ def predict_all(
     settings = {"weights": made_by, **predictor.settings}
     names = [*ledger.case_ids(), *(case.case_id for case in cases)]
     always = {name: predictor.files(name, output)[: predictor.num_always] for name in names}
-    job = _Job(predictor, output, probabilities, ready, settings, always)
+    job = _Job(predictor, output, probabilities, ready, look, settings, always)
     is_same = is_made_by(output, made_by, overwrite=overwrite)
     results = _kept(job, cases, ledger) if is_same and not overwrite else {}
     missing = [case.case_id for case in cases if case.case_id not in results]
@@ -87,6 +94,7 @@ class _Job(NamedTuple):
     output: Path
     probabilities: bool
     ready: Ready
+    look: Look
     settings: dict[str, object]
     always: Mapping[str, list[Path]]  # files that each case in the folder must have
 
@@ -137,7 +145,8 @@ def _one(job: _Job, case: Case) -> CaseResult:
         with job.ready(case):
             source = job.made_from(case)
             prediction = job.predictor.predict(case, probabilities=job.probabilities)
-        job.predictor.save(prediction, job.output, probabilities=job.probabilities)
+            job.predictor.save(prediction, job.output, probabilities=job.probabilities)
+            job.look(case)
     except Exception as error:
         stale = files
         result = CaseResult(case.case_id, "failed", {}, reason_of(error), source)

@@ -185,10 +185,12 @@ def rendered(
     *,
     scripts: Sequence[Markup],
     page: Mapping[str, object],
+    has_pictures: bool = False,
 ) -> str:
     """Fill in a template of the assets; everything that is not Markup is escaped.
 
-    `scripts` run in their order; `page` is their data.
+    `scripts` run in their order; `page` is their data. With `has_pictures` the page may show
+    picture files from where it lies itself.
     """
     environment = Environment(
         loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, finalize=_seen
@@ -196,7 +198,7 @@ def rendered(
     return environment.get_template(template).render(
         **context,
         scripts=scripts,
-        policy=_policy(scripts),
+        policy=_policy(scripts, has_pictures=has_pictures),
         page_json=Markup(script_json(page)),
     )
 
@@ -255,12 +257,13 @@ def _in_script(text: str) -> str:
     return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """Content security policy: only these scripts run, and nothing is fetched."""
+def _policy(scripts: Sequence[str], *, has_pictures: bool) -> str:
+    """Content security policy: only these scripts run, and nothing is fetched but own pictures."""
+    own = "'self' file: " if has_pictures else ""  # file: of a page that was opened as a file
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"img-src {own}data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 

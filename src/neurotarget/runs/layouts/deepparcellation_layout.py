@@ -64,6 +64,11 @@ class DeepParcellationLayout(MapLayout):
         """Files of a case: label map, brain mask, conformed scan, numbers of voxels."""
         return [output / case_id / "mri" / name for name in FILES]
 
+    def looked_at(self, case: Case, output: Path) -> tuple[Path, Path | None]:
+        """Files of a predicted case to look at: the conformed scan and its label map."""
+        labels, _, conformed, _ = self.files(case.case_id, output)
+        return conformed, labels
+
     def predict(self, case: Case, **_: object) -> Parcellation:
         """Segment one case, and bring the result onto the conformed grid.
 

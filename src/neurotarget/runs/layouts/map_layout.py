@@ -1,12 +1,13 @@
 """What layouts of label maps share: the predictor that they wrap, and how it describes itself."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.ledger import Form
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
-from neurotarget.types import Target
+from neurotarget.types import Case, Target
 
 
 class MapLayout:
@@ -47,3 +48,11 @@ class MapLayout:
     def settings(self) -> dict[str, object]:
         """Everything that affects a prediction except the weights and the scan, as plain values."""
         return {**self.inner.settings, "layout": self.name}
+
+    def files(self, case_id: str, output: Path) -> list[Path]:
+        """Files that a case can have, the label map first."""
+        raise NotImplementedError
+
+    def looked_at(self, case: Case, output: Path) -> tuple[Path, Path | None]:
+        """Files of a predicted case to look at: its first scan, and the label map."""
+        return next(iter(case.images.values())), self.files(case.case_id, output)[0]

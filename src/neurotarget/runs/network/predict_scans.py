@@ -1,6 +1,7 @@
 """Prediction of scans with a trained run, or with several as an ensemble, into a folder."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,12 +9,12 @@ from neurotarget.data.scans.scratch import scratch_folder
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult
-from neurotarget.inference.predict_folder import predict_all
+from neurotarget.inference.predict_folder import look_at_none, predict_all
 from neurotarget.problems import DataError
 from neurotarget.runs.layouts.bids_layout import BidsLayout
 from neurotarget.runs.layouts.bids_tables import write_tables
 from neurotarget.runs.layouts.deepparcellation_layout import DeepParcellationLayout
-from neurotarget.runs.layouts.lookup_tables import write_lookup_tables
+from neurotarget.runs.layouts.lookup_tables import labels_of, write_lookup_tables
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.requested_networks import requested_networks
 from neurotarget.runs.network.run_ensemble import MODES, joined_networks
@@ -22,6 +23,8 @@ from neurotarget.types import Case
 
 LAYOUTS = {"bids": BidsLayout, "deepparcellation": DeepParcellationLayout}  # and plain
 SHOWN = 5  # names in a message
+# loaded only where they are used, and the page, with all of the report, at the end
+PICTURES, PAGE = "neurotarget.runs.qc.qc_pictures", "neurotarget.runs.qc.write_qc"
 
 
 class Predicted(NamedTuple):
@@ -31,6 +34,15 @@ class Predicted(NamedTuple):
     table: Path  # of all cases in the folder
     has_masks: bool  # whether each case has a label map too
     first: tuple[Path, Path] | None  # scan and label map of one case, to look at
+    page: Path | None = None  # of quality control
+
+
+class _Loaded(NamedTuple):
+    """A predictor, a hash of its weights, and the run folders that they are from."""
+
+    predictor: CasePredictor
+    made_by: str
+    runs: list[Path]
 
 
 def predict_scans(
@@ -47,6 +59,7 @@ def predict_scans(
     layout: str = "plain",
     series: str | None = None,
     probabilities: bool = False,
+    qc: bool = True,
     overwrite: bool = False,
     trust: bool = False,
 ) -> Predicted:
@@ -68,6 +81,7 @@ def predict_scans(
             conformed grid.
         series: selects one of several DICOM series, by number or UID.
         probabilities: whether maps of probabilities are written too.
+        qc: whether qc.html is written, a page to look at the cases and to rate them.
         overwrite: whether files that neurotarget did not write may be replaced.
         trust: whether a run's configuration may name code other than neurotarget's.
 
@@ -81,23 +95,26 @@ def predict_scans(
         "postprocess": postprocess,
         "make": build if trust else build_foreign,
     }
-    loaded, made_by = _load(requested_networks(run, weights), ensemble, settings)
-    predictor = LAYOUTS[layout](loaded) if layout in LAYOUTS else loaded
+    predictor, made_by, runs = _load(requested_networks(run, weights), ensemble, settings)
+    predictor = LAYOUTS[layout](predictor) if layout in LAYOUTS else predictor
+    target, output = predictor.target, Path(output)
+    pictures = _pictures(predictor, output) if qc else None
     with scratch_folder() as scratch:
-        target = predictor.target
         cases = find_inputs(
             Path(scans), target.contrasts, scratch=scratch, series=series, films=target.is_flat
         )
         results = predict_all(
             predictor,
             cases,
-            Path(output),
+            output,
             made_by=made_by,
             overwrite=overwrite,
             probabilities=probabilities,
             ready=scratch.ready,
+            look=pictures.draw if pictures else look_at_none,
         )
-    output = Path(output)
+        if pictures:
+            pictures.draw_missing(cases, results, scratch.ready)
     if isinstance(predictor, BidsLayout):
         predictor.describe(output, made_by)
         write_tables(predictor.form, output, Path(scans))
@@ -105,7 +122,17 @@ def predict_scans(
     if has_masks and not target.is_flat and len(target.labels) > 1:
         write_lookup_tables(target, output)
     first = _first(predictor, cases, results, output) if has_masks and not target.is_flat else None
-    return Predicted(results, output / predictor.form.file, has_masks, first)
+    page = None
+    if pictures:
+        write_qc = import_module(PAGE).write_qc
+        page = write_qc(output, predictor.form, target, pictures, runs=runs, made_by=made_by)
+    return Predicted(results, output / predictor.form.file, has_masks, first, page)
+
+
+def _pictures(predictor: CasePredictor, output: Path) -> Any:  # noqa: ANN401
+    """What draws the pictures of cases, with the colours of the lookup tables."""
+    colours = [one.colour for one in labels_of(predictor.target)] if predictor.target.labels else []
+    return import_module(PICTURES).CasePictures(predictor, output, colours)
 
 
 def _first(
@@ -119,21 +146,21 @@ def _first(
     return None
 
 
-def _load(
-    networks: Iterable[TrainedNetwork], mode: object, settings: dict[str, Any]
-) -> tuple[CasePredictor, str]:
+def _load(networks: Iterable[TrainedNetwork], mode: object, settings: dict[str, Any]) -> _Loaded:
     if mode not in MODES:
         raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
     names: list[str] = []
+    runs: list[Path] = []
 
     def noted() -> Iterator[TrainedNetwork]:
         for network in networks:
             names.append(network.name)
+            runs.append(network.config_file.parent)
             yield network
 
-    loaded = joined_networks(noted(), mode=str(mode), **settings)
+    loaded, made_by = joined_networks(noted(), mode=str(mode), **settings)
     if len(names) > 1:
         listed = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
         print(f"{what} of {len(names)} networks ({listed})", flush=True)
-    return loaded
+    return _Loaded(loaded, made_by, runs)
