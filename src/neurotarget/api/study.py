@@ -60,6 +60,7 @@ def study(
     methods: Sequence[str] = (),
     unit: str = "mm3",
     reference: str | None = None,
+    exclude: Path | str | None = None,
     output: Path | str | None = None,
     seed: int = 0,
     cases: int = 12,
@@ -92,6 +93,8 @@ def study(
         methods: suffixes of columns of `table` that name methods.
         unit: of the volumes of `table`: mm3 or ml; of areas mm2 or px.
         reference: method of `table` that counts as truth.
+        exclude: table of cases to leave out, such as the ratings of `qc.html`: those rated 3, or
+            all if it has no column rating.
         output: folder to write into.
         seed: of the intervals.
         cases: number of cases that are shown as pictures.
@@ -138,6 +141,7 @@ def study(
         target=known,
         questions=Questions(questions, matters, acceptable, levels),
         covariates=None if covariates is None else _by_case(covariates),
+        exclude=exclude,
         output=output,
         seed=seed,
         cases=cases,

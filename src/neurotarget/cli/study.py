@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from neurotarget.cli.arguments import PLACE, Input, Positional, Seed, read_arguments
+from neurotarget.cli.arguments import FILE, PLACE, Input, Positional, Seed, read_arguments
 from neurotarget.cli.settings import integer
 from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
@@ -57,6 +57,7 @@ class Arguments:
     methods: tuple[str, ...] = ()
     unit: str | None = None
     reference: str | None = None
+    exclude: Annotated[Path, FILE] | None = None
     trust: bool = False
 
     def __post_init__(self) -> None:
@@ -113,6 +114,7 @@ def run(argv: Sequence[str]) -> int:
                 arguments.ask, arguments.matters, arguments.acceptable, arguments.levels
             ),
             output=arguments.output,
+            exclude=arguments.exclude,
             seed=arguments.seed,
             cases=arguments.cases,
             overwrite=arguments.overwrite,

@@ -16,6 +16,7 @@ from neurotarget.problems import DataError
 from neurotarget.quantity import VOLUME
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
+from neurotarget.studies.excluded_cases import read_exclusions, without_excluded
 from neurotarget.studies.questions import (
     acceptable_of,
     refuse_codes,
@@ -53,6 +54,7 @@ def make_study(
     target: Target | None = None,
     questions: Questions | None = None,
     covariates: pd.DataFrame | None = None,
+    exclude: Path | str | None = None,
     output: Path | str | None = None,
     seed: int = 0,
     cases: int = 12,
@@ -66,6 +68,7 @@ def make_study(
         target: replaces the source's own target.
         questions: hypotheses and limits.
         covariates: further ones, indexed by case; they replace those of the same name.
+        exclude: table of cases to leave out: those rated 3, or all without a column rating.
         output: folder to write into; by default the source's own, else study_<target>.
         seed: of the intervals.
         cases: number of cases that are shown as pictures.
@@ -76,7 +79,10 @@ def make_study(
         DataError: something cannot be read or written, or the data cannot answer a question.
     """
     questions = questions or Questions()
+    exclusions = None if exclude is None else read_exclusions(expand_home(exclude))
     material = questioned(source, target=target, questions=questions, covariates=covariates)
+    if exclusions is not None:
+        material = without_excluded(material, exclusions)
     facts = {**material.facts, **({"command": command} if command else {})}
     folder = _folder(output, source, material.measured.target)
     claim(folder, older=older_output, overwrite=overwrite)

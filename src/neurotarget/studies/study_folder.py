@@ -73,7 +73,8 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         training=material.training,
         thresholds=material.thresholds,
     )
-    study = with_reporting(study, n_listed=material.n_listed, people=material.people)
+    counts = {"n_listed": material.n_listed, "n_excluded": material.n_excluded}
+    study = with_reporting(study, **counts, people=material.people)
     return replace(study, tables={**study.tables, **material.stored})
 
 

@@ -43,6 +43,7 @@ class Material(NamedTuple):
     n_listed: int = 0  # number of cases in the manifest, including those without rows
     people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
     thresholds: Mapping[str, float] = MappingProxyType({})  # that the run has stored, by outcome
+    n_excluded: int = 0  # number of cases that a list of the user's has left out
 
 
 def from_run(

@@ -193,7 +193,8 @@
     }
     if (one.note) {
       const flags = element("ul", undefined, "flags");
-      for (const flag of one.note.split("; ")) flags.append(element("li", flag));
+      const each = one.status === "failed" ? [one.note] : one.note.split("; ");
+      for (const flag of each) flags.append(element("li", flag));
       made.append(flags);
     }
     made.append(element("div", undefined, "qc-sizes"), ratingRow(one));

@@ -126,7 +126,7 @@ def _answer(cases: Sequence[QCCase]) -> str:
     first = [case.case_id for case in cases if case.note]
     if not first:
         return ""
-    return f"First: {', '.join(first[:SHOWN])}{', …' if len(first) > SHOWN else ''}."
+    return f"First: {', '.join(first[:SHOWN])}{', …' if len(first) > SHOWN else '.'}"
 
 
 def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:

@@ -13,20 +13,30 @@ LISTED, EFFECT = "cases listed", "in the effect"
 FAILED, NO_PREDICTION = "mask failed", "prediction failed"
 
 
-def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) -> pd.DataFrame:
+def flow_table(
+    measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0, n_excluded: int = 0
+) -> pd.DataFrame:
     """Return one row per step: number of cases and people, number excluded and the reason.
 
     `n_listed` is the number of cases in the manifest; those without scores are excluded at
-    the second step. For an effect, `n` counts people, as in the table of effects, and `n_left_out`
-    counts cases.
+    the second step, and the `n_excluded` of a list of exclusions at the third. For an effect, `n`
+    counts people, as in the table of effects, and `n_left_out` counts cases.
     """
     n, people = len(measured.covariates), measured.subjects.nunique()
+    n_scored = n + n_excluded
+    n_listed = max(n_listed, n_scored)
     rows = [
-        {"step": LISTED, "of": "", "n": max(n_listed, n), "n_left_out": 0, "why": ""}
-        | ({"n_people": people} if n_listed <= n else {}),
+        {"step": LISTED, "of": "", "n": n_listed, "n_left_out": 0, "why": ""}
+        | ({"n_people": people} if n_listed == n else {}),
     ]
-    if n_listed > n:
-        rows.append(_step("scored", "", n, people, n_listed - n, "not among the scored cases"))
+    if n_listed > n_scored:
+        why = "not among the scored cases"
+        rows.append(
+            {"step": "scored", "of": "", "n": n_scored, "n_left_out": n_listed - n_scored}
+            | {"why": why, **({} if n_excluded else {"n_people": people})}
+        )
+    if n_excluded:
+        rows.append(_step("kept", "", n, people, n_excluded, "excluded by a list"))
     labels, name = list(measured.measure.labels), measured.main.name
     for method, values in measured.values.items():
         known = values[labels].notna().all(axis=1)

@@ -186,6 +186,25 @@ class Measured:
         """Return the cohort with this quantity alone, which becomes the main one."""
         return replace(self, quantities={name: self.quantities[name]})
 
+    def without(self, case_ids: Sequence[str]) -> "Measured":
+        """Return the cohort without some cases."""
+        left_out = list(case_ids)
+        quantities = {
+            name: replace(
+                one,
+                tables={
+                    method: table.drop(index=left_out, errors="ignore")
+                    for method, table in one.tables.items()
+                },
+            )
+            for name, one in self.quantities.items()
+        }
+        scores = self.scores
+        if "case_id" in scores:
+            scores = scores[~scores["case_id"].isin(left_out)].reset_index(drop=True)
+        covariates = self.covariates.drop(index=left_out, errors="ignore")
+        return replace(self, quantities=quantities, covariates=covariates, scores=scores)
+
     def with_values(self, tables: Mapping[str, pd.DataFrame]) -> "Measured":
         """Return the cohort with other tables of the main quantity; the others are kept."""
         main = replace(self.main, tables=tables)

@@ -17,10 +17,13 @@ MARGIN = 0.05  # of Dice, where the target states none
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
 
 
-def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | None = None) -> Study:
+def with_reporting(
+    study: Study, *, n_listed: int = 0, n_excluded: int = 0, people: pd.DataFrame | None = None
+) -> Study:
     """Return the study with Table 1, the flow of cases, model checks and change within people.
 
-    `n_listed` is the number of cases in the manifest. `people` are those of the network's splits,
+    `n_listed` is the number of cases in the manifest, `n_excluded` that of a list of exclusions.
+    `people` are those of the network's splits,
     as for `people_table`. Tables without rows are left out.
     """
     measured, tables = study.measured, dict(study.tables)
@@ -28,7 +31,7 @@ def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | No
     differences = tables.get("rater_differences")
     further = {
         "people": people_table(measured, people),
-        "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
+        "flow": flow_table(measured, tables["effects"], n_listed=n_listed, n_excluded=n_excluded),
         "tests": tests_table(measured, tables["effects"]),
     }
     if agreement is not None:  # of quantities that all methods measure, so not of probabilities
