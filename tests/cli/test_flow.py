@@ -135,11 +135,12 @@ def test_config_is_resolved_and_run_is_described(trained):
 def test_offline_wandb_file_holds_config_scores_and_tables(trained, wandb_records):
     files = list((trained[0] / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(files) == 1
-    keys, config, summary, finished = set(), set(), set(), False
+    keys, config, summary, tags, finished = set(), set(), set(), set(), False
     for record in wandb_records(files[0]):
         keys |= {item.key or item.nested_key[0] for item in record.history.item}
         config |= {item.key for item in (*record.run.config.update, *record.config.update)}
         summary |= {item.key or item.nested_key[0] for item in record.summary.update}
+        tags |= set(record.run.tags)
         finished |= record.HasField("exit")
     assert {"train/loss", "val/dice/core", "val/volume_r/core", "test/rows"} <= keys
     drawn = {path.stem for path in (trained[0] / "study" / "figures").glob("*.png")}
@@ -153,7 +154,8 @@ def test_offline_wandb_file_holds_config_scores_and_tables(trained, wandb_record
     assert {"effects", "agreement", "failures", "cases", "volumes"} <= full
     assert not [key for key in keys if key.startswith("study/")][len(full) + len(drawn) :]
     assert {"target", "seed", "data_fingerprint", "versions", "code"} <= config
-    assert {"test/dice_mean", "learnt"} <= summary
+    assert {"test/dice_mean", "learnt", "best/val/dice_mean", "report"} <= summary | keys
+    assert {"ball", "fold 0", "seed 1"} <= tags
     assert finished
 
 

@@ -17,7 +17,7 @@ from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.runs.network.localiser_files import localiser_facts
 from neurotarget.runs.network.trained_network import LOCALISER
-from neurotarget.runs.tracking.final_log import log_final, log_learning
+from neurotarget.runs.tracking.final_log import log_best, log_final, log_learning
 from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
 from neurotarget.training.held_out import score_held_out
 from neurotarget.training.learn_postprocessing import learn_postprocessing
@@ -43,6 +43,7 @@ def finish_run(
         weights=weights,
         pictures=int(config["logger"]["pictures"]),
     )
+    log_best(made, parts.best.values)
     log_final(made, summary=result.flat, rows=result.rows, study=result.written)
     log_learning(made, result.learning)
     if result.error is not None:
@@ -57,6 +58,7 @@ def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
     lines.append(parts.stalls.facts(parts.data).get("waiting_note"))
     if message := "\n".join(filter(None, lines)):
         print(message, flush=True)
+    log_best(made, parts.best.values)
     log_learning(made, learning)
 
 

@@ -35,7 +35,7 @@ from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weig
 from neurotarget.runs.network.standard_scale import learn_scale
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.tracking.cost import write_cost
-from neurotarget.runs.tracking.trackers import finish, loggers
+from neurotarget.runs.tracking.trackers import finish, loggers, run_tags
 from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
@@ -120,7 +120,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     data.prepare_data()
     if is_main:
         _keep_corrected(config, folder, data, state=state, parts=parts)
-    made = _tracked(config, folder, data, record, state) if is_main else []
+    made = _tracked(config, start, data, record, state) if is_main else []
     failed = True
     try:
         with replayable(start):
@@ -179,9 +179,10 @@ def _opened(
 
 
 def _tracked(
-    config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
+    config: dict[str, Any], start: Start, data: TargetData, record: Config, state: Config | None
 ) -> list[Logger]:
     """Write the record of the data into the run folder, and create the loggers."""
+    folder = start.folder
     print_problems(data.warnings)
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
@@ -198,6 +199,9 @@ def _tracked(
         name=f"{config['name']}/{folder.name}",
         config=config | {"versions": record["versions"], "code": record["code"]},
         resumed_step=state["global_step"] if state else 0,
+        tags=run_tags(
+            data.target.name, start.model, fold=config["data"]["fold"], seed=config["seed"]
+        ),
     )
 
 

@@ -8,8 +8,9 @@ import wandb
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.runs.tracking.final_log import log_final, log_learning
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
+from neurotarget.runs.tracking.final_log import log_best, log_final, log_learning
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, run_tags, wandb_mode
+from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.cohort.learning import Learning
 
 
@@ -138,3 +139,74 @@ def test_an_error_of_wandb_is_reported_once_and_the_run_continues(made, tmp_path
     text = (tmp_path / "logs" / "metrics.csv").read_text(encoding="utf-8")
     assert text.splitlines()[0] == "step,train/loss/\u5934"
     assert len(text.splitlines()) == 4
+
+
+class Logged:
+    """What an offline file of W&B holds."""
+
+    def __init__(self, records):
+        self.tags, self.summary, self.history = set(), {}, {}
+        for record in records:
+            self.tags |= set(record.run.tags)
+            for part, items in (
+                ("summary", record.summary.update),
+                ("history", record.history.item),
+            ):
+                for item in items:
+                    name = item.key or "/".join(item.nested_key)
+                    getattr(self, part)[name] = json.loads(item.value_json)
+
+
+@pytest.fixture
+def logged(tmp_path, wandb_records):
+    """`logged(act, tags)` gives what `act` has logged with the loggers of a run."""
+    settings = {"wandb": "offline", "project": "p", "entity": None, "group": None, "tags": ["own"]}
+
+    def of(act, tags=()):
+        begun = loggers(tmp_path, settings, run_id="own", name="n", config={}, tags=tags)
+        act(begun)
+        finish(begun, failed=False)
+        (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+        return Logged(wandb_records(file))
+
+    yield of
+    wandb.teardown()
+
+
+def test_a_run_is_tagged_with_target_model_fold_and_seed(logged):
+    tags = run_tags("amygdala", "resunet", fold=2, seed=7)
+    assert logged(lambda _: None, tags).tags == {"own", "amygdala", "resunet", "fold 2", "seed 7"}
+
+
+def test_a_model_without_a_name_and_a_name_that_is_too_long_give_no_wrong_tag():
+    assert run_tags("x" * 100, None, fold=0, seed=1) == ["x" * 64, "fold 0", "seed 1"]
+
+
+def test_the_summary_has_the_best_validation_beside_the_last(logged):
+    def act(made):
+        for step, value in enumerate((0.4, 0.8, 0.6)):
+            made[1].log_metrics({"val/dice_mean": value}, step)
+        log_best(made, {"val/dice_mean": 0.8})
+
+    summary = logged(act).summary
+    assert summary["best/val/dice_mean"] == 0.8
+    assert summary["val/dice_mean"] == 0.6
+
+
+def test_the_report_is_logged_as_a_page(logged, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("<!doctype html><title>report</title>")
+    study = WrittenStudy(Written({}), page, {}, [], [])
+    rows = pd.DataFrame({"case_id": ["a"], "value": [0.5]})
+    found = logged(lambda made: log_final(made, summary={}, rows=rows, study=study))
+    entry = found.history["report"]
+    assert entry["_type"] == "html-file"
+    (kept,) = tmp_path.glob(f"wandb/offline-run-*/files/{entry['path']}")
+    assert kept.read_text() == page.read_text()
+
+
+class Written:
+    """A study without figures."""
+
+    def __init__(self, tables):
+        self.tables = tables

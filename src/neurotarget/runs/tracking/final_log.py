@@ -11,6 +11,8 @@ from neurotarget.runs.tracking.trackers import on_wandb
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
 
+MOST_PAGE = 50_000_000  # bytes of a report that is uploaded
+
 
 def log_final(
     made: Sequence[Logger],
@@ -19,7 +21,7 @@ def log_final(
     rows: pd.DataFrame,
     study: WrittenStudy | None,
 ) -> None:
-    """Log the final numbers, rows, study tables, figures and overlays to the W&B run."""
+    """Log the final numbers, rows, study tables, figures, overlays and page to the W&B run."""
     logged = {"test/rows": rows}
     pictures: dict[str, Path] = {}  # W&B needs pictures of one name to have one size
     if study is not None:
@@ -32,9 +34,20 @@ def log_final(
         tables = {name: _table(table) for name, table in logged.items() if len(table)}
         for name, path in pictures.items():
             tables[name] = wandb.Image(str(path), caption=path.stem)
+        if study is not None and study.page.stat().st_size <= MOST_PAGE:
+            tables["report"] = wandb.Html(study.page, inject=False)
         run.log(tables)
 
     on_wandb(made, log_results)
+
+
+def log_best(made: Sequence[Logger], values: Mapping[str, float]) -> None:
+    """Record scores of the best validation in the summary, as `best/val/…`.
+
+    W&B's own summary has those of the last validation.
+    """
+    best = {f"best/{name}": float(value) for name, value in values.items()}
+    on_wandb(made, lambda run: run.summary.update(best))
 
 
 def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:

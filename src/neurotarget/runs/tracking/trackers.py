@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import wandb
 
 SHOWN = 200  # characters of an error
+LONGEST_TAG = 64  # characters that W&B takes
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
 # W&B caches logs below HOME, which may be full, small or read-only; its settings, such as the host
 # of the login, are not moved
@@ -53,12 +54,13 @@ def loggers(
     config: Mapping,
     resumed_step: int = 0,
     job_type: str = "train",
+    tags: Sequence[str] = (),
 ) -> list[Logger]:
     """Make the loggers: always CSV; W&B unless it is disabled or fails to start (one message).
 
     Call it only in the process that writes the logs. A resumed run keeps its W&B id, and the rows
     of its CSV before `resumed_step`. The agent of a W&B sweep determines run and project; run.json
-    then keeps that id.
+    then keeps that id. `tags` are added to those of the settings.
     """
     rank_zero_only.rank = 0  # else Lightning's loggers are silent in Slurm's second task
     made: list[Logger] = [metrics_log(folder, resumed_step)]
@@ -70,7 +72,7 @@ def loggers(
         "project": settings["project"],
         "entity": settings["entity"],
         "group": settings["group"],
-        "tags": list(settings["tags"]),
+        "tags": [*dict.fromkeys((*settings["tags"], *tags))],
         "name": name,
         "job_type": job_type,
         "id": run_id,
@@ -90,6 +92,12 @@ def loggers(
     if logger.experiment.id != run_id:
         _keep_id(folder, logger.experiment.id)
     return [*made, logger]
+
+
+def run_tags(target: str, model: str | None, *, fold: object, seed: object) -> list[str]:
+    """Tags by which runs are found: target, model if its name is known, fold and seed."""
+    named = [target, *([model] if model else []), f"fold {fold}", f"seed {seed}"]
+    return [tag[:LONGEST_TAG] for tag in named if tag]
 
 
 class ForgivingLogger(WandbLogger):
