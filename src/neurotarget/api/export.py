@@ -35,9 +35,9 @@ def export(
 
     Args:
         run: a run, its folder, a folder of several, or a list of these.
-        output: the file, whose name ends in .safetensors.
+        output: the file, whose name ends in .safetensors, or the folder of a bundle.
         settings: those of `neurotarget.runs.sharing.export_runs.export_runs`, such as card, half,
-            name, ensemble, overwrite.
+            name, ensemble, overwrite, and kind="monai" for a bundle of MONAI.
 
     Raises:
         DataError: a run cannot be read, or the file cannot be written.

@@ -16,6 +16,7 @@ class Arguments:
 
     run: tuple[str, ...]
     output: Path
+    format: Literal["file", "monai"] = "file"
     name: str | None = None
     card: Annotated[Path, FILE] | None = None
     half: bool = False
@@ -26,15 +27,19 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the file, print its model card and how it is used; returns 0.
+    """Write the file or bundle, print its model card and how it is used; returns 0.
 
     Raises:
         DataError: a run cannot be read, or the file cannot be written.
     """
     (arguments,) = read_arguments("export", argv, Arguments)
-    exported = export_runs(**vars(arguments))
-    size = exported.file.stat().st_size / 1e6
+    settings = {**vars(arguments)}
+    exported = export_runs(kind=settings.pop("format"), **settings)
     print(exported.card)
+    if arguments.format == "monai":
+        print(f"bundle   {exported.file}\nSHA-256  {exported.sha256} of its network")
+        return 0
+    size = exported.file.stat().st_size / 1e6
     print(f"file     {exported.file}, {size:.1f} MB\nSHA-256  {exported.sha256} of its content")
     if exported.file.suffix == SUFFIX:
         print(f"use      neurotarget predict run={exported.file} input=<scans> output=<folder>")

@@ -31,6 +31,14 @@ def lay_out_layers(net: nn.Module) -> nn.Module:
     return net
 
 
+def with_plain_layers(net: nn.Module) -> nn.Module:
+    """Undo `lay_out_layers`, for programs that know PyTorch's own layers only; returns the net."""
+    plain = {laid_out: kind for kind, laid_out in LAID_OUT.items()}
+    for module in net.modules():
+        module.__class__ = plain.get(type(module), type(module))
+    return net.to(memory_format=torch.contiguous_format)
+
+
 class LaidOutInstanceNorm3d(nn.InstanceNorm3d):
     """An instance norm that keeps channels last."""
 

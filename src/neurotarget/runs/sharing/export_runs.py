@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -21,17 +21,19 @@ from neurotarget.runs.network.requested_networks import places_of
 from neurotarget.runs.network.run_ensemble import MODES, load_ensemble
 from neurotarget.runs.sharing.half_precision import halved, measured_change
 from neurotarget.runs.sharing.model_card import Facts, model_card
+from neurotarget.runs.sharing.monai_bundle import write_bundle
 from neurotarget.runs.sharing.traced_files import ONNX, PROGRAM, write_traced
 
+FILE, MONAI = "file", "monai"
 MOST_CARD = 1 << 18  # bytes of a text by the author
 
 
 class Exported(NamedTuple):
     """An exported file, its model card, and the hash of its content."""
 
-    file: Path
+    file: Path  # of a bundle its folder
     card: str
-    sha256: str
+    sha256: str  # of a bundle that of its network
 
 
 class Parts(NamedTuple):
@@ -45,6 +47,7 @@ def export_runs(
     run: Path | str | Sequence[Path | str],
     output: Path | str,
     *,
+    kind: Literal["file", "monai"] = "file",
     name: str | None = None,
     card: Path | str | None = None,
     half: bool = False,
@@ -56,11 +59,13 @@ def export_runs(
     """Write a run, or several as an ensemble, into one file.
 
     `predict` takes .safetensors as a run. Other programs run .onnx, and PyTorch alone .pt2; these
-    hold the networks only, from a prepared window to its probabilities.
+    hold the networks only, from a prepared window to its probabilities. A MONAI bundle is a folder
+    with the network as TorchScript, and with MONAI's transforms from scans to label maps.
 
     Args:
         run: a run folder, a folder of several, or a list of these.
-        output: the file, whose name ends in .safetensors, .onnx or .pt2.
+        output: the file, whose name ends in .safetensors, .onnx or .pt2; or the folder of a bundle.
+        kind: `file`, or `monai` for a bundle.
         name: what the networks are called; None: the name of the target.
         card: Markdown of the author for the model card: its sections (`## Licences` and others)
             join those that are made from the run.
@@ -75,15 +80,20 @@ def export_runs(
             written.
     """
     output, make = Path(output), build if trust else build_foreign
-    _check_form(output, half=half)
+    _check_form(output, half=half, is_bundle=kind == MONAI)
     if ensemble not in MODES:
         raise DataError(f"ensemble: found {ensemble}, wanted {' or '.join(MODES)}")
     author = "" if card is None else _author_text(Path(card))
     folders = _folders(run, weights)
     settings = {"mode": ensemble, "weights": weights, "device": "cpu", "make": make}
     predictor, _ = load_ensemble(folders, **settings)
+    name = name or predictor.target.name
+    if kind == MONAI:
+        text = model_card(Facts(name, predictor, tuple(folders), weights, ""), author)
+        whole = {"name": name, "card": text, "overwrite": overwrite}
+        return Exported(output, *write_bundle(output, predictor, folders, **whole))
     claim_file(output, key="output", overwrite=overwrite)
-    parts = _parts(predictor, folders, name or predictor.target.name)
+    parts = _parts(predictor, folders, name)
     change = ""
     if half:
         parts = parts._replace(tensors=halved(parts.tensors))
@@ -98,12 +108,16 @@ def export_runs(
     return Exported(output, text, sha256)
 
 
-def _check_form(output: Path, *, half: bool) -> None:
+def _check_form(output: Path, *, half: bool, is_bundle: bool) -> None:
     """Refuse a file of an unknown form.
 
     Raises:
         DataError: the name has another suffix, or `half` is set for a form that has none.
     """
+    if is_bundle and half:
+        raise DataError("half: found true for a bundle, wanted false; leave half out")
+    if is_bundle:
+        return
     known = (SUFFIX, ONNX, PROGRAM)
     if output.suffix not in known:
         raise DataError(

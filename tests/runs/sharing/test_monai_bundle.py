@@ -1,0 +1,161 @@
+"""Bundles read by MONAI's own parser and loader, and compared with our predictions."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, load
+from monai.data import decollate_batch
+
+from neurotarget.cli.export import run as export
+from neurotarget.problems import DataError
+from neurotarget.runs.network.predict_scans import predict_scans
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.sharing.export_runs import export_runs
+from oracles.runs import TARGET, write_images, write_run
+
+SIDES = (16, 16, 16)
+IDS = {"target": TARGET | {"labels": {"core": 7, "shell": 300}}}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("images"), ["sub-00", "sub-01"])
+
+
+@pytest.fixture(scope="module")
+def runs(images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        write_run(folder / model, model=model, fold=fold, images=images, config=IDS)
+        for fold, model in enumerate(("unet", "resunet"))
+    ]
+
+
+@pytest.fixture(scope="module")
+def bundle(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle") / "balls"
+    export_runs(runs[0], folder, kind="monai", name="balls")
+    return folder
+
+
+@pytest.fixture
+def parser(bundle, monkeypatch):
+    """The config of the bundle, read in its folder as MONAI reads it."""
+    monkeypatch.chdir(bundle)
+    parser = ConfigParser()
+    parser.read_config("configs/inference.json")
+    parser.read_meta("configs/metadata.json")
+    return parser
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A scan of several windows, stored from right to left."""
+    path = tmp_path_factory.mktemp("scan") / "head.nii.gz"
+    array = np.random.default_rng(3).normal(100, 20, (24, 30, 20)).astype(np.float32)
+    nib.save(nib.Nifti1Image(array, np.diag([-1.0, 1.0, 1.0, 1.0])), path)
+    return path
+
+
+def expected_of(run, windows):
+    predictor, _ = load_predictor(run, device="cpu")
+    with torch.inference_mode():
+        return predictor.net(windows).softmax(dim=1)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_network_of_the_config_gives_our_probabilities(parser, runs, count):
+    windows = torch.randn(count, 1, *SIDES, generator=torch.Generator().manual_seed(0))
+    network = parser.get_parsed_content("network_def")
+    with torch.inference_mode():
+        found = network(windows).softmax(dim=1)
+    torch.testing.assert_close(found, expected_of(runs[0], windows), atol=1e-3, rtol=0)
+
+
+def test_the_loader_of_bundles_reads_network_and_metadata(bundle, runs):
+    network, about, _ = load(
+        bundle.name, bundle_dir=bundle.parent, load_ts_module=True, device="cpu"
+    )
+    windows = torch.zeros(1, 1, *SIDES)
+    with torch.inference_mode():
+        found = network(windows).softmax(dim=1)
+    torch.testing.assert_close(found, expected_of(runs[0], windows), atol=1e-3, rtol=0)
+    assert about == json.loads((bundle / "configs" / "metadata.json").read_text())
+
+
+def test_the_metadata_state_what_goes_in_and_comes_out(parser):
+    image = parser["_meta_"]["network_data_format"]["inputs"]["image"]
+    assert (image["num_channels"], image["spatial_shape"]) == (1, [16, 16, 16])
+    assert image["channel_def"] == {"0": "t1"}
+    pred = parser["_meta_"]["network_data_format"]["outputs"]["pred"]
+    assert pred["channel_def"] == {"0": "background", "1": "core", "2": "shell"}
+
+
+def test_a_scan_becomes_the_label_map_that_we_predict(parser, runs, scan, tmp_path):
+    """On voxels of the working size nothing is interpolated, so both see the same image."""
+    parser["scans"], parser["output_dir"] = [{"t1": str(scan)}], str(tmp_path / "theirs")
+    network, inferer, save = map(
+        parser.get_parsed_content, ("network_def", "inferer", "postprocessing")
+    )
+    for batch in parser.get_parsed_content("dataloader"):
+        with torch.inference_mode():
+            batch["pred"] = inferer(batch["image"], network)
+        for case in decollate_batch(batch):
+            save(case)
+    (path,) = (tmp_path / "theirs").glob("*.nii.gz")
+    theirs = nib.load(path)
+    predict_scans(runs[0], scan, tmp_path / "ours", device="cpu", qc=False)
+    ours = nib.load(tmp_path / "ours" / "head.nii.gz")
+    assert np.allclose(theirs.affine, ours.affine)
+    found, expected = (np.asanyarray(one.dataobj).astype(int) for one in (theirs, ours))
+    assert set(np.unique(expected)) <= {0, 7, 300}
+    assert len(np.unique(expected)) > 1
+    assert (found == expected).mean() > 0.999
+
+
+def test_an_ensemble_gives_the_mean_of_its_probabilities(runs, tmp_path):
+    export_runs(runs, tmp_path / "both", kind="monai")
+    network = torch.jit.load(tmp_path / "both" / "models" / "model.ts")
+    windows = torch.randn(1, 1, *SIDES, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found = network(windows).softmax(dim=1)
+    expected = torch.stack([expected_of(run, windows) for run in runs]).mean(dim=0)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+
+
+def test_no_expression_path_or_name_of_a_case_is_in_the_bundle(bundle, runs):
+    files = [path for path in bundle.rglob("*") if path.is_file() and path.name[0] != "."]
+    assert len(files) == 4
+    for path in files:
+        raw = path.read_bytes()
+        for secret in (b"sub-0", str(runs[0].parent).encode(), b"site-packages", b"/src/"):
+            assert secret not in raw, path
+    for path in (bundle / "configs").glob("*.json"):
+        assert "$" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"data": {"preparation": {"intensity": "zscore_foreground"}}}, "zscore_foreground, for"),
+        ({"target": TARGET | {"derived": {"d": "t1 - t1"}}}, r"derived contrasts \(d\)"),
+    ],
+)
+def test_what_monai_has_no_transform_for_is_refused(config, message, images, tmp_path):
+    preparation = {"_target_": "neurotarget.data.batches.prepare.Preparation"}
+    if "data" in config:
+        config = {"data": {"preparation": preparation | config["data"]["preparation"]}}
+    run = write_run(tmp_path / "run", images=images, config=config)
+    with pytest.raises(DataError, match=message):
+        export_runs(run, tmp_path / "bundle", kind="monai")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_command_prints_where_the_bundle_is(runs, tmp_path, capsys):
+    folder = tmp_path / "bundle"
+    assert export([f"run={runs[0]}", f"output={folder}", "format=monai"]) == 0
+    assert f"bundle   {folder}" in capsys.readouterr().out
+    assert (folder / "models" / "model.ts").is_file()
