@@ -89,7 +89,10 @@ KEPT_IN = {
 
 # extras that only some users install; these alone may be imported inside a function
 OPTIONAL = frozenset(
-    {"optuna", "submitit", "dynamic_network_architectures", "skimage", "onnxruntime", "onnxscript"}
+    {
+        *("optuna", "submitit", "dynamic_network_architectures", "skimage", "onnxruntime"),
+        *("onnxscript", "highdicom"),
+    }
 )
 
 

@@ -18,7 +18,7 @@ from neurotarget.runs.network.predict_scans import Predicted, predict_scans
 
 SETTINGS = (
     *("weights", "device", "overlap", "mirror", "postprocess", "ensemble"),
-    *("overwrite", "probabilities", "layout", "qc", "trust"),
+    *("overwrite", "probabilities", "layout", "dicom_seg", "qc", "trust"),
 )
 
 

@@ -352,7 +352,7 @@ PREDICT: dict[str, Kind] = {
     "ensemble": one_of("mean", "soup"),
     "overwrite": FLAG,
     "probabilities": FLAG,
-    "qc": FLAG,
+    **dict.fromkeys(("dicom_seg", "qc"), FLAG),
     "layout": one_of("plain", "bids", "deepparcellation"),
     "device": TEXT,
     "overlap": optional(PART),

@@ -197,7 +197,8 @@ class _Search:
             raise DataError(error("DICOM files", wanted, todo, case_id=folder.name, file=folder))
 
         def make(path: Path) -> None:
-            convert_series(folder, series, path, case_id=name, wanted=self.series)
+            files = convert_series(folder, series, path, case_id=name, wanted=self.series)
+            self.scratch.slices[path] = files
 
         return _case(name, {self.contrasts[0]: self.scratch.plan(make)})
 

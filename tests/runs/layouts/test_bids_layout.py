@@ -25,7 +25,7 @@ from oracles.runs import TARGET, write_images, write_run
 
 SCANS = {"01": ("a", "b"), "02": ("a",)}
 NOT_BIDS = ["volumes.tsv", "people_volumes.*", "prediction.json", "lookup", "lookup/**"]
-NOT_BIDS += ["qc.html", "qc", "qc/**"]
+NOT_BIDS += ["qc.html", "qc", "qc/**", "**/*_seg.dcm"]
 SHELL = {"labels": {"core": [7], "shell": [12, 13]}}
 
 PROGRAMS = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])

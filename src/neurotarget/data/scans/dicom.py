@@ -148,8 +148,10 @@ def convert_series(
     *,
     case_id: str = "",
     wanted: str | None = None,
-) -> None:
+) -> tuple[Path, ...]:
     """Convert one series of a folder to NIfTI at `path`, written as a whole or not at all.
+
+    Returns the files of its slices, in their order along the last axis.
 
     `wanted` selects one of several series by number, description (or a unique part of it), or UID.
 
@@ -188,6 +190,7 @@ def convert_series(
     scan.header.set_xyzt_units("mm")
     with written(path) as draft:
         nib.save(scan, draft)
+    return tuple(one.file for one in slices)
 
 
 def _listings(series: Sequence[Series], folder: Path) -> list[str]:

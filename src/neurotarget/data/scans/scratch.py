@@ -29,6 +29,7 @@ class Scratch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self.slices: dict[Path, tuple[Path, ...]] = {}  # DICOM files of a converted series
         self._plans: dict[Path, Make] = {}
 
     def plan(self, make: Make) -> Path:

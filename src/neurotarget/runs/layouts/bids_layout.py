@@ -18,7 +18,7 @@ from neurotarget.types import Case, Target
 STANDARD = "1.10.0"  # of BIDS
 IGNORED = (  # by the validator
     *("volumes.tsv", "people_volumes.*", "prediction.json", "lookup", "lookup/**"),
-    *("qc.html", "qc", "qc/**"),
+    *("qc.html", "qc", "qc/**", "**/*_seg.dcm"),
     "**/*_aseg.stats",
 )
 MAPS = ("dseg.nii.gz", "dseg.json")

@@ -1,6 +1,7 @@
 """Prediction of scans with a trained run, or with several as an ensemble, into a folder."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +10,12 @@ from neurotarget.data.scans.scratch import scratch_folder
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult
-from neurotarget.inference.predict_folder import look_at_none, predict_all
+from neurotarget.inference.predict_folder import Look, predict_all
 from neurotarget.problems import DataError
 from neurotarget.runs.layouts.bids_layout import BidsLayout
 from neurotarget.runs.layouts.bids_tables import write_tables
 from neurotarget.runs.layouts.deepparcellation_layout import DeepParcellationLayout
+from neurotarget.runs.layouts.dicom_seg import DicomSegs, forget_seg
 from neurotarget.runs.layouts.lookup_tables import labels_of, write_lookup_tables
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.requested_networks import requested_networks
@@ -59,6 +61,7 @@ def predict_scans(
     layout: str = "plain",
     series: str | None = None,
     probabilities: bool = False,
+    dicom_seg: bool = False,
     qc: bool = True,
     overwrite: bool = False,
     trust: bool = False,
@@ -81,6 +84,8 @@ def predict_scans(
             conformed grid.
         series: selects one of several DICOM series, by number or UID.
         probabilities: whether maps of probabilities are written too.
+        dicom_seg: whether label maps of DICOM series are written as DICOM Segmentation too, which
+            needs highdicom.
         qc: whether qc.html is written, a page to look at the cases and to rate them.
         overwrite: whether files that neurotarget did not write may be replaced.
         trust: whether a run's configuration may name code other than neurotarget's.
@@ -99,7 +104,13 @@ def predict_scans(
     predictor = LAYOUTS[layout](predictor) if layout in LAYOUTS else predictor
     target, output = predictor.target, Path(output)
     pictures = _pictures(predictor, output) if qc else None
+    if dicom_seg and layout == "deepparcellation":
+        raise DataError(
+            "dicom_seg: found true with layout=deepparcellation, whose label maps are on another "
+            "grid than the series; set layout=plain or bids"
+        )
     with scratch_folder() as scratch:
+        segs = DicomSegs(predictor, output, scratch.slices) if dicom_seg else None
         cases = find_inputs(
             Path(scans), target.contrasts, scratch=scratch, series=series, films=target.is_flat
         )
@@ -111,8 +122,13 @@ def predict_scans(
             overwrite=overwrite,
             probabilities=probabilities,
             ready=scratch.ready,
-            look=pictures.draw if pictures else look_at_none,
+            look=_each(
+                segs.write if segs else partial(forget_seg, predictor, output),
+                pictures and pictures.draw,
+            ),
         )
+        if segs and not segs.write_missing(cases, results, scratch.ready):
+            print(f"dicom_seg: no case of {scans} is a DICOM series, so none was written")
         if pictures:
             pictures.draw_missing(cases, results, scratch.ready)
     if isinstance(predictor, BidsLayout):
@@ -127,6 +143,17 @@ def predict_scans(
         write_qc = import_module(PAGE).write_qc
         page = write_qc(output, predictor.form, target, pictures, runs=runs, made_by=made_by)
     return Predicted(results, output / predictor.form.file, has_masks, first, page)
+
+
+def _each(*acts: Look | None) -> Look:
+    """Call each of these that there is with a predicted case."""
+    wanted = [act for act in acts if act]
+
+    def look(case: Case) -> None:
+        for act in wanted:
+            act(case)
+
+    return look
 
 
 def _pictures(predictor: CasePredictor, output: Path) -> Any:  # noqa: ANN401
