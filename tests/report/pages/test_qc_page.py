@@ -41,7 +41,7 @@ def test_values_below_and_above_the_range_count_and_open_ends_do_not():
 
 def test_the_table_of_numbers_counts_the_cases_outside():
     html = page_of(case("a", left=10.0), case("b"), usual="plausible range of the target")
-    row = re.search(r"<tr><th[^>]*>left, mm³</th>(.*?)</tr>", html)[1]
+    row = re.search(r"<tr><th[^>]*>left,<wbr> mm³</th>(.*?)</tr>", html)[1]
     assert re.findall(r">([^<]+)</td>", row) == ["80.0", "10.0", "150", "100 to 200", "1"]
     assert "Usual: plausible range of the target." in html
 

@@ -81,7 +81,7 @@ def test_names_of_pictures_suit_every_file_system_and_tell_cases_apart():
 
 
 def test_the_usual_range_is_that_of_the_references_of_a_run(tmp_path):
-    six = [f"c{number}" for number in range(6)]
+    six = [f"c-{number}" for number in range(6)]
     run = write_run(tmp_path / "run", cases=six, test=six)
     rows = pd.read_csv(run / "rows.csv")
     is_core = (rows["metric"] == "reference_volume_mm3") & (rows["label"] == "core")

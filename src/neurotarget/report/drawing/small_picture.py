@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Bool, Num, UInt8
+from jaxtyping import Num, UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -23,7 +23,7 @@ QUALITY = 82  # of JPEG
 
 Colour = tuple[int, int, int]
 Size = tuple[int, int]  # width and height in pixels
-Picture = UInt8[ndarray, "H W 3"]
+Picture = UInt8[ndarray, "_ _ 3"]
 
 
 def small_picture(
@@ -97,7 +97,7 @@ def _outlined(tile: Picture, scene: Scene, plane: Plane, colours: Sequence[Colou
         one(classes, widths, mode="nearest")
         for one in (ndimage.minimum_filter, ndimage.maximum_filter)
     )
-    is_edge: Bool[ndarray, "H W"] = (classes > 0) & (low != high)
+    is_edge = (classes > 0) & (low != high)
     table = np.array(colours, np.uint8).reshape(-1, 3)
     fine[is_edge] = table[(classes[is_edge] - 1) % len(table)]
     return np.asarray(Image.fromarray(fine).reduce(FINE))
