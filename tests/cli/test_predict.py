@@ -51,6 +51,8 @@ def segment(run, output, images, **arguments):
         "overwrite": False,
         "probabilities": False,
         "layout": "plain",
+        "dicom_seg": False,
+        "qc": False,
     }
     settings |= {"threads": None, "run": run, "output": str(output)}
     manifest = output.with_suffix(".tsv")

@@ -10,10 +10,11 @@ from monai.bundle import ConfigParser, load
 from monai.data import decollate_batch
 
 from neurotarget.cli.export import run as export
+from neurotarget.data.batches.prepare import read_scans, to_work
 from neurotarget.problems import DataError
-from neurotarget.runs.network.predict_scans import predict_scans
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.sharing.export_runs import export_runs
+from neurotarget.types import Case
 from oracles.runs import TARGET, write_images, write_run
 
 SIDES = (16, 16, 16)
@@ -51,13 +52,11 @@ def parser(bundle, monkeypatch):
     return parser
 
 
-@pytest.fixture(scope="module")
-def scan(tmp_path_factory):
-    """A scan of several windows, stored from right to left."""
-    path = tmp_path_factory.mktemp("scan") / "head.nii.gz"
-    array = np.random.default_rng(3).normal(100, 20, (24, 30, 20)).astype(np.float32)
-    nib.save(nib.Nifti1Image(array, np.diag([-1.0, 1.0, 1.0, 1.0])), path)
-    return path
+def write_scan(folder, sides):
+    """A scan of noise, stored from right to left."""
+    array = np.random.default_rng(3).normal(100, 20, sides).astype(np.float32)
+    nib.save(nib.Nifti1Image(array, np.diag([-1.0, 1.0, 1.0, 1.0])), folder / "head.nii.gz")
+    return folder / "head.nii.gz"
 
 
 def expected_of(run, windows):
@@ -94,26 +93,40 @@ def test_the_metadata_state_what_goes_in_and_comes_out(parser):
     assert pred["channel_def"] == {"0": "background", "1": "core", "2": "shell"}
 
 
-def test_a_scan_becomes_the_label_map_that_we_predict(parser, runs, scan, tmp_path):
+# MONAI limits the weights of a window from below, which a Gaussian in three directions falls short
+# of, so that windows are blended a little differently, most at the borders of a scan
+@pytest.mark.parametrize(
+    ("sides", "border", "tolerance"), [(SIDES, 0, 1e-3), ((24, 30, 20), 4, 0.02)]
+)
+def test_a_scan_becomes_the_label_map_that_we_predict(
+    parser, runs, tmp_path, sides, border, tolerance
+):
     """On voxels of the working size nothing is interpolated, so both see the same image."""
+    scan = write_scan(tmp_path, sides)
     parser["scans"], parser["output_dir"] = [{"t1": str(scan)}], str(tmp_path / "theirs")
     network, inferer, save = map(
         parser.get_parsed_content, ("network_def", "inferer", "postprocessing")
     )
-    for batch in parser.get_parsed_content("dataloader"):
-        with torch.inference_mode():
-            batch["pred"] = inferer(batch["image"], network)
-        for case in decollate_batch(batch):
-            save(case)
+    (batch,) = parser.get_parsed_content("dataloader")
+    with torch.inference_mode():
+        batch["pred"] = inferer(batch["image"], network)
+    probabilities = batch["pred"][0].softmax(dim=0).numpy()
+    predictor, _ = load_predictor(runs[0], device="cpu")
+    case = Case("head", "head", {"t1": scan})
+    work = to_work(read_scans(case, predictor.target, predictor.preparation), predictor.target)
+    expected = predictor.probabilities(work.image)
+    assert np.abs(batch["image"][0].numpy() - work.image).max() < 1e-3
+    inside = (slice(None), *(slice(border, side - border) for side in sides))
+    assert np.abs(probabilities - expected)[inside].max() < tolerance
+    for item in decollate_batch(batch):
+        save(item)
     (path,) = (tmp_path / "theirs").glob("*.nii.gz")
-    theirs = nib.load(path)
-    predict_scans(runs[0], scan, tmp_path / "ours", device="cpu", qc=False)
-    ours = nib.load(tmp_path / "ours" / "head.nii.gz")
+    theirs, ours = nib.load(path), nib.load(scan)
     assert np.allclose(theirs.affine, ours.affine)
-    found, expected = (np.asanyarray(one.dataobj).astype(int) for one in (theirs, ours))
-    assert set(np.unique(expected)) <= {0, 7, 300}
-    assert len(np.unique(expected)) > 1
-    assert (found == expected).mean() > 0.999
+    found = np.asanyarray(theirs.dataobj).astype(int)
+    wanted = np.array([0, 7, 300])[expected.argmax(axis=0)][::-1]  # stored from right to left
+    assert len(np.unique(wanted)) > 1
+    assert (found == wanted).mean() > (0.97 if border else 0.999)
 
 
 def test_an_ensemble_gives_the_mean_of_its_probabilities(runs, tmp_path):
@@ -141,13 +154,12 @@ def test_no_expression_path_or_name_of_a_case_is_in_the_bundle(bundle, runs):
     ("config", "message"),
     [
         ({"data": {"preparation": {"intensity": "zscore_foreground"}}}, "zscore_foreground, for"),
-        ({"target": TARGET | {"derived": {"d": "t1 - t1"}}}, r"derived contrasts \(d\)"),
+        ({"data": {"preparation": {"intensity": "nyul"}}}, "intensity=nyul, for"),
     ],
 )
 def test_what_monai_has_no_transform_for_is_refused(config, message, images, tmp_path):
     preparation = {"_target_": "neurotarget.data.batches.prepare.Preparation"}
-    if "data" in config:
-        config = {"data": {"preparation": preparation | config["data"]["preparation"]}}
+    config = {"data": {"preparation": preparation | config["data"]["preparation"]}}
     run = write_run(tmp_path / "run", images=images, config=config)
     with pytest.raises(DataError, match=message):
         export_runs(run, tmp_path / "bundle", kind="monai")

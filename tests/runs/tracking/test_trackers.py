@@ -153,8 +153,8 @@ class Logged:
                 ("history", record.history.item),
             ):
                 for item in items:
-                    name = item.key or "/".join(item.nested_key)
-                    getattr(self, part)[name] = json.loads(item.value_json)
+                    keys = [item.key] if item.key else [*item.nested_key]
+                    getattr(self, part)[":".join(keys)] = json.loads(item.value_json)
 
 
 @pytest.fixture
@@ -199,9 +199,8 @@ def test_the_report_is_logged_as_a_page(logged, tmp_path):
     study = WrittenStudy(Written({}), page, {}, [], [])
     rows = pd.DataFrame({"case_id": ["a"], "value": [0.5]})
     found = logged(lambda made: log_final(made, summary={}, rows=rows, study=study))
-    entry = found.history["report"]
-    assert entry["_type"] == "html-file"
-    (kept,) = tmp_path.glob(f"wandb/offline-run-*/files/{entry['path']}")
+    assert found.history["report:_type"] == "html-file"
+    (kept,) = tmp_path.glob(f"wandb/offline-run-*/files/{found.history['report:path']}")
     assert kept.read_text() == page.read_text()
 
 

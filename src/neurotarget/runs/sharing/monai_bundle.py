@@ -49,8 +49,8 @@ for batch in bundle.get_parsed_content("dataloader"):
 `network_def` gives scores, whose softmax are the probabilities. {remarks}
 """
 REMARK = (
-    "Scans are resampled and their intensities scaled by MONAI's transforms, which differ a "
-    "little from neurotarget's; its post-processing of label maps is not in the bundle."
+    "Scans are resampled and windows blended by MONAI, a little differently from neurotarget, most "
+    "at the borders of a scan; neurotarget's post-processing of label maps is not in the bundle."
 )
 WHOLE = (
     "neurotarget looks at a region of interest only; here the window moves over the whole scan, "
