@@ -125,7 +125,10 @@ def test_a_folder_of_scans_gets_a_table_of_probabilities(classified, place, comm
     assert sorted(path.name for path in (place / "found").glob("[!.]*")) == [
         "outcomes.tsv",
         "prediction.json",
+        "qc",
+        "qc.html",
     ]
+    assert len([*(place / "found" / "qc").glob("*.jpg")]) == 40
 
 
 def test_runs_are_compared_and_joined(classified, run, place, command):
