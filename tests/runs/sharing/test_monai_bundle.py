@@ -94,13 +94,9 @@ def test_the_metadata_state_what_goes_in_and_comes_out(parser):
 
 
 # MONAI limits the weights of a window from below, which a Gaussian in three directions falls short
-# of, so that windows are blended a little differently, most at the borders of a scan
-@pytest.mark.parametrize(
-    ("sides", "border", "tolerance"), [(SIDES, 0, 1e-3), ((24, 30, 20), 4, 0.02)]
-)
-def test_a_scan_becomes_the_label_map_that_we_predict(
-    parser, runs, tmp_path, sides, border, tolerance
-):
+# of, so that several windows are blended a little differently, most at the borders of a scan
+@pytest.mark.parametrize(("sides", "is_one_window"), [(SIDES, True), ((24, 30, 20), False)])
+def test_a_scan_becomes_the_label_map_that_we_predict(parser, runs, tmp_path, sides, is_one_window):
     """On voxels of the working size nothing is interpolated, so both see the same image."""
     scan = write_scan(tmp_path, sides)
     parser["scans"], parser["output_dir"] = [{"t1": str(scan)}], str(tmp_path / "theirs")
@@ -116,8 +112,8 @@ def test_a_scan_becomes_the_label_map_that_we_predict(
     work = to_work(read_scans(case, predictor.target, predictor.preparation), predictor.target)
     expected = predictor.probabilities(work.image)
     assert np.abs(batch["image"][0].numpy() - work.image).max() < 1e-3
-    inside = (slice(None), *(slice(border, side - border) for side in sides))
-    assert np.abs(probabilities - expected)[inside].max() < tolerance
+    differs = np.abs(probabilities - expected)
+    assert differs.max() < 1e-3 if is_one_window else differs.mean() < 0.01
     for item in decollate_batch(batch):
         save(item)
     (path,) = (tmp_path / "theirs").glob("*.nii.gz")
@@ -126,7 +122,7 @@ def test_a_scan_becomes_the_label_map_that_we_predict(
     found = np.asanyarray(theirs.dataobj).astype(int)
     wanted = np.array([0, 7, 300])[expected.argmax(axis=0)][::-1]  # stored from right to left
     assert len(np.unique(wanted)) > 1
-    assert (found == wanted).mean() > (0.97 if border else 0.999)
+    assert (found == wanted).mean() > (0.999 if is_one_window else 0.95)
 
 
 def test_an_ensemble_gives_the_mean_of_its_probabilities(runs, tmp_path):
