@@ -12,6 +12,19 @@ import pytest
 from oracles.balls import SMALL, TARGET, write_cohort
 
 ROOT = Path(__file__).parents[1]
+# the command in one interpreter, which loads torch once
+IN_TURN = """
+import sys
+from neurotarget.__main__ import main
+
+def commands(lines):
+    for sys.argv[1:] in lines:
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code
+
+commands("""
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +67,13 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     (site,) = installed.parents[1].glob("lib/*/site-packages")
     assert (site / "neurotarget" / "weights" / "README.md").is_file()
     ships = site / "neurotarget" / "weights" / "ball.safetensors"
-    exported = run(installed, "export", "run=run", f"output={ships}", cwd=tmp_path)
-    assert exported.returncode == 0, exported.stderr[-3000:]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    arguments = ["predict", "run=ball", "input=../data/sub-00.nii.gz", "output=masks"]
-    predicted = run(installed, *arguments, cwd=elsewhere)
-    assert predicted.returncode == 0, predicted.stderr[-3000:]
+    export = ["export", f"run={tmp_path / 'run'}", f"output={ships}"]
+    predict = ["predict", "run=ball", "input=../data/sub-00.nii.gz", "output=masks"]
+    code = f"{IN_TURN}[{export}, {predict}])"
+    done = run(installed.with_name("python"), "-c", code, cwd=elsewhere)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert (elsewhere / "masks" / "volumes.tsv").is_file()
     swept = ["-m", "seed=2", "held_out=false", "hydra.sweep.dir=sweep"]
     swept += ["data.patches_per_epoch=8"]

@@ -19,9 +19,10 @@ from neurotarget.process.signals import resumable_with, listen, stoppable
 
 def act():
     with resumable_with("python train.py resume=runs/a"):
-        if "fork" in sys.argv and os.fork() == 0:
-            time.sleep(60)
-        time.sleep(0.5)  # in a process just forked Python forgets signals
+        if "fork" in sys.argv:
+            if os.fork() == 0:
+                time.sleep(60)
+            time.sleep(0.5)  # in a process just forked Python forgets signals
         try:
             print("ready", flush=True)
             time.sleep(60)

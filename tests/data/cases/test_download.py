@@ -4,6 +4,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +49,12 @@ class Cut(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Tries follow each other at once, which users' are seconds apart."""
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from neurotarget.runs.tracking.stalls import GpuWait, StallMeter, Tally, stall_n
 from neurotarget.shapes import Batch
 from oracles.short_trainer import trainer_of
 
-MADE_S, STEP_S, VALIDATION_S = 0.03, 0.01, 1.0
+MADE_S, STEP_S, VALIDATION_S = 0.03, 0.01, 0.5
 BATCHES, SIZE = 8, 3
 
 
