@@ -19,7 +19,7 @@ from neurotarget.runs.network.task_class import task_class
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.types import Target
 
-LEAST_S, MOST_S = 0.5, 5.0  # timing after a warm-up, unless one step takes longer
+LEAST_S, MOST_S = 0.2, 5.0  # timing after a warm-up, unless one step takes longer
 
 
 log = logging.getLogger(__name__)

@@ -62,6 +62,18 @@ def test_workers_draw_the_same_patches_as_none(tmp_path, workers):
         assert torch.equal(one.image, many.image)
 
 
+def test_the_workers_of_a_closed_queue_are_over(tmp_path):
+    queue = PatchQueue(regions(tmp_path), DrawSampler(3, 8, seed=5), length=4, workers=1)
+    first = queue[0]
+    (worker,) = queue.subjects_iterable._workers
+    assert worker.is_alive()
+    queue.close()
+    assert not worker.is_alive()
+    queue.set_epoch(0)  # and it may be used again
+    assert torch.equal(queue[0]["image"].data, first["image"].data)
+    queue.close()
+
+
 def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
     data = regions(tmp_path, augmentation=noise())
     first, again, second = epoch_of(data, 0), epoch_of(data, 0), epoch_of(data, 1)

@@ -126,6 +126,7 @@ class TargetData(pl.LightningDataModule):
         self.margin_vox = 0  # voxels at each face of a patch that the network does not score
         self.boxes: Boxes | None = None  # of the cases, in a cascade
         self.workers = loader_workers() if workers == "auto" else int(workers)
+        self.queue: PatchQueue | None = None
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
         self.folders: dict[str, Path] = {}
@@ -254,8 +255,13 @@ class TargetData(pl.LightningDataModule):
             self.cuts = self.batch_cuts(is_finished=not is_on_gpu)
             return DirectLoader(self.cuts, draws, workers=self.workers, **how)
         regions = self.regions()
-        queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
-        return patch_loader(queue, **how)
+        self.queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
+        return patch_loader(self.queue, **how)
+
+    def teardown(self, stage: str) -> None:  # noqa: ARG002
+        """End the queue's worker processes after a training."""
+        if self.queue is not None:
+            self.queue.close()
 
     def draw_sampler(self, rank: int, ranks: int) -> DrawSampler:
         """The draws of one of the processes that train together."""

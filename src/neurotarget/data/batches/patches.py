@@ -134,6 +134,12 @@ class PatchQueue(tio.Queue):
         self._subjects_iterable = None
         self._num_sampled_subjects = 0
 
+    def close(self) -> None:
+        """End the worker processes at once; in the garbage collector each takes five seconds."""
+        batches, self._subjects_iterable = self._subjects_iterable, None
+        if self.num_workers and batches is not None:
+            batches._shutdown_workers()
+
     def _get_subjects_iterable(self) -> Iterator[tio.Subject]:
         """As TorchIO's, but with workers that are not forks of this process."""
         self._num_sampled_subjects = 0
