@@ -8,7 +8,7 @@ import pytest
 
 from neurotarget.anatomy.structures import select
 from neurotarget.report.drawing.figure import COLOURS, colour
-from neurotarget.report.drawing.overlay import PAGE_BYTES, STRAY, overlay_bytes
+from neurotarget.report.drawing.overlay import PAGE_BYTES, PAGE_DPIS, STRAY, overlay_bytes
 from neurotarget.report.drawing.painted import palette_of
 from neurotarget.report.drawing.scene import error_scenes, scene_of
 
@@ -167,6 +167,18 @@ def test_without_an_error_the_picture_is_the_usual_one(tmp_path, which):
     }[which]  # fmt: skip
     usual = drawn(tmp_path / "a.png", image, truth, pred)
     np.testing.assert_array_equal(usual, drawn(tmp_path / "b.png", image, truth, pred, errors=True))
+
+
+@pytest.mark.parametrize("most", [36_000, 60_000, 100_000])
+def test_the_highest_resolution_that_fits_is_taken(monkeypatch, most):
+    monkeypatch.setattr("neurotarget.report.drawing.overlay.PAGE_BYTES", most)
+    image = np.random.default_rng(0).normal(50, 20, (24, 24, 24))
+    mask = np.zeros(image.shape, np.int16)
+    mask[8:16, 8:16, 8:16] = 1
+    case = image, mask, np.roll(mask, 1, 0), np.eye(4)
+    alone = (overlay_bytes(*case, dpis=(dpi,)) for dpi in PAGE_DPIS)
+    fitting = next(content for content in alone if len(content) <= most)
+    assert overlay_bytes(*case) == fitting
 
 
 def test_pictures_of_errors_stay_small_enough_for_a_page():
