@@ -8,6 +8,7 @@ from neurotarget import losses
 from neurotarget.losses import (
     DeepSupervision,
     DiceCrossEntropy,
+    SquaredDice,
     crop,
     cross_entropy,
     downsample,
@@ -213,3 +214,48 @@ def test_voxels_of_small_classes_count_more_in_a_balanced_cross_entropy(balance)
     torch.testing.assert_close(loss(scores, labels), wanted)
     absent = DiceCrossEntropy(dice_weight=0, balance=balance)(scores, torch.zeros_like(labels))
     torch.testing.assert_close(absent, F.cross_entropy(scores, torch.zeros_like(labels)))
+
+
+def weningers_dice(p, one_hot, epsilon=1e-5):
+    """The formula of Weninger's code, class by class."""
+    whole = 0.0
+    for label in range(p.shape[1]):
+        shared = (p[:, label] * one_hot[:, label]).sum()
+        squares = (p[:, label] ** 2).sum() + (one_hot[:, label] ** 2).sum()
+        whole += (2 * shared + epsilon) / (squares + epsilon) / p.shape[1]
+    return 1 - whole
+
+
+def test_squared_dice_and_its_gradient_are_those_of_weningers_formula():
+    torch.manual_seed(1)
+    labels = torch.randint(4, (2, 3, 4, 5))
+    ours = torch.randn(2, 4, 3, 4, 5, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_()
+    loss = SquaredDice()(ours, labels)
+    wanted = weningers_dice(theirs.softmax(1), F.one_hot(labels, 4).movedim(-1, 1).float())
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-6)
+    loss.backward()
+    wanted.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_squared_dice_costs_nothing_where_scores_are_perfect_and_a_class_is_absent():
+    assert SquaredDice()(scores_of(cube(), 3), cube()).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_squared_dice_leaves_ignored_voxels_out():
+    torch.manual_seed(2)
+    logits, labels = torch.randn(1, 2, 4, 4, 4), cube()
+    labels[:, 3] = 9
+    alone = SquaredDice()(logits[:, :, :3], labels[:, :3])
+    assert SquaredDice(ignore_label=9)(logits, labels).item() == pytest.approx(alone.item())
+
+
+def test_squared_dice_of_slabs_is_that_of_the_volume():
+    torch.manual_seed(3)
+    logits, labels, loss = torch.randn(1, 2, 4, 4, 4), cube(), SquaredDice()
+    first, second = (loss.sums(logits[:, :, part], labels[:, part]) for part in HALVES)
+    assert loss.of(first.plus(second)).item() == pytest.approx(loss(logits, labels).item())
+
+
+HALVES = slice(0, 2), slice(2, 4)

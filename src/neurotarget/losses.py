@@ -82,6 +82,53 @@ class DiceCrossEntropy(nn.Module):
         return loss + self.dice_weight * (1 - counted.mean())
 
 
+class SquaredSums(NamedTuple):
+    """What Dice with squared probabilities needs to know of voxels."""
+
+    shared: Float[Tensor, " L"]  # probability of the true class, in the voxels of each class
+    squares: Float[Tensor, " L"]  # squared probability of each class, and its voxels
+
+    def plus(self, other: "SquaredSums") -> "SquaredSums":
+        """Sums over the voxels of both."""
+        return SquaredSums(self.shared + other.shared, self.squares + other.squares)
+
+
+class SquaredDice(nn.Module):
+    """1 minus the mean over all classes of (2 Σpg + s) / (Σp² + Σg² + s); lower is better.
+
+    p are probabilities and g the labels, 0 or 1; the background is a class too, and the sums are
+    those of the whole batch.
+
+    Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; so counted by Weninger et al. 2019,
+    doi:10.1007/978-3-030-11726-9_1, whose code has s = 1e-5.
+    """
+
+    def __init__(self, *, smooth: float = 1e-5, ignore_label: int | None = None) -> None:
+        """Set what is added above and below the fraction, and a class that counts nowhere."""
+        super().__init__()
+        self.smooth, self.ignore_label = smooth, ignore_label
+
+    def forward(self, logits: Logits, labels: Labels) -> Tensor:
+        """Return the loss, a scalar in float32."""
+        return self.of(self.sums(logits, labels))
+
+    def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> SquaredSums:
+        """What the loss needs of these voxels; sums over the parts of a volume can be added."""
+        with torch.autocast(logits.device.type, enabled=False):
+            classes, counts = _counted(labels, self.ignore_label)
+            p = logits.flatten(2).float().softmax(1)
+            true = p.gather(1, classes[:, None])[:, 0] * counts  # (B, V)
+            squares = (p.square() * counts[:, None]).sum((0, 2))
+            num_labels = logits.shape[1]
+            shared, voxels = (_per_class(one, classes, num_labels).sum(0) for one in (true, counts))
+            return SquaredSums(shared, squares + voxels)
+
+    def of(self, sums: SquaredSums) -> Tensor:
+        """Loss of the voxels of these sums, a scalar in float32."""
+        dice = (2 * sums.shared + self.smooth) / (sums.squares + self.smooth)
+        return 1 - dice.mean()
+
+
 class DeepSupervision(nn.Module):
     """A loss summed over decoder levels with weights 1, 1/2, 1/4, … that sum to 1.
 
@@ -164,11 +211,7 @@ def class_sums(
 
     Neither one-hot labels nor probabilities of all voxels are in memory.
     """
-    classes = labels.flatten(1).long()  # (B, V)
-    counts = torch.ones_like(classes, dtype=torch.float32)
-    if ignore_label is not None:
-        counts = (classes != ignore_label).float()
-        classes = torch.where(counts > 0, classes, 0)
+    classes, counts = _counted(labels, ignore_label)
     log_true, mass = _TrueAndMass.apply(logits.flatten(2), classes, counts)
     log_true = log_true * counts
     num_labels = logits.shape[1]
@@ -179,6 +222,18 @@ def class_sums(
         nats=-_per_class(log_true, classes, num_labels),
         voxels=voxels,
     )
+
+
+def _counted(
+    labels: Integer[Tensor, "B _ _ _"], ignore_label: int | None
+) -> tuple[Integer[Tensor, "B V"], Float[Tensor, "B V"]]:
+    """Class of each voxel, and 1 for those that count; ignored voxels have class 0 and count 0."""
+    classes = labels.flatten(1).long()
+    counts = torch.ones_like(classes, dtype=torch.float32)
+    if ignore_label is not None:
+        counts = (classes != ignore_label).float()
+        classes = torch.where(counts > 0, classes, 0)
+    return classes, counts
 
 
 class _TrueAndMass(Function):

@@ -134,6 +134,7 @@ model.widths=x model.dropout=2 model.dropout=-1 model.norm=x model.deep_supervis
 model.top_width=0 loss.dice_weight=-1 loss.smooth=nan task.schedule.warmup_steps=-1
 task.schedule.warmup_steps=1.5 task.schedule.power=x task.schedule.floor=2 task.ema_decay=1
 task.ema_decay=0 task.ema_decay=x task.channels_last=x task.schedule=x trainer.accelerator=x
+task.schedule.epoch_factor=0 task.schedule.epoch_factor=1.1 task.keep_gradients=x
 trainer.devices=0 trainer.devices=x trainer.devices=1.5 trainer.devices=-2 trainer.num_nodes=0
 trainer.precision=x trainer.precision=8 trainer.max_epochs=0 trainer.max_epochs=x
 trainer.max_epochs=-2 trainer.max_time=x trainer.max_time=5 trainer.max_time=00:00:00:00

@@ -11,9 +11,9 @@ def sgd():
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
 
 
-def rates(schedule, progress, steps):
+def rates(schedule, progress, steps, **settings):
     optimizer = sgd()
-    scheduler = schedule.scheduler(optimizer, progress)
+    scheduler = schedule.scheduler(optimizer, progress, **settings)
     found = []
     for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"])
@@ -35,6 +35,23 @@ def test_power_bends_the_fall():
 def test_floor_holds_the_rate_and_progress_beyond_the_end_is_the_end():
     assert Schedule(warmup_steps=0, floor=0.1).factor(10, 1.7) == 0.1
     assert Schedule(warmup_steps=0).factor(10, 1.7) == 0
+
+
+def test_rate_falls_by_a_factor_after_each_epoch():
+    schedule = Schedule(warmup_steps=0, power=0.0, epoch_factor=0.985)
+    found = rates(schedule, lambda step: step / 7, 8, steps_per_epoch=3)
+    epochs = [0, 0, 0, 1, 1, 1, 2, 2]
+    assert found == pytest.approx([2 * 0.985**epoch for epoch in epochs])
+
+
+@pytest.mark.parametrize(("batches", "steps"), [(1, 6), (2, 3)])
+def test_epochs_of_a_training_are_counted_in_updates_of_the_weights(toy, tmp_path, batches, steps):
+    limits = {"max_steps": 7, "max_epochs": -1, "limit_val_batches": 0}
+    trainer = toy.trainer(tmp_path, accumulate_grad_batches=batches, **limits)
+    task = toy.task(schedule={"warmup_steps": 0, "power": 0.0, "epoch_factor": 0.5}, lr=0.01)
+    trainer.fit(task, toy.batches(6, batch_size=1))
+    (group,) = trainer.optimizers[0].param_groups
+    assert group["lr"] == pytest.approx(0.01 * 0.5 ** (7 // steps))
 
 
 def test_schedule_resumes_exactly_from_plain_values(tmp_path):

@@ -199,3 +199,19 @@ def test_fused_updates_are_those_of_the_optimizer():
             (weight * torch.tensor([1.0, -2.0, 0.5])).sum().backward()
             optimizer.step()
     torch.testing.assert_close(*weights)
+
+
+def gradients(toy, folder, steps, **settings):
+    """Gradients when a training ends in which no weight moves, and so each step has the same."""
+    torch.manual_seed(0)
+    task = toy.task(lr=0.0, ema_decay=None, **settings)
+    limits = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0}
+    trainer = toy.trainer(folder, enable_checkpointing=False, **limits)
+    trainer.fit(task, toy.batches(1, batch_size=1))
+    return torch.cat([one.grad.flatten() for one in task.net.parameters()])
+
+
+def test_gradients_that_are_kept_add_up_over_the_steps(toy, tmp_path):
+    once = gradients(toy, tmp_path, 1)
+    torch.testing.assert_close(gradients(toy, tmp_path, 3), once)
+    torch.testing.assert_close(gradients(toy, tmp_path, 3, keep_gradients=True), 3 * once)

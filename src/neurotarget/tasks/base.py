@@ -1,5 +1,6 @@
 """The base of tasks: what every training shares, and what a kind of task has to declare."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -19,7 +20,7 @@ from neurotarget.tasks.batch_parts import in_parts, is_divisible
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.kinds import TaskKind
-from neurotarget.tasks.schedule import Schedule, training_progress
+from neurotarget.tasks.schedule import Schedule, steps_per_epoch, training_progress
 from neurotarget.types import Row, Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -49,6 +50,7 @@ class TargetTask(pl.LightningModule, TaskKind):
         inferer: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor] | None = None,
         ema_decay: float | None = None,
         channels_last: bool = True,
+        keep_gradients: bool = False,
     ) -> None:
         """Join the parts.
 
@@ -61,10 +63,14 @@ class TargetTask(pl.LightningModule, TaskKind):
             ema_decay: decay of the averaged weights that are validated and saved; None for none.
             channels_last: lay images and weights out as CPUs and GPUs convolve fastest (a
                 third faster on a CPU).
+            keep_gradients: never set gradients to zero, so that each step follows the sum of all
+                gradients since the training began (or was resumed). It shows what the code of
+                Weninger et al. 2019 does, which leaves `zero_grad` out.
         """
         super().__init__()
         self.target, self.net, self.inferer = target, net, inferer
         self.optimizer_for, self.ema_decay = optimizer_for, ema_decay
+        self.keep_gradients = keep_gradients
         self.schedule = schedule if isinstance(schedule, Schedule) else Schedule(**schedule or {})
         self.layout = torch.channels_last_3d if channels_last else torch.contiguous_format
         if channels_last:
@@ -132,11 +138,19 @@ class TargetTask(pl.LightningModule, TaskKind):
         optimizer = self.optimizer_for(self.net.parameters())
         if self.device.type == "cpu":
             fuse(optimizer)
-        scheduler = self.schedule.scheduler(optimizer, training_progress(self.trainer))
+        progress, steps = training_progress(self.trainer), math.inf
+        if self.schedule.epoch_factor != 1:
+            steps = steps_per_epoch(self.trainer)
+        scheduler = self.schedule.scheduler(optimizer, progress, steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Set gradients to zero before those of a batch are added, unless they are kept."""
+        if not self.keep_gradients:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def configure_callbacks(self) -> list[Callback]:
         """The NaN guard, and weight averaging if configured."""

@@ -1,5 +1,6 @@
-"""Learning rate over training: a warm-up in steps, then a polynomial decay over progress."""
+"""Learning rate over training: a warm-up in steps, then a decay over progress and by epochs."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,28 +14,33 @@ Progress = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Factor of the learning rate: min(1, (step + 1) / warmup_steps) × (1 − progress)^power.
+    """Factor of the learning rate: warm-up, polynomial decay, and a factor for each epoch.
 
-    The decay never goes below `floor`, a share of the full rate.
+    It is min(1, (step + 1) / warmup_steps) × (1 − progress)^power × epoch_factor^epoch, of finished
+    epochs. The decay never goes below `floor`, a share of the full rate.
 
-    Source: polynomial decay with power 0.9, Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+    Source: polynomial decay with power 0.9, Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; a
+    factor of 0.985 an epoch alone, Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1.
     """
 
     warmup_steps: int = 50
     power: float = 0.9
     floor: float = 0.0
+    epoch_factor: float = 1.0
 
-    def factor(self, step: int, progress: float) -> float:
-        """Share of the full learning rate at a step, at a progress in [0, 1]."""
+    def factor(self, step: int, progress: float, epoch: int = 0) -> float:
+        """Share of the full learning rate at a step, at a progress in [0, 1], in an epoch."""
         rise = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        fall = (1.0 - min(max(progress, 0.0), 1.0)) ** self.power
+        fall = (1.0 - min(max(progress, 0.0), 1.0)) ** self.power * self.epoch_factor**epoch
         return rise * max(fall, self.floor)
 
-    def scheduler(self, optimizer: Optimizer, progress: Progress) -> LambdaLR:
+    def scheduler(
+        self, optimizer: Optimizer, progress: Progress, steps_per_epoch: float = math.inf
+    ) -> LambdaLR:
         """Follow `progress`, which is called once per optimizer step; the state is plain values."""
 
         def factor(step: int) -> float:
-            return self.factor(step, progress(step))
+            return self.factor(step, progress(step), int(step // steps_per_epoch))
 
         return LambdaLR(optimizer, factor)
 
@@ -54,6 +60,16 @@ def training_progress(trainer: pl.Trainer) -> Progress:
         return max(by_steps, trainer.strategy.broadcast(time_share(timer)))
 
     return progress
+
+
+def steps_per_epoch(trainer: pl.Trainer) -> float:
+    """Updates of the weights in an epoch; infinite where the data have no end."""
+    if trainer.train_dataloader is None:  # not loaded yet, if the training is limited in steps
+        trainer.fit_loop.setup_data()
+    batches = trainer.num_training_batches
+    if math.isinf(batches):
+        return math.inf
+    return max(math.ceil(batches / trainer.accumulate_grad_batches), 1)
 
 
 def time_share(timer: Timer | None) -> float:
