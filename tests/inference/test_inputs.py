@@ -106,6 +106,21 @@ def test_missing_contrasts_are_listed_for_all_cases_at_once(tmp_path):
     assert len(error.value.problems) == 2
 
 
+def test_contrasts_may_be_missing_where_they_can_be_filled(tmp_path):
+    touch(tmp_path / "a", "a_t1.nii.gz")
+    touch(tmp_path / "b", "b_t2.nii.gz", "b_t1.nii.gz")
+    scan(tmp_path / "x.nii.gz")
+    (tmp_path / "new.csv").write_text("case_id,t1,t2\nanna,x.nii.gz,\n")
+    settings = {"scratch": Scratch(tmp_path), "fill": True}
+    (anna,) = find_inputs(tmp_path / "new.csv", ("t1", "t2"), **settings)
+    assert [*anna.images] == ["t1"]
+    (alone,) = find_inputs(tmp_path / "a" / "a_t1.nii.gz", ("t1", "t2"), **settings)
+    assert (alone.case_id, [*alone.images]) == ("a", ["t1"])
+    (tmp_path / "x.nii.gz").unlink()
+    cases = find_inputs(tmp_path, ("t1", "t2"), **settings)
+    assert {one.case_id: sorted(one.images) for one in cases} == {"a": ["t1"], "b": ["t1", "t2"]}
+
+
 def test_files_that_name_no_contrast_are_left_out_with_a_word(tmp_path, caplog):
     touch(tmp_path, "a_t1.nii.gz", "a_t2.nii.gz", "a_mask.nii.gz")
     assert list(found(tmp_path, "t1", "t2")) == ["a"]

@@ -251,6 +251,26 @@ def test_several_contrasts_are_one_case(target, tmp_path):
     assert (outcome.case_id, outcome.values) == ("anna", {"cube": 27.0})
 
 
+def test_a_missing_contrast_is_a_note_of_its_case(target, tmp_path):
+    scan = np.zeros((16, 16, 16), np.float32)
+    scan[6:9, 7:10, 7:10] = 1
+    nib.save(nib.Nifti1Image(scan, np.eye(4)), tmp_path / "t2.nii.gz")
+
+    class Sum(nn.Module):
+        def forward(self, image):
+            return Bright()(image.sum(dim=1, keepdim=True))
+
+    both = replace(target, contrasts=("t1", "t2"))
+    predictor = Predictor(Sum(), both, Preparation("none", None))
+    case = Case("anna", "anna", {"t2": tmp_path / "t2.nii.gz"})
+    (refused,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
+    assert (refused.status, refused.note[:27]) == ("failed", "anna: found no t1 image (on")
+    predictor.fills_missing = True
+    (filled,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
+    assert filled.values == {"cube": 27.0}
+    assert "missing contrasts: filled (t1)" in filled.note
+
+
 def test_a_scan_that_was_not_fetched_is_a_line_and_the_others_go_on(predictor, cases, tmp_path):
     path = cases[0].images["t1"]
     path.rename(tmp_path / "kept")

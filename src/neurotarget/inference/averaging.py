@@ -42,6 +42,7 @@ class _Joined(CasePredictor):
             **further,
         )
         self.members = tuple(members)
+        self.fills_missing = all(member.fills_missing for member in members)
 
     @property
     def settings(self) -> dict[str, object]:

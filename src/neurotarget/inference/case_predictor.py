@@ -53,6 +53,7 @@ class CasePredictor(ABC):
     its validation cases: each gives an `example`, and `choose` keeps the steps that help.
     """
 
+    fills_missing: bool = False  # contrasts; true if the network has learnt to do without some
     steps_file: ClassVar[str]  # in the run folder
     most_examples: ClassVar[int]  # validation cases to predict; more hardly change the choice
     no_steps: ClassVar[Steps]

@@ -42,6 +42,7 @@ def find_inputs(
     scratch: Scratch,
     series: str | None = None,
     films: bool = False,
+    fill: bool = False,
 ) -> list[Case]:
     """Find the cases to predict, sorted by name.
 
@@ -54,13 +55,14 @@ def find_inputs(
     CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is
     named after its file without suffix and contrast, or after its folder; DICOM may be in deeper
     folders. `series` selects among several DICOM series of a case: its number, description or a
-    part of it, or UID. With `films` each `.dcm` file is a picture and a case.
+    part of it, or UID. With `films` each `.dcm` file is a picture and a case. With `fill` a case
+    needs one of the contrasts, and may lack others.
 
     Raises:
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
             several files match.
     """
-    source, search = expand_home(source), _Search(tuple(contrasts), scratch, series, films)
+    source, search = expand_home(source), _Search(tuple(contrasts), scratch, series, films, fill)
     cases = search.find(source)
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)
@@ -79,6 +81,7 @@ class _Search:
     scratch: Scratch  # for converted DICOM
     series: str | None
     films: bool = False
+    fill: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def find(self, source: Path) -> list[Case]:
@@ -108,7 +111,8 @@ class _Search:
     def _listed(self, source: Path) -> list[Case]:
         one = (1, 1, 1)
         wanted = Target("input", self.contrasts, {"any": (1,)}, spacing_mm=one, patch_vox=one)
-        return list(read_manifest(source, wanted, images_only=True).cases)
+        settings = {"images_only": True, "need_images": not self.fill}
+        return list(read_manifest(source, wanted, **settings).cases)
 
     def _single(self, path: Path) -> Case:
         if not _is_image(path) or (path.name.lower().endswith(FILM) and not self.films):
@@ -117,6 +121,9 @@ class _Search:
                 ".tsv); for DICOM give the folder of the series"
             )
         if len(self.contrasts) > 1:
+            name, contrast = self._parted(path)
+            if self.fill and contrast is not None:
+                return _case(name or file_stem(path), {contrast: path})
             names = ", ".join(f"<case>_{name}.nii.gz" for name in self.contrasts)
             raise DataError(
                 f"input: found one file {path}, wanted the contrasts {', '.join(self.contrasts)}; "
@@ -243,6 +250,7 @@ class _Search:
             error(f"no {', '.join(absent)} image", wanted, todo, case_id=case.case_id)
             for case in cases
             if (absent := [name for name in self.contrasts if name not in case.images])
+            and not (self.fill and case.images)
         ]
 
 

@@ -83,7 +83,7 @@ class OutcomePredictor(CasePredictor):
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
         """
-        scans = read_scans(case, self.target, self.preparation)
+        scans = read_scans(case, self.target, self.preparation, fill=self.fills_missing)
         image = to_work(scans, self.target).image
         views = self.views(image)
         corrected = self.postprocessing.apply(self.target.outcomes, views.mean(axis=0))

@@ -196,7 +196,7 @@ class Predictor(CasePredictor):
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
         """
-        scans = read_scans(case, self.target, self.preparation)
+        scans = read_scans(case, self.target, self.preparation, fill=self.fills_missing)
         target, located = self.target, None
         if self.localiser is not None:
             located = self.localiser.locate(scans)

@@ -121,6 +121,11 @@ def test_flip_along_other_axes_needs_no_pairs():
     [
         ({"nois": {"p": 1}}, "augment: found 'nois'.*did you mean noise"),
         ({"noise": {"sdt": 1}}, r"augment\.noise: found 'sdt'.*did you mean std"),
+        (
+            {"contrast_dropout": {"p": 1}},
+            r"contrast_dropout: .*one contrast, t1, which cannot drop",
+        ),
+        ({"contrast_dropout": {"channels": []}}, r"contrast_dropout: found 'channels'"),
         ({"noise": True}, r"augment\.noise: found True, wanted its parameters or null"),
         ({"noise": {"p": 2}}, r"augment\.noise: found {'p': 2}"),
         ({"elastic": {"displacement_mm": 9.0}}, "so that tissue never folds"),
@@ -173,3 +178,16 @@ def test_a_slice_gets_a_low_resolution_only_within_itself(recwarn):
     label = tio.LabelMap(tensor=torch.zeros(1, 16, 16, 1, dtype=torch.uint8))
     assert augmentation(tio.Subject(image=image, label=label)).spatial_shape == (16, 16, 1)
     assert not recwarn
+
+
+def test_contrasts_that_drop_out_are_0_and_the_others_stay():
+    target = replace(target_of("gland"), contrasts=("t1", "t2"))
+    augment = build_augmentation({"contrast_dropout": {"p": 1.0}}, target=target)
+    torch.manual_seed(0)
+    before, seen = scan().image.data, set()
+    for _ in range(12):
+        after = augment(scan()).image.data
+        kept = [torch.equal(one, other) for one, other in zip(after, before, strict=True)]
+        assert [bool(one.any()) for one in after] == kept
+        seen.add(tuple(kept))
+    assert seen == {(True, False), (False, True)}

@@ -129,3 +129,29 @@ def test_what_only_torchio_does_is_refused(axes):
 def test_another_interpolation_is_refused():
     with pytest.raises(DataError, match=r"augment\.motion: found image_interpolation bspline"):
         augmenter({"motion": {"p": 1, "image_interpolation": "bspline"}})
+
+
+def tumour_plan(settings, count=400):
+    contrasts, derived = ("flair", "t1", "t1ce"), {"subtraction": "t1ce - t1"}
+    target = Target("toy", contrasts, {"core": 1}, (1, 1, 1), (8, 8, 8), derived=derived)
+    made = Augmenter(read_transforms(settings, target=target), 4, (8, 8, 8), (8, 8, 8))
+    return made.plan(made.numbers(seeds(count)), seeds(count), is_wide=False)
+
+
+def test_contrasts_drop_out_alone_and_together_but_never_all():
+    gone = tumour_plan({"contrast_dropout": {"p": 1.0}}).dropped.channels
+    number = gone[:, :3].sum(dim=1)
+    assert sorted(number.unique().tolist()) == [1, 2]
+    assert (number == 1).float().mean() == pytest.approx(0.5, abs=0.08)
+    assert gone[:, :3].float().mean(dim=0) == pytest.approx([0.5] * 3, abs=0.08)
+
+
+def test_a_derived_contrast_drops_out_with_any_of_its_own():
+    gone = tumour_plan({"contrast_dropout": {"p": 1.0}}).dropped.channels
+    assert torch.equal(gone[:, 3], gone[:, 1] | gone[:, 2])
+
+
+def test_contrasts_drop_out_of_a_share_of_the_patches():
+    dropped = tumour_plan({"contrast_dropout": {"p": 0.3}}, count=1000).dropped
+    assert len(dropped.rows) / 1000 == pytest.approx(0.3, abs=0.05)
+    assert tumour_plan({"contrast_dropout": {"p": 0.0}}).dropped is None

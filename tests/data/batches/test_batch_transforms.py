@@ -4,19 +4,26 @@ import torch
 import torch.nn.functional as F
 import torchio as tio
 
-from neurotarget.data.batches.augmenter import LPS, rotations, scanner_rotation
 from neurotarget.data.batches.axis_maps import segment_maps
-from neurotarget.data.batches.batch_plan import Gains, Grains, Moved, Powers, Warped
+from neurotarget.data.batches.batch_plan import Dropped, Gains, Grains, Moved, Powers, Warped
 from neurotarget.data.batches.batch_transforms import (
     apply_bias,
     apply_gamma,
     apply_motion,
     apply_noise,
+    drop_channels,
     exchange_classes,
 )
 from neurotarget.data.batches.batch_warp import positions, read_images, read_labels
 from neurotarget.data.batches.shading import BiasField, Gamma
-from neurotarget.data.batches.warp import Elastic, draw_elastic, rotation
+from neurotarget.data.batches.warp import (
+    LPS,
+    Elastic,
+    draw_elastic,
+    rotation,
+    rotations,
+    scanner_rotation,
+)
 
 SIDES, REGION = (8, 10, 6), (12, 14, 8)
 
@@ -192,3 +199,15 @@ def test_mirrored_patches_exchange_their_pairs():
     assert torch.equal(labels[0], before[0])
     assert torch.equal(labels[1] == 1, before[1] == 2)
     assert torch.equal(labels[1] > 2, before[1] > 2)
+
+
+def test_channels_drop_out_of_their_patches_alone():
+    image = torch.rand(3, 2, 4, 4, 4) + 1
+    before = image.clone()
+    drop_channels(
+        image, Dropped(torch.tensor([0, 2]), torch.tensor([[True, False], [False, True]]))
+    )
+    assert (image[0, 0] == 0).all()
+    assert (image[2, 1] == 0).all()
+    before[0, 0] = before[2, 1] = 0
+    torch.testing.assert_close(image, before)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -78,3 +80,22 @@ def test_a_scan_with_a_skull_is_refused_where_the_brain_is_wanted(case):
     message = r"a: .*a_t1.nii.gz: found 0.\d % of the voxels with .*wanted a brain without skull"
     with pytest.raises(DataError, match=message):
         read_scans(case, tumour(), BRAIN)
+
+
+def test_a_missing_contrast_is_filled_with_the_background_and_named(case):
+    whole = to_work(read_scans(case, tumour(), BRAIN), tumour())
+    lacking = replace(case, images={"t1ce": case.images["t1ce"]})
+    scans = read_scans(lacking, tumour(), BRAIN, fill=True)
+    assert scans.warnings == ("missing contrasts: filled (t1)",)
+    work = to_work(scans, tumour())
+    np.testing.assert_array_equal(work.image[1], whole.image[1])
+    assert not work.image[[0, 2]].any()  # t1, and what is derived from it
+    assert work.grid.as_dict() == whole.grid.as_dict()
+
+
+def test_a_missing_contrast_is_refused_where_it_is_not_to_be_filled(case):
+    lacking = replace(case, images={"t1ce": case.images["t1ce"]})
+    with pytest.raises(DataError, match=r"a: found no t1 image .only t1ce., wanted the contrasts"):
+        read_scans(lacking, tumour(), BRAIN)
+    with pytest.raises(DataError, match="found no t1 and no t1ce image"):
+        read_scans(replace(case, images={}), tumour(), BRAIN, fill=True)

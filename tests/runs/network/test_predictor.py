@@ -48,6 +48,22 @@ def test_a_run_predicts_with_the_patch_that_it_was_trained_on(a_run):
     assert load_predictor(a_run, device="cpu")[0].inferer.window_vox == (24, 24, 24)
 
 
+@pytest.mark.parametrize(
+    ("augment", "fills"),
+    [
+        ({"contrast_dropout": {"p": 0.3}}, True),
+        ({"contrast_dropout": {}}, True),
+        ({"contrast_dropout": {"p": 0.0}}, False),
+        ({"contrast_dropout": None}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_run_can_do_without_contrasts_if_some_dropped_out_in_training(a_run, augment, fills):
+    edit(a_run, augment=augment)
+    assert load_predictor(a_run, device="cpu")[0].fills_missing is fills
+
+
 def test_weights_of_another_width_are_reported_by_shape(a_run):
     write_weights(a_run, "resunet", 1)
     edit(a_run, model={"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]})

@@ -1,8 +1,8 @@
 """Augmentation from settings: transforms, their probabilities and strengths.
 
 The order is fixed: spatial transforms (affine, elastic, flip), then bias field, blur and artefacts,
-then noise, then the grey scale, then the user's own transforms in the order in which they are
-given. All random numbers come from torch's global generator.
+then noise, then the grey scale, then contrasts that drop out, then the user's own transforms in the
+order in which they are given. All random numbers come from torch's global generator.
 """
 
 import difflib
@@ -15,8 +15,9 @@ from typing import NamedTuple
 import torch
 import torchio as tio
 
-from neurotarget.data.batches.shading import BiasField, Gamma
+from neurotarget.data.batches.shading import BiasField, ContrastDropout, Gamma
 from neurotarget.data.batches.warp import Affine, Elastic, Flip, Warp
+from neurotarget.derived import terms_of
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 
@@ -29,8 +30,10 @@ INTENSITY = {
     "blur": tio.RandomBlur,
     "noise": tio.RandomNoise,
     "gamma": Gamma,
+    "contrast_dropout": ContrastDropout,
 }
 FIXED = {"low_resolution": {"scalars_only": True}}
+OF_TARGET = {"channels"}  # parameters that are no settings
 LATERAL = re.compile(r"^(left|right)|(^|[\W_])(left|right|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
 
 
@@ -94,10 +97,20 @@ def read_transforms(settings: Settings | None, *, target: Target) -> Transforms:
     if 1 in target.patch_vox and "low_resolution" in applied:  # none across a slice
         sides = [axis for axis, side in enumerate(target.patch_vox) if side > 1]
         applied["low_resolution"] = {"axes": tuple(sides)} | applied["low_resolution"]
+    if "contrast_dropout" in applied:
+        applied["contrast_dropout"] |= {"channels": channel_contrasts(target)}
     parts = {name: _make(name, applied[name]) for name in (*SPATIAL, *INTENSITY) if name in applied}
     refuse_unpaired(parts.get("flip"), target)
     swap = (*target.swap, target.ignored_class)  # classes that a flip keeps
     return Transforms(parts, own, swap)
+
+
+def channel_contrasts(target: Target) -> list[tuple[str, ...]]:
+    """Contrasts from which each channel of the image is made, in the order of the channels."""
+    own = [(name,) for name in target.contrasts]
+    return own + [
+        tuple(term.contrast for term in terms_of(text)) for text in target.derived.values()
+    ]
 
 
 def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
@@ -153,7 +166,11 @@ def _refuse_unknown(name: str, values: object) -> None:
             f"augment.{name}: found {values!r}, wanted its parameters or null; correct conf/augment"
         )
     make: Callable = SPATIAL.get(name) or INTENSITY[name]
-    known = {*inspect.signature(make).parameters, "p"} - {"kwargs", *FIXED.get(name, {})}
+    known = {*inspect.signature(make).parameters, "p"} - {
+        "kwargs",
+        *OF_TARGET,
+        *FIXED.get(name, {}),
+    }
     for parameter in values or {}:
         _refuse_unknown_name(f"augment.{name}", parameter, sorted(known))
 

@@ -26,6 +26,7 @@ from neurotarget.data.batches.axis_maps import (
     segment_maps,
 )
 from neurotarget.data.batches.batch_plan import (
+    Dropped,
     Gains,
     Grains,
     Mixed,
@@ -35,7 +36,7 @@ from neurotarget.data.batches.batch_plan import (
     Warped,
 )
 from neurotarget.data.batches.shading import Gamma
-from neurotarget.data.batches.warp import Affine
+from neurotarget.data.batches.warp import LPS, Affine, rotations, scanner_rotation
 from neurotarget.problems import DataError
 from neurotarget.types import TripleVox
 
@@ -47,7 +48,6 @@ Drawn = Mapping[str, tuple[ndarray, ndarray]]  # rows to which each happens, and
 REACHING = ("motion", "ghosting", "low_resolution", "blur", "gamma")
 OWN, FLIP = "own ", "flip "  # before the number of the user's transform, or of the axis
 JITTER = 0.3  # of the times of movements, as in TorchIO
-LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # axes in which TorchIO moves a head
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ class Augmenter:
             self._mixed(drawn, sides),
             self._noise(drawn, seeds),
             self._gamma(drawn),
+            self._dropped(drawn),
             tuple(
                 (place, row, seeds[row][1])
                 for place in range(len(self.own))
@@ -182,6 +183,8 @@ class Augmenter:
             "gamma": 1 + 2 * contrasts,
             "elastic": 1 + 3 * math.prod(self._points()),
         }
+        if "contrast_dropout" in parts:
+            counts["contrast_dropout"] = 1 + parts["contrast_dropout"].num_numbers
         kept = {name: count for name, count in counts.items() if name in parts}
         single = [f"{FLIP}{axis}" for axis in range(3)] if "flip" in parts else []
         single += [f"{OWN}{place}" for place in range(len(self.own))]
@@ -270,6 +273,13 @@ class Augmenter:
         gamma, sign = gamma_of(self.parts["gamma"], values)
         return Powers(*map(torch.from_numpy, (rows, gamma, sign)))
 
+    def _dropped(self, drawn: Drawn) -> Dropped | None:
+        if "contrast_dropout" not in drawn:
+            return None
+        rows, values = drawn["contrast_dropout"]
+        gone = self.parts["contrast_dropout"].dropped(values)
+        return Dropped(torch.from_numpy(rows), torch.from_numpy(gone))
+
 
 def affine_of(
     affine: Affine, values: Float[ndarray, "n 9"], sides: TripleVox
@@ -339,26 +349,6 @@ def gamma_of(gamma: Gamma, values: ndarray) -> tuple[ndarray, ndarray]:
     beta, direction = np.split(values, 2, axis=1)
     sign = np.where(direction < 0.5, np.float32(1), np.float32(-1))
     return np.exp((2 * beta - 1) * np.float32(gamma.log_gamma)), sign
-
-
-def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:
-    """Rotate about I, then J, then K, as `warp.rotation`; radians."""
-    (a, b, c), (sin_a, sin_b, sin_c) = (
-        np.moveaxis(function(angles), -1, 0) for function in (np.cos, np.sin)
-    )
-    rows = (
-        (c * b, c * sin_b * sin_a - sin_c * a, c * sin_b * a + sin_c * sin_a),
-        (sin_c * b, sin_c * sin_b * sin_a + c * a, sin_c * sin_b * a - c * sin_a),
-        (-sin_b, b * sin_a, b * a),
-    )
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def scanner_rotation(angles: Float[ndarray, "n moves 3"]) -> Float[ndarray, "n moves 3 3"]:
-    """Rotations as ITK's Euler angles about I, J and K, of voxels in RAS+; float32."""
-    about_i, about_j, about_k = (rotations(angles * unit) for unit in np.eye(3))
-    turned = about_k @ about_i @ about_j
-    return (turned * LPS * LPS[:, None]).astype(np.float32)
 
 
 def _mixed(rows: Integer[ndarray, " n"], along: Sequence[ndarray]) -> Mixed:

@@ -5,7 +5,7 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Rows = Int[Tensor, " n"]  # places in the batch for which a transform happens
@@ -65,6 +65,13 @@ class Powers(NamedTuple):
     sign: Float[Tensor, "n C"]
 
 
+class Dropped(NamedTuple):
+    """Channels of the image that are set to 0."""
+
+    rows: Rows
+    channels: Bool[Tensor, "n C"]
+
+
 class Plan(NamedTuple):
     """What happens to the patches of a batch; None is a transform that happens to none."""
 
@@ -77,4 +84,5 @@ class Plan(NamedTuple):
     mixed: Mixed | None
     noise: Grains | None
     gamma: Powers | None
+    dropped: Dropped | None
     own: tuple[tuple[int, int, int], ...]  # number of the transform, row, seed

@@ -1,8 +1,8 @@
 """Augmentation of a whole batch by a plan: pure functions of tensors, the same on CPU and GPU.
 
 The order is that of `augment`: warp and mirror, bias field, motion, ghosts, low resolution, blur,
-noise, grey scale. Only the patches of a plan's rows are computed; every function changes its image
-in place.
+noise, grey scale, contrasts that drop out. Only the patches of a plan's rows are computed; every
+function changes its image in place.
 """
 
 import math
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurotarget.data.batches.axis_maps import along_axes, along_last
 from neurotarget.data.batches.batch_plan import (
+    Dropped,
     Gains,
     Grains,
     Mixed,
@@ -72,6 +73,7 @@ def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
         (apply_maps, plan.mixed),
         (apply_noise, plan.noise),
         (apply_gamma, plan.gamma),
+        (drop_channels, plan.dropped),
     )
     for apply, parameters in steps:
         if parameters is not None:
@@ -154,6 +156,12 @@ def apply_gamma(image: Images, powers: Powers) -> None:
     gain = sign * spread / raised_spread.clamp(min=torch.finfo(raised.dtype).eps)
     changed = torch.where(span > 0, raised.mul_(gain).add_(mean), grey)
     image.index_copy_(0, powers.rows, changed.reshape(-1, *image.shape[1:]))
+
+
+def drop_channels(image: Images, dropped: Dropped) -> None:
+    """Set channels of patches to 0."""
+    gone = dropped.channels[:, :, None, None, None]
+    image.index_copy_(0, dropped.rows, image.index_select(0, dropped.rows).masked_fill(gone, 0))
 
 
 def _centred(values: Float[Tensor, "n C V"]) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ from neurotarget.data.scans.planes import slices_last
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.data.work_labels import region_of, sample_foreground, work_labels
+from neurotarget.derived import terms_of
 from neurotarget.files.hashes import digest, hash_of_text, hash_of_value
 from neurotarget.files.remembered import remembered
 from neurotarget.problems import DataError, Problem, error, refuse_errors
@@ -215,8 +216,13 @@ def content_hashes(manifest: Manifest, target: Target, cache: Path) -> dict[str,
     return hashes
 
 
-def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
+def read_scans(
+    case: Case, target: Target, preparation: Preparation, *, fill: bool = False
+) -> Scans:
     """Read a case's contrasts whole, on one intensity scale.
+
+    With `fill` contrasts may be missing, but not all: they are 0, as those that drop out in a
+    training (`ContrastDropout`), and a warning names them.
 
     Raises:
         DataError: a contrast is missing, broken, or on another grid than the first.
@@ -228,7 +234,8 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
         f"{f'{Path(item.file).name}: ' if has_several else ''}{item.found} ({item.todo})"
         for item in checkup.problems
     )
-    return _scans(case, volumes, target, preparation)._replace(warnings=tuple(warnings))
+    scans = _scans(case, volumes, target, preparation, fill=fill)
+    return scans._replace(warnings=(*scans.warnings, *warnings))
 
 
 def to_work(scans: Scans, target: Target) -> Work:
@@ -237,7 +244,7 @@ def to_work(scans: Scans, target: Target) -> Work:
     Raises:
         DataError: the region of interest misses the scan.
     """
-    first = scans.first
+    first, name = scans.first, next(iter(scans.affines))
     if target.size_vox is not None:  # series with grids of their own
         grids = {
             name: sized_grid(scans.values[name].shape, scans.affines[name], target.size_vox)
@@ -247,7 +254,7 @@ def to_work(scans: Scans, target: Target) -> Work:
         return Work(np.stack(work), grids[target.contrasts[0]], first.header)
     grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
     if target.roi is not None:
-        case, file = scans.case, str(scans.case.images[target.contrasts[0]])
+        case, file = scans.case, str(scans.case.images[name])
         grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
     elif scans.brain is not None:
         grid = boxed(grid, scans.brain)
@@ -265,26 +272,40 @@ def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
 
 
 def _scans(
-    case: Case, volumes: Mapping[str, Volume], target: Target, preparation: Preparation
+    case: Case,
+    volumes: Mapping[str, Volume],
+    target: Target,
+    preparation: Preparation,
+    *,
+    fill: bool = False,
 ) -> Scans:
-    if absent := [name for name in target.contrasts if name not in case.images]:
+    there = [name for name in target.contrasts if name in case.images]
+    absent = [name for name in target.contrasts if name not in case.images]
+    if absent and not (fill and there and target.size_vox is None):
         found = f"no {' and no '.join(absent)} image (only {', '.join(case.images) or 'none'})"
         wanted = f"the contrasts {', '.join(target.contrasts)}"
         todo = f"add a column {absent[0]} with the file's path"
         raise DataError(error(found, wanted, todo, case_id=case.case_id))
-    raw = {name: volumes[name].array for name in target.contrasts}
-    raw |= {name: combined(text, raw) for name, text in target.derived.items()}
+    raw = {name: volumes[name].array for name in there}
+    raw |= {
+        name: combined(text, raw)
+        for name, text in target.derived.items()
+        if all(term.contrast in raw for term in terms_of(text))
+    }
     values = {
         name: scaled(
             array, preparation, Place(case.case_id, str(case.images.get(name, name)), name)
         )
         for name, array in raw.items()
     }
-    affines = {name: _affine(volumes[name], target) for name in target.contrasts}
-    scans = Scans(case, values, volumes[target.contrasts[0]], affines)
+    empty = np.zeros_like(values[there[0]])
+    values = {name: values.get(name, empty) for name in target.channels}
+    affines = {name: _affine(volumes[name], target) for name in there}
+    notes = (f"missing contrasts: filled ({', '.join(absent)})",) if absent else ()
+    scans = Scans(case, values, volumes[there[0]], affines, notes)
     if preparation.intensity == "zscore_brain" and target.size_vox is None:
         grid = whole_grid(scans.first.array.shape, scans.first.affine, target.spacing_mm)
-        scans = scans._replace(brain=brain_box([raw[name] for name in target.contrasts], grid))
+        scans = scans._replace(brain=brain_box([raw[name] for name in there], grid))
     return scans
 
 

@@ -1,4 +1,4 @@
-"""Bias field and gamma for images of any intensity range.
+"""Bias field, gamma and contrasts that drop out, for images of any intensity range.
 
 TorchIO's transforms multiply or exponentiate the stored values. Prepared images are centred at 0,
 where these would not change mid-grey voxels and would change dark and bright ones in opposite
@@ -6,10 +6,13 @@ directions. Here the darkest voxel of the patch counts as zero signal.
 """
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torchio as tio
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from numpy import ndarray
 from torch import Tensor
 from torchio.transforms.augmentation import RandomTransform
 from torchio.transforms.intensity_transform import IntensityTransform
@@ -90,3 +93,42 @@ class Gamma(RandomTransform, IntensityTransform):
         raised = unit**gamma if direction < 0.5 else 1 - (1 - unit) ** gamma
         spread = raised.std().clamp(min=torch.finfo(raised.dtype).eps)
         return (raised - raised.mean()) / spread * contrast.std() + contrast.mean()
+
+
+class ContrastDropout(RandomTransform, IntensityTransform):
+    """Set some contrasts to 0, so that the network learns to do without them; at least one stays.
+
+    0 is the background of a stripped brain (`intensity=zscore_brain`), and what a prediction has in
+    place of a contrast that is missing. The number of contrasts that drop out is uniform from 1 to
+    all but one. `channels` names the contrasts of each channel: a derived one drops out with any of
+    its own.
+    """
+
+    def __init__(self, channels: Sequence[Sequence[str]], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        names = list(dict.fromkeys(name for one in channels for name in one))
+        if len(names) < 2:
+            raise ValueError(f"one contrast, {', '.join(names)}, which cannot drop out")
+        self.needed = np.array([[name in one for name in names] for one in channels])  # (C, names)
+
+    @property
+    def num_numbers(self) -> int:
+        """Uniform numbers that a draw takes."""
+        return 1 + self.needed.shape[1]
+
+    def dropped(self, values: Float[ndarray, "n numbers"]) -> Bool[ndarray, "n C"]:
+        """Channels that drop out, from numbers in [0, 1)."""
+        most = self.needed.shape[1] - 1
+        count = 1 + (values[:, :1] * most).astype(int)
+        is_gone = values[:, 1:].argsort(axis=1).argsort(axis=1) < count  # (n, names)
+        return (is_gone[:, None, :] & self.needed).any(axis=2)
+
+    def apply_transform(self, subject: tio.Subject) -> tio.Subject:
+        """Set random channels of the image to 0."""
+        gone = self.dropped(torch.rand(1, self.num_numbers).numpy())[0]
+        for image in self.get_images(subject):
+            data = image.data.clone()
+            data[torch.from_numpy(gone)] = 0
+            image.set_data(data)
+        subject.setdefault(DRAWN, {})["contrast_dropout"] = {"dropped": gone.tolist()}
+        return subject

@@ -9,10 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchio as tio
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 from torchio.transforms.augmentation import RandomTransform
 from torchio.transforms.spatial_transform import SpatialTransform
@@ -21,6 +23,7 @@ Volume = Float[Tensor, "C I J K"]
 Displacement = Float[Tensor, "3 I J K"]
 Matrix = Float[Tensor, "3 3"]
 
+LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # axes in which TorchIO moves a head
 DRAWN = "drawn"  # key of a subject under which our transforms note their parameters, by name
 FOLD_FREE = 0.4  # largest share of the control spacing, Choi and Lee 2000, 10.1006/gmod.2000.0531
 
@@ -148,6 +151,26 @@ def rotation(angles: Float[Tensor, "3"]) -> Matrix:
         turn[second, first], turn[first, second] = sine, -sine
         whole = turn @ whole
     return whole
+
+
+def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:
+    """Rotate about I, then J, then K, as `warp.rotation`; radians."""
+    (a, b, c), (sin_a, sin_b, sin_c) = (
+        np.moveaxis(function(angles), -1, 0) for function in (np.cos, np.sin)
+    )
+    rows = (
+        (c * b, c * sin_b * sin_a - sin_c * a, c * sin_b * a + sin_c * sin_a),
+        (sin_c * b, sin_c * sin_b * sin_a + c * a, sin_c * sin_b * a - c * sin_a),
+        (-sin_b, b * sin_a, b * a),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def scanner_rotation(angles: Float[ndarray, "n moves 3"]) -> Float[ndarray, "n moves 3 3"]:
+    """Rotations as ITK's Euler angles about I, J and K, of voxels in RAS+; float32."""
+    about_i, about_j, about_k = (rotations(angles * unit) for unit in np.eye(3))
+    turned = about_k @ about_i @ about_j
+    return (turned * LPS * LPS[:, None]).astype(np.float32)
 
 
 def draw_elastic(

@@ -29,7 +29,7 @@ KEPT: Mapping[str, tuple[str, ...]] = {  # of a config; of these branches only t
     "windows": (),
     "task": ("_target_",),
     "data": ("preparation",),
-    "augment": ("flip",),
+    "augment": ("flip", "contrast_dropout"),
 }
 WHOLE = ("format", "neurotarget", "name", "members", "localiser")
 MEMBER, FIRST_STAGE = ("config", "steps"), ("config", "limits")

@@ -112,7 +112,12 @@ def predict_scans(
     with scratch_folder() as scratch:
         segs = DicomSegs(predictor, output, scratch.slices) if dicom_seg else None
         cases = find_inputs(
-            Path(scans), target.contrasts, scratch=scratch, series=series, films=target.is_flat
+            Path(scans),
+            target.contrasts,
+            scratch=scratch,
+            series=series,
+            films=target.is_flat,
+            fill=loaded.fills_missing,
         )
         results = predict_all(
             predictor,

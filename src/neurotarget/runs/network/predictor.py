@@ -99,7 +99,7 @@ def predictor_of(
                 "two segmentations; use it as it was written"
             )
         further["localiser"] = Localiser(first, network.localiser.limits)
-    return task.predictor(
+    predictor = task.predictor(
         net,
         target,
         preparation,
@@ -108,6 +108,14 @@ def predictor_of(
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
         **further,
     )
+    predictor.fills_missing = target.size_vox is None and _drops_contrasts(config)
+    return predictor
+
+
+def _drops_contrasts(config: Mapping[str, Any]) -> bool:
+    """Whether contrasts have dropped out in training, so that the network can do without some."""
+    settings = (config.get("augment") or {}).get("contrast_dropout")
+    return isinstance(settings, Mapping) and settings.get("p", 1) != 0
 
 
 def usable_device(requested: object) -> str:

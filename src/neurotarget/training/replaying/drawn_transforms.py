@@ -117,6 +117,10 @@ def _gamma(part: object, values: np.ndarray, _: Augmenter) -> dict[str, np.ndarr
     return {"gamma": gamma, "is_inverted": sign < 0}
 
 
+def _contrast_dropout(part: object, values: np.ndarray, _: Augmenter) -> dict[str, np.ndarray]:
+    return {"dropped": part.dropped(values)}
+
+
 READERS: Mapping[str, Callable[[object, np.ndarray, Augmenter], dict[str, np.ndarray]]] = {
     "affine": _affine,
     "elastic": _elastic,
@@ -127,6 +131,7 @@ READERS: Mapping[str, Callable[[object, np.ndarray, Augmenter], dict[str, np.nda
     "blur": _blur,
     "noise": _noise,
     "gamma": _gamma,
+    "contrast_dropout": _contrast_dropout,
 }
 
 
