@@ -55,6 +55,34 @@ def test_a_folder_a_program_has_the_cases_by_name_and_failed_ones_are_counted(tm
     assert not (tmp_path / "out" / "p2.nii.gz").exists()
 
 
+def test_a_case_that_fails_in_a_later_call_keeps_no_earlier_mask(tmp_path):
+    for program, start in {"one": 4, "two": 4}.items():
+        for case in ("p1", "p2"):
+            save(tmp_path / "in" / program / f"{case}.nii.gz", labels(start))
+    out = tmp_path / "out"
+    fuse_masks(tmp_path / "in", out)
+    assert (out / "p2.nii.gz").is_file()
+    save(tmp_path / "in" / "two" / "p2.nii.gz", labels(4), np.diag([2.0, 1, 1, 1]))
+    fuse_masks(tmp_path / "in", out)
+    assert sorted(path.name for path in out.glob("*.nii.gz")) == ["p1.nii.gz"]
+    table = pd.read_csv(out / "fused.tsv", sep="\t").set_index("case_id")
+    assert table.loc["p2", "status"] == "failed"
+    assert "not that of one" in table.loc["p2", "reason"]
+
+
+def test_a_failing_case_leaves_a_mask_that_somebody_has_changed(tmp_path):
+    for program in ("one", "two"):
+        save(tmp_path / "in" / program / "p1.nii.gz", labels(4))
+    out = tmp_path / "out"
+    fuse_masks(tmp_path / "in", out)
+    save(out / "p1.nii.gz", labels(6))
+    save(tmp_path / "in" / "two" / "p1.nii.gz", labels(4), np.diag([2.0, 1, 1, 1]))
+    with pytest.raises(DataError, match=r"changed since .p1\.nii\.gz"):
+        fuse_masks(tmp_path / "in", out)
+    fuse_masks(tmp_path / "in", out, overwrite=True)
+    np.testing.assert_array_equal(nib.load(out / "p1.nii.gz").dataobj, labels(6))
+
+
 def test_labels_are_fused_one_by_one_and_the_most_votes_decide():
     maps = {"a": labels(4, 1), "b": labels(4, 1), "c": labels(4, 2)}
     np.testing.assert_array_equal(fused_labels(maps, "majority"), labels(4, 1))

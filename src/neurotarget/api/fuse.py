@@ -32,10 +32,5 @@ def fuse(
         DataError: no case has two masks, or an output would replace one.
     """
     cases = fuse_masks(Path(source), Path(output), method=method, overwrite=overwrite)
-    rows = [row for case in cases for row in case.rows]
-    rows += [
-        (case.case_id, "", "", "failed", case.problem, float("nan"))
-        for case in cases
-        if case.problem
-    ]
+    rows = [row for case in cases for row in case.lines]
     return pd.DataFrame(rows, columns=list(COLUMNS))

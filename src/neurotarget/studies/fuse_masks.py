@@ -16,7 +16,7 @@ from neurotarget.data.labels import label_values
 from neurotarget.data.scans.volume import Volume, file_stem, image_files, read_volume
 from neurotarget.files.ownership import claim
 from neurotarget.files.reading import real_path
-from neurotarget.files.writing import write_text
+from neurotarget.files.writing import remove, write_text
 from neurotarget.inference.segment import save_like
 from neurotarget.metrics.fusion import FUSIONS, agreement, failed_masks
 from neurotarget.metrics.overlap import dice
@@ -46,11 +46,19 @@ class FusedCase(NamedTuple):
         """Masks that were left out, and why."""
         return {row[1]: row[4] for row in self.rows if row[3] == "refused"}
 
+    @property
+    def lines(self) -> list[tuple]:
+        """Rows of fused.tsv; a case that was not written ends with one of the status failed."""
+        failed = (self.case_id, "", "", "failed", self.problem, math.nan)
+        return [*self.rows, *([failed] if self.problem else [])]
+
 
 def fuse_masks(
     source: Path, output: Path, *, method: Method = "majority", overwrite: bool = False
 ) -> list[FusedCase]:
     """Fuse the masks of each case; write `<case>.nii.gz`, fused.tsv and agreement.tsv.
+
+    A case that fails is a row of fused.tsv, and what an earlier call wrote for it is removed.
 
     Args:
         source: a folder with the masks of one case, a file each; or with a folder for each program
@@ -60,7 +68,8 @@ def fuse_masks(
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
-        DataError: no case has two masks, or an output would replace one.
+        DataError: no case has two masks, an output would replace one, or an earlier file of a case
+            that fails cannot be removed.
     """
     cases = masks_of(source)
     files = {case_id: output / f"{case_id}.nii.gz" for case_id in cases}
@@ -72,9 +81,22 @@ def fuse_masks(
         _attempt(case_id, paths, files[case_id], method)
         for case_id, paths in tqdm(cases.items(), "fuse", unit="case", delay=1)
     ]
-    _write(output / TABLE, COLUMNS, [row for one in made for row in one.rows])
+    for one in made:
+        if one.problem:
+            _remove(one.case_id, files[one.case_id])
+    _write(output / TABLE, COLUMNS, [row for one in made for row in one.lines])
     _write(output / PAIRS, PAIR_COLUMNS, [row for one in made for row in one.pairs])
     return made
+
+
+def _remove(case_id: str, path: Path) -> None:
+    """Remove the fused mask that an earlier call wrote for a case."""
+    try:
+        remove(path)
+    except OSError as wrong:
+        found = f"an earlier mask that cannot be removed ({wrong.strerror or wrong})"
+        todo = "remove it, as this fusion has failed"
+        raise DataError(error(found, "none", todo, case_id=case_id, file=path)) from wrong
 
 
 def masks_of(source: Path) -> dict[str, dict[str, Path]]:
