@@ -118,7 +118,8 @@ WRONG = """
 seed=-1 seed=x seed=1.5 seed=null seed=4294967296 patch_vox=[100000,16,16] patch_vox=[16]
 patch_vox=[0,16,16] patch_vox=16 patch_vox=[4096,4096,4096] patch_vox=x patch_vox=[1.5,16,16]
 localise=x weights=x postprocess=x postprocess=true held_out=1 held_out=x windows.overlap=1
-windows.overlap=-0.1 windows.mirror=x windows.mirror=1 windows=x trust=1 job=x name=null name=../a
+windows.overlap=-0.1 windows.mirror=x windows.mirror=1 windows.centre=x windows=x trust=1 job=x
+name=null name=../a
 data.batch_size=0 data.batch_size=x data.batch_size=1.5 data.batch_size=true data.fold=x
 data.fold=-1 data.n_folds=1 data.n_folds=0 data.n_folds=x data.val_fraction=0 data.val_fraction=1
 data.val_fraction=-1 data.val_fraction=x data.workers=-1 data.workers=1.5 data.workers=x

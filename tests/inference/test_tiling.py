@@ -229,3 +229,43 @@ def test_scores_do_not_depend_on_the_number_of_threads(swap):
     torch.testing.assert_close(*made)
     assert sizes <= {1, 2}
     assert len(callers - {threading.get_ident()}) > 1
+
+
+def bell(side):
+    places = np.arange(side) - (side - 1) / 2
+    return np.exp(-(places**2) / (2 * (0.125 * side) ** 2))
+
+
+def test_the_centre_is_a_fifth_window_beside_the_corners_of_a_picture():
+    image = torch.rand(1, 1, 10, 10, 1)
+    values = itertools.count(1)
+
+    def numbered(window):
+        return torch.full((1, 2, 8, 8, 1), float(next(values)))
+
+    windows = SlidingWindow((8, 8, 1), centre=True)
+    windows.most_windows = 1
+    scores = windows(image, numbered)[0, 0, :, :, 0].numpy()
+    share, total, weight = np.outer(bell(8), bell(8)), np.zeros((10, 10)), np.zeros((10, 10))
+    for number, (i, j) in enumerate([(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)], start=1):
+        total[i : i + 8, j : j + 8] += number * share
+        weight[i : i + 8, j : j + 8] += share
+    np.testing.assert_allclose(scores, total / weight, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_centre_that_is_a_window_of_the_grid_is_not_scored_twice():
+    image = torch.rand(1, 1, 12, 12, 1)  # windows at 0, 2 and 4 along each axis
+    seen = []
+    SlidingWindow((8, 8, 1), overlap=0.75, centre=True)(image, lambda w: seen.extend(w) or w)
+    assert len(seen) == 9
+
+
+@torch.no_grad()
+def test_slabs_with_a_centre_are_the_parts_of_the_whole():
+    net, image = padded_net(), torch.rand(1, 1, 13, 6, 11)
+    windows = SlidingWindow((6, 4, 6), overlap=0.0, centre=True)
+    slabs = [slab.clone() for slab in windows.slabs(image, net)]
+    torch.testing.assert_close(torch.cat(slabs, dim=2), windows(image, net))
+    grid = SlidingWindow((6, 4, 6), overlap=0.0)(image, net)
+    assert not torch.allclose(grid, windows(image, net))

@@ -96,6 +96,7 @@ GENERAL = {
     "windows": BRANCH,
     "windows.overlap": PART,
     "windows.mirror": one_of(True, False, "auto"),
+    "windows.centre": FLAG,
     "paths": BRANCH,
     "paths.*": TEXT,
     "budget": BRANCH,

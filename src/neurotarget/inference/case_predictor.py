@@ -88,6 +88,7 @@ class CasePredictor(ABC):
             "preparation": asdict(self.preparation),
             "window_vox": self.inferer.window_vox,
             "mirror": self.inferer.swap is not None,
+            **({"centre": True} if getattr(self.inferer, "centre", False) else {}),
         }
 
     @property

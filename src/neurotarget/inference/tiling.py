@@ -44,6 +44,7 @@ class SlidingWindow:
         batch: int = 4,
         swap: Sequence[int] | None = None,
         margin_vox: int = 0,
+        centre: bool = False,
     ) -> None:
         """Configure the windows.
 
@@ -54,6 +55,7 @@ class SlidingWindow:
                 more need memory, and one would be slow, see `threads`.
             swap: class that each class becomes in a left/right mirror; None for no mirror.
             margin_vox: voxels at each face of a window that the network does not score.
+            centre: whether a window in the middle is added to the grid of windows, if it has none.
 
         Raises:
             DataError: a window consists of margin only.
@@ -61,6 +63,7 @@ class SlidingWindow:
         self.window_vox = tuple(int(side) for side in window_vox)
         self.swap = None if swap is None else list(swap)
         self.overlap, self.batch, self.margin_vox = overlap, batch, int(margin_vox)
+        self.centre = bool(centre)
         self.most_windows: int | None = None  # scored together on a CPU; None: by their size
         self.scored_vox = tuple(side - 2 * self.margin_vox for side in self.window_vox)
         if min(self.scored_vox) < 1:
@@ -118,18 +121,31 @@ class SlidingWindow:
         # a sum of products of weights along each axis is a product of sums
         starts = [sorted(set(along)) for along in zip(*places, strict=True)]
         sums = list(map(_summed, bells, sides, starts))
+        if (middle := self._middle(sides)) is not None and middle not in places:
+            places = sorted([*places, middle])
+        else:
+            middle = None
         depth = sides[0] if is_whole else self.scored_vox[0]
         total, first = None, 0
+        weights = None if middle is None else _product(sums)
+        if weights is not None:
+            weights[_box(middle, self.scored_vox)] += share
+
+        def divided(slab: SlabScores, first: int) -> SlabScores:
+            if weights is None:
+                return _divided(slab, sums, first)
+            return slab.div_(weights[first : first + slab.shape[2]])
+
         for place, scores in self._scores(image, places, net):
             if total is None:
                 total = _zeros(scores, (depth, *sides[1:]))
             if place[0] > first and not is_whole:
-                yield _divided(total[:, :, : place[0] - first], sums, first)
+                yield divided(total[:, :, : place[0] - first], first)
                 _move(total, place[0] - first)
                 first = place[0]
             box = _box((place[0] - first, *place[1:]), self.scored_vox)
             total[box].addcmul_(scores.float(), share)
-        yield _divided(total, sums, first)
+        yield divided(total, first)
 
     def windows_together(self, image: Image) -> int:
         """Number of windows that are scored together, without their mirror images."""
@@ -144,6 +160,14 @@ class SlidingWindow:
         steps = [max(int(side * (1 - self.overlap)), 1) for side in self.scored_vox]
         along = map(_starts, sides, self.scored_vox, steps)
         return list(itertools.product(*along))
+
+    def _middle(self, sides: Sequence[int]) -> Starts | None:
+        """First voxel of a window in the middle, if it is wanted."""
+        if not self.centre:
+            return None
+        return tuple(
+            (side - window) // 2 for side, window in zip(sides, self.scored_vox, strict=True)
+        )
 
     def _scores(
         self, image: Image, places: Sequence[Starts], net: Scores
@@ -238,6 +262,11 @@ def _divided(slab: SlabScores, sums: Sequence[Float[Tensor, " _"]], first: int) 
     for axis, along in enumerate(summed):
         slab /= along.view([-1 if number == axis else 1 for number in range(3)])
     return slab
+
+
+def _product(sums: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "I J K"]:
+    """Sums of weights along each axis as those of all voxels."""
+    return sums[0][:, None, None] * sums[1][:, None] * sums[2]
 
 
 def _move(total: SlabScores, step: int) -> None:

@@ -60,6 +60,7 @@ class RegionPredictor(Predictor):
                 batch=window.batch,
                 swap=None if window.swap is None else (0, 1),
                 margin_vox=window.margin_vox,
+                centre=window.centre,
             ),
             device=str(self.device),
             bf16=self.bf16,

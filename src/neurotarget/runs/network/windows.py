@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from neurotarget.data.sides.pairs import as_trained
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.problems import DataError
 from neurotarget.tasks.kinds import Segmentation, TaskKind
 from neurotarget.types import Target
@@ -29,7 +30,7 @@ def build_windows(
         DataError: overlap or mirror has no valid value, or a window consists of margin only.
     """
     # runs of versions before these settings have none
-    settings = {"overlap": 0.5, "mirror": False, **(config.get("windows") or {})}
+    settings = {"overlap": 0.5, "mirror": False, "centre": False, **(config.get("windows") or {})}
     overlap = settings["overlap"] if overlap is None else overlap
     mirror = settings["mirror"] if mirror is None else mirror
     if mirror not in (True, False, "auto"):
@@ -42,7 +43,10 @@ def build_windows(
         )
     swap = as_trained(target).swap if mirror and flipped else None
     overlap = checked_overlap(overlap)
-    return task.window(target, overlap=overlap, swap=swap, margin_vox=margin_vox)
+    windows = task.window(target, overlap=overlap, swap=swap, margin_vox=margin_vox)
+    if isinstance(windows, SlidingWindow):
+        windows.centre = bool(settings["centre"])
+    return windows
 
 
 def flips_sides(config: Mapping[str, Any]) -> bool:
