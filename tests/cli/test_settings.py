@@ -126,7 +126,7 @@ data.val_fraction=-1 data.val_fraction=x data.workers=-1 data.workers=1.5 data.w
 replay=0 replay=1.5 replay=7 check_memory=2 cv=1 cv=x
 dry_run=x
 data.patches_per_epoch=0 data.patches_per_epoch=1 data.foreground_share=2 data.foreground_share=-1
-data.margin_share=-1 data.queue_length=0 data.seed=-1 data.split_seed=x data.external=x
+data.margin_share=-1 data.queue_length=0 data.seed=-1 data.split_seed=x data.external=x data.stratify=1
 data.preparation.intensity=x data.preparation.clip_percent=[99,1] data.preparation.clip_percent=1
 data.preparation.clip_percent=[-1,101] data.preparation.scale=0 data.source=x optimizer.lr=x
 optimizer.lr=0 optimizer.lr=-1 optimizer.lr=nan optimizer.lr=inf optimizer.lr=1e99

@@ -196,6 +196,7 @@ DATA = {
     "data.fold": integer(0, 10_000),
     "data.n_folds": integer(2, 10_000),
     "data.fold_by": optional(TEXT),
+    "data.stratify": optional(TEXT),
     "data.external": optional(BRANCH),
     "data.val_fraction": number(0, 1, above=True, below=True),
     "data.batch_size": integer(1, 65_536),

@@ -14,6 +14,7 @@ NEVER = (
     "data.split_seed",  # the splits themselves are checked
     "data.n_folds",
     "data.fold_by",
+    "data.stratify",
     "data.external",
     "data.root",
     "data.source",

@@ -231,3 +231,60 @@ def test_unseen_sites_that_cannot_be_are_refused(cases, settings, message):
 def test_without_the_new_words_the_splits_are_those_of_before():
     """Drawn once by the version that knew neither external cases nor folds by site."""
     assert "".join(split[1] for split in draw(manifest(20), 2).values()) == "arrerareerrrrerrraar"
+
+
+def findings(number, positive, per_subject=1, name="finding"):
+    cases = manifest(number, per_subject).cases
+    values = ["yes" if index in positive else "no" for index in range(number)]
+    cases = [
+        replace(case, covariates={name: value}) for case, value in zip(cases, values, strict=True)
+    ]
+    return Manifest(tuple(cases), Path("cases.csv"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_and_validation_sets_have_like_shares_of_a_finding(seed):
+    positive = set(range(0, 50, 5))
+    cases = findings(50, positive)
+    tested = Counter()
+    for fold in range(5):
+        splits = draw(cases, fold, seed=seed, stratify="finding")
+        number = {
+            name: sum(int(case[1:]) in positive for case in members(splits, name))
+            for name in ("train", "val", "test")
+        }
+        assert number == {"train": 6, "val": 2, "test": 2}
+        assert len(members(splits, "val")) == 10
+        tested.update(members(splits, "test"))
+    assert set(tested.values()) == {1}
+    assert len(tested) == 50
+
+
+def test_a_person_with_and_without_a_finding_stays_in_one_fold():
+    cases = findings(40, set(range(0, 40, 4)), per_subject=2)
+    splits = draw(cases, stratify="finding")
+    assert all(splits[f"c{2 * s}"] == splits[f"c{2 * s + 1}"] for s in range(20))
+
+
+def test_folds_have_like_distributions_of_a_number():
+    cases = manifest(20).cases
+    cases = [replace(case, covariates={"age": float(n)}) for n, case in enumerate(cases)]
+    aged = Manifest(tuple(cases), Path("cases.csv"))
+    for fold in range(5):
+        held = members(draw(aged, fold, stratify="age"), "test")
+        assert sorted(int(case[1:]) // 5 for case in held) == [0, 1, 2, 3]
+
+
+def test_cases_without_the_value_are_a_stratum_of_their_own():
+    cases = [*findings(20, {0, 1, 2, 3, 4}).cases]
+    cases[10:15] = [replace(case, covariates={}) for case in cases[10:15]]
+    held = [
+        members(draw(Manifest(tuple(cases), Path("c.csv")), fold, stratify="finding"), "test")
+        for fold in range(5)
+    ]
+    assert [len(held_out & {f"c{n}" for n in range(10, 15)}) for held_out in held] == [1] * 5
+
+
+def test_a_covariate_to_stratify_by_that_does_not_exist_is_named():
+    with pytest.raises(DataError, match=r"data\.stratify: no covariate findin.*mean finding"):
+        draw(findings(10, {1}), stratify="findin")

@@ -72,7 +72,8 @@ class TargetData(pl.LightningDataModule):
     `source` needs one. An epoch has `patches_per_epoch` patches. `split_seed` assigns the subjects
     to splits and `seed` selects the patches, so that runs of several seeds share their folds.
     `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of a
-    covariate a fold; see `assign_splits`. A network learns from `labels`, label maps of patches, or
+    covariate a fold, and folds that are drawn have like shares of the values of `stratify`; see
+    `assign_splits`. A network learns from `labels`, label maps of patches, or
     from `outcomes` of whole images, of which the middle `patch_vox` voxels are used.
 
     Raises:
@@ -103,6 +104,7 @@ class TargetData(pl.LightningDataModule):
         split_seed: int = 1,
         external: Mapping[str, Sequence] | None = None,
         fold_by: str | None = None,
+        stratify: str | None = None,
         learns_from: Literal["labels", "outcomes"] = "labels",
     ) -> None:
         super().__init__()
@@ -121,7 +123,7 @@ class TargetData(pl.LightningDataModule):
         self.seed, self.split_seed = seed, split_seed
         self.patches, self.queue_length = patches, queue_length
         self.patches_per_region = patches_per_region
-        self.external, self.fold_by = external, fold_by
+        self.external, self.fold_by, self.stratify = external, fold_by, stratify
         self.learns_from = learns_from
         self.margin_vox = 0  # voxels at each face of a patch that the network does not score
         self.boxes: Boxes | None = None  # of the cases, in a cascade
@@ -181,6 +183,7 @@ class TargetData(pl.LightningDataModule):
             seed=self.split_seed,
             external=self.external,
             fold_by=self.fold_by,
+            stratify=self.stratify,
         )
 
     def _load(self) -> None:

@@ -14,6 +14,7 @@ from neurotarget.problems import DataError, Problem, error, nearest, some
 from neurotarget.types import Case, Covariate, Manifest
 
 Split = Literal["train", "val", "test", "external"]
+Strata = Mapping[str, tuple]  # value to sort by, of each subject
 HELD_OUT = ("test", "external")  # predicted and scored after the training
 
 
@@ -26,6 +27,7 @@ def assign_splits(
     seed: int,
     external: Mapping[str, Covariate | Sequence[Covariate]] | None = None,
     fold_by: str | None = None,
+    stratify: str | None = None,
 ) -> dict[str, Split]:
     """Split of each case, by case_id.
 
@@ -36,7 +38,9 @@ def assign_splits(
     distributed over `n_folds` folds and `fold` is the test set. With `fold_by`, each value of that
     covariate is a fold instead, in the order of their names; its cases are external, and there are
     no test cases; `external` is ignored for that covariate. A missing validation set is
-    `val_fraction` of the training subjects, at least one. Equal seeds give equal splits.
+    `val_fraction` of the training subjects, at least one. With `stratify`, a covariate, folds and
+    validation sets that are drawn have like shares of its values, or like distributions of its
+    numbers; a subject counts with the values of all its cases. Equal seeds give equal splits.
 
     Raises:
         DataError: a subject is in two splits, folds or sites, a fold, covariate or value does not
@@ -55,13 +59,16 @@ def assign_splits(
     if not inside:
         found = f"all {len(cases)} cases external, and nothing left to train on"
         raise DataError(error(found, "others too", "mark fewer of them", file=manifest.source))
+    strata = None if stratify is None else _strata(inside, stratify)
     splits: dict[str, Split] = dict.fromkeys(outside, "external")
     if fold_by is not None:
         splits |= _left_out(inside, fold_by, fold)
     else:
-        splits |= _splits_inside(inside, fold, n_folds, seed, num_external=len(outside))
+        further = {"num_external": len(outside), "strata": strata}
+        splits |= _splits_inside(inside, fold, n_folds, seed, **further)
     if "val" not in splits.values():
-        splits |= _validation(splits, val_fraction, np.random.default_rng([seed, fold]))
+        rng = np.random.default_rng([seed, fold])
+        splits |= _validation(splits, val_fraction, rng, strata)
     by_case = {case.case_id: splits[case.subject_id] for case in cases}
     wanted = ("train", "val") if "external" in by_case.values() else ("train", "val", "test")
     if empty := [split for split in wanted if split not in by_case.values()]:
@@ -90,14 +97,21 @@ def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
 
 
 def _splits_inside(
-    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, num_external: int
+    cases: Sequence[Case],
+    fold: int,
+    n_folds: int,
+    seed: int,
+    *,
+    num_external: int,
+    strata: Strata | None,
 ) -> dict[str, Split]:
     """Splits by subject: those of the manifest, from its folds, or from random folds."""
     if any(case.split is not None for case in cases):
         return _given(cases, fold)
     if any(case.fold is not None for case in cases):
         return _by_fold(cases, fold)
-    return _random_folds(cases, fold, n_folds, seed, num_external=num_external)
+    further = {"num_external": num_external, "strata": strata}
+    return _random_folds(cases, fold, n_folds, seed, **further)
 
 
 def _given(cases: Sequence[Case], fold: int) -> dict[str, Split]:
@@ -123,7 +137,13 @@ def _by_fold(cases: Sequence[Case], fold: int) -> dict[str, Split]:
 
 
 def _random_folds(
-    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, num_external: int
+    cases: Sequence[Case],
+    fold: int,
+    n_folds: int,
+    seed: int,
+    *,
+    num_external: int,
+    strata: Strata | None,
 ) -> dict[str, Split]:
     subjects = sorted({case.subject_id for case in cases})
     if not 0 <= fold < n_folds or n_folds < 2:
@@ -135,9 +155,37 @@ def _random_folds(
         others = f" besides {num_external} external ones" if num_external else ""
         found = f"{len(subjects)} subjects{others}"
         raise DataError(error(found, wanted, todo))
-    order = np.random.default_rng(seed).permutation(len(subjects))
-    held = {subjects[index] for index in order[fold::n_folds]}
+    order = _shuffled(subjects, np.random.default_rng(seed), strata)
+    held = set(order[fold::n_folds])
     return {subject: "test" if subject in held else "train" for subject in subjects}
+
+
+def _strata(cases: Sequence[Case], name: str) -> Strata:
+    """Values of a covariate by subject, in a form that can be sorted; missing ones come last.
+
+    Raises:
+        DataError: no case has the covariate.
+    """
+    there = list(dict.fromkeys(known for case in cases for known in case.covariates))
+    if name not in there:
+        close = nearest(name, there)
+        todo = f"did you mean {close}?" if close else "correct data.stratify, or add the column"
+        raise DataError(error(f"data.stratify: no covariate {name}", f"one of {some(there)}", todo))
+    found: dict[str, set[tuple]] = {}
+    for case in cases:
+        value = case.covariates.get(name)
+        is_number = isinstance(value, int | float)
+        key = (2, 0.0, "") if value is None else (1, 0.0, _written(value).casefold())
+        found.setdefault(case.subject_id, set()).add((0, value, "") if is_number else key)
+    return {subject: tuple(sorted(values)) for subject, values in found.items()}
+
+
+def _shuffled(
+    subjects: Sequence[str], rng: np.random.Generator, strata: Strata | None
+) -> list[str]:
+    """Subjects in random order; with strata, one stratum after the other."""
+    order = [subjects[index] for index in rng.permutation(len(subjects))]
+    return order if strata is None else sorted(order, key=strata.__getitem__)
 
 
 def check_external(external: object) -> None:
@@ -257,10 +305,21 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 
 def _validation(
-    splits: Mapping[str, Split], val_fraction: float, rng: np.random.Generator
+    splits: Mapping[str, Split],
+    val_fraction: float,
+    rng: np.random.Generator,
+    strata: Strata | None,
 ) -> dict[str, Split]:
     subjects = sorted(subject for subject, split in splits.items() if split == "train")
     if len(subjects) < 2:
         return {}
     number = min(max(round(val_fraction * len(subjects)), 1), len(subjects) - 1)
-    return {subjects[index]: "val" for index in rng.permutation(len(subjects))[:number]}
+    order = _shuffled(subjects, rng, strata)
+    if strata is not None:  # evenly from one end of the strata to the other
+        order = [order[place] for place in _evenly(number, len(order))]
+    return dict.fromkeys(order[:number], "val")
+
+
+def _evenly(number: int, count: int) -> list[int]:
+    """So many places of a list of `count`, at equal distances."""
+    return [int((place + 0.5) * count / number) for place in range(number)]
