@@ -119,14 +119,14 @@ seed=-1 seed=x seed=1.5 seed=null seed=4294967296 patch_vox=[100000,16,16] patch
 patch_vox=[0,16,16] patch_vox=16 patch_vox=[4096,4096,4096] patch_vox=x patch_vox=[1.5,16,16]
 localise=x weights=x postprocess=x postprocess=true held_out=1 held_out=x windows.overlap=1
 windows.overlap=-0.1 windows.mirror=x windows.mirror=1 windows.centre=x windows=x trust=1 job=x
-name=null name=../a
+name=null name=../a data.stratify=1
 data.batch_size=0 data.batch_size=x data.batch_size=1.5 data.batch_size=true data.fold=x
 data.fold=-1 data.n_folds=1 data.n_folds=0 data.n_folds=x data.val_fraction=0 data.val_fraction=1
 data.val_fraction=-1 data.val_fraction=x data.workers=-1 data.workers=1.5 data.workers=x
 replay=0 replay=1.5 replay=7 check_memory=2 cv=1 cv=x
 dry_run=x
 data.patches_per_epoch=0 data.patches_per_epoch=1 data.foreground_share=2 data.foreground_share=-1
-data.margin_share=-1 data.queue_length=0 data.seed=-1 data.split_seed=x data.external=x data.stratify=1
+data.margin_share=-1 data.queue_length=0 data.seed=-1 data.split_seed=x data.external=x
 data.preparation.intensity=x data.preparation.clip_percent=[99,1] data.preparation.clip_percent=1
 data.preparation.clip_percent=[-1,101] data.preparation.scale=0 data.source=x optimizer.lr=x
 optimizer.lr=0 optimizer.lr=-1 optimizer.lr=nan optimizer.lr=inf optimizer.lr=1e99
