@@ -1,4 +1,4 @@
-"""ROC and precision–recall curves of predicted classes, side by side, one row per label."""
+"""ROC, precision–recall and free-response curves of predicted classes and of marks."""
 
 from collections.abc import Mapping
 
@@ -28,6 +28,8 @@ from neurotarget.stats.study.results import Study
 
 MOST_ROWS = 6
 PANEL_INCH = 3.1  # height of a row
+FREE_INCH = 3.4
+LEAST_FALSE = 0.5  # false marks a film at the end of the axis, where the curve is shorter
 LOW = 0.1  # below this prevalence its text is above the line
 MARKERS = ("o", "D")  # of the threshold one half, and of the run's own
 
@@ -50,6 +52,31 @@ def discrimination_figure(study: Study) -> Figure | None:
         counts = f"n = {len(sample.y)}, {positive_text(study, label, int(sample.y.sum()))}"
         _roc(row[0], curve, rows, title, counts)
         _precision(row[1], curve, rows, title)
+    return finished(figure)
+
+
+@look()
+def free_response_figure(study: Study) -> Figure | None:
+    """Draw the share of findings that are marked by false marks a film; None without marks."""
+    curve = study.tables.get("free_response_curve")
+    if curve is None or not len(curve):
+        return None
+    rates = study.tables["free_response"]
+    figure = new_figure("free_response", WIDTH_INCH, FREE_INCH)
+    axes = figure.subplots()
+    style = {"color": SERIES[0], "lw": 1.8, "zorder": 3, "clip_on": False}
+    axes.plot(curve["false_per_film"], curve["sensitivity"], drawstyle="steps-post", **style)
+    reached = rates[rates["false_per_film"] <= curve["false_per_film"].max()]
+    for one in reached.itertuples():
+        at = [one.false_per_film] * 2
+        axes.plot(at, [one.low, one.high], color=INK, lw=1.2, zorder=4, clip_on=False)
+        axes.plot(at[:1], [one.value], color=INK, marker="o", markersize=5, zorder=5, clip_on=False)
+    row = rates.iloc[0]
+    head(axes, "Free response", [f"{row.n_findings} findings in {row.n} films"], width_inch=5.0)
+    axes.set(xlabel="false marks a film", ylabel="sensitivity", ylim=(0, 1))
+    axes.set_xlim(0, max(float(curve["false_per_film"].max()), LEAST_FALSE))
+    mark_shares(axes.yaxis)
+    axes.grid(color=GRID, lw=0.6)
     return finished(figure)
 
 

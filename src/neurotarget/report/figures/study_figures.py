@@ -26,7 +26,11 @@ from neurotarget.report.figures.named_figures import (
 from neurotarget.report.figures.part_strips import parts_figure
 from neurotarget.report.figures.probability_strips import probabilities_figure
 from neurotarget.report.figures.residuals import residuals_figure
-from neurotarget.report.figures.roc_curves import discrimination_figure, discrimination_labels
+from neurotarget.report.figures.roc_curves import (
+    discrimination_figure,
+    discrimination_labels,
+    free_response_figure,
+)
 from neurotarget.report.figures.scatter import scatter_figure
 from neurotarget.report.figures.site_effects import (
     MOST_EFFECTS,
@@ -84,6 +88,7 @@ def _outcomes(study: Study) -> list[NamedFigure]:
             discrimination_figure,
             discrimination_labels,
         ),
+        "free_response": ("Free-response curve", free_response_figure, None),
         "calibration": ("Calibration curve", calibration_figure, calibration_labels),
         "confusion": ("Predicted and reference classes", confusion_figure, None),
         "probabilities": ("Predicted probabilities", probabilities_figure, None),

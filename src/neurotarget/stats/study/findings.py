@@ -8,6 +8,7 @@ negative case without a mask, and so depends on how frequent the finding is.
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ from numpy import ndarray
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.clustered_auc import auc_of_cases
+from neurotarget.stats.core.free_response import (
+    RATES,
+    Response,
+    free_response,
+    response,
+    sensitivity_at,
+)
 from neurotarget.stats.core.interval import mean_interval
+from neurotarget.stats.core.resample import BLOCK_ROWS
 from neurotarget.stats.study.agreement import NONE
 from neurotarget.stats.study.outcome_rows import (
     DELONG,
@@ -24,6 +33,7 @@ from neurotarget.stats.study.outcome_rows import (
     OBUCHOWSKI,
     Value,
     from_estimate,
+    resampled,
     share,
     unless_few,
 )
@@ -33,8 +43,21 @@ COLUMNS = [
     *("label", "statistic", "sizes", "value", "low", "high", "interval"),
     *("n", "n_subjects", "n_missing", "reason"),
 ]
+FREE_COLUMNS = [
+    *("label", "false_per_film", "value", "low", "high", "interval"),
+    *("n", "n_findings", "n_subjects", "n_missing", "reason"),
+]
+CURVE_COLUMNS = ["label", "threshold", "false_per_film", "sensitivity"]
 ALL = "all"
 THIRDS = ("smallest third", "middle third", "largest third")
+
+
+class FilmMarks(NamedTuple):
+    """Films with their number of findings, and their marks with the finding that each meets."""
+
+    films: pd.DataFrame  # case_id, subject, findings
+    marks: pd.DataFrame  # case_id, probability, finding: its number in the film, 0 for none
+    n_missing: int = 0  # films without a reference mask
 
 
 def findings_table(measured: Measured) -> pd.DataFrame:
@@ -52,6 +75,50 @@ def findings_table(measured: Measured) -> pd.DataFrame:
         if (cases["size"] > 0).any() and (cases["size"] == 0).any():
             rows += [{"label": label, **row} for row in _rows(cases)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def free_response_table(marks: FilmMarks, label: str, *, seed: int = 0) -> pd.DataFrame:
+    """Return the share of findings that are marked at fixed numbers of false marks a film."""
+    known, rows = _response(marks), []
+    n_subjects = len(known.cases)
+    counts = {
+        "n": len(marks.films),
+        "n_findings": int(known.findings.sum()),
+        "n_subjects": n_subjects,
+        "n_missing": marks.n_missing,
+    }
+    for rate in RATES:
+        value = resampled(
+            lambda weights, rate=rate: _in_blocks(weights, known, rate), n_subjects, seed
+        )
+        rows.append({"label": label, "false_per_film": rate, **value._asdict(), **counts})
+    return pd.DataFrame(rows, columns=FREE_COLUMNS)
+
+
+def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
+    """Return the points of the free-response curve, from the highest threshold on."""
+    points = free_response(_response(marks))._asdict()
+    curve = pd.DataFrame(points).rename(columns={"false_per_case": "false_per_film"})
+    return curve.assign(label=label)[CURVE_COLUMNS]
+
+
+def _response(marks: FilmMarks) -> Response:
+    place = pd.Series(np.arange(len(marks.films)), index=marks.films["case_id"])
+    return response(
+        marks.marks["probability"].to_numpy(float),
+        marks.marks["finding"].to_numpy(int),
+        place.reindex(marks.marks["case_id"]).to_numpy(int),
+        marks.films["findings"].to_numpy(int),
+        _codes(marks.films["subject"]),
+    )
+
+
+def _in_blocks(weights: Float[ndarray, "R S"], marks: Response, rate: float) -> ndarray:
+    """Sensitivity of each row of weights; not all rows of all marks are in memory at once."""
+    blocks = range(0, len(weights), BLOCK_ROWS)
+    return np.concatenate(
+        [sensitivity_at(weights[start : start + BLOCK_ROWS], marks, rate) for start in blocks]
+    )
 
 
 def _cases(measured: Measured, label: str) -> pd.DataFrame:

@@ -1,0 +1,110 @@
+"""Free-response curve: findings that are marked, by the number of false marks a case.
+
+M marks, C cases, S subjects, R rows of weights over subjects, T points of the curve. A finding is
+found by its mark of the highest probability; further marks on it count nowhere.
+
+Source: Bunch et al. 1978, doi:10.1117/12.955926; rates as of LUNA16, Setio et al. 2017,
+doi:10.1016/j.media.2017.06.015.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # false marks a case at which sensitivity is given
+ROUNDING = 1e-9  # of sums of weights
+
+Weights = Float[ndarray, "R S"]
+
+
+class Response(NamedTuple):
+    """Marks of all cases, from the most probable to the least, and the cases."""
+
+    probability: Float[ndarray, " M"]
+    is_hit: Bool[ndarray, " M"]  # the first mark on a finding
+    is_false: Bool[ndarray, " M"]  # on no finding
+    subject: Integer[ndarray, " M"]  # number of the person, from 0
+    cases: Float[ndarray, " S"]  # number of each person's cases
+    findings: Float[ndarray, " S"]  # number of the findings in them
+
+
+class FreeResponse(NamedTuple):
+    """Points of the curve, from the highest threshold to the lowest; a mark at it counts."""
+
+    threshold: Float[ndarray, " T"]
+    false_per_case: Float[ndarray, " T"]
+    sensitivity: Float[ndarray, " T"]
+
+
+def response(
+    probability: Float[ndarray, " M"],
+    finding: Integer[ndarray, " M"],
+    case: Integer[ndarray, " M"],
+    findings: Integer[ndarray, " C"],
+    subject: Integer[ndarray, " C"],
+) -> Response:
+    """Sort marks; `finding` is the number of the one that is marked in its case, 0 for none.
+
+    `case` is the number of each mark's case; `findings` and `subject` are of the cases, also of
+    those without marks.
+    """
+    order = np.argsort(-probability, kind="stable")
+    probability, finding, case = probability[order], finding[order], case[order]
+    first = np.zeros(len(order), dtype=bool)
+    if len(order):
+        first[np.unique(np.stack([case, finding]), axis=1, return_index=True)[1]] = True
+    people = int(subject.max(initial=-1)) + 1
+    return Response(
+        probability,
+        first & (finding > 0),
+        finding == 0,
+        subject[case],
+        np.bincount(subject, minlength=people).astype(float),
+        np.bincount(subject, weights=findings, minlength=people).astype(float),
+    )
+
+
+def free_response(marks: Response) -> FreeResponse:
+    """Return the curve of all cases; its first point has no mark.
+
+    Raises:
+        ValueError: no case has a finding.
+    """
+    if not marks.findings.sum():
+        raise ValueError("free_response: found no finding, wanted one or more; leave the curve out")
+    false, hits = _sums(np.ones((1, len(marks.cases))), marks)
+    lasts = _lasts(marks.probability)
+    return FreeResponse(
+        np.r_[np.inf, marks.probability[lasts]],
+        np.r_[0.0, false[0, lasts] / marks.cases.sum()],
+        np.r_[0.0, hits[0, lasts] / marks.findings.sum()],
+    )
+
+
+def sensitivity_at(weights: Weights, marks: Response, rate: float) -> Float[ndarray, " R"]:
+    """Sensitivity at the lowest threshold with at most `rate` false marks a case, for every row.
+
+    NaN where the people of a row have no finding.
+    """
+    lasts = _lasts(marks.probability)
+    false, hits = (sums[:, lasts] for sums in _sums(weights, marks))
+    n_cases, n_findings = weights @ marks.cases, weights @ marks.findings
+    allowed = (false <= rate * n_cases[:, None] + ROUNDING).sum(axis=1)
+    found = np.concatenate([np.zeros((len(weights), 1)), hits], axis=1)
+    number = np.take_along_axis(found, allowed[:, None], axis=1)[:, 0]
+    return np.divide(number, n_findings, out=np.full(len(weights), np.nan), where=n_findings > 0)
+
+
+def _sums(weights: Weights, marks: Response) -> tuple[Float[ndarray, "R M"], Float[ndarray, "R M"]]:
+    """Weighted numbers of false marks and of hits down to each mark."""
+    own = weights[:, marks.subject]
+    return (own * marks.is_false).cumsum(axis=1), (own * marks.is_hit).cumsum(axis=1)
+
+
+def _lasts(probability: Float[ndarray, " M"]) -> Integer[ndarray, " T"]:
+    """Last marks of equal probability, which a threshold does not separate."""
+    if not len(probability):
+        return np.zeros(0, dtype=int)
+    return np.flatnonzero(np.r_[np.diff(probability) != 0, True])

@@ -1,0 +1,103 @@
+"""Marks of films against masks, from files to the tables and the figure of a study."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from neurotarget.image_score import ImageScore
+from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.studies.film_marks import Reference, film_marks, met_findings
+from neurotarget.studies.study_folder import study_of
+from neurotarget.studies.study_inputs import Material, covariate_table
+from neurotarget.types import Case, Row, Target
+
+TARGET = Target(
+    "air", ("film",), {"air": (1,)}, spacing_px=(1, 1), patch_vox=(32, 32),
+    outcomes={"finding": {"kind": "binary", "classes": ["absent", "air"]}},
+    image_score=ImageScore(), surface_tolerance_px=2.0,
+)  # fmt: skip
+
+
+def test_a_mark_meets_the_nearest_finding_within_the_tolerance():
+    findings = np.zeros((20, 20, 1), int)
+    findings[2:5, 2:5], findings[12:15, 12:15] = 1, 2
+    reference = Reference(findings, 2, np.ones(3))
+    places = np.array([[3, 3, 0], [6, 3, 0], [7, 3, 0], [14, 16, 0], [19, 0, 0]])
+    assert met_findings(places, reference, 2.0).tolist() == [1, 1, 0, 2, 0]
+    assert met_findings(places, Reference(findings * 0, 0, np.ones(3)), 2.0).tolist() == [0] * 5
+    assert met_findings(places[:0], reference, 2.0).tolist() == []
+
+
+def film(folder, name, marks):
+    """A mask with a finding at columns 4 to 8, rows 20 to 25, if the name begins with `ill`."""
+    mask = np.zeros((32, 32), np.uint8)
+    mask[20:26, 4:9] = 255 * name.startswith("ill")
+    Image.fromarray(mask).save(folder / f"{name}.png")
+    if marks is not None:
+        table = pd.DataFrame(marks, columns=["i", "j", "k", "probability"])
+        table.to_csv(folder / f"{name}_marks.tsv", sep="\t", index=False)
+    return Case(name, name, {}, folder / f"{name}.png")
+
+
+def material(folder, cases):
+    rows = [
+        Row(case.case_id, case.case_id, "test", "air", metric, value, "")
+        for case in cases
+        for metric, value in (
+            ("dice", 0.5), ("failed", 0.0), ("area_px", 30.0),
+            ("reference_area_px", 30.0 * case.case_id.startswith("ill")),
+        )
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(Row._fields))
+    measured = from_rows(table, TARGET, covariate_table(cases))
+    return Material(measured, {case.case_id: case for case in cases}, folder, None, (), {})
+
+
+@pytest.fixture
+def cases(tmp_path):
+    ill = [(6, 22, 0, 0.9), (25, 5, 0, 0.3)]  # column 6, row 22: in the finding
+    cases = [film(tmp_path, f"ill{n}", ill) for n in range(8)]
+    cases += [film(tmp_path, f"well{n}", [(10, 10, 0, 0.2)] if n else []) for n in range(4)]
+    return [*cases, film(tmp_path, "ill_lost", None)]
+
+
+def test_marks_are_compared_with_the_masks_of_their_films(cases, tmp_path):
+    found = film_marks(material(tmp_path, cases))
+    assert found.films.set_index("case_id")["findings"].to_dict() == {
+        case.case_id: int(case.case_id.startswith("ill")) for case in cases
+    }
+    own = found.marks[found.marks["case_id"] == "ill0"]
+    assert own[["probability", "finding"]].to_numpy().tolist() == [[0.9, 1.0], [0.3, 0.0]]
+    assert (found.n_missing, len(found.marks)) == (0, 8 * 2 + 3)
+
+
+def test_a_study_of_films_has_the_free_response_curve_as_table_and_figure(cases, tmp_path):
+    study = study_of(material(tmp_path, cases))
+    table = study.tables["free_response"].set_index("false_per_film")
+    assert table.loc[0.125, "value"] == pytest.approx(8 / 9)
+    assert table.loc[0.125, "n_findings"] == 9
+    assert study.tables["free_response_curve"]["false_per_film"].iloc[-1] == pytest.approx(11 / 13)
+    (figure,) = (one for one in all_figures(study) if one.name == "free_response")
+    assert figure.figure is not None
+    assert "20 marks at most" in figure.caption
+
+
+def test_films_without_a_reference_or_of_another_size_are_left_out(cases, tmp_path):
+    cases[0] = Case("ill0", "ill0", {}, None)
+    pd.DataFrame([(90, 90, 0, 0.9)], columns=["i", "j", "k", "probability"]).to_csv(
+        tmp_path / "ill1_marks.tsv", sep="\t", index=False
+    )
+    (tmp_path / "ill2_marks.tsv").write_text("notes of a reader")
+    found = film_marks(material(tmp_path, cases))
+    assert found.n_missing == 1
+    assert not set(found.marks["case_id"]) & {"ill0", "ill1", "ill2"}
+
+
+def test_targets_without_a_score_of_films_have_no_curve(cases, tmp_path):
+    made = material(tmp_path, cases)
+    assert film_marks(made._replace(predictions=None)) is None
+    assert film_marks(made._replace(predictions=tmp_path / "elsewhere")) is None
+    healthy = [case for case in cases if case.case_id.startswith("well")]
+    assert film_marks(material(tmp_path, healthy)) is None
