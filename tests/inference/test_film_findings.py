@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 from neurotarget.data.batches.prepare import Preparation
+from neurotarget.data.scans.film_views import usual_view, view_of
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.image_score import ImageScore
 from neurotarget.inference.outcome_table import marks_path
 from neurotarget.inference.predict_folder import predict_all
@@ -103,3 +105,17 @@ def test_the_triplet_rule_empties_the_mask_of_a_film_with_too_few_pixels(cases, 
     _, results = predicted(cases, tmp_path / "again", target)
     assert results[0].values["air"] == 30
     assert results[1].values["air"] == 0
+
+
+def test_an_odd_film_is_named_in_the_note_of_its_case(tmp_path):
+    films = [a_film(tmp_path, f"f{'x' * number}", has_air=True) for number in range(12)]
+    target = a_target(by="maximum")
+    views = [view_of(read_volume(one.images["film"]).array) for one in films]
+    predictor = Predictor(Bright(), target, Preparation("none", None))
+    predictor.usual = usual_view(views)
+    film = np.asarray(Image.open(films[0].images["film"]))
+    Image.fromarray(255 - film).save(films[0].images["film"])
+    odd, usual = predict_all(predictor, films[:2], tmp_path / "out", made_by="weights")
+    assert "an inverted film (correlation -" in odd.note
+    assert odd.note.count("invert its grey values") == 1
+    assert "film" not in usual.note

@@ -42,6 +42,7 @@ class _Joined(CasePredictor):
             **further,
         )
         self.members = tuple(members)
+        self.usual = first.usual
         self.fills_missing = all(member.fills_missing for member in members)
 
     @property

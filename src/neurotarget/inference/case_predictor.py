@@ -13,7 +13,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from neurotarget.data.batches.prepare import VERSION, Preparation, stored
+from neurotarget.data.batches.prepare import VERSION, Preparation, Scans, stored
+from neurotarget.data.scans.film_views import Usual, oddities, view_of
 from neurotarget.inference.ledger import Form
 from neurotarget.models.memory_layout import channels_last
 from neurotarget.problems import DataError
@@ -54,6 +55,7 @@ class CasePredictor(ABC):
     """
 
     fills_missing: bool = False  # contrasts; true if the network has learnt to do without some
+    usual: Usual | None = None  # in the films of the training
     steps_file: ClassVar[str]  # in the run folder
     most_examples: ClassVar[int]  # validation cases to predict; more hardly change the choice
     no_steps: ClassVar[Steps]
@@ -157,6 +159,11 @@ class CasePredictor(ABC):
     @abstractmethod
     def choose(self, examples: Sequence[Any]) -> dict[str, Any]:
         """Steps that improve the examples, under `steps`, with `trials` and `changes`."""
+
+    def notes_on(self, scans: Scans) -> tuple[str, ...]:
+        """What a person should know of the files of a case, among it whether a film is odd."""
+        odd = oddities(view_of(scans.first.array), self.usual) if self.usual is not None else []
+        return (*odd, *scans.warnings)
 
     def batch(self, image: Float[ndarray, "C I J K"]) -> Image:
         """A working box as a batch of one on the network's device, rounded as in training."""

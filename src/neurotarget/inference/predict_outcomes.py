@@ -88,7 +88,7 @@ class OutcomePredictor(CasePredictor):
         views = self.views(image)
         corrected = self.postprocessing.apply(self.target.outcomes, views.mean(axis=0))
         values = dict(zip(self.form.column_of, map(float, corrected), strict=True))
-        flags = (*self._flags(views, image.shape[1:]), *scans.warnings)
+        flags = (*self._flags(views, image.shape[1:]), *self.notes_on(scans))
         return OutcomePrediction(case.case_id, values, flags)
 
     @classmethod

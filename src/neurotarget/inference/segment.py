@@ -203,7 +203,7 @@ class Predictor(CasePredictor):
             roi = located.roi(self.localiser.limits) or target.roi
             target = replace(target, roi=roi)
         image, grid, header = to_work(scans, target)
-        warnings = scans.warnings
+        warnings = self.notes_on(scans)
         del scans  # free memory for the network
         kept, notes, finding, slabs = None, (), None, self.slabs(image)
         # sides are separated in whole label maps

@@ -34,6 +34,7 @@ from neurotarget.runs.network.objects import build_target
 from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
 from neurotarget.runs.network.standard_scale import learn_scale
 from neurotarget.runs.network.task_class import task_class
+from neurotarget.runs.network.usual_film import write_usual
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, loggers, run_tags
 from neurotarget.training.callbacks import Loading, Opening
@@ -185,6 +186,7 @@ def _tracked(
     folder = start.folder
     print_problems(data.warnings)
     write_splits(data, folder, resumed=state is not None)
+    write_usual(data, folder)
     keep_contents(
         folder,
         content_hashes(data.manifest, data.target, data.cache),

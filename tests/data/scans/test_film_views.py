@@ -1,9 +1,17 @@
 import json
+import re
 
 import numpy as np
 import pytest
 
-from neurotarget.data.scans.film_views import View, odd_views, view_of
+from neurotarget.data.scans.film_views import (
+    Usual,
+    View,
+    odd_views,
+    oddities,
+    usual_view,
+    view_of,
+)
 from neurotarget.types import Case
 
 
@@ -80,3 +88,43 @@ def test_a_view_survives_its_record():
     assert again[1:] == view[1:]
     assert np.abs(again.small - view.small).max() < 1e-3
     assert View.from_plain(None) is None
+
+
+def usual():
+    made = usual_view([view_of(_film(seed)) for seed in range(12)])
+    return Usual.from_plain(json.loads(json.dumps(made.as_plain())))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda film: film, []),
+        (lambda film: 255 - film, [r"an inverted film .*: invert its grey values"]),
+        (lambda film: np.rot90(film, 2), [r"a turned film .*: turn it by 180°, after which it is"]),
+        (
+            lambda film: np.pad(film, ((6, 6), (6, 6), (0, 0))),
+            ["a border of one value, 6"],
+        ),
+        (lambda film: film.astype(np.uint16) * 9, ["a film in 16 bits: export it in 8, as those"]),
+    ],
+)
+def test_one_film_is_judged_by_those_of_a_training(change, expected):
+    found = oddities(view_of(change(_film(20))), usual())
+    assert len(found) == len(expected)
+    assert all(re.match(text, one) for text, one in zip(expected, found, strict=True))
+
+
+def test_what_is_usual_in_a_training_is_not_odd():
+    framed = [np.pad(_film(seed), ((6, 6), (6, 6), (0, 0))) for seed in range(12)]
+    films = [*framed, *(film.astype(np.uint16) * 9 for film in framed)]
+    of_training = usual_view([view_of(film) for film in films])
+    assert oddities(view_of(framed[0]), of_training) == []
+    assert oddities(view_of(films[-1]), of_training) == []
+    assert oddities(None, of_training) == []
+
+
+def test_few_films_and_films_of_many_views_have_no_usual_one():
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 255, (40, 40, 1), dtype=np.uint8) for _ in range(12)]
+    assert usual_view([view_of(film) for film in noise]) is None
+    assert usual_view([view_of(_film(seed)) for seed in range(9)] + [None] * 5) is None

@@ -7,7 +7,7 @@ Shenzhen and Montgomery is reported, and about nine in ten inverted or turned on
 (docs/films.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,39 @@ class View(NamedTuple):
         return None if values is None else cls(np.array(values[0]), *values[1:])
 
 
+class Usual(NamedTuple):
+    """What is usual in the pictures of a data set of one view."""
+
+    small: Float[ndarray, "S S"]  # the median picture, of mean 0 and length 1
+    is_framed: bool
+    is_deep: bool | None  # None: some are
+
+    def as_plain(self) -> dict[str, object]:
+        """Plain values for JSON; grey values have three digits."""
+        return self._asdict() | {"small": np.round(self.small, 3).tolist()}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, object]) -> "Usual":
+        """From the values of `as_plain`.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not.
+        """
+        small = np.asarray(values["small"], dtype=float)
+        is_deep = values["is_deep"]
+        if small.shape != (SIDE_PX, SIDE_PX) or not np.isfinite(small).all():
+            raise ValueError(f"a picture of {small.shape}")
+        return cls(small, bool(values["is_framed"]), None if is_deep is None else bool(is_deep))
+
+
+class Odd(NamedTuple):
+    """Why a picture is odd: found, wanted, and what to do."""
+
+    found: str
+    wanted: str
+    todo: str
+
+
 def view_of(picture: ndarray) -> View | None:
     """View of a picture (I, J, 1); None if it is smaller than 16 × 16 or of one value."""
     grey = picture[..., 0]
@@ -65,36 +98,67 @@ def view_of(picture: ndarray) -> View | None:
     return View(small / length, max(edge for edge, _ in edges), is_framed, is_deep)
 
 
+def usual_view(views: Sequence[View | None]) -> Usual | None:
+    """What is usual in a data set; None of few pictures, or where they are not of one view."""
+    known = [view for view in views if view is not None]
+    if len(known) < FEW:
+        return None
+    stack = np.stack([view.small for view in known])  # (V, S, S)
+    median = np.median(stack, axis=0)
+    median = median - median.mean()
+    median = median / max(float(np.linalg.norm(median)), 1e-9)
+    if float(np.median((stack * median).sum(axis=(1, 2)))) < ALIKE:
+        return None
+    deep = sum(view.is_deep for view in known)
+    is_deep = bool(deep) if deep in (0, len(known)) else None
+    framed = sum(view.is_framed for view in known)
+    return Usual(median, framed > RARE * len(known), is_deep)
+
+
+def oddities(view: View | None, usual: Usual) -> list[str]:
+    """What is unlike the pictures that a network was trained on, each with what to do."""
+    if view is None:
+        return []
+    found = []
+    if odd := _turned_or_inverted(view, usual.small):
+        found.append(f"{odd.found}: {odd.todo}")
+    if view.is_framed and not usual.is_framed:
+        found.append(f"a border of one value, {view.frame_px} px wide: cut it off")
+    if usual.is_deep is not None and view.is_deep != usual.is_deep:
+        bits, others = ("16", "8") if view.is_deep else ("8", "16")
+        found.append(f"a film in {bits} bits: export it in {others}, as those of the training")
+    return found
+
+
 def odd_views(cases: Sequence[Case], views: Sequence[View | None]) -> list[Problem]:
     """Report the pictures that are inverted, turned, framed or of other depth than the rest."""
     known = [(case, view) for case, view in zip(cases, views, strict=True) if view is not None]
     if len(known) < FEW:
         return []
-    stack = np.stack([view.small for _, view in known])  # (V, S, S)
-    median = np.median(stack, axis=0)
-    median = median - median.mean()
-    median = median / max(float(np.linalg.norm(median)), 1e-9)
     problems = list(_depths(known))
-    if float(np.median((stack * median).sum(axis=(1, 2)))) < ALIKE:
+    usual = usual_view(views)
+    if usual is None:
         return problems
     for case, view in known:
-        problems += _turned_or_inverted(case, view, median)
+        if odd := _turned_or_inverted(view, usual.small):
+            file = next(iter(case.images.values()), "")
+            problems.append(warning(*odd, case_id=case.case_id, file=file))
     return problems + list(_frames(known))
 
 
-def _turned_or_inverted(case: Case, view: View, median: Float[ndarray, "S S"]) -> list[Problem]:
+def _turned_or_inverted(view: View, median: Float[ndarray, "S S"]) -> Odd | None:
     # rot90 of (columns, rows) turns the displayed picture clockwise
     fits = [float((np.rot90(view.small, turn) * median).sum()) for turn in range(4)]
     best = int(np.argmax(fits))
     if fits[0] < OPPOSITE and -fits[0] > max(fits):
         found = f"an inverted film (correlation {fits[0]:.2f} with the median film)"
         wanted = "air dark and bone bright, or the reverse, in all films"
-        return [_problem(case, found, wanted, "invert its grey values")]
+        return Odd(found, wanted, "invert its grey values")
     if best and fits[best] > max(ALIKE, fits[0] + GAIN):
         found = f"a turned film (correlation {fits[0]:.2f} with the median film)"
         todo = f"turn it by {TURNS[best]}, after which it is {fits[best]:.2f}"
-        return [_problem(case, found, "films of one orientation", todo)]
-    return []
+        return Odd(found, "films of one orientation", todo)
+    return None
 
 
 def _depths(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
@@ -124,8 +188,3 @@ def _edges(grey: ndarray, axis: int) -> tuple[int, int]:
     lines = np.moveaxis(grey, axis, 0)
     inked = [(lines != lines[place].flat[0]).any(axis=1) for place in (0, -1)]
     return int(inked[0].argmax()), int(inked[1][::-1].argmax())
-
-
-def _problem(case: Case, found: str, wanted: str, todo: str) -> Problem:
-    file = next(iter(case.images.values()), "")
-    return warning(found, wanted, todo, case_id=case.case_id, file=file)

@@ -18,6 +18,7 @@ from neurotarget.runs.network.objects import build_foreign, read_from
 from neurotarget.runs.network.precision import precision_for
 from neurotarget.runs.network.task_class import task_kind
 from neurotarget.runs.network.trained_network import TrainedNetwork, read_run
+from neurotarget.runs.network.usual_film import read_usual
 from neurotarget.runs.network.windows import build_windows
 from neurotarget.types import Target
 
@@ -108,6 +109,7 @@ def predictor_of(
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
         **further,
     )
+    predictor.usual = read_usual(network.config_file) if target.is_flat else None
     predictor.fills_missing = target.size_vox is None and _drops_contrasts(config)
     return predictor
 
