@@ -91,6 +91,15 @@ class OutcomeEnsemble(_Joined, OutcomePredictor):
         steps = mean_thresholds([member.postprocessing for member in members])
         super().__init__(members, postprocessing=steps)
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether all members have maps of activations."""
+        return all(member.has_maps for member in self.members)
+
+    def activation_maps(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "labels I J K"]:
+        """Mean of the maps of the members."""
+        return np.mean([member.activation_maps(image) for member in self.members], axis=0)
+
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
         """Values of the labels by each member, each the corrected mean over its own views."""
         return np.stack(

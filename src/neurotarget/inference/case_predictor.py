@@ -108,6 +108,11 @@ class CasePredictor(ABC):
         """Files that a case can have, those that it always has first; none if only a line."""
 
     @property
+    def has_maps(self) -> bool:
+        """Whether a run keeps the maps of its held-out cases, which `probabilities` asks for."""
+        return False
+
+    @property
     def num_always(self) -> int:
         """Number of `files` that a predicted case always has."""
         return 1

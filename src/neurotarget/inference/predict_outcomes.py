@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
+import nibabel as nib
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,11 +14,13 @@ from torch import Tensor
 
 from neurotarget.data.batches.prepare import read_scans, to_work
 from neurotarget.data.cases.case_outcomes import outcome_codes
+from neurotarget.data.scans.geometry import image_to_native
 from neurotarget.inference.case_predictor import CasePredictor, Chosen, finite
 from neurotarget.inference.ledger import Form
 from neurotarget.inference.outcome_table import outcome_form
 from neurotarget.inference.recalibration import Recalibration
 from neurotarget.inference.recalibration_choice import Known, choose
+from neurotarget.inference.segment import save_like
 from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Manifest, Target
@@ -33,6 +37,8 @@ class OutcomePrediction(NamedTuple):
     case_id: str
     values: dict[str, float]  # probability or number by label of the outcomes' rows
     flags: tuple[str, ...]  # signs of a failure, for a person to check
+    maps: Mapping[str, Float[ndarray, "..."]] = MappingProxyType({})  # by label, on the own grid
+    header: nib.Nifti1Header | None = None  # of the scan
 
 
 class OutcomeExample(NamedTuple):
@@ -46,7 +52,8 @@ class OutcomeExample(NamedTuple):
 class OutcomePredictor(CasePredictor):
     """A trained network that predicts outcomes of whole images; one serves a whole folder.
 
-    `postprocessing` corrects the predicted probabilities.
+    `postprocessing` corrects the predicted probabilities. A network with `activation_maps` also
+    gives maps of the places that speak for each label.
     """
 
     steps_file: ClassVar[str] = "recalibration.json"
@@ -65,31 +72,43 @@ class OutcomePredictor(CasePredictor):
         """Form of outcomes.tsv: a column per label, such as `<outcome>_probability`."""
         return outcome_form(self.target)
 
-    def files(self, case_id: str, output: Path) -> list[Path]:  # noqa: ARG002
-        """No files: the result is a line of the table."""
-        return []
+    @property
+    def has_maps(self) -> bool:
+        """Whether the network has maps of activations."""
+        return hasattr(self.net, "activation_maps")
+
+    @property
+    def num_always(self) -> int:
+        """None: the result is a line of the table."""
+        return 0
+
+    def files(self, case_id: str, output: Path) -> list[Path]:
+        """Maps of activations, one for each label, if the network has them."""
+        labels = self.form.column_of if self.has_maps else ()
+        return [activation_path(output, case_id, label) for label in labels]
 
     def save(self, prediction: OutcomePrediction, output: Path, *, probabilities: bool) -> None:
-        """Write nothing: the result is a line of the table."""
+        """Write the maps of activations if wanted; the result is a line of the table."""
+        for label, values in prediction.maps.items() if probabilities else ():
+            save_like(values, prediction.header, activation_path(output, prediction.case_id, label))
 
-    def predict(
-        self,
-        case: Case,
-        *,
-        probabilities: bool = False,  # noqa: ARG002
-    ) -> OutcomePrediction:
-        """Predict the outcomes of one case; probabilities are among them.
+    def predict(self, case: Case, *, probabilities: bool = False) -> OutcomePrediction:
+        """Predict the outcomes of one case, with `probabilities` also maps of activations.
 
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
         """
         scans = read_scans(case, self.target, self.preparation, fill=self.fills_missing)
-        image = to_work(scans, self.target).image
+        image, grid, header = to_work(scans, self.target)
         views = self.views(image)
         corrected = self.postprocessing.apply(self.target.outcomes, views.mean(axis=0))
         values = dict(zip(self.form.column_of, map(float, corrected), strict=True))
         flags = (*self._flags(views, image.shape[1:]), *self.notes_on(scans))
-        return OutcomePrediction(case.case_id, values, flags)
+        maps = {}
+        if probabilities and self.has_maps:
+            found = zip(self.form.column_of, self.activation_maps(image), strict=True)
+            maps = {label: image_to_native(one, grid) for label, one in found}
+        return OutcomePrediction(case.case_id, values, flags, maps, header)
 
     @classmethod
     def read_steps(cls, values: Mapping[str, Any], target: Target) -> Recalibration:  # noqa: ARG003
@@ -143,6 +162,16 @@ class OutcomePredictor(CasePredictor):
         )
 
     @torch.inference_mode()
+    def activation_maps(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "labels I J K"]:
+        """Maps of the places that speak for each label, on the grid of an image; see the network's.
+
+        They are of the network's own scores, before these are corrected.
+        """
+        batch = self.batch(image)
+        maps = self.net.activation_maps(self.inferer.window(batch))
+        return self.inferer.placed(maps, batch.shape[2:])[0].float().cpu().numpy()
+
+    @torch.inference_mode()
     def _outputs(self, image: Float[ndarray, "C I J K"]) -> list[Float[Tensor, " outputs"]]:
         batch = self.batch(image)
         with self.precision():
@@ -175,6 +204,11 @@ class OutcomePredictor(CasePredictor):
             return False
         at = sum(output_sizes(self.target)[: self.target.outcomes.index(outcome)])
         return abs(value - float(centre[at])) > FAR_SD * float(spread[at])
+
+
+def activation_path(folder: Path, case_id: str, label: str) -> Path:
+    """File of the map of activations of one label."""
+    return folder / f"{case_id}_{label}_activation.nii.gz"
 
 
 def output_sizes(target: Target) -> list[int]:

@@ -36,12 +36,24 @@ class WholeImage:
 
     def window(self, image: Image) -> Feature:
         """Cut the middle out; padding has each channel's smallest value in the image."""
-        low = middle_of(image.shape[2:], self.window_vox)
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *self.window_vox)
+        into, out_of = self._boxes(image.shape[2:])
+        padded[into] = image[out_of]
+        return padded
+
+    def placed(self, values: Feature, sides: Sequence[int]) -> Feature:
+        """Values of a window in their place in an image of these sides; 0 elsewhere."""
+        whole = values.new_zeros(*values.shape[:2], *sides)
+        inside, there = self._boxes(sides)
+        whole[there] = values[inside]
+        return whole
+
+    def _boxes(self, sides: Sequence[int]) -> tuple[tuple, tuple]:
+        """What a window and an image of these sides share: its box in the window, in the image."""
         into, out_of = [], []
-        for start, side, window in zip(low, image.shape[2:], self.window_vox, strict=True):
+        low = middle_of(sides, self.window_vox)
+        for start, side, window in zip(low, sides, self.window_vox, strict=True):
             first, last = max(start, 0), min(start + window, side)
             out_of.append(slice(int(first), int(last)))
             into.append(slice(int(first - start), int(last - start)))
-        padded[(..., *into)] = image[(..., *out_of)]
-        return padded
+        return (..., *into), (..., *out_of)

@@ -18,9 +18,11 @@ from neurotarget.data.scans.volume import (
     sized_as,
 )
 from neurotarget.files.memory_limits import within_memory
+from neurotarget.inference.predict_outcomes import activation_path
 from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError
 from neurotarget.quantity import SIZES
+from neurotarget.report.drawing.activation_picture import activation_bytes
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
@@ -117,6 +119,11 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     maps, has_ignored = _judged([truth, pred], target)
     caption = _caption(case.case_id, rank, study)
     caption += "; without ignored voxels" if has_ignored else ""
+    activation = _activation(case, image, target, folder)
+    if activation is not None:
+        spacing_mm = np.asarray(image.spacing_mm)
+        png = activation_bytes(image.array, activation, spacing_mm, title=caption)
+        return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png)
     png = overlay_bytes(
         scan,
         *maps,
@@ -130,6 +137,19 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     # the picture of one slice shows all that a viewer would
     part = (None, None, None, grid.affine) if target.is_flat else cropped(scan, *maps, grid.affine)
     return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
+
+
+def _activation(
+    case: Case, image: Volume | None, target: Target, folder: Path | None
+) -> ndarray | None:
+    """Map of activations of the first label that has one on the grid of the scan."""
+    labels = [label for one in target.outcomes for label in one.labels]
+    paths = [activation_path(folder, case.case_id, label) for label in labels if folder]
+    path = next((one for one in paths if one.is_file()), None)
+    if path is None or image is None or image.array.ndim != 3:
+        return None
+    volume = read_volume(path, case_id=case.case_id)
+    return volume.array if volume.array.shape == image.array.shape else None
 
 
 def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndarray | None], bool]:

@@ -95,7 +95,8 @@ def score_held_out(
     if _is_stale(predictions, made_by):
         discard(predictions)
     with prediction_cost(folder, predictions):
-        predict_all(predictor, cases, predictions, made_by=made_by)
+        keeps = predictor.has_maps
+        predict_all(predictor, cases, predictions, made_by=made_by, probabilities=keeps)
     scored = task.rows(data.manifest, predictions, target, splits, which=HELD_OUT, own=metrics)
     write_rows(scored, folder / "rows.csv")
     write_cases(folder, cases, splits)

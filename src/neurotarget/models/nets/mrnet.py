@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from neurotarget.models.backbone import VectorBackbone
-from neurotarget.models.nets.slice_pool import strongest_features
+from neurotarget.models.nets.slice_pool import Maps, slice_maps, strongest_features
 from neurotarget.shapes import Image, Outputs
 
 COLOURS = 3  # input channels of networks trained on ImageNet
@@ -43,8 +43,15 @@ class MRNet(VectorBackbone):
             )
         return self.head(strongest_features(self._mean_features, image))
 
+    def activation_maps(self, image: Image) -> Maps:
+        """Class activation maps of each slice; see `slice_maps`."""
+        return slice_maps(self._places, self.head[1], image)
+
     def _mean_features(self, slices: Tensor) -> Tensor:
-        return self.features(slices.repeat(1, self.repeats, 1, 1)).mean(dim=(2, 3))
+        return self._places(slices).mean(dim=(2, 3))
+
+    def _places(self, slices: Tensor) -> Tensor:
+        return self.features(slices.repeat(1, self.repeats, 1, 1))
 
 
 def alexnet_features(in_channels: int) -> nn.Sequential:

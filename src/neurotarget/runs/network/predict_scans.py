@@ -139,7 +139,7 @@ def predict_scans(
     if isinstance(predictor, BidsLayout):
         predictor.describe(output, made_by)
         write_tables(predictor.form, output, Path(scans))
-    has_masks = any(predictor.files(one.case_id, output) for one in results)
+    has_masks = predictor.num_always > 0 and bool(results)
     if has_masks and not target.is_flat and len(target.labels) > 1:
         write_lookup_tables(target, output)
     first = _first(predictor, cases, results, output) if has_masks and not target.is_flat else None
