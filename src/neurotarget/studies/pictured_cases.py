@@ -123,7 +123,8 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     if activation is not None:
         spacing_mm = np.asarray(image.spacing_mm)
         png = activation_bytes(image.array, activation, spacing_mm, title=caption)
-        return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png)
+        part = (None, None, None, image.affine)
+        return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
     png = overlay_bytes(
         scan,
         *maps,

@@ -24,7 +24,7 @@ from neurotarget.stats.study.findings import free_response_curve, free_response_
 from neurotarget.stats.study.reporting import with_reporting
 from neurotarget.stats.study.results import Study
 from neurotarget.studies.brains import with_head_size
-from neurotarget.studies.film_marks import film_marks
+from neurotarget.studies.marked_places import film_marks
 from neurotarget.studies.pictured_cases import RANKS, load_cases
 from neurotarget.studies.study_inputs import Material
 

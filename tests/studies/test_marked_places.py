@@ -8,7 +8,7 @@ from PIL import Image
 from neurotarget.image_score import ImageScore
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.studies.film_marks import Reference, film_marks, met_findings
+from neurotarget.studies.marked_places import Reference, film_marks, met_findings
 from neurotarget.studies.study_folder import study_of
 from neurotarget.studies.study_inputs import Material, covariate_table
 from neurotarget.types import Case, Row, Target
