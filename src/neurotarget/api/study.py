@@ -50,6 +50,7 @@ def study(
     covariates: Table | None = None,
     second: Path | str | None = None,
     predictions: Path | str | None = None,
+    boxes: Path | str | None = None,
     labels: Sequence[str] = (),
     ask: str | Sequence[str] = (),
     matters: str | None = None,
@@ -83,6 +84,7 @@ def study(
         covariates: further ones, joined by the column case_id.
         second: folder of the masks of a second rater or a method.
         predictions: masks of the second method, for the pictures of `rows`.
+        boxes: fastMRI+'s table of boxes, for the maps of activations of `rows`.
         labels: columns of `table` that hold volumes.
         ask: hypotheses in place of the target's, such as "volume: F > M".
         matters: smallest effect of interest, such as "5 %", "20 mm3" or "0.3 d".
@@ -110,7 +112,8 @@ def study(
     def of_rows(target: Target | None) -> Material:
         shown = None if predictions is None else Path(predictions)
         known_target = target or own_target(folder, levels_of(levels))
-        return from_run(folder, manifest=people, target=known_target, predictions=shown)
+        material = from_run(folder, manifest=people, target=known_target, predictions=shown)
+        return material._replace(boxes=None if boxes is None else Path(boxes))
 
     def of_masks(target: Target | None) -> Material:
         if target is None or people is None:

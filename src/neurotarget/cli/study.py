@@ -25,6 +25,7 @@ SOURCES = ("rows", "masks", "table")
 ONLY_WITH = {  # arguments that only some sources accept
     "second": ("masks",),
     "predictions": ("rows",),
+    "boxes": ("rows",),
     "manifest": ("rows", "masks"),
     **dict.fromkeys(("labels", "id", "method", "methods", "unit", "reference"), ("table",)),
 }
@@ -43,6 +44,7 @@ class Arguments:
     target: str | None = None
     second: Annotated[Path, MASKS] | None = None
     predictions: Annotated[Path, MASKS] | None = None
+    boxes: Annotated[Path, PLACE] | None = None
     labels: tuple[str, ...] = ()
     ask: str = ""
     matters: str | None = None
@@ -147,12 +149,13 @@ def print_study(done: WrittenStudy) -> None:
 
 def _from_rows(arguments: Arguments, target: Target | None) -> Material:
     target = target or own_target(arguments.rows, levels_of(arguments.levels))
-    return from_run(
+    material = from_run(
         arguments.rows,
         manifest=arguments.manifest,
         target=target,
         predictions=arguments.predictions,
     )
+    return material._replace(boxes=arguments.boxes)
 
 
 def _from_masks(arguments: Arguments, target: Target | None) -> Material:

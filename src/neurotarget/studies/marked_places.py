@@ -1,5 +1,6 @@
-"""Marks of films compared with their reference masks, for the free-response curve of a study."""
+"""Marks of films against reference masks, and maps of activations against boxes of findings."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +11,23 @@ from scipy import ndimage
 
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import counted_for, read_volume
+from neurotarget.data.series.knee_boxes import Box, of_finding, read_boxes
 from neurotarget.inference.outcome_table import MARK_COLUMNS, marks_path
+from neurotarget.inference.predict_outcomes import activation_path
+from neurotarget.metrics.activation_hits import Hit, hit_of
 from neurotarget.pieces import CORNERS
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, error, refuse_errors, some
 from neurotarget.stats.study.findings import FilmMarks
 from neurotarget.studies.study_inputs import Material
 
 PLACE = list(MARK_COLUMNS[:3])
+
+
+class Hits(NamedTuple):
+    """Maps against boxes: a row a case and label, and the number of cases without a map."""
+
+    table: pd.DataFrame  # label, case_id, subject, hit, slice_hit, chance
+    n_missing: int
 
 
 class Reference(NamedTuple):
@@ -67,6 +78,61 @@ def met_findings(
     at = tuple(places.T)
     number = reference.findings[tuple(axis[at] for axis in nearest)]
     return np.where(away[at] <= tolerance, number, 0)
+
+
+def activation_hits(material: Material) -> Hits | None:
+    """Compare maps of activations with boxes, of cases that have a box; None without boxes.
+
+    Raises:
+        DataError: the boxes cannot be read, lie outside of a case, or belong to no case here.
+    """
+    if material.boxes is None or material.predictions is None:
+        return None
+    boxes, lines, problems, paths = read_boxes(material.boxes), [], [], []
+    for label, case_id, own in _boxed_cases(material, boxes):
+        path = activation_path(material.predictions, case_id, label)
+        paths.append(path)
+        if not path.is_file():
+            continue
+        activation = read_volume(path, case_id=case_id).array
+        finding, wrong = _boxed(own, activation.shape)
+        if wrong:
+            problems.append(error(*wrong, case_id=case_id, file=material.boxes))
+            continue
+        subject = str(material.measured.subjects[case_id])
+        lines.append((label, case_id, subject, *hit_of(activation, finding)))
+    refuse_errors(problems)
+    if not paths:
+        wanted, todo = "names of cases of this run", "correct them, or leave boxes= out"
+        raise DataError(error(f"the files {some(boxes)}", wanted, todo, file=material.boxes))
+    columns = ["label", "case_id", "subject", *Hit._fields]
+    return Hits(pd.DataFrame(lines, columns=columns), len(paths) - len(lines))
+
+
+def _boxed_cases(
+    material: Material, boxes: dict[str, list[Box]]
+) -> Iterator[tuple[str, str, list[Box]]]:
+    """Label, case and boxes of its finding, for every outcome of classes."""
+    for outcome in material.measured.target.outcomes:
+        own = of_finding(boxes, outcome.name) if outcome.is_class else {}
+        for case_id in material.measured.covariates.index:
+            if case_id in own:
+                yield outcome.labels[-1], case_id, own[case_id]
+
+
+def _boxed(
+    boxes: Sequence[Box], shape: tuple[int, ...]
+) -> tuple[Bool[ndarray, "I J K"], tuple[str, str, str] | None]:
+    """Voxels of boxes, and what is wrong with one that lies outside: found, wanted, what to do."""
+    voxels = np.zeros(shape, dtype=bool)
+    for box in boxes:
+        if box.x + box.width > shape[0] or box.y + box.height > shape[1] or box.slice >= shape[2]:
+            found = f"a box up to column {box.x + box.width}, row {box.y + box.height}, slice "
+            todo = "use the scans that were marked"
+            wanted = " × ".join(map(str, shape))
+            return voxels, (f"{found}{box.slice}", f"a place on {wanted} voxels", todo)
+        voxels[box.x : box.x + box.width, box.y : box.y + box.height, box.slice] = True
+    return voxels, None
 
 
 def _reference(material: Material, case_id: str) -> Reference | None:

@@ -47,6 +47,10 @@ FREE_COLUMNS = [
     *("label", "false_per_film", "value", "low", "high", "interval"),
     *("n", "n_findings", "n_subjects", "n_missing", "reason"),
 ]
+HIT_COLUMNS = [
+    *("label", "statistic", "value", "low", "high", "interval"),
+    *("n", "n_subjects", "n_missing", "reason"),
+]
 CURVE_COLUMNS = ["label", "threshold", "false_per_film", "sensitivity"]
 ALL = "all"
 THIRDS = ("smallest third", "middle third", "largest third")
@@ -100,6 +104,27 @@ def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
     points = free_response(_response(marks))._asdict()
     curve = pd.DataFrame(points).rename(columns={"false_per_case": "false_per_film"})
     return curve.assign(label=label)[CURVE_COLUMNS]
+
+
+def activation_hits_table(hits: pd.DataFrame, *, n_missing: int = 0) -> pd.DataFrame:
+    """Return how often maps of activations are highest in a finding, and how often by chance.
+
+    `hits` has a row a case and label: label, subject, hit, slice_hit, chance.
+    """
+    rows = []
+    for label, own in hits.groupby("label", sort=False):
+        people = own["subject"].nunique()
+        counts = {"n": len(own), "n_subjects": people, "n_missing": n_missing}
+        values = {
+            name: unless_few(share(int(own[name].sum()), len(own), people, ""), people)
+            for name in ("hit", "slice_hit")
+        }
+        values["chance"] = Value(float(own["chance"].mean()))
+        rows += [
+            {"label": label, "statistic": name, **value._asdict(), **counts}
+            for name, value in values.items()
+        ]
+    return pd.DataFrame(rows, columns=HIT_COLUMNS)
 
 
 def _response(marks: FilmMarks) -> Response:

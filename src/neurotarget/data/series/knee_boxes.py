@@ -1,0 +1,68 @@
+"""Boxes around findings on slices of knees, as fastMRI+ lists them.
+
+Columns are `file`, `slice`, `study_level`, `x`, `y`, `width`, `height` and `label`; a row whose
+`study_level` is Yes is of the whole exam and has no box. Columns and rows of voxels count from 0,
+the slice too.
+
+Source: Zhao et al. 2022, doi:10.1038/s41597-022-01255-z.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from neurotarget.data.reading_results import whole_number
+from neurotarget.data.tables.text_table import read_text_table
+from neurotarget.problems import DataError, Problem, error, refuse_errors, some
+
+COLUMNS = ("file", "slice", "study_level", "x", "y", "width", "height", "label")
+STEM = 6  # letters by which a label is of a finding: meniscus and meniscal are one
+
+
+class Box(NamedTuple):
+    """A box of voxels on one slice of an exam."""
+
+    slice: int
+    x: int
+    y: int
+    width: int
+    height: int
+    label: str
+
+
+def read_boxes(path: Path) -> dict[str, list[Box]]:
+    """Boxes of each exam, by its name in the column `file`; exams without a box are left out.
+
+    Raises:
+        DataError: the file has no such columns, or a box is not of whole numbers; all are listed.
+    """
+    table = read_text_table(path, ids=("file",))
+    refuse_errors(table.problems)
+    if absent := [name for name in COLUMNS if name not in table.columns]:
+        found = f"no column {some(absent)}"
+        wanted = f"those of fastMRI+ ({', '.join(COLUMNS)})"
+        raise DataError(error(found, wanted, "unzip its knee.csv", file=path))
+    boxes: dict[str, list[Box]] = {}
+    problems: list[Problem] = []
+    for row in table.rows:
+        if row["study_level"].strip().casefold() == "yes":
+            continue
+        numbers = [whole_number(row[name].strip()) for name in ("slice", *COLUMNS[3:7])]
+        if None in numbers or min(numbers[:3]) < 0 or min(numbers[3:]) < 1:
+            text = ", ".join(f"{name} {row[name]}" for name in ("slice", *COLUMNS[3:7]))
+            wanted = "whole numbers from 0, and sides from 1"
+            problems.append(error(text, wanted, "correct it", case_id=row["file"], file=path))
+            continue
+        boxes.setdefault(row["file"].strip(), []).append(Box(*numbers, row["label"].strip()))
+    refuse_errors(problems)
+    return boxes
+
+
+def of_finding(boxes: dict[str, list[Box]], finding: str) -> dict[str, list[Box]]:
+    """Boxes whose label contains the first six letters of a finding; all if no label does."""
+    stem = finding.casefold()[:STEM]
+    own = {
+        name: [box for box in listed if stem in box.label.casefold()]
+        for name, listed in boxes.items()
+    }
+    own = {name: listed for name, listed in own.items() if listed}
+    return own or boxes
