@@ -171,3 +171,45 @@ def test_an_image_and_its_mirror_are_scored_together_and_one_image_in_two_copies
         assert scores.tolist() == [[2016.0]]
     assert seen == [2, 2]
     assert WholeImage((4, 4, 4))(image.repeat(3, 1, 1, 1, 1), net).shape == (3, 1)
+
+
+class Mapped(nn.Module):
+    """A network whose map is its image, and whose output is the highest value."""
+
+    def forward(self, image):
+        return image.flatten(2).amax(dim=2)
+
+    def activation_maps(self, image):
+        return image - 1
+
+
+def mapped(**more):
+    outcomes = {"ill": OUTCOMES["ill"]}
+    target = Target("person", ["t1"], {}, [1] * 3, [8] * 3, outcomes=outcomes)
+    made = Mapped(), target, Preparation("none", None)
+    return OutcomePredictor(*made, inferer=WholeImage(target.patch_vox), **more)
+
+
+def test_maps_of_activations_are_written_on_the_grid_of_the_scan_where_asked_for(tmp_path):
+    case, out = scan(tmp_path, sides=(12, 8, 8), left=3.0), tmp_path / "out"
+    predict_all(mapped(), [case], out, made_by="w")
+    assert not list(out.glob("*.nii.gz"))
+    for _ in range(2):
+        predict_all(mapped(), [case], out, made_by="w", probabilities=True)
+    image = nib.load(out / "c0_ill_activation.nii.gz")
+    values = np.asarray(image.dataobj)
+    np.testing.assert_array_equal(image.affine, np.eye(4))
+    assert values.shape == (12, 8, 8)
+    assert (values[2:6] == 2).all()  # the middle 8 voxels are seen, their left half is bright
+    assert (values[6:10] == -1).all()
+    assert not values[[0, 1, 10, 11]].any()
+    predict_all(predictor(), [case], tmp_path / "plain", made_by="w", probabilities=True)
+    assert not list((tmp_path / "plain").glob("*.nii.gz"))
+
+
+def test_the_map_of_an_ensemble_is_the_mean_of_those_of_its_members(tmp_path):
+    ensemble = joined([mapped(), mapped()])
+    assert ensemble.has_maps
+    predict_all(ensemble, [scan(tmp_path)], tmp_path / "out", made_by="w", probabilities=True)
+    values = np.asarray(nib.load(tmp_path / "out" / "c0_ill_activation.nii.gz").dataobj)
+    assert (values == -1).all()

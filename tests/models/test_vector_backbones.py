@@ -12,6 +12,7 @@ from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.whole_image import WholeImage
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.memory_layout import channels_last
+from neurotarget.models.nets.mrnet import MRNet
 from neurotarget.models.nets.patch_pool import PatchPool
 from neurotarget.models.nets.resnet import ResNet
 from neurotarget.models.nets.slice_pool import SlicePool
@@ -110,3 +111,41 @@ def test_networks_of_planes_train_and_predict(net):
     whole = WholeImage(target.patch_vox)
     predictor = OutcomePredictor(net, target, Preparation("none", None), inferer=whole)
     assert predictor.views(np.zeros((1, 16, 16, 1), np.float32)).shape == (1, 1)
+
+
+def mean_of_strongest(net, image):
+    """Outputs of a network of slices, from the means of its maps where one slice is all."""
+    maps = net.activation_maps(image)
+    return maps, net(image) - net.head[1].bias
+
+
+@pytest.mark.parametrize("kind", ["slice_pool", "mrnet"])
+@torch.no_grad()
+def test_the_mean_of_the_map_of_a_slice_is_its_output(kind):
+    made = {
+        "slice_pool": lambda: SlicePool(1, 2, depth=10, width=4),
+        "mrnet": lambda: MRNet(1, 2),
+    }
+    torch.manual_seed(0)
+    net = made[kind]().eval()
+    image = torch.randn(2, 1, 96, 96, 1)
+    maps, outputs = mean_of_strongest(net, image)
+    assert maps.shape == (2, 2, 96, 96, 1)
+    # enlarging a map keeps its mean but for what lies at the edges
+    small = maps[..., 0].unfold(2, 32, 32).unfold(3, 32, 32).mean(dim=(4, 5)).mean(dim=(2, 3))
+    torch.testing.assert_close(small, outputs, rtol=0.2, atol=0.05)
+
+
+@torch.no_grad()
+def test_maps_are_those_of_the_features_times_the_weights_slice_by_slice():
+    torch.manual_seed(1)
+    net = SlicePool(1, 1, depth=10, width=4).eval()
+    image = torch.randn(1, 1, 32, 48, 5)
+    maps = net.activation_maps(image)
+    assert maps.shape == (1, 1, 32, 48, 5)
+    for number in range(5):
+        alone = net.activation_maps(image[..., number : number + 1])
+        torch.testing.assert_close(maps[..., number], alone[..., 0], atol=1e-5, rtol=1e-4)
+    features = net._places(image[..., 2])
+    assert features.shape[1] == net.head[1].in_features
+    assert not net.net.layer4._forward_hooks

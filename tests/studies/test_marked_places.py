@@ -1,14 +1,22 @@
 """Marks of films against masks, from files to the tables and the figure of a study."""
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from neurotarget.image_score import ImageScore
+from neurotarget.problems import DataError
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.studies.marked_places import Reference, film_marks, met_findings
+from neurotarget.studies.marked_places import (
+    Reference,
+    activation_hits,
+    film_marks,
+    met_findings,
+)
+from neurotarget.studies.pictured_cases import load_cases
 from neurotarget.studies.study_folder import study_of
 from neurotarget.studies.study_inputs import Material, covariate_table
 from neurotarget.types import Case, Row, Target
@@ -101,3 +109,64 @@ def test_targets_without_a_score_of_films_have_no_curve(cases, tmp_path):
     assert film_marks(made._replace(predictions=tmp_path / "elsewhere")) is None
     healthy = [case for case in cases if case.case_id.startswith("well")]
     assert film_marks(material(tmp_path, healthy)) is None
+
+
+KNEE = Target(
+    "knee", ("axial",), {}, [1] * 3, [8] * 3,
+    outcomes={"acl": {"kind": "binary", "classes": ["whole", "torn"]}},
+)  # fmt: skip
+HEAD = "file,slice,study_level,x,y,width,height,label"
+
+
+def knees(folder, n=12):
+    """Exams whose maps are highest in the box in 9 of 12, and on its slice in the others."""
+    rows, cases, lines = [], [], [HEAD]
+    for number in range(n):
+        name = f"file{number}"
+        activation = np.zeros((10, 8, 4), np.float32)
+        activation[(3, 3, 1) if number < 9 else (9, 7, 1)] = 2
+        scan = np.random.default_rng(number).random((10, 8, 4)).astype(np.float32)
+        for kind, array in (("acl_activation", activation), ("axial", scan)):
+            nib.save(nib.Nifti1Image(array, np.eye(4)), folder / f"{name}_{kind}.nii.gz")
+        lines.append(f"{name},1,No,2,2,3,3,Ligament - ACL High Grade Sprain")
+        lines.append(f"{name},3,No,8,0,2,8,Meniscus Tear")
+        rows += [
+            Row(name, name, "test", "acl", metric, value, "")
+            for metric, value in (
+                ("probability", 0.5), ("reference_probability", float(number % 2)), ("failed", 0.0)
+            )
+        ]  # fmt: skip
+        cases.append(Case(name, name, {"axial": folder / f"{name}_axial.nii.gz"}))
+    (folder / "knee.csv").write_text("\n".join(lines))
+    table = pd.DataFrame(rows, columns=list(Row._fields))
+    measured = from_rows(table, KNEE, covariate_table(cases))
+    known = {case.case_id: case for case in cases}
+    return Material(measured, known, folder, None, (), {}, boxes=folder / "knee.csv")
+
+
+def test_maps_of_activations_are_compared_with_the_boxes_of_their_finding(tmp_path):
+    made = knees(tmp_path)
+    study = study_of(made)
+    table = study.tables["activation_hits"].set_index("statistic")
+    assert table["value"].to_dict() == pytest.approx({
+        "hit": 9 / 12, "slice_hit": 1.0, "chance": 9 / 320,
+    })  # fmt: skip
+    assert table.loc["hit", "low"] < 0.75 < table.loc["hit", "high"]
+    assert table["n"].tolist() == [12] * 3
+    (shown, *_) = load_cases(study, made, count=2)
+    assert shown.png.startswith(b"\x89PNG")
+    assert len(shown.png) > 5_000
+
+
+def test_exams_without_a_map_are_counted_and_boxes_outside_are_refused(tmp_path):
+    made = knees(tmp_path)
+    (tmp_path / "file3_acl_activation.nii.gz").unlink()
+    assert activation_hits(made).n_missing == 1
+    assert activation_hits(made._replace(boxes=None)) is None
+    with (tmp_path / "knee.csv").open("a") as stream:
+        stream.write("\nfile1,9,No,2,2,3,3,Ligament - ACL High Grade Sprain")
+    with pytest.raises(DataError, match=r"file1: .*slice 9, wanted a place on 10 × 8 × 4 voxels"):
+        activation_hits(made)
+    (tmp_path / "knee.csv").write_text(f"{HEAD}\nelse,1,No,2,2,3,3,ACL")
+    with pytest.raises(DataError, match="wanted names of cases of this run"):
+        activation_hits(made)
