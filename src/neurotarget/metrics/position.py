@@ -1,9 +1,10 @@
-"""Position of a mask: its centroid, and how far it lies from another one's."""
+"""Positions: centroids of masks, and whether a map is highest in a finding."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from neurotarget.shapes import Mask
@@ -32,3 +33,27 @@ def centroid_distance_mm(first: Mask, second: Mask, affine: Float[ndarray, "4 4"
         )
     apart = centroid_mm(first, affine) - centroid_mm(second, affine)
     return math.sqrt(float(apart @ apart))
+
+
+class Hit(NamedTuple):
+    """Where the highest place of a map of activations lies, in one case."""
+
+    hit: bool  # the highest voxel lies in the finding
+    slice_hit: bool  # its slice, along the last axis, has a voxel of the finding
+    chance: float  # share of all voxels that lie in the finding
+
+
+def hit_of(activation: Float[ndarray, "I J K"], finding: Bool[ndarray, "I J K"]) -> Hit:
+    """Compare a map of activations with the voxels of a finding: the pointing game.
+
+    Source: Zhang et al. 2018, doi:10.1007/s11263-017-1059-x.
+
+    Raises:
+        ValueError: the grids differ, or there is no finding.
+    """
+    if activation.shape != finding.shape:
+        raise ValueError(f"hit_of: map {activation.shape}, finding {finding.shape}; use one grid")
+    if not finding.any():
+        raise ValueError("hit_of: found no voxel of the finding, wanted some; leave the case out")
+    place = np.unravel_index(int(np.argmax(activation)), activation.shape)
+    return Hit(bool(finding[place]), bool(finding[..., place[2]].any()), float(finding.mean()))
