@@ -57,6 +57,7 @@ def test_a_hit_is_in_the_finding_and_a_slice_hit_beside_it():
         assert found.chance == pytest.approx(4 / 120)
 
 
+@pytest.mark.usefixtures("any_array")
 def test_other_grids_and_cases_without_a_finding_are_refused():
     with pytest.raises(ValueError, match="use one grid"):
         hit_of(np.zeros((2, 2, 2)), np.ones((2, 2, 3), bool))
