@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.scans.film_views import View, usual_view
 from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import write_text
@@ -11,6 +13,7 @@ from neurotarget.printable import cell
 from neurotarget.problems import DataError, some
 from neurotarget.runs.folder.jobs import ACCEPT
 from neurotarget.runs.folder.run_folder import write_json
+from neurotarget.runs.network.usual_film import FILE as USUAL
 
 FILE = "data.json"
 
@@ -44,6 +47,16 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
             "one that was begun when seed drew the splits too"
         )
     write_text(path, text)
+
+
+def write_usual(data: TargetData, folder: Path) -> None:
+    """Write what is usual in the training films; nothing where they are few or no films."""
+    if not data.target.is_flat:
+        return
+    entries = (open_entry(data.folders[case.case_id]) for case in data.cases("train"))
+    usual = usual_view([View.from_plain(entry.facts.get("view")) for entry in entries])
+    if usual is not None:
+        write_json(folder / USUAL, usual.as_plain())
 
 
 def keep_contents(

@@ -34,12 +34,11 @@ from neurotarget.runs.network.objects import build_target
 from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
 from neurotarget.runs.network.standard_scale import learn_scale
 from neurotarget.runs.network.task_class import task_class
-from neurotarget.runs.network.usual_film import write_usual
 from neurotarget.runs.tracking.cost import write_cost
 from neurotarget.runs.tracking.trackers import finish, loggers, run_tags
 from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
-from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
+from neurotarget.training.data_record import fingerprint, keep_contents, write_splits, write_usual
 from neurotarget.training.devices import rank
 from neurotarget.training.first_messages import announce, replayable
 from neurotarget.training.localising import located
