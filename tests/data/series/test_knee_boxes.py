@@ -38,11 +38,17 @@ def test_boxes_of_a_finding_are_those_of_its_name_or_else_all():
 
 def test_all_wrong_boxes_are_listed_at_once(tmp_path):
     path = table(
-        tmp_path, "a,1,No,-3,0,5,5,x", "b,1.5,No,3,0,5,5,x", "c,1,No,3,0,0,5,x", "d,1,No,1,1,1,1,x"
+        tmp_path, "a,1,No,-3,0,5,5,x", "b,1.5,No,3,0,5,5,x", "c,1,No,3,0,-1,5,x", "d,1,No,1,1,1,1,x"
     )
     with pytest.raises(DataError, match=r"a: .*x -3.*wanted whole numbers") as refused:
         read_boxes(path)
     assert len(refused.value.problems) == 3
+
+
+def test_boxes_that_begin_a_row_above_are_cut_and_those_without_a_voxel_left_out(tmp_path, caplog):
+    path = table(tmp_path, "a,1,No,4,-1,5,6,x", "b,1,No,4,4,5,0,x")
+    assert read_boxes(path) == {"a": [Box(1, 4, 0, 5, 5, "x")]}
+    assert "a box of b on slice 1 has no voxel" in caplog.text
 
 
 def test_another_table_is_refused_with_the_columns_that_are_wanted(tmp_path):
@@ -56,6 +62,6 @@ def test_the_real_table_is_read(shared_data, tmp_path):
     path = tmp_path / "knee.csv"
     path.write_bytes(gzip.decompress(packed.read_bytes()))
     boxes = read_boxes(path)
-    assert sum(map(len, boxes.values())) == 16154
+    assert sum(map(len, boxes.values())) == 16153
     assert sum(map(len, of_finding(boxes, "acl").values())) == 765 + 678
     assert sum(map(len, of_finding(boxes, "meniscus").values())) == 5658 + 232

@@ -2,11 +2,13 @@
 
 Columns are `file`, `slice`, `study_level`, `x`, `y`, `width`, `height` and `label`; a row whose
 `study_level` is Yes is of the whole exam and has no box. Columns and rows of voxels count from 0,
-the slice too.
+the slice too. Of the 16,154 boxes six begin one row above the image, and are cut to it, and one has
+no height, and is left out.
 
 Source: Zhao et al. 2022, doi:10.1038/s41597-022-01255-z.
 """
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +17,11 @@ from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
 COLUMNS = ("file", "slice", "study_level", "x", "y", "width", "height", "label")
+NUMBERS = ("slice", *COLUMNS[3:7])
 STEM = 6  # letters by which a label is of a finding: meniscus and meniscal are one
+
+
+log = logging.getLogger(__name__)
 
 
 class Box(NamedTuple):
@@ -46,13 +52,18 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     for row in table.rows:
         if row["study_level"].strip().casefold() == "yes":
             continue
-        numbers = [whole_number(row[name].strip()) for name in ("slice", *COLUMNS[3:7])]
-        if None in numbers or min(numbers[:3]) < 0 or min(numbers[3:]) < 1:
-            text = ", ".join(f"{name} {row[name]}" for name in ("slice", *COLUMNS[3:7]))
-            wanted = "whole numbers from 0, and sides from 1"
+        numbers = [whole_number(row[name].strip()) for name in NUMBERS]
+        if None in numbers or numbers[0] < 0 or min(numbers[1:3]) < -1 or min(numbers[3:]) < 0:
+            text = ", ".join(f"{name} {row[name]}" for name in NUMBERS)
+            wanted = "whole numbers from 0"
             problems.append(error(text, wanted, "correct it", case_id=row["file"], file=path))
             continue
-        boxes.setdefault(row["file"].strip(), []).append(Box(*numbers, row["label"].strip()))
+        at, x, y, width, height = numbers
+        box = Box(at, max(x, 0), max(y, 0), width + min(x, 0), height + min(y, 0), row["label"])
+        if box.width < 1 or box.height < 1:
+            log.warning("%s: a box of %s on slice %d has no voxel", path.name, row["file"], at)
+            continue
+        boxes.setdefault(row["file"].strip(), []).append(box)
     refuse_errors(problems)
     return boxes
 
