@@ -82,7 +82,23 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
     )
     counts = {"n_listed": material.n_listed, "n_excluded": material.n_excluded}
     study = with_reporting(study, **counts, people=material.people)
-    return replace(study, tables={**study.tables, **material.stored})
+    marked = _free_response(material, seed=seed)
+    hits = activation_hits(material)
+    if hits is not None:
+        marked |= {"activation_hits": activation_hits_table(hits.table, n_missing=hits.n_missing)}
+    return replace(study, tables={**study.tables, **marked, **material.stored})
+
+
+def _free_response(material: Material, *, seed: int) -> dict[str, pd.DataFrame]:
+    """Tables of the marks of films, where a finding of films is segmented."""
+    marks = film_marks(material)
+    if marks is None:
+        return {}
+    (label,) = material.measured.target.label_names
+    return {
+        "free_response": free_response_table(marks, label, seed=seed),
+        "free_response_curve": free_response_curve(marks, label),
+    }
 
 
 def software() -> str:

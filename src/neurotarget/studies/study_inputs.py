@@ -44,6 +44,7 @@ class Material(NamedTuple):
     people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
     thresholds: Mapping[str, float] = MappingProxyType({})  # that the run has stored, by outcome
     n_excluded: int = 0  # number of cases that a list of the user's has left out
+    boxes: Path | None = None  # table of boxes around findings, for maps of activations
 
 
 def from_run(
