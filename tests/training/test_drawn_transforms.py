@@ -1,11 +1,14 @@
 """Parameters of the transforms of a patch are those that were applied to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import yaml
 
 from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.batches.augmenter import Augmenter
 from neurotarget.data.batches.batch_cuts import BatchCuts, seeds_of
 from neurotarget.data.batches.patches import Regions
 from neurotarget.data.batches.warp import DRAWN
@@ -45,11 +48,21 @@ def queued(folders, augment, index):
 def test_every_transform_of_a_batch_can_be_read(folders):
     cuts = cuts_of(folders, ALWAYS)
     first, second = drawn_in_batch(cuts.augmenter, [seeds_of(1, 0), seeds_of(1, 1)])
-    assert first.keys() == second.keys() == {*READERS, "flip"} == {*ALWAYS}
+    assert first.keys() == second.keys() == {*ALWAYS}
+    assert {*ALWAYS, "contrast_dropout"} == {*READERS, "flip"}
     assert first["flip"] == {"axes": [0]}
     assert 0.85 <= min(first["affine"]["scale"]) <= max(first["affine"]["scale"]) <= 1.15
     assert np.abs(first["affine"]["degrees"]).max() <= 15
     assert first["gamma"] != second["gamma"]
+
+
+def test_contrasts_that_drop_out_can_be_read():
+    target = replace(TARGET, contrasts=("t1", "t2"))
+    transforms = read_transforms({"contrast_dropout": {"p": 1.0}}, target=target)
+    augmenter = Augmenter(transforms, 2, PATCH, PATCH)
+    drawn = drawn_in_batch(augmenter, [seeds_of(1, draw) for draw in range(8)])
+    gone = [one["contrast_dropout"]["dropped"] for one in drawn]
+    assert all(sorted(one) == [False, True] for one in gone)
 
 
 def test_parameters_of_a_batch_are_those_of_its_plan(folders):
