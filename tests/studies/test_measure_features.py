@@ -12,7 +12,7 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
 from neurotarget.studies import measure_features as module
-from neurotarget.studies.feature_guards import feature_problems, mixed_units
+from neurotarget.studies.features.feature_guards import feature_problems, mixed_units
 from neurotarget.studies.measure_features import measure_features, parse_labels
 
 FAST = FeatureSettings(families=("stat", "cm"), bins=4)

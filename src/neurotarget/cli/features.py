@@ -12,7 +12,7 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.data.cases.masks import place_masks
 from neurotarget.image_features.feature_settings import BINS, FeatureSettings
 from neurotarget.problems import errors_of, refuse_errors
-from neurotarget.studies.feature_regions import Labels
+from neurotarget.studies.features.feature_regions import Labels
 from neurotarget.studies.measure_features import (
     SIDECAR,
     TABLE,

@@ -26,9 +26,9 @@ from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.report.drawing.figure import save_figure
 from neurotarget.report.drawing.region_histograms import histograms_figure
-from neurotarget.studies.feature_guards import feature_problems
-from neurotarget.studies.feature_regions import Labels, RegionFeatures, measured_case
-from neurotarget.studies.feature_scales import Scales, fit_scales
+from neurotarget.studies.features.feature_guards import feature_problems
+from neurotarget.studies.features.feature_regions import Labels, RegionFeatures, measured_case
+from neurotarget.studies.features.feature_scales import Scales, fit_scales
 from neurotarget.types import Case, Manifest
 
 TABLE, SIDECAR, HISTOGRAMS = "features.tsv", "features.json", "histograms.tsv"

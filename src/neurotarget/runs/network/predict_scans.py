@@ -100,8 +100,8 @@ def predict_scans(
         "postprocess": postprocess,
         "make": build if trust else build_foreign,
     }
-    predictor, made_by, runs = _load(requested_networks(run, weights), ensemble, settings)
-    predictor = LAYOUTS[layout](predictor) if layout in LAYOUTS else predictor
+    loaded, made_by, runs = _load(requested_networks(run, weights), ensemble, settings)
+    predictor = LAYOUTS[layout](loaded) if layout in LAYOUTS else loaded
     target, output = predictor.target, Path(output)
     pictures = _pictures(predictor, output) if qc else None
     if dicom_seg and layout == "deepparcellation":

@@ -20,7 +20,7 @@ from neurotarget.files.writing import written
 from neurotarget.image_features.extract import features_of
 from neurotarget.image_features.region import Region
 from neurotarget.problems import DataError, error
-from neurotarget.studies.feature_scales import Scales
+from neurotarget.studies.features.feature_scales import Scales
 from neurotarget.types import Case
 
 PERCENTILES = np.arange(101.0)

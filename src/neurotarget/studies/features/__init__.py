@@ -1,0 +1,1 @@
+"""Cases, regions and scales of grey values from which features are measured."""
