@@ -1,5 +1,7 @@
 """The page of quality control in a real browser, opened as a file."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,10 @@ def test_failed_and_flagged_cases_stand_first_and_pictures_are_files(page):
     assert names(page)[:3] == [f"failed {HOSTILE}", "look small", "sub-000"]
     picture = page.locator(".qc-case img").first
     picture.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.qc-case img').naturalWidth > 0")
+    # the page forbids the `eval` that `wait_for_function` would poll with
+    assert (
+        picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 0
+    )
     assert page.locator(".qc-size.out .value").all_inner_texts() == ["10 mm³"]
 
 
@@ -81,9 +86,7 @@ def test_the_browser_keeps_ratings_and_takes_those_of_a_file(page, tmp_path):
     assert page.locator('[data-part="count"]').inner_text() == "132 of 132 shown, 1 rated"
     (tmp_path / "theirs.tsv").write_text("case_id\trating\tnote\nsmall\t2\tn/a\nother\t3\tn/a\n")
     page.set_input_files('[data-part="load"]', tmp_path / "theirs.tsv")
-    page.wait_for_function(
-        "document.querySelector('[data-part=count]').textContent.endsWith('2 rated')"
-    )
+    page.locator('[data-part="count"]', has_text=re.compile("2 rated$")).wait_for()
     assert page.locator('[data-part="warning"]').inner_text().startswith("theirs.tsv: 1 of 2 cases")
 
 
