@@ -1,4 +1,4 @@
-# make setup | pituitary | hippocampus [ROOT=<data>] | fast | test | check | faults
+# make setup | pituitary | hippocampus [ROOT=<data>] | fast | test | check | faults | docs
 # Another Python: make PYTHON=python3.12 …   Arguments for training: make pituitary ARGS="seed=2"
 PYTHON ?= python3
 ROOT ?= null
@@ -10,7 +10,7 @@ READY := .venv/ready
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pituitary hippocampus fast test check faults
+.PHONY: help setup pituitary hippocampus fast test check faults docs
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -49,3 +49,8 @@ check: $(READY)
 # kills, bad inputs and attacks on every command; ARGS="inputs share=0.1" runs a part
 faults: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+# the pages in site/index.html, with the reference of Python; a broken link is an error
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
