@@ -34,7 +34,7 @@ def test_the_reference_has_every_public_name(site):
     text = (site / "docs" / "reference.html").read_text(encoding="utf-8")
     names = [name for name in neurotarget.__all__ if not name.startswith("_")]
     assert names
-    assert [name for name in names if f".{name}\"" not in text] == []
+    assert [name for name in names if f'.{name}"' not in text] == []
 
 
 def test_pages_load_nothing_from_elsewhere(site):
