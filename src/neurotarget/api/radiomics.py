@@ -9,11 +9,11 @@ import pandas as pd
 
 from neurotarget.api.data import Table, as_file, new_folder
 from neurotarget.api.table_results import TableResults
-from neurotarget.cli.radiomics import check_together, radiomic_settings
 from neurotarget.cli.table_arguments import check_external
 from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
 from neurotarget.stats.radiomics.relevance import Selection
-from neurotarget.studies.from_tables.radiomics import Radiomics as Asked
+from neurotarget.studies.from_tables.radiomic_choices import check_together, radiomic_settings
+from neurotarget.studies.from_tables.radiomic_question import Radiomics as Asked
 from neurotarget.studies.from_tables.radiomics import make_radiomics
 
 
@@ -31,6 +31,7 @@ def radiomics(
     outcome: str,
     time: str = "",
     *,
+    number: bool = False,
     clinical: Sequence[str] = (),
     image: Sequence[str] = (),
     where: str = "",
@@ -48,6 +49,8 @@ def radiomics(
     repeats: int = 10,
     permutations: int = 100,
     matters: float = 0.02,
+    second: Table | None = None,
+    stable: float = 0.75,
     external: Table | None = None,
     external_where: str = "",
     names: Mapping[str, str] | None = None,
@@ -65,6 +68,7 @@ def radiomics(
         table: a file or DataFrame with one row per person.
         outcome: a column of two values, or `<column>=<value>`; with `time`, the column that is 1
             where the event was observed.
+        number: whether the outcome is a column of numbers, which ridge regression predicts.
         time: column of the time to the event, for Cox's model.
         clinical: terms: columns, or `<column>=<value>`.
         image: patterns of columns; by default those named after a family of features.
@@ -74,7 +78,7 @@ def radiomics(
         site: column of sites.
         combat: whether effects of sites are removed, within the training folds.
         by_site: whether one site is left out at a time.
-        model: logistic, elastic_net, svm, forest, boosting; cox of times.
+        model: logistic, elastic_net, svm, forest, boosting; cox of times; ridge of numbers.
         select: univariate, mrmr, lasso or none.
         features: most image features of a model.
         correlation: largest rank correlation of two features that are both kept.
@@ -83,6 +87,9 @@ def radiomics(
         repeats: number of repetitions of the cross-validation.
         permutations: draws of the permutation test.
         matters: smallest gain of AUC or C that matters.
+        second: the same features of a second mask or scan of some of the people; those with an
+            ICC(A,1) below `stable` are left out, before the folds and without the outcome.
+        stable: least ICC(A,1).
         external: another cohort, to which the models are applied unchanged.
         external_where: rows of the other cohort to keep.
         names: from columns and terms of `table` to those of the other cohort, where they differ.
@@ -93,12 +100,13 @@ def radiomics(
     Raises:
         DataError: a table cannot be used, or too few people are left.
     """
-    check_together(time=time, model=model, site=site, by_site=by_site)
+    check_together(time=time, number=number, model=model, site=site, by_site=by_site)
     check_external(external, of_external=bool(names or external_where))
     done = make_radiomics(
         as_file(table),
         Asked(
             outcome=outcome,
+            is_number=number,
             time=time,
             unit=unit,
             case_id=id_column,
@@ -106,12 +114,15 @@ def radiomics(
             clinical=tuple(clinical),
             image=tuple(image),
             site=site,
+            second=None if second is None else as_file(second),
+            stable=stable,
             external=None if external is None else as_file(external),
             external_where=external_where,
             names=dict(names or {}),
         ),
         radiomic_settings(
             time=time,
+            number=number,
             site=site,
             combat=combat,
             by_site=by_site,

@@ -41,6 +41,7 @@ GENERATED = {
     "data.source.plan.strength": number(0, 10),
     "data.source.plan.*_ml": number(0, 400, above=True),
     "data.source.plan.*_spread": number(0, 10),
+    "data.source.plan.flair_darker": number(-1, 1),
     "data.source.plan.survival": BRANCH,
     "data.source.plan.survival.median_days": POSITIVE,
     "data.source.plan.survival.shape": number(0, 20, above=True),

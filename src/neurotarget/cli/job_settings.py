@@ -1,4 +1,4 @@
-"""Permitted values of the settings of jobs that train nothing: reconstructions and survival."""
+"""Permitted values of the settings of jobs that train nothing."""
 
 from neurotarget.cli.settings import (
     BRANCH,
@@ -58,4 +58,36 @@ SURVIVAL = {
     "survival.matters": number(0, 0.5),
     "survival.names": BRANCH,
     "survival.names.*": TEXT,
+}
+RADIOMICS = {
+    "radiomics": optional(BRANCH),
+    "radiomics.outcome": TEXT,
+    "radiomics.positive": optional(either(TEXT, REAL)),
+    **dict.fromkeys((f"radiomics.{key}" for key in ("time", "id", "site", "where")), PLAIN_TEXT),
+    **dict.fromkeys(
+        (f"radiomics.{key}" for key in ("table", "masks", "second", "external")), PLAIN_TEXT
+    ),
+    "radiomics.stable": number(0, 1),
+    "radiomics.external_where": PLAIN_TEXT,
+    "radiomics.unit": one_of("days", "weeks", "months", "years"),
+    **dict.fromkeys((f"radiomics.{key}" for key in ("clinical", "image")), listed(TEXT)),
+    **dict.fromkeys((f"radiomics.{key}" for key in ("contrasts", "parts")), listed(TEXT)),
+    "radiomics.measure": BRANCH,
+    "radiomics.measure.*": optional(either(REAL, FLAG, TEXT, listed(either(REAL, TEXT)))),
+    "radiomics.workers": integer(1, 256),
+    **dict.fromkeys(
+        (f"radiomics.{key}" for key in ("combat", "by_site", "balance", "number")), FLAG
+    ),
+    "radiomics.model": optional(
+        one_of("logistic", "elastic_net", "svm", "forest", "boosting", "cox", "ridge")
+    ),
+    "radiomics.select": one_of("univariate", "mrmr", "lasso", "none"),
+    "radiomics.features": integer(1, 1000),
+    "radiomics.correlation": number(0, 1, above=True),
+    "radiomics.folds": integer(2, 50),
+    "radiomics.repeats": integer(1, 100),
+    "radiomics.permutations": integer(0, 10_000),
+    "radiomics.matters": number(0, 0.5),
+    "radiomics.names": BRANCH,
+    "radiomics.names.*": TEXT,
 }

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from neurotarget.cli import settings
 from neurotarget.cli.arguments import FILE, Seed, read_arguments
-from neurotarget.cli.settings import integer, number
 from neurotarget.cli.table_arguments import check_external, names_of, print_written
-from neurotarget.problems import DataError
-from neurotarget.stats.radiomics.chain import ChainSettings
-from neurotarget.stats.radiomics.radiomics_study import RadiomicSettings
-from neurotarget.studies.from_tables.radiomics import Radiomics, make_radiomics
+from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
+from neurotarget.studies.from_tables.radiomic_choices import (
+    CHOICES,
+    check_together,
+    radiomic_settings,
+)
+from neurotarget.studies.from_tables.radiomic_question import Radiomics
+from neurotarget.studies.from_tables.radiomics import make_radiomics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,7 @@ class Arguments:
 
     table: Annotated[Path, FILE]
     outcome: str
+    number: bool = False
     time: str = ""
     unit: Literal["days", "weeks", "months", "years"] = "days"
     id: str = ""
@@ -30,15 +35,17 @@ class Arguments:
     site: str = ""
     combat: bool = True
     by_site: bool = False
-    model: Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox"] | None = None
+    model: RadiomicModel | None = None
     select: Literal["univariate", "mrmr", "lasso", "none"] = "univariate"
-    features: Annotated[int, integer(1, 1000)] = 10
-    correlation: Annotated[float, number(0, 1, above=True)] = 0.9
+    features: Annotated[int, settings.integer(1, 1000)] = 10
+    correlation: Annotated[float, settings.number(0, 1, above=True)] = 0.9
     balance: bool = False
-    folds: Annotated[int, integer(2, 50)] = 5
-    repeats: Annotated[int, integer(1, 100)] = 10
-    permutations: Annotated[int, integer(0, 10_000)] = 100
-    matters: Annotated[float, number(0, 0.5)] = 0.02
+    folds: Annotated[int, settings.integer(2, 50)] = 5
+    repeats: Annotated[int, settings.integer(1, 100)] = 10
+    permutations: Annotated[int, settings.integer(0, 10_000)] = 100
+    matters: Annotated[float, settings.number(0, 0.5)] = 0.02
+    second: Annotated[Path, FILE] | None = None
+    stable: Annotated[float, settings.number(0, 1)] = 0.75
     external: Annotated[Path, FILE] | None = None
     external_where: str = ""
     names: tuple[str, ...] = ()
@@ -49,23 +56,13 @@ class Arguments:
     def __post_init__(self) -> None:
         """Check which arguments go together."""
         check_together(
-            time=self.time, model=self.model, site=self.site, by_site=self.by_site,
-        )  # fmt: skip
+            time=self.time,
+            number=self.number,
+            model=self.model,
+            site=self.site,
+            by_site=self.by_site,
+        )
         check_external(self.external, of_external=bool(self.names or self.external_where))
-
-
-def check_together(*, time: str, model: str | None, site: str, by_site: bool) -> None:
-    """Refuse arguments that do not go together.
-
-    Raises:
-        DataError: model and time contradict each other, or by_site has no site.
-    """
-    if model == "cox" and not time:
-        raise DataError("model: found cox, wanted time=<column>; it predicts times to an event")
-    if time and model not in (None, "cox"):
-        raise DataError(f"model: found {model}, wanted cox; times to an event have no classes")
-    if by_site and not site:
-        raise DataError("by_site: found no site, wanted site=<column>; name the column")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -75,6 +72,7 @@ def run(argv: Sequence[str]) -> int:
         given.table,
         Radiomics(
             outcome=given.outcome,
+            is_number=given.number,
             time=given.time,
             unit=given.unit,
             case_id=given.id,
@@ -82,6 +80,8 @@ def run(argv: Sequence[str]) -> int:
             clinical=given.clinical,
             image=given.image,
             site=given.site,
+            second=given.second,
+            stable=given.stable,
             external=given.external,
             external_where=given.external_where,
             names=names_of(given.names),
@@ -93,34 +93,3 @@ def run(argv: Sequence[str]) -> int:
     )
     print_written(done)
     return 0
-
-
-CHOICES = (
-    *("time", "site", "combat", "by_site", "model", "select", "features", "correlation", "balance"),
-    *("folds", "repeats", "permutations", "matters", "seed"),
-)
-
-
-def radiomic_settings(
-    *,
-    time: str,
-    site: str,
-    combat: bool,
-    by_site: bool,
-    model: str | None,
-    select: str,
-    features: int,
-    correlation: float,
-    balance: bool,
-    folds: int,
-    repeats: int,
-    permutations: int,
-    matters: float,
-    seed: int,
-) -> RadiomicSettings:
-    """Settings of a study from plain values; times are predicted by Cox's model."""
-    chain = ChainSettings(
-        model or ("cox" if time else "logistic"), select, features, correlation,
-        combat and bool(site), balance, seed,
-    )  # fmt: skip
-    return RadiomicSettings(chain, folds, repeats, permutations, matters, by_site)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.cli.generated_settings import GENERATED
-from neurotarget.cli.job_settings import RECONSTRUCTION, SURVIVAL
+from neurotarget.cli.job_settings import RADIOMICS, RECONSTRUCTION, SURVIVAL
 from neurotarget.cli.settings import (
     BRANCH,
     FLAG,
@@ -71,7 +71,7 @@ OWN = Kind(
 
 GENERAL = {
     "name": either(matching(r"(?!.*(^|/)\.\.(/|$))[^/\x00-\x1f][^\x00-\x1f]*", "a name"), REAL),
-    "job": one_of("train", "qsm", "swi", "survival"),
+    "job": one_of("train", "qsm", "swi", "survival", "radiomics"),
     "seed": SEED,
     "resume": optional(TEXT),
     "cv": optional(integer(2, 1000)),
@@ -335,6 +335,7 @@ TRAIN: dict[str, Kind] = {
     **CASCADE,
     **RECONSTRUCTION,
     **SURVIVAL,
+    **RADIOMICS,
     "model": BRANCH,
     "optimizer": BRANCH,
     "loss": BRANCH,

@@ -19,7 +19,10 @@ from neurotarget.training.training_parts import Start
 # loaded only for jobs that need them
 REPLAY = "neurotarget.training.replaying.replay"
 RECONSTRUCTION = "neurotarget.reconstruction.experiment"
-SURVIVAL = "neurotarget.studies.survival.survival_experiment"
+OF_PEOPLE = {  # jobs that study people
+    "survival": "neurotarget.studies.survival.survival_experiment",
+    "radiomics": "neurotarget.studies.radiomics.radiomics_experiment",
+}
 PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 
 
@@ -33,8 +36,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     hydra, config = HydraConfig.get(), plain(cfg)
     check_train(config)
     folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)
-    if config["job"] == "survival":
-        return import_module(SURVIVAL).analyse(config, folder, overrides)
+    if (study := OF_PEOPLE.get(config["job"])) is not None:
+        return import_module(study).analyse(config, folder, overrides)
     if config["job"] != "train":
         experiment = import_module(RECONSTRUCTION)
         return experiment.reconstruct(config, folder, overrides)

@@ -129,6 +129,57 @@ def test_more_features_than_people_are_noted():
     assert any("There are 42 image features for 24 people" in note for note in done.notes)
 
 
+def test_features_that_a_second_mask_changes_are_left_out(folder, made):
+    second = people()
+    random = np.random.default_rng(9)
+    names = [f"original_glcm_f{place}" for place in range(12)]
+    second[names] += 0.05 * random.normal(size=(70, 12))
+    second["original_glcm_f7"] = random.normal(size=70)
+    done = nt.radiomics(folder / "people.csv", "idh=wildtype", clinical=["age"], folds=3, repeats=1,
+                        permutations=0, features=3, second=second[["id", *names]][:50])  # fmt: skip
+    table = done.tables["robust"].set_index("feature")
+    assert table.index[~table["kept"]].tolist() == ["original_glcm_f7"]
+    assert table["n"].max() == 48  # two of these people were left out before
+    assert any("1 of 12 features were left out" in note for note in done.notes)
+    metrics = done.tables["metrics"].set_index("item")
+    assert metrics.loc[14, "answer"] == "yes"
+    assert "11 of 12 features had an ICC(A,1) of 0.75 or more" in metrics.loc[14, "text"]
+    with pytest.raises(DataError, match="1 people of both tables, wanted at least 10"):
+        nt.radiomics(folder / "people.csv", "idh=wildtype", second=second[4:5])
+    twice = pd.concat([second, second[5:6]])
+    with pytest.raises(DataError, match="several rows of p0_5, wanted one row a person"):
+        nt.radiomics(folder / "people.csv", "idh=wildtype", second=twice)
+    with pytest.raises(DataError, match="no feature with an ICC of 1, wanted at least one"):
+        nt.radiomics(folder / "people.csv", "idh=wildtype", second=second, stable=1.0)
+
+
+def test_the_page_has_a_paragraph_for_a_paper_and_both_checklists(made):
+    page = (made / "report.html").read_text(encoding="utf-8")
+    methods = (made / "radiomics" / "methods.md").read_text(encoding="utf-8")
+    assert "nested cross-validation" in methods
+    assert "METRICS: what is filled in gives" in page
+    assert len(read(made, "metrics")) == 30
+    clear = read(made, "clear")
+    assert (len(clear), set(clear["filled_by"])) == (58, {"study", "authors"})
+
+
+def test_a_number_is_predicted_with_its_errors(tmp_path):
+    table = people(60, 4)
+    random = np.random.default_rng(1)
+    table["score"] = (30 + 5 * table["original_glcm_f2"] + random.normal(size=60)).round(3)
+    table = table.astype({"score": object})
+    table.loc[3, "score"] = ""
+    few = {"folds": 3, "repeats": 1, "permutations": 0, "features": 2, "output": tmp_path}
+    done = nt.radiomics(table, "score", number=True, clinical=["age"], image=["original_*"], **few)
+    assert any(line.startswith("R² of people left out is") for line in done.headlines)
+    assert done.tables["errors"].set_index(["terms", "statistic"])["value"]["both", "r2"] > 0.8
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "59 people; score: " in page
+    assert (tmp_path / "radiomics" / "figures" / "predicted_numbers.svg").is_file()
+    methods = (tmp_path / "radiomics" / "methods.md").read_text(encoding="utf-8")
+    assert "linear regression with a ridge penalty" in methods
+
+
 def test_times_are_predicted_by_hazards(folder):
     table = people(80, 3)
     random = np.random.default_rng(0)
@@ -153,6 +204,10 @@ def test_times_are_predicted_by_hazards(folder):
         ({"site": "id"}, "small sites .* wanted two sites or more with 5 people each"),
         ({"model": "cox"}, "model: found cox, wanted time="),
         ({"by_site": True}, "by_site: found no site"),
+        ({"number": True}, "mutant.* in idh, wanted numbers"),
+        ({"number": True, "model": "svm"}, "model: found svm, wanted ridge"),
+        ({"number": True, "time": "age"}, "number: found true with time="),
+        ({"model": "ridge"}, "model: found ridge, wanted number=true"),
     ],
 )
 def test_bad_arguments_are_one_sentence(folder, arguments, message):

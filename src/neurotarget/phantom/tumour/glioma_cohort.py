@@ -71,7 +71,7 @@ class GliomaCohort(GeneratedCohort):
         affine = coarser(fine_affine, FINER)
         head = with_glioma(ids, affine, person, rng)
         spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-        scans = scans_of(head, site, spacing, rng)
+        scans = scans_of(head, site, spacing, rng, plan.core_shifts(person))
         made = {name: nifti(array, affine) for name, array in scans.items()}
         return made | {LABELS: nifti(head.tumour.labels, affine)}
 

@@ -6,6 +6,7 @@ log hazard ratios. They are near what is known of glioblastoma, and chosen here.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,6 +78,8 @@ class Patient(NamedTuple):
     resection: str = SUBTOTAL
     survival_days: int = 0
     event: int = 0
+    marker: str = ""  # of plans with a molecular marker, as the control
+    control: str = ""
 
     @property
     def distance_mm(self) -> float:
@@ -177,6 +180,10 @@ class GliomaPlan(CohortPlan):
             round(edema_ml, 2),
             round(float(rng.uniform(0.1, 0.25) if grade == LOW else rng.uniform(0.25, 0.6)), 3),
         )
+
+    def core_shifts(self, person: Patient) -> Mapping[str, float]:  # noqa: ARG002
+        """What is added to the signal of a core, by contrast, as a share of white matter's."""
+        return {}
 
     def log_hazard(self, person: Patient) -> float:
         """Log hazard ratio of a person to one of the stated median survival."""

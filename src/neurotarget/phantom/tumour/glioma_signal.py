@@ -51,9 +51,17 @@ class Head(NamedTuple):
 
 
 def scans_of(
-    head: Head, site: Site, spacing_mm: Sequence[float], rng: np.random.Generator
+    head: Head,
+    site: Site,
+    spacing_mm: Sequence[float],
+    rng: np.random.Generator,
+    core_shifts: Mapping[str, float],
 ) -> dict[str, Int16[ndarray, "i j k"]]:
-    """The four scans of BraTS of a head, each 0 outside of the brain."""
+    """The four scans of BraTS of a head, each 0 outside of the brain.
+
+    `core_shifts` are added to the signal of the core by contrast, as shares of the brightest
+    healthy tissue's.
+    """
     codes = to_codes(head.ids)
     shape = head.tumour.labels.shape
     brain = brain_mask(codes, shape, spacing_mm) | (head.tumour.labels > 0)
@@ -65,7 +73,7 @@ def scans_of(
     for name, sequence in SCANS.items():
         times = _with_agent(tissues, uptake) if name == AFTER_AGENT else tissues
         greys = _greys(sequence, times, np.random.default_rng(seeds[sequence]))
-        image = _image(codes, greys, head, mottle)
+        image = _image(codes, greys, head, mottle, core_shifts.get(name, 0.0))
         image *= np.exp(rng.normal(0, 0.08))  # receivers differ in gain
         scan = scanned(image.astype(np.float32), site, rng)
         scans[name] = np.where(brain, np.maximum(scan, 1), 0).astype(np.int16)
@@ -134,6 +142,7 @@ def _image(
     greys: Float[ndarray, " T"],
     head: Head,
     mottle: Float[ndarray, "i j k"],
+    core_shift: float,
 ) -> Float[ndarray, "i j k"]:
     """Healthy tissue, of which the tumour's parts take the place."""
     labels, water = head.tumour
@@ -149,6 +158,7 @@ def _image(
     for label, grey in looks.items():
         share = (labels == label) * (water if label == EDEMA else np.float32(1))
         share = ndimage.gaussian_filter(share.astype(np.float32), BORDER_VOX)
-        image += share * grey * (1 + MOTTLE[label] * mottle)
+        shift = 0.0 if label == EDEMA else core_shift
+        image += share * (grey * (1 + MOTTLE[label] * mottle) + shift)
         left -= share
     return np.maximum(image + left * healthy, 0)

@@ -68,7 +68,7 @@ def _row(name: str, row: dict, mark: Mark) -> Row:
 
 @look()
 def probability_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw observed shares over predicted probabilities in bins; None of times."""
+    """Draw observed shares over predicted probabilities in bins; None of times and numbers."""
     table = study.tables["calibration_bins"]
     if not len(table):
         return None
@@ -86,10 +86,28 @@ def probability_figure(study: RadiomicsStudy) -> Figure | None:
 
 
 @look()
-def benefit_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw net benefit over the threshold at which one would act; None of times."""
+def number_figure(study: RadiomicsStudy) -> Figure | None:
+    """Draw true numbers over those predicted without the person; None of classes and times."""
     outcome = study.material.outcome
-    if outcome.is_survival or not study.scored:
+    if not outcome.is_number or not study.scored:
+        return None
+    figure, axes = _square("predicted_numbers")
+    ends = [float(outcome.y.min()), float(outcome.y.max())]
+    axes.plot(ends, ends, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
+    for name in study.scored:
+        mark = MARKS[name]
+        axes.plot(probabilities(study.arms[name]), outcome.y, ls="none", marker=mark.marker,
+                  markersize=3.5, color=mark.colour, alpha=0.7)  # fmt: skip
+    axes.set(xlabel="predicted without the person", ylabel=study.material.positive_is or "outcome")
+    legend(figure, {set_name(name): MARKS[name] for name in study.scored})
+    return finished(figure)
+
+
+@look()
+def benefit_figure(study: RadiomicsStudy) -> Figure | None:
+    """Draw net benefit over the threshold at which one would act; None but of classes."""
+    outcome = study.material.outcome
+    if not outcome.is_class or not study.scored:
         return None
     figure, axes = _square("net_benefit")
     # a class is an event on day 1, or follow-up until day 2: the share by day 1 is the prevalence

@@ -13,14 +13,17 @@ from neurotarget.report.pages.plain_page import (
     headings,
     render_page,
 )
+from neurotarget.report.radiomics.radiomics_checklists import checklist_sentences
 from neurotarget.report.radiomics.radiomics_figures import (
     benefit_figure,
     chosen_figure,
     learning_figure,
+    number_figure,
     probability_figure,
     scores_figure_of,
 )
 from neurotarget.report.radiomics.radiomics_sentences import (
+    claims_sentence,
     leakage_sentence,
     other_cohort_sentence,
     permutation_sentence,
@@ -51,6 +54,10 @@ VALUES = {
     "outside": "features chosen outside the folds",
     "inside": "features chosen inside the folds",
     "stability": "stability of selection",
+    "r2": "R²",
+    "mae": "mean absolute error",
+    "slope": "slope of the line",
+    "intercept": "intercept of the line",
 }
 
 
@@ -59,7 +66,11 @@ def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
     no_probability = (
         "Only classes have probabilities; risks by a day are in `neurotarget survival`."
     )
+    numbers = [named_figure("radiomics.predicted_numbers", "Numbers of people left out",
+                            number_figure(study), "No model could be fitted.")
+               ] if study.material.outcome.is_number else []  # fmt: skip
     return [
+        *numbers,
         named_figure("radiomics.radiomic_scores", f"{score_name(study)} of people left out",
                      scores_figure_of(study), "No model could be fitted."),
         named_figure("radiomics.probability_calibration", "Calibration of people left out",
@@ -80,8 +91,12 @@ def radiomics_html(
     *,
     notes: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
+    methods: str = "",
 ) -> str:
-    """Return the page; `left_out` counts people by reason, for each table."""
+    """Return the page; `left_out` counts people by reason, for each table.
+
+    `methods` is the paragraph of what was done.
+    """
     head = Head("Radiomics", "Radiomics", QUESTION, radiomics_people(study),
                 radiomics_answer(study))  # fmt: skip
     hidden = ("calibration_bins", "stability")
@@ -95,6 +110,7 @@ def radiomics_html(
         values=VALUES,
     )
     sections = [*_left_out(left_out), _models(study), _checks(study), *_other(study)]
+    sections += _paper(study, methods)
     return render_page(head, body, sections, target="radiomics")
 
 
@@ -139,8 +155,8 @@ def _how(study: RadiomicsStudy) -> str:
 
 
 def _checks(study: RadiomicsStudy) -> Section:
-    sentences = [permutation_sentence(study), leakage_sentence(study), stability_sentence(study)]
-    after = [one for one in sentences if one]
+    kinds = (claims_sentence, permutation_sentence, leakage_sentence, stability_sentence)
+    after = [one for one in (kind(study) for kind in kinds) if one]
     return Section("checks", "Self-tests", page_text("radiomics.checks"), after=after)
 
 
@@ -159,3 +175,12 @@ def _other(study: RadiomicsStudy) -> list[Section]:
     columns = headings(["Terms"], names[: len(rows[0]) - 1])
     grid = Grid("Models of all people here in the other cohort", columns, rows)
     return [Section("transport", "Another cohort", other_cohort_sentence(study), [grid])]
+
+
+def _paper(study: RadiomicsStudy, methods: str) -> list[Section]:
+    """The paragraph for a paper, and how far the checklists are filled in."""
+    if not methods:
+        return []
+    after = [page_text("radiomics.checklists")]
+    findings = checklist_sentences(study.tables["metrics"], study.tables["clear"])
+    return [Section("paper", "For a paper", methods, after=after, findings=findings)]

@@ -6,8 +6,9 @@ import numpy as np
 
 from neurotarget.number_text import interval, number
 from neurotarget.report.survival.survival_sentences import GAINS, set_name
-from neurotarget.report.text.numbers import counted, estimate, p_equals
+from neurotarget.report.text.numbers import counted, estimate, listed, p_equals
 from neurotarget.stats.radiomics.radiomics_study import RadiomicsStudy
+from neurotarget.stats.radiomics.single_features import LEVEL as ALONE
 
 
 def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
@@ -15,6 +16,8 @@ def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
     sentences = [
         radiomics_people(study),
         radiomics_answer(study),
+        errors_sentence(study),
+        claims_sentence(study),
         permutation_sentence(study),
         leakage_sentence(study),
         other_cohort_sentence(study),
@@ -25,17 +28,21 @@ def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
 def radiomics_people(study: RadiomicsStudy) -> str:
     """How many people there are, how many positive, and how many features."""
     outcome = study.material.outcome
-    n, positive = int(outcome.subject.max()) + 1, int(outcome.y.sum())
+    n = int(outcome.subject.max()) + 1
+    positive = 0 if outcome.is_number else int(outcome.y.sum())
     name = study.material.positive_is
     what = "with the event" if outcome.is_survival else f"with {name}" if name else "positive"
     rows = f" in {len(outcome.y)} rows" if n < len(outcome.y) else ""
     features = counted(study.material.image.shape[1], "image feature")
+    if outcome.is_number:
+        return (f"{counted(n, 'person')}{rows}; {name}: {number(outcome.y.mean())} ± "
+                f"{number(outcome.y.std(ddof=1))} (mean ± SD); {features}.")  # fmt: skip
     return f"{counted(n, 'person')}{rows}, {positive} {what}; {features}."
 
 
 def score_name(study: RadiomicsStudy) -> str:
     """Return AUC or C."""
-    return "C" if study.material.outcome.is_survival else "AUC"
+    return "AUC" if study.material.outcome.is_class else "C"
 
 
 def scores_by_set(study: RadiomicsStudy) -> dict[str, Mapping]:
@@ -76,6 +83,42 @@ def _gain(study: RadiomicsStudy, row: Mapping, scores: Mapping[str, Mapping]) ->
         text += (f" The data leave a gain of up to {number(row['high'], 3)} open, more than the "
                  f"{study.settings.matters:g} that matters.")  # fmt: skip
     return text
+
+
+def errors_sentence(study: RadiomicsStudy) -> str:
+    """R² and error of predicted numbers of the last set; "" of classes and times."""
+    table = study.tables.get("errors")
+    if table is None or not study.scored:
+        return ""
+    last = study.scored[-1]
+    rows = {(row["terms"], row["statistic"]): row for row in table.to_dict("records")}
+    r2, mae = rows[last, "r2"], rows[last, "mae"]
+    return (
+        f"R² of people left out is {estimate(r2, digits=3)} with the {set_name(last)} terms; the "
+        f"mean absolute error is {estimate(mae)}, that of the mean of all "
+        f"{number(rows['the mean of all', 'mae']['value'])}."
+    )
+
+
+def claims_sentence(study: RadiomicsStudy) -> str:
+    """Which features go with the outcome after correction; "" without image features."""
+    table = study.tables.get("alone")
+    if table is None:
+        return ""
+    count = study.material.image.shape[1]
+    tested = f"Of {counted(count, 'image feature')}, each tested alone"
+    found, claimed = table[table["p_holm"] <= ALONE], table[table["claim"].notna()]
+    if not len(found):
+        return f"{tested}, none goes with the outcome after Holm's correction for their number."
+    names = listed(claimed.sort_values("claim")["feature"].tolist())
+    goes = "goes" if len(found) == 1 else "go"
+    text = (f"{tested}, {len(found)} {goes} with the outcome after Holm's correction. Claimed "
+            f"{'is' if len(claimed) == 1 else 'are'} {names}")  # fmt: skip
+    if rest := len(found) - len(claimed):
+        others = "the other one adds" if rest == 1 else f"none of the other {rest} adds"
+        nothing = "nothing to it" if rest == 1 else "to that"
+        text += f": {others} {nothing}"
+    return f"{text}."
 
 
 def permutation_sentence(study: RadiomicsStudy) -> str:

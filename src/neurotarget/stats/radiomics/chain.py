@@ -56,7 +56,7 @@ class FittedChain(NamedTuple):
     strength: float
 
     def predict(self, rows: Rows) -> Float[ndarray, " N"]:
-        """Probability of the positive class, or log hazard ratio."""
+        """Probability of the positive class, the number, or log hazard ratio."""
         return predicted(self.model, self.steps.transform(rows))
 
     @property
@@ -131,15 +131,18 @@ def _prepared(
 def _model(
     settings: ChainSettings, strength: float, x: Rows, outcome: Outcome
 ) -> BaseEstimator:  # fmt: skip
-    if len(np.unique(outcome.y)) < 2:
-        kind = "event" if outcome.is_survival else "class"
-        raise NoFitError(f"one {kind} only in a training fold")
+    if outcome.is_survival and not outcome.y.any():
+        raise NoFitError("no event in a training fold")
+    if outcome.is_class and len(np.unique(outcome.y)) < 2:
+        raise NoFitError("one class only in a training fold")
     model = estimator(settings.model, strength, balance=settings.balance, seed=settings.seed)
     return model.fit(x, outcome.target)
 
 
 def _loss(score: Float[ndarray, " N"], outcome: Outcome) -> float:
-    """Log loss of classes; of times, 1 − C."""
+    """Log loss of classes; mean squared error of numbers; of times, 1 − C."""
+    if outcome.is_number:
+        return float(np.square(score - outcome.y).mean())
     if not outcome.is_survival:
         return float(log_losses(score, outcome.y).mean())
     share = outcome.pairs(score).value

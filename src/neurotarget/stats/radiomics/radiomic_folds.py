@@ -16,6 +16,8 @@ def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Fo
     There are no more folds than people of the rarer class, or with an event: none lacks one.
     """
     positive = positive_people(outcome)
+    if outcome.is_number:  # folds have equally many people with large numbers
+        positive = (positive > np.median(positive)).astype(float)
     rarer = int(positive.sum())
     if not outcome.is_survival:
         rarer = min(rarer, len(positive) - rarer)
@@ -23,7 +25,7 @@ def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Fo
 
 
 def positive_people(outcome: Outcome) -> Cases:
-    """1 for each person with a positive case, or an event."""
-    people = np.zeros(int(outcome.subject.max()) + 1)
+    """1 for each person with a positive case, or an event; or the largest number of each."""
+    people = np.full(int(outcome.subject.max()) + 1, -np.inf)
     np.maximum.at(people, outcome.subject, outcome.y)
     return people

@@ -12,13 +12,13 @@ from numpy import ndarray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
 from neurotarget.stats.survival.cox import NoFitError, fit_cox
 
 Terms = Float[ndarray, "N P"]
-RadiomicModel = Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox"]
+RadiomicModel = Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox", "ridge"]
 
 # what is tried; larger is weaker regularisation of the linear models and the support vectors
 TRIED: Mapping[str, tuple[float, ...]] = {
@@ -28,6 +28,7 @@ TRIED: Mapping[str, tuple[float, ...]] = {
     "forest": (5,),  # fewest cases of a leaf
     "boosting": (0.03, 0.1),  # learning rate
     "cox": (0.01, 0.1, 1.0),
+    "ridge": (0.001, 0.01, 0.1, 1.0),
 }
 TREES = 100
 L1_SHARE = 0.5
@@ -91,13 +92,16 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
 def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int) -> BaseEstimator:
     """Return a model with one of the penalties that are tried.
 
-    Source: Zou and Hastie 2005, doi:10.1111/j.1467-9868.2005.00503.x (elastic net); Cortes and
-    Vapnik 1995, doi:10.1007/BF00994018 (support vectors); Breiman 2001,
-    doi:10.1023/A:1010933404324 (forest); Friedman 2001, doi:10.1214/aos/1013203451 (boosting).
+    Source: Hoerl and Kennard 1970, doi:10.1080/00401706.1970.10488634 (ridge); Zou and Hastie 2005,
+    doi:10.1111/j.1467-9868.2005.00503.x (elastic net); Cortes and Vapnik 1995,
+    doi:10.1007/BF00994018 (support vectors); Breiman 2001, doi:10.1023/A:1010933404324 (forest);
+    Friedman 2001, doi:10.1214/aos/1013203451 (boosting).
     """
     weight = "balanced" if balance else None
     if kind == "cox":
         return RidgeCox(strength)
+    if kind == "ridge":
+        return Ridge(alpha=1 / strength)
     if kind == "svm":
         return SupportVectors(strength, weight)
     if kind == "forest":
@@ -118,7 +122,9 @@ def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int)
 
 
 def predicted(model: BaseEstimator, terms: Terms) -> Float[ndarray, " N"]:
-    """Probability of the positive class, or Cox's log hazard ratio; larger is more likely."""
+    """Probability of the positive class, a number, or Cox's log hazard ratio."""
+    if isinstance(model, Ridge):
+        return model.predict(terms)
     if hasattr(model, "decision_function") and not hasattr(model, "predict_proba"):
         return model.decision_function(terms)
     return model.predict_proba(terms)[:, 1]

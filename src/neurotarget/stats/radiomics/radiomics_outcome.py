@@ -1,4 +1,4 @@
-"""What models of image features predict: a class, or the time to an event.
+"""What models of image features predict: a class, a number, or the time to an event.
 
 N cases.
 """
@@ -16,15 +16,37 @@ Codes = Integer[ndarray, " N"]  # number of each case's person, from 0
 
 
 class Outcome(NamedTuple):
-    """Whether each case is positive, or its event was observed, and the days until then."""
+    """Whether each case is positive, or its event was observed, and the days until then.
+
+    With `is_number`, `y` is the number itself.
+    """
 
     y: Cases
     subject: Codes
     days: Cases | None = None
+    is_number: bool = False
+
+    @property
+    def is_class(self) -> bool:
+        """Whether classes are predicted."""
+        return self.days is None and not self.is_number
+
+    @property
+    def statistic(self) -> str:
+        """`auc` of classes, else `c`."""
+        return "auc" if self.is_class else "c"
+
+    @property
+    def rarer(self) -> int:
+        """Cases that limit the size of a model: of the rarer class, with the event, or all."""
+        if self.is_number:
+            return len(self.y)
+        count = int(self.y.sum())
+        return count if self.is_survival else min(count, len(self.y) - count)
 
     @property
     def is_survival(self) -> bool:
-        """Whether times are predicted and not classes."""
+        """Whether times to an event are predicted."""
         return self.days is not None
 
     @property
@@ -35,10 +57,16 @@ class Outcome(NamedTuple):
     def take(self, rows: Shaped[ndarray, " M"]) -> "Outcome":
         """Outcome of some cases; their people are numbered anew."""
         people = np.unique(self.subject[rows], return_inverse=True)[1]
-        return Outcome(self.y[rows], people, None if self.days is None else self.days[rows])
+        days = None if self.days is None else self.days[rows]
+        return Outcome(self.y[rows], people, days, self.is_number)
 
     def pairs(self, score: Cases) -> PairShares:
-        """Pairs of cases whose order is known: their concordant share is the AUC, or C."""
+        """Pairs of cases whose order is known: their concordant share is the AUC, or C.
+
+        Of numbers, the larger one should have the larger prediction.
+        """
+        if self.is_number:
+            return harrell_pairs(-self.y, np.ones(len(self.y)), score)
         if self.days is None:
             return class_pairs(self.y, score)
         return harrell_pairs(self.days, self.y, score)

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from neurotarget.stats.radiomics.chain import ChainSettings
 from neurotarget.stats.radiomics.feature_stability import chosen_table, selection_stability
+from neurotarget.stats.radiomics.number_errors import errors_of_arms
 from neurotarget.stats.radiomics.radiomic_arms import Material, RadiomicArm, fit_radiomic_arm
 from neurotarget.stats.radiomics.radiomic_folds import Folds, draw_case_folds
 from neurotarget.stats.radiomics.radiomics_outcome import Outcome
@@ -29,8 +30,11 @@ from neurotarget.stats.radiomics.self_tests import (
     learning_points,
     permutation_test,
 )
+from neurotarget.stats.radiomics.single_features import single_features
 
 FEW_PER_FEATURE = 10  # fewer people of the rarer class a chosen feature are too few (Peduzzi 1996)
+LIMITS = {(True, False): "events", (False, False): "cases of the rarer class",
+          (False, True): "cases"}  # fmt: skip
 PERFECT = 0.98  # a feature alone with such an AUC may be the outcome itself
 
 
@@ -62,8 +66,8 @@ class RadiomicsStudy:
 
     @property
     def statistic(self) -> str:
-        """`auc` of classes, `c` of times."""
-        return "c" if self.material.outcome.is_survival else "auc"
+        """`auc` of classes, `c` of times and numbers."""
+        return self.material.outcome.statistic
 
     @property
     def scored(self) -> list[str]:
@@ -94,6 +98,10 @@ def analyse_radiomics(
         "model": final_table(material, scored),
     }
     tables["calibration"], tables["calibration_bins"] = calibration_of_arms(outcome, scored)
+    if outcome.is_number:
+        tables["errors"] = errors_of_arms(outcome, scored, seed)
+    if material.image.shape[1]:
+        tables["alone"] = single_features(material)
     leak = permuted = None
     if "image" in scored:
         held = scored["image"].held
@@ -162,13 +170,11 @@ def radiomic_notes(
         notes.append(f"There are {features} image features for {people} people: what goes with "
                      "the outcome among them is mostly chance; judge by the scores of people "
                      "left out.")  # fmt: skip
-    rarer = int(outcome.y.sum())
-    if not outcome.is_survival:
-        rarer = min(rarer, len(outcome.y) - rarer)
+    rarer = outcome.rarer
     kept = settings.chain.most if settings.chain.selection != "none" else features
     kept = min(kept, features) + material.clinical.shape[1]
     if rarer < FEW_PER_FEATURE * kept:
-        what = "events" if outcome.is_survival else "cases of the rarer class"
+        what = LIMITS[outcome.is_survival, outcome.is_number]
         notes.append(f"There are {rarer} {what} for up to {kept} terms of a model; fewer than "
                      f"{FEW_PER_FEATURE} a term make it unstable, whatever its score.")  # fmt: skip
     count = int(fold[0].max()) + 1
@@ -178,7 +184,7 @@ def radiomic_notes(
                      "no AUC.")  # fmt: skip
     elif count < settings.folds:
         notes.append(f"There are {count} folds and not {settings.folds}, so that each has both "
-                     "classes." if not outcome.is_survival else
+                     "classes." if outcome.is_class else
                      f"There are {count} folds and not {settings.folds}, so that each has an event."
                      )  # fmt: skip
     if people < len(outcome.y):

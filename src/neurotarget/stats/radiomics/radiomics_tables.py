@@ -28,7 +28,7 @@ PAIRS = (("both", "clinical"), ("image", "clinical"), ("both", "image"))
 def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: int) -> pd.DataFrame:
     """Scores of cases left out, of each set, and of the cases fitted to (apparent)."""
     outcome, rows = material.outcome, []
-    main = "c" if outcome.is_survival else "auc"
+    main = outcome.statistic
     for name, arm in arms.items():
         n = len(outcome.y)
         if not arm.is_scored:
@@ -59,7 +59,7 @@ def gains_table(
         if name in scored and against in scored:
             one = gain(outcome, scored[against].held, scored[name].held, seed)
             rows.append({"terms": name, "against": against,
-                         "statistic": "c" if outcome.is_survival else "auc",
+                         "statistic": outcome.statistic,
                          "difference": one.value, "low": one.low, "high": one.high, "n": one.n,
                          "verdict": gain_verdict(one, matters)})  # fmt: skip
     return pd.DataFrame(rows)
@@ -75,9 +75,10 @@ def calibration_of_arms(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Calibration of the probabilities of cases left out, and bins of similar ones.
 
-    Times have none here: `neurotarget survival` calibrates risks by a day.
+    Times have none here: `neurotarget survival` calibrates risks by a day; and numbers have
+    `errors_of_arms`.
     """
-    if outcome.is_survival:
+    if not outcome.is_class:
         return pd.DataFrame(), pd.DataFrame()
     rows, bins = [], []
     for name, arm in scored.items():
@@ -104,7 +105,10 @@ def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
 def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
     """One row per case: outcome, and what chains without the person predict (mean over repeats)."""
     outcome = material.outcome
-    table = {"case_id": material.case_ids, "outcome": outcome.y.astype(int)}
+    table = {
+        "case_id": material.case_ids,
+        "outcome": outcome.y if outcome.is_number else outcome.y.astype(int),
+    }
     if outcome.is_survival:
         table["days"] = outcome.days
     return pd.DataFrame(table | {name: probabilities(arm) for name, arm in scored.items()})
@@ -134,7 +138,7 @@ def coefficients(fit: FittedChain, count: int) -> list[float]:
     """Coefficients per SD of a linear model; NaN of others and of terms without an effect."""
     model = fit.model
     if hasattr(model, "coef_"):
-        return [float(value) for value in model.coef_[0]]
+        return np.ravel(model.coef_).tolist()  # one row per outcome, or none for numbers
     if hasattr(model, "cox_"):
         values = np.zeros(count)
         values[model.used_] = model.cox_.coefficients
@@ -152,7 +156,7 @@ def transport_of_arms(
             continue
         score = arm.fit.predict(other.rows(name)[1])
         one = share(outcome.pairs(score), seed, outcome.subject)
-        row = {"terms": name, "statistic": "c" if outcome.is_survival else "auc",
+        row = {"terms": name, "statistic": outcome.statistic,
                **one._asdict()}  # fmt: skip
-        rows.append(row | ({} if outcome.is_survival else calibration_row(score, outcome)))
+        rows.append(row | (calibration_row(score, outcome) if outcome.is_class else {}))
     return pd.DataFrame(rows)

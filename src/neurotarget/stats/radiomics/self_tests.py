@@ -164,7 +164,8 @@ def _of_fewer(
 def _drawn_people(
     outcome: Outcome, train: Flags, share: float, random: np.random.Generator
 ) -> ndarray:
-    positive = np.unique(outcome.subject[train & (outcome.y == 1)])
+    is_one = outcome.y > np.median(outcome.y) if outcome.is_number else outcome.y == 1
+    positive = np.unique(outcome.subject[train & is_one])
     others = np.setdiff1d(outcome.subject[train], positive)
     return np.concatenate(
         [random.permutation(group)[: round(share * len(group))] for group in (positive, others)]

@@ -1,7 +1,7 @@
 """Radiomics studies from tables: read people and features, compare models, write the report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +12,20 @@ from neurotarget.data.tables.class_outcome import Classified, read_classes
 from neurotarget.data.tables.follow_up import FollowUp, read_follow_up
 from neurotarget.data.tables.image_columns import feature_values, image_columns
 from neurotarget.data.tables.model_terms import Term, design, missing_terms, parse_terms
+from neurotarget.data.tables.number_outcome import Numbered, read_numbers
 from neurotarget.data.tables.table_ids import find_column, required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import check_writable
+from neurotarget.files.writing import check_writable, write_text
 from neurotarget.levels import level
 from neurotarget.problems import DataError, error, some
+from neurotarget.report.radiomics.radiomics_checklists import clear_table, metrics_table
+from neurotarget.report.radiomics.radiomics_methods import (
+    Extraction,
+    Robustness,
+    methods_paragraph,
+    study_sentences,
+)
 from neurotarget.report.radiomics.radiomics_page import radiomics_figures, radiomics_html
 from neurotarget.report.radiomics.radiomics_sentences import radiomics_headlines
 from neurotarget.stats.core.resample import codes
@@ -28,6 +36,8 @@ from neurotarget.stats.radiomics.radiomics_study import (
     RadiomicsStudy,
     analyse_radiomics,
 )
+from neurotarget.studies.from_tables.radiomic_question import Radiomics
+from neurotarget.studies.from_tables.robust_features import Robust, robust_features
 from neurotarget.studies.from_tables.written_tables import (
     OVERLAP,
     WrittenTables,
@@ -41,24 +51,7 @@ FEWEST_PEOPLE, FEWEST_OF_CLASS = 20, 6
 MOST_GAPS = 0.2  # a feature that more people lack is left out
 FEWEST_OF_SITE = 5
 
-People = Classified | FollowUp
-
-
-@dataclass(frozen=True, kw_only=True)
-class Radiomics:
-    """What is asked of a table; `names` maps its columns and terms to those of `external`."""
-
-    outcome: str
-    time: str = ""
-    unit: str = "days"
-    case_id: str = ""
-    where: str = ""
-    clinical: Sequence[str] = ()
-    image: Sequence[str] = ()
-    site: str = ""
-    external: Path | None = None
-    external_where: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
+People = Classified | FollowUp | Numbered
 
 
 WrittenRadiomics = WrittenTables[RadiomicsStudy]
@@ -69,6 +62,7 @@ class _Read(NamedTuple):
     material: Material
     sites: list[str]
     notes: list[str]
+    robust: Robust | None = None
 
 
 def make_radiomics(
@@ -79,8 +73,13 @@ def make_radiomics(
     *,
     overwrite: bool = False,
     command: str = "",
+    notes: Sequence[str] = (),
+    extraction: Extraction | None = None,
 ) -> WrittenRadiomics:
     """Read people and features, fit and compare models, and write tables, figures, report.html.
+
+    `notes` are shown with those of the study; `extraction` is how the features were measured, if
+    that is known.
 
     Raises:
         DataError: a table cannot be used, or too few people are left.
@@ -98,16 +97,25 @@ def make_radiomics(
     left_out = {table.name: reasons_of(here.people)}
     if there:
         left_out[Path(there.people.file).name] = reasons_of(there.people)
-    notes = [str(one) for one in here.people.problems] + here.notes
+    notes = [*notes, *map(str, here.people.problems), *here.notes]
     notes += [f"Other cohort: {note}" for note in there.notes] if there else []
     facts = {"table": str(table), "outcome": _outcome_text(here.people, asked),
              **({"command": command} if command else {}),
              "seed": str(settings.chain.seed), "software": software()}  # fmt: skip
-    return _write(study, output, left_out, notes, facts)
+    robust = here.robust and Robustness(
+        asked.stable, len(here.robust.kept), len(here.robust.table), here.robust.n
+    )
+    told = study_sentences(study, extraction, robust, asked.clinical)
+    tables = {**study.tables, "metrics": metrics_table(told), "clear": clear_table(told)}
+    if here.robust:
+        tables["robust"] = here.robust.table
+    return _write(
+        replace(study, tables=tables), output, left_out, notes, facts, methods_paragraph(told)
+    )
 
 
 def _outcome_text(people: People, asked: Radiomics) -> str:
-    if isinstance(people, Classified):
+    if not isinstance(people, FollowUp):
         return people.text
     return f"{asked.outcome} by {asked.time}"
 
@@ -120,6 +128,8 @@ def _people(
     if asked.time:
         return read_follow_up(path, time=names.get(asked.time, asked.time), event=outcome,
                               unit=asked.unit, case_id=case_id, where=where)  # fmt: skip
+    if asked.is_number:
+        return read_numbers(path, outcome, case_id=case_id, where=where)
     return read_classes(path, outcome, case_id=case_id, where=where, like=like)
 
 
@@ -154,6 +164,14 @@ def _read(
     _check_counts(people)
     values = feature_values(features, people.rows, names, people.file)
     image, kept, notes = (values, list(features), []) if names else _usable(values, features)
+    robust = None
+    if asked.second is not None and not names:
+        robust = robust_features(people.case_ids, kept, image, asked)
+        image = image[:, [kept.index(name) for name in robust.kept]]
+        notes.append(f"{len(kept) - len(robust.kept)} of {len(kept)} features were left out, as "
+                     f"their ICC(A,1) with the second measurement of {robust.n} people is below "
+                     f"{asked.stable:g}.")  # fmt: skip
+        kept = robust.kept
     outcome = _outcome(people)
     keep = [place for place in range(len(site)) if place not in out]
     clinical = design(terms, people.rows, names, people.file)
@@ -165,11 +183,11 @@ def _read(
         list(people.case_ids), outcome._replace(subject=subject), clinical.values, image,
         [term.name for term in terms], kept, site[keep], _outcome_text(people, asked),
     )  # fmt: skip
-    return _Read(people, material, sites, notes)
+    return _Read(people, material, sites, notes, robust)
 
 
 def _without(people: People, out: Mapping[int, str]) -> People:
-    if isinstance(people, Classified):
+    if not isinstance(people, FollowUp):
         return people.without(out)
     return people.without({people.case_ids[place]: why for place, why in out.items()})
 
@@ -178,15 +196,14 @@ def _outcome(people: People) -> Outcome:
     subject, _ = codes(people.case_ids)
     if isinstance(people, Classified):
         return Outcome(people.positive, subject)
+    if isinstance(people, Numbered):
+        return Outcome(people.number, subject, is_number=True)
     return Outcome(people.event, subject, people.days)
 
 
 def _check_counts(people: People) -> None:
     outcome = _outcome(people) if people.n else None
-    rarer = 0
-    if outcome is not None:
-        rarer = int(outcome.y.sum())
-        rarer = rarer if outcome.is_survival else min(rarer, people.n - rarer)
+    rarer = outcome.rarer if outcome is not None else 0
     if people.n >= FEWEST_PEOPLE and rarer >= FEWEST_OF_CLASS:
         return
     kind = "with the event" if outcome is not None and outcome.is_survival else "of the rarer class"
@@ -285,16 +302,20 @@ def _write(
     left_out: Mapping[str, Mapping[str, int]],
     notes: list[str],
     facts: Mapping[str, str],
+    methods: str,
 ) -> WrittenRadiomics:
-    """Write the tables, the figures and the page, and return the headlines."""
+    """Write the tables, the methods, the figures and the page, and return the headlines."""
     page, folder, pictures = write_tables(
         output,
         "radiomics",
         study.tables,
         radiomics_figures(study),
         left_out,
-        lambda shown: radiomics_html(study, shown, left_out, notes=notes, facts=facts),
+        lambda shown: radiomics_html(
+            study, shown, left_out, notes=notes, facts=facts, methods=methods
+        ),
     )
+    write_text(folder / "methods.md", f"{methods}\n")
     return WrittenRadiomics(
         study, page, folder, radiomics_headlines(study), [*study.notes, *notes], pictures
     )

@@ -1,18 +1,14 @@
 """Survival studies of people whose masks were measured: the terms become a table of their own."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
-from neurotarget.data.tables.table_ids import find_column, find_ids
-from neurotarget.data.tables.text_table import is_missing, read_text_table
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import check_writable
 from neurotarget.outcome import Outcome
-from neurotarget.problems import DataError, error, refuse_errors, some
+from neurotarget.problems import DataError, error
+from neurotarget.studies.from_tables.further_columns import with_columns
 from neurotarget.studies.study_folder import write_tsv
 from neurotarget.studies.study_inputs import run_target
 from neurotarget.studies.survival.make_survival import (
@@ -65,7 +61,11 @@ def make_mask_survival(
     check_writable(output)
     columns = of_outcome(columns, _outcome(masks))
     found = _measured(masks)
-    table = found.table if masks.table is None else with_columns(found.table, masks.table, columns)
+    table = (
+        found.table
+        if masks.table is None
+        else with_columns(found.table, masks.table, columns.case_id)
+    )
     claim(output, overwrite=overwrite)
     write_tsv(table, output / PEOPLE)
     return make_survival(
@@ -106,43 +106,6 @@ def with_mask_terms(questions: Questions, found: MaskTerms) -> Questions:
                 for name, terms in parts.items()}  # fmt: skip
     return replace(questions, image=tuple(term for each in parts.values() for term in each),
                    sets=sets)  # fmt: skip
-
-
-def with_columns(people: pd.DataFrame, path: Path, columns: Columns) -> pd.DataFrame:
-    """Add the columns of a table with one row per case; those of the masks' data set come first.
-
-    Raises:
-        DataError: the table has no ids, several rows of a case, or none of the cases.
-    """
-    read = read_text_table(path, ids=[columns.case_id] if columns.case_id else [])
-    refuse_errors(read.problems)
-    wanted = columns.case_id
-    named = find_column(read.columns, [wanted]) if wanted else find_ids(read.columns)
-    named = named or ("" if wanted else _matching(read.columns, read.rows, people))
-    if not named:
-        todo = f"set id=<column>; the table has {some(read.columns)}"
-        raise DataError(error("no column of case ids", "one", todo, file=path))
-    ids = [row[named] for row in read.rows]
-    known = set(people["case_id"])
-    if not known & set(ids):
-        found = f"none of the cases (such as {people['case_id'].iloc[0]}) in {named}"
-        raise DataError(error(found, "the ids of the masks", "set id=<column>", file=path))
-    if twice := sorted({one for one in ids if ids.count(one) > 1} & known):
-        found = f"several rows of {some(twice)}"
-        raise DataError(error(found, "one row per case", "keep one of them", file=path))
-    further = pd.DataFrame(read.rows, index=ids).loc[lambda table: table.index.isin(known)]
-    own = {name.casefold() for name in people}
-    further = further[[name for name in further if name.casefold() not in own]]
-    further = further.map(lambda text: None if is_missing(text) else text)
-    return people.join(further, on="case_id")
-
-
-def _matching(columns: Sequence[str], rows: Sequence[dict[str, str]], people: pd.DataFrame) -> str:
-    """The column that holds most ids of the cases; "" if none holds one."""
-    known = set(people["case_id"])
-    counts = {name: sum(row[name] in known for row in rows) for name in columns}
-    best = max(counts, key=counts.get, default="")
-    return best if counts.get(best) else ""
 
 
 def _measured(masks: Masks) -> MaskTerms:

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import wandb
-from pytorch_lightning.loggers import Logger
-
 from neurotarget.files.ownership import claimed
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.tracking.tracked_job import tracked_job
-from neurotarget.runs.tracking.trackers import on_wandb
 from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.from_tables.tracked_tables import (
+    finite_values,
+    log_study,
+    print_run,
+)
 from neurotarget.studies.survival.make_survival import (
     Columns,
     Questions,
@@ -50,8 +50,8 @@ def analyse(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str,
         done = _study(config, settings, data, folder)
         values = c_of_sets(done)
         write_json(folder / "summary.json", _summary(done, values))
-        _print(done, folder)
-        _log(made, done, values)
+        print_run(done, folder)
+        log_study(made, "survival", done, values)
     return values
 
 
@@ -134,29 +134,7 @@ def _summary(done: WrittenSurvival, values: Mapping[str, float]) -> dict[str, An
     return {
         "people": len(cohort.days),
         "events": int(cohort.event.sum()),
-        "values": {key: value if np.isfinite(value) else None for key, value in values.items()},
+        "values": finite_values(values),
         "headlines": done.headlines,
         "notes": done.notes,
     }
-
-
-def _print(done: WrittenSurvival, folder: Path) -> None:
-    for line in done.headlines:
-        print(line)
-    for note in done.notes:
-        print(f"  note: {note}")
-    print(f"\nrun folder  {folder}\nreport      {done.page}", flush=True)
-
-
-def _log(made: list[Logger], done: WrittenSurvival, values: Mapping[str, float]) -> None:
-    for logger in made:
-        logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
-        logger.save()
-
-    def log_results(run: "wandb.Run") -> None:
-        run.summary.update(dict(values))
-        images = {f"survival/{name}": wandb.Image(str(path)) for name, path in done.figures.items()}
-        scores = wandb.Table(dataframe=done.study.tables["scores"].astype(str))
-        run.log(images | {"survival/scores": scores})
-
-    on_wandb(made, log_results)

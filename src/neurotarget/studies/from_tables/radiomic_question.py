@@ -1,0 +1,30 @@
+"""What is asked of a table of people with image features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Radiomics:
+    """Columns, terms and tables; `names` maps columns and terms to those of `external`.
+
+    With `is_number` the outcome is a column of numbers. `second` is a table with the same features
+    of a second mask or scan of some of the people; features with an ICC(A,1) below `stable` are
+    left out.
+    """
+
+    outcome: str
+    is_number: bool = False
+    time: str = ""
+    unit: str = "days"
+    case_id: str = ""
+    where: str = ""
+    clinical: Sequence[str] = ()
+    image: Sequence[str] = ()
+    site: str = ""
+    second: Path | None = None
+    stable: float = 0.75
+    external: Path | None = None
+    external_where: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Radiomics studies of scans and masks in a run folder."""
