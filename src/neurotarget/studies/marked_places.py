@@ -24,7 +24,7 @@ PLACE = list(MARK_COLUMNS[:3])
 
 
 class Hits(NamedTuple):
-    """Maps against boxes: a row a case and label, and the number of cases without a map."""
+    """Maps against boxes: one row per case and label, and the number of cases without a map."""
 
     table: pd.DataFrame  # label, case_id, subject, hit, slice_hit, chance
     n_missing: int

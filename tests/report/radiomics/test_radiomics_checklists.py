@@ -116,6 +116,17 @@ def test_the_paragraph_names_what_was_done_and_nothing_else(study):
     assert ".." not in whole
 
 
+def test_tuning_is_reported_only_of_models_that_have_it(study):
+    def tuning(model):
+        chain = replace(study.settings.chain, model=model)
+        settings = replace(study.settings, chain=chain)
+        return study_sentences(replace(study, settings=settings))["tuning"]
+
+    assert tuning("forest") == ""
+    assert tuning("boosting").startswith("its learning rate was chosen in three inner folds")
+    assert tuning("logistic").startswith("its penalty was chosen")
+
+
 def test_items_of_clear_quote_the_study(study):
     table = clear_table(study_sentences(study, MEASURED)).set_index("item")
     assert table.loc[27, "text"] == "3 image features entered the study."

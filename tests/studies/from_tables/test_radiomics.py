@@ -147,7 +147,7 @@ def test_features_that_a_second_mask_changes_are_left_out(folder, made):
     with pytest.raises(DataError, match="1 people of both tables, wanted at least 10"):
         nt.radiomics(folder / "people.csv", "idh=wildtype", second=second[4:5])
     twice = pd.concat([second, second[5:6]])
-    with pytest.raises(DataError, match="several rows of p0_5, wanted one row a person"):
+    with pytest.raises(DataError, match="several rows of p0_5, wanted one row per person"):
         nt.radiomics(folder / "people.csv", "idh=wildtype", second=twice)
     with pytest.raises(DataError, match="no feature with an ICC of 1, wanted at least one"):
         nt.radiomics(folder / "people.csv", "idh=wildtype", second=second, stable=1.0)
@@ -175,6 +175,8 @@ def test_a_number_is_predicted_with_its_errors(tmp_path):
     assert done.tables["errors"].set_index(["terms", "statistic"])["value"]["both", "r2"] > 0.8
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "59 people; score: " in page
+    with pytest.raises(DataError, match="12 with a number, wanted at least 20 people and 6 with a"):
+        nt.radiomics(table[:13], "score", number=True, clinical=["age"], image=["original_*"])
     assert (tmp_path / "radiomics" / "figures" / "predicted_numbers.svg").is_file()
     methods = (tmp_path / "radiomics" / "methods.md").read_text(encoding="utf-8")
     assert "linear regression with a ridge penalty" in methods

@@ -2,63 +2,25 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from neurotarget.data.tables.follow_up import LeftOut
+from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.data.tables.row_filter import kept_rows
 from neurotarget.data.tables.table_ids import find_column, find_ids, required_column
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.levels import code_key, level_key
-from neurotarget.problems import DataError, Problem, error, refuse_errors, some
+from neurotarget.problems import DataError, error, refuse_errors, some
 
 POSITIVE = ("1", "yes", "true", "positive", "pos", "y", "mutant", "dead")  # of two values
 FREE_IDS = 0.5  # a first column of text with this share of different values has ids
 
 
-class Classified(NamedTuple):
-    """Rows of a table with a class, in its order, and those without; a person may have several."""
-
-    case_ids: list[str]
-    positive: Float[ndarray, " N"]
-    rows: list[dict[str, str]]
-    left_out: list[LeftOut]
-    problems: list[Problem]  # warnings
-    file: str
-    column: str
-    value: str  # that means positive
-
-    @property
-    def text(self) -> str:
-        """Column and positive value, as the table spells it."""
-        spelt = (row[self.column] for row, one in zip(self.rows, self.positive, strict=True) if one)
-        return f"{self.column} = {' or '.join(dict.fromkeys(spelt))}"
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self.case_ids)
-
-    def without(self, reasons: Mapping[int, str]) -> "Classified":
-        """Leave out rows by place, with the reason."""
-        keep = [place for place in range(self.n) if place not in reasons]
-        return self._replace(
-            case_ids=[self.case_ids[place] for place in keep],
-            positive=self.positive[keep],
-            rows=[self.rows[place] for place in keep],
-            left_out=[*self.left_out,
-                      *(LeftOut(self.case_ids[place], why) for place, why in reasons.items())],
-        )  # fmt: skip
-
-
 def read_classes(
     path: Path, outcome: str, *, case_id: str = "", where: str = "", like: str = ""
-) -> Classified:  # fmt: skip
+) -> OutcomeRows:  # fmt: skip
     """Read the class of each row; rows without it are left out and counted.
 
     Args:
@@ -89,7 +51,7 @@ def read_classes(
         found = f"{len(positive)} rows of one class in {column}"
         todo = f"choose another value; it has {some(dict.fromkeys(value for _, value in rest))}"
         raise DataError(error(found, "two classes", todo, file=path))
-    return Classified(
+    return OutcomeRows(
         [ids[place] for place, _ in rest],
         positive,
         [table.rows[place] for place, _ in rest],

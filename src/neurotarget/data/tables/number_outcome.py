@@ -1,58 +1,22 @@
 """Numbers of people in a table that are to be predicted: which rows have one, and which do not."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from neurotarget.data.tables.class_outcome import id_texts
 from neurotarget.data.tables.follow_up import LeftOut
+from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.data.tables.row_filter import kept_rows
 from neurotarget.data.tables.table_ids import required_column
 from neurotarget.data.tables.text_table import is_missing, read_text_table
-from neurotarget.problems import DataError, Problem, error, refuse_errors, some
+from neurotarget.problems import DataError, error, refuse_errors, some
 
 FEWEST_VALUES = 6  # different ones; fewer are classes
 
 
-class Numbered(NamedTuple):
-    """Rows of a table with a number, in its order, and those without; a person may have several."""
-
-    case_ids: list[str]
-    number: Float[ndarray, " N"]
-    rows: list[dict[str, str]]
-    left_out: list[LeftOut]
-    problems: list[Problem]  # warnings
-    file: str
-    column: str
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self.case_ids)
-
-    @property
-    def text(self) -> str:
-        """The column, as the table spells it."""
-        return self.column
-
-    def without(self, reasons: Mapping[int, str]) -> "Numbered":
-        """Leave out rows by place, with the reason."""
-        keep = [place for place in range(self.n) if place not in reasons]
-        return self._replace(
-            case_ids=[self.case_ids[place] for place in keep],
-            number=self.number[keep],
-            rows=[self.rows[place] for place in keep],
-            left_out=[*self.left_out,
-                      *(LeftOut(self.case_ids[place], why) for place, why in reasons.items())],
-        )  # fmt: skip
-
-
-def read_numbers(path: Path, outcome: str, *, case_id: str = "", where: str = "") -> Numbered:
+def read_numbers(path: Path, outcome: str, *, case_id: str = "", where: str = "") -> OutcomeRows:
     """Read the number of each row; rows without one are left out and counted.
 
     Args:
@@ -79,7 +43,7 @@ def read_numbers(path: Path, outcome: str, *, case_id: str = "", where: str = ""
         found = f"{count} different numbers in {column}"
         raise DataError(error(found, f"at least {FEWEST_VALUES}", "leave number= out for classes",
                               file=path))  # fmt: skip
-    return Numbered(
+    return OutcomeRows(
         [ids[place] for place in values],
         np.array([*values.values()]),
         [table.rows[place] for place in values],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.number_text import number
+from neurotarget.report.radiomics.radiomics_methods import as_text
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import capital
@@ -42,7 +43,7 @@ NEGATIVE: Mapping[int, str] = {
     16: "fewer than ten cases of the rarer class for each term of a model",
     22: "not assessed; `neurotarget survival` does for risks",
     24: "no clinical terms were given (clinical=)",
-    25: "no simple model was fitted beside this one",
+    25: "no simple model was fitted for comparison",
     27: "no other cohort was given (external=)",
 }
 # what holds of every study here; C2 is only known to the authors
@@ -89,10 +90,10 @@ class MetricsScore(NamedTuple):
 
 
 def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row an item of METRICS, with its weight, the answer, and what it is based on."""
+    """One row per item of METRICS, with its weight, the answer, and what it is based on."""
     rows = []
     for item, known in enumerate(asset_table("radiomics_checklists")["metrics"], start=1):
-        text = _text(sentences, OF_METRICS.get(item, ()))
+        text = as_text(sentences, OF_METRICS.get(item, ()))
         answer = YES if text else NO if item in NEGATIVE else AUTHORS
         if not all(CONDITIONS.get(name, True) for name in known.get("conditions", ())):
             answer = NOT_APPLICABLE
@@ -104,10 +105,10 @@ def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
 
 
 def clear_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row an item of CLEAR; `filled_by` is the study, with its text, or the authors."""
+    """One row per item of CLEAR; `filled_by` is the study, with its text, or the authors."""
     rows = []
     for item, known in enumerate(asset_table("radiomics_checklists")["clear"], start=1):
-        text = _text(sentences, OF_CLEAR.get(item, ()))
+        text = as_text(sentences, OF_CLEAR.get(item, ()))
         who = STUDY if text else AUTHORS
         rows.append((item, known["section"], known["name"], who, text))
     return pd.DataFrame(rows, columns=["item", "section", "topic", "filled_by", "text"])
@@ -126,7 +127,7 @@ def metrics_score(table: pd.DataFrame) -> MetricsScore:
 
 
 def grade(score: float) -> str:
-    """METRICS' word for a share of 1."""
+    """Grade of METRICS for a share of 1."""
     return next((name for below, name in GRADES if score < below), "excellent")
 
 
@@ -142,8 +143,3 @@ def checklist_sentences(metrics: pd.DataFrame, clear: pd.DataFrame) -> list[str]
         f"CLEAR: {filled} of {len(clear)} items are filled in, {len(clear) - filled} are left to "
         "the authors.",
     ]
-
-
-def _text(sentences: Mapping[str, str], topics: tuple[str, ...]) -> str:
-    told = [sentences[topic] for topic in topics if sentences[topic]]
-    return " ".join(f"{capital(one)}." for one in told)

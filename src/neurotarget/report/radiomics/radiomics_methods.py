@@ -8,7 +8,13 @@ import numpy as np
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.report.radiomics.radiomics_sentences import score_name
 from neurotarget.report.text.numbers import counted, listed
-from neurotarget.stats.radiomics.radiomics_study import RadiomicsStudy
+from neurotarget.report.text.sentences import capital
+from neurotarget.stats.radiomics.radiomic_models import TRIED
+from neurotarget.stats.radiomics.radiomics_study import (
+    FEW_PER_FEATURE,
+    RadiomicsStudy,
+    rarer_and_terms,
+)
 
 MODELS = {
     "logistic": "logistic regression with a ridge penalty",
@@ -19,6 +25,7 @@ MODELS = {
     "ridge": "linear regression with a ridge penalty",
     "cox": "Cox's proportional hazards with a ridge penalty",
 }
+TUNED = {"boosting": "learning rate"}  # of other models the penalty
 SELECTIONS = {
     "univariate": "strength alone (analysis of variance, or the score test of Cox's model)",
     "mrmr": "relevance over redundancy (mRMR)",
@@ -64,7 +71,7 @@ def study_sentences(
     robust: Robustness | None = None,
     clinical: Sequence[str] = (),
 ) -> dict[str, str]:
-    """What was done, a sentence a topic without a full stop; "" where it was not, or is not known.
+    """What was done: one sentence per topic, without a full stop; "" where it is not known.
 
     `clinical` are the clinical terms as they were asked for.
     """
@@ -79,8 +86,12 @@ def study_sentences(
 
 def methods_paragraph(sentences: Mapping[str, str]) -> str:
     """The sentences of what was done, as one paragraph."""
-    told = [sentences[name] for name in PARAGRAPH if sentences[name]]
-    return " ".join(f"{one[0].upper()}{one[1:]}." for one in told)
+    return as_text(sentences, PARAGRAPH)
+
+
+def as_text(sentences: Mapping[str, str], topics: Sequence[str]) -> str:
+    """The sentences of these topics that there are, with capitals and full stops."""
+    return " ".join(f"{capital(sentences[name])}." for name in topics if sentences[name])
 
 
 PARAGRAPH = (
@@ -176,7 +187,8 @@ def _of_models(study: RadiomicsStudy) -> dict[str, str]:
         "redundancy": limit if chain.correlation < 1 else "",
         "scaling": "terms were standardised by mean and SD of the training fold",
         "algorithm": f"the model was {MODELS[chain.model]}, chosen beforehand",
-        "tuning": "its penalty was chosen in three inner folds of each training fold",
+        "tuning": f"its {TUNED.get(chain.model, 'penalty')} was chosen in three inner folds of "
+        "each training fold" if len(TRIED[chain.model]) > 1 else "",
     }  # fmt: skip
 
 
@@ -218,14 +230,6 @@ def _centres(study: RadiomicsStudy) -> str:
 
 def _size(study: RadiomicsStudy) -> str:
     """Cases of the rarer class for each term of a model, where there are ten or more."""
-    rarer, terms = rarer_and_terms(study)
+    rarer, terms = rarer_and_terms(study.material, study.settings.chain)
     which = "" if study.material.outcome.is_number else " of the rarer class"
-    return f"{rarer} cases{which} for {terms} terms" if rarer >= 10 * terms else ""
-
-
-def rarer_and_terms(study: RadiomicsStudy) -> tuple[int, int]:
-    """Cases that limit a model's size, and the most terms that it may have."""
-    rarer, chain = study.material.outcome.rarer, study.settings.chain
-    features = study.material.image.shape[1]
-    kept = features if chain.selection == "none" else min(chain.most, features)
-    return rarer, kept + study.material.clinical.shape[1]
+    return f"{rarer} cases{which} for {terms} terms" if rarer >= FEW_PER_FEATURE * terms else ""

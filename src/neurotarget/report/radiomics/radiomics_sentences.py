@@ -155,10 +155,8 @@ def leakage_sentence(study: RadiomicsStudy) -> str:
 
 def stability_sentence(study: RadiomicsStudy) -> str:
     """How alike the chains of the folds choose features; "" without image features."""
-    table = study.tables.get("stability")
-    if table is None or not len(table):
+    if (row := _last_row(study, "stability")) is None:
         return ""
-    (row,) = table.to_dict("records")
     chosen = study.tables["features"]
     often = int((chosen["share"] >= 0.8).sum()) if len(chosen) else 0
     return (
@@ -170,13 +168,17 @@ def stability_sentence(study: RadiomicsStudy) -> str:
 
 def other_cohort_sentence(study: RadiomicsStudy) -> str:
     """AUC or C of the last set in the other cohort; "" without one."""
-    table = study.tables.get("transport")
-    if table is None or not len(table):
+    if (row := _last_row(study, "transport")) is None:
         return ""
-    row = table.to_dict("records")[-1]
     here = scores_by_set(study)[row["terms"]]
     return (
         f"In the other cohort of {counted(len(study.other.outcome.y), 'person')}, "
         f"{score_name(study)} of the {set_name(row['terms'])} terms is {estimate(row, digits=3)}, "
         f"against {number(here['value'], 3)} of people left out here. Nothing was fitted anew."
     )
+
+
+def _last_row(study: RadiomicsStudy, name: str) -> Mapping | None:
+    """Last row of a table; None where there is none."""
+    table = study.tables.get(name)
+    return None if table is None or not len(table) else table.to_dict("records")[-1]

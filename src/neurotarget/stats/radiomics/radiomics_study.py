@@ -32,7 +32,7 @@ from neurotarget.stats.radiomics.self_tests import (
 )
 from neurotarget.stats.radiomics.single_features import single_features
 
-FEW_PER_FEATURE = 10  # fewer people of the rarer class a chosen feature are too few (Peduzzi 1996)
+FEW_PER_FEATURE = 10  # fewer cases of the rarer class per term are too few (Peduzzi 1996)
 LIMITS = {(True, False): "events", (False, False): "cases of the rarer class",
           (False, True): "cases"}  # fmt: skip
 PERFECT = 0.98  # a feature alone with such an AUC may be the outcome itself
@@ -156,6 +156,13 @@ def _permutation_table(name: str, one: Permutation) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
+def rarer_and_terms(material: Material, chain: ChainSettings) -> tuple[int, int]:
+    """Cases that limit a model's size, and the most terms that it may have."""
+    features = material.image.shape[1]
+    kept = features if chain.selection == "none" else min(chain.most, features)
+    return material.outcome.rarer, kept + material.clinical.shape[1]
+
+
 def radiomic_notes(
     material: Material,
     settings: RadiomicSettings,
@@ -170,13 +177,13 @@ def radiomic_notes(
         notes.append(f"There are {features} image features for {people} people: what goes with "
                      "the outcome among them is mostly chance; judge by the scores of people "
                      "left out.")  # fmt: skip
-    rarer = outcome.rarer
-    kept = settings.chain.most if settings.chain.selection != "none" else features
-    kept = min(kept, features) + material.clinical.shape[1]
+    rarer, kept = rarer_and_terms(material, settings.chain)
     if rarer < FEW_PER_FEATURE * kept:
         what = LIMITS[outcome.is_survival, outcome.is_number]
-        notes.append(f"There are {rarer} {what} for up to {kept} terms of a model; fewer than "
-                     f"{FEW_PER_FEATURE} a term make it unstable, whatever its score.")  # fmt: skip
+        notes.append(
+            f"There are {rarer} {what} for up to {kept} terms of a model; fewer "
+            f"than {FEW_PER_FEATURE} per term make it unstable, whatever its score."
+        )
     count = int(fold[0].max()) + 1
     if settings.by_site:
         named = ", ".join(site_names[:12])

@@ -23,10 +23,10 @@ Values = Float[ndarray, "N F"]
 
 
 def single_features(material: Material) -> pd.DataFrame:
-    """One row a feature that goes with the outcome, or is among the strongest, the first foremost.
+    """One row per feature that goes with the outcome or is among the ten strongest, by p.
 
     `p` is of the partial rank correlation with the residuals of a model without terms, `p_holm`
-    corrected for all features. A feature with a `claim` is the strongest beside those claimed
+    corrected for all features. A feature with a `claim` is the strongest given those claimed
     before, corrected alike; the others that go with the outcome add nothing to them, and `alike` is
     the largest absolute rank correlation with a claimed one. A person counts once, with the first
     row; gaps are filled with medians.
@@ -65,7 +65,7 @@ def single_features(material: Material) -> pd.DataFrame:
 def partial_p(
     ranks: Values, rest: Float[ndarray, "N 1"], given: Float[ndarray, "N K"]
 ) -> Float[ndarray, " F"]:
-    """Two-sided p of the partial correlation of each feature with `rest`, beside those `given`.
+    """Two-sided p of the partial correlation of each feature with `rest`, adjusted for `given`.
 
     All are centred. A feature that `given` explain has p 1, as have all where `rest` is explained.
     """
@@ -86,7 +86,7 @@ def partial_p(
 
 
 def _claims(ranks: Values, rest: Float[ndarray, "N 1"]) -> list[int]:
-    """Features in the order in which they are claimed, each beside those before.
+    """Features in the order in which they are claimed, each adjusted for those before.
 
     Those before count as straight lines of their ranks and as monotone curves: of a binary outcome
     that a feature separates, a line leaves a remainder, with which others go by its shape alone.

@@ -109,7 +109,7 @@ def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
 def activation_hits_table(hits: pd.DataFrame, *, n_missing: int = 0) -> pd.DataFrame:
     """Return how often maps of activations are highest in a finding, and how often by chance.
 
-    `hits` has a row a case and label: label, subject, hit, slice_hit, chance.
+    `hits` has one row per case and label: label, subject, hit, slice_hit, chance.
     """
     rows = []
     for label, own in hits.groupby("label", sort=False):

@@ -11,7 +11,7 @@ from neurotarget.problems import DataError, error, refuse_errors, some
 
 
 def with_columns(people: pd.DataFrame, path: Path, case_id: str = "") -> pd.DataFrame:
-    """Add the columns of a table with a row a case, by its column of ids, named or found.
+    """Add the columns of a table with one row per case, by its column of ids, named or found.
 
     Columns that people have already stay as they are.
 

@@ -5,19 +5,8 @@ from neurotarget.stats.radiomics.chain import ChainSettings
 from neurotarget.stats.radiomics.radiomics_study import RadiomicSettings
 
 CHOICES = (
-    *(
-        "time",
-        "number",
-        "site",
-        "combat",
-        "by_site",
-        "model",
-        "select",
-        "features",
-        "correlation",
-        "balance",
-    ),
-    *("folds", "repeats", "permutations", "matters", "seed"),
+    *("time", "number", "site", "combat", "by_site", "model", "select", "features", "correlation"),
+    *("balance", "folds", "repeats", "permutations", "matters", "seed"),
 )
 
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from neurotarget.data.tables.class_outcome import Classified, read_classes
+from neurotarget.data.tables.class_outcome import read_classes
 from neurotarget.data.tables.follow_up import FollowUp, read_follow_up
 from neurotarget.data.tables.image_columns import feature_values, image_columns
+from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.data.tables.model_terms import Term, design, missing_terms, parse_terms
-from neurotarget.data.tables.number_outcome import Numbered, read_numbers
+from neurotarget.data.tables.number_outcome import read_numbers
 from neurotarget.data.tables.table_ids import find_column, required_column
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.files.ownership import claim
@@ -51,8 +52,7 @@ FEWEST_PEOPLE, FEWEST_OF_CLASS = 20, 6
 MOST_GAPS = 0.2  # a feature that more people lack is left out
 FEWEST_OF_SITE = 5
 
-People = Classified | FollowUp | Numbered
-
+People = FollowUp | OutcomeRows
 
 WrittenRadiomics = WrittenTables[RadiomicsStudy]
 
@@ -105,13 +105,13 @@ def make_radiomics(
     robust = here.robust and Robustness(
         asked.stable, len(here.robust.kept), len(here.robust.table), here.robust.n
     )
-    told = study_sentences(study, extraction, robust, asked.clinical)
-    tables = {**study.tables, "metrics": metrics_table(told), "clear": clear_table(told)}
+    sentences = study_sentences(study, extraction, robust, asked.clinical)
+    checklists = {"metrics": metrics_table(sentences), "clear": clear_table(sentences)}
+    tables = {**study.tables, **checklists}
     if here.robust:
         tables["robust"] = here.robust.table
-    return _write(
-        replace(study, tables=tables), output, left_out, notes, facts, methods_paragraph(told)
-    )
+    methods = methods_paragraph(sentences)
+    return _write(replace(study, tables=tables), output, left_out, notes, facts, methods)
 
 
 def _outcome_text(people: People, asked: Radiomics) -> str:
@@ -161,7 +161,7 @@ def _read(
     out = {int(name): why for name, why in lacking.items()}
     out |= dict.fromkeys(np.flatnonzero(np.isnan(site)), f"no {asked.site}")
     people = _without(people, out)
-    _check_counts(people)
+    _check_counts(people, asked)
     values = feature_values(features, people.rows, names, people.file)
     image, kept, notes = (values, list(features), []) if names else _usable(values, features)
     robust = None
@@ -194,19 +194,18 @@ def _without(people: People, out: Mapping[int, str]) -> People:
 
 def _outcome(people: People) -> Outcome:
     subject, _ = codes(people.case_ids)
-    if isinstance(people, Classified):
-        return Outcome(people.positive, subject)
-    if isinstance(people, Numbered):
-        return Outcome(people.number, subject, is_number=True)
-    return Outcome(people.event, subject, people.days)
+    if isinstance(people, FollowUp):
+        return Outcome(people.event, subject, people.days)
+    return Outcome(people.outcome, subject, is_number=people.is_number)
 
 
-def _check_counts(people: People) -> None:
+def _check_counts(people: People, asked: Radiomics) -> None:
     outcome = _outcome(people) if people.n else None
     rarer = outcome.rarer if outcome is not None else 0
     if people.n >= FEWEST_PEOPLE and rarer >= FEWEST_OF_CLASS:
         return
-    kind = "with the event" if outcome is not None and outcome.is_survival else "of the rarer class"
+    kind = "with the event" if asked.time else "with a number" if asked.is_number else (
+        "of the rarer class")  # fmt: skip
     listed = "; ".join(f"{why}: {count}" for why, count in reasons_of(people).items())
     todo = f"left out were {listed}" if listed else "give a larger table"
     raise DataError(error(f"{people.n} people, {rarer} {kind}",
@@ -287,7 +286,7 @@ def _external(
     Its sites are numbered apart from those here, so that each is adapted to.
     """
     names = {name: name for name in features} | dict(asked.names)
-    like = here.people.value if isinstance(here.people, Classified) else ""
+    like = "" if isinstance(here.people, FollowUp) else here.people.positive
     people = _people(asked.external, asked, names, asked.external_where, like)
     twice = in_both(here.people.case_ids, people.case_ids)
     out = {place: OVERLAP for place, name in enumerate(people.case_ids) if name in twice}

@@ -51,7 +51,7 @@ def robust_features(
         raise DataError(error(found, f"at least {FEWEST_TWICE} that were measured twice",
                               "check the ids, or leave second= out", file=second))  # fmt: skip
     if several := sorted({name for name in twice if twice.count(name) > 1 or place[name] is None}):
-        raise DataError(error(f"several rows of {some(several)}", "one row a person",
+        raise DataError(error(f"several rows of {some(several)}", "one row per person",
                               "keep one of them", file=second))  # fmt: skip
     rows = [row for row, name in zip(table.rows, ids, strict=True) if name in place]
     other = feature_values(features, rows, {}, str(second))

@@ -6,9 +6,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import pandas as pd
 
-from neurotarget.data.tables.class_outcome import Classified
 from neurotarget.data.tables.follow_up import FollowUp, counted_reasons
-from neurotarget.data.tables.number_outcome import Numbered
+from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.files.writing import remove, write_text
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import PageFigure
@@ -29,7 +28,7 @@ class WrittenTables(NamedTuple, Generic[Study]):
     figures: dict[str, Path]
 
 
-def reasons_of(people: Classified | FollowUp | Numbered) -> dict[str, int]:
+def reasons_of(people: FollowUp | OutcomeRows) -> dict[str, int]:
     """Number of people of each reason for leaving them out."""
     return counted_reasons([one.reason for one in people.left_out])
 

@@ -1,4 +1,4 @@
-"""A row a case with the features of the parts of its mask, from scans and masks.
+"""One row per case with the features of the parts of its mask, from scans and masks.
 
 Columns are `<contrast>_<part>_<feature>`. Features of shape are the same in all contrasts, and kept
 once.
@@ -35,7 +35,7 @@ class MaskedScans:
 
 
 class FeatureTable(NamedTuple):
-    """A row a case: case_id, subject_id, covariates and features; and what was measured."""
+    """One row per case: case_id, subject_id, covariates and features; and what was measured."""
 
     table: pd.DataFrame
     contrasts: tuple[str, ...]
