@@ -1,6 +1,7 @@
 """The site of the documentation: every page is reached, and no link is broken."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,16 @@ def site(tmp_path_factory) -> Path:
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
     subprocess.run(build, cwd=ROOT, check=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
     return folder
+
+
+def test_the_navigation_has_every_page():
+    """As the strict build wants it, but where MkDocs is not installed too."""
+    listed = re.findall(
+        r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    patterns = ("*.md", "docs/*.md", "benchmarks/*.md", "experiments/*/*.md")
+    pages = {path.relative_to(ROOT).as_posix() for one in patterns for path in ROOT.glob(one)}
+    assert sorted(listed) == sorted(pages | {"docs/reference.md"})
 
 
 def test_every_page_of_the_documentation_is_on_the_site(site):
