@@ -39,6 +39,9 @@ def test_marker_and_control_are_shared_out_within_grades():
     for _, group in people.groupby("grade"):
         for column in ("marker", "control"):  # of an odd number, one more or one less than half
             assert abs((group[column] == PRESENT).sum() - len(group) / 2) < 1
+            # in the order of size, those with it and those without never run apart
+            marks = np.where(group.sort_values("core_ml")[column] == PRESENT, 1, -1)
+            assert np.abs(np.cumsum(marks)).max() <= 3
     agree = (people["marker"] == people["control"]).mean()
     assert 0.3 < agree < 0.7
 
