@@ -23,6 +23,10 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
     Raises:
         ValueError: the text has another form.
+
+    Returns:
+        Terms in their order, at most `MOST_TERMS`; a factor that is not written is 1, or -1 after a
+        minus. A contrast may occur several times.
     """
     rest = text.strip()
     rest = rest if rest[:1] in ("+", "-") else f"+{rest}"
@@ -42,6 +46,8 @@ def terms_of(text: str) -> tuple[Term, ...]:
 def derived(value: object) -> dict[str, str]:
     """Read derived contrasts: a mapping of names to sums of contrasts; null is an empty one.
 
+    Whether the contrasts of the sums exist is checked later, by `Target`.
+
     Raises:
         ValueError: it is no mapping of names, or a sum has another form.
     """
@@ -60,5 +66,12 @@ def derived(value: object) -> dict[str, str]:
 
 
 def sources_of(sums: Mapping[str, str]) -> set[str]:
-    """Contrasts that derived contrasts are computed from."""
+    """Contrasts that derived contrasts are computed from.
+
+    Args:
+        sums: by name of the derived contrast, a text that `terms_of` reads, such as `t1ce - t1`.
+
+    Raises:
+        ValueError: a text has another form.
+    """
     return {term.contrast for text in sums.values() for term in terms_of(text)}

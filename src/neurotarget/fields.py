@@ -17,7 +17,15 @@ LONGEST_SHOWN = 80  # characters of a value in a message
 
 
 def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
-    """Replace each field of a frozen dataclass by its parsed value; return the error messages."""
+    """Replace each field of a frozen dataclass by its parsed value; return the error messages.
+
+    Args:
+        record: changed in place, although frozen; for use in `__post_init__`.
+        readers: by name of a field; fields without a reader stay as they are.
+
+    Returns:
+        One message per invalid field, `<field>: found …, wanted …`; the field keeps its raw value.
+    """
     wrong = []
     for key, read in readers.items():
         try:
@@ -28,16 +36,29 @@ def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
 
 
 def text(value: object) -> str:
-    """Read a text; a number is taken as its text."""
+    """Read a text; a number is taken as its text.
+
+    Raises:
+        ValueError: it is true, false, null, a list or a mapping.
+    """
     if isinstance(value, bool) or not isinstance(value, str | Real):
         raise _unfit(value, "a text")
     return str(value)
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Reader:
-    """Reader of a finite number from `low` to `high`."""
+    """Reader of a finite number from `low` to `high`.
+
+    Texts such as `1.5` or `1e-3`, as YAML may read them, are converted; true, false, NaN and
+    infinity are refused.
+    """
 
     def read(value: object) -> float:
+        """Convert a value to a float.
+
+        Raises:
+            ValueError: it is no finite number of the range.
+        """
         try:
             amount = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
@@ -53,6 +74,11 @@ def whole(low: int, high: int = LARGEST_ID) -> Reader:
     """Reader of a whole number from `low` to `high`; refuses 1.5, true and texts."""
 
     def read(value: object) -> int:
+        """Check a whole number.
+
+        Raises:
+            ValueError: it is not one, or lies outside of the range.
+        """
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)
         if not (is_whole and low <= value <= high):
             raise _unfit(value, f"a whole number{_range(low, high)}")
@@ -62,14 +88,25 @@ def whole(low: int, high: int = LARGEST_ID) -> Reader:
 
 
 def optional(read: Reader) -> Reader:
-    """Reader of a value or null."""
+    """Reader of a value or null.
+
+    null becomes None; any other value goes to `read`.
+    """
     return lambda value: None if value is None else read(value)
 
 
 def items(read: Reader) -> Reader:
-    """Reader of a list, item by item; null is an empty list."""
+    """Reader of a list, item by item; null is an empty list.
+
+    The reader returns a tuple, and refuses a text or a mapping.
+    """
 
     def read_items(value: object) -> tuple:
+        """Read a list as a tuple.
+
+        Raises:
+            ValueError: it is not a list, or an item is invalid.
+        """
         if value is None:
             return ()
         if not is_list(value):
@@ -80,9 +117,17 @@ def items(read: Reader) -> Reader:
 
 
 def exactly(count: int, read: Reader) -> Reader:
-    """Reader of a list of exactly `count` items."""
+    """Reader of a list of exactly `count` items.
+
+    Tuples and arrays are accepted too; the reader returns a tuple.
+    """
 
     def read_items(value: object) -> tuple:
+        """Read a list as a tuple of `count` items.
+
+        Raises:
+            ValueError: it has another length, is no list, or an item is invalid.
+        """
         if isinstance(value, str | bytes | Mapping) or not _has_items(value, count):
             raise _unfit(value, f"a list of {count}")
         return tuple(map(read, value))
@@ -91,9 +136,18 @@ def exactly(count: int, read: Reader) -> Reader:
 
 
 def mapping(read: Reader) -> Reader:
-    """Reader of a mapping from names to values, read by `read`; null is an empty mapping."""
+    """Reader of a mapping from names to values, read by `read`; null is an empty mapping.
+
+    Names that YAML reads as numbers become texts. The message about an invalid value begins with
+    its name.
+    """
 
     def read_mapping(value: object) -> dict:
+        """Read a mapping as a dict with texts as keys.
+
+        Raises:
+            ValueError: it is no mapping, or a value is invalid.
+        """
         if value is None:
             return {}
         if not isinstance(value, Mapping):
@@ -104,10 +158,18 @@ def mapping(read: Reader) -> Reader:
 
 
 def ids(low: int) -> Reader:
-    """Reader of one whole id or a list of ids, each at least `low`."""
+    """Reader of one whole id or a list of ids, each at least `low`.
+
+    The reader returns a tuple without repetitions, in the order given; it may be empty.
+    """
     one = whole(low)
 
     def read(value: object) -> tuple[int, ...]:
+        """Read one id or several as a tuple.
+
+        Raises:
+            ValueError: an id is not whole, or too small or large.
+        """
         several = value if is_list(value) else [value]
         return tuple(dict.fromkeys(map(one, several)))
 
@@ -115,9 +177,21 @@ def ids(low: int) -> Reader:
 
 
 def label_ids(value: object) -> dict[str, tuple[int, ...]]:
-    """Read labels with at least one id each; id 0 (background) is refused."""
+    """Read labels with at least one id each; id 0 (background) is refused.
+
+    Returns:
+        By name of the label, its ids in the order given; the first is the one written to files.
+
+    Raises:
+        ValueError: it is no mapping, or an id is not a whole number from 1; names the label.
+    """
 
     def read(one: object) -> tuple[int, ...]:
+        """Read the ids of one label.
+
+        Raises:
+            ValueError: there is none, or one is invalid.
+        """
         if wrong := ids(1)(one):
             return wrong
         raise _unfit(one, "at least one id")
@@ -126,9 +200,20 @@ def label_ids(value: object) -> dict[str, tuple[int, ...]]:
 
 
 def columns(reserved: tuple[str, ...]) -> Reader:
-    """Reader of distinct column names; reserved names, also followed by `_`, are refused."""
+    """Reader of distinct column names; reserved names, also followed by `_`, are refused.
+
+    Names that differ only in upper and lower case count as equal.
+
+    Args:
+        reserved: in lower case; with `label`, the column `label_path` is refused as well.
+    """
 
     def read(value: object) -> tuple[str, ...]:
+        """Check a list of column names.
+
+        Raises:
+            ValueError: a name is empty, invisible, reserved or repeated, or there is none.
+        """
         if not is_list(value) or not value:
             raise _unfit(value, "a list of at least one name")
         for one in value:
@@ -144,7 +229,12 @@ def columns(reserved: tuple[str, ...]) -> Reader:
 
 
 def interval(value: object) -> tuple[float, float]:
-    """Read two numbers of at least 0, the lower one first; the higher may be infinite."""
+    """Read two numbers of at least 0, the lower one first; the higher may be infinite.
+
+    Raises:
+        ValueError: there are not two numbers, one is negative, or the first is not below the
+            second.
+    """
     low, high = exactly(2, lambda one: one)(value)
     low = number(0)(low)
     if high != math.inf:
@@ -155,7 +245,11 @@ def interval(value: object) -> tuple[float, float]:
 
 
 def pair(value: object) -> tuple[str, str]:
-    """Read two different texts."""
+    """Read two different texts.
+
+    Raises:
+        ValueError: there are not two, or they are equal.
+    """
     left, right = exactly(2, text)(value)
     if left == right:
         raise _unfit(value, "two that differ")
@@ -163,7 +257,15 @@ def pair(value: object) -> tuple[str, str]:
 
 
 def hypotheses(value: object) -> tuple[Hypothesis, ...]:
-    """Read hypotheses by name with `Hypothesis.read`; parsed ones are kept."""
+    """Read hypotheses by name with `Hypothesis.read`; parsed ones are kept.
+
+    Args:
+        value: mapping from names to claims such as `volume: F > M`, or to mappings with `claim`,
+            `expected`, `source` and `matters`; null gives an empty tuple.
+
+    Raises:
+        ValueError: a claim has no known form, or an effect is no number.
+    """
     if isinstance(value, tuple) and all(isinstance(one, Hypothesis) for one in value):
         return value
     claims = mapping(lambda claim: claim)(value)
@@ -174,7 +276,15 @@ def hypotheses(value: object) -> tuple[Hypothesis, ...]:
 
 
 def published(value: object) -> Published:
-    """Read a published score from its fields; a parsed one is kept."""
+    """Read a published score from its fields; a parsed one is kept.
+
+    Args:
+        value: mapping with `what`, `label`, `value` and `source`, and optionally `part` and
+            `spread`.
+
+    Raises:
+        ValueError: a field is missing, unknown or invalid.
+    """
     if isinstance(value, Published):
         return value
     known = Published.__dataclass_fields__
@@ -188,9 +298,19 @@ def published(value: object) -> Published:
 
 
 def instance(kind: type, wanted: str) -> Reader:
-    """Reader of an instance of a class, or null."""
+    """Reader of an instance of a class, or null.
+
+    Args:
+        kind: the class.
+        wanted: what the message asks for in place of another value.
+    """
 
     def read(value: object) -> object:
+        """Return the value itself.
+
+        Raises:
+            ValueError: it is an instance of another class.
+        """
         if value is not None and not isinstance(value, kind):
             raise _unfit(value, wanted)
         return value

@@ -69,7 +69,11 @@ def image_score(value: object) -> ImageScore | None:
 
 
 def misfits(target: Any) -> list[str]:  # noqa: ANN401
-    """Return why a target cannot have its image score: it needs one label and one outcome."""
+    """Return why a target cannot have its image score: it needs one label and one outcome.
+
+    A target without an image score fits. The target must be of pictures (`dimensions: 2`), and the
+    outcome binary. Texts are messages for `Target`; an empty list means that it fits.
+    """
     kinds = [one.kind for one in target.outcomes]
     if target.image_score is None or (
         target.is_flat and len(target.labels) == 1 and kinds == ["binary"]

@@ -11,7 +11,14 @@ def sums_of(labels: Sequence[str], pairs: Pairs) -> dict[str, Members]:
     """Left, right, each pair, and total; a sum that a label is named after is left out.
 
     Left and right exist with several pairs; a pair is named after the common part of its two names
-    (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
+    (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`). Total exists with several labels.
+
+    Args:
+        labels: names in class order.
+        pairs: (left, right) names of labels.
+
+    Returns:
+        Members of each sum by its name.
     """
     sums: dict[str, Members] = {}
     if len(pairs) > 1:
@@ -40,7 +47,11 @@ def named_members(
 
 
 def faults_of(regions: Mapping[str, Members], labels: Collection[str]) -> list[str]:
-    """Why regions with members as of `named_members` are refused; each as text."""
+    """Why regions with members as of `named_members` are refused; each as text.
+
+    A region is refused if it has no labels, a member that is no label, the name `total`, or the
+    name of a label that it does not consist of.
+    """
     strange = sorted({one for members in regions.values() for one in members} - {*labels})
     renamed = [
         name

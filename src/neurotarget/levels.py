@@ -42,19 +42,36 @@ _MEANT = {
 
 
 def usual_name(column: str) -> str:
-    """Standard name of a column (`Gender` is sex); "" if the column is not a standard one."""
+    """Standard name of a column (`Gender` is sex); "" if the column is not a standard one.
+
+    Blanks, punctuation and case do not count: `Age (years)` is age too. Standard names are age,
+    sex, group and site.
+    """
     return _FAMILY.get(_plain(column), "")
 
 
 def level(value: object, column: str) -> str:
-    """Standard spelling of a category (`woman` becomes F); others stay unchanged."""
+    """Standard spelling of a category (`woman` becomes F); others stay unchanged.
+
+    Only sexes have a standard spelling: groups keep the words of their study.
+
+    Args:
+        value: text or number of a table; 1.0 becomes `1`.
+        column: its name, which says whether it is a sex.
+    """
     text = _text(value)
     known = _MEANT["sex"].get(_plain(text)) if usual_name(column) == "sex" else None
     return known or text
 
 
 def level_key(value: object, column: str = "") -> str:
-    """Key that is equal for all spellings of one category of a column."""
+    """Key that is equal for all spellings of one category of a column.
+
+    Args:
+        value: text or number of a table.
+        column: its name; spellings of sexes and groups are equal only in a column of that kind, in
+            any other column (or "") case alone is ignored.
+    """
     text = _text(value)
     known = _MEANT.get(usual_name(column), {}).get(_plain(text))
     return (known or text).casefold()
@@ -126,7 +143,11 @@ def code_book(text: str) -> dict[str, dict[str, str]]:
 
 
 def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
-    """Codes of a column, looked up under any of its names; empty if the book has none."""
+    """Codes of a column, looked up under any of its names; empty if the book has none.
+
+    Keys are normalised by `code_key`; values are names of categories. Where the book has several
+    names of the same standard column and none is that of the column, it has no codes for it.
+    """
     names = {name.casefold(): name for name in book}
     usual = usual_name(column)
     same = [name for name in book if usual and usual_name(name) == usual]
@@ -135,7 +156,10 @@ def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
 
 
 def code_key(code: object) -> str:
-    """Normalised code: 1, 1.0 and `01` are equal."""
+    """Normalised code: 1, 1.0 and `01` are equal.
+
+    Texts that are no numbers are only stripped of blanks.
+    """
     text = str(code).strip()
     try:
         return f"{float(text):.15g}"

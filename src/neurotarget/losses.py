@@ -26,7 +26,10 @@ class Sums(NamedTuple):
     voxels: Float[Tensor, "B L"]
 
     def plus(self, other: "Sums") -> "Sums":
-        """Sums over the voxels of both."""
+        """Sums over the voxels of both.
+
+        The number of patches (B) must be equal, as for parts of the same volumes.
+        """
         return Sums(*(one + more for one, more in zip(self, other, strict=True)))
 
 
@@ -66,7 +69,12 @@ class DiceCrossEntropy(nn.Module):
         self.ignore_label, self.smooth, self.balance = ignore_label, smooth, balance
 
     def forward(self, logits: Logits, labels: Labels) -> Tensor:
-        """Return the loss, a scalar in float32."""
+        """Return the loss, a scalar in float32.
+
+        Args:
+            logits: scores before softmax, (B, L, I, J, K), in any floating type.
+            labels: class of each voxel, (B, I, J, K), from 0 to L - 1, or `ignore_label`.
+        """
         return self.of(self.sums(logits, labels))
 
     def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> Sums:
@@ -75,7 +83,11 @@ class DiceCrossEntropy(nn.Module):
             return class_sums(logits, labels, self.ignore_label)
 
     def of(self, sums: Sums) -> Tensor:
-        """Loss of the voxels of these sums, a scalar in float32."""
+        """Loss of the voxels of these sums, a scalar in float32.
+
+        A class that has no voxel has no part in the cross-entropy; with `smooth` 0 its Dice is NaN
+        if it is not predicted either.
+        """
         overlap = _dice(sums, over_batch=self.batch_dice, smooth=self.smooth)
         counted = overlap if self.include_background else overlap[..., 1:]
         loss = self.cross_entropy_weight * _mean_nats(sums, self.balance)
@@ -89,7 +101,7 @@ class SquaredSums(NamedTuple):
     squares: Float[Tensor, " L"]  # squared probability of each class, and its voxels
 
     def plus(self, other: "SquaredSums") -> "SquaredSums":
-        """Sums over the voxels of both."""
+        """Sums over the voxels of both; the batch is summed already, so patches may differ."""
         return SquaredSums(self.shared + other.shared, self.squares + other.squares)
 
 
@@ -104,12 +116,23 @@ class SquaredDice(nn.Module):
     """
 
     def __init__(self, *, smooth: float = 1e-5, ignore_label: int | None = None) -> None:
-        """Set what is added above and below the fraction, and a class that counts nowhere."""
+        """Set what is added above and below the fraction, and a class that counts nowhere.
+
+        Args:
+            smooth: s of the formula; with it a class that is absent and not predicted costs
+                nothing.
+            ignore_label: class of voxels that are left out of all sums.
+        """
         super().__init__()
         self.smooth, self.ignore_label = smooth, ignore_label
 
     def forward(self, logits: Logits, labels: Labels) -> Tensor:
-        """Return the loss, a scalar in float32."""
+        """Return the loss, a scalar in float32 of 0 to 1.
+
+        Args:
+            logits: scores before softmax, (B, L, I, J, K).
+            labels: class of each voxel, (B, I, J, K).
+        """
         return self.of(self.sums(logits, labels))
 
     def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> SquaredSums:
@@ -162,13 +185,23 @@ class DeepSupervision(nn.Module):
 
 
 def level_weights(count: int) -> list[float]:
-    """Weights 1, 1/2, 1/4, … divided by their sum, finest level first."""
+    """Weights 1, 1/2, 1/4, … divided by their sum, finest level first.
+
+    A halving weight per level, as in nnU-Net.
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+    """
     raw = [0.5**level for level in range(count)]
     return [weight / sum(raw) for weight in raw]
 
 
 def downsample(labels: Labels, sides: Sequence[int]) -> Integer[Tensor, "B _ _ _"]:
-    """Take the nearest voxel for each coarser voxel."""
+    """Take the nearest voxel for each coarser voxel.
+
+    Args:
+        labels: class of each voxel, (B, I, J, K).
+        sides: I, J, K of the coarser grid, which covers the same field of view; equal sides return
+            the labels themselves.
+    """
     if tuple(labels.shape[1:]) == tuple(sides):
         return labels
     coarse = F.interpolate(labels[:, None].float(), size=tuple(sides), mode="nearest-exact")
@@ -176,13 +209,19 @@ def downsample(labels: Labels, sides: Sequence[int]) -> Integer[Tensor, "B _ _ _
 
 
 def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
-    """Cut off the voxels at each face that a net without padding does not score."""
+    """Cut off the voxels at each face that a net without padding does not score.
+
+    Labels (B, I, J, K) lose `margin_vox` voxels at both ends of each axis; 0 keeps all.
+    """
     inner = slice(margin_vox, -margin_vox or None)
     return labels[:, inner, inner, inner]
 
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
-    """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are."""
+    """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are.
+
+    Logits are (B, L, I, J, K) before softmax, labels (B, I, J, K). All voxels count the same.
+    """
     return _mean_nats(class_sums(logits, labels, ignore_label))
 
 
@@ -210,6 +249,11 @@ def class_sums(
     """Sums over the voxels that are not ignored, by which probabilities are compared with labels.
 
     Neither one-hot labels nor probabilities of all voxels are in memory.
+
+    Args:
+        logits: scores before softmax, (B, L, I, J, K); they have a gradient, the sums keep it.
+        labels: class of each voxel, (B, I, J, K), from 0 to L - 1, or `ignore_label`.
+        ignore_label: class whose voxels are left out of every sum; None leaves out none.
     """
     classes, counts = _counted(labels, ignore_label)
     log_true, mass = _TrueAndMass.apply(logits.flatten(2), classes, counts)
@@ -248,6 +292,7 @@ class _TrueAndMass(Function):
     def forward(
         ctx: FunctionCtx, scores: Tensor, classes: Tensor, counts: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Compute both in float32, a part of the voxels at a time; see the class for the shapes."""
         log_true = torch.empty_like(counts)
         mass = counts.new_zeros(scores.shape[:2])
         for part, dim, place in _parts(scores):
@@ -261,6 +306,7 @@ class _TrueAndMass(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, of_true: Tensor, of_mass: Tensor) -> tuple[Tensor, None, None]:
+        """Gradient of the scores (B, L, V), in their type; classes and counts have none."""
         scores, classes, counts = ctx.saved_tensors
         gradient = torch.empty_like(scores)
         for (part, dim, place), (into, *_) in zip(_parts(scores), _parts(gradient), strict=True):

@@ -16,7 +16,11 @@ def is_known(value: float | None) -> bool:
 
 
 def digits_for(*values: float) -> int:
-    """Return decimals that suit the largest of these values; small ones keep two digits."""
+    """Return decimals that suit the largest of these values; small ones keep two digits.
+
+    From 100 on none, from 10 on one, from 1 on two, else three; below 0.01 as many as leave two
+    significant digits. Missing and infinite values are left out; without any, or all 0, it is 0.
+    """
     largest = max((abs(value) for value in values if is_known(value)), default=0.0)
     if largest == 0:
         return 0
@@ -26,7 +30,13 @@ def digits_for(*values: float) -> int:
 
 
 def number(value: float | None, digits: int | None = None, *, sign: bool = False) -> str:
-    """Format a number with `digits` decimals, else with about three significant digits."""
+    """Format a number with `digits` decimals, else with about three significant digits.
+
+    Args:
+        value: None, NaN and infinity give a dash.
+        digits: decimals after the point.
+        sign: whether a positive number gets a plus; 0 has no sign.
+    """
     if not is_known(value):
         return DASH
     text = f"{value:.{digits_for(value) if digits is None else digits}f}"
@@ -38,13 +48,19 @@ def number(value: float | None, digits: int | None = None, *, sign: bool = False
 
 
 def stated(value: float, *, sign: bool = False) -> str:
-    """Format a stated or round number without needless digits: `70`, `0.25`."""
+    """Format a stated or round number without needless digits: `70`, `0.25`.
+
+    At most three significant digits are kept; `sign` adds a plus to a positive number.
+    """
     decimals = f"{float(f'{value:.3g}'):.12f}".rstrip("0").partition(".")[2]
     return number(value, len(decimals), sign=sign)
 
 
 def interval(low: float | None, high: float | None, digits: int | None = None) -> str:
-    """Format both ends in square brackets; "" where there is no interval."""
+    """Format both ends in square brackets; "" where there is no interval.
+
+    Both ends have equal decimals: `digits`, or what suits the larger end.
+    """
     if not (is_known(low) and is_known(high)):
         return ""
     digits = digits_for(low, high) if digits is None else digits

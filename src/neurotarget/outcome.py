@@ -67,7 +67,11 @@ class Outcome:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the manifest that it needs."""
+        """Columns of the manifest that it needs.
+
+        These are the column of the value and, of a time to an event, that of whether it was
+        observed.
+        """
         return (self.column, self.event) if self.event else (self.column,)
 
     @property

@@ -21,7 +21,11 @@ def unusual_pieces(found: int, expected: int | None) -> str:
 
 
 def large_pieces(mask: Bool[ndarray, "I J K"]) -> int:
-    """Number of a mask's pieces that have at least `SPECK` of its voxels."""
+    """Number of a mask's pieces that have at least `SPECK` of its voxels.
+
+    Voxels that share a corner are one piece. A single piece counts whatever its size; an empty mask
+    has 0.
+    """
     pieces, count = ndimage.label(mask, CORNERS)
     if count < 2:
         return count
@@ -30,7 +34,10 @@ def large_pieces(mask: Bool[ndarray, "I J K"]) -> int:
 
 
 def largest_piece(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:
-    """The largest piece of a mask, connected by faces; of equal ones the first in voxel order."""
+    """The largest piece of a mask, connected by faces; of equal ones the first in voxel order.
+
+    A mask of one piece is returned as it is, an empty one too.
+    """
     pieces, count = ndimage.label(mask)
     if count < 2:
         return mask

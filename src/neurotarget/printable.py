@@ -22,12 +22,21 @@ QUOTED = re.compile(rf"'+{FORMULA.pattern}")
 
 
 def escaped(text: str, letters: re.Pattern[str]) -> str:
-    """Replace these characters by their Python escapes: ESC becomes a backslash and x1b."""
+    """Replace these characters by their Python escapes: ESC becomes a backslash and x1b.
+
+    Args:
+        text: of any source.
+        letters: pattern of the single characters to replace, such as `CONTROL`.
+    """
     return letters.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def escape_controls(text: str) -> str:
-    """Escape terminal control codes and invisible characters; line breaks are kept."""
+    """Escape terminal control codes and invisible characters; line breaks are kept.
+
+    Tabs stay, and so does a carriage return at the start, by which progress bars rewrite their
+    line.
+    """
     return escaped(text, IN_A_STREAM)
 
 
@@ -42,7 +51,10 @@ def encodable(text: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """Replace control characters by `%0A` and the like, so that a text can be a file name."""
+    """Replace control characters by `%0A` and the like, so that a text can be a file name.
+
+    Other characters stay, `/` too: the caller checks names of cases.
+    """
     return CONTROL.sub(lambda match: f"%{ord(match[0]):02X}", text)
 
 
@@ -64,12 +76,18 @@ def uncell(text: str) -> str:
 
 
 def cells(row: Mapping[str, object]) -> dict[str, object]:
-    """Apply `cell` to a row, names and values."""
+    """Apply `cell` to a row, names and values.
+
+    Names of columns come from users' tables as well, so they are made safe like values.
+    """
     return {name: cell(value) for name, value in row.items()}
 
 
 def uncells(row: Mapping[str, str]) -> dict[str, str]:
-    """Apply `uncell` to a row of a table that neurotarget wrote."""
+    """Apply `uncell` to a row of a table that neurotarget wrote.
+
+    Only values are restored, not the names of columns.
+    """
     return {name: uncell(text) for name, text in row.items()}
 
 
@@ -80,7 +98,10 @@ class EscapedStream:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text, escaped."""
+        """Write a text, escaped.
+
+        Returns the number of characters of the text as given, as a text stream does.
+        """
         self.stream.write(escape_controls(text))
         return len(text)
 

@@ -40,17 +40,28 @@ class DataError(ValueError):
 
 
 def error(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Make a problem that stops the command."""
+    """Make a problem that stops the command.
+
+    Args:
+        found: what is there, as `found <found>`.
+        wanted: what is needed in its place.
+        todo: what the user can do, an imperative without a full stop.
+        case_id: "" if it concerns the whole data set.
+        file: "" if it concerns no single file; a path is converted to text.
+    """
     return Problem("error", case_id, str(file), found, wanted, todo)
 
 
 def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Make a problem that does not stop the command."""
+    """Make a problem that does not stop the command; arguments as of `error`."""
     return Problem("warning", case_id, str(file), found, wanted, todo)
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems that stop the command."""
+    """The problems that stop the command.
+
+    Warnings are left out; the order is kept.
+    """
     return [problem for problem in problems if problem.level == "error"]
 
 
@@ -65,14 +76,23 @@ def refuse_errors(problems: Iterable[Problem]) -> None:
 
 
 def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Option closest in spelling to a word, ignoring case; None if none is close."""
+    """Option closest in spelling to a word, ignoring case; None if none is close.
+
+    Args:
+        word: what the user wrote.
+        options: valid names; one of them is returned in its own spelling.
+        cutoff: least similarity, 0 to 1, as `difflib.get_close_matches` defines it.
+    """
     spelt = {option.casefold(): option for option in options}
     match = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else None
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Start of advice that names the option closest in spelling; "" if none is close."""
+    """Start of advice that names the option closest in spelling; "" if none is close.
+
+    The text ends in a blank, so that what else can be done follows.
+    """
     near = nearest(word, options)
     return f"did you mean {near}? " if near else ""
 
@@ -83,7 +103,7 @@ def join_reasons(*reasons: str) -> str:
 
 
 def some(names: Iterable[object], most: int = 8) -> str:
-    """List of names for a sentence, cut after `most`."""
+    """List of names for a sentence, cut after `most`, with the number of all; `none` if empty."""
     listed = [str(name) for name in names]
     shown = ", ".join(listed[:most]) or "none"
     return f"{shown}, … ({len(listed)} in all)" if len(listed) > most else shown

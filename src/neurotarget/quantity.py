@@ -27,7 +27,10 @@ class Measure:
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """Labels in which each label (itself) and each region can fail."""
+        """Labels in which each label (itself) and each region can fail.
+
+        A case counts as failed for a region if one of the region's labels failed.
+        """
         own = {label: (self.owners.get(label, label),) for label in self.labels}
         return own | dict(self.regions)
 

@@ -67,6 +67,7 @@ def evaluate(
     cases = cases_in(manifest, splits, which)
 
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
+        """Rows of one case; `warnings` collects those about its files."""
         path = prediction_path(Path(predictions), case.case_id, target)
         read = _Reader(case, target, manifest.label_ids, warnings)
         return _score_files(read, path, splits[case.case_id], own)
@@ -75,7 +76,12 @@ def evaluate(
 
 
 def cases_in(manifest: Manifest, splits: Mapping[str, str], which: Collection[str]) -> list[Case]:
-    """Cases of the splits in `which`.
+    """Cases of the splits in `which`, in the order of the manifest.
+
+    Args:
+        manifest: all cases.
+        splits: split of each case by its `case_id`; a case without one is in none.
+        which: names of splits, such as train, val and test.
 
     Raises:
         DataError: there are none.
@@ -107,6 +113,7 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
         )
 
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
+        """Rows of the reference mask of one case; `warnings` collects those about its files."""
         volume = truth = None
         read = _Reader(case, target, manifest.label_ids, warnings)
         if case.label:
@@ -126,13 +133,20 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
 
 
 def prediction_path(folder: Path, case_id: str, target: Target) -> Path:
-    """Predicted mask of a case: NIfTI, or a PNG of a picture that has only this."""
+    """Predicted mask of a case: NIfTI, or a PNG of a picture that has only this.
+
+    The NIfTI file may have the case's name or its name in BIDS-Derivatives. The path of a missing
+    mask is returned too, for the message about it.
+    """
     path, picture = label_map_path(folder, case_id), folder / f"{case_id}.png"
     return picture if target.is_flat and picture.is_file() and not path.is_file() else path
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as CSV atomically; NaN is an empty cell."""
+    """Write rows as CSV atomically; NaN is an empty cell.
+
+    Texts that a spreadsheet would compute are quoted (`printable.cell`), which `read_rows` undoes.
+    """
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Row._fields)
@@ -144,8 +158,12 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 def read_rows(path: Path) -> pd.DataFrame:
     """Read a table of rows; all columns are text except `value`, a float.
 
+    Columns are those of `Row`, in this order; others of the file are dropped. An empty value is
+    NaN.
+
     Raises:
-        DataError: there is no such file, or it is not a table of rows.
+        DataError: there is no such file, it is not a table of rows, or a row has no case, an
+            infinite value, a size below 0 or a Dice outside of 0 to 1.
     """
     kinds: dict[str, type] = dict.fromkeys(Row._fields, str) | {"value": float}
     try:
@@ -325,6 +343,7 @@ def _check_grid(read: _Reader, path: Path, volume: Volume, grid: Volume, *, what
         return
 
     def description(volume: Volume) -> str:
+        """Sides of a grid in voxels and mm, or in pixels, for a message."""
         shape = " × ".join(map(str, volume.array.shape))
         if read.target.spacing_px is not None:
             return f"{shape} pixels"

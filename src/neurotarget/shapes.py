@@ -32,5 +32,8 @@ class Batch(NamedTuple):
 
 
 def times(sides: Sequence[int]) -> str:
-    """Format a shape as `96×96×96`."""
+    """Format a shape as `96×96×96`.
+
+    A scalar, whose shape is empty, is `one number`.
+    """
     return "×".join(map(str, sides)) or "one number"

@@ -26,7 +26,10 @@ class SizeUnits(NamedTuple):
         return f"{self.noun}_range_{self.unit}"
 
     def named(self, name: str) -> str:
-        """A name that ends in `_mm3` or `_mm`, such as `hd95_before_mm`, in these units."""
+        """A name that ends in `_mm3` or `_mm`, such as `hd95_before_mm`, in these units.
+
+        Other names stay as they are.
+        """
         stem, _, unit = name.rpartition("_")
         ends = {VOLUMES.unit: self.unit, VOLUMES.length: self.length}
         return f"{stem}_{ends[unit]}" if stem and unit in ends else name

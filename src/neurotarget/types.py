@@ -44,6 +44,8 @@ def has_failed(dice: float, *, is_lost: bool) -> bool:
 
     `is_lost`: there is no mask, or it is empty where the reference is not. A NaN Dice (the label is
     in neither mask, or there is no reference) is no failure. Arguments may be arrays or tables.
+
+    Source: the threshold `FAILED_DICE`, deepPGSegNet 2024, doi:10.3389/fendo.2024.1338743.
     """
     return is_lost | (dice < FAILED_DICE)
 

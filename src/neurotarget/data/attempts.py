@@ -20,7 +20,11 @@ MEMORY_ADVICE = "close other programs, set fewer workers, or device=cpu"
 
 
 def reason_of(error: Exception) -> str:
-    """Message of an exception on one line; NEUROTARGET_TRACEBACK=1 prints its stack."""
+    """Message of an exception on one line; NEUROTARGET_TRACEBACK=1 prints its stack.
+
+    Lack of memory, which PyTorch reports as a RuntimeError, is named and gets advice; a message of
+    any other exception is cut after 300 characters and starts with its type.
+    """
     text = " ".join(str(error).split())
     if isinstance(error, DataError):
         return text
@@ -32,7 +36,10 @@ def reason_of(error: Exception) -> str:
 
 
 def as_data_error(error: Exception, case_id: str) -> DataError:
-    """Convert an exception to a DataError that names the case."""
+    """Convert an exception to a DataError that names the case.
+
+    One that has problems already is returned as it is, since these name the case and the file.
+    """
     if isinstance(error, DataError) and error.problems:
         return error
     if isinstance(error, DataError):
@@ -51,6 +58,15 @@ def attempts(
 
     Once the block is left only running calls finish: `ThreadPoolExecutor` alone would finish all
     pending cases, for hours, before it raises an error or ends a stopped command.
+
+    Args:
+        function: called with each case; an exception becomes a DataError that names the case.
+        cases: read at once, before the first result.
+        workers: number of threads, at least one.
+
+    Yields:
+        An iterator of results and of DataErrors in their place; it waits for the next case in
+        order.
     """
 
     def attempt(case: Case) -> T | DataError:

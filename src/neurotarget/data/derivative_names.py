@@ -23,6 +23,11 @@ def entities_in(case_id: str) -> dict[str, str]:
     """Entities in the name of a case, in the order of the standard; at least `sub`.
 
     A suffix at the end (`sub-01_T1w`) is left out.
+
+    Returns:
+        Value of each entity by its short name. A name that is not of the form is one person:
+        `sub` is all its letters and digits, so two names that differ only in others have equal
+        entities.
     """
     *parts, last = case_id.split("_")
     if not SUFFIX.fullmatch(last):
@@ -40,7 +45,14 @@ def plain_value(text: str) -> str:
 
 
 def derivative_path(folder: Path, case_id: str, ending: str, *, label: str = "") -> Path:
-    """File of a case: `sub-01/ses-02/anat/sub-01_ses-02_desc-neurotarget_<ending>`."""
+    """File of a case: `sub-01/ses-02/anat/sub-01_ses-02_desc-neurotarget_<ending>`.
+
+    Args:
+        folder: top of the derivatives.
+        case_id: of the scan.
+        ending: suffix and extension, such as `dseg.nii.gz`.
+        label: structure of a `probseg`, which becomes the entity `label-`; "" for none.
+    """
     entities = entities_in(case_id)
     parts = [f"{name}-{value}" for name, value in entities.items()]
     place = folder / f"sub-{entities['sub']}"

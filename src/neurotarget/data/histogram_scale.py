@@ -20,12 +20,16 @@ Landmarks = Float[ndarray, "11"]
 
 
 def landmarks_of(values: Real[ndarray, "..."]) -> Landmarks:
-    """Percentiles of values, in their unit."""
+    """Percentiles of values, in their unit: 1, 10, 20, …, 90 and 99, in rising order."""
     return np.percentile(values, PERCENTILES).astype(np.float64)
 
 
 def foreground_landmarks(values: Real[ndarray, "..."]) -> Landmarks | None:
-    """Percentiles of the values above the mean; None if those are none or all the same."""
+    """Percentiles of the values above the mean; None if those are none or all the same.
+
+    The mean of a whole head lies between air and tissue, so that what is above it is the
+    foreground.
+    """
     inside = values[values > values.mean()]
     found = landmarks_of(inside) if inside.size else np.zeros(len(PERCENTILES))
     return found if found[-1] > found[0] else None
@@ -33,6 +37,10 @@ def foreground_landmarks(values: Real[ndarray, "..."]) -> Landmarks | None:
 
 def standard_landmarks(scans: Iterable[Landmarks], top: float = 1.0) -> Landmarks:
     """Mean landmarks of scans, each first brought to 0 to `top`.
+
+    Args:
+        scans: landmarks of each scan; its first and last differ, as in `foreground_landmarks`.
+        top: value of the highest landmark on the standard scale.
 
     Raises:
         ValueError: there is no scan.
@@ -60,7 +68,14 @@ def moved(
 def standardised(
     values: Float[ndarray, "I J K"], standard: Sequence[float]
 ) -> Float[ndarray, "I J K"]:
-    """A scan on the standard scale; zeros for a scan of one value."""
+    """A scan on the standard scale; zeros for a scan of one value.
+
+    Values are cut to `LOWEST` to `HIGHEST`, and keep the type of the scan.
+
+    Args:
+        values: voxels in any unit.
+        standard: landmarks of the standard scale, one for each of `PERCENTILES`.
+    """
     own = foreground_landmarks(values)
     if own is None:
         return np.zeros_like(values)

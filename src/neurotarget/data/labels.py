@@ -62,7 +62,8 @@ def outside_table(
 ) -> list[Problem]:
     """Warn about values that are read as background and are no structure of FreeSurfer's table.
 
-    Only where labels are structures by name and every other value counts as background.
+    Only where labels are structures by name and every other value counts as background; `array` has
+    the ids of a label file, and `mapping` is that of `class_of_id`.
     """
     if OTHER_ID not in mapping or not _structure_classes(target):
         return []
@@ -123,7 +124,8 @@ def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarra
 def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list[Problem]:
     """Warn about labels that are only close to whole numbers, within `WHOLE`.
 
-    scl_slope, or resampling in float32, leaves labels such as 0.9999999.
+    scl_slope, or resampling in float32, leaves labels such as 0.9999999. Labels further from a
+    whole number are an error of `label_values`.
     """
     deviation = (
         float(np.abs(array - np.rint(array)).max(initial=0)) if array.dtype.kind == "f" else 0
@@ -180,7 +182,13 @@ def _numbered_otherwise(unknown: Sequence[int], known: Sequence[int]) -> str:
 
 
 def looked_up(array: ndarray, values: ndarray, classes: ndarray) -> ndarray:
-    """Class of every voxel, from the sorted ids in the array and their classes."""
+    """Class of every voxel, from the sorted ids in the array and their classes.
+
+    Args:
+        array: ids of a label file, of any type; floats are rounded.
+        values: all ids that occur, sorted; see `label_values`.
+        classes: class of each of `values`; its type is that of the result.
+    """
     if array.dtype.kind not in "iu":
         array = np.rint(array).astype(np.int64)
     if not values.size or values[0] < 0 or values[-1] >= LONGEST_TABLE:
@@ -200,7 +208,11 @@ def _with_white(mapping: ClassOfId, values: ndarray) -> ClassOfId:
 
 
 def cut_labels(classes: ndarray, target: Target) -> tuple[str, ...]:
-    """Labels with a voxel next to an ignored one: the structure may continue there."""
+    """Labels with a voxel next to an ignored one: the structure may continue there.
+
+    `classes` are those of `to_classes` (I, J, K); voxels are neighbours if they share a face.
+    Volumes of these labels are lower bounds. Without ignored voxels the tuple is empty.
+    """
     ignored = classes == target.ignored_class
     if not ignored.any():
         return ()
@@ -209,7 +221,10 @@ def cut_labels(classes: ndarray, target: Target) -> tuple[str, ...]:
 
 
 def to_file_ids(classes: ndarray, target: Target) -> ndarray:
-    """Convert classes to the ids written to files, in the smallest unsigned type."""
+    """Convert classes to the ids written to files, in the smallest unsigned type.
+
+    Merged ids are not restored: each class gets the first id of its label.
+    """
     ids = np.array(target.file_ids, dtype=np.min_scalar_type(max(target.file_ids)))
     return ids[classes]
 

@@ -51,7 +51,12 @@ def whole_number(value: object) -> int | None:
 
 
 def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]]:
-    """Read a JSON object (or list); on failure return an empty one and the problem."""
+    """Read a JSON object (or list); on failure return an empty one and the problem.
+
+    Args:
+        path: of the file; one whose content was not fetched (git-annex, LFS) is a problem too.
+        kind: `dict`, or `list`.
+    """
     if absent := unfetched(path):
         return kind(), [error(absent.found, "valid JSON", absent.todo, file=path)]
     try:

@@ -10,7 +10,17 @@ FOREGROUND = 5_000  # most labelled voxels stored per class, for sampling patche
 
 
 def work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
-    """Class map on the working box, and the percentage of the mask that lies outside the box."""
+    """Class map on the working box, and the percentage of the mask that lies outside the box.
+
+    Args:
+        classes: of each voxel in stored order.
+        grid: the working box in the scan.
+        num_labels: classes including background; higher ones, such as the ignored class, are no
+            mask.
+
+    Returns:
+        Classes on the box, and percent with one decimal; 0 for an empty mask.
+    """
     box = tuple(slice(low, stop) for low, stop in native_spans(grid))
     marked = (classes > 0) & (classes < num_labels)
     total, kept = (int(part.sum()) for part in (marked, grid.canonical(marked)[box]))
@@ -23,6 +33,15 @@ def region_of(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) ->
 
     The bounding box is measured on the scan's own grid: on a coarse grid the ends of a thin
     structure would be lost.
+
+    Args:
+        classes: of each voxel in stored order.
+        grid: the working box in the scan.
+        num_labels: classes including background; higher ones are not counted.
+        least_mm: least length of the ellipsoid's axes.
+
+    Returns:
+        0 and 1 on the box, in the type of `classes`; all 0 without a labelled voxel.
     """
     marked = grid.canonical((classes > 0) & (classes < num_labels))
     region = np.zeros(grid.shape, dtype=classes.dtype)
@@ -42,7 +61,11 @@ def region_of(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) ->
 
 
 def sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
-    """Class, i, j, k of a fixed sample of labelled voxels of each class: (N, 4) int16."""
+    """Class, i, j, k of a fixed sample of labelled voxels of each class: (N, 4) int16.
+
+    At most `FOREGROUND` voxels of a class, drawn with a fixed seed, so that two preparations of a
+    case are equal. `classes` are on the working box; `num_labels` counts the background.
+    """
     rng = np.random.default_rng(0)  # a fixed sample; patches use their own seed
     parts = [np.zeros((0, 4), dtype=int)]
     for label, box in enumerate(ndimage.find_objects(classes, max_label=num_labels - 1), start=1):

@@ -25,6 +25,11 @@ def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
 
     Raises:
         DataError: a side is not positive, or the voxels are too many or too large for this machine.
+
+    Args:
+        shape: sides as the header states them.
+        voxel_bytes: bytes of one voxel.
+        report: the file's, for the message.
     """
     sides = " × ".join(map(str, shape)) or "no"
     if not shape or min(shape) < 1:

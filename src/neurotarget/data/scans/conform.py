@@ -29,6 +29,8 @@ def first_frame(path: Path, *, case_id: str = "") -> tuple[Volume, str]:
 
     Raises:
         DataError: the file is missing or broken, or has no volume.
+
+    A warning about the scan is dropped; only errors are raised.
     """
     volumes, problems = inspect_stack(path, case_id=case_id)
     refuse_errors(problems)

@@ -24,13 +24,19 @@ TODO = "put the voxels next to the header, under its name, or convert the scan t
 
 
 def suffix_of(path: Path) -> str:
-    """Suffix of a header with a separate voxel file; "" for other files."""
+    """Suffix of a header with a separate voxel file, in lower case; "" for other files."""
     name = path.name.lower()
     return next((suffix for suffix in DETACHED if name.endswith(suffix)), "")
 
 
 def voxel_file(path: Path, places: list[str], encoding: str, report: Report) -> Path:
     """Check and return the voxel file that a header names in `places`.
+
+    Args:
+        path: of the header.
+        places: all files that it names; only one is accepted.
+        encoding: as NRRD names it; "" in a MetaImage.
+        report: the header's, for messages.
 
     Raises:
         DataError: the header names another file, or the file is not a regular one.
@@ -55,6 +61,11 @@ def voxel_file(path: Path, places: list[str], encoding: str, report: Report) -> 
 
 def check_length(data: Path, size: int, report: Report) -> None:
     """Refuse a voxel file whose uncompressed size differs from the header's.
+
+    Args:
+        data: voxel file, gzipped if its name ends in `.gz`.
+        size: bytes of all voxels by the header.
+        report: the header's, for messages.
 
     Raises:
         DataError: it is shorter or longer.

@@ -84,6 +84,8 @@ def list_series(folder: Path) -> list[Series]:
 
     Raises:
         DataError: GDCM fails at a broken file.
+
+    Folders below are not searched; a folder without DICOM gives an empty list.
     """
     reader, all_series = sitk.ImageSeriesReader, []
     talks = sitk.ProcessObject.GetGlobalWarningDisplay()

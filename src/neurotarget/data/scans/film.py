@@ -45,8 +45,12 @@ class Film(NamedTuple):
 def read_film(path: Path, report: Report) -> Film:
     """Read a grey film; GDCM inverts `MONOCHROME1`, where white is 0.
 
+    A lateral film and a window without values are reported as warnings; the film is read all the
+    same.
+
     Raises:
-        DataError: it has colours or several frames, too many pixels or impossible sides of a pixel.
+        DataError: it has colours or several frames, too many pixels or impossible sides of a pixel,
+            or is a slice of a CT, MR, PET or ultrasound scan.
         OSError, RuntimeError, ValueError: the file cannot be read.
     """
     header = _header(path, (*TAGS, *SPACINGS, *KINDS, *SCALES, *WINDOWS))
@@ -73,6 +77,9 @@ def read_film(path: Path, report: Report) -> Film:
 
 def film_tags(path: Path) -> dict[str, str | float]:
     """Who is on a film: `subject_id`, `sex`, `age` in years and `view`, as its tags state.
+
+    A tag that is missing, or an age in months, weeks or days, has no key. A sex other than F and M
+    is left out too.
 
     Raises:
         ValueError: the file cannot be read.

@@ -38,6 +38,9 @@ def relative_runs(text: str) -> Runs:
 
     Raises:
         ValueError: the text is no list of such pairs.
+
+    Returns:
+        First pixel and length of each run, (N, 2) int64; (0, 2) on a film without a finding.
     """
     numbers = [] if text.strip() in ("-1", "") else [_pixels(one) for one in text.split()]
     if len(numbers) % 2:

@@ -62,7 +62,7 @@ class Usual(NamedTuple):
         """From the values of `as_plain`.
 
         Raises:
-            KeyError, TypeError, ValueError: they are not.
+            KeyError, TypeError, ValueError: the values are others, as in a damaged file.
         """
         small = np.asarray(values["small"], dtype=float)
         is_deep = values["is_deep"]
@@ -99,7 +99,15 @@ def view_of(picture: ndarray) -> View | None:
 
 
 def usual_view(views: Sequence[View | None]) -> Usual | None:
-    """What is usual in a data set; None of few pictures, or where they are not of one view."""
+    """What is usual in a data set; None of few pictures, or where they are not of one view.
+
+    Args:
+        views: one per picture; None, for pictures that are too small, are left out.
+
+    Returns:
+        The median picture and habits; None below `FEW` pictures, or if less than half of them
+        correlate with the median by `ALIKE`.
+    """
     known = [view for view in views if view is not None]
     if len(known) < FEW:
         return None
@@ -116,7 +124,12 @@ def usual_view(views: Sequence[View | None]) -> Usual | None:
 
 
 def oddities(view: View | None, usual: Usual) -> list[str]:
-    """What is unlike the pictures that a network was trained on, each with what to do."""
+    """What is unlike the pictures that a network was trained on, each with what to do.
+
+    Args:
+        view: of the new picture; None has no oddity.
+        usual: of the pictures of the training.
+    """
     if view is None:
         return []
     found = []
@@ -131,7 +144,17 @@ def oddities(view: View | None, usual: Usual) -> list[str]:
 
 
 def odd_views(cases: Sequence[Case], views: Sequence[View | None]) -> list[Problem]:
-    """Report the pictures that are inverted, turned, framed or of other depth than the rest."""
+    """Report the pictures that are inverted, turned, framed or of other depth than the rest.
+
+    Args:
+        cases: the data set.
+        views: one per case, None where `view_of` gave none.
+
+    Returns:
+        Warnings: one per inverted or turned picture, and one each about depths and frames of all
+        pictures. Below `FEW` pictures there is none; of pictures that are not of one view only
+        depth is judged.
+    """
     known = [(case, view) for case, view in zip(cases, views, strict=True) if view is not None]
     if len(known) < FEW:
         return []

@@ -57,7 +57,10 @@ class Stored(NamedTuple):
 def read_stored(path: Path, report: Report) -> Stored:
     """Read a file of any supported format; problems of its header are added to the report.
 
+    The format follows from the suffix in any case; a suffix of no other format is read by ITK.
+
     Raises:
+        DataError: the header states impossible sizes, or the file is of a kind that is not read.
         OSError, ValueError and others: the file cannot be read (see `read_volume`).
     """
     name = path.name.lower()
@@ -83,6 +86,8 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
 
     Raises:
         OSError, ValueError and others: the file cannot be read.
+
+    Problems that `read_stored` would report are repaired without a message.
     """
     size = nib.Nifti2Header.template_dtype.itemsize
     with opened(path) as file:
@@ -242,7 +247,14 @@ def _is_map_of_picture(header: nib.Nifti1Header) -> bool:
 
 
 def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
-    """Wrap an array from a format without NIfTI header, with a NIfTI header made for it."""
+    """Wrap an array from a format without NIfTI header, with a NIfTI header made for it.
+
+    Args:
+        array: voxels; a foreign byte order or read-only memory is copied.
+        affine: (4, 4) to RAS+ in mm; one that cannot be inverted is left out of the header.
+        is_oriented: whether the file defines left and right; if not, the header gets the code
+            "unknown", and only neurotarget reads its affine again.
+    """
     array = native(array)
     header = nib.Nifti1Header()
     header.set_data_dtype(array.dtype)

@@ -40,17 +40,17 @@ class Grid:
 
     @property
     def native_affine(self) -> Float[ndarray, "4 4"]:
-        """Affine of the scan as stored."""
+        """Affine of the scan as stored, (4, 4), from its voxels to RAS+ mm."""
         return np.array(self.affine)
 
     @property
     def orientation(self) -> Float[ndarray, "3 2"]:
-        """Table from stored to canonical axes."""
+        """Table from stored to canonical axes, as nibabel's: for each stored axis (canonical axis, ±1)."""
         return nib.orientations.io_orientation(self.native_affine)
 
     @property
     def canonical_shape(self) -> TripleVox:
-        """Sides of the scan in canonical order."""
+        """Sides of the whole scan in canonical order, in its own voxels."""
         sides = [0, 0, 0]
         for stored, (axis, _) in enumerate(self.orientation):
             sides[int(axis)] = self.native_shape[stored]
@@ -64,14 +64,20 @@ class Grid:
 
     @property
     def work_affine(self) -> Float[ndarray, "4 4"]:
-        """Affine of the working box, mm."""
+        """Affine of the working box, mm.
+
+        It maps indices of the working box (I, J, K) to the same world as the scan's own affine.
+        """
         step = np.diag([*self.scale, 1.0])
         step[:3, 3] = self.start
         return self.canonical_affine @ step
 
     @property
     def spacing_mm(self) -> Triple:
-        """Sides of a working voxel, mm."""
+        """Sides of a working voxel, mm.
+
+        They are along the canonical axes: right, front and up in an unrotated scan.
+        """
         return tuple(float(side) for side in nib.affines.voxel_sizes(self.work_affine))
 
     @property
@@ -81,21 +87,35 @@ class Grid:
         return bool(np.allclose(self.scale, 1, atol=SAME_VOX) and (offsets < SAME_VOX).all())
 
     def canonical(self, array: ndarray) -> ndarray:
-        """View of a stored array in canonical order, (I, J, K)."""
+        """View of a stored array in canonical order, (I, J, K).
+
+        The array has the shape `native_shape`; nothing is copied, so a change of the view changes
+        it.
+        """
         return nib.orientations.apply_orientation(array, self.orientation)
 
     def stored(self, array: ndarray) -> ndarray:
-        """View of a canonical array in stored order."""
+        """View of a canonical array of the whole scan in stored order; undoes `canonical`."""
         back = nib.orientations.ornt_transform(CANONICAL, self.orientation)
         return nib.orientations.apply_orientation(array, back)
 
     def as_dict(self) -> dict:
-        """Plain values for JSON."""
+        """Plain values for JSON; `Grid(**values)` makes the grid again."""
         return asdict(self)
 
 
 def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Grid:
-    """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan."""
+    """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan.
+
+    The number of voxels is rounded, so that the grid may end up to half a working voxel inside or
+    outside of the scan.
+
+    Args:
+        shape: sides as stored.
+        affine: (4, 4) to RAS+ mm.
+        spacing_mm: of working voxels. A side is kept as it is where the difference would shift the
+            scan's far end by less than 0.05 voxel.
+    """
     native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides = np.array(native.canonical_shape)
     native_mm = nib.affines.voxel_sizes(native.canonical_affine)
@@ -107,7 +127,10 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
 
 
 def sized_grid(shape: Sequence[int], affine: ndarray, size_vox: TripleVox) -> Grid:
-    """Grid of `size_vox` voxels (canonical axes) over the whole scan, whatever its spacing."""
+    """Grid of `size_vox` voxels (canonical axes) over the whole scan, whatever its spacing.
+
+    The scan's outer faces are those of the grid, as for a picture that is enlarged.
+    """
     native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides, work = np.array(native.canonical_shape), np.array(size_vox)
     scale = sides / work
@@ -118,6 +141,11 @@ def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | Non
     """Part of a grid in a box about `centre_vox` (canonical voxels); None if they do not overlap.
 
     The box keeps the voxels of the grid, so cropping never interpolates.
+
+    Args:
+        grid: to cut; a box that reaches beyond it is cut at its faces.
+        centre_vox: middle of the box, in voxels of the scan in canonical order.
+        size_mm: sides of the box along the canonical axes, rounded to whole working voxels.
     """
     scale, spacing = np.array(grid.scale), np.array(grid.spacing_mm)
     centre = (np.asarray(centre_vox, float) - np.array(grid.start)) / scale
@@ -133,6 +161,13 @@ def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | Non
 def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
     """Resample a stored scan to the working box: cubic, smoothed where spacing gets coarser.
 
+    Beyond the scan its edge voxels are repeated. Cubic interpolation may overshoot the range of the
+    scan's values. Where the box has voxels of the scan, they are copied.
+
+    Args:
+        array: scan in stored order, of any real type.
+        grid: the working box in this scan.
+
     Source: Keys 1981, doi:10.1109/TASSP.1981.1163711 (the kernel, a = −1/2).
     """
     scan = grid.canonical(array)
@@ -146,6 +181,13 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
 
     Shares are interpolated (cubic). With nearest-neighbour or linear interpolation a thin gland
     loses 5 to 20 % of its volume on the way, with cubic 0 to 3 % on the way there and back.
+
+    Args:
+        classes: of each voxel in stored order, 0 for background.
+        grid: the working box in this scan.
+
+    Returns:
+        Classes on the box, in the type of `classes`; of equal shares the lower class wins.
     """
     scan = grid.canonical(classes)
     if grid.is_exact:
@@ -170,7 +212,15 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
 
 
 def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
-    """Map such as a probability on the scan's own grid, in stored order; 0 outside the box."""
+    """Map such as a probability on the scan's own grid, in stored order; 0 outside the box.
+
+    Args:
+        values: on the working box.
+        grid: the box in the scan.
+
+    Returns:
+        float32 of the shape `grid.native_shape`, within the range of `values`.
+    """
     canonical = np.zeros(grid.canonical_shape, dtype=np.float32)
     box = tuple(slice(low, stop) for low, stop in native_spans(grid))
     part = _resampled(values, native_matrices(grid))
@@ -180,7 +230,10 @@ def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarra
 
 
 def native_spans(grid: Grid) -> list[tuple[int, int]]:
-    """Half-open range of canonical voxels whose centres lie in the box, per axis."""
+    """Half-open range of canonical voxels whose centres lie in the box, per axis.
+
+    A span is [low, stop) and may be empty (stop ≤ low) where the box lies outside of the scan.
+    """
     spans = []
     for start, scale, side, most in zip(
         grid.start, grid.scale, grid.shape, grid.canonical_shape, strict=True
@@ -192,7 +245,10 @@ def native_spans(grid: Grid) -> list[tuple[int, int]]:
 
 
 def native_matrices(grid: Grid) -> list[Float[ndarray, "_ _"]]:
-    """Weights of working voxels in the scan's voxels of `native_spans`, one matrix per axis."""
+    """Weights of working voxels in the scan's voxels of `native_spans`, one matrix per axis.
+
+    Matrices are (voxels of the span, sides of the box) in float32, and each row sums to 1.
+    """
     matrices = []
     for axis, (low, stop) in enumerate(native_spans(grid)):
         places = (np.arange(low, stop) - grid.start[axis]) / grid.scale[axis]

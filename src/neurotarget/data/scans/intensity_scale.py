@@ -37,6 +37,11 @@ class Place(NamedTuple):
 def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
     """A scan on the scale of these settings.
 
+    Args:
+        array: voxels of the whole scan, in any unit.
+        settings: kind of the scale and its parameters.
+        place: case, file and contrast; the contrast selects the landmarks of `nyul`.
+
     Raises:
         DataError: the scan of `zscore_brain` has no empty voxels around a brain, or `nyul` has no
             landmarks of its contrast.
@@ -75,19 +80,35 @@ def _on_standard_scale(values: ndarray, settings: Scale, place: Place) -> ndarra
 
 
 def combined(text: str, scans: Mapping[str, ndarray]) -> Float[ndarray, "I J K"]:
-    """A derived contrast such as `t1ce - t1`, voxel by voxel, in the unit of the files."""
+    """A derived contrast such as `t1ce - t1`, voxel by voxel, in the unit of the files.
+
+    Args:
+        text: a sum that `derived.terms_of` reads.
+        scans: voxels of each contrast of the sum, on one grid.
+    """
     return sum(term.factor * scans[term.contrast].astype(np.float32) for term in terms_of(text))
 
 
 def brain_box(scans: Iterable[ndarray], grid: Grid) -> tuple[slice, ...]:
-    """Box, in canonical voxels, of what is a stripped brain in any scan; stored order."""
+    """Box of what is a stripped brain in any scan, in canonical voxels of the scans.
+
+    Args:
+        scans: in stored order, on one grid; of each the voxels count that differ from its first
+            voxel.
+        grid: gives the orientation of the scans.
+    """
     brain = grid.canonical(np.logical_or.reduce([_is_brain(one) for one in scans]))
     spans = [np.flatnonzero(brain.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
     return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 
 def boxed(grid: Grid, box: Sequence[slice]) -> Grid:
-    """Part of a whole-scan grid in a box of canonical voxels."""
+    """Part of a whole-scan grid in a box of canonical voxels.
+
+    Args:
+        grid: over the whole scan.
+        box: half-open range per canonical axis; the grid as it is if they do not overlap.
+    """
     sides = np.array([one.stop - one.start for one in box])
     middle = [(one.start + one.stop - 1) / 2 for one in box]
     size_mm = sides * np.linalg.norm(grid.canonical_affine[:3, :3], axis=0)
@@ -100,10 +121,15 @@ def _is_brain(array: ndarray) -> Bool[ndarray, "I J K"]:
 
 
 def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I J K"]:
-    """Voxels of a stripped brain.
+    """Voxels of a stripped brain: all that have not the value of the first voxel.
+
+    Args:
+        array: scan (I, J, K); its first voxel lies outside of the brain.
+        todo: what the message advises.
+        place: `case_id` and `file` of the message.
 
     Raises:
-        DataError: there are no empty voxels around it, or none in it; `todo` says what helps.
+        DataError: less than `LEAST_EMPTY` of the voxels are empty, or all are.
     """
     brain = _is_brain(array)
     empty = 1 - brain.mean()

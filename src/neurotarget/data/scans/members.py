@@ -7,7 +7,10 @@ MEMBER = re.compile(r"(.+)\[(\d{1,4})\]")
 
 
 def member(path: Path, number: int) -> Path:
-    """Path of one volume of a 4-D file; the first has the number 0."""
+    """Path of one volume of a 4-D file; the first has the number 0.
+
+    Only readers of scans (`read_volume`) understand it: there is no file of this name.
+    """
     return path.with_name(f"{path.name}[{number}]")
 
 

@@ -52,6 +52,8 @@ def npy_head(begin: bytes) -> Head:
 
     Raises:
         ValueError: it is none, or its values are not numbers.
+
+    Object arrays are refused here, before any value is read: they would run a pickle.
     """
     stream = io.BytesIO(begin)
     read = HEADS.get(np.lib.format.read_magic(stream))

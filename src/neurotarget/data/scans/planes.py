@@ -13,14 +13,27 @@ TO_LAST = ((1, 2, 0), (0, 2, 1), (0, 1, 2))  # canonical axes in plane, and acro
 
 
 def across(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> int:
-    """Stored axis across the slices: that of the largest spacing, else of the fewest voxels."""
+    """Stored axis across the slices: that of the largest spacing, else of the fewest voxels.
+
+    Spacings that differ by less than 0.001 mm count as equal; of equal sides the last axis is
+    taken.
+    """
     sides = np.linalg.norm(affine[:3, :3], axis=0).round(3)
     keys = [(sides[axis], -shape[axis], axis) for axis in range(3)]
     return max(keys)[2]
 
 
 def plane_of(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> str | None:
-    """Plane of a series by its orientation; None if its voxels are nearly cubes."""
+    """Plane of a series by its orientation; None if its voxels are nearly cubes.
+
+    Args:
+        shape: sides as stored.
+        affine: to RAS+ mm; an oblique series has the plane of its nearest axis.
+
+    Returns:
+        sagittal, coronal or axial; None if slices are less than `LEAST_RATIO` sides of a pixel
+        apart.
+    """
     sides, axis = np.linalg.norm(affine[:3, :3], axis=0), across(shape, affine)
     if sides[axis] < LEAST_RATIO * np.delete(sides, axis).max():
         return None
@@ -31,7 +44,8 @@ def slices_last(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> Float[nd
     """The affine with its world axes renamed, so that slices come last in canonical order.
 
     Sagittal slices become (anterior, superior, right), coronal ones (right, superior, anterior),
-    and axial ones stay. An array without orientation, as MRNet's, has its slices last already.
+    and axial ones stay. An array without orientation, as MRNet's, has its slices last already. The
+    result is no position in the body any more: it serves to prepare the series only.
     """
     order = TO_LAST[_canonical(affine, across(shape, affine))]
     turned = affine.copy()

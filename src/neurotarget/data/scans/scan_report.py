@@ -24,7 +24,10 @@ class Report:
         self.problems.append(Problem("warning", self.case_id, self.file, found, wanted, todo))
 
     def refused(self, found: str, wanted: str, todo: str) -> DataError:
-        """Make the exception for a file that cannot be read any further."""
+        """Make, but not raise, the exception for a file that cannot be read any further.
+
+        Problems that were added before are not in it; the caller joins them.
+        """
         return DataError(Problem("error", self.case_id, self.file, found, wanted, todo))
 
     def no_orientation(self, reason: str) -> None:
@@ -37,14 +40,19 @@ class Report:
 
 
 def in_mm(affine: ndarray, unit_mm: float) -> ndarray:
-    """Convert an affine to mm; `unit_mm` is the length of its unit."""
+    """Convert an affine to mm.
+
+    Args:
+        affine: (4, 4), in the unit of a header.
+        unit_mm: length of that unit: 1000 for metres, 0.001 for microns.
+    """
     scaled = np.array(affine, dtype=np.float64)
     scaled[:3] *= unit_mm
     return scaled
 
 
 def invertible(affine: ndarray) -> bool:
-    """Whether the three axes of an affine are independent."""
+    """Whether an affine (4, 4) is finite and its three axes are independent."""
     axes = affine[:3, :3]
     if not np.isfinite(affine).all():
         return False

@@ -33,7 +33,12 @@ class Scratch:
         self._plans: dict[Path, Make] = {}
 
     def plan(self, make: Make) -> Path:
-        """Register `make`, which will write a file, and return the path of that file."""
+        """Register `make`, which will write a file, and return the path of that file.
+
+        Args:
+            make: called with the path at the start of `ready` for a case that names the path as an
+                image.
+        """
         path = self.folder / f"{len(self._plans)}.nii"
         self._plans[path] = make
         return path
@@ -57,7 +62,11 @@ class Scratch:
 
 @contextmanager
 def scratch_folder() -> Iterator[Scratch]:
-    """A folder readable by its user only; removed with its content when the block ends."""
+    """A folder readable by its user only; removed with its content when the block ends.
+
+    Folders of this user's killed processes are removed first. On systems with modes no other user
+    can list or read the folder, since scans are personal data.
+    """
     home = Path(tempfile.gettempdir())
     sweep_scratch(home, now_s=time.time())
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))  # of mode 0700
@@ -69,7 +78,13 @@ def scratch_folder() -> Iterator[Scratch]:
 
 
 def sweep_scratch(home: Path, now_s: float) -> None:
-    """Remove this user's folders whose process was killed."""
+    """Remove this user's folders whose process was killed.
+
+    Args:
+        home: folder of temporary files.
+        now_s: time since the epoch; folders younger than `YOUNG_S`, links and those of other users
+            stay.
+    """
     for folder in home.glob(f"{PREFIX}*/"):
         with suppress(OSError):  # another process may have removed it
             if _is_mine(folder) and _is_left(folder, now_s):

@@ -66,7 +66,7 @@ class Volume(NamedTuple):
 
     @property
     def is_placed(self) -> bool:
-        """Whether the position of the voxels is known."""
+        """Whether the position of the voxels is known; if not, nothing may be measured in mm."""
         return bool(np.isfinite(self.affine).all())
 
 
@@ -92,13 +92,23 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
 
 
 def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, list[Problem]]:
-    """Read a scan and list all its problems; None if it contains no 3-D array."""
+    """Read a scan and list all its problems; None if it contains no 3-D array.
+
+    A volume whose geometry is broken is returned with an affine of NaN, so that its voxels can be
+    shown, but not measured. Files and suffixes are those of `read_volume`; nothing is raised for a
+    bad file.
+    """
     volumes, problems = _inspect(path, case_id, most_axes=3)
     return (volumes[0] if volumes else None), problems
 
 
 def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[Problem]]:
-    """As `inspect_volume`, but a 4-D file is allowed: its volumes along the last axis."""
+    """Read a file and list all its problems, as `inspect_volume` does, but allow four axes.
+
+    Returns:
+        The volumes along the last axis, one of a 3-D file; the list is empty if the file cannot be
+        read.
+    """
     return _inspect(path, case_id, most_axes=4)
 
 
@@ -137,7 +147,11 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
-    """Problem of a path that is not a readable file, or None."""
+    """Problem of a path that is not a readable file, or None.
+
+    Also of a file whose content was not fetched (git-annex, LFS), and of a path with a drive of
+    Windows. A number at the end (`scan.nii.gz[2]`) is not looked at.
+    """
     path, _ = file_and_number(Path(path))
     absent, found = unfetched(path), why_not_regular(path)
     if absent is None and found is None:
@@ -150,7 +164,10 @@ def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
 
 
 def same_grid(a: Volume, b: Volume) -> bool:
-    """Whether shapes are equal and corners at most `SAME_GRID_VOX` voxels apart."""
+    """Whether shapes are equal and corners at most `SAME_GRID_VOX` voxels apart.
+
+    Volumes with a NaN affine never are on the same grid.
+    """
     if a.array.shape != b.array.shape:
         return False
     return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
@@ -199,7 +216,12 @@ def shifted_grid(
 def image_files(folder: Path) -> list[Path]:
     """Image files of a folder by name; pictures only if it holds nothing else but notes.
 
-    A picture next to scans, DICOM slices or folders of cases is a screenshot, not a scan.
+    A picture next to scans, DICOM slices or folders of cases is a screenshot, not a scan. Hidden
+    files and folders below are left out. An empty folder, or one of other files, gives an empty
+    list.
+
+    Raises:
+        OSError: the folder cannot be listed.
     """
     visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     files = [path for path in visible if not path.is_dir()]
@@ -210,7 +232,11 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def film_files(folder: Path) -> list[Path]:
-    """Single DICOM files of a folder by name."""
+    """Single DICOM files (`.dcm`, `.dicom`) of a folder by name; hidden ones are left out.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     return [path for path in files if path.name.lower().endswith(FILM) and not path.is_dir()]
 
