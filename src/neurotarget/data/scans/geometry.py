@@ -45,7 +45,7 @@ class Grid:
 
     @property
     def orientation(self) -> Float[ndarray, "3 2"]:
-        """Table from stored to canonical axes, as nibabel's: for each stored axis (canonical axis, ±1)."""
+        """Table from stored to canonical axes: for each stored axis (canonical axis, 1 or -1)."""
         return nib.orientations.io_orientation(self.native_affine)
 
     @property
