@@ -8,7 +8,11 @@ from neurotarget.process.signals import quit_while_loading
 
 
 def main() -> None:
-    """Answer at once where that can be done, else load what the command needs and run it."""
+    """Answer at once where that can be done, else load what the command needs and run it.
+
+    Help and the version cost no library; `train` and `predict` run the scripts of these names, and
+    every other command is `cli.main`'s.
+    """
     print_help_or_version(sys.argv[1:])
     quit_while_loading()
     if sys.argv[1] in SCRIPTS:

@@ -106,7 +106,10 @@ def read_transforms(settings: Settings | None, *, target: Target) -> Transforms:
 
 
 def channel_contrasts(target: Target) -> list[tuple[str, ...]]:
-    """Contrasts from which each channel of the image is made, in the order of the channels."""
+    """Contrasts from which each channel of the image is made, in the order of `Target.channels`.
+
+    A contrast of a file is made from itself, a derived one from all terms of its sum.
+    """
     own = [(name,) for name in target.contrasts]
     return own + [
         tuple(term.contrast for term in terms_of(text)) for text in target.derived.values()
@@ -134,6 +137,9 @@ def refuse_unpaired(flip: Flip | None, target: Target) -> None:
 
     Raises:
         DataError: a label has the name of one side and is in no pair.
+
+    A name of one side begins with left or right, or has left, right, lh, rh, l or r as a word.
+    Flips along other axes never move a label to the other side.
     """
     if flip is None or 0 not in flip.axes:
         return

@@ -81,7 +81,11 @@ class Augmenter:
         return self.transforms.own
 
     def numbers(self, seeds: Seeds) -> Numbers:
-        """Uniform numbers of draws, each from a generator with the first of its two seeds."""
+        """Uniform numbers of draws, each from a generator with the first of its two seeds.
+
+        Returns (draws, numbers) in float32; each transform has fixed columns, of which the first
+        decides whether it happens.
+        """
         count = sum(self._counts().values())
         numbers, generator = torch.empty(len(seeds), count), torch.Generator()
         for row, (value, _) in zip(numbers, seeds, strict=True):
@@ -109,7 +113,13 @@ class Augmenter:
         return {row for name in reaching for row in happens[name]}
 
     def plan(self, numbers: Numbers, seeds: Seeds, *, is_wide: bool) -> Plan:
-        """Parameters of the patches with these numbers; `is_wide` for their whole regions."""
+        """Parameters of the patches with these numbers.
+
+        Args:
+            numbers: a row per patch, from `numbers`.
+            seeds: of the same patches; the second is that of noise and of the user's transforms.
+            is_wide: whether the images are whole regions, not patches.
+        """
         sides = self.region_vox if is_wide else self.patch_vox
         happens = self.happens(numbers)
         drawn = self.drawn(numbers, happens)
@@ -329,7 +339,7 @@ def ghosting_of(
 
 
 def low_resolution_of(part: tio.RandomAnisotropy, values: ndarray) -> tuple[ndarray, ndarray]:
-    """Axis and factor of each patch."""
+    """Axis and factor of each patch; voxels along the axis are that factor longer."""
     return _one_of(part.axes, values[:, 0]), _between(values[:, 1], part.downsampling_range)
 
 
@@ -340,7 +350,7 @@ def blur_of(blur: tio.RandomBlur, values: ndarray) -> list[ndarray]:
 
 
 def noise_of(noise: tio.RandomNoise, values: ndarray) -> tuple[ndarray, ndarray]:
-    """Mean and SD of the noise of each patch."""
+    """Mean and SD of the noise of each patch, in the unit of the prepared image."""
     return _between(values[:, 0], noise.mean_range), _between(values[:, 1], noise.std_range)
 
 

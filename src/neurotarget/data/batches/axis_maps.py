@@ -17,7 +17,10 @@ Values = Float[ndarray, " n"]
 
 
 def blurring_map(side: int, sigma: Values) -> Maps:
-    """Gaussian blur with SDs in voxels, mirrored at the ends as in `scipy.ndimage`."""
+    """Gaussian blur with SDs in voxels, mirrored at the ends as in `scipy.ndimage`.
+
+    A map with an SD of 0 changes nothing; each row of a map sums to 1.
+    """
     reach = int(TRUNCATE * float(sigma.max()) + 0.5)
     line, steps = np.arange(side), np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (steps / np.maximum(sigma, 1e-6)[:, None]) ** 2)
@@ -34,6 +37,8 @@ def low_resolution_map(side: int, factor: Values) -> Maps:
     """Keep the nearest voxel of every `factor` voxels, then interpolate linearly between them.
 
     The kept voxels are centred on the line; beyond the last ones the line is constant.
+
+    `side` is the voxels of the line; a factor of 1 keeps every voxel.
     """
     line, rows = np.arange(side), np.arange(len(factor))[:, None]
     last = np.maximum(np.floor(side / factor), 1)[:, None] - 1
@@ -81,7 +86,12 @@ def segment_maps(
 
 
 def along_axes(image: Tensor, along: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Apply maps (n, side, side) of the three axes to images (n, C, I, J, K)."""
+    """Apply maps (n, side, side) of the three axes to images (n, C, I, J, K).
+
+    Args:
+        image: patches to which something happens.
+        along: maps along I, J and K, one per patch.
+    """
     count, contrasts, i, j, k = image.shape
     image = torch.bmm(along[0], image.movedim(1, 2).reshape(count, i, -1))
     image = image.reshape(count, i, contrasts, j, k).movedim(2, 1)

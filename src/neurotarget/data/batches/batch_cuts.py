@@ -85,7 +85,11 @@ class BatchCuts(Draws, Dataset):
         return self.cut_places(self._places(indices))
 
     def cut_places(self, places: Places) -> CutBatch:
-        """`cut` for draws whose cases and positions are known."""
+        """Read the voxels of draws whose cases and positions are known, as `cut` does.
+
+        Raises:
+            CaseError: a case cannot be read.
+        """
         indices = places.indices
         seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
         numbers = self.augmenter.numbers(seeds)
@@ -106,6 +110,9 @@ class BatchCuts(Draws, Dataset):
 
     def finish(self, cuts: CutBatch) -> Batch:
         """Augment the patches of a batch on their device.
+
+        The tensors of `cuts` are overwritten. Patches come out in the order of the draws; labels
+        are int64.
 
         Raises:
             CaseError: a transform of the user's own fails.
@@ -200,20 +207,36 @@ def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 def read_box(
     entry: HeldEntry, low: ndarray, image: Tensor, labels: Tensor | None, place: int
 ) -> None:
-    """Copy the voxels of a case from `low` on into one place of the tensors."""
+    """Copy the voxels of a case from `low` on into one place of the tensors.
+
+    Args:
+        entry: the case.
+        low: first voxel (3,) of the box; it may be negative.
+        image: (n, C, i, j, k); beyond the case it gets each contrast's smallest value.
+        labels: (n, i, j, k), or None where outcomes are learnt; beyond the case 0.
+        place: which of the n boxes is filled.
+    """
     cut_into(image[place], entry.tensors["image"], low, fill=entry.facts["minimum"])
     if labels is not None:
         cut_into(labels[place][None], entry.tensors["label"][None], low)
 
 
 def mirror(array: Tensor, is_mirrored: Sequence[bool]) -> None:
-    """Mirror the last three axes of an array in place, along the axes that are marked."""
+    """Mirror the last three axes of an array in place, along the axes that are marked.
+
+    Args:
+        array: image (C, I, J, K) or labels (I, J, K).
+        is_mirrored: for I, J and K.
+    """
     if axes := [axis - 3 for axis, turned in enumerate(is_mirrored) if turned]:
         array.copy_(array.flip(axes))
 
 
 def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subject:
-    """A patch as TorchIO's subject, for a transform of the user's own; a copy of the tensors."""
+    """A patch as TorchIO's subject, for a transform of the user's own; a copy of the tensors.
+
+    It has `image`, `label` where there are labels, and `case_id`; its grid has sides of 1 mm.
+    """
     parts: dict[str, object] = {"case_id": case_id}
     if labels is not None:
         parts["label"] = tio.LabelMap(tensor=labels[None].clone())
@@ -221,6 +244,11 @@ def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subje
 
 
 def seeds_of(seed: int, draw: int) -> tuple[int, int]:
-    """Seeds of a draw's parameters and of its noise."""
+    """Seeds of a draw's parameters and of its noise, each below 2**63.
+
+    Args:
+        seed: of the training.
+        draw: number of the patch since the start of the training.
+    """
     first, second = np.random.SeedSequence([seed, draw]).generate_state(2, np.uint64)
     return int(first >> 1), int(second >> 1)

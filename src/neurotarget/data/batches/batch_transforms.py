@@ -56,7 +56,15 @@ class Shape(NamedTuple):
 
 
 def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
-    """Augment patches; image and labels of the cut are overwritten."""
+    """Augment patches; image and labels of the cut are overwritten.
+
+    Args:
+        cut: patches with their plan; labels are None where outcomes are learnt.
+        shape: sides of the regions, spacing of control points and swapped classes.
+
+    Returns:
+        Images (B, C, I, J, K) and classes (B, I, J, K), on the device of the cut.
+    """
     image, labels, plan = cut.image, cut.labels, cut.plan
     if plan.warp is not None:
         places = positions(plan.warp, image.shape[2:], shape.region_vox, spacing=shape.spacing)
@@ -82,14 +90,26 @@ def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
 
 
 def exchange_classes(labels: Classes, rows: Rows, swap: Sequence[int]) -> None:
-    """Give the voxels of mirrored patches the class of the other side."""
+    """Give the voxels of mirrored patches the class of the other side.
+
+    Args:
+        labels: changed in place.
+        rows: patches that are mirrored from left to right.
+        swap: the class that each class becomes.
+    """
     table = torch.tensor(swap, dtype=labels.dtype, device=labels.device)
     turned = table.index_select(0, labels.index_select(0, rows).flatten().int())
     labels.index_copy_(0, rows, turned.reshape(-1, *labels.shape[1:]))
 
 
 def apply_bias(image: Images, bias: Gains, region_vox: Sequence[int]) -> None:
-    """Multiply the signal above the darkest voxel of each contrast by a smooth field."""
+    """Multiply the signal above the darkest voxel of each contrast by a smooth field.
+
+    The field is the exponential of a polynomial of positions, which run from −1 to 1 over the
+    region of `region_vox` voxels, with the patch in its middle.
+
+    Source: Van Leemput et al. 1999, doi:10.1109/42.811268.
+    """
     field, count = bias.coefficients, bias.coefficients.shape[-1]
     for side, whole in zip(image.shape[2:], region_vox, strict=True):
         powers = _powers(side, whole, count, str(image.device))
@@ -128,12 +148,18 @@ def moved_by(image: Images, matrix: Float[Tensor, "B 3 3"], shift: Float[Tensor,
 
 
 def apply_maps(image: Images, mixed: Mixed) -> None:
-    """Apply a linear map along each axis."""
+    """Apply a linear map along each axis.
+
+    Voxels across the other axes do not mix; the order of the axes does not matter.
+    """
     image.index_copy_(0, mixed.rows, along_axes(image.index_select(0, mixed.rows), mixed.along))
 
 
 def apply_noise(image: Images, noise: Grains) -> None:
-    """Add normal noise, each patch from a generator with its own seed."""
+    """Add normal noise, each patch from a generator with its own seed.
+
+    The same seed gives different fields on a CPU and on a GPU.
+    """
     generator = torch.Generator(image.device)
     fields = image.new_empty(len(noise.seeds), *image.shape[1:])
     for field, seed in zip(fields, noise.seeds, strict=True):
@@ -144,7 +170,11 @@ def apply_noise(image: Images, noise: Grains) -> None:
 
 
 def apply_gamma(image: Images, powers: Powers) -> None:
-    """Raise the grey scale of each contrast to a power, keeping its mean and SD; see `Gamma`."""
+    """Raise the grey scale of each contrast to a power, keeping its mean and SD; see `Gamma`.
+
+    A contrast of one value stays as it is.
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+    """
     grey = image.index_select(0, powers.rows).flatten(2)
     low, high = grey.amin(dim=2, keepdim=True), grey.amax(dim=2, keepdim=True)
     sign, span = powers.sign[:, :, None], high - low
@@ -159,7 +189,10 @@ def apply_gamma(image: Images, powers: Powers) -> None:
 
 
 def drop_channels(image: Images, dropped: Dropped) -> None:
-    """Set channels of patches to 0."""
+    """Set channels of patches to 0.
+
+    0 is the background of a stripped brain, and what a prediction has for a missing contrast.
+    """
     gone = dropped.channels[:, :, None, None, None]
     image.index_copy_(0, dropped.rows, image.index_select(0, dropped.rows).masked_fill(gone, 0))
 

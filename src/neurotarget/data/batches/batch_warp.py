@@ -48,7 +48,12 @@ def positions(
 def read_images(
     regions: Float[Tensor, "n C _ _ _"], places: Positions
 ) -> Float[Tensor, "n C I J K"]:
-    """Interpolate linearly; beyond its faces a region repeats them."""
+    """Interpolate linearly; beyond its faces a region repeats them.
+
+    Args:
+        regions: voxels around each patch.
+        places: positions in them, from `positions`; they are not changed.
+    """
     count, contrasts, depth, height, width = regions.shape
     shape = (count, contrasts, *places.shape[2:])
     i, j, k = (place.reshape(count, -1) for place in places.unbind(1))

@@ -49,7 +49,12 @@ class _Stored(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Read the header of a file."""
+        """Read the header of a file.
+
+        Raises:
+            ValueError: it has Python objects, which would run a pickle, or no header of NumPy.
+            KeyError: it is of a later version of NumPy's format.
+        """
         with opened(path) as stream:
             read = READ_HEAD[np.lib.format.read_magic(stream)]
             shape, is_fortran, dtype = read(stream)
@@ -108,11 +113,18 @@ class Entry:
 
     @property
     def foreground(self) -> ndarray:
-        """Class, i, j, k of a sample of labelled voxels per class: (N, 4) int16."""
+        """Class, i, j, k of a sample of labelled voxels per class: (N, 4) int16.
+
+        Rows are sorted by class; without a mask there is none.
+        """
         return self._stored["foreground"].whole()
 
     def array(self, name: str) -> ndarray:
-        """An array of the entry by the name of its file, as a memory map."""
+        """An array of the entry by the name of its file without `.npy`, as a memory map.
+
+        Raises:
+            KeyError: the entry has no such file.
+        """
         return self._stored[name].mapped()
 
     @cached_property
@@ -146,14 +158,23 @@ class HeldEntry(Entry):
 
 
 def held(entry: Entry) -> HeldEntry:
-    """The same entry with arrays that stay open until it is deleted."""
+    """The same entry with arrays that stay open until it is deleted.
+
+    Headers that were read already are not read again.
+    """
     copy = HeldEntry(entry.case_id, entry.grid, entry.facts, entry.folder)
     copy.__dict__["_stored"] = entry._stored
     return copy
 
 
 def entry_folder(cache: Path, case_id: str, key: str) -> Path:
-    """Folder of the entry for this content and these settings; always inside `cache`."""
+    """Folder of the entry for this content and these settings; always inside `cache`.
+
+    Args:
+        cache: folder of prepared cases.
+        case_id: other characters than letters, digits, `_` and `-` become `_`.
+        key: hash of the content and settings, of which 20 digits are used.
+    """
     plain = re.sub(r"[^\w-]", "_", case_id)[:80]
     return Path(cache) / f"{plain}-{key[:20]}"
 
@@ -161,7 +182,17 @@ def entry_folder(cache: Path, case_id: str, key: str) -> Path:
 def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
     """Write an entry unless it is already complete; a broken one is replaced.
 
-    `make` writes `.npy` files into the given folder and returns the content of `entry.json`.
+    Args:
+        folder: of the entry.
+        make: writes `.npy` files into the given folder and returns the content of `entry.json`, to
+            which their checksums are added.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the entry cannot be written, such as on a full disk.
+        OSError: a file of the case cannot be read.
     """
     if is_whole(folder):
         return folder
@@ -194,7 +225,10 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of an entry exists with its recorded checksum."""
+    """Whether every file of an entry exists with its recorded checksum.
+
+    All bytes are read; a missing or damaged `entry.json` counts as not whole.
+    """
     try:
         files = load_json(folder / "entry.json")["files"]
         return all(_checksum(folder / name) == value for name, value in files.items())
@@ -203,7 +237,11 @@ def is_whole(folder: Path) -> bool:
 
 
 def open_entry(folder: Path) -> Entry:
-    """Open a prepared case without reading its voxels."""
+    """Open a prepared case without reading its voxels.
+
+    Raises:
+        OSError, ValueError, KeyError: `entry.json` is missing or damaged.
+    """
     facts = load_json(folder / "entry.json")
     return Entry(facts["case_id"], Grid(**facts["grid"]), facts, folder)
 

@@ -41,7 +41,7 @@ class BatchSampler(Sampler):
             yield list(itertools.islice(draws, self.batch_size))
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, also after resuming."""
+        """Start the draws of an epoch; Lightning calls it before each one, also after resuming."""
         self.draws.epoch = epoch
 
 
@@ -136,12 +136,12 @@ class NoiseEntry:
 
     @property
     def label(self) -> ndarray:
-        """Background."""
+        """Background in all voxels."""
         return self.tensors["label"].numpy()
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """Image and label map."""
+        """Normal noise in float16 as image (C, I, J, K), and a label map of background."""
         label = torch.zeros(self.sides[1:], dtype=torch.uint8)
         return {"image": torch.randn(self.sides).half(), "label": label}
 
@@ -154,7 +154,15 @@ def direct_seconds(
     seed: int,
     batch_size: int,
 ) -> float:
-    """Mean seconds of making one patch of noise in batches, over the first draws; one thread."""
+    """Mean seconds of making one patch of noise in batches, over the first draws; one thread.
+
+    Args:
+        settings: of the augmentation, see `read_transforms`.
+        target: gives the patch and the channels.
+        margin_share: by which regions are larger than patches.
+        seed: of the draws, which decides what happens to how many patches.
+        batch_size: patches per batch.
+    """
     sides = tuple(region_of(target.patch_vox, margin_share).tolist())
     cuts = BatchCuts(
         [Path("noise")],

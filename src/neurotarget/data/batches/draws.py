@@ -96,7 +96,7 @@ class Draws:
         self._most_held = most_held()
 
     def split(self, index: int) -> tuple[int, int]:
-        """Draw and case of one of the sampler's numbers."""
+        """Draw and case of one of the sampler's numbers, `draw * num_cases + case`."""
         return divmod(index, len(self.folders))
 
     @contextmanager
@@ -119,7 +119,15 @@ class Draws:
             ) from error
 
     def place(self, index: int, span_vox: ndarray | None = None) -> tuple[HeldEntry, ndarray]:
-        """Case of a draw, and the first voxel (3,) of its patch or of a larger span of voxels."""
+        """Case of a draw, and the first voxel (3,) of its patch or of a larger span of voxels.
+
+        The first voxel may be negative: where the case is smaller than the patch, or by
+        `margin_vox`.
+
+        Args:
+            index: number of the sampler.
+            span_vox: sides (3,) in place of those of the patch.
+        """
         draw, case = self.split(index)
         entry = self._entry(case)
         span = self.patch_vox if span_vox is None else span_vox
@@ -185,10 +193,14 @@ def most_held() -> int:
 def cut(
     array: ndarray, low: ndarray, sides: ndarray, *, fill: Sequence[float] | float = 0
 ) -> ndarray:
-    """Copy a box out of a (C, I, J, K) array; outside it the values are `fill`, one per channel.
+    """Copy a box out of a (C, I, J, K) array.
 
-    For an image, `fill` is each channel's smallest value in the whole volume, as in prediction.
-    Labels are returned as uint8 or uint16 and images as float32.
+    Args:
+        array: image or labels; images become float32, labels keep their type.
+        low: first voxel (3,) of the box, which may lie outside of the array.
+        sides: of the box, (3,).
+        fill: value outside of the array, one per channel or one for all: for an image each
+            channel's smallest value in the whole volume, as in prediction.
     """
     dtype = np.float32 if array.dtype.kind == "f" else array.dtype
     box = np.empty((len(array), *sides), dtype=dtype)
@@ -263,7 +275,8 @@ def worker_context(workers: int) -> BaseContext | None:
 def start_server(workers: int) -> None:
     """Start the process from which workers are forked, if there will be any.
 
-    It takes seconds to load, in which this process can do other things.
+    It takes seconds to load, in which this process can do other things. Where the system has no
+    fork server (Windows), or with 0 workers, nothing is started.
     """
     context = worker_context(workers)
     if context is not None and context.get_start_method() == "forkserver":

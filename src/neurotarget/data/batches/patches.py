@@ -123,7 +123,7 @@ class PatchQueue(tio.Queue):
 
     @property
     def iterations_per_epoch(self) -> int:
-        """Patches per epoch."""
+        """Patches per epoch and process."""
         return len(self.subject_sampler) * self.samples_per_volume
 
     def set_epoch(self, epoch: int) -> None:
@@ -162,12 +162,18 @@ class EpochSampler(SequentialSampler):
     """Passes Lightning's epoch number to the queue."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, also after resuming."""
+        """Start the draws of an epoch; Lightning calls it before each one, also after resuming."""
         self.data_source.set_epoch(epoch)
 
 
 def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False) -> DataLoader:
-    """Batches from a queue; the queue has the workers, so the loader itself has none."""
+    """Batches from a queue; the queue has the workers, so the loader itself has none.
+
+    Args:
+        queue: patches in the order of its draws.
+        batch_size: patches per batch; a rest that fills no batch is left out.
+        pin_memory: whether batches lie in memory that a GPU copies from faster.
+    """
     return DataLoader(
         queue,
         batch_size=batch_size,
@@ -180,7 +186,12 @@ def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False
 
 
 def to_batch(subjects: Sequence[Mapping]) -> Batch:
-    """Stack patches into a plain batch: (B, C, I, J, K) float32 and (B, I, J, K) int64."""
+    """Stack patches into a plain batch: (B, C, I, J, K) float32 and (B, I, J, K) int64.
+
+    Args:
+        subjects: patches of one size, each with `image`, `case_id`, and `label`, `outcomes` or
+            both.
+    """
     labels = outcomes = None
     if "label" in subjects[0]:
         labels = torch.stack([subject["label"].data[0] for subject in subjects]).long()
@@ -197,7 +208,16 @@ def to_batch(subjects: Sequence[Mapping]) -> Batch:
 def queue_seconds(
     settings: Mapping | None, target: Target, *, margin_share: float, seed: int
 ) -> float:
-    """Mean seconds of augmenting one patch of noise for the queue, over the first draws."""
+    """Mean seconds of augmenting one patch of noise for the queue, over the first draws.
+
+    Without an augmentation it is 0. Reading and queueing of patches are not counted.
+
+    Args:
+        settings: of the augmentation, see `read_transforms`.
+        target: gives the patch and the channels.
+        margin_share: by which regions are larger than patches.
+        seed: of the draws, which decides what happens to how many patches.
+    """
     if not settings:
         return 0.0
     augmentation = build_augmentation(settings, target=target)
@@ -217,7 +237,10 @@ def queue_seconds(
 
 @contextmanager
 def seeded(seed: int, draw: int) -> Iterator[None]:
-    """Seed the random numbers of TorchIO's transforms for one draw, and restore them afterwards."""
+    """Seed the random numbers of TorchIO's transforms for one draw, and restore them afterwards.
+
+    These are the generators of Python's `random` and of PyTorch on the CPU.
+    """
     state = random.getstate()
     with torch.random.fork_rng(devices=[]):
         value = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0] >> 1)

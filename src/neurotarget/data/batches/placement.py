@@ -48,10 +48,16 @@ class Proposal(NamedTuple):
 def measure_mask(
     mask: Bool[ndarray, "I J K"], scan: ndarray, grid: Grid, *, case_id: str
 ) -> Placed | None:
-    """Measure the position of a mask; mask and scan are in stored order; None for an empty mask.
+    """Measure the position of a mask; None for an empty mask.
 
     An anchor that the scan lacks (no outline of a head, or axes rotated against the world) is
     omitted.
+
+    Args:
+        mask: in stored order.
+        scan: in stored order, for the outline of the head.
+        grid: over the whole scan.
+        case_id: for messages.
     """
     marked = grid.canonical(mask)
     if not marked.any():
@@ -119,7 +125,12 @@ class Region(NamedTuple):
 
 
 def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> Region:
-    """Box that holds these masks and, by their spread, unseen ones; sides of `least_mm` or more."""
+    """Box that holds these masks and, by their spread, unseen ones; sides of `least_mm` or more.
+
+    A face lies at the outermost mask or `SPREADS` standard deviations from the mean face, whichever
+    is further, plus `MARGIN_MM`. Of at least two masks; faces are low and high, relative to one
+    anchor, mm.
+    """
     reach = SPREADS * faces.std(axis=0, ddof=1)
     low = np.minimum(faces[:, 0].min(axis=0), faces[:, 0].mean(axis=0) - reach[0]) - MARGIN_MM
     high = np.maximum(faces[:, 1].max(axis=0), faces[:, 1].mean(axis=0) + reach[1]) + MARGIN_MM

@@ -124,7 +124,13 @@ def prepare(
 ) -> dict[str, Path]:
     """Prepare every case once and return the entry folder of each, by case_id.
 
-    `rois` are regions of interest of single cases, in place of the target's.
+    Args:
+        manifest: all cases to prepare.
+        target: its working grid and labels.
+        preparation: settings of the intensity scale.
+        cache: folder of prepared cases; entries of the same content and settings are used again.
+        workers: number of threads.
+        rois: regions of interest of single cases, in place of the target's.
 
     Raises:
         DataError: cases could not be prepared; the error lists all of them.
@@ -164,6 +170,7 @@ def prepare_case(
     folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping, digest_of))
 
     def make(draft: Path) -> dict:
+        """Write the arrays of the case into a folder; return what `entry.json` records of it."""
         checkup, volumes = examine(case, target, mapping)
         refuse_errors(checkup.problems)
         image, grid, _ = to_work(_scans(case, volumes, target, preparation), target)

@@ -25,7 +25,14 @@ VAULT_MM = (25.0, 85.0)  # below the vertex: above the nose and the ears, so tha
 
 
 def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> Grid:
-    """Cut a whole-scan grid to the region of interest; `scan` is in stored order.
+    """Cut a whole-scan grid to the region of interest.
+
+    Args:
+        scan: in stored order; only the anchor `head` looks at it.
+        grid: over the whole scan.
+        roi: size, anchor and offset of the box; where it reaches beyond the scan, it is cut.
+        case_id: for messages.
+        file: for messages.
 
     Raises:
         DataError: no head is found, or the box misses the scan.
@@ -49,7 +56,10 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
 def anchor_vox(
     scan: ndarray, grid: Grid, anchor: Anchor, *, case_id: str, file: str
 ) -> Float[ndarray, "3"]:
-    """Canonical voxel of an anchor of a whole-scan grid; `scan` is in stored order.
+    """Canonical voxel of an anchor of a whole-scan grid, with fractions.
+
+    The anchor `world` is the origin of the affine and may lie outside of the scan; `scan` is in
+    stored order.
 
     Raises:
         DataError: no head is found.
@@ -63,7 +73,7 @@ def anchor_vox(
 
 
 def grid_spacing_mm(affine: Float[ndarray, "4 4"]) -> Triple:
-    """Lengths of an affine's columns, mm."""
+    """Lengths of an affine's columns, the sides of its voxels, mm."""
     return tuple(float(item) for item in np.linalg.norm(affine[:3, :3], axis=0))
 
 

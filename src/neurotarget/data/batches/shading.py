@@ -36,7 +36,10 @@ class BiasField(RandomTransform, IntensityTransform):
         self.coefficients, self.order = coefficients, order
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Apply a random bias field to every image of the subject."""
+        """Apply a random bias field to every image of the subject.
+
+        The least and greatest gain of each contrast are noted under `DRAWN`.
+        """
         for image in self.get_images(subject):
             contrasts, gains = [], []
             for contrast in image.data.float():
@@ -74,7 +77,11 @@ class Gamma(RandomTransform, IntensityTransform):
         self.log_gamma = log_gamma
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Apply a random power to every image of the subject."""
+        """Apply a random power to every image of the subject.
+
+        The power of each contrast, and whether its scale was inverted, are noted under `DRAWN`. A
+        contrast of one value stays as it is.
+        """
         drawn = subject.setdefault(DRAWN, {})["gamma"] = {"gamma": [], "is_inverted": []}
         for image in self.get_images(subject):
             raised = [self._transformed(one, drawn) for one in image.data.float()]
@@ -117,14 +124,17 @@ class ContrastDropout(RandomTransform, IntensityTransform):
         return 1 + self.needed.shape[1]
 
     def dropped(self, values: Float[ndarray, "n numbers"]) -> Bool[ndarray, "n C"]:
-        """Channels that drop out, from numbers in [0, 1)."""
+        """Channels that drop out, from numbers in [0, 1).
+
+        The first number gives how many contrasts drop out, the others which.
+        """
         most = self.needed.shape[1] - 1
         count = 1 + (values[:, :1] * most).astype(int)
         is_gone = values[:, 1:].argsort(axis=1).argsort(axis=1) < count  # (n, names)
         return (is_gone[:, None, :] & self.needed).any(axis=2)
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Set random channels of the image to 0."""
+        """Set random channels of the image to 0, and note under `DRAWN` which."""
         gone = self.dropped(torch.rand(1, self.num_numbers).numpy())[0]
         for image in self.get_images(subject):
             data = image.data.clone()

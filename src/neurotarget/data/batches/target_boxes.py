@@ -24,7 +24,13 @@ class Box:
     size_mm: Triple
 
     def roi(self, *, margin_mm: float, least_mm: Triple, room_mm: Triple = (0, 0, 0)) -> Roi:
-        """Region of interest with a margin at each face, at least `least_mm`, plus `room_mm`."""
+        """Region of interest with a margin at each face, at least `least_mm`, plus `room_mm`.
+
+        Args:
+            margin_mm: added at both ends of each side.
+            least_mm: least sides of the region, before the room is added.
+            room_mm: length by which each side is larger in all.
+        """
         sides = np.maximum(np.array(self.size_mm) + 2 * margin_mm, least_mm) + np.array(room_mm)
         return Roi(_triple(sides), "world", self.centre_mm)
 
@@ -58,6 +64,11 @@ class Boxes:
 
         A training case without a mask uses its located box; a case with neither is prepared in the
         region `otherwise`, as in prediction.
+
+        Args:
+            case_id: of the case.
+            trains: whether patches are drawn from it; its region then holds every jittered box.
+            otherwise: region without a box; None for the whole scan.
         """
         least = {"margin_mm": self.margin_mm, "least_mm": self.least_mm}
         if trains and (box := self.of_masks.get(case_id)) is not None:
@@ -71,6 +82,12 @@ class Boxes:
         """Jitter the box of a case by a random error of the localiser: first voxel and sides (3,).
 
         None if the case has no box of a mask; the whole prepared volume is then its box.
+
+        Args:
+            case_id: of the case.
+            grid: on which it is prepared.
+            rng: random numbers of the draw. An error is drawn from those of the localiser, with
+                random signs of its centre's three offsets.
         """
         box = self.of_masks.get(case_id)
         if box is None:
@@ -87,7 +104,7 @@ class Boxes:
         return low, sides
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON: boxes of masks under `drawn`, of the localiser under `found`."""
         return {
             "margin_mm": self.margin_mm,
             "least_mm": list(self.least_mm),
@@ -98,7 +115,11 @@ class Boxes:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Boxes":
-        """Read what `as_dict` wrote."""
+        """Read what `as_dict` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: the values are others.
+        """
         return cls(
             float(values["margin_mm"]),
             _triple(values["least_mm"]),

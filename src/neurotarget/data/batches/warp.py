@@ -90,7 +90,11 @@ class Warp(RandomTransform, SpatialTransform):
         self.swap = torch.tensor(swap or [0])
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Draw one deformation and resample every image and label with it."""
+        """Draw one deformation and resample every image and label with it.
+
+        What was drawn is noted under `DRAWN`: `affine`, `elastic` and `flip`, each only if it
+        happened.
+        """
         image, drawn = subject.get_first_image(), {}
         grid = self._draw_grid(image.spatial_shape, image.spacing, drawn)
         axes = [axis for axis in (self.flip.axes if self.flip else ()) if _happens(self.flip.p)]
@@ -142,7 +146,7 @@ def draw_affine(
 
 
 def rotation(angles: Float[Tensor, "3"]) -> Matrix:
-    """Rotate about I, then J, then K; radians."""
+    """Matrix of a rotation about I, then J, then K; angles in radians."""
     whole = torch.eye(3)
     for axis, (cosine, sine) in enumerate(zip(angles.cos(), angles.sin(), strict=True)):
         first, second = (axis + 1) % 3, (axis + 2) % 3
@@ -154,7 +158,7 @@ def rotation(angles: Float[Tensor, "3"]) -> Matrix:
 
 
 def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:
-    """Rotate about I, then J, then K, as `warp.rotation`; radians."""
+    """Matrices of rotations about I, then J, then K, as `rotation` makes them; radians."""
     (a, b, c), (sin_a, sin_b, sin_c) = (
         np.moveaxis(function(angles), -1, 0) for function in (np.cos, np.sin)
     )
@@ -177,6 +181,11 @@ def draw_elastic(
     elastic: Elastic, sides: Sequence[int], spacing_mm: Sequence[float]
 ) -> Displacement:
     """Draw a smooth displacement in mm for each voxel.
+
+    Args:
+        elastic: spacing and bound of the control points.
+        sides: voxels of the patch.
+        spacing_mm: sides of its voxels.
 
     Source: cubic B-spline free-form deformation, Rueckert et al. 1999, doi:10.1109/42.796284.
     """
@@ -212,7 +221,15 @@ def sampling_grid(
     shift_mm: Float[Tensor, "3"],
     steps_mm: Displacement | None = None,
 ) -> Float[Tensor, "1 I J K 3"]:
-    """Input position of every output voxel, in `grid_sample`'s coordinates (K, J, I; −1 to 1)."""
+    """Input position of every output voxel, in `grid_sample`'s coordinates (K, J, I; −1 to 1).
+
+    Args:
+        sides: voxels of the patch, which input and output share.
+        spacing_mm: sides of a voxel.
+        matrix: from output to input positions about the centre.
+        shift_mm: added to the input positions, along I, J and K.
+        steps_mm: displacement of each voxel along I, J and K; None for none.
+    """
     half = torch.tensor([(side - 1) / 2 for side in sides])
     spacing = torch.tensor(spacing_mm, dtype=torch.float32)
     along = [
@@ -231,7 +248,14 @@ def sampling_grid(
 
 
 def resample(volume: Tensor, grid: Tensor, *, is_label: bool) -> Tensor:
-    """Sample a volume (C, I, J, K) at the grid's positions; the data type is kept."""
+    """Sample a volume (C, I, J, K) at the grid's positions; the data type is kept.
+
+    Args:
+        volume: image or labels of a patch.
+        grid: from `sampling_grid`.
+        is_label: labels are read at the nearest voxel and are 0 outside; images are interpolated
+            linearly and repeat their faces.
+    """
     mode, outside = ("nearest", "zeros") if is_label else ("bilinear", "border")
     read = F.grid_sample(
         volume[None].float(), grid, mode=mode, padding_mode=outside, align_corners=True
