@@ -58,10 +58,16 @@ def scan_bids(
     The contrasts t1, t2, flair and qsm have the suffixes T1w, T2w, FLAIR and Chimap, any other
     contrast is a suffix itself; raw images take precedence over derived ones. Labels are `*_dseg`
     or `*_mask` files in the scan's own space; those whose `label` or `desc` names the target come
-    first. `filters` select if several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
-    "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a warning.
-    Covariates come from `participants.tsv` and `sub-*_sessions.tsv`, and those that only hypotheses
-    name from `phenotype/*.tsv`. With `images_only` neither labels nor covariates are read.
+    first. A session without one of the contrasts is left out with a warning. Covariates come from
+    `participants.tsv` and `sub-*_sessions.tsv`, and those that only hypotheses name from
+    `phenotype/*.tsv`.
+
+    Args:
+        root: folder of the data set; derivatives are read from its folder `derivatives`.
+        target: its contrasts; without it each suffix of a raw image is a contrast.
+        filters: entities that select if several files remain, by pybids' names:
+            {"t1": {"acquisition": "mprage"}, "label": {"desc": "rater1"}}.
+        images_only: read neither labels nor covariates.
     """
     filters = filters or {}
     pipelines, unread = _derivatives(root)

@@ -53,7 +53,11 @@ def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
 
 
 def entities_of(path: str) -> dict[str, str]:
-    """Entities of a path by pybids' names; the path begins with / at the data set's folder."""
+    """Entities of a path by pybids' names; the path begins with / at the data set's folder.
+
+    Names are long: `subject` and `acquisition`, not `sub` and `acq`. Without any entity the mapping
+    is empty.
+    """
     found = {name: pattern.search(path) for name, pattern in _patterns().items()}
     return {name: match[1] for name, match in found.items() if match is not None}
 

@@ -33,8 +33,18 @@ def is_brats(folder: Path) -> bool:
 def scan_brats(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read the cases of a folder; a folder HGG or LGG becomes the covariate `grade`.
 
-    Further covariates come from a `participants.tsv` in the folder. With `images_only` neither
-    masks nor covariates are read.
+    Further covariates come from a `participants.tsv` in the folder. A contrast that a case lacks,
+    or has several files of, is a problem, and so are names of both kinds in one folder.
+
+    Args:
+        folder: the cases, up to two folders below.
+        target: its contrasts, by any of their names (t1ce, t1c and t1gd are one); without it the
+            endings of the files are contrasts.
+        images_only: read neither masks nor covariates.
+
+    Returns:
+        Cases and problems. With names since 2023 the label names of that year come with them, since
+        the enhancing tumour has another number than before.
     """
     known = {_usual(name): name for name in (target.contrasts if target else ())}
     found: Found = {}

@@ -14,14 +14,19 @@ from neurotarget.types import Case, Target
 
 
 def outcome_codes(case: Case, target: Target) -> Float[ndarray, " outcomes"]:
-    """Code of each outcome of a case (see `Outcome.code`); NaN where missing or invalid."""
+    """Code of each outcome of a case (see `Outcome.code`); NaN where missing or invalid.
+
+    Values are covariates of the case, found by `spelt_as`; the order is that of `target.outcomes`.
+    Of a time to an event this is the time alone.
+    """
     return np.array([_code(case, outcome) for outcome in target.outcomes], dtype=np.float32)
 
 
 def with_outcomes(cases: Sequence[Case], target: Target) -> tuple[list[Case], list[Problem]]:
     """Cases in which every outcome is known, and problems: missing and invalid values.
 
-    A case without a value is left out, with a warning that counts them.
+    A case without a value is left out, with a warning that counts such cases. If a column is
+    missing, all cases are returned with the error, since nothing can be judged.
     """
     problems = _absent_columns(cases, target)
     if problems:
@@ -42,7 +47,17 @@ def with_outcomes(cases: Sequence[Case], target: Target) -> tuple[list[Case], li
 
 
 def check_splits(cases: Sequence[Case], target: Target, splits: Mapping[str, str]) -> list[Problem]:
-    """Find outcomes with a single value in a split: nothing can be learned or tested there."""
+    """Find outcomes with a single value in a split: nothing can be learned or tested there.
+
+    Args:
+        cases: all cases.
+        target: its outcomes.
+        splits: split by case_id; without any, all cases are judged as one.
+
+    Returns:
+        Errors about the training, or all cases: a single value, or a class without a case. Warnings
+        about other splits, where scores that compare classes are NaN.
+    """
     problems = []
     for position, outcome in enumerate(target.outcomes):
         codes: dict[str, list[float]] = {}

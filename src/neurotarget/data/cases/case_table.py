@@ -33,10 +33,15 @@ def scan_table(
     Columns, in any case: `case_id`, `subject_id` (default: each case is its own subject), one of
     paths for each contrast of the target (named as the contrast, `<contrast>_path`, or `image` if
     there is only one), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan
-    by further raters; every other column is a covariate. Without a target every column of image
-    paths that is no mask is a contrast. A table of people, with `participant_id` in place of
-    `case_id`, lists one scan each (see `participant_rows`). With `images_only` only ids and images
-    are read.
+    by further raters; every other column is a covariate. A table of people, with `participant_id`
+    in place of `case_id`, lists one scan each (see `participant_rows`).
+
+    Args:
+        path: CSV or TSV.
+        target: its contrasts; without it every column of image paths that is no mask is a contrast.
+        root: folder to which paths are relative, in place of the table's.
+        need_images: whether a case that lacks a contrast of the target is a problem.
+        images_only: read ids and images only.
     """
     table = as_cases(read_text_table(path), path, target, root or path.parent)
     known = {name.casefold(): name for name in table.columns}

@@ -51,7 +51,10 @@ class Checkup(NamedTuple):
 def check_case(case: Case, target: Target | None, mapping: ClassOfId | None) -> Checkup:
     """Read a case's images and label once and list all problems.
 
-    `mapping` is that of `class_of_id`; without it label values only need to be whole numbers.
+    Args:
+        case: its files.
+        target: grid, labels and plausible sizes; without it only the files are judged.
+        mapping: that of `class_of_id`; without it label values only need to be whole numbers.
     """
     checkup, _ = examine(case, target, mapping)
     if target is None or mapping is None:
@@ -66,8 +69,13 @@ def examine(
 ) -> tuple[Checkup, dict[str, Volume]]:
     """Check the files of a case, without the target's rules on sizes and sides of masks.
 
-    Also returns the volumes: each contrast, and the label as `label`. Masks of further raters are
-    checked only if masks are required.
+    Masks of further raters are checked only if masks are required: without a target, or with a
+    `mapping` of ids to classes.
+
+    Returns:
+        The checkup, and the volumes that could be read: each contrast by its name, and the
+            reference
+        mask as `label`.
     """
     volumes, off_grid, problems = _read_images(case, target)
     label_mm3, right_mm, cut, known = None, {}, (), {"target": target, "mapping": mapping}
@@ -98,7 +106,13 @@ def rater_problems(
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]],
     target: Target,
 ) -> list[Problem]:
-    """Problems of size and side of further raters' masks; mm³ and right_mm by rater."""
+    """Problems of size and side of further raters' masks.
+
+    Args:
+        case: its raters' files.
+        raters: sizes and positions of the labels in each rater's mask, see `Checkup.raters`.
+        target: plausible sizes and pairs.
+    """
     return [
         problem
         for name, (label_mm3, right_mm) in raters.items()
@@ -117,7 +131,13 @@ def label_problems(
 ) -> list[Problem]:
     """Check a label against the target: empty, sizes, sides.
 
-    Labels in `cut` may continue in ignored voxels, so they are never reported as too small.
+    Args:
+        case: named in the messages.
+        label_mm3: size of each label, in the unit of `target.size_units`; None without a readable
+            mask gives no problem.
+        right_mm: position of each label along left–right; labels without one are not compared.
+        target: plausible sizes and pairs.
+        cut: labels that may continue in ignored voxels; they are never reported as too small.
     """
     if label_mm3 is None:
         return []

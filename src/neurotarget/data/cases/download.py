@@ -40,6 +40,10 @@ def fetch(name: str, folder: Path) -> Path:
     The archive is verified before it is unpacked and stays next to the result; an interrupted
     download or extraction leaves nothing that a later call would use. Safe for several processes.
 
+    Args:
+        name: key of `ARCHIVES`.
+        folder: made if it is missing.
+
     Raises:
         DataError: unknown name, no network, wrong checksum, unsafe archive, or the path is taken.
     """

@@ -30,11 +30,16 @@ def lint(
 ) -> list[Problem]:
     """Check every file of a data set once, and the data set as a whole.
 
-    `checkups` are those of the manifest's cases, if the files have been read already.
+    Problems that the reader of the manifest reported are not repeated: see `scan_manifest`. A case
+    that cannot be checked is a problem of its own, and the others are checked.
 
-    `splits` (by case_id) are those of a run; the default is those of the manifest. Problems that
-    the reader of the manifest reported are not repeated: see `scan_manifest`. With `need_labels`
-    every case needs a mask, if the target has labels.
+    Args:
+        manifest: the cases.
+        target: what is asked of them; without it files are only read and grids compared.
+        splits: those of a run, by case_id; the default is those of the manifest.
+        checkups: of the manifest's cases in their order, if the files have been read already.
+        workers: number of threads; by default that of processors, at most 8.
+        need_labels: whether every case needs a mask, if the target has labels.
     """
     problems: list[Problem] = split_conflicts(manifest.cases)
     mapping = None

@@ -43,7 +43,12 @@ class _Options(NamedTuple):
 
 
 def read_manifest(source: Path | str, target: Target | None, **options: object) -> Manifest:
-    """Read the cases of a data set and log warnings; `options` are those of `scan_manifest`.
+    """Read the cases of a data set and log warnings.
+
+    Args:
+        source: table or folder, see `scan_manifest`.
+        target: its contrasts, labels and hypotheses; None to read whatever there is.
+        options: those of `scan_manifest`.
 
     Raises:
         DataError: a list of all problems of the data set.
@@ -70,20 +75,24 @@ def scan_manifest(
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases of a data set, and all its problems; None if it has no readable cases.
 
-    `source` is a CSV or TSV file (of cases, or of people), or a folder: MSD, nnU-Net raw, BIDS, or
-    `images/` with `masks/`. For a table, its paths are relative to `root`, and `need_images=False`
-    allows cases that have only masks; `filters` select among files of a BIDS data set (see
-    `scan_bids`). With
-    `images_only`, as for prediction, masks, splits, folds and covariates are neither read nor
-    checked.
-
-    `masks` is a folder of masks, which replace those of the data set (see `place_masks`). With
-    `repeats`, rows with the same case_id and different masks are several masks of one scan: each
-    becomes a case, called `<case_id>_mask1` and so on, and is reported. Both are for studies of
-    masks. `need_files=False` does not check the files of cases, for studies of existing scores.
-
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer file)
     is left out with a warning; if no case is left, with an error.
+
+    Args:
+        source: a CSV or TSV file (of cases, or of people), or a folder: MSD, nnU-Net raw, BIDS,
+            BraTS, or `images/` with `masks/`.
+        target: its contrasts, labels and hypotheses; None to read whatever there is.
+        root: folder to which paths in a table are relative; by default the table's.
+        need_images: False allows cases of a table that have only masks.
+        images_only: as for prediction, masks, splits, folds and covariates are neither read nor
+            checked.
+        filters: select among files of a BIDS data set, see `scan_bids`.
+        masks: folder of masks, which replace those of the data set, see `place_masks`; for studies
+            of masks.
+        repeats: rows with the same case_id and different masks are several masks of one scan: each
+            becomes a case, called `<case_id>_mask1` and so on, and is reported; for studies of
+            masks.
+        need_files: False does not check the files of cases, for studies of existing scores.
     """
     source = expand_home(source)
     root = expand_home(root) if root is not None else None

@@ -46,6 +46,9 @@ class MarkedFilms(Source):
 
         Raises:
             DataError: marks are broken, lie outside of their film, or have no film; all are listed.
+
+        Data of another kind are returned as `data.root` gives them. A table of the same marks and
+        settings is made once; several processes wait for the one that makes it.
         """
         given = Files().obtain(root)
         marks = _marks_file(given)

@@ -15,8 +15,12 @@ def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[P
     """Replace the labels of cases by the masks in a folder.
 
     A case gets the file with the path or name of its label; else `<case_id>.nii.gz`, or the only
-    file whose name is its id followed by `_`, `-` or `.` and more. A case without a mask stays
-    without a label and is reported; so are files that belong to no case.
+    file whose name is its id followed by `_`, `-` or `.` and more.
+
+    Returns:
+        Cases, of which one without a mask has no label; and problems: cases without a mask, cases
+        for which several files fit, files of several cases, and files of no case. Without the
+        folder the cases are unchanged.
     """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
@@ -76,7 +80,10 @@ def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, i
 
 
 def begins(name: str, case_id: str) -> bool:
-    """Whether a file is named as a case and more: its id followed by `_`, `-` or `.`."""
+    """Whether a file is named as a case and more: its id followed by `_`, `-` or `.`.
+
+    The separator counts, so that a mask of IXI251 is none of IXI25.
+    """
     # the mask of IXI251 must not match IXI25
     return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")
 

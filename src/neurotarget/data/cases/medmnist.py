@@ -68,6 +68,9 @@ class MedMNIST:
 
         Raises:
             DataError: the data set is unknown, cannot be downloaded, or is not as published.
+
+        `root` is the user's own file, or the folder with it; None downloads it. Scans are written
+        again if that file has changed.
         """
         if self.name not in SETS:
             raise DataError(

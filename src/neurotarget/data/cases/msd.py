@@ -22,8 +22,13 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
     """Read the training cases of an MSD data set; its test images have no labels and are left out.
 
     Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), or else
-    from the fourth axis of the file. Covariates come from a `participants.tsv` in the folder. With
-    `images_only` neither labels nor covariates are read.
+    from the fourth axis of the file. Covariates come from a `participants.tsv` in the folder.
+
+    Args:
+        folder: with `dataset.json`.
+        target: its contrasts, found by the names of the channels; without it these names are the
+            contrasts.
+        images_only: read neither labels nor covariates.
     """
     path = folder / "dataset.json"
     description, problems = read_json(path)

@@ -27,8 +27,15 @@ class _Layout(NamedTuple):
 def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read an nnU-Net v2 raw data set; cases of `imagesTs` with labels are the test split.
 
-    Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`.
-    With `images_only` all scans of `imagesTr` and `imagesTs` are cases, with or without labels.
+    Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`. Each
+    case is a subject of its own.
+
+    Args:
+        folder: with `dataset.json`.
+        target: its contrasts, found by the names of the channels; without it these names are the
+            contrasts.
+        images_only: all scans of `imagesTr` and `imagesTs` are cases, with or without labels;
+            neither labels, folds nor covariates are read.
     """
     description, problems = read_json(folder / "dataset.json")
     if problems:
@@ -65,7 +72,10 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
 
 
 def channel_names(description: Mapping) -> list[str]:
-    """Names of the channels in a `dataset.json`, in order; the key is `modality` in MSD."""
+    """Names of the channels in a `dataset.json`, in order; the key is `modality` in MSD.
+
+    The list is empty if the file names none.
+    """
     names = description.get("channel_names") or description.get("modality") or {}
     names = names.values() if isinstance(names, Mapping) else names
     several = isinstance(names, Iterable) and not isinstance(names, str)
@@ -79,6 +89,14 @@ def channels_of(
 
     Names match in any case and spelling (T1w is t1); a single channel matches a single contrast
     whatever its name. Without a target the contrasts get the channels' names.
+
+    Args:
+        target: its contrasts, or None.
+        names: of the channels, in order.
+
+    Returns:
+        Channel number by contrast, without those that have no channel; and one problem that names
+        these.
     """
     if target is None:
         return {name: number for number, name in enumerate(names)} or {"image": 0}, []
@@ -155,7 +173,13 @@ def _names(folder: Path) -> list[str]:
 
 
 def miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
-    """Warn if the number of training cases is not that of `dataset.json`."""
+    """Warn if the number of training cases is not that of `dataset.json`.
+
+    Args:
+        description: content of `dataset.json`; without `numTraining` there is no warning.
+        found: number of training cases.
+        path: of `dataset.json`, for the message.
+    """
     expected = description.get("numTraining")
     if expected is None or str(expected) == str(found):
         return []

@@ -24,7 +24,7 @@ MASKS = ("masks", "labels")
 
 
 def masks_folder(folder: Path) -> Path | None:
-    """Folder of masks next to a folder of images; None unless both exist."""
+    """Folder of masks (`masks` or `labels`) next to a folder `images`; None unless both exist."""
     there = [folder / name for name in MASKS if (folder / name).is_dir()]
     return there[0] if there and (folder / IMAGES).is_dir() else None
 
@@ -32,8 +32,13 @@ def masks_folder(folder: Path) -> Path | None:
 def scan_paired(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read the images of a folder with their masks; each image is a case and a person of its own.
 
-    Covariates come from a `participants.tsv` in the folder. With `images_only` neither masks nor
-    covariates are read.
+    Covariates come from a `participants.tsv` in the folder. A target with several contrasts is a
+    problem, since a folder has one image per case.
+
+    Args:
+        folder: with `images`, and `masks` or `labels`.
+        target: its contrast; without it the contrast is called `image`.
+        images_only: read neither masks nor covariates.
     """
     contrasts = target.contrasts if target else ("image",)
     files = image_files(folder / IMAGES) or film_files(folder / IMAGES)
@@ -67,6 +72,9 @@ class NamedImages(Source):
 
         Raises:
             DataError: the pattern is no regular expression, or a name does not match.
+
+        The table is written again each time; its paths are absolute. A group of the pattern that
+        takes no part in a name gives the text `None`.
         """
         folder = Files().obtain(root)
         if masks_folder(folder) is None:

@@ -22,6 +22,16 @@ def as_cases(table: TextTable, path: Path, target: Target | None, folder: Path) 
     """The table with `participant_id` as `case_id`, and columns of files found in `folder`.
 
     A table that has a column case_id, or no column participant_id, is returned as it is.
+
+    Args:
+        table: as read.
+        path: of the table, for messages.
+        target: its contrasts; without it each folder of scans is a contrast.
+        folder: where scans and masks lie, each in a folder below.
+
+    Returns:
+        A table with one row per person; a cell without a file is empty, and a person with several
+        files is a problem.
     """
     known = {name.casefold(): name for name in table.columns}
     if CASE in known or PERSON not in known:
@@ -46,7 +56,12 @@ def as_cases(table: TextTable, path: Path, target: Target | None, folder: Path) 
 
 
 def listed_people(cases: Sequence[Case], path: Path) -> list[Case]:
-    """The cases of a BIDS data set whose person is in participants.tsv; all if it has no ids."""
+    """The cases of a BIDS data set whose person is in participants.tsv; all if it has no ids.
+
+    Args:
+        cases: of the whole data set.
+        path: of participants.tsv, whose ids may lack `sub-`.
+    """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
     if PERSON not in known:

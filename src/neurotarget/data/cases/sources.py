@@ -14,10 +14,17 @@ class Source(Protocol):
     """Provides a data set on disk."""
 
     def obtain(self, root: str | None) -> Path:
-        """Path of a manifest or data set that `read_manifest` understands."""
+        """Path of a manifest or data set that `read_manifest` understands.
+
+        Args:
+            root: the setting `data.root`; None where it is not set.
+
+        Raises:
+            DataError: the data cannot be found, downloaded or generated.
+        """
 
     def planted(self, root: str | None) -> Mapping[str, float]:
-        """True effects by hypothesis name, where `obtain` generates the data; else empty."""
+        """True effects by hypothesis name, in the unit of the quantity; empty for real data."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,11 @@ class Files:
     """The user's own manifest or data set."""
 
     def obtain(self, root: str | None) -> Path:
-        """Path given as `data.root`."""
+        """Path given as `data.root`.
+
+        Raises:
+            DataError: it is not set, or does not exist.
+        """
         if root is None:
             raise DataError(
                 "data.root is not set; give the manifest (CSV or TSV), MSD, nnU-Net or BIDS "
@@ -48,7 +59,11 @@ class Public:
     folder: str
 
     def obtain(self, root: str | None) -> Path:
-        """Path of the data set, downloaded if necessary."""
+        """Path of the data set, downloaded if necessary.
+
+        Raises:
+            DataError: `root` does not exist, or the data set cannot be fetched (see `fetch`).
+        """
         return Files().obtain(root) if root else fetch(self.name, Path(self.folder))
 
     def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002

@@ -31,16 +31,25 @@ def assign_splits(
 ) -> dict[str, Split]:
     """Split of each case, by case_id.
 
-    A case is external if the manifest marks it so, or if it has one of the values of `external`
-    (values by covariate, such as `{site: [c, d]}`). The rest applies to the other cases. Splits of
-    the manifest are kept (a case without one is for training), and so are folds: `fold` is the test
-    set, or the validation set if the test set is given. Without either, the subjects are
-    distributed over `n_folds` folds and `fold` is the test set. With `fold_by`, each value of that
-    covariate is a fold instead, in the order of their names; its cases are external, and there are
-    no test cases; `external` is ignored for that covariate. A missing validation set is
-    `val_fraction` of the training subjects, at least one. With `stratify`, a covariate, folds and
-    validation sets that are drawn have like shares of its values, or like distributions of its
-    numbers; a subject counts with the values of all its cases. Equal seeds give equal splits.
+    A case is external if the manifest marks it so, or if it has one of the values of `external`.
+    The rest applies to the other cases. Splits of the manifest are kept (a case without one is for
+    training), and so are folds: `fold` is the test set, or the validation set if the test set is
+    given. Without either, the subjects are distributed over `n_folds` folds and `fold` is the test
+    set. Equal seeds give equal splits.
+
+    Args:
+        manifest: all cases.
+        fold: number of the fold that is held out, from 0.
+        n_folds: folds, where neither the manifest nor `fold_by` defines them.
+        val_fraction: share of the training subjects for validation, at least one, where there is no
+            validation set.
+        seed: of folds and validation sets that are drawn.
+        external: values by covariate, such as `{site: [c, d]}`.
+        fold_by: covariate of which each value is a fold, in the order of their names; its cases are
+            external, and there are no test cases; `external` is ignored for that covariate.
+        stratify: covariate of which folds and validation sets that are drawn have like shares of
+            its values, or like distributions of its numbers; a subject counts with the values of
+            all its cases.
 
     Raises:
         DataError: a subject is in two splits, folds or sites, a fold, covariate or value does not
@@ -79,7 +88,10 @@ def assign_splits(
 
 
 def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
-    """One problem for each subject whose cases are in several splits or folds."""
+    """One problem for each subject whose cases are in several splits or folds.
+
+    Cases without a split or fold are in none and conflict with nothing.
+    """
     problems = []
     for name in ("split", "fold"):
         places: dict[str, dict] = {}

@@ -54,6 +54,9 @@ class Exams(Source):
         Raises:
             DataError: an exam has two equal series, one in another plane, or one of a single
                 slice, a finding is neither 0 nor 1, or no exam has the series; all are listed.
+
+        Exams without the series are left out of its table with a warning. Paths in the table are
+        absolute.
         """
         given = Files().obtain(root)
         if given.is_dir() and is_mrnet(given):
@@ -108,7 +111,16 @@ class Exams(Source):
 
 
 def read_exams(path: Path) -> tuple[list[Exam], list[Problem]]:
-    """Exams of a table with columns of paths named as planes; empty cells are missing series."""
+    """Exams of a table with columns of paths named as planes; empty cells are missing series.
+
+    Args:
+        path: CSV or TSV with `case_id` and any of `sagittal`, `coronal` and `axial`, in any case;
+            paths are relative to its folder.
+
+    Returns:
+        Exams in the order of the table, whose `cells` have all other columns; and problems of
+        reading.
+    """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
     columns = {plane: known[plane] for plane in PLANES if plane in known}
@@ -130,7 +142,9 @@ def read_exams(path: Path) -> tuple[list[Exam], list[Problem]]:
 def series_problems(exam: Exam) -> Iterator[Problem]:
     """Series of an exam that are equal, of one slice, or in another plane than they are named.
 
-    Files that cannot be read are reported when they are prepared.
+    Files that cannot be read are reported when they are prepared. Only the heads of NIfTI and NumPy
+    files are read, and whole files only where two have the same size and the same bytes in the
+    middle.
     """
     yield from _equal(exam)
     for plane, path in exam.series.items():

@@ -40,6 +40,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
 
     Raises:
         DataError: the file has no such columns, or a box is not of whole numbers; all are listed.
+
+    A box without a voxel in the image is left out with a warning.
     """
     table = read_text_table(path, ids=("file",))
     refuse_errors(table.problems)
@@ -69,7 +71,15 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
 
 
 def of_finding(boxes: dict[str, list[Box]], finding: str) -> dict[str, list[Box]]:
-    """Boxes whose label contains the first six letters of a finding; all if no label does."""
+    """Boxes whose label contains the first six letters of a finding; all if no label does.
+
+    Args:
+        boxes: of each exam, from `read_boxes`.
+        finding: such as meniscus, which is also in `Meniscal Tear`.
+
+    Returns:
+        Boxes by exam; exams without such a box are left out.
+    """
     stem = finding.casefold()[:STEM]
     own = {
         name: [box for box in listed if stem in box.label.casefold()]

@@ -36,7 +36,11 @@ def is_mrnet(folder: Path) -> bool:
 
 
 def read_mrnet(folder: Path) -> tuple[list[Exam], list[Problem]]:
-    """Exams of both splits with their findings, and problems of files and tables."""
+    """Exams of both splits with their findings, and problems of files and tables.
+
+    Cells of an exam are its `split`, train or test, and each finding, absent or present; a finding
+    that no table states has no cell. An exam that only tables name is an error.
+    """
     exams, problems = [], []
     for split, called in SPLITS.items():
         found, wrong = _series_of(folder / split)

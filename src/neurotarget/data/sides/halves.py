@@ -39,14 +39,25 @@ class Halves(NamedTuple):
 
     @property
     def border(self) -> Plane:
-        """Plane halfway between their centres."""
+        """Plane halfway between their centres.
+
+        Its normal points to the right half.
+        """
         direction_mm, point = self.right_mm - self.left_mm, (self.left_mm + self.right_mm) / 2
         normal = direction_mm / np.linalg.norm(direction_mm)
         return Plane(tuple(point.tolist()), tuple(normal.tolist()), "the plane between them")
 
 
 def halves_of(points: Points) -> Halves | None:
-    """Divide points into two groups side by side; None if all points coincide."""
+    """Divide points into two groups side by side; None if all points coincide.
+
+    Any points have two groups; `Halves.is_separate` tells whether they are two halves.
+
+    Args:
+        points: positions in scanner coordinates (RAS+, mm); of many about `SAMPLED` are used.
+
+    Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076, the criterion of the cut.
+    """
     if len(points) < 2 or np.ptp(points, axis=0).max() == 0:
         return None
     points = points[:: max(len(points) // SAMPLED, 1)]

@@ -62,7 +62,12 @@ def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Pl
 
 
 def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Plane:
-    """Upright plane through the middle of a grid: a guess, and described as one."""
+    """Upright plane through the middle of a grid: a guess, and described as one.
+
+    Args:
+        shape: sides of the grid.
+        affine: from its voxels to scanner coordinates, mm.
+    """
     point = np.asarray(affine, float) @ [*((np.array(shape) - 1) / 2), 1.0]
     return Plane(tuple(point[:3].tolist()), source="the middle of the grid, a guess")
 

@@ -86,14 +86,20 @@ def as_trained(target: Target) -> Target:
 
 
 def trained_class(target: Target) -> tuple[int, ...]:
-    """Class of `as_trained(target)` for each class of the target; 0 stays 0."""
+    """Class of `as_trained(target)` for each class of the target; 0 stays 0.
+
+    Both classes of a pair have the same; with `sides: labels` each class stays as it is.
+    """
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
     return (0, *(numbers[names[label]] for label in target.labels))
 
 
 def to_trained(mapping: ClassOfId, target: Target) -> ClassOfId:
-    """Convert the mapping of `class_of_id` to the classes of `as_trained(target)`."""
+    """Convert the mapping of `class_of_id` to the classes of `as_trained(target)`.
+
+    An id that belongs to two classes of one pair has one class afterwards.
+    """
     into = (*trained_class(target), as_trained(target).ignored_class)
     trained = {}
     for value, number in mapping.items():
@@ -108,9 +114,18 @@ def split_sides(
     """Convert classes of `as_trained(target)` to those of the target by splitting each pair.
 
     Pieces are assigned to a side as a whole; one that reaches far across the border is cut there.
-    `affine` maps voxels, in any order, to scanner coordinates (RAS+, mm). `middle` is the plane
-    between the halves of the head, or a function that finds it, called only if a pair does not
-    determine its own border; the default is the middle of the grid. Notes report where it was used.
+
+    Args:
+        classes: of each voxel, in any order of axes.
+        affine: maps voxels to scanner coordinates (RAS+, mm).
+        target: its pairs; with `sides: labels` the classes are returned as they are.
+        middle: plane between the halves of the head, or a function that finds it, called only if a
+            pair does not determine its own border; the default is the middle of the grid.
+
+    Returns:
+        Classes of the target, and notes for the user: a pair with one side only, a piece that was
+            cut,
+        and a border that is not the pair's own.
     """
     final, _, notes = _split(classes, affine, target, middle)
     return final, notes
@@ -127,6 +142,15 @@ def split_probabilities(
 
     A voxel's probability of a pair goes to one side, 0 to the other: the side of its piece, or off
     the pieces the side of the border. The most likely classes then equal those of `split_sides`.
+
+    Args:
+        probabilities: of T trained classes, background first.
+        affine: maps voxels to scanner coordinates (RAS+, mm).
+        target: its pairs.
+        middle: as for `split_sides`.
+
+    Returns:
+        Probabilities of the target's L classes, background first, and the notes of `split_sides`.
     """
     if target.sides == "labels":
         return probabilities, ()

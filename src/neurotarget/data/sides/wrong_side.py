@@ -13,7 +13,11 @@ CLEARLY_MM = 2.0  # beyond the middle; a structure at it has no side
 def centres_right_mm(
     classes: Integer[ndarray, "I J K"], affine: Float[ndarray, "4 4"], count: int
 ) -> Float[ndarray, " N"]:
-    """Centre of each class from 0 to `count` - 1 in mm to the right; NaN for 0 and absent ones."""
+    """Centre of each class from 0 to `count` - 1 in mm to the right; NaN for 0 and absent ones.
+
+    Classes from `count` on, such as ignored voxels, are not measured. `affine` maps voxels to
+    scanner coordinates (RAS+, mm).
+    """
     indices = np.nonzero((classes > 0) & (classes < count))
     labels = classes[indices]
     sizes = np.bincount(labels, minlength=count)
@@ -26,7 +30,15 @@ def on_wrong_side(right_mm: Mapping[str, float], pairs: Sequence[tuple[str, str]
     """What lies on the wrong side, from the centres of labels that have voxels.
 
     Of a pair the left one must be left of the right one; a label without its partner must not lie
-    beyond the middle of the other pairs.
+    more than `CLEARLY_MM` beyond the middle of the other pairs, if there are `FEWEST_PAIRS`.
+
+    Args:
+        right_mm: position of each label along left–right, larger to the right.
+        pairs: (left, right) names.
+
+    Returns:
+        Descriptions such as `left hippocampus to the right of right hippocampus`; none if all is
+        well.
     """
     both = [pair for pair in pairs if {*pair} <= {*right_mm}]
     found = [

@@ -64,7 +64,11 @@ def read_classes(
 
 
 def id_texts(table: TextTable, case_id: str, path: Path) -> list[str]:
-    """Id of each row: of the named column, one of a standard name, or the first one of names.
+    """Id of each row.
+
+    It is the cell of the named column, else of one of a standard name, else of the first column if
+    its cells are names (see `is_names`); without any of these it is `row` with the line in the
+    file.
 
     Raises:
         DataError: the named column is absent.
@@ -79,13 +83,24 @@ def id_texts(table: TextTable, case_id: str, path: Path) -> list[str]:
 
 
 def is_names(texts: list[str]) -> bool:
-    """Whether a column's cells are names: text, of which most differ."""
+    """Whether a column's cells are names: text, of which most differ.
+
+    At least one cell is no number, and more than half of the cells differ.
+    """
     has_text = any(not math.isfinite(_number(text)) for text in texts if text)
     return has_text and len(set(texts)) > FREE_IDS * len(texts)
 
 
 def outcome_column(table: TextTable, outcome: str, path: Path) -> tuple[str, set[str]]:
     """Column of an outcome, and the values that are positive, empty if none is named.
+
+    Args:
+        table: its columns.
+        outcome: name of a column, or `<column>=<value>`; several values are separated by `|`.
+        path: for the message.
+
+    Returns:
+        The column as the table spells it, and values as `value_of` writes them.
 
     Raises:
         DataError: there is no such column.
@@ -98,7 +113,7 @@ def outcome_column(table: TextTable, outcome: str, path: Path) -> tuple[str, set
 
 
 def value_of(text: str, column: str) -> str:
-    """A value in a spelling that is equal for equal ones; "" for none."""
+    """A value in a spelling that is equal for equal ones: F and female, 1 and 1.0; "" for none."""
     return "" if is_missing(text) else code_key(level_key(text, column))
 
 

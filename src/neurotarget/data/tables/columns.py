@@ -12,14 +12,20 @@ LOOK_ALIKE = str.maketrans(
 
 
 def plain_name(name: str) -> str:
-    """Normalise a name to its appearance: no case, blanks, encodings or foreign look-alikes."""
+    """Normalise a name to its appearance: no case, blanks, encodings or foreign look-alikes.
+
+    The result serves to compare names, not to show them.
+    """
     folded = unicodedata.normalize("NFKC", name).casefold()
     seen = (sign for sign in folded if not sign.isspace() and unicodedata.category(sign) != "Cf")
     return "".join(seen).translate(LOOK_ALIKE)
 
 
 def alike_columns(columns: Sequence[str]) -> list[str]:
-    """Messages about columns whose names look the same."""
+    """Messages about columns whose names look the same.
+
+    A name that occurs twice in the same spelling is not among them.
+    """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(columns):
         groups.setdefault(plain_name(name), []).append(name)
@@ -31,7 +37,10 @@ def alike_columns(columns: Sequence[str]) -> list[str]:
 
 
 def masked_columns(columns: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Columns that only look like a known name, with that name."""
+    """Columns that only look like a known name, with that name.
+
+    A column that is spelled as the name, in any case, is not among them.
+    """
     plain = {plain_name(name): name for name in known}
     return {
         name: plain[key]

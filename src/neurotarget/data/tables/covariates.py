@@ -41,8 +41,17 @@ def type_covariates(
     target needs it; other values in it are errors. A limit such as `89+` or `>89` is read as its
     number, with a warning. A column is renamed to the spelling that a hypothesis uses, or to its
     standard name (`Gender`, `Age at scan`), the latter with a warning. Categories get one spelling:
-    that of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`,
-    define the meaning of numbers.
+    that of the hypotheses, F and M for sexes, else the first.
+
+    Args:
+        rows: cells by column; all rows have the same columns.
+        case_ids: of the rows, for messages.
+        target: its hypotheses, outcomes and code book; None if there is none.
+        file: the table, for messages.
+        codes: code book of the caller, which defines the meaning of numbers.
+
+    Returns:
+        One mapping from covariate to value per row, and problems.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     names, problems = _names(columns, target, file)
@@ -77,7 +86,13 @@ def _names(
 def renamed_problems(
     renamed: Mapping[str, str], several: Mapping[str, Sequence[str]], file: Path | str = ""
 ) -> list[Problem]:
-    """Report columns that were renamed to a standard name, and ambiguous ones."""
+    """Report columns that were renamed to a standard name, and ambiguous ones.
+
+    Args:
+        renamed: standard name by column, from `usual_columns`.
+        several: columns that may mean a standard name, by that name; none of them was renamed.
+        file: the table.
+    """
     taken = [
         warning(f"the column {column!r}", name, f"it is read as {name}", file=file)
         for column, name in renamed.items()
@@ -155,7 +170,7 @@ def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Pat
 
 
 def requested_covariates(target: Target | None) -> set[str]:
-    """Covariates that the hypotheses and outcomes of a target use."""
+    """Covariates that the hypotheses and outcomes of a target use; none without a target."""
     if target is None:
         return set()
     outcomes = {name for outcome in target.outcomes for name in outcome.columns}
@@ -163,7 +178,10 @@ def requested_covariates(target: Target | None) -> set[str]:
 
 
 def numeric_covariates(target: Target | None) -> set[str]:
-    """Covariates that a target uses as numbers: slopes and curves, outcomes that are no classes."""
+    """Covariates that a target uses as numbers: slopes and curves, outcomes that are no classes.
+
+    Covariates of interactions may be either and are not among them.
+    """
     outcomes = target.outcomes if target else ()
     names = {name for one in outcomes if not one.is_class for name in one.columns}
     for item in target.hypotheses if target else ():
@@ -174,7 +192,11 @@ def numeric_covariates(target: Target | None) -> set[str]:
 
 
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
-    """Report hypotheses of a target that these covariates cannot answer."""
+    """Report hypotheses of a target that these covariates cannot answer.
+
+    A covariate may be absent, or none of its values may be one of the groups that are compared. All
+    are warnings, since the other hypotheses can be tested.
+    """
     problems = []
     columns = list(dict.fromkeys(name for case in cases for name in case.covariates))
     for item in target.hypotheses:
@@ -197,14 +219,20 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
 
 
 def book_of(hypothesis: Hypothesis, codes: Iterable[str]) -> str:
-    """Example of a code book for the groups of a hypothesis: `levels: {sex: {0: M, 1: F}}`."""
+    """Example of a code book for the groups of a hypothesis: `levels: {sex: {0: M, 1: F}}`.
+
+    Which code means which group is a guess that the user has to check.
+    """
     groups = sorted(hypothesis.groups or (), reverse=True)
     pairs = ", ".join(f"{code}: {name}" for code, name in zip(sorted(codes), groups, strict=False))
     return f"levels: {{{hypothesis.covariate}: {{{pairs}}}}}"
 
 
 def check_sexes(cases: Sequence[Case]) -> list[Problem]:
-    """Report subjects with two sexes: a typing error, or two people with one id."""
+    """Report subjects with two sexes: a typing error, or two people with one id.
+
+    Sexes are compared as texts, after `type_covariates` has given them one spelling.
+    """
     known: dict[tuple[str, str], dict[str, str]] = {}  # (subject, column) → sex → case
     for case in cases:
         for name, value in case.covariates.items():

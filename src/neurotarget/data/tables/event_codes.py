@@ -35,7 +35,10 @@ class Coding(NamedTuple):
     ended_as: frozenset[str]
 
     def happened(self, text: str) -> bool | None:
-        """Whether a cell means the event; None if it means neither."""
+        """Whether a cell means the event; None if it means neither.
+
+        Upper and lower case do not count; 1, 1.0 and `01` are equal.
+        """
         key = code_key(text).casefold()
         return True if key in self.happened_as else False if key in self.ended_as else None
 
@@ -43,8 +46,15 @@ class Coding(NamedTuple):
 def event_coding(texts: Sequence[str], column: str, event_is: str, path: Path) -> Coding | None:
     """How a column tells an event from the end of follow-up; None without a column.
 
+    Args:
+        texts: cells of the column.
+        column: its name, "" for none; `censored` or `alive` with values of 0 and 1 are ambiguous.
+        event_is: value that means the event; "" to decide by values and name.
+        path: of the table, for messages.
+
     Raises:
-        DataError: its values or its name do not tell which value is the event.
+        DataError: its values or its name do not tell which value is the event, or none is
+            `event_is`.
     """
     if not column:
         return None
@@ -84,6 +94,13 @@ def check_direction(
 
     A reversed coding is an error where most people of another column contradict it, and a warning
     where events are much later than ends of follow-up.
+
+    Args:
+        rows: cells of the people who are analysed.
+        days: time of each person.
+        event: 1 where the event was observed, 0 where follow-up ended before.
+        column: of the events; "" if each time is one of an event.
+        path: of the table, for messages.
     """
     problems = []
     for name in rows[0] if column else ():

@@ -51,7 +51,7 @@ class FollowUp(NamedTuple):
         return len(self.case_ids)
 
     def without(self, reasons: Mapping[str, str]) -> "FollowUp":
-        """Leave out people by id, with the reason."""
+        """Leave out people by id, with the reason; ids of nobody are ignored."""
         keep = np.array([name not in reasons for name in self.case_ids], dtype=bool)
         return self._replace(
             case_ids=[name for name in self.case_ids if name not in reasons],
@@ -91,8 +91,8 @@ def read_follow_up(
             without it, each time is one of an event.
         event_is: value of `event` that means the event, if it is another one.
         unit: of the times: days, weeks, months or years.
-        case_id: column of ids; by default a column of a standard name, else the first whose
-            values differ.
+        case_id: column of ids; by default a column of a standard name, else the first column if its
+            values are texts that all differ.
         where: rows to keep, such as `resection=GTR; cohort=1`.
 
     Raises:

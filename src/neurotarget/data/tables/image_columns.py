@@ -27,8 +27,13 @@ def image_columns(
 ) -> list[str]:
     """Columns of numbers that patterns such as `original_*` name, in the order of the table.
 
-    Without patterns, those named after a family of features, such as `glcm_`, in the names of
-    pyradiomics or IBSI. Columns in `taken`, such as that of the outcome, are left out.
+    Args:
+        patterns: with `*` and `?`; without any, columns named after a family of features, such as
+            `glcm_`, in the names of pyradiomics or IBSI.
+        rows: cells by column. A column counts as one of numbers if at least half of its cells are.
+        taken: columns that are left out, such as that of the outcome; pyradiomics' `diagnostics_`
+            are left out too.
+        file: the table, for messages.
 
     Raises:
         DataError: a pattern fits no column of numbers, or there is none with a usual name.
@@ -59,7 +64,14 @@ def feature_values(
 ) -> Float[ndarray, "N F"]:
     """Values of features, NaN where a cell is no finite number.
 
-    `renamed` maps a feature to the column of this table where it has another name.
+    Args:
+        names: of the features.
+        rows: cells by column, one row per case.
+        renamed: column of this table for each feature that has another name there.
+        file: the table, for messages.
+
+    Returns:
+        Cases × features, in the order of `rows` and `names`.
 
     Raises:
         DataError: columns are absent; all of them are listed.

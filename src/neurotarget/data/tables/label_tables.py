@@ -33,7 +33,15 @@ MOST_LUT = 1 << 24  # bytes of a lookup table
 
 
 def label_tables(source: Path) -> dict[Path, Names]:
-    """Tables of label names in the folder of a manifest or data set and its folders of masks."""
+    """Tables of label names in the folder of a manifest or data set and its folders of masks.
+
+    Args:
+        source: manifest or folder; a manifest itself is not searched for names.
+
+    Returns:
+        Ids of each name, by the path of the table, in the order in which tables are searched; files
+        that are no tables of labels are left out.
+    """
     folder = source if source.is_dir() else source.parent
     tables = {}
     for path in dict.fromkeys(_candidates(folder)):
@@ -63,12 +71,15 @@ def ids_named(name: str, names: Names) -> Ids:
 
 
 def name_key(name: str) -> str:
-    """A name in small letters, with single blanks in place of `-` and `_`."""
+    """A name in small letters, with single blanks in place of `-` and `_`, to compare names."""
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def is_freesurfers(names: Names) -> bool:
-    """Whether a table numbers every structure of FreeSurfer that it names as FreeSurfer does."""
+    """Whether a table numbers every structure of FreeSurfer that it names as FreeSurfer does.
+
+    A table that names no structure of FreeSurfer's does not.
+    """
     shared = [(ids, one.id) for name, ids in names.items() if (one := find(name))]
     return bool(shared) and all(ids == (number,) for ids, number in shared)
 

@@ -58,6 +58,11 @@ def parse_terms(
 
     Raises:
         DataError: a column is absent, or is neither numbers nor a few categories.
+
+    Args:
+        texts: as users write them; a term that occurs twice counts once.
+        rows: cells by column, from which columns are typed.
+        file: the table, for messages.
     """
     terms: dict[str, Term] = {}
     for text in texts:
@@ -102,8 +107,14 @@ def design(
 ) -> Design:
     """Values of terms in a table, whose columns may have other names.
 
-    `renamed` maps a term or a column to the column of this table; `resection=GTR` may become
-    `gtr=Y`. Other columns must have the same name, or the same meaning where it is a standard one.
+    Columns that are not in `renamed` must have the same name, or the same meaning where it is a
+    standard one.
+
+    Args:
+        terms: from `parse_terms`, perhaps of another table.
+        rows: cells by column, one row per person.
+        renamed: column of this table for a term or a column; `resection=GTR` may become `gtr=Y`.
+        file: the table, for messages.
 
     Raises:
         DataError: a column is absent.
@@ -126,7 +137,15 @@ def design(
 
 
 def missing_terms(made: Design, case_ids: Sequence[str]) -> dict[str, str]:
-    """Reason for leaving out each person who lacks a term: the first one that is lacking."""
+    """Reason for leaving out each person who lacks a term: the first one that is lacking.
+
+    Args:
+        made: values of the terms, a row per person.
+        case_ids: of the same people.
+
+    Returns:
+        Reason by id; people with all terms are left out.
+    """
     reasons = {}
     for name, values in zip(case_ids, made.values, strict=True):
         if (absent := np.flatnonzero(~np.isfinite(values))).size:

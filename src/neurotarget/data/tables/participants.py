@@ -42,7 +42,10 @@ def add_participants(
 def add_phenotypes(
     cases: list[Case], root: Path, target: Target | None
 ) -> tuple[list[Case], list[Problem]]:
-    """Add covariates that hypotheses need and only tables in BIDS' folder `phenotype` have."""
+    """Add covariates that hypotheses need and only tables in BIDS' folder `phenotype` have.
+
+    Rows are found as in `add_participants`. Without a target no table is read.
+    """
     problems = []
     for path in sorted((root / "phenotype").glob("*.tsv")) if target and cases else ():
         known = {name.casefold() for case in cases for name in case.covariates}

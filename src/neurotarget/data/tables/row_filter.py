@@ -16,6 +16,12 @@ def kept_rows(table: TextTable, where: str, path: Path) -> tuple[list[int], dict
 
     Values are compared without case, and numbers by value.
 
+    Args:
+        table: all rows.
+        where: conditions separated by `;`, all of which a row must meet: `column=a|b` for any of
+            some values, `column!=a` for none; "" keeps all.
+        path: of the table, for messages.
+
     Raises:
         DataError: a condition cannot be read, names no column, or fits no row.
     """

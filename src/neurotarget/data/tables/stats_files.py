@@ -59,8 +59,16 @@ class _Stats(NamedTuple):
 def read_stats(path: Path) -> StatsTable:
     """Read a file of statistics, or those of all subjects of a folder.
 
-    A folder holds `<subject>/stats/`, as FreeSurfer's SUBJECTS_DIR, or such files itself. Of a
-    subject's files aseg and the DKT atlas are read, or Desikan's atlas where there is no DKT atlas.
+    Of a subject's files aseg and the DKT atlas are read, or Desikan's atlas where there is no DKT
+    atlas.
+
+    Args:
+        path: a file, or a folder that holds `<subject>/stats/`, as FreeSurfer's SUBJECTS_DIR, or
+            such files itself.
+
+    Returns:
+        Volumes in mm³ as text, `n/a` where a subject has none, with problems of files; and the tool
+        of the first file.
     """
     rows: dict[str, dict[str, str]] = {}
     problems, tools = [], []
@@ -93,10 +101,14 @@ def tool_of(columns: Sequence[str]) -> str:
 def with_methods(
     tables: Sequence[tuple[TextTable, str]], labels: Collection[str]
 ) -> list[TextTable]:
-    """Tables with a column `method` where several tools have measured; "" is a table of no tool.
+    """Tables with a column `method` where several tools have measured.
 
     Of the tables of tools, structures that are not among the labels are left out, if there are any
     labels. The intracranial volume is that of the first tool.
+
+    Args:
+        tables: each with its tool; "" for a table of no tool, which stays as it is.
+        labels: structures that are wanted, in any of their names; none to keep all.
     """
     tools = list(dict.fromkeys(tool for _, tool in tables if tool))
     wanted = {find(label) for label in labels}

@@ -16,7 +16,10 @@ VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables in mm³
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """First of some names that is a column, ignoring case and `_` or blanks; None if none is."""
+    """First of some names that is a column, ignoring case and `_` or blanks; None if none is.
+
+    It is returned as the table spells it; earlier names take precedence over earlier columns.
+    """
     spelt = {_plain(name): name for name in columns}
     return next((spelt[_plain(name)] for name in names if _plain(name) in spelt), None)
 
@@ -25,6 +28,12 @@ def required_column(
     columns: Iterable[str], name: str, file: Path | str, wanted: str = "it among the columns"
 ) -> str:
     """Name of a column as the table spells it.
+
+    Args:
+        columns: of the table.
+        name: as the user writes it, see `find_column`.
+        file: the table, for the message.
+        wanted: what the message says is wanted.
 
     Raises:
         DataError: there is no such column.
@@ -49,7 +58,10 @@ def find_ids(columns: Sequence[str]) -> str | None:
 
 
 def measure_of(column: str) -> str | None:
-    """Measure of a FreeSurfer table, from the name of its first column; else None."""
+    """Measure of a FreeSurfer table, from the name of its first column; else None.
+
+    Names are such as `Measure:volume` and `lh.aparc.thickness`, which give volume and thickness.
+    """
     match = FREESURFER.fullmatch(column)
     return match[1].casefold() if match else None
 
@@ -62,6 +74,10 @@ def name_visits(
     If a person has several sessions, an id and a `session_id` become `<id>_ses-<session>`, as in
     BIDS. Such an id contains its person, unless another column gives the person. People and
     sessions are first spelled as in the first table that has them.
+
+    Returns:
+        The tables with their paths, whose columns are now `case_id` and `subject_id` where ids
+        contain a visit; and warnings about ids that lacked leading zeros.
     """
     ids = [find_ids(table.columns) for table, _ in tables]
     named = [(table, column) for (table, _), column in zip(tables, ids, strict=True) if column]
@@ -160,7 +176,18 @@ def align_rows(
     *,
     prefix: str = "sub-",
 ) -> list[Problem]:
-    """Write the ids of some rows as other tables do, where only zeros in front are lacking."""
+    """Write the ids of some rows as other tables do, where only zeros in front are lacking.
+
+    Args:
+        rows: changed in place.
+        column: of the ids.
+        known: ids of other tables.
+        path: of the table, for the message.
+        prefix: that ids may have or lack.
+
+    Returns:
+        One warning that lists the ids that were changed; none if nothing was.
+    """
     texts = list(dict.fromkeys(row[column] for row in rows if not is_missing(row[column])))
     means = align_ids(texts, [text for text in known if not is_missing(text)], prefix)
     changed = {

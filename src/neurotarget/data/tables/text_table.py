@@ -41,6 +41,8 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
     Excel's exports are read too: UTF-16, Windows-1252 (with a warning), semicolons, a first line
     `sep=;`, and decimal commas if another separator splits the cells (with a warning). Columns of
     ids, those of standard names and those in `ids`, stay unchanged.
+
+    Nothing is raised: a file that cannot be read gives a table without rows, with the problem.
     """
     if absent := unfetched(path):
         wrong = error(absent.found, "CSV or TSV", absent.todo, file=path)
@@ -83,7 +85,10 @@ def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell means that there is no value."""
+    """Whether a cell means that there is no value.
+
+    These are empty cells, n/a, na, nan, none and null, in any case.
+    """
     return text.casefold() in MISSING
 
 
@@ -92,6 +97,11 @@ def align_ids(ids: Iterable[str], known: Collection[str], prefix: str = "sub-") 
 
     Ids match with and without the prefix. Whole numbers also match if they differ only in leading
     zeros, which spreadsheets drop, unless several ids of either side have that number.
+
+    Args:
+        ids: of one table.
+        known: of another.
+        prefix: `sub-` of people, `ses-` of sessions.
     """
     plain = {text.removeprefix(prefix): text for text in known}
     exact, rest = {}, []

@@ -64,7 +64,16 @@ class Roles(NamedTuple):
 def find_roles(
     tables: Sequence[tuple[TextTable, Path]], request: ColumnRequest
 ) -> tuple[list[Roles], list[Problem]]:
-    """Determine the meaning of each column of some tables, and report missing columns."""
+    """Determine the meaning of each column of some tables, and report missing columns.
+
+    Args:
+        tables: each with its path.
+        request: labels, methods, unit, and columns that the caller names.
+
+    Returns:
+        One record per table, none if a table has no column of ids or a named one is absent; and
+        problems. Ids are spelled alike in all tables.
+    """
     tables, respelt = (tables, []) if request.id_column else name_visits(tables)
     ids = [_id_column(table, request) for table, _ in tables]
     problems = [
@@ -88,7 +97,7 @@ def find_roles(
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
-    """Message that asks for labels and lists the candidate columns."""
+    """Message that asks for labels and lists the columns of numbers, likely volumes first."""
     names = list(dict.fromkeys(name for table, _ in tables for name in _numeric(table)))
     names = [name for name in names if name.casefold() not in (*IDS, "age", "sex")]
     files = ", ".join(str(path) for _, path in tables)
@@ -99,7 +108,7 @@ def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number."""
+    """Whether a cell is a number, as Python reads it, with a decimal point."""
     try:
         float(text)
     except ValueError:

@@ -123,7 +123,11 @@ class _Cohort:
         self.problems = renamed_problems(self.renamed, several)
 
     def add(self, table: Roles) -> None:
-        """Add the rows of a table."""
+        """Add the rows of a table.
+
+        A second row of the same case and method is ignored and reported; volumes of a failed
+        prediction are missing.
+        """
         self.problems += _check_rows(table)
         seen, failed, done = set(), [], set()
         for row in table.rows:
@@ -199,7 +203,15 @@ class _Cohort:
     def covariates(
         self, target: Target | None, levels: CodeBook
     ) -> tuple[pd.DataFrame, list[Problem]]:
-        """Typed covariates of all cases, and the problems of typing them."""
+        """Typed covariates of all cases, and the problems of typing them.
+
+        Args:
+            target: its hypotheses and code book; None if there is none.
+            levels: code book of the caller.
+
+        Returns:
+            A table by `case_id` with `subject_id` first; a case without one is its own subject.
+        """
         case_ids = list(self.names.values())
         subjects = [self.subjects.get(case, name) for case, name in self.names.items()]
         parts: list[dict] = [{"subject_id": subject} for subject in subjects]
@@ -219,7 +231,11 @@ class _Cohort:
     def volumes_by_method(
         self, request: ColumnRequest
     ) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
-        """A table in mm³ per method, in the requested order, else the reference first."""
+        """A table in mm³ per method, in the requested order, else the reference first.
+
+        Each is cases × labels, with NaN where a case has no volume. A requested method that no
+        table has is an error.
+        """
         known = list(dict.fromkeys(method for method, _ in self.volumes))
         names = list(request.methods) or sorted(known, key=lambda name: name != TRUTH)
         problems = []
