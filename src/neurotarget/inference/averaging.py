@@ -66,7 +66,14 @@ class Ensemble(_Joined, Predictor):
         super().__init__(members, localiser=members[0].localiser, postprocessing=steps)
 
     def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:
-        """Mean over the members, each with its own windows, plane by plane."""
+        """Mean over the members, each with its own windows, plane by plane.
+
+        Args:
+            image: the working box, prepared.
+
+        Yields:
+            Probabilities (L, 1, J, K) of one plane along I after the other, in float32.
+        """
         members = [_planes(member.slabs(image)) for member in self.members]
         for planes in zip(*members, strict=True):
             total = np.zeros((), dtype=np.float64)
@@ -97,11 +104,14 @@ class OutcomeEnsemble(_Joined, OutcomePredictor):
         return all(member.has_maps for member in self.members)
 
     def activation_maps(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "labels I J K"]:
-        """Mean of the maps of the members."""
+        """Mean of the maps of the members, on the grid of the image; each member must have maps."""
         return np.mean([member.activation_maps(image) for member in self.members], axis=0)
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
-        """Values of the labels by each member, each the corrected mean over its own views."""
+        """Values of the labels by each member, each the corrected mean over its own views.
+
+        A flag about differing views then tells that the networks disagree.
+        """
         return np.stack(
             [
                 member.postprocessing.apply(self.target.outcomes, member.views(image).mean(axis=0))
@@ -129,7 +139,11 @@ def joined(members: Sequence[CasePredictor]) -> CasePredictor:
 
 
 def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
-    """The region that contains all of these, at one anchor; the first if they cannot be joined."""
+    """The region that contains all of these, at one anchor; the first if they cannot be joined.
+
+    They can be joined if all have one anchor and their hull has at most `LARGER` times the volume
+    of the smallest; None stands for the whole scan, and joins with nothing.
+    """
     first = regions[0]
     if all(region == first for region in regions) or not _are_near(regions):
         return first
@@ -153,7 +167,10 @@ def _hull(regions: Sequence[Roi]) -> tuple[Float[ndarray, "3"], Float[ndarray, "
 
 
 def input_settings(target: Target, preparation: Preparation) -> dict[str, object]:
-    """Settings that affect how a scan is read and cropped, and its labels, as plain values."""
+    """Settings that affect how a scan is read and cropped, and its labels, as plain values.
+
+    Members of an ensemble must agree in all of them.
+    """
     return {
         "contrasts": list(target.contrasts),
         "derived": dict(target.derived),
@@ -191,7 +208,15 @@ def soup(states: Sequence[State]) -> dict[str, Tensor]:
 
 
 def differences(values: State, wanted: State) -> list[str]:
-    """Differences between weights by name and shape, as text; empty if there are none."""
+    """Differences between weights by name and shape, as text; empty if there are none.
+
+    Args:
+        values: weights that were found.
+        wanted: those that the network has.
+
+    Returns:
+        At most three texts: names that are missing, unexpected, or of another shape.
+    """
     lines = []
     if missing := [name for name in wanted if name not in values]:
         lines.append(f"{len(missing)} missing: {_few(missing)}")

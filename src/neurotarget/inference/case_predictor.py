@@ -28,7 +28,7 @@ class Steps(Protocol):
     def __bool__(self) -> bool: ...
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON, from which the predictor's `read_steps` makes the steps again."""
 
 
 class Chosen(NamedTuple):
@@ -39,7 +39,10 @@ class Chosen(NamedTuple):
     changes: Sequence[Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, which has no NaN."""
+        """Plain values for JSON, which has no NaN.
+
+        Keys are `steps`, `changes` and `trials`; NaN becomes null.
+        """
         trials, changes = (
             [_without_nan(one._asdict()) for one in rows] for rows in (self.trials, self.changes)
         )
@@ -101,11 +104,16 @@ class CasePredictor(ABC):
     @property
     @abstractmethod
     def form(self) -> Form:
-        """Form of the table of results."""
+        """Form of the table of results: its file, and the column of each predicted value."""
 
     @abstractmethod
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have, those that it always has first; none if only a line."""
+        """Files that a case can have, those that it always has first; none if only a line.
+
+        Args:
+            case_id: of the case.
+            output: folder of the predictions.
+        """
 
     @property
     def has_maps(self) -> bool:
@@ -138,7 +146,14 @@ class CasePredictor(ABC):
         *,
         probabilities: bool,
     ) -> None:
-        """Write the files of a case atomically."""
+        """Write the files of a case atomically, those of an earlier prediction are replaced.
+
+        Args:
+            prediction: of `predict`.
+            output: folder of the predictions.
+            probabilities: whether the files of probabilities are written too; `predict` must have
+                been asked for them.
+        """
 
     @classmethod
     @abstractmethod
@@ -151,11 +166,15 @@ class CasePredictor(ABC):
 
     @abstractmethod
     def has_reference(self, case: Case) -> bool:
-        """Whether steps can be chosen on a case."""
+        """Whether steps can be chosen on a case: its mask, or an outcome's class, must be known."""
 
     @abstractmethod
     def example(self, case: Case, manifest: Manifest) -> Any:  # noqa: ANN401
         """Predict a validation case and read its reference.
+
+        Args:
+            case: of the validation cases.
+            manifest: has the data set's own label ids.
 
         Raises:
             DataError: a file is missing or broken, or the reference does not fit.
@@ -163,7 +182,10 @@ class CasePredictor(ABC):
 
     @abstractmethod
     def choose(self, examples: Sequence[Any]) -> dict[str, Any]:
-        """Steps that improve the examples, under `steps`, with `trials` and `changes`."""
+        """Steps that improve the examples, under `steps`, with `trials` and `changes`.
+
+        All are plain values for JSON, see `Chosen.as_dict`.
+        """
 
     def notes_on(self, scans: Scans) -> tuple[str, ...]:
         """What a person should know of the files of a case, among it whether a film is odd."""
@@ -176,7 +198,7 @@ class CasePredictor(ABC):
         return batch.contiguous(memory_format=torch.channels_last_3d)
 
     def precision(self) -> torch.autocast:
-        """Context in which the network computes."""
+        """Context in which the network computes: in bfloat16, or in its own precision."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
 

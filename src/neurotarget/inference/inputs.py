@@ -47,16 +47,21 @@ def find_inputs(
     """Find the cases to predict, sorted by name.
 
     DICOM is converted to NIfTI in `scratch`, case by case when `scratch.ready` is entered: problems
-    of a series are errors of its case only.
+    of a series are errors of its case only. A case is named after its file without suffix and
+    contrast, or after its folder.
 
-    `source` is an image file, a folder of image files (with several contrasts
-    `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with one,
-    every file is a case), a folder with a subfolder or a DICOM series per case, one DICOM series, a
-    CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is
-    named after its file without suffix and contrast, or after its folder; DICOM may be in deeper
-    folders. `series` selects among several DICOM series of a case: its number, description or a
-    part of it, or UID. With `films` each `.dcm` file is a picture and a case. With `fill` a case
-    needs one of the contrasts, and may lack others.
+    Args:
+        source: an image file, a folder of image files (with several contrasts
+            `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with
+            one, every file is a case), a folder with a subfolder or a DICOM series per case, one
+            DICOM series, a CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest
+            (CSV, TSV). DICOM may be in deeper folders.
+        contrasts: that the network needs, in its order.
+        scratch: takes converted scans.
+        series: selects among several DICOM series of a case: its number, description or a part of
+            it, or UID.
+        films: whether each `.dcm` file is a picture and a case.
+        fill: whether a case may lack contrasts, as long as it has one.
 
     Raises:
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
@@ -85,7 +90,11 @@ class _Search:
     problems: list[Problem] = field(default_factory=list)
 
     def find(self, source: Path) -> list[Case]:
-        """Find the cases of any kind of source."""
+        """Find the cases of any kind of source; see `find_inputs`.
+
+        Raises:
+            DataError: nothing is found, or cases have problems; all are listed.
+        """
         if (absent := unfetched(source)) is not None:
             raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
         if not source.exists():

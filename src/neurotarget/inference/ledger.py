@@ -42,7 +42,11 @@ class Form(NamedTuple):
 
 
 def volume_form(label_names: Iterable[str], units: SizeUnits = VOLUMES) -> Form:
-    """Form of the volumes of label maps, or of the areas of pictures."""
+    """Form of the volumes of label maps, or of the areas of pictures.
+
+    Columns are `<label>_mm3` (or mm2, px) and their sum, `total_mm3`; the file is volumes.tsv or
+    areas.tsv.
+    """
     columns = {name: f"{name}_{units.unit}" for name in label_names}
     return Form(units.table, columns, f"total_{units.unit}")
 
@@ -57,7 +61,11 @@ class Ledger:
         self.columns = ["case_id", "status", *values, "note", "made_from"]
 
     def finished(self) -> dict[str, CaseResult]:
-        """Cases with status `done`, by case_id."""
+        """Cases with status `done`, by case_id.
+
+        A line that is incomplete, has no number or one below `Form.least` is left out, so that its
+        case is predicted again; a table with other columns has no lines.
+        """
         return {
             case_id: CaseResult(
                 case_id,
@@ -83,7 +91,11 @@ class Ledger:
         return list(self._lines())
 
     def record(self, result: CaseResult) -> None:
-        """Add or replace the line of one case."""
+        """Add or replace the line of one case, under the lock.
+
+        Values are rounded to `Form.digits`; a failed case has `n/a`. Texts are made safe for
+        spreadsheets.
+        """
         digits = self.form.digits
         values = {
             self.form.column_of[name]: f"{value:.{digits}f}"
@@ -98,7 +110,7 @@ class Ledger:
             self._write(self._lines() | {fixed["case_id"]: line})
 
     def forget(self, case_ids: Iterable[str]) -> None:
-        """Remove the lines of cases that will be predicted again."""
+        """Remove the lines of cases that will be predicted again; other ids are ignored."""
         dropped = set(case_ids)
         with self.lock:
             lines = self._lines()

@@ -38,7 +38,11 @@ class Limits:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Limits":
-        """Make limits from the JSON form of `dataclasses.asdict`."""
+        """Make limits from the JSON form of `dataclasses.asdict`.
+
+        Raises:
+            TypeError: a key is missing or unknown.
+        """
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})
 
@@ -63,6 +67,14 @@ def locate(probability: Float[ndarray, "I J K"], grid: Grid, limits: Limits) -> 
 
     A window with the longest known sides is placed where it contains the most probability: specks
     elsewhere in the head neither shift nor enlarge the box.
+
+    Args:
+        probability: of the region, 0 to 1, on the coarse grid.
+        grid: the coarse grid in its scan.
+        limits: sizes known from training, and when a box is rejected.
+
+    Returns:
+        The box with its confidence and volume, and the reason of a rejection.
     """
     marked = probability > MARKED
     if not marked.any():

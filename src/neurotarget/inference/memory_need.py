@@ -30,6 +30,12 @@ def windows_that_fit(inferer: SlidingWindow, image: Image, net: nn.Module, num_l
     Scores are the same. Nothing is estimated where even a large network would fit, and of networks
     that cannot run on tensors without content.
 
+    Args:
+        inferer: the sliding window.
+        image: a batch with the working box.
+        net: on the device of the image; only on a CPU is memory estimated.
+        num_labels: classes including background.
+
     Raises:
         DataError: one window alone needs more memory than is free.
     """
@@ -55,6 +61,8 @@ def need_mib(
     inferer: SlidingWindow, image: Image, net: nn.Module, num_labels: int, count: int
 ) -> float:
     """MiB that a prediction adds to the program and the image, with `count` windows together.
+
+    The arguments are those of `windows_that_fit`; a mirror image counts as a window of its own.
 
     Raises:
         DataError: the network cannot run on tensors without content.

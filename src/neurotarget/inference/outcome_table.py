@@ -27,7 +27,10 @@ class Finding(NamedTuple):
 
 
 def outcome_form(target: Target) -> Form:
-    """Form of outcomes.tsv, with one column per label, such as `<outcome>_probability`."""
+    """Form of outcomes.tsv, with one column per label, such as `<outcome>_probability`.
+
+    Numbers may be negative; all values have six decimals.
+    """
     columns = {
         label: f"{label}_{outcome.quantity}"
         for outcome in target.outcomes
@@ -41,7 +44,10 @@ def finding_of(
 ) -> Finding | None:
     """Probability of the target's outcome, and marks, from the map of its label.
 
-    None for a target without an image score.
+    Args:
+        probabilities: of background and the only label, on the working box.
+        grid: the working box in the film.
+        target: its image score; without one there is no finding, and None is returned.
     """
     if target.image_score is None:
         return None
@@ -50,12 +56,19 @@ def finding_of(
 
 
 def marks_path(folder: Path, case_id: str) -> Path:
-    """Table of the marks of a case."""
+    """Table of the marks of a case, `<case_id>_marks.tsv`."""
     return folder / f"{case_id}_marks.tsv"
 
 
 def write_finding(case_id: str, finding: Finding, target: Target, folder: Path) -> None:
-    """Write the line of the outcome, and the table of marks, atomically."""
+    """Write the line of the outcome, and the table of marks, atomically.
+
+    Args:
+        case_id: of the film.
+        finding: probability, and marks in voxels of the scan.
+        target: with one binary outcome, whose label is the column of outcomes.tsv.
+        folder: of the predictions.
+    """
     (label,) = (label for one in target.outcomes for label in one.labels)
     lines = [[*mark.place, f"{mark.probability:.6f}"] for mark in finding.marks]
     table = pd.DataFrame(lines, columns=list(MARK_COLUMNS))

@@ -50,6 +50,10 @@ class Postprocessing:
     def read(cls, steps: Mapping[str, Any], units: SizeUnits = VOLUMES) -> "Postprocessing":
         """Steps from `as_dict`; those of older versions list labels whose largest piece is kept.
 
+        Args:
+            steps: by name of a field; that of a size ends in its unit.
+            units: those of the target.
+
         Raises:
             TypeError, ValueError: they are not as they were written.
         """
@@ -71,6 +75,12 @@ class Postprocessing:
 
         The map itself is returned if there is nothing to do. Only the bounding box of the labels is
         processed. Of pieces of equal size the first in voxel order are kept.
+
+        Args:
+            classes: of each voxel; classes after the last label, such as ignored voxels, are not
+                touched by steps on one label.
+            label_names: in class order.
+            voxel_mm3: volume of a voxel, or its area in the unit of the sizes.
         """
         boxes = ndimage.find_objects(classes, max_label=len(label_names)) if self else []
         known = [box for box in boxes if box is not None]
@@ -96,13 +106,16 @@ class Postprocessing:
 def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
     """Steps that more than half of several networks keep, the mildest of each.
 
-    A size is the smallest of theirs, and a number of pieces the highest.
+    A size is the smallest of theirs, and a number of pieces the highest, each among the networks
+    that keep the step.
     """
 
     def is_common(count: int) -> bool:
+        """Whether so many networks are more than half."""
         return 2 * count > len(several)
 
     def labels(name: str) -> tuple[str, ...]:
+        """Labels for which more than half of the networks keep a step."""
         all_labels = [label for one in several for label in getattr(one, name)]
         return tuple(
             label for label in dict.fromkeys(all_labels) if is_common(all_labels.count(label))

@@ -110,9 +110,16 @@ class _Scores(NamedTuple):
 def choose(examples: Sequence[Example], expected: Expected) -> Chosen:
     """Try the steps one after the other, each on the result of those kept before it.
 
-    `expected` names the labels in the order of their classes, each with its number of pieces.
     Labels are tried at once and judged separately, since a step on one does not affect the others.
     With fewer than `FEWEST` examples nothing is tried.
+
+    Args:
+        examples: validation cases with raw predictions.
+        expected: labels in the order of their classes, each with its number of pieces (None: any).
+
+    Returns:
+        Steps that are kept, all trials in their order, and the effect of the kept steps on each
+        label.
     """
     examples = [one.cropped() for one in examples]
     steps, trials, label_names = Postprocessing(), [], tuple(expected)

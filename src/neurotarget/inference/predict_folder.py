@@ -52,11 +52,22 @@ def predict_all(
 
     A segmentation has `<case_id>.nii.gz` for each case and a table of sizes, outcomes are in
     outcomes.tsv alone. A case is finished if all its files exist and were made from the same scan
-    with the same weights and settings; else it is predicted (again). `made_by` identifies the
-    weights: a folder with predictions of other weights is refused. A case that fails is a line of
+    with the same weights and settings; else it is predicted (again). A case that fails is a line of
     the table with the reason, and the others are still predicted. Several runs may write into one
-    folder. The files of a case exist while the block of `ready(case)` lasts; in it, `look(case)` is
-    called once those of its prediction are written.
+    folder.
+
+    Args:
+        predictor: network with everything that it needs.
+        cases: of unique ids.
+        output: folder, made if it is missing.
+        made_by: identifies the weights: a folder with predictions of other weights is refused.
+        overwrite: replace predictions of other weights.
+        probabilities: write maps of probabilities too.
+        ready: the files of a case exist while the block of `ready(case)` lasts.
+        look: called in that block once the files of the prediction are written.
+
+    Returns:
+        One result per case, in their order: values, or the reason of a failure in `note`.
 
     Raises:
         DataError: the folder cannot be written or belongs to other weights or to somebody else, an
@@ -99,7 +110,7 @@ class _Job(NamedTuple):
     always: Mapping[str, list[Path]]  # files that each case in the folder must have
 
     def made_from(self, case: Case) -> str:
-        """Hash of the scan's content and of everything that affects a prediction."""
+        """Hash of the scan's content and of everything that affects a prediction, 16 digits."""
         images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
         return hash_of_value({**self.settings, "images": images}, 16)
 

@@ -88,7 +88,10 @@ class OutcomePredictor(CasePredictor):
         return [activation_path(output, case_id, label) for label in labels]
 
     def save(self, prediction: OutcomePrediction, output: Path, *, probabilities: bool) -> None:
-        """Write the maps of activations if wanted; the result is a line of the table."""
+        """Write the maps of activations if wanted; the result is a line of the table.
+
+        Maps are on the scan's own grid, 0 outside of the network's window.
+        """
         for label, values in prediction.maps.items() if probabilities else ():
             save_like(values, prediction.header, activation_path(output, prediction.case_id, label))
 
@@ -112,7 +115,11 @@ class OutcomePredictor(CasePredictor):
 
     @classmethod
     def read_steps(cls, values: Mapping[str, Any], target: Target) -> Recalibration:  # noqa: ARG003
-        """Corrections of probabilities from their plain values."""
+        """Corrections of probabilities from their plain values.
+
+        Raises:
+            TypeError, ValueError: they are not as `Recalibration.as_dict` made them.
+        """
         return Recalibration(**values)
 
     def has_reference(self, case: Case) -> bool:
@@ -126,12 +133,19 @@ class OutcomePredictor(CasePredictor):
 
         Raises:
             DataError: a file is missing or broken.
+
+        The codes are those of `outcome_codes`: NaN where an outcome is unknown. Values are not
+        corrected if no steps were learnt yet.
         """
         values = np.array(list(self.predict(case).values.values()))
         return OutcomeExample(values, outcome_codes(case, self.target), case.subject_id)
 
     def choose(self, examples: Sequence[OutcomeExample]) -> dict[str, Any]:
-        """Corrections that make the probabilities of the examples better, and thresholds."""
+        """Corrections that make the probabilities of the examples better, and thresholds.
+
+        Cases without a known class of an outcome take no part in its correction; numbers are not
+        corrected. Returns plain values of `Chosen`.
+        """
         if not examples:
             return Chosen(NO_STEPS, (), ()).as_dict()
         values, codes = (np.stack([one[part] for one in examples]) for part in (0, 1))
@@ -146,12 +160,19 @@ class OutcomePredictor(CasePredictor):
         return choose(cases).as_dict()
 
     def views(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "views labels"]:
-        """Values of the labels for each view of an image: itself, and its mirror if wanted."""
+        """Values of the labels for each view of an image: itself, and its mirror if wanted.
+
+        Raises:
+            DataError: the network gives NaN or infinity.
+        """
         parts = torch.stack([self.values(one) for one in self._outputs(image)])
         return finite(parts.cpu().numpy().astype(np.float64))
 
     def values(self, outputs: Float[Tensor, " outputs"]) -> Float[Tensor, " labels"]:
-        """Probabilities and numbers from the outputs of the network."""
+        """Probabilities and numbers from the outputs of the network.
+
+        Outputs are in the order of the target's outcomes, of the sizes of `output_sizes`.
+        """
         return torch.cat(
             [
                 values_of(outcome, part)
@@ -207,7 +228,7 @@ class OutcomePredictor(CasePredictor):
 
 
 def activation_path(folder: Path, case_id: str, label: str) -> Path:
-    """File of the map of activations of one label."""
+    """File of the map of activations of one label, `<case_id>_<label>_activation.nii.gz`."""
     return folder / f"{case_id}_{label}_activation.nii.gz"
 
 
@@ -228,7 +249,12 @@ def output_sizes(target: Target) -> list[int]:
 def values_of(
     outcome: Outcome, outputs: Float[Tensor, "*batch outputs"]
 ) -> Float[Tensor, "*batch outputs"]:
-    """Probabilities, or numbers as they are, from the outputs for one outcome."""
+    """Probabilities, or numbers as they are, from the outputs for one outcome.
+
+    Args:
+        outcome: binary: one output, of the positive class; classes: one per class; number: one.
+        outputs: scores before sigmoid or softmax, along the last axis.
+    """
     if outcome.kind == "binary":
         return torch.sigmoid(outputs)
     return torch.softmax(outputs, dim=-1) if outcome.kind == "classes" else outputs

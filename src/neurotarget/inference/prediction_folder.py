@@ -18,7 +18,9 @@ MADE_BY = "prediction.json"  # records the weights of the predictions in a folde
 def refuse_inputs(files: Mapping[str, Sequence[Path]], cases: Sequence[Case]) -> None:
     """Refuse an output folder in which a prediction would replace an input scan.
 
-    `files` are those that each case can have, by case_id.
+    Args:
+        files: those that each case can have, by case_id.
+        cases: with their scans; links are followed.
 
     Raises:
         DataError: a prediction would replace a scan.
@@ -37,7 +39,10 @@ def refuse_files(
 ) -> None:
     """Refuse to replace a file of another case, or one that neurotarget did not write.
 
-    `files` are those of all cases of the folder by case_id, and `case_ids` the cases to predict.
+    Args:
+        case_ids: cases to predict.
+        files: those of all cases of the folder, by case_id.
+        ledger: table of the folder, which must be ours as well.
 
     Raises:
         DataError: two cases would share a file; or a file of one of `case_ids` exists, and
@@ -48,7 +53,12 @@ def refuse_files(
 
 
 def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
-    """Whether the predictions in a folder are of these weights.
+    """Whether the predictions in a folder are of these weights; a folder without any is not.
+
+    Args:
+        output: folder of predictions.
+        made_by: hash of the weights.
+        overwrite: whether other weights are no error.
 
     Raises:
         DataError: they are of other weights, and `overwrite` is not set.
@@ -64,6 +74,9 @@ def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
 
 def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> None:
     """Record the weights of the predictions in a folder before the first is written.
+
+    With other weights, which `overwrite` allows, the table is removed: all cases are predicted
+    again.
 
     Raises:
         DataError: the folder cannot be written, or another process uses it with other weights.

@@ -25,7 +25,13 @@ class Line(NamedTuple):
     slope: float = 1.0
 
     def apply(self, outcome: Outcome, p: Probabilities) -> Probabilities:
-        """Return the corrected probabilities of the labels of one outcome."""
+        """Return the corrected probabilities of the labels of one outcome.
+
+        Args:
+            outcome: binary, or of several classes.
+            p: along the last axis one probability of a binary outcome, else one per class; NaN
+                stays NaN.
+        """
         cut = np.clip(p, SMALLEST, 1 - SMALLEST)
         if outcome.kind == "binary":
             return expit(self.intercept + self.slope * logit(cut))
@@ -54,12 +60,17 @@ class Recalibration:
         return bool(self.lines or self.thresholds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON; `Recalibration(**values)` makes it again."""
         lines = {name: line._asdict() for name, line in self.lines.items()}
         return asdict(self) | {"lines": lines}
 
     def apply(self, outcomes: Sequence[Outcome], values: Probabilities) -> Probabilities:
-        """Return corrected values of the labels of all outcomes; numbers stay as they are."""
+        """Return corrected values of the labels of all outcomes; numbers stay as they are.
+
+        Args:
+            outcomes: of the target, in its order.
+            values: probabilities and numbers of their labels along the last axis.
+        """
         result, start = np.array(values, dtype=np.float64), 0
         for outcome in outcomes:
             part = slice(start, start := start + len(outcome.labels))

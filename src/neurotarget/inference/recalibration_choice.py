@@ -43,7 +43,11 @@ class Known(NamedTuple):
 
     @property
     def targets(self) -> P:
-        """Reference as probabilities of the labels."""
+        """Reference as probabilities of the labels.
+
+        1 in the column of the reference's class; of a binary outcome the only column is the
+        positive class.
+        """
         if self.outcome.kind == "binary":
             return (self.classes == 1).astype(np.float64)[:, None]
         return np.eye(len(self.outcome.classes))[self.classes]
@@ -84,7 +88,16 @@ Fit = Callable[[Known], Line]
 
 
 def choose(cases: Sequence[Known]) -> Chosen:
-    """Try corrections for each outcome, and take the threshold of its corrected probabilities."""
+    """Try corrections for each outcome, and take the threshold of its corrected probabilities.
+
+    Args:
+        cases: validation cases of each outcome of classes. An outcome with fewer than `FEWEST`
+            cases of a class is left as it is and has neither trials nor a threshold.
+
+    Returns:
+        The recalibration, all trials, and the effect of the kept corrections; a threshold is
+        Youden's and exists for binary outcomes alone.
+    """
     lines: dict[str, Line] = {}
     thresholds: dict[str, float] = {}
     trials, changes = [], []
@@ -135,6 +148,7 @@ def fit_line(known: Known, *, has_slope: bool = True) -> Line:
     y = _smoothed(known) if binary else known.targets
 
     def loss(values: ndarray) -> float:
+        """Mean log loss in nats of a line with these parameters."""
         line = _line(values, binary, has_slope)
         return float(losses(y, line.apply(known.outcome, known.p)).mean())
 
@@ -172,7 +186,12 @@ def _cross_validated(known: Known, fit: Fit) -> P:
 
 
 def losses(targets: P, p: P) -> Float[ndarray, " N"]:
-    """Log loss of each case, nats."""
+    """Log loss of each case, nats.
+
+    Args:
+        targets: 0 and 1, or Platt's smoothed targets, of each label.
+        p: predicted probabilities; they are cut to [SMALLEST, 1 − SMALLEST].
+    """
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
     if p.shape[1] == 1:
         return -(targets * np.log(p) + (1 - targets) * np.log(1 - p))[:, 0]
@@ -184,6 +203,13 @@ def youden_threshold(p: Float[ndarray, " N"], classes: Classes) -> float:
 
     The index is sensitivity + specificity − 1. The threshold lies halfway, on the logit scale,
     between two neighbouring probabilities; of several with the same index, the middle one is taken.
+    If all probabilities are equal, it is that probability.
+
+    Args:
+        p: of the positive class.
+        classes: 1 of positive and 0 of negative cases; both occur.
+
+    Source: Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3.
     """
     values = np.unique(np.clip(p, SMALLEST, 1 - SMALLEST))
     if len(values) < 2:

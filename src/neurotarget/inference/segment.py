@@ -71,7 +71,7 @@ class Localiser(NamedTuple):
     limits: Limits
 
     def locate(self, scans: Scans) -> Located:
-        """Find the target in whole scans."""
+        """Find the target in whole scans, which were read with the preparation of the localiser."""
         work = to_work(scans, self.predictor.target)
         return locate(self.predictor.probabilities(work.image)[1], work.grid, self.limits)
 
@@ -274,7 +274,7 @@ class Predictor(CasePredictor):
         return values | {"steps": chosen.steps.as_dict(units)}
 
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
-        """Probability of every class in every voxel of a working box."""
+        """Probability of each class, background first, in every voxel of a working box; float32."""
         return _joined(self.slabs(image), image.shape[1:])
 
     def slabs(self, image: Float[ndarray, "C I J K"]) -> Iterator[Slab]:

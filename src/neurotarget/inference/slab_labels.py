@@ -35,6 +35,11 @@ def label_maps(slabs: Iterable[Slab], grid: Grid, num_labels: int) -> Maps:
 
     On the scan's own grid they are interpolated (cubic); outside the box all is background. Only
     the planes that further planes of the scan need are kept.
+
+    Args:
+        slabs: probabilities (L, planes, J, K) that together fill the box, in order.
+        grid: the working box in its scan.
+        num_labels: L, with the background, which decides the type of the maps.
     """
     kind = np.min_scalar_type(num_labels - 1)
     work = np.empty(grid.shape, kind)

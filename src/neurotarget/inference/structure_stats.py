@@ -37,7 +37,7 @@ class SoftVolumes:
         self.counts = np.zeros(num_labels, dtype=np.int64)
 
     def add(self, slab: Slab) -> None:
-        """Add the probabilities of some voxels."""
+        """Add the probabilities of some voxels; each voxel counts for the class that wins there."""
         winners, size = slab.argmax(axis=0).ravel(), len(self.sums)
         self.sums += slab.sum(axis=(1, 2, 3), dtype=np.float64)
         self.inside += np.bincount(winners, weights=slab.max(axis=0).ravel(), minlength=size)
@@ -56,7 +56,10 @@ class SoftVolumes:
 
 
 def named_structures(target: Target) -> dict[str, Structure]:
-    """The structures of FreeSurfer's table among the labels; empty unless all labels are."""
+    """The structures of FreeSurfer's table among the labels; empty unless all labels are.
+
+    A label is a structure if it has its name and, as the id that is written to files, its number.
+    """
     found = {name: find(name) for name in target.labels}
     is_known = all(one and one.id == target.labels[name][0] for name, one in found.items())
     return {name: one for name, one in found.items() if one} if is_known else {}
@@ -74,8 +77,14 @@ def write_stats(
 ) -> None:
     """Write the statistics of a case, whose labels are structures of the table.
 
-    `volumes_mm3` are those of the label map with voxels of `native_mm3`; `soft` counts those of
-    the working grid, of `work_mm3`.
+    Args:
+        path: of the file, written atomically.
+        case_id: name of the subject in the file.
+        target: its labels.
+        volumes_mm3: of the label map, by label.
+        native_mm3: volume of a voxel of the label map.
+        soft: sums of probabilities on the working grid.
+        work_mm3: volume of a voxel of the working grid.
     """
     voxels = {name: round(value / native_mm3) for name, value in volumes_mm3.items()}
     confidence, rows = soft.confidence, []
@@ -131,7 +140,10 @@ def _measures(volumes_mm3: Mapping[str, float]) -> list[tuple[str, str]]:
 
 
 def write_colours(target: Target, folder: Path) -> None:
-    """Write number, name and colour of each structure as dseg.tsv (BIDS), unless it is there."""
+    """Write number, name and colour of each structure as dseg.tsv (BIDS), unless it is there.
+
+    A file of other content is replaced.
+    """
     rows = [
         (one.id, name, f"#{bytes(one.colour).hex().upper()}")
         for name, one in named_structures(target).items()

@@ -76,6 +76,13 @@ class SlidingWindow:
     def __call__(self, image: Image, net: Scores) -> Logits:
         """Score every voxel of a volume of any size.
 
+        Args:
+            image: a batch (B, C, I, J, K) on the device of the network.
+            net: returns scores (B, L, …) of windows, smaller by the margin.
+
+        Returns:
+            Scores before softmax, (B, L, I, J, K) in float32.
+
         Raises:
             ValueError: the network returns another part of a window than its margin implies.
         """
@@ -148,7 +155,10 @@ class SlidingWindow:
         yield divided(total, first)
 
     def windows_together(self, image: Image) -> int:
-        """Number of windows that are scored together, without their mirror images."""
+        """Number of windows that are scored together, without their mirror images.
+
+        On a GPU it is `batch`; on a CPU it follows from the threads and the voxels of a window.
+        """
         if image.device.type != "cpu" or len(image) > 1:
             return self.batch
         voxels = math.prod(self.window_vox)

@@ -20,12 +20,17 @@ class WholeImage:
         self.window_vox, self.swap = tuple(int(side) for side in window_vox), swap
 
     def __call__(self, image: Image, net: Callable[[Tensor], Tensor]) -> Outputs:
-        """Score an image of any size; one row of outputs per image."""
+        """Score an image of any size; one row of outputs per image.
+
+        Args:
+            image: a batch (B, C, I, J, K).
+            net: returns outputs (B, outputs) of windows.
+        """
         views = self.views(image, net)
         return sum(views[1:], views[0]) / len(views)
 
     def views(self, image: Image, net: Callable[[Tensor], Tensor]) -> list[Outputs]:
-        """Outputs of the image and, with `swap`, of its mirror, in float32."""
+        """Outputs of the image and, with `swap`, of its mirror, each (B, outputs) in float32."""
         window = self.window(image)
         views = window if self.swap is None else torch.cat([window, window.flip(2)])
         count = len(views)
@@ -35,14 +40,20 @@ class WholeImage:
         return list(net(views).float()[:count].split(len(image)))
 
     def window(self, image: Image) -> Feature:
-        """Cut the middle out; padding has each channel's smallest value in the image."""
+        """Cut the middle out; padding has each channel's smallest value in the image.
+
+        An image (B, C, I, J, K) becomes (B, C, *window_vox).
+        """
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *self.window_vox)
         into, out_of = self._boxes(image.shape[2:])
         padded[into] = image[out_of]
         return padded
 
     def placed(self, values: Feature, sides: Sequence[int]) -> Feature:
-        """Values of a window in their place in an image of these sides; 0 elsewhere."""
+        """Values of a window in their place in an image of these sides; 0 elsewhere.
+
+        Values in the padding of a smaller image are dropped.
+        """
         whole = values.new_zeros(*values.shape[:2], *sides)
         inside, there = self._boxes(sides)
         whole[there] = values[inside]
