@@ -28,7 +28,7 @@ FeaturesOf = Callable[[ndarray], Values]  # of matrices (B, G, N)
 
 
 def dimension(aggregation: str) -> str:
-    """Dimension of an aggregation: 2D, 2_5D or 3D."""
+    """Dimension of an aggregation, such as 3D_comb: 2D, 2_5D or 3D."""
     return aggregation.rpartition("_")[0]
 
 
@@ -37,7 +37,16 @@ def aggregated(
 ) -> dict[str, float]:
     """Features of matrices (D, G, N), one array per layer, with the aggregation after each name.
 
-    Of `wanted` those are made that layers of slices (`in_plane`) or of the whole region allow.
+    Args:
+        layers: matrices of D directions by layer: by slice (`in_plane`), or one of the whole
+            region.
+        features_of: formulas of a family.
+        wanted: aggregations; those are made that such layers allow, the others are left out.
+            Families without directions have 2D, 2_5D and 3D.
+        in_plane: whether layers are slices.
+
+    Returns:
+        Values by `<feature>_<aggregation>`; NaN where no matrix counts anything.
     """
     per_layer: dict[str, list[Values]] = {name: [] for name in ("2D_avg", "2D_comb", "2D")}
     total: ndarray | int = 0

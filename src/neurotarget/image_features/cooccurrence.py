@@ -16,7 +16,12 @@ from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 
 def cooccurrences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Integer[ndarray, "D G G"]]:
-    """Count the pairs of neighbours, in both orders, for each layer and direction."""
+    """Count the pairs of neighbours, in both orders, for each layer and direction.
+
+    Yields:
+        Symmetric matrices of one layer after the other: a slice if `in_plane`, else the whole
+            region.
+    """
     own, layers, directions = grid.own - 1, grid.layers(in_plane=in_plane), []
     for step in grid.steps(in_plane=in_plane):
         other = grid.at(step)
@@ -28,7 +33,11 @@ def cooccurrences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Integer[ndarra
 
 
 def cooccurrence_features(counts: Integer[ndarray, "B G G"]) -> Values:
-    """Features of each matrix; NaN for one that counts no pair."""
+    """Features of each matrix by IBSI's abbreviation; NaN for one that counts no pair.
+
+    Source: Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314; IBSI, arXiv:1612.07003, section
+    3.6.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         p = counts / counts.sum(axis=(1, 2), keepdims=True)
         return {**_joint(p), **_sums_and_differences(p), **_correlations(p)}
@@ -39,7 +48,10 @@ def _total(weighted: Float[ndarray, "B G G"]) -> Float[ndarray, " B"]:
 
 
 def bits(p: Float[ndarray, "B ..."]) -> Float[ndarray, " B"]:
-    """Entropy of each distribution, in bits."""
+    """Entropy of each distribution, in bits.
+
+    Each of the B distributions sums to 1 over its other axes.
+    """
     return entr(p).reshape(len(p), -1).sum(axis=1) / np.log(2)
 
 

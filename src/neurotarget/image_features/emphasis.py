@@ -23,8 +23,11 @@ def emphasis_features(
 ) -> FeaturesOf:
     """Function that gives a family's features of matrices with columns of these sizes.
 
-    `voxels` are those that an element of each column stands for; runs and zones stand for as many
-    as their size.
+    Args:
+        family: rlm, szm, dzm or ngl, which decides the names.
+        columns: size that each column of the matrices stands for.
+        voxels: voxels that an element of each column stands for; None: as many as its size, as of
+            runs and zones.
     """
     covered = (columns if voxels is None else voxels).astype(float)
     return partial(_features, names=tags(family), columns=columns.astype(float), covered=covered)

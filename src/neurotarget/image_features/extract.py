@@ -47,8 +47,14 @@ def features_of(
     """Features of a region by name, such as `stat_mean` or `cm_contrast_3D_comb`.
 
     By pyradiomics' convention they are named as `original_glcm_Contrast`. Features of a response
-    map begin with its filter: `log_3mm_stat_mean`. `seen` is called with `image` or the name of a
-    filter, and the region that is measured.
+    map begin with its filter: `log_3mm_stat_mean`. A feature that is undefined is NaN.
+
+    Args:
+        image: intensities; slices are across the last axis.
+        mask: the region, on the grid of the image.
+        spacing_mm: sides of a voxel along I, J and K.
+        settings: preparation, families and filters.
+        seen: called with `image` or the name of a filter, and the region that is measured.
 
     Raises:
         DataError: the region has no voxel, or too many grey levels.
@@ -128,7 +134,13 @@ def _steps(values: Float[ndarray, " V"], spread: float) -> Float[ndarray, " G"]:
 
 
 def textures(region: Region, grid: LevelGrid, settings: FeatureSettings) -> Features:
-    """Features of the texture matrices with the aggregations that are wanted."""
+    """Features of the texture matrices with the aggregations that are wanted.
+
+    Args:
+        region: gives the border from which distances of zones count.
+        grid: grey levels of the region.
+        settings: families and aggregations.
+    """
     wanted, families, made = settings.aggregations, settings.families, {}
     for in_plane in (True, False):
         fitting = [name for name in wanted if (dimension(name) != "3D") == in_plane]

@@ -43,7 +43,7 @@ def tags(family: str) -> list[str]:
 def described(column: str) -> FeatureName | None:
     """The feature of a column, by either name: `cm_contrast_3D_comb`, `original_glcm_Contrast`.
 
-    A filter before it does not count.
+    A filter before it does not count. None for a column that is no feature.
     """
     column = split_filter(column)[1]
     if (own := column.removeprefix("original_")) != column:
@@ -53,7 +53,10 @@ def described(column: str) -> FeatureName | None:
 
 
 def split_filter(column: str) -> tuple[str, str]:
-    """Filter and feature of a column: `log_3mm_stat_mean` is of log_3mm; "" without a filter."""
+    """Filter and feature of a column: `log_3mm_stat_mean` is of log_3mm; "" without a filter.
+
+    The longest beginning that `read_filter` understands and that a family follows is the filter.
+    """
     parts = column.split("_")
     for count in range(len(parts) - 2, 0, -1):
         name = "_".join(parts[:count])

@@ -104,7 +104,11 @@ class FeatureSettings:
             raise DataError(error("filters with convention=pyradiomics", "one of them", todo))
 
     def read_filters(self) -> tuple[Filter, ...]:
-        """The filters by their names."""
+        """The filters by their names, in the order given.
+
+        Raises:
+            DataError: a name is no filter.
+        """
         return tuple(map(read_filter, self.filters))
 
     @property
@@ -113,7 +117,11 @@ class FeatureSettings:
         return bool(set(self.families) & LEVELLED)
 
     def for_contrast(self, contrast: str) -> "FeatureSettings":
-        """Settings of one contrast: by its units, where calibrated ones are known."""
+        """Settings of one contrast: by its units, where calibrated ones are known.
+
+        A calibrated contrast keeps `bin_size`, `low` and `high`; any other gets `bins` (32 by
+        default) and no bounds.
+        """
         if not self.calibrated:
             return self
         if contrast in self.calibrated:
@@ -134,5 +142,5 @@ class FeatureSettings:
         )
 
     def record(self) -> dict[str, Any]:
-        """All settings by name, for a sidecar."""
+        """All settings by name as plain values, for a sidecar."""
         return asdict(self)

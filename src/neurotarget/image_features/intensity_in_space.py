@@ -22,9 +22,14 @@ def spatial_features(
 ) -> dict[str, float]:
     """Shift of the centre of mass in mm, Moran's I and Geary's C of the intensities.
 
-    `mask` is the region's shape and `voxels` those whose intensity counts. Pairs weigh the inverse
-    of their distance in mm; their sums are a convolution, made by Fourier transforms. Both indices
-    are NaN for a constant region.
+    Pairs weigh the inverse of their distance in mm; their sums are a convolution, made by Fourier
+    transforms. Both indices are NaN for a constant region.
+
+    Args:
+        image: intensities, slices first.
+        mask: the region's shape.
+        voxels: those whose intensity counts.
+        spacing_mm: sides of a voxel along K, I and J.
     """
     step = np.asarray(spacing_mm, float)
     centres, values = np.argwhere(voxels) * step, image[voxels]
@@ -73,6 +78,8 @@ def peak_features(
 
     The sphere counts voxels outside the region too. Of several largest intensities, the one with
     the largest mean counts.
+
+    Keys are `peak_loc` and `peak_glob`, in the unit of the image.
     """
     reach = [int(PEAK_MM / step) for step in spacing_mm]
     box = tuple(

@@ -16,6 +16,9 @@ def statistics(values: Float[ndarray, " V"]) -> dict[str, float]:
     """Statistics that intensities and grey levels share.
 
     Skewness and kurtosis are 0 without spread; kurtosis is that in excess of a normal distribution.
+
+    Coefficients of variation and dispersion are NaN where they would divide by 0. Values must not
+    be empty.
     """
     low, first, median, third, high = np.percentile(values, (10, 25, 50, 75, 90))
     mean, variance = float(values.mean()), float(values.var())
@@ -42,7 +45,7 @@ def statistics(values: Float[ndarray, " V"]) -> dict[str, float]:
 
 
 def intensity_features(values: Float[ndarray, " V"]) -> dict[str, float]:
-    """Statistics of intensities, with energy and root mean square."""
+    """Statistics of intensities, with energy and root mean square, by IBSI's abbreviation."""
     energy = float((values**2).sum())
     return {**statistics(values), "energy": energy, "rms": math.sqrt(energy / len(values))}
 
@@ -50,7 +53,11 @@ def intensity_features(values: Float[ndarray, " V"]) -> dict[str, float]:
 def histogram_features(levels: Integer[ndarray, " V"], top: int) -> dict[str, float]:
     """Statistics of grey levels 1 to `top`, with mode, entropy in bits and gradients.
 
-    Of several modes the one nearest to the mean level counts.
+    Of several modes the one nearest to the mean level counts. Gradients are NaN with one level.
+
+    Args:
+        levels: of the voxels that count.
+        top: largest level of the histogram, which may not occur.
     """
     counts = np.bincount(levels, minlength=top + 1)[1:]
     share, level = counts / counts.sum(), np.arange(1, top + 1)
@@ -74,9 +81,13 @@ def volume_histogram_features(
 ) -> dict[str, Any]:
     """Share of the volume above 10 and 90 % of a grid of intensities, and the reverse.
 
-    Each of `values` is one of the ascending `grid`. The volume at x % is the share of voxels of at
-    least that part of the grid's range; the intensity at x % is the least that at most this share
-    of the volume has, or the largest of the grid.
+    The volume at x % is the share of voxels of at least that part of the grid's range; the
+    intensity at x % is the least that at most this share of the volume has, or the largest of the
+    grid.
+
+    Args:
+        values: intensities, each of which is one of the grid.
+        grid: ascending intensities.
     """
     share = 1 - np.searchsorted(np.sort(values), grid - 1e-9 * max(np.ptp(grid), 1)) / len(values)
     part = (grid - grid[0]) / np.ptp(grid) if len(grid) > 1 else np.zeros(1)

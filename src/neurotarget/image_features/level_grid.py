@@ -26,7 +26,10 @@ class LevelGrid(NamedTuple):
 
     @classmethod
     def of(cls, levels: Integer[ndarray, "K I J"]) -> "LevelGrid":
-        """Pad the levels of a region; slices without a voxel are not counted."""
+        """Pad the levels of a region; slices without a voxel are not counted.
+
+        Levels are 0 outside of the region and from 1 inside of it, (K, I, J) with slices first.
+        """
         padded = np.pad(levels, 1).astype(np.int32)
         places = np.flatnonzero(padded)
         across = padded.shape[1] * padded.shape[2]
@@ -35,11 +38,15 @@ class LevelGrid(NamedTuple):
 
     @property
     def own(self) -> Integer[ndarray, " V"]:
-        """Levels of the region's voxels."""
+        """Levels of the region's voxels, in the order of `places`."""
         return self.levels.ravel()[self.places]
 
     def at(self, step: int) -> Integer[ndarray, " V"]:
-        """Levels of the voxels `step` places after those of the region; 0 outside it."""
+        """Levels of the voxels `step` places after those of the region; 0 outside it.
+
+        Args:
+            step: one of `steps`, or its negative for the opposite neighbour.
+        """
         return self.levels.ravel()[self.places + step]
 
     def steps(self, *, in_plane: bool) -> list[int]:
@@ -73,7 +80,13 @@ class Events(NamedTuple):
 def counted(
     directions: Sequence[Events], shape: tuple[int, int], count: int
 ) -> Iterator[Integer[ndarray, "D G N"]]:
-    """Count the events of each of `count` layers in turn, one matrix per direction."""
+    """Count the events of each of `count` layers in turn, one matrix per direction.
+
+    Args:
+        directions: events of each direction, sorted by layer.
+        shape: levels and columns of a matrix; a key is level · columns + column, both from 0.
+        count: number of layers; a layer without an event has zeros.
+    """
     edges = [np.searchsorted(one.layers, np.arange(count + 1)) for one in directions]
     for layer in range(count):
         parts = [

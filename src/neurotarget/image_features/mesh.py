@@ -27,7 +27,11 @@ Triangles = list[tuple[int, int, int]]  # of edges
 
 
 def triangles(mask: Bool[ndarray, "I J K"]) -> Integer[ndarray, "T 3 3"]:
-    """Corners of the triangles of a mask's surface, in halves of a voxel."""
+    """Corners of the triangles of a mask's surface, in halves of a voxel.
+
+    The first voxel has the coordinates 0, so that corners beside it have -1. Triangles are T × 3
+    corners × 3 axes and have one orientation; the mask may touch the border of its array.
+    """
     padded = np.pad(mask, 1).astype(np.uint8)
     sides = [(slice(0, -1), slice(1, None))] * 3
     case = np.zeros([side - 1 for side in padded.shape], dtype=np.uint8)
@@ -44,7 +48,12 @@ def triangles(mask: Bool[ndarray, "I J K"]) -> Integer[ndarray, "T 3 3"]:
 def area_and_volume(
     faces: Integer[ndarray, "T 3 3"], spacing_mm: Sequence[float]
 ) -> tuple[float, float]:
-    """Area in mm² and enclosed volume in mm³ of a closed surface."""
+    """Area in mm² and enclosed volume in mm³ of a closed surface.
+
+    Args:
+        faces: from `triangles`.
+        spacing_mm: sides of a voxel along the axes of the mask.
+    """
     a, b, c = np.moveaxis(faces * np.asarray(spacing_mm) / 2, 1, 0)
     area_mm2 = float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()) / 2
     return area_mm2, abs(float((a * np.cross(b, c)).sum())) / 6
@@ -53,7 +62,7 @@ def area_and_volume(
 def vertices(
     faces: Integer[ndarray, "T 3 3"], spacing_mm: Sequence[float]
 ) -> Float[ndarray, "N 3"]:
-    """Corners of a surface in mm, each once."""
+    """Corners of a surface in mm, each once, from the centre of the mask's first voxel."""
     points = faces.reshape(-1, 3)
     low = points.min(axis=0)
     shape = points.max(axis=0) - low + 1

@@ -22,7 +22,11 @@ TERMS = 20  # of the series of an ellipsoid's area
 def shape_features(mask: Bool[ndarray, "K I J"], spacing_mm: Sequence[float]) -> dict[str, float]:
     """Features of the mask alone; axes are those of the covariance of the voxels' centres.
 
-    A flat region has NaN for what only a solid one has.
+    A flat region has NaN for what only a solid one has. Keys are IBSI's abbreviations.
+
+    Args:
+        mask: of at least one voxel, slices first.
+        spacing_mm: sides of a voxel along K, I and J.
     """
     faces = triangles(mask)
     area, volume = area_and_volume(faces, spacing_mm)
@@ -54,7 +58,12 @@ def _box(points: Float[ndarray, "N 3"], area: float, volume: float) -> dict[str,
 
 
 def axis_lengths(centres: Float[ndarray, "N 3"], *, freedom: int = 1) -> list[float]:
-    """Four times the deviations along the principal axes, the longest first."""
+    """Four times the deviations along the principal axes, the longest first.
+
+    Args:
+        centres: of the voxels, mm.
+        freedom: subtracted from their number in the covariance: 1 by IBSI, 0 by pyradiomics.
+    """
     around = centres - centres.mean(axis=0)
     spread = around.T @ around / max(len(centres) - freedom, 1)
     return (4 * np.sqrt(np.maximum(np.linalg.eigvalsh(spread)[::-1], 0))).tolist()

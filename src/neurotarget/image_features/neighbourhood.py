@@ -16,7 +16,11 @@ from neurotarget.image_features.level_grid import Events, LevelGrid, counted
 
 
 def tone_differences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Float[ndarray, "1 G 2"]]:
-    """Voxels with a neighbour, and sum of |level − mean of its neighbours|, by level and layer."""
+    """Voxels with a neighbour, and sum of |level − mean of its neighbours|, by level and layer.
+
+    Yields:
+        One matrix per layer, whose columns are number of voxels and sum, for levels from 1 to G.
+    """
     total, number = np.zeros(len(grid.places)), np.zeros(len(grid.places))
     for step in grid.steps(in_plane=in_plane):
         for other in (grid.at(step), grid.at(-step)):
@@ -70,7 +74,10 @@ def _tone_features(
 def dependences(
     grid: LevelGrid, *, in_plane: bool
 ) -> tuple[Iterator[Integer[ndarray, "1 G N"]], Integer[ndarray, " N"]]:
-    """Matrices of voxels by level and number of equal neighbours plus 1, and these numbers."""
+    """Matrices of voxels by level and number of equal neighbours plus 1, and these numbers.
+
+    Columns are 1 to 27, or 1 to 9 in the plane; a neighbour is equal if its level is the same.
+    """
     steps = grid.steps(in_plane=in_plane)
     equal = np.zeros(len(grid.places), dtype=np.int64)
     for step in (*steps, *(-one for one in steps)):

@@ -32,6 +32,13 @@ Image = Real[ndarray, "..."]
 def check_brain(image: Image, brain: Bool[ndarray, "..."]) -> Values:
     """Intensities of a brain.
 
+    Args:
+        image: the scan.
+        brain: its brain mask.
+
+    Returns:
+        Intensities of the brain's voxels.
+
     Raises:
         DataError: it has too few voxels, or they are constant or undefined.
     """
@@ -44,14 +51,24 @@ def check_brain(image: Image, brain: Bool[ndarray, "..."]) -> Values:
 
 
 def zscored(image: Image, values: Values) -> Image:
-    """The image with mean 0 and standard deviation 1 in the brain."""
+    """The image with mean 0 and standard deviation 1 in the brain of intensities `values`."""
     return (image - values.mean()) / values.std()
 
 
 def white_striped(image: Image, values: Values, *, is_t1: bool) -> Image:
     """The image with mean 0 and standard deviation 1 in normal-appearing white matter.
 
-    Its mode is the last peak of the histogram of T1, and the highest of other contrasts.
+    Its mode is the last peak of the histogram of T1, and the highest of other contrasts; the stripe
+    are the voxels within 5 % of the brain's voxels to both sides of it.
+
+    Args:
+        image: the scan.
+        values: intensities of its brain.
+        is_t1: whether white matter is the brightest tissue.
+
+    Raises:
+        DataError: the stripe has one intensity.
+
     Source: Shinohara et al. 2014, doi:10.1016/j.nicl.2014.08.008.
     """
     mode = _white_mode(values, is_t1=is_t1)
@@ -93,6 +110,11 @@ def brain_landmarks(values: Values) -> Landmarks:
 
 def over_median(image: Image, values: Values, of: str) -> Image:
     """The image divided by a median.
+
+    Args:
+        image: a map in a unit in which 0 means none.
+        values: intensities of which the median is taken.
+        of: what they are of, for the message.
 
     Raises:
         DataError: the median is 0, negative or undefined.

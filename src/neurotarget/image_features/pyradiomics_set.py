@@ -30,7 +30,14 @@ PLANES = {"Slice": 0, "Column": 2, "Row": 1}  # axis of a region that a plane is
 def pyradiomics_features(
     made: Mapping[str, float], region: Region, grid: LevelGrid | None, *, in_plane: bool
 ) -> dict[str, float]:
-    """Features of a region by pyradiomics' names, from those of IBSI's averaged over directions."""
+    """Features of a region by pyradiomics' names, from those of IBSI's averaged over directions.
+
+    Args:
+        made: features by IBSI's names; those that are not made are left out here too.
+        region: for the features that IBSI does not have.
+        grid: grey levels; None without a family of grey levels.
+        in_plane: whether directions were those of slices (2_5D_avg), not of space.
+    """
     ends = ("", "_2_5D_avg", "_2_5D") if in_plane else ("", "_3D_avg", "_3D")
     values = {}
     for one in feature_names():
@@ -59,7 +66,7 @@ def _shape(region: Region) -> dict[str, float]:
 
 
 def widest(points: Float[ndarray, "N 3"], axis: int) -> float:
-    """Largest distance of two points with the same coordinate along an axis."""
+    """Largest distance of two points with the same coordinate along an axis, in their unit."""
     order = np.argsort(points[:, axis], kind="stable")
     flat = np.delete(points[order], axis, axis=1)
     cuts = np.flatnonzero(np.diff(points[order, axis]) > 1e-6) + 1
@@ -85,6 +92,8 @@ def maximal_correlation(counts: Integer[ndarray, "G G"]) -> float:
     """Root of the second largest eigenvalue of the matrix Q of Haralick; 1 for one level.
 
     Q is similar to the square of the symmetric matrix p(i, j) / √(p(i) p(j)).
+
+    Source: Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314.
     """
     is_used: Bool[ndarray, " G"] = counts.any(axis=0)
     p = counts[is_used][:, is_used] / max(counts.sum(), 1)

@@ -57,6 +57,12 @@ def prepared(
 
     Slices are across the last axis. The part around the region is as wide as filters reach.
 
+    Args:
+        image: intensities of the whole image.
+        mask: the region, on the same grid.
+        spacing_mm: sides of a voxel along I, J and K.
+        settings: new spacing, interpolation, range of intensities, outliers and filters.
+
     Raises:
         DataError: the mask has another shape or no voxel, or no voxel is left; NaN or Inf in it, or
             within reach of a filter.
@@ -90,7 +96,8 @@ def prepared(
 def narrowed(region: Region, reach_mm: float = 0.0) -> Region:
     """The region with as little around it as features need, or those of a filter that reaches on.
 
-    Features count what lies within `PEAK_MM`.
+    Features count what lies within `PEAK_MM`; `reach_mm` is how far the filter reaches, Inf for
+    all.
     """
     box = _box(region.mask, region.spacing_mm, PEAK_MM + reach_mm)
     parts = (part[box] for part in (region.image, region.mask, region.voxels))
@@ -142,7 +149,17 @@ def resampled(
 ) -> Region:
     """Resample image and mask to a grid with the same centre, around the region.
 
-    Beyond the border the nearest voxel continues. Source: IBSI, arXiv:1612.07003, section 2.4.
+    Beyond the border the nearest voxel continues. A voxel is inside if at least half of it is.
+
+    Args:
+        image: intensities, slices first.
+        mask: the region, on the same grid.
+        old: sides of a voxel along K, I and J, mm.
+        new: sides of a voxel of the new grid.
+        interpolation: of the image, linear or cubic; the mask's is linear.
+        around_mm: width of the part around the region.
+
+    Source: IBSI, arXiv:1612.07003, section 2.4.
     """
     axes = []
     for place, side, a, b in zip(np.nonzero(mask), mask.shape, old, new, strict=True):
@@ -166,7 +183,10 @@ def resampled(
 
 
 def resegmented(region: Region, settings: FeatureSettings) -> Region:
-    """Leave out intensities outside a range, and then outliers, from the region of intensities."""
+    """Leave out intensities outside a range, and then outliers, from the region of intensities.
+
+    Mean and deviation for the outliers are those of all voxels of the region, before the range.
+    """
     voxels = region.voxels
     if settings.low is not None:
         voxels = voxels & (region.image >= settings.low)
@@ -202,7 +222,11 @@ def levels_of(values: Float[ndarray, " V"], settings: FeatureSettings) -> Intege
     """Grey level of each intensity, by a fixed number or a fixed size of bins.
 
     Bins of fixed size start at `low`, otherwise at the least intensity; by pyradiomics' convention
-    at the multiple of the size below it.
+    at the multiple of the size below it. Without either, whole numbers are levels, the least one 1.
+
+    Args:
+        values: intensities that count.
+        settings: `bins`, or `bin_size` with `low`; all intensities equal give level 1 with `bins`.
     """
     if settings.bins is not None:
         spread = np.ptp(values)

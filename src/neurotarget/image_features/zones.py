@@ -58,7 +58,15 @@ def zone_sizes(found: Zones) -> Matrices:
 
 
 def zone_distances(found: Zones, distances: Integer[ndarray, " V"]) -> Matrices:
-    """Matrices of zones by level and smallest distance of a voxel to the outside of the region."""
+    """Matrices of zones by level and smallest distance of a voxel to the outside of the region.
+
+    Args:
+        found: from `zones`.
+        distances: of the same voxels, from `border_distances`.
+
+    Returns:
+        Matrices of each layer, and the distances that occur.
+    """
     nearest = np.full(len(found.sizes), np.iinfo(np.int32).max)
     np.minimum.at(nearest, found.of_voxel, distances)
     return _counted(found, nearest)
@@ -74,7 +82,13 @@ def _counted(found: Zones, sizes: Integer[ndarray, " Z"]) -> Matrices:
 def border_distances(
     mask: Bool[ndarray, "K I J"], voxels: Bool[ndarray, "K I J"], *, in_plane: bool
 ) -> Integer[ndarray, " V"]:
-    """Steps over faces from each of some voxels to the outside of a mask; 1 at its border."""
+    """Steps over faces from each of some voxels to the outside of a mask; 1 at its border.
+
+    Args:
+        mask: the region's shape, slices first; beyond the array is outside.
+        voxels: those whose distance is wanted, of which the result has the order.
+        in_plane: whether steps stay in a slice.
+    """
     padded = np.pad(mask, 1)
     inner = (slice(1, -1),) * 3
     if not in_plane:

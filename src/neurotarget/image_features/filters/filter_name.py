@@ -88,7 +88,10 @@ class Filter:
 
     @property
     def parts(self) -> list[str]:
-        """Names of the kernels along the axes, such as L5, E5 or L, H."""
+        """Names of the kernels along the axes, such as L5, E5 or L, H.
+
+        They are in the order x, y, z; empty for filters without a code.
+        """
         step = 2 if self.kind == "laws" else 1
         return [self.code[at : at + step] for at in range(0, len(self.code), step)]
 

@@ -22,6 +22,12 @@ def gabor_response(
     """Modulus of the response in the slices, or its mean over the three planes.
 
     With a pool, angles are all steps of the given one up to 180°, as the modulus repeats there.
+
+    Args:
+        image: slices first (K, I, J).
+        spacing_mm: sides of a voxel along K, I and J.
+        one: width, wavelength, aspect and angle of the filter.
+        boundary: how the image continues beyond its border.
     """
     planes = PLANES[:1] if one.flat else PLANES
     total = sum(_of_plane(image, spacing_mm, one, boundary, plane) for plane in planes)
@@ -61,7 +67,7 @@ def _of_plane(
 
 
 def angles_of(one: Filter) -> list[float]:
-    """Angles in radians."""
+    """Angles in radians: the given one, or with a pool all its multiples below 180°."""
     if not one.pool:
         return [math.radians(one.angle)]
     count = max(round(180 / one.angle), 1)
@@ -71,7 +77,14 @@ def angles_of(one: Filter) -> list[float]:
 def gabor_kernel(
     one: Filter, sides_mm: Sequence[float], reach: Sequence[int], angle: float
 ) -> Complex[ndarray, "X Y"]:
-    """The wave at an angle clockwise from x, as y points down in images."""
+    """The wave at an angle clockwise from x, as y points down in images.
+
+    Args:
+        one: width and wavelength in mm, and aspect.
+        sides_mm: of a pixel along x and y.
+        reach: pixels to both sides of the centre along x and y.
+        angle: radians.
+    """
     x, y = (np.arange(-step, step + 1) * side for step, side in zip(reach, sides_mm, strict=True))
     across: Float[ndarray, "X Y"] = x[:, None] * math.cos(angle) + y * math.sin(angle)
     along = -x[:, None] * math.sin(angle) + y * math.cos(angle)

@@ -35,7 +35,10 @@ def laws_kernel(name: str) -> Kernel:
 
 @cache
 def low_pass(family: str) -> tuple[float, ...]:
-    """Decomposition filter of the scaling function: haar, db1 to db9, or coif1."""
+    """Decomposition filter of the scaling function: haar, db1 to db9, or coif1.
+
+    Source: Daubechies, doi:10.1137/1.9781611970104; coif1: Daubechies 1993, doi:10.1137/0524031.
+    """
     if family == "coif1":
         root = math.sqrt(7)
         values = (root - 3, 1 - root, 14 - 2 * root, 14 + 2 * root, 5 + root, 1 - root)
@@ -49,14 +52,20 @@ def low_pass(family: str) -> tuple[float, ...]:
 
 
 def wavelet_kernel(family: str, name: str) -> Kernel:
-    """Low-pass (L) or high-pass (H) kernel of a family, of odd length."""
+    """Low-pass (L) or high-pass (H) kernel of a family.
+
+    A 0 at the end makes its length odd, so that a convolution has a voxel in the middle.
+    """
     low = np.array(low_pass(family))
     kernel = low if name == "L" else low[::-1] * (-1.0) ** np.arange(1, len(low) + 1)
     return np.append(kernel, 0.0)
 
 
 def with_holes(kernel: Kernel, level: int) -> Kernel:
-    """The kernel for a level of the undecimated decomposition (à trous), from 1."""
+    """The kernel for a level of the undecimated decomposition (à trous), from 1.
+
+    Between its values are 2^(level − 1) − 1 zeros; at level 1 it stays as it is.
+    """
     step = 2 ** (level - 1)
     wide = np.zeros((len(kernel) - 1) * step + 1)
     wide[::step] = kernel
@@ -64,7 +73,10 @@ def with_holes(kernel: Kernel, level: int) -> Kernel:
 
 
 def rotations(dimensions: int) -> Iterator[tuple[tuple[int, ...], tuple[bool, ...]]]:
-    """Right-angled rotations: which kernel an axis gets, and whether it is reversed."""
+    """Right-angled rotations: which kernel an axis gets, and whether it is reversed.
+
+    There are 4 in two dimensions and 24 in three; mirror images are not among them.
+    """
     for order in itertools.permutations(range(dimensions)):
         parity = np.linalg.det(np.eye(dimensions)[list(order)])
         for flips in itertools.product((False, True), repeat=dimensions):
@@ -73,7 +85,12 @@ def rotations(dimensions: int) -> Iterator[tuple[tuple[int, ...], tuple[bool, ..
 
 
 def rotated(kernels: Sequence[Kernel], rotation: tuple[Sequence[int], Sequence[bool]]) -> list:
-    """Kernels along the axes after a rotation."""
+    """Kernels along the axes after a rotation.
+
+    Args:
+        kernels: along the axes before it.
+        rotation: one of `rotations`.
+    """
     order, flips = rotation
     return [
         kernels[at][::-1] if flip else kernels[at] for at, flip in zip(order, flips, strict=True)

@@ -22,6 +22,9 @@ def filtered(image: Image, spacing_mm: Sequence[float], one: Filter, boundary: B
 
     Beyond its border the image continues as `boundary` says: mirrored with the outer voxel twice,
     by its nearest voxel, by zeros, or from its other side.
+
+    The image is (K, I, J), and `spacing_mm` the sides of a voxel in that order. The spectral
+    filters treat it as periodic whatever the boundary.
     """
     match one.kind:
         case "mean":
@@ -40,7 +43,11 @@ def filtered(image: Image, spacing_mm: Sequence[float], one: Filter, boundary: B
 
 
 def reach_mm(one: Filter, spacing_mm: Sequence[float], boundary: Boundary) -> float:
-    """Distance in mm beyond which voxels do not change a response; Inf if all can."""
+    """Distance in mm beyond which voxels do not change a response; Inf if all can.
+
+    A part of an image that is cut out this far around a region has the responses of the whole image
+    in the region.
+    """
     if one.needs_whole or boundary == "periodic":
         return float("inf")
     side = max(spacing_mm)

@@ -37,7 +37,14 @@ def mean_response(image: Image, one: Filter, boundary: Boundary) -> Image:
 def log_response(
     image: Image, spacing_mm: Sequence[float], one: Filter, boundary: Boundary
 ) -> Image:
-    """Laplacian of a Gaussian, per squared voxel side; of the mean side if they differ."""
+    """Laplacian of a Gaussian, per squared voxel side; of the mean side if they differ.
+
+    Args:
+        image: slices first (K, I, J).
+        spacing_mm: sides of a voxel along K, I and J.
+        one: width of the Gaussian in mm, and whether slices are filtered by themselves.
+        boundary: how the image continues beyond its border.
+    """
     axes = _axes(one)
     sides = [spacing_mm[axis] for axis in axes]
     smooth, bent = zip(*(gaussian_kernels(one.width / side) for side in sides), strict=True)
@@ -58,7 +65,11 @@ def gaussian_kernels(width_vox: float) -> tuple[Kernel, Kernel]:
 
 
 def laws_response(image: Image, one: Filter, boundary: Boundary) -> Image:
-    """Response to Laws' kernels, or its texture energy, pooled over rotations if wanted."""
+    """Response to Laws' kernels, or its texture energy, pooled over rotations if wanted.
+
+    The energy is the mean absolute response in a cube (or square) of 2 · energy + 1 voxels.
+    Source: doi:10.1117/12.959169.
+    """
     kernels = [laws_kernel(name) for name in one.parts]
     made = pooled(
         (_along(image, turned, _axes(one), boundary) for turned in _turned(kernels, one)), one.pool
@@ -72,7 +83,10 @@ def laws_response(image: Image, one: Filter, boundary: Boundary) -> Image:
 
 
 def wavelet_response(image: Image, one: Filter, boundary: Boundary) -> Image:
-    """A map of the undecimated wavelet decomposition, pooled over rotations if wanted."""
+    """A map of the undecimated wavelet decomposition, pooled over rotations if wanted.
+
+    Levels before the last are low-pass along all axes.
+    """
     last = [wavelet_kernel(one.family, name) for name in one.parts]
     first = [wavelet_kernel(one.family, "L")] * len(last)
     return pooled(_decomposed(image, first, last, one, boundary), one.pool)
@@ -111,7 +125,12 @@ def _turned(kernels: list[Kernel], one: Filter) -> Iterator[list[Kernel]]:
 
 
 def pooled(responses: Iterator[Image], pool: str) -> Image:
-    """Maximum, minimum or mean of responses, one at a time; the only one without a pool."""
+    """Maximum, minimum or mean of responses, one at a time; the only one without a pool.
+
+    Args:
+        responses: at least one, of equal shape; only two are in memory together.
+        pool: max, min, mean, or "".
+    """
     total, count = next(responses), 1
     for response in responses:
         count += 1

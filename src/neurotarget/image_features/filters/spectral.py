@@ -38,6 +38,10 @@ def simoncelli_response(image: Image, one: Filter) -> Image:
 def riesz_response(image: Image, one: Filter) -> Image:
     """Riesz transform of a response, with its orders along x, y and z.
 
+    Args:
+        image: a response (K, I, J), which is treated as periodic.
+        one: its `riesz`, one digit per axis.
+
     Source: Unser and Van De Ville 2010, doi:10.1109/TIP.2009.2038832.
     """
     axes = filter_axes(one)
