@@ -57,12 +57,20 @@ class Acquisition:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that influences a reconstruction."""
+        """Every file that influences a reconstruction.
+
+        These are the magnitudes, the phases and the mask. A reference map is absent: it is compared
+        with the result only, so a new one does not make finished maps outdated.
+        """
         return (*self.magnitudes, *self.phases, *((self.mask,) if self.mask else ()))
 
 
 class GRE(NamedTuple):
-    """A gradient-echo scan in memory, in the files' own voxel order."""
+    """A gradient-echo scan in memory, in the files' own voxel order; E echoes along the first axis.
+
+    `notes` are sentences for the user: those of the acquisition, how the direction of B0 was found,
+    and warnings about the files. They end up in the JSON of the maps.
+    """
 
     magnitude: Float[ndarray, "E I J K"]
     phase_rad: Float[ndarray, "E I J K"]
@@ -80,10 +88,14 @@ class GRE(NamedTuple):
 def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "auto") -> GRE:
     """Read a scan and check its voxels, grids and numbers.
 
-    `phase_scale` is the scale of `neurotarget.physics.phase.to_radians`.
+    Args:
+        acquisition: paths and numbers of the scan.
+        phase_scale: how phase is stored, as in `neurotarget.physics.phase.to_radians`; ignored for
+            real and imaginary parts, whose phase is in radians.
 
     Raises:
-        DataError: a list of all problems of its files and numbers, or phase is in unknown units.
+        DataError: lists all problems of files, echo times, field strength, mask and direction of
+            B0; or, with `(phase_scale=)` at its end, the unit of phase is unknown.
     """
     name = acquisition.case_id
     problems = [*te_problems(name, acquisition.te_s), *field_problems(name, acquisition.field_t)]
@@ -139,7 +151,15 @@ def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], l
 def te_problems(
     case_id: str, te_s: Sequence[float], todo: str = "set te_ms=4,8,12"
 ) -> list[Problem]:
-    """Problems of echo times in s."""
+    """Problems of echo times in s; at most one, the first that applies.
+
+    A time above 0.5 s is most likely in ms.
+
+    Args:
+        case_id: for the message.
+        te_s: one per echo; they must rise.
+        todo: what the user should do, which depends on where the times come from.
+    """
     listed = ", ".join(f"{1000 * time:g}" for time in te_s)
     claims = {
         "no echo time": not te_s,
@@ -156,7 +176,10 @@ def te_problems(
 
 
 def field_problems(case_id: str, field_t: float, file: str = "") -> list[Problem]:
-    """Problems of a field strength in T."""
+    """Problem of a field strength outside 0.01 to 25 T; none if it is inside.
+
+    NaN is a problem too. `file` names the sidecar in the message, if there is one.
+    """
     low, high = FIELDS_T
     if low <= field_t <= high:
         return []

@@ -30,7 +30,10 @@ SHARED = ("subject", "session", "run", "acquisition")  # entities that a mask an
 
 
 class Scans(NamedTuple):
-    """Scans with usable names and sidecars, and the problems of the others."""
+    """Scans with usable names and sidecars, and all problems found on the way.
+
+    `problems` holds errors of scans that are therefore not in `acquisitions`, and warnings.
+    """
 
     acquisitions: list[Acquisition]
     problems: list[Problem]
@@ -53,10 +56,19 @@ def scan_acquisitions(
     """Find every `*_part-mag_*` with its `*_part-phase_*`, and all problems, in one pass.
 
     Without both, a scan's `*_part-real_*` and `*_part-imag_*` are used. A scan is a subject's
-    session, run and acquisition; `suffix` selects one of MEGRE, GRE and T2starw. `field_t` is used
-    if a sidecar has none, `b0` for all scans. Masks are `*_mask` files of the brain in derivatives,
-    reference maps are `*_Chimap` there; those on another grid are left out with a warning, and maps
-    made by neurotarget are not input.
+    session, run and acquisition. Masks are `*_mask` files of the brain in derivatives, reference
+    maps are `*_Chimap` there; those on another grid are left out with a warning, and maps made by
+    neurotarget are not input. Only names, sidecars and headers are read here, no voxels.
+
+    Args:
+        folder: root of the BIDS data set.
+        suffix: MEGRE, GRE or T2starw; None takes all, and two suffixes of one scan are a problem.
+        field_t: field strength of scans whose sidecars have none; None makes its absence a problem.
+        b0: direction of B0 along the voxel axes, for all scans; None takes it from each affine.
+
+    Returns:
+        The scans in the order of their files. A folder without a gradient-echo scan gives no
+        acquisition and an error among the problems.
     """
     folder = Path(folder).absolute()  # as in the paths of the layout
     files = _index(folder)
@@ -198,7 +210,11 @@ def _derived(root: Path) -> list[BidsFile]:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether the description of a folder of derivatives names neurotarget."""
+    """Whether the description of a folder of derivatives names neurotarget.
+
+    Maps of other software in `derivatives` are input, as masks and references; our own are output.
+    A folder without a readable description is not ours.
+    """
     makers = read_plain(folder / "dataset_description.json").get("GeneratedBy") or []
     try:
         return any(str(maker.get("Name", "")).startswith(OWN) for maker in makers)

@@ -13,7 +13,18 @@ from neurotarget.problems import Problem, error
 def read_echoes(
     paths: Sequence[Path], kind: str, case_id: str, wanted: int
 ) -> tuple[list[Volume], list[Problem]]:
-    """Read `wanted` echoes of one kind; also return problems."""
+    """Read all echoes of one kind of image, in the order of the files and of their last axis.
+
+    Args:
+        paths: a 3-D file per echo, or one 4-D file.
+        kind: magnitude, phase, real part or imaginary part, for messages.
+        case_id: for messages.
+        wanted: number of echo times.
+
+    Returns:
+        The volumes that could be read, and the problems: of files, and of a number of echoes that
+        differs from `wanted`. If no file could be read, the number is not reported as well.
+    """
     volumes, problems = [], []
     for path in paths:
         found, wrong = inspect_stack(path, case_id=case_id)
@@ -29,7 +40,12 @@ def read_echoes(
 def polar(
     case_id: str, reals: Sequence[Volume], imaginaries: Sequence[Volume]
 ) -> tuple[list[Volume], list[Volume], list[Problem]]:
-    """Convert real and imaginary parts to magnitude and phase in radians, echo by echo."""
+    """Convert real and imaginary parts to magnitude and phase in radians, echo by echo.
+
+    Returns:
+        Magnitudes, phases and problems. Parts without any negative value were stored with an
+        offset, from which no phase follows: both lists are then empty, and there is one problem.
+    """
     if min(float(one.array.min()) for one in (*reals, *imaginaries)) >= 0:
         found = "no negative value in real and imaginary parts"
         todo = "export them with their sign; a stored offset belongs into the rescale intercept"
@@ -45,7 +61,14 @@ def polar(
 def grid_problems(
     case_id: str, first: Volume, read: Mapping[str, Sequence[Volume]]
 ) -> list[Problem]:
-    """One problem for each kind of image whose grid differs from the first image's."""
+    """One problem for each kind of image whose grid differs from the first image's.
+
+    Args:
+        case_id: for the message.
+        first: image that the others must match.
+        read: the two kinds of image with their echoes. Images without a known position are skipped,
+            as their reading already gave a problem.
+    """
     problems, (one, other_kind) = [], read
     for kind, volumes in read.items():
         other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
@@ -59,7 +82,10 @@ def grid_problems(
 
 
 def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
-    """Problem of magnitude images without any signal."""
+    """Problem of magnitude images without any signal.
+
+    It names every echo, counted from 1, that has no value above 0.
+    """
     dark = [number for number, one in enumerate(magnitudes, 1) if not (one.array > 0).any()]
     if not dark:
         return []
@@ -69,7 +95,10 @@ def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
 
 
 def grid_texts(one: Volume, other: Volume) -> tuple[str, str]:
-    """Descriptions of two grids: sides and spacing; if equal, axes and position too."""
+    """Descriptions of two grids for a message: sides in voxels and spacing in mm.
+
+    If these are equal, the axes and the position of the first voxel in mm follow.
+    """
     sizes = tuple(_voxels(volume) for volume in (one, other))
     if sizes[0] != sizes[1]:
         return sizes

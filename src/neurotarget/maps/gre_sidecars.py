@@ -19,7 +19,16 @@ APART = 0.1  # largest relative difference of frequency and field strength; 3 T 
 def read_sidecars(
     files: Sequence[BidsFile], suffixes: Sequence[str]
 ) -> tuple[list[tuple[BidsFile, dict]], list[Problem]]:
-    """Read the sidecars of gradient-echo scans; broken ones give problems."""
+    """Read the sidecars of gradient-echo scans; broken ones give problems.
+
+    Args:
+        files: all files of the data set.
+        suffixes: MEGRE and the like; sidecars of other suffixes are not read.
+
+    Returns:
+        Sidecars with their content in the order in which they apply: from the outermost folder
+        inwards, and in a folder from the fewest entities. A broken one has an empty content.
+    """
     read, problems = [], []
     for file in files:
         is_ours = file.entities.get("suffix") in suffixes
@@ -33,7 +42,11 @@ def read_sidecars(
 
 
 def metadata(file: BidsFile, sidecars: Sequence[tuple[BidsFile, dict]]) -> dict[str, object]:
-    """All metadata of a file from its sidecars."""
+    """All metadata of a file, merged from the sidecars that apply to it.
+
+    `sidecars` must be in the order of `read_sidecars`, since a later one overwrites an earlier one.
+    Empty if none applies.
+    """
     merged: dict[str, object] = {}
     for sidecar, content in sidecars:
         fits = sidecar.entities.get("suffix") == file.entities.get("suffix")
@@ -48,7 +61,17 @@ def echo_times(
     about: Sequence[Sequence[Mapping]],
     kinds: tuple[str, str] = ("magnitude", "phase"),
 ) -> tuple[tuple[float, ...], list[Problem]]:
-    """Echo times in s; the two `kinds` of image must agree on them."""
+    """Echo times in s; the two `kinds` of image must agree on them.
+
+    Args:
+        case_id: for messages.
+        about: metadata of all echoes of the first kind, then of the second, in the same order.
+        kinds: names of the two kinds in messages.
+
+    Returns:
+        One time per echo, taken from either kind if only one states it, and the problems. An absent
+        or contradictory time gives no times at all.
+    """
     te_s = []
     for echo, (magnitude, phase) in enumerate(zip(*about, strict=True), start=1):
         times = [_number(one.get("EchoTime")) for one in (magnitude, phase)]
@@ -70,7 +93,19 @@ def echo_times(
 def field_strength(
     case_id: str, about: Sequence[Mapping], given_t: float | None
 ) -> tuple[float, list[Problem]]:
-    """Field strength in T, from the measured frequency if a sidecar has it."""
+    """Field strength in T, from the measured frequency if a sidecar has it.
+
+    Some scanners sold as 3 T have 2.89 T, and susceptibility in ppm depends on the true field.
+
+    Args:
+        case_id: for messages.
+        about: metadata of every image of the scan.
+        given_t: used if no sidecar has MagneticFieldStrength; None if the user gave none.
+
+    Returns:
+        The strength and its problems: sidecars that disagree, frequency and strength more than 10 %
+        apart, a strength outside the range, or none at all. The strength is 0.0 if it is unknown.
+    """
     nominal = {_number(one.get("MagneticFieldStrength")) for one in about} - {None}
     tuned = {_number(one.get("ImagingFrequency")) for one in about} - {None}
     for name, values, unit in (
