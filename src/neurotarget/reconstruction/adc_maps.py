@@ -54,10 +54,14 @@ def make_adc(
 
 
 def read_b_values(scan: Path) -> list[float]:
-    """b-values of the file next to a scan, as FSL and BIDS write them.
+    """b-values in s/mm² from the file `<scan>.bval` next to a scan, as FSL and BIDS write it.
+
+    Returns:
+        One per volume, in the order of the file; `checked_b_values` compares their number with the
+        scan.
 
     Raises:
-        DataError: there is none, or it has other text.
+        DataError: there is no such file, or it has text that is no number.
     """
     path = scan.with_name(f"{file_stem(scan)}.bval")
     if not path.is_file():

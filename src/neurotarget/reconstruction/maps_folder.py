@@ -50,7 +50,11 @@ class Map(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Result of one scan."""
+    """Result of one scan.
+
+    A scan that was made or kept has the sentences for its user in `note`, a failed one the reason,
+    and then `about` is empty and `main` is None.
+    """
 
     case_id: str
     status: str  # done | kept | failed
@@ -60,7 +64,11 @@ class Outcome(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How the maps of a scan are made: `make` returns them, the main one first."""
+    """How the maps of a scan are made: `make` returns them, the main one first.
+
+    `settings` go into the hash of finished maps, so a setting that is absent there does not lead to
+    new maps when it changes.
+    """
 
     kind: str  # qsm | swi
     suffixes: Sequence[str]  # of its maps, the main one first
@@ -72,9 +80,19 @@ class Work(NamedTuple):
 def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False) -> list[Outcome]:
     """Make the maps of every scan; a scan that fails is reported and counted, the others continue.
 
+    Args:
+        scans: scans and problems of a data set. A scan with an error in its names or sidecars
+            counts as failed.
+        work: how the maps of one scan are made, and the settings that they depend on.
+        output: folder for maps and page. Nothing is written before all its conflicts are known.
+        overwrite: whether finished scans are made again, and files of others replaced.
+
+    Returns:
+        One outcome per scan, ordered by `case_id`.
+
     Raises:
-        DataError: no scan can be read, or a map would replace an input, another data set or a
-            file that neurotarget did not write.
+        DataError: no scan can be read, or a map would replace an input, another data set or a file
+            that neurotarget did not write.
     """
     errors = errors_of(scans.problems)
     if not scans.acquisitions:
@@ -101,7 +119,10 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
 
 
 def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
-    """File of one map of a scan."""
+    """File of one map of a scan, below the scan's own folder in `output`.
+
+    `suffix` is the last part of a BIDS name, such as Chimap or desc-brain_mask.
+    """
     return output / acquisition.folder / f"{acquisition.stem}_{suffix}.nii.gz"
 
 
@@ -239,7 +260,11 @@ def _refuse_files(acquisitions: Sequence[Acquisition], work: Work, output: Path)
 def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
     """Files that this program wrote into a folder of maps before it kept a record of them.
 
-    The JSON of a main map is written last, so a newer file was changed by the user.
+    The JSON of a main map is written last, so a newer file was changed by the user and is left out.
+
+    Returns:
+        The files and the page of `work`, which may be missing; None if nothing in the folder is
+        ours.
     """
     ours = [folder / DESCRIPTION] if is_own(folder) else []
     main = f"_{work.suffixes[0]}"
@@ -287,7 +312,11 @@ def plain_number(value: float, digits: int = 6) -> float | None:
 
 
 def plain_values(values: object) -> Any:  # noqa: ANN401
-    """Convert values to types of JSON."""
+    """Convert values to types of JSON, in all levels.
+
+    Numbers of NumPy become those of Python, floats are rounded to 9 digits and None if not finite,
+    tuples become lists, keys text; any other object becomes its text.
+    """
     if isinstance(values, Mapping):
         return {str(key): plain_values(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

@@ -29,7 +29,17 @@ def write_report(
     outcomes: Sequence[Outcome], output: Path, work: Work, *, window_of: WindowOf, unit: str,
     device: str,
 ) -> None:  # fmt: skip
-    """Write `<kind>.html`, the page of the maps in a folder."""
+    """Write `<kind>.html`, the page of the maps in a folder, with pictures of the first scans.
+
+    Args:
+        outcomes: one per scan, in the order of the page.
+        output: folder of the maps.
+        work: its settings are listed on the page.
+        window_of: returns the window of a picture, in the unit of the map, from the array and the
+            brain mask (None if there is no such file).
+        unit: of the map, for the scale of its pictures; "" for arbitrary units.
+        device: where the maps were computed, for the page.
+    """
     facts = {key: str(value) for key, value in work.settings.items() if value != {}}
     cases = []
     for number, outcome in enumerate(outcomes, start=1):

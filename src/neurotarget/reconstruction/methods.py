@@ -29,7 +29,11 @@ MAGNITUDE = "magnitude"
 
 
 class MethodResult(NamedTuple):
-    """The map and scores of one method on a scan."""
+    """The map and scores of one method on a scan.
+
+    `array` and `mask` are (I, J, K) in the scan's voxel order; susceptibility is in ppm, weighted
+    images have the unit of the magnitude. The metric in each row ends in `@<method>`.
+    """
 
     method: str
     array: ndarray
@@ -43,6 +47,16 @@ Method = Callable[[Scan], MethodResult]
 
 def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     """Chains by name: the first choice of each step, with one step varied, or all combinations.
+
+    Args:
+        config: `unwrap`, `background` and `inversion` are a choice or a list of them, the first of
+            which is the standard; `all_pairs` asks for all combinations; `reference`, `handedness`
+            and `weighted_edges` are those of `QSM` and the same in all chains.
+        device: where maps are computed.
+
+    Returns:
+        Functions of a scan by `<background>_<inversion>`, with `<unwrap>_` before it if there is
+        more than one; the standard chain first.
 
     Raises:
         DataError: a step is unknown or has no choice.
@@ -66,6 +80,16 @@ def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
 
 def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     """Kinds of susceptibility-weighted images by name.
+
+    The sign of phase is determined once per scan, as it is slow and the same for all methods.
+
+    Args:
+        config: `high_pass` and `phase_mask` are a choice or a list of them; the other keys are the
+            settings of `SWI`, and `handedness` is 1, -1 or auto.
+        device: where images are computed.
+
+    Returns:
+        Functions of a scan by `<high_pass>_<phase_mask>`, for every pair.
 
     Raises:
         DataError: a filter or phase mask is unknown, or there is none.
@@ -154,7 +178,11 @@ def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) ->
 
 
 def magnitude_of(scan: Scan) -> MethodResult:
-    """The magnitude itself, for comparison with susceptibility-weighted images."""
+    """The magnitude itself, for comparison with susceptibility-weighted images.
+
+    It is the root mean square over echoes; its rows are contrasts of veins and nuclei, without a
+    time.
+    """
     image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
     rows = list(_dark(scan, image, _adder(scan, MAGNITUDE)))
     return MethodResult(MAGNITUDE, image, _mask(scan, image), rows)

@@ -28,7 +28,7 @@ from neurotarget.reconstruction.timed_scan import (
     write_maps,
 )
 
-INTACT_SD = 1.0  # a curve whose end lies within so many deviations of the mean does not leak
+INTACT_SD = 1.0  # a curve whose end lies within so many deviations of the median does not leak
 TE_LIMITS_S, TR_LIMITS_S = (1e-3, 0.2), (0.1, 10.0)
 
 
@@ -113,8 +113,15 @@ def stated(
 ) -> float:
     """A time in s, as given or from the sidecar.
 
+    Args:
+        scan: scan with its sidecar.
+        name: argument to name in messages, such as te_ms.
+        given: in s; None takes the sidecar's.
+        key: of the sidecar, where BIDS gives times in s.
+        limits: lowest and highest plausible time in s; outside of them the unit is wrong.
+
     Raises:
-        DataError: it is absent, or in another unit.
+        DataError: it is absent or no number, or outside the limits.
     """
     value = scan.sidecar.get(key) if given is None else given
     place = {"file": str(scan.path)}
@@ -132,7 +139,17 @@ def arterial_curve(
     inside: Bool[ndarray, "I J K"],
     artery: Bool[ndarray, "I J K"] | None,
 ) -> tuple[Float[ndarray, " T"], list[list[int]]]:
-    """Mean curve of an artery, and its voxels.
+    """Mean concentration of an artery over time, and its voxels.
+
+    Args:
+        curves: concentrations of the voxels in `inside`, in that order; NaN where the signal gives
+            none.
+        inside: voxels that have a curve.
+        artery: mask of an artery, whose voxels outside of `inside` are ignored; None to find early,
+            high and narrow curves.
+
+    Returns:
+        The curve, and the voxels as lists [i, j, k] for the JSON.
 
     Raises:
         DataError: no voxel of the artery's mask has a bolus, or none is found.
@@ -149,7 +166,15 @@ def arterial_curve(
 
 
 def intact_curve(curves: Float[ndarray, "V T"], baseline: int) -> Float[ndarray, " T"]:
-    """Mean curve of voxels whose vessels do not leak: their last volumes are as those of most."""
+    """Mean curve of voxels whose vessels do not leak: their last volumes are as those of most.
+
+    The last tenth of the volumes counts, and at least three. If every voxel with a bolus leaks, the
+    mean of all of them is returned.
+
+    Args:
+        curves: concentrations without NaN.
+        baseline: number of volumes before the bolus, which give the noise.
+    """
     noise = curves[:, :baseline].std(axis=1)
     end = curves[:, -max(len(curves[0]) // 10, 3) :].mean(axis=1)
     has_bolus = curves.max(axis=1) > np.median(curves.max(axis=1)) / 2

@@ -100,7 +100,11 @@ def check_options(chain: QSM) -> None:
 
 
 def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
-    """Susceptibility of one scan."""
+    """Susceptibility of one scan in ppm, with the brain mask of the scan or one from its magnitude.
+
+    Raises:
+        DataError: numbers of the scan are not usable, or the brain mask is empty.
+    """
     return chain.reconstruct(
         gre.magnitude,
         gre.phase_rad,
@@ -114,7 +118,11 @@ def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
 
 
 def maps_of(gre: GRE, result: Reconstruction, chain: QSM) -> list[Map]:
-    """Maps of one scan with the content of their JSON files, susceptibility first."""
+    """Maps of one scan with the content of their JSON files, susceptibility first.
+
+    Returns:
+        Susceptibility in ppm, brain mask, mask where χ is known, and local field in Hz.
+    """
     hz = result.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
     brain, left = (mask.astype(np.uint8) for mask in (result.brain_mask, result.mask))
     about = (
@@ -128,7 +136,10 @@ def maps_of(gre: GRE, result: Reconstruction, chain: QSM) -> list[Map]:
 
 
 def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
-    """Content of a susceptibility map's JSON: units, acquisition, every step, statistics."""
+    """Content of a susceptibility map's JSON: units, acquisition, every step, statistics.
+
+    `Handedness` states the sign as given and what the data show, so a reader sees a contradiction.
+    """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
         finding = f"{chain.handedness:+d} as given; by the data: {finding}"
@@ -145,7 +156,10 @@ def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
 
 
 def notes_of(result: Reconstruction, chain: QSM) -> list[str]:
-    """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument."""
+    """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument.
+
+    Empty if there is nothing for the user to check.
+    """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
         return sign_notes(int(result.facts["handedness"]), finding)
@@ -155,7 +169,12 @@ def notes_of(result: Reconstruction, chain: QSM) -> list[str]:
 
 
 def sign_notes(sign: int, finding: str) -> list[str]:
-    """Notes on the sign of phase from the data: it was inverted, or could not be determined."""
+    """Notes on the sign of phase from the data: it was inverted, or could not be determined.
+
+    Args:
+        sign: 1 or -1, the factor that was applied to the phase.
+        finding: sentence of `neurotarget.physics.phase.handedness`.
+    """
     if finding.startswith(UNDETERMINED):
         return [f"sign of phase {finding}; set handedness=1 or -1 if it is known"]
     if sign == -1:
@@ -164,7 +183,11 @@ def sign_notes(sign: int, finding: str) -> list[str]:
 
 
 def acquisition_facts(gre: GRE) -> dict[str, Any]:
-    """Facts about the acquisition for the JSON file of a map."""
+    """Facts about the acquisition for the JSON file of a map.
+
+    Keys are those of BIDS where it has one: `EchoTime` in s, `MagneticFieldStrength` in T, and
+    `B0Direction` along the voxel axes, `PhaseScale` and `BrainMask`, which it lacks.
+    """
     return {
         "EchoTime": list(gre.te_s),
         "MagneticFieldStrength": gre.field_t,
@@ -175,7 +198,11 @@ def acquisition_facts(gre: GRE) -> dict[str, Any]:
 
 
 def statistics(chi_ppm: ndarray, mask: ndarray, brain: ndarray) -> dict[str, float | None]:
-    """Mean and SD of a map inside its mask, and the mask's share of the brain."""
+    """Mean and SD of a map inside its mask, and the mask's share of the brain.
+
+    Returns:
+        `mean_ppm` and `sd_ppm`, None in an empty mask, and `mask_left` in [0, 1].
+    """
     inside = chi_ppm[mask]
     if not inside.size:
         return {"mean_ppm": None, "sd_ppm": None, "mask_left": 0.0}

@@ -25,7 +25,11 @@ Mask = Bool[ndarray, "I J K"]
 
 
 class Scan(NamedTuple):
-    """One scan in memory, with its truth as far as it is known."""
+    """One scan in memory, with its truth as far as it is known.
+
+    Masks and truth are on the voxel grid of `gre`. A scan of a user has no structures and no veins,
+    and a truth only if derivatives contain a reference map.
+    """
 
     case_id: str
     subject_id: str
@@ -46,8 +50,10 @@ class Failed(NamedTuple):
 def simulated_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
     """Simulate the scans of the first subjects of each site, one in memory at a time.
 
-    With `mask` given, the scan gets the simulated brain mask; with auto it is found in the
-    magnitude.
+    Args:
+        plan: cohort with its sites; its seeds make the scans the same in every run.
+        per_site: number of subjects of each site.
+        mask: given passes the simulated brain mask on, auto leaves it to be found in the magnitude.
     """
     counts: dict[str, int] = {}
     for number, subject in enumerate(plan.subjects()):
@@ -57,10 +63,19 @@ def simulated_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan
 
 
 def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterator[Scan | Failed]:
-    """Scans of a BIDS folder, with the reference maps of its derivatives.
+    """Scans of a BIDS folder, with the reference maps of its derivatives; one in memory at a time.
+
+    Args:
+        folder: root of the data set.
+        suffix: MEGRE, GRE or T2starw; None takes all.
+        phase_scale: how phase is stored, as in `neurotarget.physics.phase.to_radians`.
+
+    Yields:
+        A scan, or the reason why it could not be read. Scans with wrong names or sidecars come
+        last.
 
     Raises:
-        DataError: there is no gradient-echo scan.
+        DataError: there is no folder, or no gradient-echo scan in it.
     """
     if not folder.is_dir():
         raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")

@@ -34,7 +34,10 @@ SIGNAL = 0.1  # share of the brightest; a voxel with less is air or bone
 
 
 class Sign(NamedTuple):
-    """The sign of phase that is paramagnetic, and its source as text."""
+    """The sign of phase that is paramagnetic, and its source as text.
+
+    `sign` is the factor 1 or -1 for the stored phase; `notes` are what the user should check.
+    """
 
     sign: int
     text: str
@@ -83,7 +86,16 @@ def make_swi(
 
 
 def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
-    """The sign of phase as given, or as a susceptibility map of this scan shows it."""
+    """The sign of phase as given, or as a susceptibility map of this scan shows it.
+
+    Iron-rich nuclei and veins make a map of the right sign skewed to positive values. If there is
+    no map, or it does not show the sign, phase is taken as stored and a note says so.
+
+    Args:
+        gre: the scan.
+        handedness: 1, -1 or auto.
+        device: where the map is computed.
+    """
     if handedness != "auto":
         return Sign(int(handedness), f"{int(handedness):+d} as given")
     try:
@@ -96,7 +108,14 @@ def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
 
 
 def weighted(gre: GRE, chain: SWI, sign: Sign, *, axis: int, device: str) -> SWIResult:
-    """Susceptibility-weighted image of one scan, with this sign of phase."""
+    """Susceptibility-weighted image of one scan, with this sign of phase.
+
+    `axis` is the voxel axis across the slices: phase is filtered in them, and the minimum intensity
+    projection runs along it.
+
+    Raises:
+        DataError: numbers of the scan are not usable.
+    """
     return dataclasses.replace(chain, handedness=sign.sign).make(
         gre.magnitude,
         gre.phase_rad,
@@ -111,7 +130,12 @@ def weighted(gre: GRE, chain: SWI, sign: Sign, *, axis: int, device: str) -> SWI
 def maps_of(
     gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
 ) -> list[Map]:
-    """Images of one scan with the content of their JSON files, susceptibility-weighted first."""
+    """Images of one scan with the content of their JSON files, susceptibility-weighted first.
+
+    Returns:
+        Weighted image, minimum intensity projection, and filtered phase in radians. `axis` None
+        takes that of `slice_axis`.
+    """
     axis = slice_axis(gre) if axis is None else axis
     images = weighted(gre, chain, sign, axis=axis, device=device)
     about = {
@@ -131,7 +155,10 @@ def maps_of(
 
 
 def slice_axis(gre: GRE) -> int:
-    """Voxel axis across the slices: the header's, else that of the largest voxel side, else k."""
+    """Voxel axis across the slices: the header's, else that of the largest voxel side, else k.
+
+    A side counts as the largest if it exceeds the others by more than 5 %.
+    """
     stated = gre.header.get_dim_info()[2]
     if stated is not None:
         return int(stated)
@@ -141,7 +168,11 @@ def slice_axis(gre: GRE) -> int:
 
 
 def statistics(gre: GRE, images: SWIResult) -> dict[str, float | None]:
-    """Share of the voxels with signal that the phase mask darkens to half or less."""
+    """Share of the voxels with signal that the phase mask darkens to half or less.
+
+    Returns:
+        `darkened_share` in [0, 1]; 0 if no voxel has a signal.
+    """
     first = gre.magnitude[0]
     tissue = first > SIGNAL * np.percentile(first, 99)
     darkened = (images.phase_mask <= DARKENED) & tissue
@@ -149,6 +180,9 @@ def statistics(gre: GRE, images: SWIResult) -> dict[str, float | None]:
 
 
 def grey_window(array: ndarray, mask: ndarray | None = None) -> Window:
-    """Grey window from 0 to the 99th percentile."""
+    """Grey window from 0 to the 99th percentile of the voxels in a mask, else of those above 0.
+
+    Without such a voxel it is 0 to 1.
+    """
     values = array[mask] if mask is not None else array[array > 0]
     return 0.0, float(np.percentile(values, 99)) if values.size else 1.0

@@ -27,7 +27,11 @@ BRIGHT = 0.15  # of the 99th percentile of the first volumes; less is air
 
 
 class TimedScan(NamedTuple):
-    """All volumes of a scan on one grid, with the content of its sidecar."""
+    """All volumes of a scan on one grid, with the content of its sidecar.
+
+    T volumes run along the last axis of `signals`; `first` is the first volume with its geometry. A
+    scan without a JSON next to it has an empty `sidecar`.
+    """
 
     path: Path
     signals: Float[ndarray, "I J K T"]
@@ -36,7 +40,10 @@ class TimedScan(NamedTuple):
 
 
 class MadeMap(NamedTuple):
-    """A map and what its JSON says: unit and description."""
+    """A map and what its JSON states: unit and description.
+
+    `name` ends the file name; NaN marks voxels without a value.
+    """
 
     name: str
     array: Float[ndarray, "I J K"]
@@ -45,7 +52,11 @@ class MadeMap(NamedTuple):
 
 
 def read_timed(path: Path, *, fewest: int) -> TimedScan:
-    """Read a 4-D scan.
+    """Read a 4-D scan with the JSON next to it.
+
+    Args:
+        path: scan, volumes along its last axis.
+        fewest: smallest number of volumes from which the map can be computed.
 
     Raises:
         DataError: it cannot be read, or has too few volumes.
@@ -63,10 +74,10 @@ def read_timed(path: Path, *, fewest: int) -> TimedScan:
 
 
 def read_mask(path: Path, scan: TimedScan) -> Bool[ndarray, "I J K"]:
-    """A mask on the grid of a scan.
+    """A mask on the grid of a scan; voxels above 0 belong to it.
 
     Raises:
-        DataError: it has another grid or no voxel.
+        DataError: it cannot be read, has another grid or no voxel.
     """
     mask = sized_as(read_volume(path), scan.first)
     if not same_grid(mask, scan.first):
@@ -78,7 +89,9 @@ def read_mask(path: Path, scan: TimedScan) -> Bool[ndarray, "I J K"]:
 
 
 def bright(scan: TimedScan, count: int = 1) -> Bool[ndarray, "I J K"]:
-    """Voxels that are not air in the mean of the first volumes.
+    """Voxels that are not air in the mean of the first `count` volumes.
+
+    Air is what has at most 15 % of the 99th percentile of that mean.
 
     Raises:
         DataError: there are none.
@@ -95,7 +108,10 @@ def bright(scan: TimedScan, count: int = 1) -> Bool[ndarray, "I J K"]:
 def on_grid(
     values: Float[ndarray, " V"], inside: Bool[ndarray, "I J K"]
 ) -> Float[ndarray, "I J K"]:
-    """Values in the voxels of a mask, and NaN in the others."""
+    """Values in the voxels of a mask, and NaN in the others.
+
+    `values` are in the order of `array[inside]`.
+    """
     array = np.full(inside.shape, np.nan)
     array[inside] = values
     return array
@@ -109,7 +125,17 @@ def write_maps(
     *,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write maps with their JSON, by name; voxels without a value are 0 and counted.
+    """Write maps with their JSON; voxels without a value are 0 in the file and counted in the JSON.
+
+    Args:
+        maps: on the grid of the scan.
+        scan: gives affine and the start of the names.
+        output: folder, created if missing.
+        about: further content of every JSON, such as method and settings.
+        overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        Files by the name of their map.
 
     Raises:
         DataError: files of others would be replaced.
