@@ -42,7 +42,10 @@ MOST_LINES = 3
 
 
 class Arm(NamedTuple):
-    """An arm as named in every figure; `number` is its rank by Dice, from 1."""
+    """An arm as named in every figure; `number` is its rank by the headline score, from 1.
+
+    `kind` is net, ensemble (mean of predictions), soup (mean of weights) or another word.
+    """
 
     number: int
     name: str
@@ -51,12 +54,15 @@ class Arm(NamedTuple):
 
     @property
     def mark(self) -> Mark:
-        """Return the marker of its kind."""
+        """Return the marker of its kind; kinds that this file does not know share one."""
         return KINDS.get(self.kind, OTHER_KIND)
 
 
 def arms_of(comparison: Comparison) -> list[Arm]:
-    """Return all arms, best first, as in the table of arms."""
+    """Return all arms, best first, as in the table of arms; empty without that table.
+
+    An arm without a kind in the table counts as a net.
+    """
     table = rows_of(comparison, "arms")
     if "arm" not in table:
         return []
@@ -67,7 +73,13 @@ def arms_of(comparison: Comparison) -> list[Arm]:
 
 
 def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> str:
-    """Return the label that summarises the others, or else the first; "" without labels."""
+    """Return the label that summarises the others, or else the first; "" without labels.
+
+    Args:
+        rows: part of a table with a column `label`.
+        first: names of the summary, the preferred one first: Dice has a mean over labels, volumes
+            have a total.
+    """
     if "label" not in rows or not len(rows):
         return ""
     known = list(dict.fromkeys(rows["label"].astype(str)))
@@ -75,14 +87,18 @@ def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> st
 
 
 def marks_of(arms: Sequence[Arm]) -> dict[str, Mark]:
-    """Return the markers for a legend; none where all arms are nets."""
+    """Return the markers for a legend by kind, in the arms' order; none where all are nets."""
     kinds = dict.fromkeys(arm.kind for arm in arms)
     return {} if set(kinds) <= {"net"} else {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}
 
 
 @lru_cache(maxsize=256)  # every figure uses the same names
 def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]:
-    """Break a name at commas into at most three lines, and shorten these if needed."""
+    """Break a name at commas into at most three lines, and shorten these to `width_inch` if needed.
+
+    Names of arms list settings, such as `model=unet, loss=dice`, so a break at a comma keeps each
+    setting whole.
+    """
     parts = [part for part in re.split(r"(?<=,)", plain(name)) if part] or [""]
     lines = [parts[0]]
     for part in parts[1:]:
@@ -94,13 +110,13 @@ def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]
 
 
 def left_inch(arms: Sequence[Arm]) -> float:
-    """Return the width that names and numbers of arms need at the left, in inches."""
+    """Return the width in inches that names and numbers of arms need at the left."""
     lines = [line for arm in arms for line in name_lines(arm.name)]
     return wide_inch(lines, TEXT_PT) + NUMBER_INCH + 0.32
 
 
 def least_inch(arms: Sequence[Arm], least: float) -> float:
-    """Return the row height for the longest name, in inches."""
+    """Return the row height in inches for the name with the most lines, and at least `least`."""
     lines = max((len(name_lines(arm.name)) for arm in arms), default=1)
     return max(least, lines * LINE_INCH + 0.06)
 
@@ -108,7 +124,10 @@ def least_inch(arms: Sequence[Arm], least: float) -> float:
 def arm_row(
     arm: Arm, points: Sequence[Point] = (), texts: Sequence[Text] = (), height: float = 1.0
 ) -> Row:
-    """Return the row of an arm, with its number and its name."""
+    """Return the row of an arm, with its number and its name.
+
+    `height` is in the unit of the frame: 1.0 for rows of equal height, inches where rows differ.
+    """
     return Row(name_lines(arm.name), points, texts, height, str(arm.number))
 
 
@@ -124,7 +143,16 @@ def draw_arms(
 ) -> tuple[Figure, Axes]:
     """Return a figure with one row per arm and room for a legend above, and its axes.
 
-    `row_inch` is the least height of a row, `right_inch` the width of the text at the right.
+    The y axis counts rows from 0 at the top, so marks of an arm are drawn at its place in `rows`.
+
+    Args:
+        name: of the figure, unique on the page.
+        rows: what is drawn in the row of each arm, top to bottom.
+        columns: columns of text to the right of the axes.
+        row_inch: least height of a row; names of several lines need more.
+        right_inch: width of the text at the right.
+        zero: whether the axis must include 0.
+        lines: whether a line separates rows.
     """
     arms = list(rows)
     tall, left = least_inch(arms, row_inch), left_inch(arms)
@@ -135,7 +163,7 @@ def draw_arms(
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Draw a legend in one line at the top of a figure."""
+    """Draw a legend in one line at the top of a figure, in the room that `draw_arms` leaves."""
     height = figure.get_size_inches()[1]
     figure.legend(
         handles=handles,
@@ -148,11 +176,11 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def number_of(row: Mapping, key: str) -> float:
-    """Return a value of a row as a number; NaN where there is none."""
+    """Return a value of a row as a number; NaN where it is undefined or has no column."""
     value = row.get(key)
     return float("nan") if value is None or value is pd.NA else float(value)
 
 
 def known(table: pd.DataFrame, key: str) -> bool:
-    """Return whether any row has a value in this column."""
+    """Return whether the column exists and any row has a finite value in it."""
     return key in table and bool(np.isfinite(table[key].astype(float)).any())

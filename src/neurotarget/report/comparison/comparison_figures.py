@@ -32,7 +32,12 @@ MOST_HYPOTHESES = 6
 
 
 def all_figures(comparison: Comparison) -> list[NamedFigure]:
-    """Return every figure in reading order: ranks, scores, differences, cost, icc, effects."""
+    """Return every figure in reading order: ranks, scores, differences, cost, ICC, effects.
+
+    A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
+    reason, so that the page shows what is missing. There is no ICC where the target predicts
+    probabilities, and each of the first six hypotheses has a figure of effects.
+    """
     texts = score_texts(comparison)
     scores, why = scores_figure(comparison), f"No arm has a {texts['score']} on any case."
     name = comparison.headline.metric
@@ -49,7 +54,13 @@ def all_figures(comparison: Comparison) -> list[NamedFigure]:
 
 
 def score_texts(comparison: Comparison) -> dict[str, str]:
-    """Return the words of captions for the score that orders the arms."""
+    """Return the words of captions for the score that orders the arms.
+
+    Returns:
+        `score` and `Score`, its title in a sentence and at its start; `worse`, the side of an axis
+        with worse values (left or right); `corner`, the upper or lower corner of good and cheap
+        arms.
+    """
     score = comparison.headline
     sides = ("left", "upper") if score.is_higher_better else ("right", "lower")
     filled = {"score": score.title, "Score": capital(score.title)}

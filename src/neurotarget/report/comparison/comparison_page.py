@@ -79,7 +79,13 @@ EQUALLY_LONG = 1.05  # largest ratio of training times that count as equal
 
 
 def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title: str) -> str:
-    """Return the page of a comparison."""
+    """Return the page of a comparison as one HTML document.
+
+    Args:
+        comparison: tables, notes and facts of the arms.
+        figures: in reading order; those without a picture show their reason.
+        title: of the page.
+    """
     texts = question(comparison), _design(comparison), comparison.sentence
     failed = Definition("Failed mask", as_sentence(FAILED), needs=("arms", "n_failed"))
     body = Body(
@@ -128,7 +134,11 @@ def _specs(comparison: Comparison) -> dict[str, TableSpec]:
 
 
 def question(comparison: Comparison) -> str:
-    """Return the question of the comparison, by what differs between its arms."""
+    """Return the question of the comparison, by what differs between its arms.
+
+    If the names of arms set nothing but `model`, it asks for the architecture, else for the
+    settings.
+    """
     keys = {
         part.partition("=")[0]
         for arm in arms_of(comparison)

@@ -41,7 +41,10 @@ RADII = (11, 15, 20, 27)  # distances that are tried, in pt
 
 
 class Cost(NamedTuple):
-    """A column of the table of arms, with axis label and unit."""
+    """A column of the table of arms, with axis label and unit.
+
+    Values of the column are divided by `per_unit` to get the unit of the label.
+    """
 
     key: str
     name: str
@@ -60,6 +63,7 @@ COSTS = (
 def cost_figure(comparison: Comparison) -> Figure | None:
     """Draw the score over parameters and times of a step, training and prediction, one panel each.
 
+    A number next to each point names its arm in the key below; bars are the interval of the score.
     None where no known cost differs between two arms with a score.
     """
     costs = costs_of(comparison)
@@ -89,7 +93,10 @@ def cost_figure(comparison: Comparison) -> Figure | None:
 
 
 def costs_of(comparison: Comparison) -> list[Cost]:
-    """Return the costs that differ between arms with a score."""
+    """Return the costs that differ by more than 1 % between arms with a score.
+
+    Training times that a limit made equal differ by less.
+    """
     table = rows_of(comparison, "arms")
     metric = comparison.headline.metric
     if not known(table, metric):
@@ -100,7 +107,7 @@ def costs_of(comparison: Comparison) -> list[Cost]:
 
 
 def unknown_costs(comparison: Comparison) -> int:
-    """Return the number of arms with an unknown cost in the figure."""
+    """Return the number of arms that lack at least one of the costs in the figure."""
     table, costs = rows_of(comparison, "arms"), costs_of(comparison)
     keys = [cost.key for cost in costs]
     return int((~np.isfinite(table[keys].astype(float))).any(axis=1).sum()) if keys else 0

@@ -41,7 +41,11 @@ GAP = 0.14  # between a name and its line
 
 
 class Ranked(NamedTuple):
-    """An arm with its mean rank and the letters of its groups."""
+    """An arm with its mean rank and the letters of its groups.
+
+    `rank` is the mean over cases, 1 for the best; arms that share a letter of `group`, such as "ab"
+    and "b", do not differ significantly.
+    """
 
     arm: Arm
     rank: float
@@ -50,7 +54,11 @@ class Ranked(NamedTuple):
 
 @look()
 def critical_difference_figure(comparison: Comparison) -> Figure | None:
-    """Draw Demšar's diagram of the mean over labels; None without ranks of two arms."""
+    """Draw Demšar's diagram of the mean over labels; None without ranks of two arms.
+
+    The axis runs from rank 1 at the left (best). The critical difference and the Friedman test of
+    all arms are written above it where they are known.
+    """
     arms = ranked(comparison)
     if len(arms) < 2:
         return None
@@ -78,7 +86,10 @@ def critical_difference_figure(comparison: Comparison) -> Figure | None:
 
 
 def ranked(comparison: Comparison) -> list[Ranked]:
-    """Return the arms with a rank, best first."""
+    """Return the arms with a rank, best first.
+
+    Ensembles, soups and arms that have not learnt have none.
+    """
     rows = _rows(comparison)
     known = {arm.name: arm for arm in arms_of(comparison)}
     arms = [

@@ -31,7 +31,11 @@ COLUMNS = headings(["Arm", "Score"], ["Difference [95 %]", "p (Holm)"], ["Differ
 
 
 def difference_sections(comparison: Comparison) -> list[Section]:
-    """Return the section on differences to the best net, or none."""
+    """Return the section on differences to the best net, as a list of one, or none.
+
+    Intervals are those of the mixed model over trainings where arms were trained several times, and
+    of the bootstrap over cases otherwise; p is the larger of both, after Holm's correction.
+    """
     table = rows_of(comparison, "differences")
     if "metric" not in table:
         return []

@@ -16,7 +16,10 @@ NUMBERS = ("AUROC", "AUROC of the other", "Difference [95 %]", "p (Holm)", "Case
 
 
 def discrimination_section(comparison: Comparison) -> list[Section]:
-    """Return the section on differences of AUROC, or none."""
+    """Return the section on differences of AUROC, as a list of one; empty without a table of them.
+
+    At most six sentences state differences in words; the table below them has all.
+    """
     rows = records(comparison, "discrimination_differences")
     if not rows:
         return []

@@ -44,7 +44,10 @@ SHORT = {ONE_TRAINING: "not testable", OTHER_DESIGN: "not testable"}
 
 
 class Interval(NamedTuple):
-    """An estimate by one method, with its interval."""
+    """An estimate by one method, its 95 % interval, and its p after Holm's correction.
+
+    All are NaN where the method could not be applied.
+    """
 
     value: float
     low: float
@@ -53,7 +56,10 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An arm minus the best net, by bootstrap and by mixed model."""
+    """An arm minus the best net, in the unit of the score, by bootstrap and by mixed model.
+
+    A positive value favours the arm only if higher scores are better.
+    """
 
     arm: Arm
     by: tuple[Interval, Interval]
@@ -63,7 +69,10 @@ class Difference(NamedTuple):
 
 @look()
 def differences_figure(comparison: Comparison) -> Figure | None:
-    """Draw the mean difference of the score to the best net; None without estimates."""
+    """Draw the mean difference of the score to the best net; None without estimates.
+
+    Filled points are arms that differ significantly by both.
+    """
     differences = to_best(comparison)
     if not any(np.isfinite(one.by[0].value) for one in differences):
         return None
@@ -78,7 +87,10 @@ def differences_figure(comparison: Comparison) -> Figure | None:
 
 
 def best_net(comparison: Comparison) -> Arm | None:
-    """Return the best trained net that has learnt, with which others are compared."""
+    """Return the best trained net that has learnt, with which others are compared.
+
+    If only ensembles or soups have learnt, the best of these; None if no arm has.
+    """
     arms = [arm for arm in arms_of(comparison) if arm.learnt != NOT_LEARNT]
     return next((arm for arm in arms if arm.kind == "net"), arms[0] if arms else None)
 
@@ -86,7 +98,12 @@ def best_net(comparison: Comparison) -> Arm | None:
 def to_best(comparison: Comparison, metric: str = "") -> list[Difference]:
     """Return every other arm minus the best net, in the arms' order; missing rows are left out.
 
-    `metric` is by default that of the headline.
+    The table holds each pair once, in either order, so the sign and the ends of an interval are
+    swapped where the best net comes first.
+
+    Args:
+        comparison: its table `differences`.
+        metric: column of the score; "" takes the headline's.
     """
     metric = metric or comparison.headline.metric
     rows, best = rows_of(comparison, "differences", metric=metric), best_net(comparison)

@@ -36,7 +36,20 @@ def fusion_html(
     facts: Mapping[str, str],
     notes: Sequence[str],
 ) -> str:
-    """Return the page of `series_fusion.fuse_runs`."""
+    """Return the page of `series_fusion.fuse_runs`.
+
+    MRNet's published values are shown only if a finding has one of its names.
+
+    Args:
+        scores: one row per finding and score (each series, their mean, the fusion): `label`,
+            `score`, `n`, `n_positive`, `auroc` with `low` and `high`; the fusion's rows also have
+            `gain` with `gain_low` and `gain_high`, its AUROC minus that of the mean.
+        weights: one row per finding and series: `label`, `series`, `weight`, `free_weight` with
+            `low` and `high`, `n_lacking` (exams without the series) and `penalty`, infinite for
+            equal weights.
+        facts: origin of the numbers, by name.
+        notes: sentences on what was left out.
+    """
     is_knee = scores["label"].isin(PUBLISHED).any()
     theirs = ["MRNet's, of 120 exams"] if is_knee else []
     columns = headings(["Finding", "Score"], ["Exams", "With it", "AUROC [95 %]", *theirs])

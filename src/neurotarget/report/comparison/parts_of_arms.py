@@ -23,7 +23,11 @@ Column = tuple[str, str, str]  # reference or rater, statistic, part
 
 
 def parts_sections(comparison: Comparison) -> list[Section]:
-    """Return the section on Dice, r and ICC of every arm by label and part, or none."""
+    """Return the section on Dice, r and ICC of every arm by label and part, or none.
+
+    A value is the mean over seeds, and a dash if it is undefined for one of them. Published values
+    stand in rows of their own below the arms.
+    """
     table = rows_of(comparison, "parts")
     if not len(table):
         return []

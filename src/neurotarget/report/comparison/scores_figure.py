@@ -42,7 +42,9 @@ LEFT_OUT_SHARE = 0.05  # largest share of cases below the axis
 def scores_figure(comparison: Comparison) -> Figure | None:
     """Draw one row per arm: cases with quartiles, their mean with its interval, seed means.
 
-    The score is the headline of the comparison, such as Dice. None where no arm has one.
+    The score is the headline of the comparison, such as Dice. A few low cases may lie left of the
+    axis, which the row then states. Points link to the rows of their cases on the page, unless they
+    are more than 1,500. None where no arm has a score.
     """
     arms = {arm: own for arm in arms_of(comparison) if len(own := case_scores(comparison, arm))}
     if not arms:
@@ -76,7 +78,10 @@ def name_of(comparison: Comparison) -> str:
 
 
 def case_scores(comparison: Comparison, arm: Arm) -> pd.Series:
-    """Return the score of each case by an arm, without undefined values."""
+    """Return the score of each case by an arm, indexed by `case_id`, without undefined values.
+
+    Empty if the arm has no column in the table of cases.
+    """
     rows = rows_of(comparison, "cases")
     if "case_id" not in rows or arm.name not in rows:
         return pd.Series(dtype=float)
@@ -84,7 +89,10 @@ def case_scores(comparison: Comparison, arm: Arm) -> pd.Series:
 
 
 def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
-    """Return the mean score of each seed over its folds; empty for arms made of several seeds."""
+    """Return the mean score of each seed over its folds; empty for arms made of several seeds.
+
+    Each fold counts the same, however many cases it has.
+    """
     runs, metric = rows_of(comparison, "costs", arm=arm.name), comparison.headline.metric
     if not len(runs) or metric not in runs:
         return np.empty(0)

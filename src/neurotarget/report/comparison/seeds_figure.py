@@ -47,7 +47,11 @@ SECOND_INCH, APART_INCH = 1.2, 0.15  # width of the second column, and gap betwe
 
 @look()
 def icc_figure(comparison: Comparison) -> Figure | None:
-    """Draw ICC(A,1), one row per arm and one line per seed; None without values."""
+    """Draw ICC(A,1), one row per arm and one line per seed; None without values.
+
+    The text at the right gives the mean over seeds and their range, or the interval of a single
+    one.
+    """
     label = icc_label(comparison)
     table, rows = rows_of(comparison, "agreement", label=label), {}
     for arm in arms_of(comparison) if len(table) else ():
@@ -73,7 +77,15 @@ def icc_label(comparison: Comparison) -> str:
 def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure | None:
     """Draw the effect of one hypothesis on the reference's values and by every seed of every arm.
 
-    None where nothing could be estimated.
+    The reference's effect is a line through all rows, with its interval as a band.
+
+    Args:
+        comparison: its table `effects`.
+        hypothesis: name in that table.
+        name: of the figure, unique on the page.
+
+    Returns:
+        The figure, in the unit of the effect; None where nothing could be estimated.
     """
     table = rows_of(comparison, "effects", hypothesis=hypothesis)
     rows = {arm: _effect_row(table, arm) for arm in (None, *arms_of(comparison))}
@@ -92,7 +104,7 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
 
 
 def hypotheses(comparison: Comparison) -> list[str]:
-    """Return the hypotheses in the table of effects, in its order."""
+    """Return the hypotheses in the table of effects, in its order, each once."""
     rows = rows_of(comparison, "effects")
     return list(dict.fromkeys(rows["hypothesis"].astype(str))) if len(rows) else []
 

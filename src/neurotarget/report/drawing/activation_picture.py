@@ -30,7 +30,14 @@ def activation_bytes(
     """Draw a scan and its map of activations as PNG, both in stored order on one grid.
 
     Slices are those across the axis with the fewest voxels. Values above 0 are coloured, the more
-    opaque the higher; a curve below shows the highest value of each slice.
+    opaque the higher; a curve below shows the highest value of each slice. Colours are relative to
+    the highest value of the slice shown, so they cannot be compared between cases.
+
+    Args:
+        scan: grey levels.
+        activation: contribution of each voxel to the prediction, on the grid of the scan.
+        spacing_mm: sides of a voxel along the stored axes.
+        title: shortened to the width of the picture.
     """
     axis = int(np.argmin(scan.shape))
     scan, activation = (np.moveaxis(one, axis, 0) for one in (scan, activation))

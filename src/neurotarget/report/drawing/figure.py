@@ -109,13 +109,16 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 def colour(number: int) -> str:
-    """Return the colour of class `number`, from 1; colours repeat after the last."""
+    """Return the hexadecimal colour of class `number`, from 1; colours repeat after the sixth."""
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Apply the style of all figures, regardless of user settings; also a decorator `@look()`."""
+    """Apply the style of all figures, regardless of user settings; also a decorator `@look()`.
+
+    Matplotlib's settings are as before afterwards, so a figure must be drawn and written within it.
+    """
     with rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the page's font has it
         rcdefaults()
@@ -126,7 +129,12 @@ def look() -> Iterator[None]:
 def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool = False) -> Figure:
     """Return an empty figure with automatic layout, or without where `free`.
 
-    `name` is unique in a report: ids inside the SVG begin with it.
+    Args:
+        name: unique in a report: ids inside the SVG begin with it, and it is the label for screen
+            readers.
+        width_inch: width; `WIDTH_INCH` fits the column of a page.
+        height_inch: height.
+        free: whether the caller places all axes itself.
     """
     return Figure(
         figsize=(width_inch, height_inch), label=name, layout=None if free else "constrained"
@@ -134,7 +142,10 @@ def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool =
 
 
 def finished(figure: Figure) -> Figure:
-    """Return the figure with its layout fixed, so that it is equal in every format."""
+    """Return the figure with its layout fixed, so that it is equal in every format.
+
+    Call it last: axes that are added later are not part of the automatic layout.
+    """
     FigureCanvasAgg(figure)
     if engine := figure.get_layout_engine():
         engine.execute(figure)
@@ -156,7 +167,10 @@ def svg_text(figure: Figure) -> str:
 
 @look()
 def save_figure(figure: Figure, stem: Path) -> None:
-    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each atomically."""
+    """Write a figure on white as `<stem>.svg` and `<stem>.png` (200 dpi), each atomically.
+
+    Links to cases become plain groups with the case as tooltip, as a file has no row to link to.
+    """
     _save(figure, _drawn(figure), stem)
 
 

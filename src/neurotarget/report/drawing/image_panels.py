@@ -18,7 +18,13 @@ MARK_PT = 9.0
 
 
 def inch_per_mm(scene: Scene, width_inch: float, most_high_inch: float = float("inf")) -> float:
-    """Return the scale at which the planes fill a width, limited by the height of the row."""
+    """Return the scale at which the planes fill a width, limited by the height of the row.
+
+    Args:
+        scene: scan and its planes.
+        width_inch: of all planes with the gaps between them.
+        most_high_inch: largest height of the tallest plane.
+    """
     wide = sum(scene.side_mm(plane.across) for plane in scene.planes)
     high = max(scene.side_mm(plane.up) for plane in scene.planes)
     return min((width_inch - (len(scene.planes) - 1) * GAP_INCH) / wide, most_high_inch / high)
@@ -27,7 +33,11 @@ def inch_per_mm(scene: Scene, width_inch: float, most_high_inch: float = float("
 def plane_panels(
     figure: Figure, scene: Scene, scale: float, top_inch: float
 ) -> Iterator[tuple[Plane, Axes]]:
-    """Yield a panel for each plane, in a centred row `top_inch` below the top of the figure."""
+    """Yield a panel for each plane, in a centred row `top_inch` below the top of the figure.
+
+    `scale` is in inches per mm, as `inch_per_mm` returns it; planes of different height are
+    centred.
+    """
     width = figure.get_size_inches()[0]
     planes = scene.planes
     sides = [[scale * scene.side_mm(axis) for axis in (one.across, one.up)] for one in planes]
@@ -53,7 +63,12 @@ def show_slice(
 ) -> None:
     """Draw a slice of the scan in grey levels from `window`, in mm, with the sides of the patient.
 
-    Without a window there is no scan, and the panel stays empty.
+    Args:
+        panel: axes to draw in; they become true to scale, with the patient's right at the left.
+        plane: which slice, and the letters at its ends.
+        scene: scan, its spacing, and the box that is shown.
+        window: lowest and highest grey level; None draws no scan, so that the panel stays empty.
+        interpolation: of matplotlib's `imshow`; none shows voxels as squares.
     """
     spans = [scene.box[axis] for axis in (plane.up, plane.across)]
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
@@ -77,14 +92,17 @@ def show_slice(
 
 
 def mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
-    """Write white text with a black edge at a place in shares of the panel."""
+    """Write white text with a black edge at a place in shares of the panel, from its lower left.
+
+    `align` is `ha` and `va` of matplotlib's text.
+    """
     panel.text(x, y, text, color="white", fontsize=MARK_PT, transform=panel.transAxes, **align).set(
         path_effects=[Stroke(linewidth=2, foreground="black"), Normal()]
     )
 
 
 def scale_bar(panel: Axes, unit: str = "mm") -> None:
-    """Draw a scale bar at the lower right of a panel, in mm or px."""
+    """Draw a scale bar at the lower right of a panel, up to a third of its width, in mm or px."""
     bars = BARS_PX if unit == "px" else BARS_MM
     side_mm = abs(panel.get_xlim()[1] - panel.get_xlim()[0])
     length_mm = next((one for one in bars if one <= side_mm / 3), bars[-1])

@@ -12,7 +12,10 @@ MOST_LETTERS = 200  # longer text is cut before it is measured
 
 
 def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = False) -> str:
-    """Return plain text no wider than `width_inch`, with its middle replaced by … if needed."""
+    """Return plain text no wider than `width_inch`, with its middle replaced by … if needed.
+
+    The ends are kept because names of cases and arms differ there.
+    """
     text = plain(text)
     if wide_inch([text], size_pt, bold=bold) <= width_inch:
         return text
@@ -26,14 +29,20 @@ def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = Fals
 
 
 def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> float:
-    """Return the width of the widest of these texts, in inches."""
+    """Return the width of the widest of these texts, in inches; 0 without texts.
+
+    Measured in DejaVu Sans, which is wider than most fonts of a page.
+    """
     font = FontProperties(family="DejaVu Sans", size=size_pt, weight="bold" if bold else "normal")
     sizes = [text_to_path.get_text_width_height_descent(text, font, False) for text in texts]
     return max((size[0] for size in sizes), default=0.0) / PT_PER_INCH
 
 
 def plain(text: object) -> str:
-    """Return one line of text without control characters, which are invalid in SVG."""
+    """Return one line of text without control characters, which are invalid in SVG.
+
+    White space becomes one blank; each invalid character becomes �, so that it is not lost unseen.
+    """
     unfit = ("Cc", "Cs", "Cn")  # control characters, surrogates, unassigned code points
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
     return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
