@@ -66,21 +66,25 @@ def overlay_bytes(
 ) -> bytes:
     """Draw a case as PNG: reference as a solid coloured outline, prediction dashed in white.
 
-    Arrays are in stored order with their `affine`; they are shown along the nearest anatomical
-    axes, true to scale, in radiological convention (the patient's right is on the left). The
-    slices go through the centre of the reference, or of the prediction where there is none.
-    Without an image the mask is filled, on grey. The first of `dpis` that gives at most 120 kB is
-    used, else the last.
+    Slices are shown along the nearest anatomical axes, true to scale, in radiological convention
+    (the patient's right is on the left). They go through the centre of the reference, or of the
+    prediction where there is none. A picture of one slice is shown whole and twice, without and
+    with outlines. More than `MOST_OUTLINED` labels are painted, the reference above the prediction,
+    without projections.
 
-    With `errors` the slices go through the largest error, and a second row shows projections of
-    the whole volume along each axis, so that no distant piece is missed; pieces of the prediction
-    without overlap with the reference are filled and circled.
-
-    More than `MOST_OUTLINED` labels are painted, the reference above the prediction, without
-    projections.
-
-    A picture of one slice is shown whole and twice, without and with outlines; `unit` is that of
-    its scale bar, mm or px, and without `has_sides` its sides are not named.
+    Args:
+        image: scan in stored order; None fills the mask, on grey.
+        truth: class indices of the reference on the grid of the scan, 0 is background.
+        pred: those of the prediction; None for either draws the other alone.
+        affine: of that grid, to RAS+ in mm.
+        title: above the picture, shortened to its width.
+        label_names: names of the classes from 1 on, for the legend.
+        dpis: resolutions to try; the first that gives at most 120 kB is used, else the last.
+        errors: whether the slices go through the largest error, and a second row shows projections
+            of the whole volume along each axis, so that no distant piece is missed; pieces of the
+            prediction without overlap with the reference are filled and circled.
+        unit: of the scale bar, mm or px.
+        has_sides: whether left and right are known; otherwise sides are not named.
 
     Raises:
         ValueError: there is neither image nor mask.

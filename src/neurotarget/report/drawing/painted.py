@@ -15,9 +15,10 @@ OPACITY = 0.55
 
 
 def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
-    """Colours of classes from 1 on, to be repeated: a few, or those of FreeSurfer's table.
+    """Colours of classes from 1 on, in hex, to be repeated: a few, or those of FreeSurfer's table.
 
-    The table has one colour for both sides, so that a few structures get others.
+    The table has one colour for both sides, so that a few structures get others. If a name is not
+    in it, all classes get the few colours.
     """
     found = [find(name) for name in label_names]
     if len(found) <= MOST_OUTLINED or None in found:
@@ -26,7 +27,10 @@ def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def painted_rows(scene: Scene) -> list[Scene]:
-    """The scene once with each map that it has, in one cut."""
+    """The scene once with each map that it has, in one cut, the reference first.
+
+    The scene itself where it has neither.
+    """
     parts = {"reference": {"pred": None}, "prediction": {"truth": None}}
     maps = (scene.truth, scene.pred)
     rows = [
@@ -40,7 +44,11 @@ def painted_rows(scene: Scene) -> list[Scene]:
 def paint(
     panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, palette: Sequence[str]
 ) -> None:
-    """Paint every class of a slice in its colour, over what the panel shows."""
+    """Paint every class of a slice in its colour, over what the panel shows.
+
+    The colours of `palette` belong to classes from 1 on and repeat after the last; the limits of
+    the panel stay as they are.
+    """
     spans = [scene.box[axis] for axis in (plane.up, plane.across)]
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
     (low, high), (right, left) = (

@@ -42,7 +42,10 @@ CM3_MM3 = 1000.0  # size of a cm³
 
 
 class Mark(NamedTuple):
-    """Marker of a sex or a method; markers differ in shape as well as colour."""
+    """Marker of a sex or a method; markers differ in shape as well as colour.
+
+    `line` is matplotlib's line style of a curve of that group.
+    """
 
     colour: str
     marker: str
@@ -67,7 +70,10 @@ UNKNOWN = "sex unknown"
 
 
 class Scale(NamedTuple):
-    """Unit of the values in a figure, "" without one, and its size in the quantity's own unit."""
+    """Unit of the values in a figure, "" without one, and its size in the quantity's own unit.
+
+    Values are divided by `size` before they are drawn: 1000 for mm³ shown in cm³.
+    """
 
     unit: str
     size: float
@@ -85,18 +91,36 @@ class PanelLabels(NamedTuple):
 
 
 def pairs(measured: Measured) -> list[tuple[str, str]]:
-    """Return the pairs of methods that have figures of their own: the first three."""
+    """Return the pairs of methods that have figures of their own: the first three.
+
+    Pairs with the reference come first, so it is pairs of other methods that are left out.
+    """
     return list(measured.pairs[:MOST_PAIRS])
 
 
 def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
-    """Return the name of a pair's figure: the kind, numbered from the second pair on."""
+    """Return the name of a pair's figure: the kind, numbered from the second pair on.
+
+    Args:
+        measured: its pairs give the number.
+        pair: first and second method.
+        kind: scatter, bland_altman and the like.
+    """
     number = measured.pairs.index(pair) + 1
     return kind if number == 1 else f"{kind}_{number}"
 
 
 def panel_labels(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> PanelLabels:
-    """Choose labels and regions with values; of too many, those with the least agreement."""
+    """Choose labels and regions with values; of too many, those with the least agreement.
+
+    Agreement is ICC(A,1) of the first two methods; labels without one are left out first. The
+    labels that remain are in the target's order.
+
+    Args:
+        study: its measured values and table of agreement.
+        methods: a label needs a case with a value by each of them.
+        most: largest number of panels.
+    """
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return PanelLabels(labels, 0)
@@ -110,6 +134,11 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
     """Return values of a label by these methods, one row per case, with `sex` and `age`.
 
     Cases without one of the values, or whose masks failed, are left out.
+
+    Returns:
+        A table indexed by `case_id`. Columns 0, 1 … are the values in the order of `methods`, in
+        the quantity's own unit; `age` is in years, NaN where unknown; `sex` is F, M, another word
+        or "sex unknown", and "" if the covariates have no sex. Empty if a method lacks the label.
     """
     measured, _ = without_failed(study.measured)
     columns = {
@@ -130,7 +159,10 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
 
 
 def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
-    """Yield name, marker and rows of each sex; one group without a name where sex is unknown."""
+    """Yield name, marker and rows of each sex; one group without a name where sex is unknown.
+
+    People of unknown sex come last, and are named only if the sex of others is known.
+    """
     known = [name for name in sorted(cases["sex"].unique()) if name not in ("", UNKNOWN)]
     for name in known:
         yield SEX_WORDS.get(name, name), sex_mark(name), cases[cases["sex"] == name]
@@ -140,25 +172,34 @@ def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
 
 
 def sex_mark(name: str) -> Mark:
-    """Return the marker of a sex as written in the covariates; "all" is everybody."""
+    """Return the marker of a sex as written in the covariates; "all" is everybody.
+
+    F and M have their own; any other word shares a third one.
+    """
     return EVERYBODY if name == "all" else SEXES.get(sex_name(name), OTHER_SEXES)
 
 
 def sex_name(value: object) -> str:
-    """Return F, M or another sex as written; "sex unknown" where missing."""
+    """Return F, M or another sex as written; "sex unknown" where missing.
+
+    Spellings such as female or Male become F and M.
+    """
     if pd.isna(value) or not str(value).strip():
         return UNKNOWN
     return level(value, "sex")
 
 
 def method_mark(measured: Measured, method: str) -> Mark:
-    """Return the marker of a method; the first one (the reference, if any) is in ink."""
+    """Return the marker of a method; the first one (the reference, if any) is in ink.
+
+    Markers repeat from the fifth method on.
+    """
     known = measured.methods
     return METHODS[known.index(method) % len(METHODS) if method in known else -1]
 
 
 def case_urls(case_ids: Sequence[object]) -> list[str]:
-    """Return the links of points, which open cases in the page's viewer."""
+    """Return the links of points, which open cases in the page's viewer; ids are URL-quoted."""
     return [f"{CASE}{quote(str(name), safe='', errors='replace')}" for name in case_ids]
 
 
@@ -183,6 +224,11 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
     """Draw one legend above all panels, of more rows where it is wide.
 
     There is none for a single marker without a name.
+
+    Args:
+        figure: with automatic layout, which makes room for the legend.
+        marks: marker by name, in the order of the legend; those without a name are left out.
+        lines: whether the line of the marker is shown, too.
     """
     handles = [
         Line2D(
@@ -206,7 +252,10 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
 
 
 def scale(study: Study, labels: Sequence[str]) -> Scale:
-    """Return the unit of the main quantity; for volumes cm³ if even the smallest label is large."""
+    """Return the unit of the main quantity; for volumes cm³ if even the smallest label is large.
+
+    Large is a median of at least 50 cm³ by the first method. Other quantities keep their unit.
+    """
     main = study.measured.main
     own = Scale(unit_text(main.unit), 1.0)
     if main.unit != "mm3":
@@ -228,7 +277,14 @@ def panel_grid(
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with `count` panels in rows of `columns`; empty places are hidden.
 
-    `share` are the arguments of matplotlib's `subplots` on shared axes.
+    Args:
+        name: of the figure, unique in a report.
+        count: number of panels, which are returned in reading order.
+        columns: panels in a row.
+        width_inch: width of the figure.
+        row_inch: height of a row with its titles.
+        margin_inch: height added once, for labels of axes and the legend.
+        share: arguments of matplotlib's `subplots` on shared axes.
     """
     rows = -(-count // columns)
     figure = new_figure(name, width_inch, row_inch * rows + margin_inch)
@@ -241,7 +297,15 @@ def panel_grid(
 def quartile_box(
     axes: Axes, place: float, values: Sequence[float], half: float, *, is_upright: bool = False
 ) -> None:
-    """Draw a box from quartile to quartile with a line at the median, within ±`half`."""
+    """Draw a box from quartile to quartile with a line at the median, within ±`half`.
+
+    Args:
+        axes: to draw in.
+        place: middle of the box on the axis of groups.
+        values: at least one, without NaN.
+        half: half of its width, in the unit of that axis.
+        is_upright: whether values run along y rather than x.
+    """
     q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
     ends = [place - half, place + half]
     fill = axes.fill_between if is_upright else axes.fill_betweenx
@@ -267,7 +331,7 @@ def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float
 
 
 def ticks(axes: Axes, which: str, most: int = 5) -> None:
-    """Set a few round ticks, with thin spaces between thousands."""
+    """Set at most `most` + 1 round ticks, with thin spaces between thousands; `which` is x or y."""
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(tick_text))
@@ -276,7 +340,17 @@ def ticks(axes: Axes, which: str, most: int = 5) -> None:
 def spread_apart(
     places: Sequence[float], least: float, low: float = -np.inf, high: float = np.inf
 ) -> list[float]:
-    """Return label positions moved as little as possible, at least `least` apart and inside."""
+    """Return label positions moved as little as possible, at least `least` apart and inside.
+
+    Args:
+        places: wanted positions, in any order.
+        least: smallest distance between neighbours.
+        low: lower end of the room for the labels.
+        high: upper end; if the labels need more room, they go beyond it.
+
+    Returns:
+        Positions in the order of `places`; the order along the axis is kept.
+    """
     order = np.argsort(places, kind="stable")
     moved = np.asarray(places, float)[order]
     groups: list[list[float]] = []  # pooled neighbours: sum of (place − rank × least), count
@@ -294,7 +368,10 @@ def spread_apart(
 
 
 def jitter(values: Float[ndarray, " N"], half: float) -> Float[ndarray, " N"]:
-    """Return deterministic offsets within ±`half` that spread points where they are dense."""
+    """Return deterministic offsets within ±`half` that spread points where they are dense.
+
+    A value without a neighbour within 1/15 of the range stays at 0, so that its position is exact.
+    """
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return np.zeros(len(values))

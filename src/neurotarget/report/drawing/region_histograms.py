@@ -82,7 +82,12 @@ def shares_of(
 ) -> Float[ndarray, " B"]:
     """Share of voxels between edges in %, from the 0th to the 100th percentile of their values.
 
-    Between two percentiles values are taken as evenly spread.
+    Between two percentiles values are taken as evenly spread. Voxels outside of the edges count
+    nowhere, so the sum may be below 100.
+
+    Args:
+        percentiles: P evenly spaced ones, rising.
+        edges: E = B + 1 edges of B bars, rising.
     """
     below = np.interp(edges, percentiles, np.linspace(0, 100, len(percentiles)))
     return np.diff(below)

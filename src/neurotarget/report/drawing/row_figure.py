@@ -73,7 +73,10 @@ class Frame(NamedTuple):
 
 
 def rows_inch(rows: Sequence[Row], row_inch: float = ROW_INCH) -> float:
-    """Return the height of the axes of these rows, in inches."""
+    """Return the height in inches of the axes of these rows.
+
+    `row_inch` is the height of a row of height 1.
+    """
     return row_inch * sum(row.height for row in rows)
 
 
@@ -88,7 +91,13 @@ def draw_rows(
 ) -> tuple[Axes, list[float]]:
     """Draw rows with axes of their own; return these and the middle of each row.
 
-    The axis includes all intervals, and zero if requested; `lines` separate the rows.
+    Args:
+        figure: without automatic layout.
+        rows: top to bottom.
+        frame: where the axes are; names are written into the room at their left.
+        columns: places and heads of the texts, which rows refer to by number.
+        zero: whether the axis must include 0. It includes all intervals anyway.
+        lines: whether a line separates rows.
     """
     width, height = figure.get_size_inches()
     tall = rows_inch(rows, frame.row_inch)
@@ -118,7 +127,7 @@ def draw_rows(
 
 
 def draw_point(axes: Axes, place: float, point: Point) -> None:
-    """Draw the interval and the marker of an estimate."""
+    """Draw the interval and the marker of an estimate at the height `place`, in rows."""
     colour = point.mark.colour
     if np.isfinite(point.low) and np.isfinite(point.high):
         ends = [point.low, point.high]
@@ -144,7 +153,10 @@ def zero_line(axes: Axes) -> None:
 
 
 def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
-    """Set limits that include the values, and zero if requested."""
+    """Set limits of the x axis that include the finite values, and zero if requested.
+
+    Without any value the limits stay as they are.
+    """
     known = [float(value) for value in values if np.isfinite(value)] + ([0.0] if zero else [])
     if not known:
         return
@@ -154,7 +166,15 @@ def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
 
 
 def write_title(axes: Axes, text: str, left: float, up_pt: float, **style: object) -> None:
-    """Write a line above the axes that begins at the left edge of the names."""
+    """Write a line above the axes that begins at the left edge of the names.
+
+    Args:
+        axes: of the rows.
+        text: one line.
+        left: width of the names at the left, in inches, as in `Frame`.
+        up_pt: height above the axes in pt.
+        style: `colour`, `size_pt` and `is_bold` of the text.
+    """
     at = (EDGE_INCH - left, up_pt / PT_PER_INCH)
     _write(axes, text, (0, 1), at, is_head=True, **style)
 

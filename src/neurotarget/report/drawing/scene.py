@@ -56,13 +56,19 @@ class Scene(NamedTuple):
 
     @property
     def flat_axis(self) -> int | None:
-        """Axis across a picture of one slice; None for a volume."""
+        """Axis across a picture of one slice; None for a volume.
+
+        An axis counts as flat if it has one voxel; with several of them there is no such axis.
+        """
         flat = [axis for axis, side in enumerate(self.shape) if side == 1]
         return flat[0] if len(flat) == 1 else None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
-        """The planes that are shown: three, or that of a picture twice, first without outlines."""
+        """The planes that are shown: three, or that of a picture twice, first without outlines.
+
+        The sides of a picture have no letters where left and right are unknown.
+        """
         if self.flat_axis is None:
             return PLANES
         plane = PLANES[self.flat_axis]._replace(name="")
@@ -86,7 +92,10 @@ class Scene(NamedTuple):
         return array[tuple(inside)].mean(axis=plane.axis).T
 
     def classes_seen(self, classes: ClassMap, plane: Plane) -> Iterator[tuple[int, ndarray]]:
-        """Yield each class in a plane with its mask, (up, across)."""
+        """Yield each class in a plane with its mask, (up, across).
+
+        In a cut these are the classes of the slice, in a projection those of the whole volume.
+        """
         if self.view != "projection":
             cut = self.seen(classes, plane)
             yield from ((int(number), cut == number) for number in np.unique(cut[cut > 0]))
@@ -107,7 +116,16 @@ def scene_of(
 ) -> Scene:
     """Return slices through the centre of the reference, or of the prediction without one.
 
-    A picture of one slice is shown whole; `has_sides` is whether its left and right are known.
+    Where the centre has little of the target, as in a ring, the slice with most of it is taken. A
+    picture of one slice is shown whole, and so is a scan without a mask.
+
+    Args:
+        image: scan in stored order, or None.
+        truth: class indices of the reference on the same grid, or None.
+        pred: those of the prediction, or None.
+        affine: of the grid, to RAS+ in mm.
+        unit: of lengths; px where a pixel counts as 1 mm.
+        has_sides: whether left and right of a picture are known.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -126,7 +144,11 @@ def scene_of(
 
 
 def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[ndarray | None]]:
-    """Return the spacing in mm and the arrays in canonical order (RAS+)."""
+    """Return the spacing in mm and the arrays in canonical order (RAS+).
+
+    Axes are swapped and reversed only, without resampling: an oblique scan keeps its voxels. None
+    stays None.
+    """
     turn = nib.orientations.io_orientation(affine)
     spacing_mm = np.empty(3)
     spacing_mm[turn[:, 0].astype(int)] = nib.affines.voxel_sizes(affine)
@@ -142,6 +164,13 @@ def map_scene(
     """Return a stored map in canonical order, with slices at the centre of `focus` or `shown`.
 
     `shown` is the brain mask for cropping; without it the whole map is shown.
+
+    Args:
+        array: the map in stored order.
+        affine: of its grid, to RAS+ in mm.
+        shown: brain mask; without voxels it counts as None.
+        focus: mask of what the slices go through, such as nuclei; None takes that of `shown`, or
+            the middle of the map.
     """
     spacing_mm, (turned, shown, focus) = canonical(affine, array, shown, focus)
     box = [slice(0, side) for side in turned.shape]

@@ -36,7 +36,8 @@ PANEL_INCH = 2.75
 def ages_figure(study: Study) -> Figure | None:
     """Draw values over age with a curve and its 95 % band for each sex, one column per method.
 
-    With a single method there is one panel per label. None where no curve could be fitted.
+    With a single method there is one panel per label. Axes of a row are equal, so that methods can
+    be compared. None where no curve could be fitted.
     """
     methods, labels = ages_methods(study), ages_labels(study).labels
     if not labels:
@@ -65,7 +66,7 @@ def ages_figure(study: Study) -> Figure | None:
 
 
 def ages_methods(study: Study) -> tuple[str, ...]:
-    """Return the methods with a column: the first three."""
+    """Return the methods with a column: the first three, with the reference first."""
     return study.measured.methods[:MOST_METHODS]
 
 

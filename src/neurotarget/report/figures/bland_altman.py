@@ -48,9 +48,11 @@ ONE_INCH, TWO_INCH = 4.6, WIDTH_INCH  # width with one and two columns
 def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
     """Draw second minus first method against their mean, with bias and limits of agreement.
 
-    The slope of the differences is drawn where its interval excludes 0. None with one method only,
-    or without any estimated bias. Source: Bland and Altman 1986,
-    doi:10.1016/S0140-6736(86)90837-8.
+    The slope of the differences is drawn where its interval excludes 0. `pair` is by default the
+    first pair of the study, whose first method is the reference if there is one. None with one
+    method only, or without any estimated bias.
+
+    Source: Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = bland_altman_labels(study, pair).labels if pair else []
@@ -74,7 +76,7 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
 
 
 def bland_altman_labels(study: Study, pair: tuple[str, str]) -> PanelLabels:
-    """Choose the labels of the scatter figure whose bias could be estimated."""
+    """Choose the labels of the scatter figure whose bias and limits could be estimated."""
     agreement, known = agreement_rows(study, *pair), panel_labels(study, pair)
     return PanelLabels(
         [label for label in known.labels if _is_known(agreement, label)], known.left_out

@@ -36,7 +36,9 @@ PANEL_INCH, ONE_INCH = 3.6, 4.2
 def calibration_figure(study: Study) -> Figure | None:
     """Draw bins with Wilson's intervals, a smooth curve and a histogram; None without predictions.
 
-    The histogram counts positive cases upwards and negative ones downwards.
+    The histogram counts positive cases upwards and negative ones downwards. The curve needs 30
+    cases with as many distinct probabilities. The first six labels with cases of both kinds have a
+    panel.
     """
     shown = list(separable_labels(study).items())[:MOST_PANELS]
     if not shown:
@@ -60,7 +62,10 @@ def calibration_figure(study: Study) -> Figure | None:
 
 
 def calibration_labels(study: Study) -> PanelLabels:
-    """Return the labels with a panel, and the number of those left out."""
+    """Return the labels with a panel, and the number of those left out.
+
+    Labels without positive or without negative cases are not counted.
+    """
     return class_panels(study, MOST_PANELS)
 
 

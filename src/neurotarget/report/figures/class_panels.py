@@ -11,7 +11,10 @@ from neurotarget.stats.study.results import Study
 
 
 def separable_labels(study: Study) -> dict[str, Sample]:
-    """Return the predictions by label, of labels that have positive and negative cases."""
+    """Return the predictions by label, of labels that have positive and negative cases.
+
+    Without both kinds, neither discrimination nor calibration is defined.
+    """
     return {
         label: sample
         for _, label, sample in predicted_labels(study)
@@ -20,7 +23,7 @@ def separable_labels(study: Study) -> dict[str, Sample]:
 
 
 def class_panels(study: Study, most: int) -> PanelLabels:
-    """Return the labels with one of at most so many panels, and the number of those left out."""
+    """Return the first `most` labels with a panel, and the number of those left out."""
     labels = list(separable_labels(study))
     return PanelLabels(labels[:most], max(len(labels) - most, 0))
 

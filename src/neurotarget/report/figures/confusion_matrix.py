@@ -31,7 +31,12 @@ LEFT_INCH = 1.6  # most width of class names
 
 @look()
 def confusion_figure(study: Study) -> Figure | None:
-    """Draw a matrix for each outcome and threshold; None where there are none."""
+    """Draw a matrix for each outcome and threshold; None where there are none.
+
+    Rows are the reference, columns the prediction; a cell has the number of cases and its share of
+    the row in %, and correct ones are framed. At most four matrices of at most 12 classes are
+    drawn.
+    """
     matrices = _matrices(study)[:MOST_PANELS]
     if not matrices:
         return None

@@ -33,6 +33,8 @@ def flow_figure(study: Study) -> Figure | None:
     """Draw a box per step with the counts of each method, and exclusions with their reasons.
 
     None without steps.
+
+    At most 12 methods or effects of a step are listed; the last line counts the rest.
     """
     table = rows_of(study, "flow")
     if not len(table):

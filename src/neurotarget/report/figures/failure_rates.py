@@ -27,9 +27,10 @@ COLUMNS = (Column(0.15, 2.6),)
 
 @look()
 def failures_figure(study: Study) -> Figure | None:
-    """Draw the share of failed cases by definition with its interval, one line per method.
+    """Draw the share of failed cases in % by definition with its interval, one line per method.
 
-    None where no definition could be applied.
+    A definition that does not apply has its reason in place of a number. None where no definition
+    could be applied.
     """
     table = rows_of(study, "failures")
     if not len(table) or not np.isfinite(table["rate"].astype(float)).any():

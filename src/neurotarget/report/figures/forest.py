@@ -44,7 +44,8 @@ INDENT = "\N{NO-BREAK SPACE}" * 4
 def forest_figure(study: Study) -> Figure | None:
     """Draw estimates by method and model with 95 % intervals, zero, and the published effect.
 
-    Each hypothesis and unit has axes of its own. None where nothing could be estimated.
+    Each hypothesis and unit has axes of its own, at most 12. The published effect is a hollow
+    diamond without an interval. None where nothing could be estimated.
     """
     panels = [(rows.iloc[0], _rows(study, rows)) for rows in forest_groups(study)[:MOST_PANELS]]
     if not panels:
@@ -58,7 +59,10 @@ def forest_figure(study: Study) -> Figure | None:
 
 
 def forest_groups(study: Study) -> list[pd.DataFrame]:
-    """Group effects by panel: one hypothesis, label and unit, with at least one estimate."""
+    """Group effects by panel: one hypothesis, label and unit, with at least one estimate.
+
+    In the order of the table of effects; empty without such a table.
+    """
     rows = rows_of(study, "effects")
     if not len(rows):
         return []

@@ -42,7 +42,14 @@ Window = tuple[float, float]
 
 @look()
 def planes_figure(name: str, scene: Scene, *, window: Window, unit: str) -> Figure:
-    """Draw a sagittal, coronal and axial slice to scale, with grey levels from `window`."""
+    """Draw a sagittal, coronal and axial slice to scale, with grey levels from `window`.
+
+    Args:
+        name: of the figure, unique on a page.
+        scene: a map as `map_scene` returns it.
+        window: lowest and highest value, black and white, in `unit`.
+        unit: below the grey scale; "" is written as arbitrary unit.
+    """
     scale = inch_per_mm(scene, WIDTH_INCH, TALLEST_INCH)
     high = max(scene.side_mm(plane.up) for plane in PLANES) * scale
     figure = new_figure(name, WIDTH_INCH, high + FOOT_INCH, free=True)
@@ -56,7 +63,14 @@ def planes_figure(name: str, scene: Scene, *, window: Window, unit: str) -> Figu
 
 @look()
 def axial_figure(name: str, scenes: Mapping[str, Scene], *, window: Window, unit: str) -> Figure:
-    """Draw one axial slice of several maps on the same grid, each with its name, in rows."""
+    """Draw one axial slice of several maps on the same grid, each with its name, in rows of four.
+
+    Args:
+        name: of the figure, unique on a page.
+        scenes: maps by name, all with the same part shown.
+        window: lowest and highest value of all of them, black and white, in `unit`.
+        unit: below the grey scale; "" is written as arbitrary unit.
+    """
     plane, first = PLANES[-1], next(iter(scenes.values()))
     columns = min(len(scenes), MOST_ROW)
     width = min((WIDTH_INCH - (columns - 1) * GAP_INCH) / columns, TALLEST_INCH)

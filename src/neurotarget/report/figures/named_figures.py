@@ -34,18 +34,35 @@ def named_figure(
     more: str = "",
     **values: object,
 ) -> NamedFigure:
-    """Return a figure with the text `key`, filled in, and `more`; else the reason `why`."""
+    """Return a figure with the text `key`, filled in, and `more`; else the reason `why`.
+
+    Args:
+        key: of the caption in `assets/texts.toml`; what follows its last dot is the name of the
+            figure.
+        title: above the figure.
+        figure: None if it could not be drawn.
+        why: sentence for that case.
+        name: of the figure, if it is not that of the key.
+        more: sentences after the caption, beginning with a blank.
+        values: fill the placeholders of the caption.
+    """
     text = why if figure is None else page_text(key, **values) + more
     return NamedFigure(name or key.rpartition(".")[2], title, text, figure)
 
 
 def first_of(count: int, most: int, what: str) -> str:
-    """Return the sentence that only the first are shown; "" where all are."""
+    """Return the sentence that only the first are shown; "" where all are.
+
+    Args:
+        count: of all.
+        most: shown.
+        what: plural noun with a blank at its end, or "".
+    """
     return f" The first {most} of {count} {what}are shown." if count > most else ""
 
 
 def reasons_sentence(rows: pd.DataFrame) -> str:
-    """Return a sentence with the first few reasons in a table."""
+    """Return a sentence with the first three distinct reasons in a table; "" without any."""
     if "reason" not in rows:
         return ""
     reasons = [str(reason) for reason in rows["reason"].dropna().unique() if str(reason)]

@@ -47,6 +47,8 @@ def parts_figure(study: Study) -> Figure | None:
     """Draw Dice of every case by label and part; a published mean is a line, its SD a band.
 
     None where no Dice of a part is known.
+
+    Published values are of other data, so they are no reference for a single case.
     """
     table = rows_of(study, "parts", statistic="dice", against="reference")
     strips = _strips(study, table) if len(table) else []
@@ -64,7 +66,10 @@ def parts_figure(study: Study) -> Figure | None:
 
 
 def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
-    """Choose labels, and count the rest; of too many, published labels and those of low Dice."""
+    """Choose at most 12 labels, and count the rest: published ones first, then those of low Dice.
+
+    The chosen labels are in the order of the table.
+    """
     labels = list(dict.fromkeys(table["label"]))
     if len(labels) <= MOST_LABELS:
         return labels, 0
