@@ -29,7 +29,10 @@ MARKS = {1.0: Mark(SERIES[1], "o", "-"), 0.0: Mark(SERIES[0], "^", "-")}
 
 @look()
 def probabilities_figure(study: Study) -> Figure | None:
-    """Draw the probabilities of every label's class and of all other cases; None without any."""
+    """Draw the probabilities of every label's class and of all other cases; None without any.
+
+    Vertical lines are the thresholds of the table of confusion. The first eight labels are drawn.
+    """
     strips = _strips(study)
     if not strips:
         return None

@@ -30,7 +30,8 @@ NAMED = 2  # most influential people that are named in a panel
 def residuals_figure(study: Study) -> Figure | None:
     """Draw residual against fitted, and influence against leverage, one row per model.
 
-    None where no model has residuals.
+    Up to four models are drawn, and in each the two most influential people are named if their
+    DFBETA exceeds 2 / √n (Belsley et al. 1980). None where no model has residuals.
     """
     table = rows_of(study, "residuals")
     models = list(table.groupby(["hypothesis", "method"], sort=False)) if len(table) else []

@@ -36,7 +36,11 @@ MARKERS = ("o", "D")  # of the threshold one half, and of the run's own
 
 @look()
 def discrimination_figure(study: Study) -> Figure | None:
-    """Draw ROC and precision–recall curves with the operating points; None without predictions."""
+    """Draw ROC and precision–recall curves with the operating points; None without predictions.
+
+    Each of the first six labels has a row; points have the intervals of sensitivity and
+    specificity.
+    """
     drawn = list(separable_labels(study).items())
     shown = drawn[:MOST_ROWS]
     if not shown:
@@ -57,7 +61,10 @@ def discrimination_figure(study: Study) -> Figure | None:
 
 @look()
 def free_response_figure(study: Study) -> Figure | None:
-    """Draw the share of findings that are marked by false marks a film; None without marks."""
+    """Draw the share of findings that are marked by false marks a film; None without marks.
+
+    Points with intervals are the rates of the table `free_response` that the curve reaches.
+    """
     curve = study.tables.get("free_response_curve")
     if curve is None or not len(curve):
         return None
@@ -81,7 +88,10 @@ def free_response_figure(study: Study) -> Figure | None:
 
 
 def discrimination_labels(study: Study) -> PanelLabels:
-    """Return the labels with curves, and the number of those left out."""
+    """Return the labels with curves, and the number of those left out.
+
+    Labels without positive or without negative cases are not counted.
+    """
     return class_panels(study, MOST_ROWS)
 
 

@@ -33,8 +33,9 @@ from neurotarget.stats.study.results import Study
 def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
     """Draw second against first method, with the identity line and the regression line.
 
-    Sexes differ by marker. A slope below 1 means that the second method shrinks towards the mean.
-    None with one method only, or where no case has both values.
+    Sexes differ by marker. The regression is Deming's, as both methods have errors; a slope below 1
+    means that the second method shrinks towards the mean. `pair` is by default the first pair of
+    the study. None with one method only, or where no case has both values.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = panel_labels(study, pair).labels if pair else []

@@ -91,7 +91,8 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
 def sites_effects(study: Study) -> list[tuple[str, str]]:
     """Return hypothesis and label of each figure, if estimated within or without some site.
 
-    Each hypothesis has one figure, for the label that it is about.
+    Each of the first three hypotheses has one figure, for the label that it is about. Empty with a
+    single site.
     """
     rows = rows_of(study, "sites")
     if not len(rows) or rows["site"].nunique() < 2:

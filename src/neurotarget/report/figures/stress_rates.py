@@ -31,8 +31,13 @@ MARK = Mark(SERIES[0], "o", "-")
 def stress_figure(table: pd.DataFrame) -> Figure:
     """Draw the mean change of Dice from the scans as they are, one row per condition.
 
-    `table` is that of `studies.stress`. The shares of failed cases and labels are text: of many
-    labels one usually fails somewhere, so that the share of cases soon is 100 %.
+    The shares of failed cases and labels are text: of many labels one usually fails somewhere, so
+    that the share of cases soon is 100 %.
+
+    Args:
+        table: that of `studies.stress`, one row per condition: `condition` (baseline are the scans
+            as they are), `dice`, `dice_change` with `_low` and `_high`, `n`, `n_failed`, `failed`
+            with its interval, and `failed_labels`, shares in [0, 1].
     """
     rows = [_row(row) for row in table.to_dict("records")]
     figure = new_figure("stress", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)

@@ -65,7 +65,14 @@ def dice_figure(study: Study) -> Figure | None:
 
 
 def strips_figure(name: str, rows: Sequence[Row], head: str, lowest: float) -> tuple[Figure, Axes]:
-    """Return a figure of rows over Dice, from 0 or from one half on, by the lowest value."""
+    """Return a figure of rows over Dice, from 0 or from one half on, by the lowest value.
+
+    Args:
+        name: of the figure, unique in a report.
+        rows: one per strip, from top to bottom.
+        head: of the column of texts at the right.
+        lowest: smallest Dice of all strips; below `POOR` the axis begins at 0.
+    """
     left = wide_inch([fitted(row.name[0], 2.2, TEXT_PT) for row in rows], TEXT_PT) + 0.35
     height = STRIPS_TOP + STRIP_INCH * len(rows) + 0.55
     figure = new_figure(name, WIDTH_INCH, height, free=True)
@@ -77,7 +84,10 @@ def strips_figure(name: str, rows: Sequence[Row], head: str, lowest: float) -> t
 
 
 def dice_scores(study: Study) -> dict[str, pd.Series]:
-    """Return the Dice of each label by case, without undefined values."""
+    """Return the Dice of each label by case, without undefined values; empty without scores.
+
+    Series are indexed by `case_id`.
+    """
     rows = study.measured.scores
     if not len(rows) or "metric" not in rows:
         return {}
@@ -86,7 +96,7 @@ def dice_scores(study: Study) -> dict[str, pd.Series]:
 
 
 def dice_labels(study: Study) -> PanelLabels:
-    """Choose labels in the target's order; of too many, those of the lowest median."""
+    """Choose labels in the target's order; of more than 30, those of the lowest median."""
     scores = dice_scores(study)
     labels = [label for label in study.measured.labels if label in scores]
     worst = sorted(labels, key=lambda label: scores[label].median())[:MOST_STRIPS]
@@ -123,7 +133,11 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
 
 @look()
 def values_figure(study: Study) -> Figure | None:
-    """Draw values by the first method, one panel per label and strip per sex, or return None."""
+    """Draw values by the first method, one panel per label and strip per sex, or return None.
+
+    None where nothing was measured. Lines above a panel are means with intervals, where the table
+    of the quantity has them.
+    """
     main = study.measured.main
     if not main.tables:
         return None

@@ -55,7 +55,12 @@ NOTHING_TO_COMPARE = "There is one set of {} only, so there is nothing to compar
 
 
 def all_figures(study: Study) -> list[NamedFigure]:
-    """Return all figures in reading order: effects, agreement, failures."""
+    """Return all figures in reading order: predicted classes, effects, agreement, failures.
+
+    A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
+    reason. Figures that concern few studies (predicted classes, residuals, parts, flow) are absent
+    instead. Probabilities have no agreement, as their reference is 0 or 1.
+    """
     main = study.measured.main
     is_single = len(main.tables) < 2
     optional = {

@@ -30,7 +30,7 @@ ROOM = 0.06  # free share of the strip's width at both ends
 
 
 class Result(NamedTuple):
-    """One method's verdict on a hypothesis."""
+    """One method's verdict on a hypothesis, as texts of a page; "" where nothing is known."""
 
     method: str
     values: str
@@ -54,7 +54,11 @@ class Mark(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """Effects of one hypothesis on a common scale."""
+    """Effects of one hypothesis on a common scale.
+
+    `zero`, `published` and the positions of `ticks` are in % of the width, as in `Mark`;
+    `published` is None where no effect was published.
+    """
 
     marks: tuple[Mark, ...]
     zero: float
@@ -78,7 +82,11 @@ class Card(NamedTuple):
 
 
 def cards(study: Study) -> list[Card]:
-    """Return a card for each hypothesis of the target with rows in the tables."""
+    """Return a card for each hypothesis of the target with rows in the tables.
+
+    Results of the leading model of each method are shown, the reference first; a card's strip is
+    None where no effect has an interval.
+    """
     effects = leading(study)
     known = {one.name: one for one in study.measured.target.hypotheses}
     return [_card(study, known[name], rows) for name, rows in effects.items() if name in known]

@@ -34,7 +34,10 @@ MEAN_LABEL = "mean"  # row of scores averaged over the labels of a case
 
 
 class Tile(NamedTuple):
-    """One key number."""
+    """One key number as texts: name, value with unit, 95 % interval, and a note on its meaning.
+
+    `interval` is "" where there is none; the note of an unknown value is the reason.
+    """
 
     name: str
     value: str
@@ -43,7 +46,7 @@ class Tile(NamedTuple):
 
 
 class KeyRow(NamedTuple):
-    """Agreement and overlap of one label."""
+    """Agreement and overlap of one label; cells are in the order of `KeyNumbers.columns`."""
 
     label: str
     cells: tuple[str, ...]
@@ -62,7 +65,8 @@ class KeyNumbers(NamedTuple):
 def key_numbers(study: Study) -> list[KeyNumbers]:
     """Return the numbers of up to three pairs of methods, or of a single method's values.
 
-    Further raters have a section of their own.
+    Further raters have a section of their own. Of more than 12 labels, those of the lowest Dice, or
+    else of the lowest ICC, have a row.
     """
     pairs = own_pairs(study)[:MOST_PAIRS]
     if not pairs:
@@ -71,7 +75,11 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 
 
 def failure_lines(study: Study) -> list[KeyRow]:
-    """Return failure rates by definition, one cell per method, without unused definitions."""
+    """Return failure rates by definition, one cell per method, without unused definitions.
+
+    A cell is a count of all with the rate and its interval, or a dash where a definition does not
+    apply to the method.
+    """
     table = rows_of(study, "failures")
     rows = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
     return [

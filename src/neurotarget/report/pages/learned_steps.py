@@ -13,7 +13,11 @@ Record = Mapping[str, Any]
 
 
 class Learned(NamedTuple):
-    """How a kind of record is shown."""
+    """How a kind of record is shown.
+
+    A record is what the run wrote as JSON; facts are the part of it that goes into summary.json.
+    The section is None where the study has no such table.
+    """
 
     line: Callable[[Record], str]  # of a record, for the terminal
     facts: Callable[[Record], dict[str, Any]]  # of a record, for a summary

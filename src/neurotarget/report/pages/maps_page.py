@@ -56,7 +56,15 @@ def gre_html(
     facts: Mapping[str, str] | None = None,
     title: str = "",
 ) -> str:
-    """Return the page of maps (`qsm`) or images (`swi`)."""
+    """Return the page of maps (`qsm`) or images (`swi`) as one HTML document.
+
+    Args:
+        cases: one per scan; failed ones have a section of their own at the top.
+        kind: qsm or swi, which selects title, question and captions.
+        notes: sentences for the foot of the page.
+        facts: settings and device, by name.
+        title: "" takes that of the kind.
+    """
     good = [case for case in cases if case.status != "failed"]
     failed = [case for case in cases if case.status == "failed"]
     head = Head(
@@ -83,7 +91,11 @@ def gre_html(
 
 
 def scans_table(cases: Sequence[GRECase]) -> pd.DataFrame:
-    """Return one row per scan with its facts and numbers."""
+    """Return one row per scan with its facts and numbers.
+
+    Columns are `case_id`, `status`, the facts by their headings as lower-case names, the numbers,
+    and `note`; a scan that lacks a fact has NaN there.
+    """
     rows = [
         {
             "case_id": case.case_id,

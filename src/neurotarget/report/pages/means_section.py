@@ -15,7 +15,11 @@ MOST_LABELS = 12
 
 
 def means_sections(study: Study) -> list[Section]:
-    """Return a section for each contrast with a unit, with one row per label."""
+    """Return a section for each contrast with a unit, with one row per label and method.
+
+    With several methods a row also has bias and ICC(A,1) with the first. Empty without such a
+    contrast.
+    """
     return [_section(study, contrast, view.main) for contrast, view in views(study.measured)]
 
 

@@ -16,13 +16,27 @@ Rows = Mapping[str, Mapping]  # by statistic
 
 
 def outcome_numbers(study: Study) -> list[KeyNumbers]:
-    """Return the key numbers of each outcome of classes that was predicted."""
+    """Return the key numbers of each outcome of classes that was predicted.
+
+    Outcomes of several classes have means over classes, accuracy and kappa in place of sensitivity
+    and specificity.
+    """
     outcomes = [one for one in study.measured.target.outcomes if one.is_class]
     return [_numbers(study, one) for one in outcomes if statistics_of(study, one.labels[0])]
 
 
 def statistics_of(study: Study, label: str, stratum: str = "all", level: str = "all") -> Rows:
-    """Return the rows of a label by statistic; of those with thresholds, the first threshold's."""
+    """Return the rows of a label by statistic; of those with thresholds, the first threshold's.
+
+    Args:
+        study: its tables `discrimination` and `calibration`.
+        label: a class, or the name of an outcome for statistics over all its classes.
+        stratum: all, or a covariate such as sex or part.
+        level: of that stratum, such as F or external.
+
+    Returns:
+        Rows with `value`, `low`, `high`, counts and `reason`; empty if the label was not predicted.
+    """
     where = {"label": label, "stratum": stratum, "level": level}
     rows: dict[str, Mapping] = {}
     for name in ("discrimination", "calibration"):
@@ -76,7 +90,14 @@ def _several(rows: Rows) -> list[Tile]:
 
 
 def tile(name: str, row: Mapping, note: str = "", digits: int = 2) -> Tile:
-    """Return the tile of a statistic, with the reason where it is unknown."""
+    """Return the tile of a statistic, with the reason where it is unknown.
+
+    Args:
+        name: of the tile.
+        row: with `value`, `low`, `high` and `reason`; ends of an unknown interval are NaN.
+        note: text below the number.
+        digits: after the decimal point.
+    """
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
     ends = [number(row[end], digits) for end in ("low", "high")]
@@ -85,7 +106,10 @@ def tile(name: str, row: Mapping, note: str = "", digits: int = 2) -> Tile:
 
 
 def slope_text(row: Mapping) -> str:
-    """Return what a calibration slope with its interval says."""
+    """Return what a calibration slope with its interval means; "" without an interval.
+
+    Below 1 by the whole interval, probabilities are too far from the prevalence.
+    """
     if not math.isfinite(row["low"]):
         return ""
     if row["high"] < 1:
@@ -96,7 +120,10 @@ def slope_text(row: Mapping) -> str:
 
 
 def intercept_text(row: Mapping) -> str:
-    """Return what a calibration intercept with its interval says."""
+    """Return what a calibration intercept with its interval means; "" without an interval.
+
+    Below 0 by the whole interval, probabilities are too high on average.
+    """
     if not math.isfinite(row["low"]):
         return ""
     if row["high"] < 0:

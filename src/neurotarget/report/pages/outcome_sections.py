@@ -17,13 +17,19 @@ OF_THRESHOLD = ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy",
 
 
 def outcome_sections(study: Study) -> list[Section]:
-    """Return the sections of predicted classes, or none."""
+    """Return the sections of predicted classes, discrimination and calibration, or none.
+
+    At most 20 labels are listed.
+    """
     makers = (_discrimination, _calibration)
     return [section for make in makers if (section := make(study))]
 
 
 def outcome_sentences(study: Study) -> list[str]:
-    """Return sentences on AUROC, average precision and calibration of each label."""
+    """Return sentences on AUROC, average precision and calibration of each label.
+
+    A statistic that is unknown gives a sentence with the reason.
+    """
     sentences = []
     for label in _labels(study):
         rows = statistics_of(study, label)
@@ -33,7 +39,10 @@ def outcome_sentences(study: Study) -> list[str]:
 
 
 def outcome_answer(study: Study) -> str:
-    """Return the sentence on the discrimination of the first outcome of classes, or ""."""
+    """Return the sentence on the discrimination of the first outcome of classes, or "".
+
+    With several classes it states the mean AUROC of each class against the rest, and the accuracy.
+    """
     outcome = next((one for one in study.measured.target.outcomes if one.is_class), None)
     if outcome is None or not _labels(study):
         return ""

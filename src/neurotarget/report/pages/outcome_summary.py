@@ -25,8 +25,12 @@ SHOWN = {
 def outcomes_summary(study: Study) -> dict[str, dict]:
     """Return the statistics of each label of predicted classes over the cohort, else nothing.
 
-    Each is a value with the ends of its interval. Those at a threshold are at the first one, 0.5 of
-    a binary outcome; of several classes, those of the largest probability.
+    Those at a threshold are at the first one, 0.5 of a binary outcome; of several classes, those of
+    the largest probability.
+
+    Returns:
+        `{"outcomes": {label: …}}`: counts `n`, `n_positive`, `n_subjects`, `n_missing` and
+        `n_failed`, and each statistic as `value`, `low` and `high`. Empty without predictions.
     """
     found = {}
     for outcome in study.measured.target.outcomes:
@@ -42,7 +46,10 @@ def outcomes_summary(study: Study) -> dict[str, dict]:
 
 
 def outcomes_table(outcomes: Mapping[str, Mapping]) -> str:
-    """Format the main statistics of each class, with 95 % intervals in square brackets."""
+    """Format the main statistics of each class, with 95 % intervals in square brackets.
+
+    `outcomes` is what `outcomes_summary` returns under that key; labels without AUROC have no line.
+    """
     table = [["Predicted classes", "n", "positive", "failed", *SHOWN.values()]]
     for label, own in outcomes.items():
         if "auroc" in own:

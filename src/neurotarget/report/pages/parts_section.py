@@ -29,7 +29,11 @@ TITLE = "Internal and external"
 
 
 def parts_section(study: Study) -> Section | None:
-    """Return the section with each label and part and published values, or None."""
+    """Return the section with each label and part and published values, or None.
+
+    There is one table per person whose masks are the truth: the reference, and each further rater.
+    None where no case is external and nothing is published.
+    """
     table = rows_of(study, "parts")
     if not len(table):
         return None
@@ -71,7 +75,11 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
 
 
 def is_generated(study: Study) -> bool:
-    """Return whether the cases are generated, by the source of the target's effects."""
+    """Return whether the cases are generated, by the source of the target's effects.
+
+    Published values of people cannot be compared with those of generated cases, which the page
+    states.
+    """
     sources = {item.source for item in study.measured.target.hypotheses}
     return bool(sources & {PLANTED, PLANTED_IN_TISSUE})
 

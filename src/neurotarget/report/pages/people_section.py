@@ -26,7 +26,13 @@ def people_sections(study: Study) -> list[Section]:
 
 
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Return Table 1 as text: its parts, and rows of characteristics with a cell per part."""
+    """Return Table 1 as text: its parts, and rows of characteristics with a cell per part.
+
+    Returns:
+        The parts, such as all, train and test, and rows whose first cell is the characteristic with
+        its level. Numbers are mean ± SD (range), categories a count with its share; a dash where a
+        part has none. Both are empty without the table.
+    """
     table = rows_of(study, "people")
     if not len(table):
         return [], []
@@ -46,7 +52,10 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
 
 def people_lines(study: Study) -> list[str]:
-    """Return Table 1 of all people as parts of a sentence; of many categories, their number."""
+    """Return Table 1 of all people as parts of a sentence; of many categories, their number.
+
+    Many are more than six, such as sites. Empty without the table.
+    """
     table = rows_of(study, "people", part=ALL)
     lines = []
     for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
@@ -61,7 +70,10 @@ def people_lines(study: Study) -> list[str]:
 
 
 def missing_sentence(study: Study) -> str:
-    """Return a sentence on missing values of each variable and their handling."""
+    """Return a sentence on missing values of each variable and their handling.
+
+    "" without a table of people.
+    """
     table = rows_of(study, "people", part=ALL)
     if not len(table):
         return ""
@@ -78,7 +90,10 @@ def missing_sentence(study: Study) -> str:
 
 
 def change_sentences(study: Study) -> list[str]:
-    """Return sentences on the main label's change per year within and between people."""
+    """Return sentences on the main label's change per year within and between people.
+
+    One per method whose change within people could be estimated; none without repeated scans.
+    """
     rows = records(study, "longitudinal", label=main_label(study))
     return [
         f"By {row['method']}, the {label_text(row['label'])} {study.measured.main.noun} changes by "
@@ -91,7 +106,7 @@ def change_sentences(study: Study) -> list[str]:
 
 
 def tests_sentence(study: Study) -> str:
-    """Return a sentence on the number of tested hypotheses and the correction."""
+    """Return a sentence on the number of tested hypotheses and the correction; "" without tests."""
     table = rows_of(study, "tests")
     known = table[table["p"].notna()] if len(table) else table
     if not len(known):
@@ -106,7 +121,10 @@ def tests_sentence(study: Study) -> str:
 
 
 def limits_sentences(study: Study) -> list[str]:
-    """Return sentences on whether limits of agreement of the main label are acceptable."""
+    """Return sentences on whether limits of agreement of the main label are acceptable.
+
+    Only pairs of methods for which the target set acceptable limits before have one.
+    """
     rows = records(study, "assumptions", label=main_label(study))
     unit = f" {unit_text(study.measured.main.unit)}".rstrip()
     return [

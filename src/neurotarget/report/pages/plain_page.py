@@ -110,7 +110,11 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Head:
-    """Top of a page: title, question, answer."""
+    """Top of a page: title, question, answer.
+
+    `eyebrow` is the kind of page in a few words, above the title; `cohort` a sentence on cases and
+    people. What is "" or None is not shown.
+    """
 
     title: str
     eyebrow: str
@@ -126,6 +130,9 @@ class Body:
 
     `specs` describes the tables, `known` holds available definitions, and `values` the displayed
     text of values.
+
+    `notes` are sentences at the foot, and `facts` the origin of the numbers by name. Tables that
+    are empty are listed with their reasons.
     """
 
     figures: Sequence[PageFigure]
@@ -139,7 +146,7 @@ class Body:
 
 
 def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
-    """Return figures as SVG, in the page's colours."""
+    """Return figures as SVG, in the page's colours; those without a picture keep their reason."""
     return [
         PageFigure(
             one.name, one.title, one.caption, None if one.figure is None else svg_text(one.figure)
@@ -151,7 +158,11 @@ def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
 def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: str) -> str:
     """Return a page of text, grids and code above figures, sortable tables and notes.
 
-    `target` is the prefix of the names of downloaded tables.
+    Args:
+        head: top of the page.
+        body: figures, tables, definitions and notes.
+        sections: in reading order; each gets a link at the top.
+        target: prefix of the names of downloaded tables.
     """
     page = {"target": target, "cases": [], "known": [], "values": dict(body.values)}
     links = [(one.name, one.title) for one in sections]
@@ -189,8 +200,13 @@ def rendered(
 ) -> str:
     """Fill in a template of the assets; everything that is not Markup is escaped.
 
-    `scripts` run in their order; `page` is their data. With `has_pictures` the page may show
-    picture files from where it lies itself.
+    Args:
+        template: name of its file.
+        context: variables of the template; one that is missing raises jinja2's `UndefinedError`.
+        scripts: in the order in which they run; their hashes are the only ones that the page's
+            policy allows.
+        page: data of the scripts, as JSON.
+        has_pictures: whether the page may show picture files from its own folder.
     """
     environment = Environment(
         loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, finalize=_seen
@@ -209,7 +225,12 @@ def _seen(value: object) -> object:
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
-    """Return scripts in their order, ours joined; none can end its element early."""
+    """Return scripts in their order, ours joined; none can end its element early.
+
+    Args:
+        ours: names of assets, which share one scope and end with a mark that the page is ready.
+        before: names of libraries, each a script of its own.
+    """
     texts = [asset(name) for name in before]
     texts.append("".join(map(asset, ours)) + "\nwindow.neurotargetReport.ready();\n")
     return [Markup(_in_script(text)) for text in texts]

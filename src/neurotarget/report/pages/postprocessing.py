@@ -32,7 +32,11 @@ Record = Mapping[str, Any]
 
 
 def trials_table(record: Record) -> pd.DataFrame:
-    """Return one row per tried step and label; empty where the record has none."""
+    """Return one row per tried step and label; empty where the record has none.
+
+    `pieces` and `size_mm3` are NaN for steps without a number; `dice_before` and `dice_after` are
+    means over `n` validation cases; `kept` is whether the step is applied, and `reason` why not.
+    """
     trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
     named = _units(record).named
     table = pd.DataFrame(trials).reindex(columns=[named(name) for name in COLUMNS])
@@ -40,7 +44,12 @@ def trials_table(record: Record) -> pd.DataFrame:
 
 
 def postprocessing_facts(record: Record) -> dict[str, Any]:
-    """Return the part of a record for a summary: steps, and each label before and after."""
+    """Return the part of a record for a summary: steps, and each label before and after.
+
+    Returns:
+        `n_cases`, `steps`, `labels` (changes by label), and `size_units` where sizes are not
+        volumes.
+    """
     changes = {
         one["label"]: {key: value for key, value in one.items() if key != "label"}
         for one in record["changes"]
@@ -50,7 +59,10 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
 
 
 def postprocessing_line(record: Record) -> str:
-    """Return one line on the learned steps."""
+    """Return one line on the learned steps.
+
+    It begins with `postprocess`, for the log of a run, and states why nothing was kept, if so.
+    """
     n, changes = record["n_cases"], record["changes"]
     steps = steps_text(record["steps"], _units(record))
     of = counted(n, "validation case")
@@ -67,7 +79,10 @@ def _units(record: Record) -> SizeUnits:
 
 
 def steps_text(steps: Record, units: SizeUnits = VOLUMES) -> list[str]:
-    """Return texts of the kept steps, with their labels."""
+    """Return texts of the kept steps, with their labels; empty if none is kept.
+
+    `units` are those of the least sizes of pieces: mm³ of scans, mm² or px of pictures.
+    """
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     counts = steps.get("largest_pieces") or dict.fromkeys(steps.get("largest_piece", ()), 1)
     for count in dict.fromkeys(counts.values()):
@@ -87,7 +102,10 @@ def _largest(count: float) -> str:
 
 
 def postprocessing_text(facts: Record) -> str:
-    """Format the labels before and after the kept steps as a table for the terminal."""
+    """Format the labels before and after the kept steps as a table for the terminal.
+
+    `facts` are those of `postprocessing_facts`, so that it works from a summary.json, too.
+    """
     units, labels = _units(facts), facts["labels"]
     steps = steps_text(facts["steps"], units)
     of = counted(facts["n_cases"], "validation case")
@@ -111,7 +129,10 @@ def postprocessing_text(facts: Record) -> str:
 
 
 def postprocessing_section(study: Study) -> Section | None:
-    """Return the section on tried steps; None where the study has none."""
+    """Return the section on tried steps; None where the study has none.
+
+    Kept steps and those that change a score come first; at most 12 are listed.
+    """
     table = rows_of(study, NAME)
     if not len(table):
         return None

@@ -49,7 +49,11 @@ class QCCase(NamedTuple):
 
 @dataclass(frozen=True)
 class QCPage:
-    """Content of the page; `key` tells apart what browsers keep for several predictions."""
+    """Content of the page; `key` tells apart what browsers keep for several predictions.
+
+    Ratings that a browser kept are shown again only on a page of the same key, so it must change
+    when the predictions change.
+    """
 
     title: str
     question: str
@@ -63,7 +67,10 @@ class QCPage:
 
 
 def qc_html(content: QCPage) -> str:
-    """Return the page, with the cases to look at first."""
+    """Return the page, with the cases to look at first.
+
+    Failed cases come first, then flagged ones, then those with the most values outside their range.
+    """
     cases = sorted(content.cases, key=lambda case: _order(case, content.columns))
     head = Head(
         content.title, "Predictions to check", content.question, _cohort(cases), _answer(cases)
@@ -86,7 +93,7 @@ def qc_html(content: QCPage) -> str:
 
 
 def outside(case: QCCase, columns: Sequence[QCColumn]) -> int:
-    """Number of values of a case outside their usual range."""
+    """Number of values of a case outside their usual range; unknown ones do not count."""
     return sum(_is_outside(case.values.get(column.name), column) for column in columns)
 
 

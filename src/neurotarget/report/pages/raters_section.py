@@ -34,7 +34,11 @@ FINDINGS = {
 
 
 def raters_section(study: Study) -> Section | None:
-    """Return the section on agreement of each pair and the comparison with people, or None."""
+    """Return the section on agreement of each pair and the comparison with people, or None.
+
+    Of more than four labels, the sides and the sum of all are shown. None without a further rater
+    or a second drawing.
+    """
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
         return None
@@ -68,7 +72,10 @@ def raters_section(study: Study) -> Section | None:
 
 
 def rater_sentences(study: Study) -> list[str]:
-    """Return sentences on whether the network agrees with the reference as well as each rater."""
+    """Return sentences on whether the network agrees with the reference as well as each rater.
+
+    By Dice of the main label. A comparison that is impossible gives a sentence with the reason.
+    """
     reference = study.measured.reference
     rows = [
         row
@@ -79,7 +86,11 @@ def rater_sentences(study: Study) -> list[str]:
 
 
 def ceiling_sentences(study: Study) -> list[str]:
-    """Return sentences on the main label's intra- and inter-rater error, by pair of masks."""
+    """Return sentences on the main label's intra- and inter-rater error, by pair of masks.
+
+    The error is that of one drawing, in the unit of the quantity; no network can be shown to be
+    better.
+    """
     label, main = main_label(study), study.measured.main
     error, bias = main.column("error"), main.column("bias")
     return [

@@ -27,21 +27,31 @@ Record = Mapping[str, Any]
 
 
 def trials_table(record: Record) -> pd.DataFrame:
-    """Return one row per tried correction; empty where the record has none."""
+    """Return one row per tried correction; empty where the record has none.
+
+    `log_loss_before` and `log_loss_after` are in nats over `n` validation cases, NaN if undefined.
+    """
     trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
     table = pd.DataFrame(trials).reindex(columns=list(COLUMNS))
     return table.astype({"log_loss_before": float, "log_loss_after": float})
 
 
 def thresholds_of(record: Record) -> dict[str, float]:
-    """Return the thresholds of a record, by outcome; none where it has none."""
+    """Return the learned thresholds of a record by outcome, probabilities; none where it has none.
+
+    A record that another program has changed counts as having none.
+    """
     steps = record.get("steps")
     values = steps.get("thresholds") if isinstance(steps, Mapping) else None
     return dict(values) if isinstance(values, Mapping) else {}
 
 
 def recalibration_facts(record: Record) -> dict[str, Any]:
-    """Return the part of a record for a summary: steps, and each outcome before and after."""
+    """Return the part of a record for a summary: steps, and each outcome before and after.
+
+    Returns:
+        `n_cases`, `steps` (lines and thresholds by outcome), and `outcomes` (changes by outcome).
+    """
     changes = {
         one["label"]: {key: value for key, value in one.items() if key != "label"}
         for one in record["changes"]
@@ -50,7 +60,10 @@ def recalibration_facts(record: Record) -> dict[str, Any]:
 
 
 def recalibration_line(record: Record) -> str:
-    """Return one line on the learned corrections; "" without a case whose class is known."""
+    """Return one line on the learned corrections; "" without a case whose class is known.
+
+    It begins with `recalibrate`, for the log of a run.
+    """
     if not record["n_cases"]:
         return ""
     of, steps = counted(record["n_cases"], "validation case"), record["steps"]

@@ -71,7 +71,8 @@ DIGITS = {
 class Comparison:
     """Results of the methods.
 
-    `methods` has a row for each method, label and metric: mean and sd over `n` scans.
+    `methods` has a row for each method, label and metric: mean and sd over `n` scans. `published`
+    are values for comparison, with the keys `label`, `value` (ppm) and `source`.
     """
 
     kind: str  # qsm | swi
@@ -84,7 +85,10 @@ class Comparison:
 
 
 def method_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and SD over scans of each metric by method; rows have metrics name@method."""
+    """Return mean and SD over scans of each metric by method; rows have metrics name@method.
+
+    Undefined values are left out; `n` counts the others. The SD of a single scan is NaN.
+    """
     parts = rows["metric"].str.partition("@")
     table = rows.assign(metric=parts[0], method=parts[2])
     keys = ["method", "label", "metric", "unit"]
@@ -95,7 +99,10 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
 def reconstruction_html(
     comparison: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
 ) -> str:
-    """Return the page that compares methods of reconstruction."""
+    """Return the page that compares methods of reconstruction as one HTML document.
+
+    Failed scans and notes are listed at its foot; `title` "" takes that of the kind.
+    """
     failed = f", {len(comparison.failed)} failed" if comparison.failed else ""
     cohort = f"{counted(comparison.n_scans, 'scan')}{failed}."
     head = Head(
@@ -129,7 +136,11 @@ def reconstruction_html(
 
 
 def sentence(comparison: Comparison) -> str:
-    """Return a sentence on the best method by the first available score, and on the magnitude."""
+    """Return a sentence on the best method by the first available score, and on the magnitude.
+
+    The score is the error of the brain, or else the contrast of veins, by the mean over scans.
+    Methods erode the brain differently, so the share of it that counts is stated.
+    """
     for label, metric, phrase, is_least in BEST:
         known = (comparison.methods["label"] == label) & (comparison.methods["metric"] == metric)
         rows = comparison.methods[known].dropna(subset="mean")
@@ -162,7 +173,11 @@ def _over(comparison: Comparison, method: str) -> str:
 def cells(
     comparison: Comparison, metrics: Sequence[str] = tuple(NAMES)
 ) -> tuple[list[str], list[list[str]]]:
-    """Return a table with one row per method: headings, and texts of these metrics in order."""
+    """Return a table with one row per method: headings, and texts of these metrics in order.
+
+    `metrics` are keys of `NAMES`; those without a value in any row have no column. A cell is the
+    mean, with ± SD if there are several scans.
+    """
     table = comparison.methods
     there = dict.fromkeys(zip(table["label"], table["metric"], strict=True))
     columns = sorted(

@@ -83,6 +83,12 @@ def page_html(
 
     Pictures and volumes of the most informative cases are kept, and others are left out and counted
     on the page, so that it stays below 25 MB.
+
+    Args:
+        study: tables, notes and facts.
+        figures: in reading order; one with the name of a section is shown in it.
+        cases: for gallery and viewer, in the order of the gallery.
+        title: of the page.
     """
     pictures = fit_pictures(cases, PICTURES_BYTES)
     body = Body(

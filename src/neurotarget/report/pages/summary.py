@@ -79,10 +79,10 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
 def summary_text(summary: Mapping) -> str:
     """Format the result of `summarise` for the terminal, with units.
 
-    A warning about a network that has not learnt comes first.
-
-    Square brackets hold 95 % intervals. Undefined and failed cases are counted next to the numbers
-    without them.
+    A warning about a network that has not learnt comes first. Square brackets hold 95 % intervals.
+    Undefined and failed cases are counted next to the numbers without them. Of more than 12 labels,
+    those of the lowest Dice are shown. `summary` may also be read from an older summary.json: keys
+    that it lacks are left out.
     """
     shown = _shown(summary)
     warning = learning_text(*(summary.get(key) or "" for key in LEARNING))

@@ -59,7 +59,7 @@ class Volumes(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Return the number of characters on the page."""
+        """Return the number of characters on the page, which is one byte each."""
         return sum(len(part) for part in self if part)
 
 
@@ -91,7 +91,10 @@ def cropped(
 
 
 def encode(case: PageCase) -> Volumes | None:
-    """Encode the volumes of a case for the viewer; None where it has none."""
+    """Encode the volumes of a case for the viewer; None where it has none.
+
+    They are cropped as in `cropped`.
+    """
     *arrays, affine = cropped(case.image, case.truth, case.pred, case.affine)
     if all(array is None for array in arrays):
         return None
@@ -114,6 +117,11 @@ def fit_budget(
 
     One case of each of the ranks in `FIRST` comes first, the others follow in their order. After
     five cases in a row that do not fit, the rest is left out.
+
+    Args:
+        cases: in the order of the page, which is that of the result.
+        limit_bytes: of all volumes together, as base64.
+        encoder: makes the volumes of one case.
     """
     encoded: list[Volumes | None] = [None] * len(cases)
     left, misses = limit_bytes, 0
@@ -131,7 +139,11 @@ def fit_budget(
 
 
 def fit_pictures(cases: Sequence[PageCase], limit_bytes: int) -> list[str | None]:
-    """Encode the pictures that fit as base64, in the order of `fit_budget`."""
+    """Encode the pictures that fit as base64, in the order of urgency of `fit_budget`.
+
+    The result is in the order of `cases`; None for pictures that do not fit or do not exist. A
+    smaller picture may fit after a larger one that did not.
+    """
     encoded: list[str | None] = [None] * len(cases)
     left = limit_bytes
     for number in _urgency(cases):
