@@ -22,7 +22,12 @@ Fill = Callable[[Study], str]
 
 
 def claim_table(study: Study) -> pd.DataFrame:
-    """Return one row per item; `filled_by` is the study, with its text, or the authors."""
+    """Return one row per item of CLAIM; `filled_by` is the study, with its text, or the authors.
+
+    Returns:
+        Columns `item` (number of the 2024 update, from 1), `section`, `topic`, `filled_by` and
+        `text`, which is "" for the authors' items.
+    """
     rows = []
     for number, (section, topic, fill) in enumerate(ITEMS, start=1):
         text = fill(study) if fill else ""

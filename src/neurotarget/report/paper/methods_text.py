@@ -49,7 +49,10 @@ class Written(NamedTuple):
 
 
 def methods_text(study: Study) -> Written:
-    """Write a paragraph of methods for each theme and one of results, with citations `[@key]`."""
+    """Write a paragraph of methods for each theme and one of results, with citations `[@key]`.
+
+    Only statistics that the tables of the study contain are described and cited.
+    """
     cited = [(one.source, one.doi) for one in _known(study) if one.source]
     cited += [*(CHANGE if len(rows_of(study, "longitudinal")) else ())]
     cited += [CHECKS] if len(rows_of(study, "assumptions")) else []
@@ -171,7 +174,10 @@ def _software(study: Study) -> str:
 
 
 def short_command(command: str) -> str:
-    """Return a command without absolute paths: relative to the current folder, else file names."""
+    """Return a command without absolute paths: relative to the current folder, else file names.
+
+    A paper must not state folders of somebody's machine, which may contain names.
+    """
     return shlex.join(ABSOLUTE.sub(_short_path, argument) for argument in shlex.split(command))
 
 

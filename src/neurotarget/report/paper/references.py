@@ -16,7 +16,14 @@ class Reference(NamedTuple):
 
 
 def references(cited: Iterable[tuple[str, str]]) -> list[Reference]:
-    """Return a reference with a unique key for each distinct source and DOI, in order."""
+    """Return a reference with a unique key for each distinct source and DOI, in order.
+
+    Keys are first author and year, such as `bland1986`, with a letter from b on where that is
+    taken.
+
+    Args:
+        cited: pairs of source and DOI; those without a source are left out.
+    """
     listed: dict[tuple[str, str], Reference] = {}
     for source, doi in cited:
         first = first_source(source)
@@ -29,12 +36,18 @@ def references(cited: Iterable[tuple[str, str]]) -> list[Reference]:
 
 
 def first_source(source: str) -> str:
-    """Return the first of several sources, to which the DOI belongs."""
+    """Return the first of several sources, to which the DOI belongs.
+
+    Sources are separated by semicolons.
+    """
     return source.split(";")[0].split(", doi:")[0].strip()
 
 
 def bibtex(cited: Iterable[Reference]) -> str:
-    """Return BibTeX of references; without a known title the source is a note."""
+    """Return BibTeX of references; without a known title the source is a note.
+
+    Titles are known for the DOIs in `assets/references.toml`.
+    """
     return "\n".join(_entry(one) for one in cited)
 
 

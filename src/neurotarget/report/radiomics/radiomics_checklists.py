@@ -90,7 +90,15 @@ class MetricsScore(NamedTuple):
 
 
 def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row per item of METRICS, with its weight, the answer, and what it is based on."""
+    """One row per item of METRICS, with its weight, the answer, and what it is based on.
+
+    Args:
+        sentences: those of `study_sentences`, which answer items with yes.
+
+    Returns:
+        Columns `item`, `section`, `topic`, `weight` (share of 1), `answer` (yes, no, authors or not
+        applicable) and `text`, which is "" where the authors must answer.
+    """
     rows = []
     for item, known in enumerate(asset_table("radiomics_checklists")["metrics"], start=1):
         text = as_text(sentences, OF_METRICS.get(item, ()))
@@ -105,7 +113,10 @@ def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
 
 
 def clear_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row per item of CLEAR; `filled_by` is the study, with its text, or the authors."""
+    """One row per item of CLEAR; `filled_by` is the study, with its text, or the authors.
+
+    `sentences` are those of `study_sentences`; items without one have the text "".
+    """
     rows = []
     for item, known in enumerate(asset_table("radiomics_checklists")["clear"], start=1):
         text = as_text(sentences, OF_CLEAR.get(item, ()))
@@ -118,6 +129,8 @@ def metrics_score(table: pd.DataFrame) -> MetricsScore:
     """Share of the weights of applicable items that are fulfilled; open ones may become either.
 
     Both stay bounds where an open item turns out not to apply.
+
+    `table` is that of `metrics_table`. The least score counts open items as no, the largest as yes.
     """
     weights = table.groupby("answer")["weight"].sum()
     yes, no, is_open = (float(weights.get(name, 0.0)) for name in (YES, NO, AUTHORS))
@@ -127,12 +140,15 @@ def metrics_score(table: pd.DataFrame) -> MetricsScore:
 
 
 def grade(score: float) -> str:
-    """Grade of METRICS for a share of 1."""
+    """Grade of METRICS for a share of 1, from very low to excellent.
+
+    Source: Kocak et al. 2024, doi:10.1186/s13244-023-01572-w.
+    """
     return next((name for below, name in GRADES if score < below), "excellent")
 
 
 def checklist_sentences(metrics: pd.DataFrame, clear: pd.DataFrame) -> list[str]:
-    """What is filled in, and the range of METRICS' score."""
+    """What is filled in, and the range of METRICS' score: a sentence for each checklist."""
     one = metrics_score(metrics)
     filled = int((clear["filled_by"] == STUDY).sum())
     least, most = (number(100 * value, 1) for value in (one.least, one.most))

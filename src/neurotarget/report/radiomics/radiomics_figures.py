@@ -43,7 +43,10 @@ LEAKED = Mark(MUTED, "X", "-")
 
 @look()
 def scores_figure_of(study: RadiomicsStudy) -> Figure | None:
-    """Draw AUC or C of each set with its interval, and what selection outside would claim."""
+    """Draw AUC or C of each set with its interval, and what selection outside would claim.
+
+    The dotted line is chance. None where no model could be fitted.
+    """
     scores = scores_by_set(study)
     rows = [_row(set_name(name), scores[name], MARKS[name]) for name in study.scored]
     if study.leak is not None:
@@ -68,7 +71,10 @@ def _row(name: str, row: dict, mark: Mark) -> Row:
 
 @look()
 def probability_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw observed shares over predicted probabilities in bins; None of times and numbers."""
+    """Draw observed shares over predicted probabilities in bins; None of times and numbers.
+
+    Intervals are those of the table of bins, one marker per set of terms.
+    """
     table = study.tables["calibration_bins"]
     if not len(table):
         return None
@@ -87,7 +93,10 @@ def probability_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def number_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw true numbers over those predicted without the person; None of classes and times."""
+    """Draw true numbers over those predicted without the person; None of classes and times.
+
+    In the unit of the outcome, with the line on which both are equal.
+    """
     outcome = study.material.outcome
     if not outcome.is_number or not study.scored:
         return None
@@ -105,7 +114,10 @@ def number_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def benefit_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw net benefit over the threshold at which one would act; None but of classes."""
+    """Draw net benefit over the threshold at which one would act; None but of classes.
+
+    Acting on everyone and on nobody are drawn for comparison; thresholds end at 0.9.
+    """
     outcome = study.material.outcome
     if not outcome.is_class or not study.scored:
         return None
@@ -132,7 +144,10 @@ def benefit_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def learning_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw AUC or C over the number of people that models were fitted to."""
+    """Draw AUC or C over the number of people that models were fitted to, for each set of terms.
+
+    None with fewer than two such numbers.
+    """
     table = study.tables["learning"]
     if not len(table) or table["people"].nunique() < 2:
         return None
@@ -150,7 +165,10 @@ def learning_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def chosen_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw how often the image features were chosen, those chosen most often first."""
+    """Draw how often the image features were chosen, those chosen most often first.
+
+    At most 20 features are drawn; None where no model chose one.
+    """
     table = study.tables.get("features")
     if table is None or not len(table):
         return None

@@ -57,7 +57,10 @@ class Extraction(NamedTuple):
 
 
 class Robustness(NamedTuple):
-    """Features that two masks measure alike: the ICC that was asked for, and counts."""
+    """Features that two masks measure alike: the ICC that was asked for, and counts.
+
+    Of `measured` features, `kept` reach the ICC; the second masks are those of `cases` cases.
+    """
 
     least_icc: float
     kept: int
@@ -73,7 +76,15 @@ def study_sentences(
 ) -> dict[str, str]:
     """What was done: one sentence per topic, without a full stop; "" where it is not known.
 
-    `clinical` are the clinical terms as they were asked for.
+    Args:
+        study: settings, counts and results.
+        extraction: None if the features came from a table of the user, so that nothing is known of
+            their images.
+        robust: None without second masks.
+        clinical: the clinical terms as they were asked for.
+
+    Returns:
+        Sentences by topic; `PARAGRAPH` lists those of a paper, the checklists use further ones.
     """
     return {
         **_of_images(extraction),
@@ -85,12 +96,12 @@ def study_sentences(
 
 
 def methods_paragraph(sentences: Mapping[str, str]) -> str:
-    """The sentences of what was done, as one paragraph."""
+    """The sentences of what was done, as one paragraph in the order of `PARAGRAPH`."""
     return as_text(sentences, PARAGRAPH)
 
 
 def as_text(sentences: Mapping[str, str], topics: Sequence[str]) -> str:
-    """The sentences of these topics that there are, with capitals and full stops."""
+    """The sentences that there are on these topics, with capitals and full stops; else ""."""
     return " ".join(f"{capital(sentences[name])}." for name in topics if sentences[name])
 
 

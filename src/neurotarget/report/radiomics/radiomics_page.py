@@ -62,7 +62,10 @@ VALUES = {
 
 
 def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
-    """Return the figures with captions, or why one is left out."""
+    """Return the figures with captions, or why one is left out.
+
+    That of predicted numbers is present only if the outcome is a number.
+    """
     no_probability = (
         "Only classes have probabilities; risks by a day are in `neurotarget survival`."
     )
@@ -93,9 +96,15 @@ def radiomics_html(
     facts: Mapping[str, str] | None = None,
     methods: str = "",
 ) -> str:
-    """Return the page; `left_out` counts people by reason, for each table.
+    """Return the page as one HTML document.
 
-    `methods` is the paragraph of what was done.
+    Args:
+        study: tables, notes and results.
+        figures: in reading order.
+        left_out: counts of people by reason, for each table that was read.
+        notes: further sentences for the foot.
+        facts: origin of the numbers, by name.
+        methods: paragraph of what was done; without it the section for a paper is absent.
     """
     head = Head("Radiomics", "Radiomics", QUESTION, radiomics_people(study),
                 radiomics_answer(study))  # fmt: skip

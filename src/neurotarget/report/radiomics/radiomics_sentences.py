@@ -12,7 +12,10 @@ from neurotarget.stats.radiomics.single_features import LEVEL as ALONE
 
 
 def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
-    """Return the sentences at the top: people, answer, permutation, leakage, other cohort."""
+    """Return the sentences at the top: people, answer, errors, claims, self-tests, other cohort.
+
+    Sentences that do not apply are absent.
+    """
     sentences = [
         radiomics_people(study),
         radiomics_answer(study),
@@ -26,7 +29,7 @@ def radiomics_headlines(study: RadiomicsStudy) -> list[str]:
 
 
 def radiomics_people(study: RadiomicsStudy) -> str:
-    """How many people there are, how many positive, and how many features."""
+    """How many people, positive cases and features there are; of numbers, mean ± SD."""
     outcome = study.material.outcome
     n = int(outcome.subject.max()) + 1
     positive = 0 if outcome.is_number else int(outcome.y.sum())
@@ -41,19 +44,26 @@ def radiomics_people(study: RadiomicsStudy) -> str:
 
 
 def score_name(study: RadiomicsStudy) -> str:
-    """Return AUC or C."""
+    """Return AUC of classes; of times and numbers C, the share of pairs in the right order."""
     return "AUC" if study.material.outcome.is_class else "C"
 
 
 def scores_by_set(study: RadiomicsStudy) -> dict[str, Mapping]:
-    """Row of the AUC or C of people left out, by set."""
+    """Row of the AUC or C of people left out, by set: clinical, image or both.
+
+    A row has `value`, `low` and `high`; sets whose model could not be fitted are absent.
+    """
     table = study.tables["scores"]
     rows = table[table["statistic"] == study.statistic].to_dict("records")
     return {str(row["terms"]): row for row in rows}
 
 
 def radiomics_answer(study: RadiomicsStudy) -> str:
-    """Whether images add to clinical terms, or how well they do alone, with intervals."""
+    """Whether images add to clinical terms, or how well they do alone, with intervals.
+
+    The verdict is that of the paired difference of both to the clinical terms alone. "Undecided"
+    names the largest gain that the data leave open.
+    """
     scores, name = scores_by_set(study), score_name(study)
     if not study.scored:
         return "No model could be fitted; the notes state why."
@@ -86,7 +96,10 @@ def _gain(study: RadiomicsStudy, row: Mapping, scores: Mapping[str, Mapping]) ->
 
 
 def errors_sentence(study: RadiomicsStudy) -> str:
-    """R² and error of predicted numbers of the last set; "" of classes and times."""
+    """R² and error of predicted numbers of the last set, next to the error of the mean of all.
+
+    "" of classes and times, and where no model could be fitted.
+    """
     table = study.tables.get("errors")
     if table is None or not study.scored:
         return ""
@@ -101,7 +114,10 @@ def errors_sentence(study: RadiomicsStudy) -> str:
 
 
 def claims_sentence(study: RadiomicsStudy) -> str:
-    """Which features go with the outcome after correction; "" without image features."""
+    """Which features go with the outcome after correction; "" without image features.
+
+    Of features that carry the same information, one is claimed; the others add nothing to it.
+    """
     table = study.tables.get("alone")
     if table is None:
         return ""
@@ -122,7 +138,7 @@ def claims_sentence(study: RadiomicsStudy) -> str:
 
 
 def permutation_sentence(study: RadiomicsStudy) -> str:
-    """What permuted outcomes give; "" without the test."""
+    """What permuted outcomes give, with the p of the real one; "" without the test."""
     one = study.permuted
     if one is None or not len(one.permuted):
         return ""
@@ -137,7 +153,10 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
 
 
 def leakage_sentence(study: RadiomicsStudy) -> str:
-    """What selection outside the folds would have claimed; "" without image features."""
+    """What selection outside the folds would have claimed; "" without image features.
+
+    A leak is stated only where the interval of the difference excludes 0.
+    """
     leak = study.leak
     if leak is None:
         return ""
@@ -154,7 +173,10 @@ def leakage_sentence(study: RadiomicsStudy) -> str:
 
 
 def stability_sentence(study: RadiomicsStudy) -> str:
-    """How alike the chains of the folds choose features; "" without image features."""
+    """How alike the chains of the folds choose features; "" without image features.
+
+    1 means that all choose the same features, 0 what chance gives.
+    """
     if (row := _last_row(study, "stability")) is None:
         return ""
     chosen = study.tables["features"]
@@ -167,7 +189,7 @@ def stability_sentence(study: RadiomicsStudy) -> str:
 
 
 def other_cohort_sentence(study: RadiomicsStudy) -> str:
-    """AUC or C of the last set in the other cohort; "" without one."""
+    """AUC or C of the last set in the other cohort, and that of people left out; "" without one."""
     if (row := _last_row(study, "transport")) is None:
         return ""
     here = scores_by_set(study)[row["terms"]]

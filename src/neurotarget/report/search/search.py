@@ -32,7 +32,7 @@ class Sweep:
     `trials`: one row per trial with trial (int, from 0), status (one of STATUSES), a column for
     each of `parameters` (number or text; NaN where the trial did not use it) and of `objectives`
     (NaN unless done; a pruned trial may have its last value), seconds (NaN where unknown), folder
-    and reason (text, "" where there is none).
+    and reason (both text, "" where there is none).
     `importances`: objective, parameter, importance (a share of 1); no rows with too few trials.
     `best`: numbers of the best trial, or with several objectives of the Pareto front; empty where
     none is done. `space`: the search space as written, one parameter per line. `command`: trains

@@ -37,7 +37,11 @@ FEWEST_DECADES = 2  # from so many decades on, only powers of ten have ticks
 
 
 def all_figures(sweep: Sweep) -> list[NamedFigure]:
-    """Return every figure of a search in reading order."""
+    """Return every figure of a search in reading order: history, front, importances, settings.
+
+    A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
+    reason; a Pareto front exists only with several objectives.
+    """
     pareto = [_pareto(sweep)] if len(sweep.objectives) > 1 else []
     return [_history(sweep), *pareto, _importances(sweep), *_parameters(sweep)]
 
@@ -51,7 +55,10 @@ def _history(sweep: Sweep) -> NamedFigure:
 
 @look()
 def history_figure(sweep: Sweep) -> Figure:
-    """Draw each objective over trials, with the best so far; one panel per objective."""
+    """Draw each objective over trials, with the best so far; one panel per objective.
+
+    Pruned and failed trials are marks at the bottom, as they have no final value.
+    """
     count = len(sweep.objectives)
     size = {"width_inch": WIDTH_INCH, "row_inch": 2.5, "margin_inch": 0.35}
     figure, panels = panel_grid("history", count, 1, **size, sharex=True)
@@ -109,7 +116,11 @@ def _pareto(sweep: Sweep) -> NamedFigure:
 
 @look()
 def pareto_figure(sweep: Sweep) -> Figure | None:
-    """Draw the first two objectives against each other; None where no trial is done."""
+    """Draw the first two objectives against each other; None where no trial is done.
+
+    With exactly two objectives a line joins the trials of the front; numbers name these where there
+    is room.
+    """
     rows = done(sweep)
     if not len(rows) or len(sweep.objectives) < 2:
         return None
@@ -154,7 +165,10 @@ def _importances(sweep: Sweep) -> NamedFigure:
 
 @look()
 def importances_figure(sweep: Sweep) -> Figure | None:
-    """Draw shares as bars, one panel per objective, in equal order; None without shares."""
+    """Draw shares in % as bars, one panel per objective, in equal order; None without shares.
+
+    At most 20 settings are drawn, those most important for the first objective.
+    """
     table = importances_of(sweep)
     if not len(table):
         return None
@@ -184,7 +198,10 @@ def importances_figure(sweep: Sweep) -> Figure | None:
 
 
 def importances_of(sweep: Sweep) -> pd.DataFrame:
-    """Return shares as parameters × objectives, ordered by the first objective."""
+    """Return shares as parameters × objectives, ordered by the first objective; empty without any.
+
+    A share is NaN where the importance for that objective is not known.
+    """
     rows = sweep.importances
     if not len(rows):
         return pd.DataFrame()
@@ -209,7 +226,13 @@ def _parameters(sweep: Sweep) -> list[NamedFigure]:
 
 @look()
 def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | None:
-    """Draw an objective over each parameter, on its scale; None where no trial is done."""
+    """Draw an objective over each parameter, on its scale; None where no trial is done.
+
+    Args:
+        sweep: at most 12 of its parameters are drawn, the most important ones.
+        objective: on the vertical axis.
+        name: of the figure, unique on the page.
+    """
     rows = done(sweep)
     if not len(rows) or not sweep.parameters:
         return None

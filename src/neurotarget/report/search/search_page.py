@@ -30,7 +30,10 @@ UNLEARNT_TRIALS = "NOT LEARNT: trials whose network has not learnt are never the
 
 
 def sweep_html(sweep: Sweep, *, title: str) -> str:
-    """Return the page of a search."""
+    """Return the page of a search as one HTML document.
+
+    Trials whose network has not learnt are named in a banner, as they are never the best.
+    """
     texts = _question(sweep), _amounts(sweep), sentence(sweep)
     known = known_definitions("search")
     body = Body(
@@ -46,7 +49,11 @@ def sweep_html(sweep: Sweep, *, title: str) -> str:
 
 
 def sentence(sweep: Sweep) -> str:
-    """Return a sentence on the best trial and its settings, or on the Pareto front."""
+    """Return a sentence on the best trial and its settings, or on the Pareto front.
+
+    It also names the most important setting where importances are known. "" if trials are done but
+    none is best for another reason than learning.
+    """
     rows = done(sweep)
     if not len(sweep.best):
         unlearnt = "No network has learnt, so no trial is best."

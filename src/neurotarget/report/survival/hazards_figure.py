@@ -33,7 +33,16 @@ FINE = (0.25, 0.5, 0.7, 1, 1.4, 2, 4)
 
 @look()
 def hazards_figure(hazards: pd.DataFrame, terms: str) -> Figure | None:
-    """Draw the hazard ratios of one set of terms on a logarithmic axis; None without any."""
+    """Draw the hazard ratios of one set of terms on a logarithmic axis; None without any.
+
+    A ratio of a number is per SD, so that terms in different units can be compared; at most 30
+    terms are drawn.
+
+    Args:
+        hazards: one row per term: `terms` (its set), `term`, `hazard_ratio` per unit with `low` and
+            `high`, `sd` (NaN for categories) and `p`.
+        terms: set to draw: clinical, image or both.
+    """
     rows = hazards[hazards["terms"] == terms] if len(hazards) else hazards
     if not len(rows):
         return None

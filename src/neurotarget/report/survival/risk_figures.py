@@ -41,7 +41,11 @@ def _drawn(study: SurvivalStudy) -> dict[str, Float[ndarray, "H N"]]:
 
 @look()
 def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
-    """Draw the observed over the predicted risk of groups of people, one panel per horizon."""
+    """Draw the observed over the predicted risk of groups of people, one panel per horizon.
+
+    Risks are of people held out; sets of terms are shifted so that their intervals can be told from
+    each other. None without groups.
+    """
     table, months = study.tables["calibration_groups"], study.plan.horizons_months[:MOST_PANELS]
     if not len(table):
         return None
@@ -66,7 +70,11 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
 
 @look()
 def decision_figure(study: SurvivalStudy) -> Figure | None:
-    """Draw net benefit over the threshold at which one would act, one panel per horizon."""
+    """Draw net benefit over the threshold at which one would act, one panel per horizon.
+
+    Acting on everyone and on nobody are drawn for comparison. None without risks or horizons; at
+    most three horizons are drawn.
+    """
     months = study.plan.horizons_months[:MOST_PANELS]
     if not _drawn(study) or not months:
         return None

@@ -34,7 +34,16 @@ LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (3, 1, 1, 1)))
 def curves_figure(
     name: str, cohort: Cohort, group: Integer[ndarray, " N"], names: Sequence[str]
 ) -> Figure:
-    """Draw the survival of up to four groups in months, with intervals and numbers at risk."""
+    """Draw the survival of up to four groups in months, with intervals and numbers at risk.
+
+    Ticks on a curve mark people whose follow-up ended without the event.
+
+    Args:
+        name: of the figure, unique in a report.
+        cohort: days and events of N people.
+        group: number of each person's group, from 0; its name is at that place of `names`.
+        names: of the groups; a single one is drawn in ink and without a legend.
+    """
     shown = names[:MOST_GROUPS]
     height = PANEL_INCH + ROW_INCH * (len(shown) + 1) + 0.65
     figure = new_figure(name, WIDTH_INCH, height, free=True)

@@ -46,7 +46,11 @@ NAMES = {
 
 
 def survival_figures(study: SurvivalStudy) -> list[NamedFigure]:
-    """Return curves, forest, calibration and decision curves; or why one is left out."""
+    """Return curves, forest, calibration and decision curves; or why one is left out.
+
+    A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
+    reason.
+    """
     everyone = (study.cohort.event * 0).astype(int)
     figures = [
         named_figure("survival.curve", "Survival of all",
@@ -79,7 +83,16 @@ def survival_html(
     notes: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the page; `left_out` counts people by reason, for each table."""
+    """Return the page as one HTML document.
+
+    Args:
+        study: tables, notes and results.
+        figures: in reading order.
+        left_out: counts of people by reason, for each table; the first is that of the study's own.
+        title: of the page.
+        notes: further sentences for the foot.
+        facts: origin of the numbers, by name.
+    """
     question = QUESTION_OF_IMAGES if IMAGE in study.cohort.sets else QUESTION
     here = next(iter(left_out.values()), {})
     head = Head(title, "Survival", question, cohort_sentence(study, here), answer(study))

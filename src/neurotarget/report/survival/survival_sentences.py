@@ -24,9 +24,12 @@ def set_name(name: str) -> str:
 
 
 def answer(study: SurvivalStudy) -> str:
-    """What the study found in one or two sentences."""
+    """What the study found in one or two sentences.
+
+    Whether images add to clinical terms, if both were fitted; otherwise C of the leading set.
+    """
     if study.lead is None:
-        return "No model could be fitted; the notes tell why."
+        return "No model could be fitted; the notes state why."
     scores = scores_of(study)
     if gain := gain_sentence(study, scores):
         return gain
@@ -38,14 +41,22 @@ def answer(study: SurvivalStudy) -> str:
 
 
 def scores_of(study: SurvivalStudy, statistic: str = "c") -> dict[str, Mapping]:
-    """Row of a statistic by set, of the main model."""
+    """Row of a statistic by set, of the main model.
+
+    `statistic` is c, or one of a horizon such as auc_12m; a row has `value`, `low` and `high`. Sets
+    whose model could not be fitted are absent.
+    """
     table = study.tables["scores"]
     model, kind = table["model"] == study.settings.model, table["statistic"] == statistic
     return {str(row["terms"]): row for row in table[model & kind].to_dict("records")}
 
 
 def gain_sentence(study: SurvivalStudy, scores: Mapping[str, Mapping]) -> str:
-    """Whether images add to clinical terms, with the interval; "" without this comparison."""
+    """Whether images add to clinical terms, with the interval; "" without this comparison.
+
+    `scores` are those of `scores_of`. An undecided verdict states the largest gain that is left
+    open.
+    """
     table = study.tables["differences"]
     if not len(table):
         return ""
@@ -70,7 +81,10 @@ def gain_sentence(study: SurvivalStudy, scores: Mapping[str, Mapping]) -> str:
 
 
 def optimism_sentence(study: SurvivalStudy) -> str:
-    """C on the people whom the model was fitted to, and what of it is optimism."""
+    """C on the people whom the model was fitted to, and what of it is optimism.
+
+    "" if no model could be fitted, or without the bootstrap.
+    """
     apparent, corrected = corrected_c(study)
     if study.lead is None or not math.isfinite(corrected):
         return ""
@@ -83,7 +97,11 @@ def optimism_sentence(study: SurvivalStudy) -> str:
 
 
 def median_sentence(study: SurvivalStudy) -> str:
-    """Median survival, and why it is not the median of the times."""
+    """Median survival, and why it is not the median of the times.
+
+    The median is Kaplan and Meier's in days; the median of the times counts the end of follow-up as
+    the event.
+    """
     row = study.tables["people"].to_dict("records")[0]
     median = estimate(row, "median_days", stem="median", digits=0, unit="days")
     if not math.isfinite(row["median_days"]):
@@ -99,7 +117,10 @@ def median_sentence(study: SurvivalStudy) -> str:
 
 
 def cohort_sentence(study: SurvivalStudy, left_out: Mapping[str, int]) -> str:
-    """How many people there are, with how many events, and how many were left out."""
+    """How many people there are, with how many events, and how many were left out.
+
+    `left_out` counts rows of the table by reason.
+    """
     n, events = len(study.cohort.days), int(study.cohort.event.sum())
     text = f"{counted(n, 'person')}, {events} with the event"
     total = sum(left_out.values())
@@ -107,7 +128,7 @@ def cohort_sentence(study: SurvivalStudy, left_out: Mapping[str, int]) -> str:
 
 
 def proportional_sentence(study: SurvivalStudy) -> str:
-    """Terms of the leading set whose hazard ratio changes with time."""
+    """Terms of the leading set whose hazard ratio changes with time; "" without hazards."""
     table = study.tables["hazards"]
     if study.lead is None or not len(table):
         return ""
@@ -122,7 +143,7 @@ def proportional_sentence(study: SurvivalStudy) -> str:
 
 
 def transport_sentence(study: SurvivalStudy) -> str:
-    """C of the leading model in the other cohort; "" without one."""
+    """C of the leading model in the other cohort, and that of people here; "" without one."""
     if study.other is None or study.lead is None:
         return ""
     table = study.tables["transport"]
@@ -138,7 +159,12 @@ def transport_sentence(study: SurvivalStudy) -> str:
 
 
 def reading_notes(problems: Sequence[object], filled: Mapping[str, int]) -> list[str]:
-    """Warnings of the tables, and empty cells that count as another value."""
+    """Warnings of the tables, and empty cells that count as another value.
+
+    Args:
+        problems: as sentences.
+        filled: number of people by column.
+    """
     notes = [str(one) for one in problems]
     return notes + [
         f"{name}: an empty cell counts as another value ({counted(n, 'person')})."

@@ -8,7 +8,7 @@ from typing import Any
 
 @cache
 def asset(name: str) -> str:
-    """Return the text of an asset file."""
+    """Return the text of an asset file; it is read once."""
     return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -19,7 +19,12 @@ def asset_table(name: str) -> dict[str, Any]:
 
 
 def page_text(key: str, **values: object) -> str:
-    """Return a text of `texts.toml` by section and name, such as `study.dice`, filled in."""
+    """Return a text of `texts.toml` by section and name, such as `study.dice`, filled in.
+
+    Raises:
+        KeyError: the text does not exist, or a placeholder has no value here or in the section
+            `shared`.
+    """
     section, _, name = key.partition(".")
     texts = asset_table("texts")
     return texts[section][name].format_map({**texts["shared"], **values})

@@ -33,7 +33,11 @@ def target_noun(target: Target) -> str:
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """State a hypothesis: `Hypothesis: the volume … is larger in women than in men.`."""
+    """State a hypothesis: `Hypothesis: the volume … is larger in women than in men.`.
+
+    A hypothesis without a sign states that groups differ, or that the quantity changes. `target`
+    gives the name of the label, which is its only one or the total by default.
+    """
     claim = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", adjusted for {listed(map(_term, at))}" if at else ""
@@ -41,7 +45,10 @@ def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
 
 
 def claim_of(study: Study, hypothesis: Hypothesis) -> str:
-    """State a hypothesis for a cohort, without terms that do not vary in it."""
+    """State a hypothesis for a cohort, without terms that do not vary in it.
+
+    In a cohort of women only, for instance, an adjustment for sex is not mentioned.
+    """
     return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 

@@ -26,7 +26,13 @@ class Definition(NamedTuple):
 
 
 def known_definitions(page: str = "study", quantity: Quantity = VOLUMES) -> tuple[Definition, ...]:
-    """Return all definitions for a kind of page, in reading order, in the words of a quantity."""
+    """Return all definitions for a kind of page, in reading order, in the words of a quantity.
+
+    Args:
+        page: section of `assets/definitions.toml`: study, comparison, search, survival and so on.
+        quantity: whose noun and unit fill the texts; areas of pictures have definitions of their
+            own.
+    """
     entries, filled = asset_table("definitions"), placeholders_of(quantity)
     study = {one["name"]: one for one in entries["study"]}
     flat = {one["name"]: one for one in entries["pictures"]} if quantity.name == AREA else {}
@@ -48,7 +54,8 @@ def definitions(
 ) -> list[Definition]:
     """Return the definitions that the tables need, and those of failures that occurred.
 
-    They are selected from `known`, by default the definitions of a study.
+    A table with counts `n` needs a definition only if some row has cases. They are selected from
+    `known`, by default the definitions of a study.
     """
     known = known_definitions() if known is None else known
     return [one for one in known if _is_needed(tables, *one.needs)] + [

@@ -39,7 +39,12 @@ class TableSpec:
 
 
 def table_specs(page: str = "study", quantity: Quantity = VOLUMES) -> dict[str, TableSpec]:
-    """Return the tables of a kind of page, in reading order, in the words of the main quantity."""
+    """Return the tables of a kind of page, in reading order, in words of the main quantity.
+
+    Args:
+        page: section of `assets/tables.toml`: study, comparison, search, survival and so on.
+        quantity: whose noun and unit fill titles and headings.
+    """
     known, unit = asset_table("tables"), quantity.unit
     shared = known["shared"].get(page, {})
     of_outcomes = {} if quantity.is_of_masks else known["outcomes"]
@@ -71,7 +76,7 @@ def _filled(spec: Mapping[str, object], words: Mapping[str, str]) -> dict[str, o
 
 
 def value_texts() -> dict[str, str]:
-    """Return the displayed text of values in text columns."""
+    """Return the displayed text of values in text columns; others are shown as they are."""
     return asset_table("tables")["values"]
 
 
@@ -128,7 +133,10 @@ class PageTable(NamedTuple):
 def page_tables(
     tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]
 ) -> list[PageTable]:
-    """Return every table with rows, in the order of `specs`; other tables come last."""
+    """Return every table with rows, in the order of `specs`; other tables come last.
+
+    A table without a specification is titled by its name.
+    """
     names = [name for name in specs if name in tables]
     names += [name for name in tables if name not in specs]
     return [
@@ -144,7 +152,11 @@ def empty_tables(tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSp
 def reasons(
     tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]
 ) -> list[tuple[str, int, dict[str, int]]]:
-    """Return title, number of rows and reasons for each table with missing estimates."""
+    """Return title, number of rows and reasons for each table with missing estimates.
+
+    Returns:
+        One tuple per table with such rows; the reasons are counts by text, most frequent first.
+    """
     counted = []
     for name, table in tables.items():
         spec = _spec(name, specs)
@@ -155,7 +167,11 @@ def reasons(
 
 
 def script_json(value: object) -> str:
-    """Return JSON that is safe inside a script element: it cannot end the script or begin a tag."""
+    """Return JSON that is safe inside a script element: it cannot end the script or begin a tag.
+
+    Raises:
+        ValueError: a number is not finite; use None.
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

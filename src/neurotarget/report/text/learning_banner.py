@@ -27,7 +27,10 @@ class Banner(NamedTuple):
 
 
 def banner(learning: Learning | None) -> Banner | None:
-    """Return the banner; None where the network has learnt and there are no warnings."""
+    """Return the banner; None where the network has learnt and there are no warnings.
+
+    None as well without a network.
+    """
     if learning is None:
         return None
     if learning.verdict in HEADS:
@@ -38,7 +41,10 @@ def banner(learning: Learning | None) -> Banner | None:
 
 
 def arms_banner(comparison: Comparison) -> Banner | None:
-    """Return the banner of a comparison: arms that have not learnt, or may not have."""
+    """Return the banner of a comparison: arms that have not learnt, or may not have.
+
+    None where all have learnt, or nothing is known about it.
+    """
     table = rows_of(comparison, "arms")
     if "learnt" not in table or not (is_warned := table["learnt"].isin(HEADS)).any():
         return None
@@ -52,12 +58,12 @@ def arms_banner(comparison: Comparison) -> Banner | None:
 
 
 def banner_text(warning: Banner | None) -> str:
-    """Format a banner for the terminal; "" for None."""
+    """Format a banner for the terminal, one line for each reason below its head; "" for None."""
     if warning is None:
         return ""
     return "\n".join([warning.head, *(f"  {line}" for line in warning.lines)])
 
 
 def learning_text(verdict: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
-    """Format the banner from the values in summary.json."""
+    """Format the banner from the values in summary.json; "" without a warning."""
     return banner_text(banner(Learning(verdict, tuple(reasons), tuple(warnings))))

@@ -22,7 +22,10 @@ IRREGULAR = {"person": "people"}
 
 
 def tick_text(value: float, _: int | None = None) -> str:
-    """Format the label of a tick, with thin spaces between thousands from five digits on."""
+    """Format the label of a tick, with thin spaces between thousands from five digits on.
+
+    The second argument is matplotlib's position of the tick.
+    """
     text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
     return text.replace(",", NARROW).replace("-", MINUS)
 
@@ -38,7 +41,15 @@ def estimate(
 ) -> str:
     """Format a value with its interval in square brackets and, if any, its unit.
 
-    The ends are `low` and `high`, or `<stem>_low` and `<stem>_high`.
+    A dash if the value is undefined; no brackets if an end is.
+
+    Args:
+        row: with the value and its ends, `low` and `high`, or `<stem>_low` and `<stem>_high`.
+        key: of the value.
+        stem: of the ends.
+        digits: after the decimal point; None chooses as many as the interval justifies.
+        sign: whether a positive value has a plus.
+        unit: as in names of columns, such as mm3.
     """
     ends = (f"{stem}_low", f"{stem}_high") if stem else ("low", "high")
     value, low, high = (row.get(name, math.nan) for name in (key, *ends))
@@ -50,12 +61,12 @@ def estimate(
 
 
 def mean_sd(mean: float | None, sd: float | None, digits: int) -> str:
-    """Format a mean with its SD, if there is one."""
+    """Format a mean with its SD, if there is one; a dash without a mean."""
     return f"{number(mean, digits)}{f' ± {number(sd, digits)}' if is_known(sd) else ''}"
 
 
 def p_value(p: float | None) -> str:
-    """Format a p value with three decimals."""
+    """Format a p value with three decimals; `< 0.001` below that, a dash if it is undefined."""
     if not is_known(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -67,29 +78,29 @@ def p_equals(p: float) -> str:
 
 
 def percent(row: Mapping) -> str:
-    """Format a rate with its interval, in %."""
+    """Format a rate with its interval, in %; `row` has `rate`, `low` and `high` as shares."""
     return estimate(in_percent(row), digits=1, unit="%")
 
 
 def in_percent(row: Mapping) -> dict[str, float]:
-    """Return a rate and its interval as value, low and high in %."""
+    """Return a rate and its interval as `value`, `low` and `high` in %; NaN where missing."""
     names = {"value": "rate", "low": "low", "high": "high"}
     return {name: 100 * float(row.get(key, math.nan)) for name, key in names.items()}
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Join names for a sentence: `a, b and c`."""
+    """Join at least one name for a sentence: `a, b and c`."""
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def counted(n: int, what: str) -> str:
-    """Format a count with its noun: `1 case`, `2 people`."""
+    """Format a count with its noun in the singular: `1 case`, `2 people`."""
     return f"{n} {what}" if n == 1 else f"{n} {IRREGULAR.get(what, what + 's')}"
 
 
 def amount(count: float) -> str:
-    """Format a large number: `1.2 M`."""
+    """Format a large number with the prefix k, M, G or T: `1.2 M`."""
     for size, sign in SIZES:
         if is_known(count) and count >= 0.9995 * size:
             return f"{stated(count / size)}{NARROW}{sign}"
@@ -103,7 +114,7 @@ def operations(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a time given in s: `0.05 s`, `12 min`, `3 h 05 min`."""
+    """Format a time given in s: `0.05 s`, `12 min`, `3 h 05 min`; a dash if it is unknown."""
     if not is_known(seconds) or seconds < MOST_SECONDS:
         return _with_unit(seconds, "s")
     minutes = round(seconds / 60)
@@ -113,12 +124,12 @@ def duration(seconds: float) -> str:
 
 
 def memory(mib: float) -> str:
-    """Format memory given in MiB: `1.2 GiB`."""
+    """Format memory given in MiB: `1.2 GiB`; a dash if it is NaN."""
     return _with_unit(mib / 1024, "GiB") if mib >= 1000 else _with_unit(mib, "MiB")
 
 
 def energy(wh: float) -> str:
-    """Format electric energy given in Wh: `1.2 kWh`."""
+    """Format electric energy given in Wh: `1.2 kWh`; a dash if it is NaN."""
     return _with_unit(wh / 1000, "kWh") if wh >= 1000 else _with_unit(wh, "Wh")
 
 
@@ -134,7 +145,11 @@ def chance(probability: float) -> str:
 def aligned(table: Sequence[Sequence[str]], *, right: bool = False) -> str:
     """Format a table with aligned columns and a line below the header.
 
-    With `right`, all columns but the first are aligned to the right, as numbers are.
+    Widths are those in a terminal, where some signs take two columns and accents none.
+
+    Args:
+        table: header, then lines with as many cells.
+        right: whether all columns but the first are aligned to the right, as numbers are.
     """
     widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     lines = []

@@ -9,7 +9,12 @@ from neurotarget.stats.study.results import Study
 
 
 def predicted_labels(study: Study) -> list[tuple[Predictions, str, Sample]]:
-    """Return each label of each outcome of classes with its cases, in the target's order."""
+    """Return each label of each outcome of classes with its cases, in the target's order.
+
+    Returns:
+        The predictions of the outcome, the label, and its probabilities with the reference as a
+        `Sample`; labels without a case that has both are left out.
+    """
     return [
         (predictions, label, sample)
         for predictions in predictions_of(study.measured)
@@ -19,7 +24,10 @@ def predicted_labels(study: Study) -> list[tuple[Predictions, str, Sample]]:
 
 
 def class_text(study: Study, label: str) -> str:
-    """Return the class that a label's probability is of: the positive one of a binary outcome."""
+    """Return the class that a label's probability is of: the positive one of a binary outcome.
+
+    A name that is no label of an outcome is returned as a text.
+    """
     for outcome in study.measured.target.outcomes:
         if label in outcome.labels:
             if outcome.kind == "binary":
@@ -35,7 +43,7 @@ def positive_text(study: Study, label: str, count: int) -> str:
 
 
 def threshold_text(threshold: float) -> str:
-    """Return the rule by which a class is predicted."""
+    """Return the rule by which a class is predicted; NaN stands for the largest probability."""
     if math.isnan(threshold):
         return "the class of the largest probability"
     return f"positive above a probability of {stated(threshold)}"

@@ -34,5 +34,8 @@ def main_of(target: Target) -> Quantity:
 
 
 def in_unit(text: str, unit: str) -> str:
-    """Return a heading with its unit, if it has one: `Bias, mm³`."""
+    """Return a heading with its unit, if it has one: `Bias, mm³`.
+
+    Without a unit the text stays as it is.
+    """
     return f"{text}, {unit_text(unit)}" if unit else text

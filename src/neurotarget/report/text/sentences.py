@@ -30,7 +30,13 @@ FEWER_VALUES = "Round brackets hold the number of cases with both {}, if it diff
 
 
 def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
-    """Return rows of a table with these values; empty where the table or a column is missing."""
+    """Return rows of a table with these values; empty where the table or a column is missing.
+
+    Args:
+        study: of its `tables`.
+        name: of the table, as in `study/<name>.tsv`.
+        wanted: value by column.
+    """
     table = study.tables.get(name)
     if table is None or set(wanted) - set(table):
         return pd.DataFrame()
@@ -40,12 +46,16 @@ def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFr
 
 
 def records(study: Study | Comparison, name: str, **wanted: object) -> list[dict]:
-    """Return rows of a table with these values as dictionaries."""
+    """Return rows of a table with these values as dictionaries; none where `rows_of` is empty."""
     return rows_of(study, name, **wanted).to_dict("records")
 
 
 def agreement_rows(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
-    """Return the agreement of two methods over the whole cohort, by label and statistic."""
+    """Return the agreement of two methods over the whole cohort, by label and statistic.
+
+    Returns:
+        Rows with `value`, `low`, `high`, `n` and `reason`; differences are `second` minus `first`.
+    """
     rows = records(study, "agreement", first=first, second=second, stratum="all")
     return {(row["label"], row["statistic"]): row for row in rows}
 
@@ -68,7 +78,10 @@ def values_of(method: str, what: str) -> str:
 
 
 def verdict_sentence(row: Mapping, what: str) -> str:
-    """State the verdict on one method's values, called `what`, with the effect and its interval."""
+    """State the verdict on one method's values, called `what`, with the effect and its interval.
+
+    `row` is one of the table of effects. Without an estimate the reason follows.
+    """
     text = f"{row['verdict']} on the {values_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
         text += f", {estimate(row, 'estimate', sign=True, unit=row['unit'])}"
@@ -81,6 +94,9 @@ def paired_difference(study: Study, first: Mapping, second: Mapping) -> Mapping 
     """Return the row of the paired difference of two methods' effects, in the leading model.
 
     The leading model is the one whose verdict answers the hypothesis.
+
+    A mixed model has none; the model with the site, or the declared one, is taken then. None if the
+    table has no such row.
     """
     rows = rows_of(
         study,
@@ -99,6 +115,11 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
     """Return whether two methods measure the same effect: the finding, and a sentence.
 
     Estimates are compared, not verdicts: two wide intervals do not show agreement.
+
+    Args:
+        first: row of the effect by the first method.
+        second: that by the second.
+        row: of `paired_difference`; None, or one without an estimate, is undecided.
     """
     if why := _no_conclusion(first, second):
         return UNDECIDED, as_sentence(why)
@@ -172,7 +193,11 @@ def part_counts(study: Study) -> dict[str, int]:
 
 
 def answer(study: Study) -> str:
-    """Return the result of the study in a sentence; "" without hypotheses."""
+    """Return the result of the study in a sentence; "" without hypotheses.
+
+    It states how many expected effects each method shows, and for two methods how often they
+    measure the same effect.
+    """
     effects, measured = leading(study), study.measured
     what, parts = target_noun(measured.target), []
     for method in measured.methods:
@@ -216,7 +241,10 @@ def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
 
 
 def headlines(study: Study) -> list[str]:
-    """Return a line for each hypothesis, for agreement and for failures."""
+    """Return a line for each hypothesis, for agreement and for failures.
+
+    These are the lines of the terminal; results that are missing have none.
+    """
     hypotheses = {one.name: one for one in study.measured.target.hypotheses}
     lines = []
     for name, rows in leading(study).items():
@@ -244,18 +272,18 @@ def own_pairs(study: Study) -> list[tuple[str, str]]:
 
 
 def case_counts(n: int, n_volumes: int) -> str:
-    """Format the number of cases with a Dice, and with both volumes where it differs."""
+    """Format the number of cases with a Dice, and in brackets with both volumes if different."""
     return str(n) if n == n_volumes else f"{n} ({n_volumes})"
 
 
 def main_label(study: Study) -> str:
-    """Return the sum of all labels, or the only label."""
+    """Return the sum of all labels, or else the first label."""
     labels = study.measured.labels
     return "total" if "total" in labels else labels[0]
 
 
 def rating(low: float, high: float) -> str:
-    """Return the rating of an ICC by its interval: `good to excellent`.
+    """Return the rating of an ICC by its interval: `good to excellent`; "" without one.
 
     Source: Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012.
     """
@@ -266,7 +294,10 @@ def rating(low: float, high: float) -> str:
 
 
 def main_failures(study: Study, method: str) -> dict | None:
-    """Return the row of failed masks or predictions; None where nothing could be judged."""
+    """Return the row of failed masks or predictions; None where nothing could be judged.
+
+    It has `n_failed` of `n` cases, and `rate` with its interval.
+    """
     rows = [row for row in records(study, "failures", method=method)
             if row["definition"] in (FAILED.name, NO_PREDICTION.name)]  # fmt: skip
     return next((row for row in rows if row["n"] > 0), None)
@@ -282,7 +313,12 @@ def failed_is(study: Study, method: str) -> str:
 
 
 def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
-    """Return the reasons of rows without a value with their counts, most frequent first."""
+    """Return the reasons of rows without a value with their counts, most frequent first.
+
+    Args:
+        table: with a column `reason`; without it nothing is returned.
+        value: column that is NaN in these rows.
+    """
     if value not in table or "reason" not in table:
         return {}
     reasons = table.loc[table[value].isna(), "reason"].replace("", "no reason given")

@@ -12,7 +12,12 @@ from neurotarget.stats.study.tables import ALL_SCORES
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format Dice, HD95 with median and quartiles, ASSD, surface Dice and own scores by label."""
+    """Format Dice, HD95 with median and quartiles, ASSD, surface Dice and own scores by label.
+
+    Args:
+        summary: content of summary.json, with `scores`.
+        labels: to show, in this order; the number of further ones is stated below.
+    """
     own = [metric for metric in summary["scores"] if metric not in ALL_SCORES]
     length = "px" if "hd95_px" in summary["scores"] else "mm"
     tolerance = f"surface Dice at {summary[f'surface_tolerance_{length}']:g} {length}"
@@ -45,7 +50,10 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def values_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format means of the main quantity, bias with limits of agreement, and errors by label."""
+    """Format means of the main quantity, bias with limits of agreement, and errors by label.
+
+    The error is the mean absolute one, in % of the reference for volumes and areas.
+    """
     main = quantity_of(summary)
     unit, column = f" {unit_text(main.unit)}".rstrip(), main.column
     heads = [capital(main.plural), "n", f"reference{unit}", f"predicted{unit}", f"bias{unit}"]
@@ -72,7 +80,7 @@ def values_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format correlations, ICC and slope of predicted on reference values."""
+    """Format correlations, ICC and slope of predicted on reference values, a line per label."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
     names |= {"reference_slope": "slope on reference"}
     main = quantity_of(summary)
@@ -89,7 +97,10 @@ def quantity_of(summary: Mapping) -> Quantity:
 
 
 def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
-    """Format Dice, ICC and r of each label by part, each followed by published values."""
+    """Format Dice, ICC and r of each label by part, each followed by published values.
+
+    `parts` is that of summary.json; columns without any value are left out.
+    """
     names = {"dice": "Dice", "icc_a1": "ICC(A,1)", "pearson_r": "Pearson r"}
     head = ["Internal and external", "n", "failed"]
     table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
@@ -111,7 +122,10 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
 
 
 def hypotheses_table(summary: Mapping) -> str:
-    """Format each hypothesis on both kinds of masks, with planted effects and exclusions."""
+    """Format each hypothesis on both kinds of masks, with planted effects and exclusions.
+
+    A planted effect is recovered if the interval of the predicted one includes it.
+    """
     whose = "masks" if quantity_of(summary).is_of_masks else "values"
     table = [["Hypotheses", whose, "n", "effect", "", "p", "verdict"]]
     notes = []
