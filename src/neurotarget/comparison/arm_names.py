@@ -30,7 +30,7 @@ NEVER = (
     "logger",
     "callbacks",
     "metrics",
-    "loss",  # stands in task once more
+    "loss",  # a duplicate of the loss in task
     "sweep",
     "localise",  # the region or the cascade itself is compared, if set by a user
     "plan",
@@ -60,14 +60,22 @@ Settings = Mapping[str, Any]  # plain values by dotted key
 
 
 class Settled(NamedTuple):
-    """Arm of each run, in their order, and notes."""
+    """Name of the arm of each run, in the order of the runs, and notes for the page.
+
+    Notes state that arms have different budgets, or differ in settings that their names do not
+    show.
+    """
 
     arms: list[str]
     notes: list[str]
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a resolved config that define an arm, by dotted key."""
+    """Return the settings of a resolved config that define an arm, by dotted key.
+
+    Design (seed, fold), paths and machine are absent, as runs of one arm may differ in them; so are
+    settings that the run did not use.
+    """
     flat = dict(_leaves(config))
     target = config.get("target")
     if flat.get("patch_vox", "auto") == "auto" and isinstance(target, Mapping):
@@ -86,8 +94,12 @@ def settle_arms(
     """Group runs into arms and name these.
 
     An arm is named after its model, and after the settings that differ between arms of this model.
-    `slots` are fold and seed of each run: where two runs of an arm have the same slot, the
-    experiment's name distinguishes arms, too.
+    Where two runs of an arm have the same slot, the experiment's name distinguishes arms, too.
+
+    Args:
+        runs: settings of each run, as `settings_of` returns them.
+        models: the user's choice of model of each run.
+        slots: fold and seed of each run.
     """
 
     def grouped(ignored: Sequence[str]) -> tuple[bool, list[str], list[tuple[str, ...]]]:

@@ -17,7 +17,10 @@ Rows = list[list[str]]  # the header first; the first cell of a row is an arm
 
 
 def summary_rows(comparison: Comparison) -> Rows:
-    """Return a row per arm, the best first, without columns of unknown values."""
+    """Return a row per arm, the best first, without columns of unknown values.
+
+    The header comes first; cells are texts with units, and an arm that has not learnt is marked.
+    """
     arms, score = comparison.tables["arms"], comparison.headline
     iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
@@ -49,7 +52,11 @@ def _named(row: Mapping) -> str:
 
 
 def markdown(comparison: Comparison, title: str) -> str:
-    """Format the comparison as Markdown: sentence, table, verdicts, notes and origin."""
+    """Format the comparison as Markdown: sentence, table, verdicts, notes and origin.
+
+    Names and texts of the user are escaped. A warning about arms that have not learnt is in bold at
+    the top.
+    """
     head, *lines = [[_escaped(cell) for cell in row] for row in summary_rows(comparison)]
     rule = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
@@ -68,7 +75,10 @@ def markdown(comparison: Comparison, title: str) -> str:
 
 
 def verdicts(comparison: Comparison) -> dict[str, str]:
-    """Return the verdicts on the target's hypotheses by the reference and by each arm, as text."""
+    """Return the verdicts on the target's hypotheses by the reference and by each arm, as text.
+
+    The reference comes first, arms follow best first; those without a verdict are absent.
+    """
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
     by_arm = {}
@@ -98,13 +108,13 @@ def _escaped(text: str) -> str:
 
 
 def listed_files(paths: Mapping[str, object]) -> str:
-    """Format names and paths of files in aligned columns."""
+    """Format at least one name and path of a file in aligned columns, one line each."""
     width = max(map(len, paths))
     return "\n".join(f"{name:<{width}}  {path}" for name, path in paths.items())
 
 
 def named_after(arms: Sequence[str], most: int = 60) -> str:
-    """Join names of arms for a file name."""
+    """Join names of arms for a file name: at most `most` letters, digits, `=`, `.`, `-` and `_`."""
     text = "_vs_".join(
         "".join(c if c.isalnum() or c in "=.-" else "_" for c in arm) for arm in arms
     )

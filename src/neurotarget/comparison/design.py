@@ -31,7 +31,10 @@ class Named(NamedTuple):
 
 
 def check_targets(runs: Sequence[Run]) -> list[str]:
-    """Return sentences on runs whose target has other labels, ids or tolerance than the first's."""
+    """Return sentences on runs whose target has other labels, ids or tolerance than the first's.
+
+    Empty if all agree; runs with the same fault share a sentence.
+    """
     first, note_text = runs[0], defaultdict(list)
     for run in runs:
         for what in ("labels", "surface_tolerance_mm", "surface_tolerance_px"):
@@ -46,7 +49,11 @@ def check_targets(runs: Sequence[Run]) -> list[str]:
 
 
 def check_distances(named: Sequence[Named]) -> list[str]:
-    """Return a sentence if distances are by surface voxels in some runs, by elements in others."""
+    """Return a sentence if distances are by surface voxels in some runs, by elements in others.
+
+    Distances by surface voxels are those of an older version, and larger or smaller than those by
+    surface elements, so both cannot stand in one table.
+    """
     by = {one.name: distances_by(one.run.rows) for one in named}
     older, newer = (
         [name for name, what in by.items() if what == one] for one in (VOXELS, ELEMENTS)
@@ -64,8 +71,14 @@ def check_distances(named: Sequence[Named]) -> list[str]:
 def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list[str]]:
     """Return reasons against a comparison, and notes, from the data of the runs of each fold.
 
-    Runs of one fold must have the same test cases, the same cases in total and the same files. With
-    `common`, different cases give a note instead of a reason.
+    Runs of one fold must have the same test cases, the same cases in total and the same files, and
+    must be scored against the same reference masks. Each run is compared with the first one of its
+    fold.
+
+    Args:
+        named: all runs.
+        common: whether different cases give a note instead of a reason, since only shared ones
+            count.
     """
     errors, notes = [], []
     for fold, group in _by_fold(named).items():
@@ -81,10 +94,10 @@ def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list
 
 
 def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
-    """Return the runs of the folds and seeds that all arms have.
+    """Return the runs of the folds and seeds that all arms have, and a note on the others.
 
     Raises:
-        DataError: there is no such pair.
+        DataError: there is no such pair; the message lists what each arm has.
     """
     slots: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for arm, _, run in named:
@@ -106,7 +119,7 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
 
 
 def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
-    """Return the scores of the cases of each fold that all its runs have scored.
+    """Return scores of the cases that all runs of a fold have scored, and a note on the others.
 
     Raises:
         DataError: a fold has no such case.
@@ -201,7 +214,11 @@ def _other_masks(first: Named, other: Named) -> list[str]:
 
 
 def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
-    """Return the cases whose reference masks differ in two tables of rows, by their volumes."""
+    """Return the cases whose reference masks differ in two tables of rows, by their sizes.
+
+    Sizes that differ by at most 0.05 (mm³, mm² or px) are those of one mask; cases in one table
+    only do not count.
+    """
     first, second = _reference(ours), _reference(theirs)
     both = first.index.intersection(second.index)
     unlike = (first[both] - second[both]).abs() > SAME_MM3

@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 
     @property
     def mode(self) -> str:
-        """Return what is averaged."""
+        """Return what is averaged: soup for weights, mean for outputs."""
         return "soup" if self.kind == "soup" else "mean"
 
     @property
@@ -73,16 +73,16 @@ class Plan(NamedTuple):
 
     @property
     def passes(self) -> int:
-        """Return the number of forward passes per case."""
+        """Return the number of forward passes of cases: one per member, or one for a soup."""
         return len(self.cases) * (1 if self.kind == "soup" else len(self.members))
 
 
 def plan_ensembles(arms: Arms) -> list[Plan]:
     """Return every ensemble and soup that the trained networks allow without leakage.
 
-    A case is predicted only by runs that have held it out: by the ensemble of such runs of each
-    arm (if there are at least two), by the soup of runs with equal test cases, and by the ensemble
-    over all arms for each fold and seed.
+    A case is predicted only by runs that have held it out: by the ensemble of such runs of each arm
+    (if there are at least two), by the soup of runs with equal test cases, and by the ensemble over
+    all arms for each fold and seed.
     """
     nets = arms.runs[arms.runs["kind"] == "net"]
     held_out = arms.scores.groupby("run")["case_id"].unique()
@@ -115,7 +115,15 @@ def with_ensembles(
     """Add ensembles and soups as arms; predictions and rows are stored below `output`.
 
     Results of an earlier call with the same weights are reused. Missing scans or masks, and
-    networks that cannot be combined, are reported in notes.
+    networks that cannot be combined, are reported in notes. Runs of different tasks are joined by
+    the mean of the probabilities in their rows, without a prediction.
+
+    Args:
+        gathered: arms and their runs.
+        output: folder, created if needed.
+        device: for predictions; auto takes the first GPU.
+        make: builds objects from the configs of the runs; the default refuses code outside
+            neurotarget.
     """
     plans = plan_ensembles(gathered.arms)
     if not plans:
@@ -185,7 +193,7 @@ class Maker:
 
     @property
     def weights(self) -> list[str]:
-        """Return the identity of each member's weights."""
+        """Return which weights of each member are used, best or last, in the order of members."""
         return [own_weights(run.folder) for run in self.runs]
 
     @property
@@ -207,9 +215,12 @@ class Maker:
     def rows(self) -> pd.DataFrame:
         """Return the scores of the ensemble on its cases, from the folder or computed now.
 
+        Columns are those of rows.csv. A case whose prediction fails counts as failed, and is tried
+        again by the next call.
+
         Raises:
             DataError: members are missing or cannot be combined, or a mask is unusable or differs
-            from the one that members were scored against.
+                from the one that members were scored against.
         """
         if not self.is_done:
             self._make()
@@ -250,13 +261,20 @@ class Maker:
             write_json(self.folder / RECORD, record)
 
     def cost(self) -> dict[str, Any]:
-        """Return the columns of cost for all members together."""
+        """Return the columns of cost for all members together, as `joint_cost` does."""
         seconds = read_plain(self.folder / RECORD).get("predict_s_per_case")
         return joint_cost(self.runs, is_soup=self.plan.kind == "soup", seconds=seconds)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Return what the rows depend on: weights, configs, cases and definition of distances."""
+        """Return what the rows depend on: weights, configs, cases and definition of distances.
+
+        Rows of an earlier call are reused only if all of it is equal. Learned post-processing and
+        recalibration count, where a member has some.
+
+        Raises:
+            DataError: the weights of a member do not exist.
+        """
         hashes = [
             digest(weights_path(run.folder, which))
             for run, which in zip(self.runs, self.weights, strict=True)
@@ -277,7 +295,12 @@ class Maker:
 
 
 def joint_cost(runs: Sequence[Run], *, is_soup: bool, seconds: float | None) -> dict[str, Any]:
-    """Return the columns of cost of runs together; `seconds` of a prediction, None if unknown."""
+    """Return the columns of cost of runs together.
+
+    Parameters, steps, training time and energy are sums over the runs; a soup has the parameters of
+    one network. A setting that differs between runs is NaN or "". `seconds` are those of the
+    prediction of a case, None if unknown.
+    """
     costs = [run.cost for run in runs]
     whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(COST_TEXTS, "")
     whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
@@ -291,7 +314,10 @@ def joint_cost(runs: Sequence[Run], *, is_soup: bool, seconds: float | None) -> 
 
 
 def cost_sentence(makers: Sequence[Maker]) -> str:
-    """Return a sentence on the predictions to make and their estimated time."""
+    """Return a sentence on the predictions to make and their estimated time.
+
+    Finished ensembles, and those whose weights are missing, are not counted.
+    """
     possible = [maker for maker in makers if maker.is_possible]
     pending = [maker for maker in possible if not maker.is_done]
     if not pending:

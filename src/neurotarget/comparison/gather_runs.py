@@ -50,9 +50,12 @@ def read_arms(
 ) -> Gathered:
     """Read every finished run in some folders and group them into arms.
 
-    A place is a multirun folder, a run folder, or a parent of these. Unfinished runs are left out
-    with a note. With `common`, runs and cases that some arm lacks are also left out, instead of an
-    error. The hypotheses of `target` replace those of the runs.
+    Unfinished and unreadable runs are left out with a note.
+
+    Args:
+        places: multirun folders, run folders, or parents of these.
+        target: its hypotheses replace those of the runs.
+        common: whether runs and cases that some arm lacks are also left out, instead of an error.
 
     Raises:
         DataError: no run is finished, or the runs cannot be compared; all reasons are listed.
@@ -88,7 +91,15 @@ def read_arms(
 
 
 def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot) -> pd.DataFrame:
-    """Return rows of rows.csv with the columns of a comparison; `slot` is fold and seed."""
+    """Return rows of rows.csv with the columns of a comparison; `slot` is fold and seed.
+
+    Args:
+        rows: of one run or ensemble.
+        arm: name of its arm.
+        kind: net, ensemble or soup.
+        run: its name, unique in the comparison.
+        slot: fold and seed.
+    """
     table = rows[SCORE].reset_index(drop=True)
     for place, (name, value) in enumerate(
         {"arm": arm, "kind": kind, "run": run, "fold": slot[0], "seed": slot[1]}.items()

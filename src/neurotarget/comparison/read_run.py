@@ -26,7 +26,11 @@ REMEDY = "write it again with neurotarget evaluate, or train the run again"
 
 
 class Run(NamedTuple):
-    """Data of one run for a comparison."""
+    """Data of one run for a comparison.
+
+    `cost` has the columns of cost.json, with NaN or "" where it was not measured; `splits` are
+    train, val, test or external.
+    """
 
     folder: Path
     config: Mapping[str, Any]
@@ -48,14 +52,14 @@ class Run(NamedTuple):
 
     @property
     def model(self) -> str:
-        """Return the user's choice of model."""
+        """Return the user's choice of model, or the name of its class in older runs."""
         name = self.summary.get("model")
         path = str((self.config.get("model") or {}).get("_target_", "model"))
         return str(name) if name else path.rpartition(".")[2]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the settings that runs of one arm have in common."""
+        """Return the settings that runs of one arm have in common, as `settings_of` does."""
         return settings_of(self.config)
 
     @property
@@ -69,6 +73,9 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         DataError: a file is broken or does not belong to the others.
+
+    A table that was cut off, or that has a score of a training case, is refused, since it would
+    bias the comparison unseen.
     """
     config = read_config(folder)
     target = recorded_target(config, folder)

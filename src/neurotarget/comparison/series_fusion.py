@@ -57,13 +57,13 @@ def fuse_runs(
 ) -> FusedSeries:
     """Fuse finished runs, each of one series; writes fusion.html and fusion_{…}.tsv.
 
+    A finding with too few exams is left out, with a note.
+
     Args:
         places: a multirun folder, run folders, or folders that contain some.
         output: folder to write into; by default `fusion` in the first place.
         seed: of folds and bootstrap.
         overwrite: whether files that neurotarget did not write may be replaced.
-
-    A finding with too few exams is left out, with a note.
 
     Raises:
         DataError: no outcome has finished runs of two series, or enough exams.
@@ -157,10 +157,14 @@ def too_few(table: pd.DataFrame) -> str:
 
 
 def exam_tables(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
-    """Exams of each outcome: subject_id, reference, and the probability by series, NaN without.
+    """Exams of each outcome, from runs of one series each.
 
-    Runs of several folds are joined, those of several seeds averaged. Outcomes with runs of one
-    series alone, and runs of several contrasts, are left out.
+    Runs of several folds are joined, those of several seeds averaged. Outcomes that are not binary
+    or have runs of one series alone, and runs of several contrasts, are left out.
+
+    Returns:
+        Tables by outcome, one row per exam: `case_id`, `subject_id`, `reference` (1 with the
+        finding, else 0), and the probability by series, NaN where the exam lacks it.
     """
     columns: dict[str, dict[str, list[pd.DataFrame]]] = {}
     for run in runs:
@@ -192,9 +196,16 @@ def _joined(parts: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
 def fused_label(
     table: pd.DataFrame, *, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Scores, weights and exams of one outcome, of a table as `exam_tables` makes it.
+    """Scores, weights and exams of one outcome, from a table of `exam_tables`.
 
     There must be `FEWEST` exams with and without the finding, see `too_few`.
+
+    Returns:
+        Scores: one row for each series, `mean` and `fusion`, with `n`, `n_positive`, `auroc` and
+        its interval `low` to `high`; the fusion also has `gain` over the mean, its interval and
+        `p`. Weights: one row per series, with `weight` (shrunk), `free_weight` and its bootstrap
+        interval, `n_lacking`, and penalty, intercept and slope of the fit. Exams: the table with
+        `mean` and `fusion`, the held-out probabilities.
     """
     series = [name for name in table if name not in ("case_id", "subject_id", "reference")]
     p, y = table[series].to_numpy(float), table["reference"].to_numpy(float)

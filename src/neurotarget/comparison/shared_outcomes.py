@@ -22,7 +22,8 @@ AVERAGED = (
 def only_outcomes(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """Return runs with the rows and the target of their outcomes alone, and a note.
 
-    Runs are kept as they are if all or none of them have labels, or their outcomes differ.
+    Runs are kept as they are, without a note, if all or none of them have labels, or their outcomes
+    differ.
     """
     plain = [run.target for run in runs if not run.target.labels]
     outcomes = {_forms(run.target) for run in runs}
@@ -45,7 +46,15 @@ def are_mixed(runs: Sequence[Run]) -> bool:
 def averaged_rows(runs: Sequence[Run], case_ids: Sequence[str], target: Target) -> pd.DataFrame:
     """Return rows of the mean of the probabilities that runs predict of cases.
 
-    A case that any of them failed on has failed.
+    A case that any of them failed on has failed. Outcomes that are numbers are left out.
+
+    Args:
+        runs: of one target of outcomes; the first gives reference, person and split of each case.
+        case_ids: cases that every run has held out.
+        target: whose outcomes are averaged.
+
+    Returns:
+        A table with the columns of rows.csv.
     """
     tables = [run.rows[run.rows["case_id"].isin(case_ids)] for run in runs]
     values = [_values(table, "probability") for table in tables]

@@ -107,6 +107,9 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     """Write tables, figures, Markdown and page; an earlier comparison in the folder is removed.
 
     The page is written last, so that it always matches the tables.
+
+    Raises:
+        DataError: files would be replaced that neurotarget did not write.
     """
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
     tables, figures = folder / "compare", folder / "compare" / "figures"
@@ -138,6 +141,13 @@ def track(
 
     The entity (such as a team) of the first run's config is used only with `trust`, since the run
     may come from another person.
+
+    Args:
+        done: comparison and its files.
+        first: run whose config names project, group and tags.
+        mode: online, offline or disabled, which logs nothing.
+        title: name of the W&B run.
+        trust: whether the entity in that config may be used.
     """
     if mode == "disabled":
         return
