@@ -1,4 +1,4 @@
-"""Overrides of a command, from Hydra's config."""
+"""Overrides (`key=value`) of a command, from Hydra's config."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def multirun_overrides(config: DictConfig) -> list[str]:
 
 
 def own_folders(hydra: HydraConf) -> list[str]:
-    """`--config-dir=` arguments for the user's own config folders."""
+    """`--config-dir=` arguments for the user's own config folders; empty if there are none."""
     return [
         f"--config-dir={source.path}"
         for source in hydra.runtime.config_sources

@@ -1,7 +1,7 @@
 """The folds of a multirun as one cohort: each case predicted once, by the run that held it out.
 
 `<multirun>/cross_validation/` has the files of a run folder besides weights: rows.csv, cases.tsv,
-predictions/, summary.json, the study and its report; folds.tsv tells which fold predicted a case.
+predictions/, summary.json, the study and its report; folds.tsv states which fold predicted a case.
 With other swept settings, such as two models, it has a folder for each combination of them.
 
 Masks are post-processed by the steps that the network of their fold has chosen on its validation
@@ -48,7 +48,7 @@ from neurotarget.studies.study_inputs import from_run, read_cases
 from neurotarget.types import Case, Row, Target
 
 FOLD = "data.fold"
-OWN = ("cv", "data.n_folds", FOLD)  # keys that tell nothing about a combination of settings
+OWN = ("cv", "data.n_folds", FOLD)  # keys that are no part of a combination of settings
 ONCE = "test"  # split of all pooled cases
 MASKS = (".nii.gz", ".png")
 
@@ -66,7 +66,11 @@ class Fold(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """The pooled folds of one combination of settings."""
+    """The pooled folds of one combination of settings.
+
+    `folder` has the files of a run; `summary` is the content of its summary.json, with the scores
+    of each fold in `folds`.
+    """
 
     folder: Path
     num_folds: int
@@ -79,9 +83,14 @@ class Pooled(NamedTuple):
 def pool_multirun(folder: Path) -> list[Pooled]:
     """Pool the folds of a multirun, for each combination of its other settings.
 
+    Cases that several folds have held out, such as those of other sites, are left out with a note.
+
+    Returns:
+        One result for each combination; a multirun of folds alone has one.
+
     Raises:
-        DataError: a fold is not finished, folds overlap or leave cases out, or their targets
-            differ.
+        DataError: a fold is not finished, all held-out cases are in several folds, folds leave
+            cases out, or their targets differ.
     """
     groups = _groups(folder)
     places = {name: folder / CROSS_VALIDATION / name for name in groups}
@@ -89,7 +98,7 @@ def pool_multirun(folder: Path) -> list[Pooled]:
 
 
 def print_pooled(pooled: Sequence[Pooled], folder: Path) -> None:
-    """Print the scores of pooled folds, and what is next."""
+    """Print the scores of pooled folds, and the command that predicts with their networks."""
     for one in pooled:
         print(f"\ncross-validation: {one.num_folds} folds, {one.num_cases} cases, each once")
         scores = [fold["dice_mean"] for fold in one.summary["folds"] if fold.get("dice_mean")]

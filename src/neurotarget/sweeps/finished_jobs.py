@@ -24,6 +24,8 @@ def outdated_jobs(
 ) -> Iterator[str]:
     """Messages about jobs done with the same overrides, but other config files or other code.
 
+    Such jobs are kept, as their results are valid for the settings that they had.
+
     Args:
         loader: of Hydra.
         config: Hydra's, before the overrides of any job.

@@ -36,7 +36,7 @@ FUSION = "neurotarget.comparison.series_fusion"  # likewise
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
     """One job per distinct combination; the last key varies fastest.
 
-    If a key is repeated, the later override counts.
+    If a key is repeated, the later override counts. A job is named after the keys that vary.
 
     Raises:
         DataError: a key has an interval, which a grid cannot list.
@@ -81,6 +81,12 @@ def sweep_grid(
         context: Hydra's.
         params: key → values, from a configuration.
         max_batch_size: jobs passed to the launcher at once; None for all of them.
+
+    Returns:
+        The result of every job in the order of the grid, also of those done before.
+
+    Raises:
+        DataError: the folder is that of one run, or an override cannot be listed.
     """
     given = [*(f"{key}={values}" for key, values in params.items()), *arguments]
     overrides = OverridesParser.create(context.config_loader).parse_overrides(given)

@@ -55,12 +55,16 @@ def read_search(
     name: str,
     task: type[TargetTask] = SegmentationTask,
 ) -> Search:
-    """Settings of the search in `folder`; `name` is the default name of the study.
+    """Settings of the search in `folder`, checked.
 
-    The objectives are scores that the task declares; `auto` is its first.
+    Args:
+        sweep: section `sweep` of the resolved configuration.
+        folder: that of the search; the default storage is study.db in it.
+        name: of the study, unless the settings name one.
+        task: declares the scores that can be objectives; `auto` is its first.
 
     Raises:
-        DataError: a setting has an invalid value.
+        DataError: a setting has an invalid value; the message names the valid ones.
     """
     objectives = _objectives(sweep["objective"], task)
     metrics = tuple(task.objectives[name] for name in objectives)
@@ -117,7 +121,7 @@ def _one_of(sweep: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
 
 
 def masked(text: str) -> str:
-    """Hide the passwords of URLs."""
+    """Hide the passwords of URLs, for messages and pages."""
     return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
@@ -192,7 +196,7 @@ def _study(search: Search, function: str, **more: object) -> "optuna.Study":
 
 
 def unopened(search: Search, error: Exception) -> DataError:
-    """Error about a storage that cannot be opened."""
+    """Error about a storage that cannot be opened, with the reason of `error` and no password."""
     reason = masked(" ".join(str(error).split())[:300]) or type(error).__name__
     return DataError(
         f"sweep.storage={search.shown_storage}: the study {search.study_name} cannot be opened "
@@ -231,7 +235,10 @@ def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
 
 
 def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
-    """The pruner of a search, which works on epochs counted from 1."""
+    """The pruner of a search, which works on epochs counted from 1.
+
+    No trial is pruned within its first `warmup_epochs`, nor with the pruner none.
+    """
     import optuna
 
     pruners, spared = optuna.pruners, search.warmup_epochs
@@ -245,13 +252,23 @@ def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
 def objective_values(
     values: Mapping[str, float], metrics: Sequence[str]
 ) -> tuple[list[float], str]:
-    """Each objective from logged values, and why one is undefined ("" if none is)."""
+    """Each objective from logged values, and why one is undefined ("" if none is).
+
+    `metrics` are names of logged values, in the order of the objectives; those that end in `/` are
+    means over all labels.
+    """
     pairs = [objective_value(values, metric) for metric in metrics]
     return [value for value, _ in pairs], "; ".join(reason for _, reason in pairs if reason)
 
 
 def objective_value(values: Mapping[str, float], metric: str) -> tuple[float, str]:
-    """An objective from logged values, the mean over labels; NaN with a reason."""
+    """An objective from logged values; NaN with a reason if it is undefined.
+
+    Args:
+        values: logged values by name, such as `val/dice/dentate`.
+        metric: one of these names, or the start of several up to `/`, which gives their mean over
+            labels.
+    """
     of_labels = metric.endswith("/")
     parts = {
         key: float(value)
@@ -273,6 +290,10 @@ def not_learnt(values: Mapping[str, float]) -> str:
 
 def check_same_search(study: "optuna.Study", current: Mapping[str, Any]) -> None:
     """Store the definition of the search in the study, and refuse a study with another one.
+
+    Args:
+        study: of the storage, which may be shared with other processes.
+        current: as `signature` returns it.
 
     Raises:
         DataError: the study has another definition; lists the differences.

@@ -59,6 +59,11 @@ UNCLAIMED_S = 60.0  # after this time an unmarked trial counts as left by its pr
 def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> None:
     """Run the search that `config.sweep` and the overrides define.
 
+    Args:
+        launcher: as Hydra set it up.
+        config: Hydra's, before the overrides of any trial.
+        overrides: of the command line; those with several values are searched.
+
     Raises:
         DataError: settings are refused, the storage does not answer, or every trial failed.
     """
@@ -209,7 +214,10 @@ class SearchProcess:
 
 
 def is_left(trial: "optuna.trial.FrozenTrial", workers: Workers) -> bool:
-    """Whether a trial was started by a process of this folder that has ended."""
+    """Whether a trial was started by a process of this folder that has ended.
+
+    A trial without a mark of its process counts as left a minute after its start.
+    """
     if trial.state.name != "RUNNING":
         return False
     if at := trial.user_attrs.get(AT):
@@ -219,5 +227,5 @@ def is_left(trial: "optuna.trial.FrozenTrial", workers: Workers) -> bool:
 
 
 def name_of(number: int) -> str:
-    """Folder name of a trial."""
+    """Folder name of a trial, such as `trial_0007`."""
     return f"trial_{number:04d}"

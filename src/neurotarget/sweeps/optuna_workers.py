@@ -47,13 +47,13 @@ class Workers(Holder):
         return self
 
     def release(self) -> None:
-        """Release all numbers."""
+        """Release all numbers, so that another process can take over what is unfinished."""
         for lock in self.held.values():
             lock.release()
         self.held.clear()
 
     def claim(self) -> None:
-        """Take the numbers of processes that have ended."""
+        """Take the numbers of processes that have ended, whose locks the system has released."""
         for path in self.folder.glob("*.lock"):
             number = whole_number(path.stem)
             if number is not None and number not in self.held:

@@ -63,12 +63,16 @@ class PruneBadTrials(Callback):
         self.trial: optuna.Trial | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Find the trial in the storage."""
+        """Find the trial in the storage; without it, training continues unpruned."""
         if trainer.is_global_zero:
             self.trial = self._find()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Report the objective, and stop the trial if the study decides so."""
+        """Report the objective, and stop the trial if the study decides so.
+
+        Raises:
+            optuna.TrialPruned: on all ranks at once; the message states the epoch and the value.
+        """
         if trainer.sanity_checking:
             return
         reason = ""

@@ -42,7 +42,11 @@ Train = Callable[[DictConfig], Mapping[str, float]]
 
 
 class Ended(NamedTuple):
-    """Outcome of a job."""
+    """Outcome of a job.
+
+    `values` are the best values by metric, empty unless it is done; `reason` is "" for a job that
+    is done.
+    """
 
     status: Status
     values: Mapping[str, float]
@@ -50,11 +54,18 @@ class Ended(NamedTuple):
 
 
 def run_as_job(train: Train, cfg: DictConfig) -> float:
-    """Run `train`, which returns its best values by metric; return that of `cfg.monitor`, else NaN.
+    """Run a training as a job of a multirun or alone, and return the value that a search optimises.
 
     Outside a multirun, errors are printed as by `exits_with_sentence`. In a multirun no error is
     raised: it is recorded in result.json and job.log, and the launcher continues. A job that was
     stopped after a checkpoint is resumed: `cfg.resume` is set to its folder.
+
+    Args:
+        train: returns its best values by metric.
+        cfg: configuration of the job, as Hydra composed it.
+
+    Returns:
+        The value of the metric `cfg.monitor`; NaN if it was not logged or the job failed.
 
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.

@@ -43,7 +43,7 @@ class Dimension:
     is_whole: bool = False
 
     def suggest(self, trial: "optuna.Trial") -> str:
-        """Override for one trial; a value that was sampled before is kept."""
+        """Override for one trial; a value that was sampled before is kept, to resume the trial."""
         if self.choices:
             return f"{self.key}={trial.suggest_categorical(self.key, self.choices)}"
         if self.is_whole:
@@ -70,6 +70,14 @@ def read_space(
 
     If a key is repeated, the later override counts, as in Hydra.
 
+    Args:
+        overrides: as on the command line.
+        loader: of Hydra, which resolves `glob`.
+
+    Returns:
+        The overrides with one value as they were written, and the searched settings, in their
+        order.
+
     Raises:
         DataError: an override cannot be parsed, or cannot be searched.
     """
@@ -95,10 +103,10 @@ def _parser(loader: ConfigLoader):  # noqa: ANN202
 
 
 def dimension(override: Override) -> Dimension:
-    """Parse one swept override.
+    """Parse one swept override: choices, an interval or a range.
 
     Raises:
-        DataError: it cannot be searched.
+        DataError: it is a setting of the search itself, has an unknown tag, or no usable values.
     """
     key, text = override.get_key_element(), str(override.input_line)
     if override.key_or_group.startswith(OWN):

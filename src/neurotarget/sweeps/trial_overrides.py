@@ -31,7 +31,14 @@ def split_overrides(
 ) -> tuple[list[str], tuple[Dimension, ...]]:
     """Split overrides into those of every trial and the searched ones (also from `sweep.space`).
 
-    The command line takes precedence over `sweep.space`.
+    The command line takes precedence over `sweep.space`. Values of `sweep.space` are tried before
+    the first trial starts, so that a misspelt one cannot end a search of hours.
+
+    Args:
+        loader: of Hydra.
+        config: Hydra's, before the overrides of any trial.
+        space: settings with their values as text, from `sweep.space`.
+        overrides: of the command line.
 
     Raises:
         DataError: nothing is searched, or something that cannot be.
@@ -88,14 +95,22 @@ def of_trials(overrides: Sequence[str]) -> tuple[str, ...]:
 def signature(
     objectives: Sequence[str], overrides: Sequence[str], space: Sequence[Dimension]
 ) -> dict[str, Any]:
-    """Definition of a search: objectives, searched settings, and all others that affect results."""
+    """Definition of a search: objectives, searched settings, and all others that affect results.
+
+    Settings that may differ between machines, such as paths and devices, are absent, so that
+    several of them can share a search.
+
+    Returns:
+        `objective` and `words` (fixed overrides, sorted) as lists, and the text of each searched
+        setting by its key.
+    """
     others = [override for override in overrides if not override.lstrip("+~").startswith(ANYWHERE)]
     searched = {one.key: one.text.partition("=")[2] for one in space}
     return {"objective": list(objectives), "words": sorted(others)} | searched
 
 
 def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of a configuration, including branches."""
+    """Every dotted key of a configuration, including branches, in its order."""
 
     def walk(node: object, prefix: str) -> Iterator[str]:
         if isinstance(node, dict):

@@ -42,7 +42,7 @@ OWN = ("sweep", "held_out", *INVOCATION_KEYS)  # settings of the search, not of 
 
 @dataclass
 class Tables:
-    """Settings for the tables and the page of a search."""
+    """Settings for the tables and the page of a search, which `write` brings up to date."""
 
     folder: Path
     target: str
@@ -136,21 +136,36 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
 
 
 def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """Trials whose training finished."""
+    """Trials whose training finished, whether their network has learnt or not."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
 
 
 def command_of(
     trial: "optuna.trial.FrozenTrial", overrides: Sequence[str], space: Sequence[Dimension]
 ) -> str:
-    """Command line that trains with a trial's settings and scores the held-out cases."""
+    """Command line that trains with a trial's settings and scores the held-out cases.
+
+    Settings of the search itself are absent from it.
+
+    Args:
+        trial: usually the best one.
+        overrides: of every trial, and --config-dir.
+        space: searched settings; those that the trial did not use are left out.
+    """
     kept = [one for one in overrides if key_of(one).split(".")[0] not in OWN]
     sampled = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
     return shlex.join([*command_for("train"), *kept, *sampled])
 
 
 def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Tables) -> str:
-    """Result of a trial in one line, and the best so far."""
+    """Result of a trial in one line for the terminal, and the best so far.
+
+    Args:
+        study: after the result was reported to it.
+        number: of the trial.
+        result: of its job, whose log is named if it failed.
+        tables: names of objectives and settings.
+    """
     trial = study.get_trials(deepcopy=False)[number]
     status, reason = STATUS[trial.state.name], trial.user_attrs.get("reason", "")
     if status == "failed":
@@ -179,6 +194,9 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
 
     Raises:
         DataError: no trial was finished, and none is running.
+
+    It names the best trial, the command that trains it, and the page; trials that have not learnt
+    are counted.
     """
     trials, best = study.get_trials(deepcopy=False), best_trials(study)
     elsewhere = sum(trial.state.name == "RUNNING" for trial in trials)
