@@ -39,22 +39,30 @@ class Scene(Protocol):
     """Structures that are drawn anew into every patch, such as a gland that no map has."""
 
     def centre_mm(self, label_map: LabelMap) -> ndarray:
-        """Point about which patches lie, mm from the first voxel of the map."""
+        """Point about which patches lie, in mm from the first voxel of the map along its axes."""
 
     def draw(
         self, codes: ndarray, where_mm: ndarray, label_map: LabelMap, rng: np.random.Generator
     ) -> None:
-        """Change the codes (I, J, K) of a patch whose voxels lie at `where_mm`, in place."""
+        """Change the codes (I, J, K) of a patch, in place.
+
+        Args:
+            codes: uint8 numbers of the rows of `tissues.tsv`.
+            where_mm: place of each voxel (3, I, J, K), in mm from the first voxel of the map.
+            label_map: the map that the patch lies in.
+            rng: the only source of randomness, so that seed and draw determine the patch.
+        """
 
     def look(self, mean: ndarray, rng: np.random.Generator) -> None:
-        """Change the grey values of tissues, in place."""
+        """Change the grey values of tissues, in place; `mean` has one each, 1 is bright brain."""
 
 
 @dataclass(frozen=True)
 class Synthesis:
     """How synthetic scans differ from each other: shapes, grey values, and gain after scaling.
 
-    `scene` draws further structures; patches then lie about its centre.
+    `gain` is the range of the factor on the scaled image, `offset` the largest number added to it
+    or subtracted from it. `scene` draws further structures; patches then lie about its centre.
     """
 
     deformation: Deformation = field(default_factory=Deformation)
@@ -107,7 +115,10 @@ class SyntheticBatches(Dataset):
         return self.finish(batch) if self.is_finished else batch
 
     def draw(self, indices: Sequence[int]) -> SampleBatch:
-        """Draw what the patches of a batch are made from, and read their label maps."""
+        """Draw what the patches of a batch are made from, and read their label maps, on the CPU.
+
+        `indices` are numbers of the sampler; see `split`.
+        """
         samples, mirrored, names = [], [], []
         seeds = [seeds_of(self.seed, self.split(index)[0]) for index in indices]
         for index, (first, second) in zip(indices, seeds, strict=True):
@@ -124,16 +135,23 @@ class SyntheticBatches(Dataset):
         return SampleBatch(samples, mirrored, plan, names, [*indices])
 
     def split(self, index: int) -> tuple[int, int]:
-        """Draw and label map of one of the sampler's numbers."""
+        """Number of the draw, and of the label map, of one of the sampler's numbers."""
         return divmod(index, len(self.folders))
 
     def numbers(self, batch: SampleBatch, place_: int) -> ndarray:
-        """FreeSurfer's number of each voxel (I, J, K) of a patch of a batch."""
+        """FreeSurfer's number of each voxel (I, J, K) of a patch of a batch.
+
+        It is that of the drawn map before mirroring. `place_` is the patch's place in the batch,
+        from 0.
+        """
         codes = read_codes(batch.samples[place_ * self.contrasts], self.sides)
         return np.array(known_tissues().ids)[codes.cpu().numpy()]
 
     def finish(self, batch: SampleBatch) -> Batch:
-        """Make the images and label maps of a batch on its device."""
+        """Make the images (B, C, I, J, K) and label maps (B, I, J, K) of a batch on its device.
+
+        Labels of a mirrored patch have left and right exchanged, as the mirrored anatomy has.
+        """
         images, labels = [], []
         device = batch.samples[0].region.device
         classes, swap = self.classes.to(device), self.swap.to(device)

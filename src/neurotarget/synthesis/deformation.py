@@ -74,6 +74,14 @@ def place(
 
     The patch lies about the point `about_mm`, in mm from the first voxel, or the middle of the
     brain.
+
+    Args:
+        label_map: where the patch lies.
+        deformation: ranges to draw from.
+        sides: of the patch, in voxels.
+        spacing_mm: of the patch, which may differ from that of the map.
+        rng: the only source of randomness.
+        about_mm: centre of the patches before the shift.
     """
     map_mm = np.array(label_map.spacing_mm)
     if about_mm is None:
@@ -104,13 +112,19 @@ def place(
 
 @lru_cache(maxsize=4)
 def own_positions(sides: Sequence[int]) -> Float[Tensor, "3 i j k"]:
-    """Positions on the lattice of a patch in itself."""
+    """Positions on the lattice of a patch in itself, without any deformation.
+
+    For codes that are already those of the patch; the tensor is shared, so do not change it.
+    """
     lines = [torch.arange(lattice_side(side), dtype=torch.float32) * LATTICE for side in sides]
     return torch.stack(torch.meshgrid(*lines, indexing="ij"))
 
 
 def lattice_side(side: int) -> int:
-    """Positions on the lattice along a side: the last one is at its last voxel or beyond."""
+    """Number of positions on the lattice along a side of `side` voxels.
+
+    The last one is at the last voxel or beyond.
+    """
     return -(-(side - 1) // LATTICE) + 1
 
 
@@ -147,7 +161,13 @@ def _bent(
 def displaced(
     label_map: LabelMap, where: Float[Tensor, "3 i j k"], amounts_mm: Float[ndarray, " fields"]
 ) -> Float[Tensor, "3 i j k"]:
-    """Displacement in mm that moves the walls of each field's structures by its amount."""
+    """Displacement in mm that moves the walls of each field's structures by its amount.
+
+    Args:
+        label_map: with its stored fields.
+        where: positions in voxels of the map; outside of it nothing is displaced.
+        amounts_mm: one per field of `population`, outwards is positive; at least one is not 0.
+    """
     used = [number for number in range(len(FIELDS)) if amounts_mm[number]]
     fields = label_map.fields.view(len(FIELDS), 3, *label_map.fields.shape[1:])
     joined = sum(fields[number].float() * float(amounts_mm[number]) for number in used)

@@ -42,7 +42,7 @@ class LabelMap:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Sides of a voxel."""
+        """Sides of a voxel along the canonical axes, in mm."""
         return tuple(self.entry.facts["spacing_mm"])
 
     @property
@@ -73,7 +73,7 @@ class LabelMap:
 
 
 def open_map(folder: Path) -> LabelMap:
-    """Open a stored map without reading its voxels."""
+    """Open a stored map without reading its voxels; `folder` is that of `store_map`."""
     entry = open_entry(folder)
     return LabelMap(entry.case_id, entry)
 
@@ -84,6 +84,11 @@ def store_map(case: Case, cache: Path, *, digest_of: Callable[[Path], str] = dig
     Raises:
         DataError: the map is missing or broken, has no brain, or has ids that no tissue is known
             for; they are listed with their numbers of voxels.
+
+    Args:
+        case: with a label map of FreeSurfer's ids.
+        cache: folder of all stored maps.
+        digest_of: hash of a file's content; a changed map is stored anew.
     """
     key = hash_of_value(
         {
@@ -124,10 +129,12 @@ def _stored(case: Case, draft: Path) -> Mapping[str, object]:
 
 
 def to_codes(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
-    """Code of each voxel, uint8.
+    """Code of each voxel, uint8: the place of its id in `known_tissues().ids`.
+
+    Voxels of a structure of both sides get the code of the side whose structure is nearer.
 
     Raises:
-        DataError: ids without a known tissue.
+        DataError: ids without a known tissue, with their numbers of voxels.
     """
     known = {value: known_tissues().ids.index(value) for value in known_tissues().ids}
     values = label_values(array, case_id=case_id, file=file)

@@ -74,7 +74,10 @@ class Greys(NamedTuple):
 
 
 def draw_greys(look: Look, rng: np.random.Generator) -> Greys:
-    """Draw the grey values of a scan."""
+    """Draw the grey values of a scan: one contrast for all tissues, or a value of its own for each.
+
+    Values are shares of the brightest tissue of the brain. `face_plane` is None if the face stays.
+    """
     known = known_tissues()
     names = [*look.contrasts]
     weights = np.array([look.contrasts[name] for name in names], dtype=float)

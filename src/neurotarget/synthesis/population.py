@@ -46,7 +46,10 @@ class Population:
     wider: float = 0.08
 
     def amounts_mm(self, rng: np.random.Generator) -> Float[ndarray, " fields"]:
-        """How far the walls of the structures of each field move outwards, in mm."""
+        """How far the walls of each field's structures move, in mm; outwards is positive.
+
+        In the order of `FIELDS`; all are 0 in a head that neither ages nor has narrow ventricles.
+        """
         kind, strength = rng.random(), rng.random()
         factors = strength * rng.uniform(0.5, 1.0, len(FIELDS))
         if kind < self.ageing:
@@ -57,7 +60,10 @@ class Population:
         return np.zeros(len(FIELDS))
 
     def scale(self, rng: np.random.Generator) -> Float[ndarray, "3"]:
-        """Factors of a head's width, length and height."""
+        """Factors of a head's width, length and height.
+
+        All are 1 in a head that is not wide.
+        """
         strength = rng.random() if rng.random() < self.wide_head else 0.0
         return np.array([1 + self.wider * strength, 1 - self.shorter * strength, 1.0])
 
@@ -70,6 +76,11 @@ def displacement_fields(
     Reading a map at x + a·u moves the walls of a field's structures outwards by about a, in mm: u
     is the gradient of the blurred structure, which points inwards and has a length of 1 at a
     straight wall. It is smaller away from the wall, so that a wall moves by somewhat less than a.
+
+    Args:
+        codes: of the map, (I, J, K).
+        spacing_mm: sides of a voxel.
+        step: voxels between the displacements along each axis.
     """
     known = known_tissues()
     fields = []
@@ -85,7 +96,7 @@ def displacement_fields(
 
 
 def is_of_brain() -> ndarray:
-    """Whether each code is brain or fluid, so that stripping a skull keeps it."""
+    """Whether each code is brain or fluid, so that stripping a skull keeps it; (codes,) bool."""
     known = known_tissues()
     kept = [place in (BRAIN, FLUID) for place in known.places]
     return np.array(kept)[known.tissue_of_code]

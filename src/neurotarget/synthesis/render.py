@@ -1,4 +1,4 @@
-"""Images of a batch of label patches: pure functions of tensors, the same on CPU and GPU."""
+"""Images of a batch of label patches: pure functions of tensors, for CPU and GPU."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -56,7 +56,10 @@ def codes_at(
 
 
 def draw_image(codes: Codes, sample: Sample) -> Float[Tensor, "I J K"]:
-    """Grey values of a patch: mean of each tissue, grain and smooth changes."""
+    """Grey values of a patch: mean of each tissue, grain and smooth changes; none is below 0.
+
+    The sample's seed determines them, but CPU and GPU draw different random numbers from it.
+    """
     device = codes.device
     generator = torch.Generator(device).manual_seed(sample.seed)
     numbers = codes.reshape(-1).int()
@@ -72,7 +75,11 @@ def draw_image(codes: Codes, sample: Sample) -> Float[Tensor, "I J K"]:
 
 
 def cut_head(image: Float[Tensor, "I J K"], codes: Codes, sample: Sample) -> Tensor:
-    """Cut off the skull or the face of a patch, in place."""
+    """A patch without its skull, or without its face, as the sample asks; else the image itself.
+
+    What is cut off gets the grey value of the outside. Tissue remains where enough brain is nearby,
+    so that the edge is as uneven as that of programs that strip skulls.
+    """
     outside = sample.mean[0]
     if sample.strip_level > 0:
         brain = sample.kept.index_select(0, codes.reshape(-1).int()).reshape(codes.shape)
@@ -90,7 +97,7 @@ def cut_head(image: Float[Tensor, "I J K"], codes: Codes, sample: Sample) -> Ten
 
 
 def smoothed(mask: Float[Tensor, "I J K"], width: float = 2.0) -> Float[Tensor, "I J K"]:
-    """Blur with a Gaussian of this SD in voxels."""
+    """Blur with a Gaussian of this SD in voxels; beyond the border nothing has a weight."""
     maps = []
     for side in mask.shape:
         line = torch.arange(side, dtype=torch.float32, device=mask.device)
@@ -100,7 +107,11 @@ def smoothed(mask: Float[Tensor, "I J K"], width: float = 2.0) -> Float[Tensor, 
 
 
 def scaled(image: Float[Tensor, "I J K"], gain: tuple[float, float]) -> Tensor:
-    """Map the percentiles `LEVELS` to 0 and 1, cut what is beyond, and apply the gain."""
+    """Map the percentiles `LEVELS` to 0 and 1, cut what is beyond, and apply the gain.
+
+    `gain` is a factor and an offset of the scaled image. The percentiles are estimated from a
+    sample of at most 120,000 voxels.
+    """
     step = max(image.numel() // SAMPLED, 1)
     sample = image.reshape(-1)[::step].sort().values
     low, high = (float(sample[int(len(sample) * level / 100)]) for level in LEVELS)

@@ -65,7 +65,11 @@ class SynthesisData(TargetData):
         self.map_folders = folders
 
     def train_dataloader(self) -> DataLoader:
-        """Synthetic patches, a fixed number per epoch."""
+        """Synthetic patches, a fixed number per epoch.
+
+        On a GPU, images are made there after the transfer of their label maps; otherwise in the
+        workers.
+        """
         trainer = self.trainer
         rank, ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         is_on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
@@ -93,7 +97,7 @@ class SynthesisData(TargetData):
         )
 
     def on_after_batch_transfer(self, batch: Batch | SampleBatch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Make the images of a batch on the device where its label maps are."""
+        """Make the images of a batch on the device of its label maps; finished batches stay."""
         return self.batches.finish(batch) if isinstance(batch, SampleBatch) else batch
 
 
@@ -101,6 +105,8 @@ def class_of_code(mapping: ClassOfId) -> ndarray:
     """Class of each code of `tissues`, 0 for ids that `mapping`, that of `class_of_id`, lacks.
 
     Of an id with two classes, one code has that of the left side and the other that of the right.
+
+    The result is (codes,), in the order of `known_tissues().ids`.
     """
     right_codes = {*known_tissues().right_codes.values()}
     classes = [mapping.get(value, 0) for value in known_tissues().ids]

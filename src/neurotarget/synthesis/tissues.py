@@ -51,7 +51,7 @@ class Tissues(NamedTuple):
 
 @cache
 def known_tissues() -> Tissues:
-    """The packaged tables; read once."""
+    """The packaged tables; they are read once and must not be changed."""
     rows = _table("relaxation")
     names = (OUTSIDE, *(row["tissue"] for row in rows))
     numbers = {name: number for number, name in enumerate(names)}
