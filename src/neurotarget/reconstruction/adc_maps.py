@@ -65,7 +65,7 @@ def read_b_values(scan: Path) -> list[float]:
     """
     path = scan.with_name(f"{file_stem(scan)}.bval")
     if not path.is_file():
-        todo = "give b_values=0,1000, one a volume"
+        todo = "give b_values=0,1000, one per volume"
         raise DataError(error("no b-values", f"the file {path.name} next to the scan", todo))
     try:
         return [float(word) for word in path.read_text("utf-8").split()]

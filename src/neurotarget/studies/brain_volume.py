@@ -50,6 +50,10 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
     """Volumes of all cases from the first source that covers enough of them.
 
     One source serves the whole cohort, as volumes from different sources differ systematically.
+
+    Args:
+        cases: all of the cohort; a source that lacks more than a fifth of them is not used.
+        contrasts: whose scan is looked at, the preferred one first.
     """
     seen = [case for case in cases if _scan_of(case, contrasts)]
     if not seen:
@@ -72,7 +76,7 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
 
 
 def stripped_mm3(volume: Volume) -> float:
-    """Volume of the brain in a skull-stripped scan; NaN if the scan is not stripped."""
+    """Volume of the brain in a skull-stripped scan in mm³; NaN if the scan is not stripped."""
     brain = stripped_brain(volume)
     return math.nan if brain is None else _mm3(brain, volume)
 
@@ -97,7 +101,7 @@ def stripped_brain(
 
 
 def mask_mm3(volume: Volume) -> float:
-    """Volume of a brain mask; NaN where it is not plausible."""
+    """Volume of a brain mask in mm³ with its holes filled; NaN where it is not plausible."""
     return _plausible_mm3(volume.array > 0, volume) if volume.is_placed else math.nan
 
 

@@ -55,7 +55,7 @@ def read_exclusions(path: Path) -> Exclusions:
 
 
 def without_excluded(material: Material, exclusions: Exclusions) -> Material:
-    """The cohort without these cases, with a note on them.
+    """The cohort without these cases, with a note on them, and one on ids that it does not have.
 
     Raises:
         DataError: no case is left.

@@ -34,7 +34,11 @@ SAME_MM = 0.01  # headers of several programs differ in the last digits
 
 
 class FusedCase(NamedTuple):
-    """One case: `rows` by mask and label, `pairs` by pair and label, and why it was not written."""
+    """One case: `rows` by mask and label, `pairs` by pair and label, and why it was not written.
+
+    Rows have the columns `COLUMNS`, pairs `PAIR_COLUMNS`; `problem` is "" for a case that was
+    written.
+    """
 
     case_id: str
     rows: tuple[tuple, ...]
@@ -43,7 +47,7 @@ class FusedCase(NamedTuple):
 
     @property
     def refused(self) -> dict[str, str]:
-        """Masks that were left out, and why."""
+        """Masks that were left out, and why, such as an empty one or one unlike all others."""
         return {row[1]: row[4] for row in self.rows if row[3] == "refused"}
 
     @property
@@ -104,6 +108,13 @@ def masks_of(source: Path) -> dict[str, dict[str, Path]]:
 
     Raises:
         DataError: no case has two masks.
+
+    Args:
+        source: a folder with the masks of one case, or with a folder for each program or person.
+
+    Returns:
+        Paths by case and by program or person. Cases with a single mask are among them, so that
+        they are counted as failed.
     """
     names = sorted(path for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
     cases: dict[str, dict[str, Path]] = {}
@@ -167,7 +178,15 @@ def _fuse_case(case_id: str, paths: Mapping[str, Path], made: Path, method: Meth
 
 
 def fused_labels(maps: Labels, method: Method) -> Integer[ndarray, "I J K"]:
-    """Label maps fused label by label; a voxel of several fused labels gets that of most votes."""
+    """Label maps fused label by label; a voxel of several fused labels gets that of most votes.
+
+    Args:
+        maps: label maps of one grid, by who made them.
+        method: majority, simple or staple.
+
+    Returns:
+        The type of the first map; 0 where no label is fused.
+    """
     first = next(iter(maps.values()))
     fused, most = np.zeros_like(first), np.zeros(first.shape, dtype=np.int16)
     for value in _values(maps):

@@ -99,6 +99,12 @@ def questioned(
 ) -> Material:
     """Read a cohort and put the questions to it.
 
+    Args:
+        source: the input.
+        target: replaces the source's own target.
+        questions: hypotheses replace those of the target; limits and levels add to its own.
+        covariates: further ones, indexed by case.
+
     Raises:
         DataError: something cannot be read, or the data cannot answer a question.
     """
@@ -144,6 +150,9 @@ def own_target(rows: Path, levels: CodeBook) -> Target | None:
 
     Raises:
         DataError: the run has no target.
+
+    `rows` is a run folder or the rows.csv in one. Without a code book the run's own target needs no
+    change.
     """
     if not levels:
         return None
@@ -151,7 +160,7 @@ def own_target(rows: Path, levels: CodeBook) -> Target | None:
 
 
 def levels_of(levels: str | CodeBook) -> CodeBook:
-    """Return the code book of covariates, parsed if it is text.
+    """Return the code book of covariates, parsed if it is text such as `sex: 0=M, 1=F`.
 
     Raises:
         DataError: the text cannot be parsed.

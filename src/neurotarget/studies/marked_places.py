@@ -69,7 +69,13 @@ def film_marks(material: Material) -> FilmMarks | None:
 def met_findings(
     places: Integer[ndarray, "M 3"], reference: Reference, tolerance: float
 ) -> Integer[ndarray, " M"]:
-    """Number of the finding that each mark meets, 0 for none."""
+    """Number of the finding that each mark meets, 0 for none.
+
+    Args:
+        places: voxel of each of M marks.
+        reference: findings of the film.
+        tolerance: largest distance of a mark from a finding, in the unit of the spacing.
+    """
     if not len(places) or not reference.count:
         return np.zeros(len(places), dtype=int)
     away, nearest = ndimage.distance_transform_edt(

@@ -1,4 +1,4 @@
-"""What is wrong with a table of features as a whole: mixed units, and features that say nothing."""
+"""What is wrong with a table of features as a whole: mixed units, and uninformative features."""
 
 from collections.abc import Collection
 
@@ -14,8 +14,14 @@ MEDIANS = ("stat_median", "original_firstorder_Median")
 def feature_problems(table: pd.DataFrame, rescaled: Collection[str] = ()) -> list[Problem]:
     """Failed and absent regions, mixed units, and features that are constant or undefined.
 
-    `table` has one row per region: case_id, contrast, label, status, and one column per feature.
-    `rescaled` are contrasts that no longer have the unit of their files.
+    Args:
+        table: one row per region: `case_id`, `contrast`, `label`, `status` (done, absent or
+            failed), `note`, and one column per feature.
+        rescaled: contrasts that no longer have the unit of their files; their units are not
+            compared.
+
+    Returns:
+        Mixed units are errors, all else are warnings.
     """
     problems = _missing(table)
     done = table[table["status"] == "done"]
@@ -36,6 +42,13 @@ def mixed_units(medians: "pd.Series[float]", of: str) -> list[Problem]:
 
     They do where neighbours in order differ by a factor of 50 or more, as maps of one quantity in
     several units do.
+
+    Args:
+        medians: by case; those of 0 or below are ignored.
+        of: name of the image for the message.
+
+    Returns:
+        One error that lists the cases outside the largest group, or nothing.
     """
     values = medians[medians > 0].sort_values()
     ratios = values.to_numpy()[1:] / values.to_numpy()[:-1]

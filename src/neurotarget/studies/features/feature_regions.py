@@ -29,7 +29,10 @@ Labels = Mapping[str, tuple[int, ...]]  # name → ids, which are merged
 
 
 class RegionFeatures(NamedTuple):
-    """Features of one label of one contrast of a case."""
+    """Features of one label of one contrast of a case.
+
+    `note` states why a region is absent or failed; its `features` are then empty.
+    """
 
     contrast: str
     label: str
@@ -46,6 +49,12 @@ def measured_case(
     """Features of all regions of a case; an error is the note of a failed region.
 
     With a `folder` the prepared images of each region are written there.
+
+    Args:
+        case: its scans by contrast, and its mask, all on one grid.
+        labels: ids by name; None takes each id of the mask as a label.
+        scales: how intensities are scaled, and the settings of the features.
+        folder: for the prepared images, as `<folder>/<case_id>/<contrast>_<label>_<stage>.nii.gz`.
     """
     regions: list[RegionFeatures] = []
     read_mask = cache(partial(read_volume, case.label, case_id=case.case_id))

@@ -52,7 +52,7 @@ class Scales:
     fitted_on: tuple[str, ...] = ()
 
     def method(self, contrast: str) -> str:
-        """Normalisation of a contrast; calibrated ones keep their units."""
+        """Normalisation of a contrast; calibrated ones (such as an ADC map) keep their units."""
         method = self.settings.normalise
         keeps_units = method in ARBITRARY and contrast in self.settings.calibrated
         return "none" if keeps_units else method
@@ -62,6 +62,12 @@ class Scales:
 
         Raises:
             DataError: no brain is found, or its intensities give no scale.
+
+        Args:
+            case: for its brain mask and for messages.
+            contrast: decides the normalisation.
+            image: the scan.
+            mask: labels on the grid of the scan, which `brain_median` leaves out.
         """
         method, array = self.method(contrast), image.array.astype(float)
         if method not in NEED_BRAIN:
@@ -81,7 +87,17 @@ class Scales:
     ) -> Image:
         """The image scaled for one region: by the median of the other side of the head.
 
-        `middle` finds the plane between the sides.
+        With any other normalisation, the image as it is.
+
+        Args:
+            contrast: decides the normalisation.
+            array: the image on the scale of `scaled`.
+            inside: voxels of the region.
+            mask: all labels; the other side must have none.
+            middle: finds the plane between the sides; it is called only if needed, as it is slow.
+
+        Raises:
+            DataError: less than half of the region has a mirror image without a label.
         """
         if self.method(contrast) != "contralateral_median":
             return array
@@ -89,11 +105,14 @@ class Scales:
         return over_median(array, array[other], "the other side")
 
     def key(self) -> list[Any]:
-        """What features depend on in addition to the settings, for finding finished cases."""
+        """What features depend on in addition to the settings, for finding finished cases.
+
+        Landmarks, and hashes of the brain masks.
+        """
         return [self.landmarks, {name: digest(path) for name, path in self.brains.items()}]
 
     def record(self) -> dict[str, Any]:
-        """Fitted values for a sidecar."""
+        """Fitted values for a sidecar: `landmarks` by contrast, and `fitted_on`, the cases."""
         return {"landmarks": self.landmarks, "fitted_on": list(self.fitted_on)}
 
     def _brain(self, case: Case, image: Volume, method: str, mask: Volume) -> Mask:
@@ -106,6 +125,11 @@ def brain_of(case: Case, image: Volume, file: Path | None) -> Mask:
 
     Raises:
         DataError: the mask has another grid, or the scan has no empty voxels around a brain.
+
+    Args:
+        case: for messages.
+        image: the scan.
+        file: brain mask; None if the scan has no skull and its background is empty.
     """
     place = {"case_id": case.case_id, "file": str(file or "")}
     if file is not None:
@@ -123,6 +147,12 @@ def other_side(array: Image, inside: Mask, mask: Volume, plane: Plane) -> Mask:
 
     Raises:
         DataError: less than half of the region has such an image.
+
+    Args:
+        array: image; voxels that are not finite do not count.
+        inside: voxels of the region.
+        mask: labels with the affine of the grid.
+        plane: of symmetry, in mm.
     """
     affine = mask.affine
     points = np.argwhere(inside) @ affine[:3, :3].T + affine[:3, 3]
@@ -187,6 +217,9 @@ def training_cases(cases: Sequence[Case], fit_on: str | None) -> list[Case]:
 
     Raises:
         DataError: there are none, or a name is unknown.
+
+    `fit_on` None and train take the split train of the manifest, all takes every case, and anything
+    else is a file with one case per line.
     """
     if fit_on in (None, "train"):
         chosen = [case for case in cases if case.split == "train"]

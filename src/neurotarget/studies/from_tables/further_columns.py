@@ -17,6 +17,14 @@ def with_columns(people: pd.DataFrame, path: Path, case_id: str = "") -> pd.Data
 
     Raises:
         DataError: the table has no ids, several rows of a case, or none of the cases.
+
+    Args:
+        people: one row per case, with a column `case_id`.
+        path: table of the user.
+        case_id: its column of ids; "" takes one with a usual name, or that with most of the ids.
+
+    Returns:
+        People in their order; cells are None for cases that the table lacks or has no value of.
     """
     read = read_text_table(path, ids=[case_id] if case_id else [])
     refuse_errors(read.problems)

@@ -11,10 +11,10 @@ CHOICES = (
 
 
 def check_together(*, time: str, number: bool, model: str | None, site: str, by_site: bool) -> None:
-    """Refuse arguments that do not go together.
+    """Refuse arguments that do not go together, such as Cox's model without times.
 
     Raises:
-        DataError: they do not.
+        DataError: names the argument, and the one that it needs or excludes.
     """
     if model == "cox" and not time:
         raise DataError("model: found cox, wanted time=<column>; it predicts times to an event")
@@ -48,7 +48,11 @@ def radiomic_settings(
     matters: float,
     seed: int,
 ) -> RadiomicSettings:
-    """Settings of a study from plain values; Cox's model predicts times, a ridge numbers."""
+    """Settings of a study from plain values; Cox's model predicts times, a ridge numbers.
+
+    `model` None takes the usual one: cox with a `time`, ridge for a `number`, else logistic. ComBat
+    is left out without a `site`. See `ChainSettings` and `RadiomicSettings` for the others.
+    """
     usual = "cox" if time else "ridge" if number else "logistic"
     chain = ChainSettings(
         model or usual, select, features, correlation, combat and bool(site), balance, seed,

@@ -1,4 +1,4 @@
-"""What is asked of a table of people with image features."""
+"""The question that a user puts to a table of people with image features."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -78,11 +78,18 @@ def make_radiomics(
 ) -> WrittenRadiomics:
     """Read people and features, fit and compare models, and write tables, figures, report.html.
 
-    `notes` are shown with those of the study; `extraction` is how the features were measured, if
-    that is known.
+    Args:
+        table: of the user, one row per person.
+        asked: columns, terms and further tables.
+        settings: of models and cross-validation.
+        output: folder to write into.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        command: the command line, for the page.
+        notes: shown with those of the study.
+        extraction: how the features were measured, if that is known.
 
     Raises:
-        DataError: a table cannot be used, or too few people are left.
+        DataError: a table cannot be used, or too few people are left; nothing was written then.
     """
     check_writable(output)
     people = _people(table, asked, {}, asked.where)

@@ -22,7 +22,7 @@ FEWEST_TWICE = 10  # people that were measured twice
 
 
 class Robust(NamedTuple):
-    """ICC(A,1) of each feature over two measurements, and which are kept."""
+    """ICC(A,1) of each feature over two measurements, and which are kept; `n` people have both."""
 
     table: pd.DataFrame  # feature, value, low, high, n, kept
     kept: list[str]
@@ -40,6 +40,12 @@ def robust_features(
     Raises:
         DataError: the second table lacks features, has several rows of a person, fewer than ten
             people of the first, or no feature is kept.
+
+    Args:
+        case_ids: of the N people; those without an id cannot be compared.
+        features: names of the F columns of `values`.
+        values: first measurement.
+        asked: names the second table, its column of ids, and the least ICC.
     """
     second, place = asked.second, _places(case_ids)
     table = read_text_table(second, ids=[asked.case_id] if asked.case_id else [])

@@ -12,7 +12,7 @@ from neurotarget.studies.from_tables.written_tables import WrittenTables
 
 
 def finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Values for JSON, which knows no NaN."""
+    """Values for JSON, which knows no NaN; those that are not finite become None."""
     return {key: value if np.isfinite(value) else None for key, value in values.items()}
 
 
@@ -28,7 +28,14 @@ def print_run(done: WrittenTables, folder: Path) -> None:
 def log_study(
     made: Sequence[Logger], name: str, done: WrittenTables, values: Mapping[str, float]
 ) -> None:
-    """Give loggers the values of a study, and Weights & Biases its figures and scores too."""
+    """Give loggers the values of a study, and Weights & Biases its figures and scores too.
+
+    Args:
+        made: loggers of the run.
+        name: survival or radiomics, the prefix of figures and tables.
+        done: written study.
+        values: main scores by name; logged as `test/<name>`, and as the summary of the run.
+    """
     for logger in made:
         logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
         logger.save()

@@ -29,7 +29,7 @@ class WrittenTables(NamedTuple, Generic[Study]):
 
 
 def reasons_of(people: FollowUp | OutcomeRows) -> dict[str, int]:
-    """Number of people of each reason for leaving them out."""
+    """Number of people of each reason for leaving them out, most frequent reason first."""
     return counted_reasons([one.reason for one in people.left_out])
 
 
@@ -48,11 +48,18 @@ def write_tables(
 ) -> tuple[Path, Path, dict[str, Path]]:
     """Write the tables and figures to the folder `name`, and last the page, `report.html`.
 
-    Those of an earlier study are removed. `left_out` counts people by reason, for each table that
-    was read; `html` returns the page with the figures.
+    Those of an earlier study are removed.
+
+    Args:
+        output: folder of the study, claimed by the caller.
+        name: of the folder for tables and figures.
+        tables: by name; those without a column are not written.
+        figures: with their captions.
+        left_out: counts of people by reason, for each table that was read.
+        html: returns the page with the figures.
 
     Returns:
-        paths of the page, of the folder, and of the figures by name.
+        Paths of the page, of the folder, and of the figures by name.
     """
     page, folder = output / "report.html", output / name
     for old in (page, *folder.glob("*.tsv"), *folder.glob("figures/*.[sp][vn]g")):

@@ -60,7 +60,7 @@ def terms_of_runs(runs: Sequence[Path], *, predicted: bool = True) -> MaskTerms:
     table = pd.concat([one.table for one in made], ignore_index=True)
     if twice := sorted(set(table["case_id"][table["case_id"].duplicated()])):
         found = f"{len(twice)} cases in several runs (such as {twice[0]})"
-        todo = "name the runs of one model, one a fold"
+        todo = "name the runs of one model, one per fold"
         raise DataError(error(found, "each case in one run", todo, file=runs[-1]))
     return made[0]._replace(table=table, notes=tuple(note for one in made for note in one.notes))
 
