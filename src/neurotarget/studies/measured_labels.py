@@ -31,7 +31,7 @@ WORD = re.compile(r"(?:(?<=^)|(?<=[\s_.-]))(left|right|lh|rh|l|r)(?=$|[\s_.-])",
 
 
 class Found(NamedTuple):
-    """A value in one mask."""
+    """A value in one mask: volume, centroid, and number of pieces connected over corners."""
 
     volume_mm3: float
     centre_mm: Float[ndarray, "3"]  # RAS+
@@ -65,10 +65,11 @@ def selected_cases(manifest: Manifest) -> list[Case]:
 
 
 def measure_labels(cases: Sequence[Case]) -> list[Measured]:
-    """Measure every value but 0 of the masks of cases.
+    """Measure every value but 0 of the masks of cases, in their order.
 
     Raises:
-        DataError: a mask cannot be read or has values that are not whole; all such cases in one.
+        DataError: a mask cannot be read, is a picture, or has values that are negative or not
+            whole; all such cases in one.
     """
     with attempts(_measured, cases, workers=2) as results:
         done = list(results)
@@ -79,7 +80,10 @@ def measure_labels(cases: Sequence[Case]) -> list[Measured]:
 
 
 def placed(cases: Sequence[Case], values: Sequence[int]) -> list[Placed]:
-    """Position of the union of some values in the scan of each case that has them."""
+    """Position of the union of some values in the scan of each case that has them.
+
+    Cases whose mask is on another grid than the scan, or cannot be read, are left out.
+    """
 
     def one(case: Case) -> Placed | None:
         scan, mask = read_volume(next(iter(case.images.values()))), read_volume(case.label)
@@ -97,7 +101,14 @@ def names_of(values: Sequence[int], manifest: Manifest) -> tuple[dict[int, str],
     """Name of each value, and where the names are from; `label_<value>` without a table.
 
     Names are taken from the tables next to the data, its dataset.json or dseg.tsv, or FreeSurfer's
-    table if that has all values.
+    table if that has all values and there are at least five.
+
+    Args:
+        values: in the masks, without 0.
+        manifest: of the data set.
+
+    Returns:
+        Names by value, and the source as a word for a comment, "" without one.
     """
     for path, names in label_tables(Path(manifest.source)).items():
         known = {number: name for name, ids in names.items() for number in ids}
@@ -112,7 +123,10 @@ def names_of(values: Sequence[int], manifest: Manifest) -> tuple[dict[int, str],
 
 
 def pairs_by_name(names: Mapping[int, str]) -> list[tuple[int, int]]:
-    """Left and right values whose names differ only in left and right, lh and rh, or L and R."""
+    """Left and right values whose names differ only in left and right, lh and rh, or L and R.
+
+    The left one comes first in each pair.
+    """
     by_name = {name.casefold(): value for value, name in names.items()}
     pairs = []
     for name, value in by_name.items():
@@ -161,7 +175,7 @@ def wrong_sides(measured: Sequence[Measured], pairs: Sequence[tuple[int, int]]) 
 
 
 def extent_mm(positions: Sequence[Placed]) -> Float[ndarray, "3"]:
-    """Largest sides of the boxes around the masks, mm."""
+    """Largest sides of the boxes around the masks along canonical axes, in mm."""
     faces = np.array([next(iter(one.faces_mm.values())) for one in positions])
     return (faces[:, 1] - faces[:, 0]).max(axis=0)
 

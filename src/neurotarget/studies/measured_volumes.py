@@ -40,8 +40,18 @@ def from_table(
 ) -> Material:
     """Read volumes, or areas, of one or more methods from tables, without images.
 
+    Args:
+        paths: tables, one per method, or one with several.
+        target: names the labels; None makes one of the columns, whose names become valid ones.
+        labels: columns to read; None takes all, or those of the target.
+        reading: further arguments of `read_volume_table`, such as `unit`.
+        reference: method that counts as truth; None takes the only one, or one called reference.
+
+    Returns:
+        A cohort without cases and predictions, so that its report has no pictures.
+
     Raises:
-        DataError: lists all problems of the tables.
+        DataError: lists all problems of the tables; or the reference or a label is unknown.
     """
     stated = str(reading.get("unit", VOLUMES.unit)).casefold()
     units = target.size_units if target else AREA_UNITS.get(stated, VOLUMES)
@@ -91,7 +101,13 @@ def _fit_names(names: Sequence[str]) -> list[str]:
 
 
 def table_target(name: str, labels: Sequence[str], units: SizeUnits = VOLUMES) -> Target:
-    """Return a target for a table's columns; left and right are recognised by their names."""
+    """Return a target for a table's columns; left and right are recognised by their names.
+
+    Args:
+        name: of the target.
+        labels: columns, numbered from 1 in this order.
+        units: of their sizes: volumes, areas in mm² or in px.
+    """
     numbered = {label: number for number, label in enumerate(labels, start=1)}
     return Target(
         name,

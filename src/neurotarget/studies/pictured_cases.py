@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase]:
     """Load scans and masks of `count` cases: failures, then worst, median and best.
 
-    Cases with unreadable files, or without enough memory, are left out and logged.
+    Cases with unreadable files, or without enough memory, are left out and logged. Where a network
+    made maps of activations, pictures show these in place of masks.
     """
     shown = []
     for case_id, rank in choose_cases(study, count).items():
@@ -62,6 +63,13 @@ def choose_cases(study: Study, count: int) -> dict[str, str]:
     """Return the cases to show with their rank, failures first, by mean Dice or by volume.
 
     False and missed masks, whose Dice is 0, come first, the largest of them foremost.
+
+    Args:
+        study: scores, values, and the table of failed cases.
+        count: about as many cases; a third of them at most are failed or flagged.
+
+    Returns:
+        Ranks by case: failed, flagged, worst, median or best; smallest and largest without scores.
     """
     worth, ranks = _ranked(study)
     failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))

@@ -18,7 +18,7 @@ from neurotarget.types import ACCEPTABLE, LIMITS, Target
 
 
 def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
-    """Return the target with these code books, which override those of its file."""
+    """Return the target with these code books, which override its file's; None stays None."""
     return target and replace(target, levels={**target.levels, **levels})
 
 
@@ -72,7 +72,7 @@ def with_hypotheses(material: Material, hypotheses: Sequence[Hypothesis]) -> Mat
     """Return the cohort with other hypotheses, in the spelling of its columns and categories.
 
     Raises:
-        DataError: a hypothesis has an unknown label.
+        DataError: a hypothesis has an unknown label, or the target refuses it.
     """
     measured = material.measured
     for item in hypotheses:
@@ -119,9 +119,15 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
 def refuse_codes(material: Material, levels: CodeBook) -> None:
     """Refuse named groups of a numeric covariate that has no code book.
 
+    Which number stands for which group cannot be guessed, and a wrong guess inverts the effect.
+
+    Args:
+        material: cohort with its hypotheses.
+        levels: code books that the user gave.
+
     Raises:
         DataError: a hypothesis compares named groups of a column of codes, or `levels` has an
-        unknown column.
+            unknown column.
     """
     covariates = material.measured.covariates
     for name in levels:

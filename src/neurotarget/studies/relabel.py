@@ -30,7 +30,10 @@ TABLES = (".tsv", ".csv", ".txt")
 
 
 class Relabelled(NamedTuple):
-    """One label map: voxels of each value, and what is wrong with it; an error if not written."""
+    """One label map: voxels of each value, and what is wrong with it; an error if not written.
+
+    `voxels` are counts by value of the source, without 0.
+    """
 
     case_id: str
     voxels: dict[int, int]
@@ -58,6 +61,10 @@ def relabel(
 
     Raises:
         DataError: there is no label map or numbering, or an output would replace an input.
+
+    Returns:
+        One result per label map. One that fails has its reason in `notes`, and the others are
+        written all the same.
     """
     known, files = read_numbering(name), _files(source)
     outputs = {path: output / f"{file_stem(path)}.nii.gz" for path in files}
@@ -74,7 +81,9 @@ def relabel(
 
 
 def read_numbering(name: str) -> Numbering:
-    """A numbering by its name, or from a table.
+    """A numbering by its name, or from a table with the columns id and structure.
+
+    A name that ends in .tsv, .csv or .txt is a table.
 
     Raises:
         DataError: there is none of this name, or the table is missing, empty or broken.

@@ -25,6 +25,14 @@ def score_predictions(
     Raises:
         DataError: the folder has no predictions, they cannot be scored, or metrics of the user's
             own, which compare masks, are given for outcomes.
+
+    Args:
+        manifest: cases with their reference masks or outcomes.
+        predictions: folder that predict.py wrote; masks may also be those of another program.
+        target: labels or outcomes.
+        splits: split by case.
+        which: splits that are scored, such as test and external.
+        own: metrics of the user, computed as well.
     """
     if target.labels:
         check_masks(predictions, splits)

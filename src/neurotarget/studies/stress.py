@@ -57,6 +57,10 @@ def stress_run(
 
     Raises:
         DataError: a condition is unknown, or nothing can be read or written.
+
+    Returns:
+        The content of stress.tsv, one row per condition, the baseline first. Intervals of changes
+        are NaN with fewer than three cases.
     """
     for name in conditions:
         if name not in DISTORTIONS:

@@ -70,7 +70,11 @@ def write_study(
 
 
 def study_of(material: Material, *, seed: int = 0) -> Study:
-    """Compute every table of a cohort, and add those that its run has stored."""
+    """Compute every table of a cohort, and add those that its run has stored.
+
+    These are the trials and corrections that the run has learned, marks of films, and maps of
+    activations. Head size is taken from the scans if groups are compared in volumes without it.
+    """
     material = with_head_size(material)
     study = analyse(
         material.measured,
@@ -113,6 +117,13 @@ def write_files(
     """Write a computed study; the files of an earlier one in the folder are removed.
 
     The page is written last, so that it always matches the tables.
+
+    Args:
+        study: tables and notes.
+        material: scans and masks for pictures.
+        folder: claimed for it, created if needed.
+        cases: number of cases with pictures; 0 for none.
+        title: of the page; "" takes the target's name.
 
     Raises:
         DataError: it would replace files that neurotarget did not write.

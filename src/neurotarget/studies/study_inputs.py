@@ -58,6 +58,12 @@ def from_run(
 
     A run folder has its own target, manifest (cases.tsv) and predictions.
 
+    Args:
+        source: the folder, or the file.
+        manifest: cases with covariates; None takes the run's cases.tsv.
+        target: None takes the run's.
+        predictions: folder of masks for the pictures; None takes the run's.
+
     Raises:
         DataError: there are no rows, or the target or the cases are unknown.
     """
@@ -107,7 +113,12 @@ def from_masks(
 ) -> Material:
     """Measure masks of one rater, of two raters, or of a rater and a method.
 
-    Without `masks`, those of the manifest are measured.
+    Args:
+        masks: folder of the first, named after the cases; None takes those of the manifest.
+        second: folder of the second, which is scored against the first; None measures the first
+            only.
+        manifest: cases with covariates.
+        target: labels.
 
     Raises:
         DataError: a case has no mask, or masks cannot be read.
@@ -146,7 +157,10 @@ def run_target(folder: Path) -> Target:
 
 
 def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
-    """Return the target with the planted effects of a generated cohort as expected effects."""
+    """Return the target with the planted effects of a generated cohort as expected effects.
+
+    `planted` are effects by hypothesis; those without one stay as they are.
+    """
     hypotheses = tuple(
         item
         if planted.get(item.name) is None
@@ -169,6 +183,12 @@ def read_cases(
 
     Raises:
         DataError: lists all problems of the manifest.
+
+    Args:
+        source: manifest or data set.
+        target: contrasts, labels and outcomes.
+        masks: folder of masks in place of the manifest's own.
+        need_files: False for a report of a run whose scans are on another machine.
     """
     manifest, problems = scan_manifest(
         source,
@@ -194,7 +214,7 @@ def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
 
 
 def people_table_of(cases: Sequence[Case], splits: Mapping[str, str]) -> pd.DataFrame:
-    """Return split, subject and covariates by case_id."""
+    """Return split, subject and covariates by case_id; `splits` must have every case."""
     table = covariate_table(cases)
     return table.assign(split=[splits[case_id] for case_id in table.index])
 
@@ -224,7 +244,10 @@ def _planted(summary: Mapping[str, Any]) -> dict[str, float]:
 
 
 def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Return the origin of a run's numbers as text, from its summary and run.json."""
+    """Return the origin of a run's numbers as text by name, from its summary and run.json.
+
+    What a run has not recorded is absent.
+    """
     names = {
         "experiment": "experiment",
         "model": "model",
@@ -246,7 +269,10 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def commit_text(code: Mapping[str, Any]) -> str:
-    """Format the commit of a run.json's `code`; "" where it is unknown."""
+    """Format the commit of a run.json's `code`; "" where it is unknown.
+
+    It states whether files had changes that were not committed.
+    """
     changed = ", with changes that are not committed" if code.get("changed") else ""
     return f"{code['commit']}{changed}" if code.get("commit") else ""
 
@@ -258,7 +284,7 @@ def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def stored_thresholds(folder: Path) -> dict[str, float]:
-    """Read the thresholds of probabilities that a run has learned, by outcome."""
+    """Read the learned thresholds of probabilities of a run, by outcome; empty without any."""
     return thresholds_of(read_plain(folder / "recalibration.json"))
 
 
@@ -330,8 +356,10 @@ def named(names: Sequence[str], what: str, noun: str) -> str:
 def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     """Refuse a folder without masks of the cases, such as a mistyped one.
 
+    A single mask is enough: absent ones are failures, which the study counts.
+
     Raises:
-        DataError: no case has a mask in the folder.
+        DataError: no case has a mask in the folder, or it does not exist.
     """
     paths = [label_map_path(folder, case_id) for case_id in case_ids]
     paths += [folder / f"{case_id}.png" for case_id in case_ids]

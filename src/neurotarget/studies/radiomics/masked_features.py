@@ -48,11 +48,15 @@ def features_of_masks(
 ) -> FeatureTable:
     """Measure the parts of each mask, and join them with what is known of the people.
 
-    `folder` gets features.tsv and features.json, as of `neurotarget features`.
+    Args:
+        scans: data set, and which parts and contrasts of it.
+        settings: of the features.
+        folder: gets features.tsv and features.json, as of `neurotarget features`.
+        workers: number of processes that measure cases in parallel.
 
     Raises:
         DataError: the data set cannot be read, a contrast or part is unknown, no region was
-            measured, or units are mixed.
+            measured, a covariate has the name of a feature, or units are mixed.
     """
     target = replace(scans.target, outcomes=())
     labels = part_ids(target, scans.parts)
@@ -71,6 +75,8 @@ def features_of_masks(
 
 def part_ids(target: Target, parts: Sequence[str]) -> Labels:
     """Ids in masks of labels and regions of a target; without names, of all labels.
+
+    `parts` are names in the target's `parts`; a region has the ids of all its labels.
 
     Raises:
         DataError: a part is unknown.
@@ -106,8 +112,11 @@ def _of(images: Mapping[str, Path], contrasts: Sequence[str]) -> dict[str, Path]
 def wide_table(measured: Measured) -> pd.DataFrame:
     """Features of all regions of a case in one row; regions that were not measured are gaps.
 
+    The result is indexed by `case_id`; a feature that is equal in all cases of two contrasts, as
+    those of shape are, is kept for the first.
+
     Raises:
-        DataError: no region was measured.
+        DataError: no region was measured; the message has the reasons.
     """
     done = measured.table[measured.table["status"] == "done"]
     if not len(done):

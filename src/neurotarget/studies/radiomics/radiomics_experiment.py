@@ -122,7 +122,11 @@ def _asked(settings: Mapping[str, Any]) -> Radiomics:
 
 
 def scores_of_sets(done: WrittenRadiomics) -> dict[str, float]:
-    """AUC or C of people left out by set, and that of the last set without one."""
+    """AUC or C of people left out by set, and that of the last set without one.
+
+    Keys are `auc/clinical` and the like, and `auc` or `c` for the last set, for searches; it is NaN
+    if no model could be fitted.
+    """
     study = done.study
     table = study.tables["scores"]
     own = table[table["statistic"] == study.statistic]

@@ -107,10 +107,19 @@ def make_survival(
 ) -> WrittenSurvival:
     """Read people and terms, fit and compare models, and write tables, figures and report.html.
 
-    `notes` about the table are printed with those of the study.
+    Args:
+        table: one row per person.
+        columns: of time, event and id in it.
+        questions: terms, groups and another cohort.
+        output: folder to write into.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        command: the command line, for the page.
+        title: of the page.
+        notes: about the table, printed with those of the study.
 
     Raises:
-        DataError: a table cannot be used, or too few people or events are left.
+        DataError: a table cannot be used, or too few people or events are left; nothing was written
+            then.
     """
     check_writable(output)
     people = read_follow_up(table, **vars(columns))

@@ -85,6 +85,8 @@ def of_outcome(columns: Columns, outcome: Outcome | None) -> Columns:
 
     Raises:
         DataError: neither is known.
+
+    A column that is named by the user takes precedence; `outcome` is of the kind time_to_event.
     """
     if columns.time:
         return columns
@@ -96,7 +98,10 @@ def of_outcome(columns: Columns, outcome: Outcome | None) -> Columns:
 
 
 def with_mask_terms(questions: Questions, found: MaskTerms) -> Questions:
-    """Questions with the terms of masks, unless some are chosen."""
+    """Questions with the terms of masks as image terms, unless some are chosen.
+
+    With clinical terms, volumes and position are further sets, so that the gain of each is seen.
+    """
     if questions.image:
         return questions
     parts = {VOLUMES: found.volumes, POSITION: (found.distance,) if found.distance else ()}

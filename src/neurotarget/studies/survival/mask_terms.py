@@ -33,7 +33,11 @@ ML, DISTANCE = "_ml", "_distance_mm"  # ends of the columns of a part
 
 
 class MaskTerms(NamedTuple):
-    """A table of people with terms of their masks, their columns, and notes."""
+    """A table of people with terms of their masks, their columns, and notes.
+
+    `table` has one row per case: `case_id`, covariates, `<part>_ml`, and `<part>_distance_mm`, NaN
+    where it is not known. `distance` is "" if no case has one.
+    """
 
     table: pd.DataFrame
     volumes: tuple[str, ...]  # columns of the labels, without regions

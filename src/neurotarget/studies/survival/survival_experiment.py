@@ -121,7 +121,10 @@ def _paths(value: str | Sequence[str] | None) -> tuple[Path, ...]:
 
 
 def c_of_sets(done: WrittenSurvival) -> dict[str, float]:
-    """Held-out C of each set of terms with the study's model; `c` is that of most terms."""
+    """Held-out C of each set of terms with the study's model; `c` is that of most terms.
+
+    Keys are `c/clinical` and the like; `c` is absent if no model could be fitted.
+    """
     table = done.study.tables["scores"]
     own = table[(table["statistic"] == "c") & (table["model"] == done.study.settings.model)]
     values = {f"c/{row.terms}": float(row.value) for row in own.itertuples(index=False)}
