@@ -22,14 +22,18 @@ OF_READERS = {"<name>": "pituitary", "amygdala": "hippocampus", "mynet": "resune
 
 def blocks(page: Path, language: str = "") -> list[str]:
     """Text of the page's code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [text for name, text in fences if name == language]
 
 
 def commands(start: str) -> list[tuple[str, ...]]:
     """Arguments of every command of the pages that begins so, with what a reader fills in."""
     inline = [code for page in PAGES for code in re.findall(r"`([^`\n]+)`", page.read_text())]
-    fenced = [block.replace("\\\n", "") for page in PAGES for block in blocks(page)]
-    lines = [line for block in (*inline, *fenced) for line in block.splitlines()]
+    shells = [block for page in PAGES for name in ("", "bash") for block in blocks(page, name)]
+    fenced = [block.replace("\\\n", "") for block in shells]
+    lines = [
+        line.removeprefix("srun ") for block in (*inline, *fenced) for line in block.splitlines()
+    ]
     shown = [shlex.split(filled(line), comments=True) for line in lines if line.startswith(start)]
     return sorted({tuple(arguments) for line in shown if (arguments := line[len(start.split()) :])})
 
@@ -95,7 +99,13 @@ def test_the_citation_is_of_this_version():
 
 
 @pytest.mark.parametrize(
-    ("script", "config"), [("python train.py", "train"), ("python predict.py", "predict")]
+    ("script", "config"),
+    [
+        ("python train.py", "train"),
+        ("python predict.py", "predict"),
+        ("neurotarget train", "train"),
+        ("neurotarget predict", "predict"),
+    ],
 )
 def test_the_arguments_of_every_shown_command_exist(script, config):
     shown = commands(script)

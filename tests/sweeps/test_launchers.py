@@ -9,6 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import read_job
 from neurotarget.runs.folder.run_lock import HELD, running
 from neurotarget.training.devices import (
@@ -16,6 +17,7 @@ from neurotarget.training.devices import (
     needs_own_process,
     num_devices,
     rank,
+    starts_own_ranks,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -343,6 +345,36 @@ def test_tasks_of_slurm_that_train_separately_name_the_setting(monkeypatch):
     assert "this is number 2" in result
     assert "set trainer.devices=<tasks of a node>" in result
     assert independent_slurm_task({"devices": 4}) == ""
+
+
+@pytest.mark.parametrize(
+    ("trainer", "ntasks", "name", "is_own"),
+    [
+        ({"devices": 2}, "", "train", False),
+        ({"devices": 2}, "1", "train", True),  # else Lightning leaves the second device idle
+        ({"devices": 1}, "1", "train", False),
+        ({"devices": 1}, "4", "train", True),
+        ({"devices": 2}, "2", "train", False),
+        ({"devices": 2, "num_nodes": 2}, "4", "train", False),
+        ({"devices": 2}, "3", "interactive", False),
+    ],
+)
+def test_one_task_of_slurm_stands_for_all_devices_of_a_node(
+    trainer, ntasks, name, is_own, monkeypatch
+):
+    monkeypatch.setenv("SLURM_NTASKS", ntasks)
+    monkeypatch.setenv("SLURM_JOB_NAME", name)
+    assert starts_own_ranks(trainer) is is_own
+
+
+@pytest.mark.parametrize("trainer", [{"devices": 2}, {"devices": 2, "num_nodes": 3}])
+def test_tasks_of_slurm_that_fit_no_devices_are_refused(trainer, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "3")
+    with pytest.raises(DataError, match="in 3 tasks of Slurm, wanted a task for each"):
+        starts_own_ranks(trainer)
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    with pytest.raises(DataError, match="found 4 devices in 1 tasks of Slurm"):
+        starts_own_ranks({"devices": 2, "num_nodes": 2})
 
 
 def test_two_runs_never_write_into_one_folder(run, capfd, monkeypatch):

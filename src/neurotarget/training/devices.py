@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import quoted
 
 RANK = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # in the order in which Lightning reads them
@@ -65,6 +66,33 @@ def independent_slurm_task(trainer: Mapping[str, Any]) -> str:
         f"(this is number {os.environ.get('SLURM_PROCID', '0')}); for one training on all of them, "
         "set trainer.devices=<tasks of a node> trainer.num_nodes=<nodes>"
     )
+
+
+def starts_own_ranks(trainer: Mapping[str, Any]) -> bool:
+    """Whether Lightning starts the processes of a training that runs in a task of Slurm.
+
+    Lightning takes each task for one rank, and would train on the first of several devices alone
+    where Slurm has started one task for all of them.
+
+    Raises:
+        DataError: Slurm has started neither one task on one node nor one task for each device.
+    """
+    if independent_slurm_task(trainer):
+        return True
+    tasks, devices = os.environ.get("SLURM_NTASKS", ""), num_devices(trainer)
+    if not tasks.isdigit() or int(tasks) == devices or _is_interactive():
+        return False
+    if int(tasks) == 1 and devices == devices_per_node(trainer):
+        return True
+    raise DataError(
+        f"trainer: found {devices} devices in {tasks} tasks of Slurm, wanted a task for each; set "
+        "--ntasks-per-node to trainer.devices and --nodes to trainer.num_nodes, and use srun"
+    )
+
+
+def _is_interactive() -> bool:
+    """Whether Slurm's job is a shell, in which Lightning does not look at its tasks."""
+    return os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
 
 
 def needs_own_process(cfg: Mapping[str, Any]) -> bool:

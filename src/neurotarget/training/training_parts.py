@@ -31,7 +31,7 @@ from neurotarget.tasks.base import TargetTask
 from neurotarget.tasks.score_outcomes import refuse_own
 from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
-from neurotarget.training.devices import independent_slurm_task
+from neurotarget.training.devices import starts_own_ranks
 from neurotarget.training.own_parts import own_augmentation
 from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
@@ -202,7 +202,7 @@ def mode_of(config: Config) -> str:
 def _trainer(
     config: Config, folder: Path, settings: Mapping[str, Any], further: list[Callback]
 ) -> pl.Trainer:
-    own = [LightningEnvironment()] if independent_slurm_task(settings) else []
+    own = [LightningEnvironment()] if starts_own_ranks(settings) else []
     try:
         return build(
             settings,
