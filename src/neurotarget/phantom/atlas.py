@@ -38,7 +38,15 @@ class Atlas(NamedTuple):
     intracranial_ml: float
 
     def intensity(self, brightness: Float[ndarray, " T"]) -> Float[ndarray, "I J K"]:
-        """Paint every tissue with its brightness."""
+        """Paint every tissue with its brightness.
+
+        Args:
+            brightness: of each `Tissue` by its number; of white matter usually 1.
+
+        Returns:
+            The head on the grid of `ORIGIN_MM`, float32; brain voxels are mixtures of grey and
+            white matter and CSF by their shares.
+        """
         image = brightness.astype(np.float32)[self.tissue]
         csf, grey, white = (float(brightness[t]) for t in (Tissue.CSF, Tissue.GREY, Tissue.WHITE))
         inside = csf + (grey - csf) * self.grey + (white - csf) * self.white
@@ -47,7 +55,7 @@ class Atlas(NamedTuple):
         return image
 
     def brain_map(self) -> Float[ndarray, "I J K"]:
-        """Share of brain without the CSF of its sulci, on the whole grid."""
+        """Share of brain without the CSF of its sulci, 0 to 1, on the whole grid."""
         result = np.zeros(SHAPE, dtype=np.float32)
         result[self.box] = np.minimum(self.grey + self.white, 1) * self.brain
         return result
@@ -66,7 +74,12 @@ def head_atlas() -> Atlas:
 
 
 def paint_head(outside: Float[ndarray, "I J K"]) -> Canvas:
-    """Paint all tissues around a brain; `outside` is the distance from it, in mm."""
+    """Paint all tissues around a brain.
+
+    Args:
+        outside: distance from the brain with its gaps closed, in mm, 0 inside, on the grid of
+            `ORIGIN_MM`.
+    """
     canvas = Canvas()
     _flesh(canvas, outside)
     _skull(canvas, outside)

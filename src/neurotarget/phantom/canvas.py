@@ -45,13 +45,20 @@ class Canvas:
     def ellipsoid(
         self, tissue: Tissue, centre: Triple, radii: Triple, *, power: float = 2.0
     ) -> None:
-        """Paint an ellipsoid; a higher `power` makes it boxier."""
+        """Paint an ellipsoid; a higher `power` makes it boxier.
+
+        Args:
+            tissue: what its voxels become.
+            centre: MNI152, mm.
+            radii: mm along x, y and z.
+            power: 2 for an ellipsoid.
+        """
         where, axes = window(np.subtract(centre, radii), np.add(centre, radii))
         terms = [np.abs((a - c) / r) ** power for a, c, r in zip(axes, centre, radii, strict=True)]
         self.tissue[where][terms[0] + terms[1] + terms[2] < 1] = tissue
 
     def rod(self, tissue: Tissue, start: Triple, end: Triple, *, radius: float) -> None:
-        """Paint a rod with round ends."""
+        """Paint a rod with round ends, between two points of MNI152 in mm."""
         where, axes = window(np.minimum(start, end) - radius, np.maximum(start, end) + radius)
         self.tissue[where][rod_mm(axes, start, end) < radius] = tissue
 
@@ -74,7 +81,10 @@ def mirror(point: Triple) -> Triple:
 
 
 def window(low: ndarray, high: ndarray) -> tuple[tuple[slice, ...], list[ndarray]]:
-    """Voxels between two corners in mm, and their coordinates as open axes."""
+    """Voxels between two corners in mm, and their coordinates as open axes.
+
+    The part beyond the grid is cut off; the window may then be empty.
+    """
     first = np.clip(np.floor(low - ORIGIN_MM), 0, SHAPE).astype(int)
     last = np.clip(np.ceil(high - ORIGIN_MM) + 1, 0, SHAPE).astype(int)
     where = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
@@ -83,7 +93,13 @@ def window(low: ndarray, high: ndarray) -> tuple[tuple[slice, ...], list[ndarray
 
 
 def rod_mm(axes: Sequence[ndarray], start: Triple, end: Triple) -> Float[ndarray, "..."]:
-    """Distance from a line segment, mm; `axes` are coordinates that broadcast."""
+    """Distance from a line segment, mm.
+
+    Args:
+        axes: x, y and z of points, as arrays that broadcast.
+        start: one end, mm.
+        end: the other end, which differs from it.
+    """
     along = np.subtract(end, start)
     share = sum((a - s) * d for a, s, d in zip(axes, start, along, strict=True))
     share = np.clip(share / float(along @ along), 0, 1)
@@ -98,7 +114,10 @@ def depth_mm(solid: Bool[ndarray, "I J K"], sigma: float = 0.5) -> Float[ndarray
 
 
 def grain(seed: int, sigma_mm: Triple) -> Float[ndarray, "I J K"]:
-    """Smooth noise of unit spread over the whole grid, the same at every call."""
+    """Smooth noise of unit spread over the whole grid, the same at every call with a seed.
+
+    `sigma_mm` are the SDs of its smoothing along x, y and z.
+    """
     rng = np.random.default_rng(seed)
     coarse = rng.standard_normal([(side + 1) // 2 for side in SHAPE], dtype=np.float32)
     smooth = ndimage.gaussian_filter(coarse, np.array(sigma_mm) / 2)
@@ -106,7 +125,7 @@ def grain(seed: int, sigma_mm: Triple) -> Float[ndarray, "I J K"]:
 
 
 def double(coarse: Float[ndarray, "i j k"]) -> Float[ndarray, "I J K"]:
-    """Interpolate an array of every second voxel back to the whole grid."""
+    """Interpolate an array of every second voxel back to the whole grid of `SHAPE`, linearly."""
     fine = coarse
     for axis, side in enumerate(SHAPE):
         low = np.arange(side) // 2

@@ -59,16 +59,23 @@ class GeneratedCohort(ABC):
 
     @abstractmethod
     def render(self, number: int) -> Scans:
-        """Make the scans of subject `number` (from 0), by folder name."""
+        """Make the scans of subject `number` (from 0), by folder name.
+
+        The same plan and number give the same voxels, in whichever order and thread cases are made.
+        """
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, generated if missing; or the path of the user's data."""
+        """Manifest of the cohort, generated if missing; or the path of the user's data.
+
+        Raises:
+            DataError: `root` does not exist, or the cohort cannot be written.
+        """
         if root:
             return Files().obtain(root)
         return self.generate(expand_home(self.folder) / self.plan.key)
 
     def planted(self, root: str | None) -> Mapping[str, float]:
-        """Planted effects of the cohort; none for the user's own data."""
+        """Planted effects of the cohort by hypothesis; none for the user's own data."""
         return {} if root else self.plan.planted()
 
     def generate(self, folder: Path, *, progress: bool = True) -> Path:
@@ -132,7 +139,7 @@ class CaseFolder:
             raise DataError(error(found, wanted, ELSEWHERE, file=self.folder))
 
     def scan(self, place: str, case_id: str) -> Path:
-        """Path of a scan."""
+        """Path of a scan: `<folder>/<place>/<case_id>.nii.gz`."""
         return self.folder / place / f"{case_id}.nii.gz"
 
     def missing(self, case_ids: Sequence[str]) -> list[int]:
@@ -147,9 +154,13 @@ class CaseFolder:
     def make(
         self, cases: Mapping[str, int], render: Render, *, workers: int, bar_text: str
     ) -> None:
-        """Make cases and record that they are complete; `render` gets each one's number.
+        """Make cases and record that they are complete; the first error ends the work.
 
-        The progress bar shows `bar_text`; if that is empty there is no bar.
+        Args:
+            cases: number of each case in the plan, by case_id.
+            render: makes the scans of a number.
+            workers: number of threads.
+            bar_text: label of the progress bar; "" for no bar.
         """
         with ThreadPoolExecutor(max(workers, 1)) as pool:
             jobs = [pool.submit(self._make, name, render, number) for name, number in cases.items()]
@@ -197,7 +208,14 @@ def checksum(path: Path) -> int:
 
 
 def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.Nifti1Image:
-    """Make a NIfTI image in mm; `step` stores real numbers as multiples of it (int16)."""
+    """Make a NIfTI image in mm, with the affine as sform and qform.
+
+    Args:
+        array: voxels.
+        affine: (4, 4) to RAS+, mm.
+        step: stores real numbers as multiples of it (int16), cut to ±32767 steps; None stores the
+            array as it is.
+    """
     if step is not None:
         array = np.rint(array / step).clip(-32767, 32767).astype(np.int16)
     scan = nib.Nifti1Image(array, affine)

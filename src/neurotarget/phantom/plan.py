@@ -76,11 +76,17 @@ class CohortPlan(ABC):
 
     @abstractmethod
     def subjects(self) -> list[NamedTuple]:
-        """Sample the people of the cohort and their sites, in the manifest's order."""
+        """Sample the people of the cohort and their sites, in the manifest's order.
+
+        Each call gives the same people, since the seed is that of the plan.
+        """
 
     @abstractmethod
     def planted(self) -> dict[str, float]:
-        """Values that a study of the cohort should recover, by hypothesis."""
+        """Values that a study of the cohort should recover, by hypothesis.
+
+        They are in the unit of the hypothesis' quantity.
+        """
 
     def site_of(self, subject: NamedTuple) -> Site:
         """The scanner of a person."""
@@ -92,14 +98,20 @@ class CohortPlan(ABC):
         return low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
 
     def head_sizes_ml(self, sex: str, count: int, rng: np.random.Generator) -> Float[ndarray, " N"]:
-        """Intracranial volumes of people of one sex."""
+        """Intracranial volumes of people of one sex (F or M), within `LIMIT_SD` SDs of its mean."""
         residuals = rng.standard_normal(count).clip(-LIMIT_SD, LIMIT_SD)
         return self.tiv_ml[sex] + self.tiv_spread_ml * residuals
 
     def shuffled(
         self, people: Sequence[NamedTuple], prefix: str, rng: np.random.Generator
     ) -> list[NamedTuple]:
-        """People in random order, named by `prefix` and their number."""
+        """People in random order, named by `prefix` and their number.
+
+        Args:
+            people: `num_cases` records.
+            prefix: of the case_id, to which the number from 1 is appended with leading zeros.
+            rng: of the order.
+        """
         digits = len(str(self.num_cases))
         return [
             people[place]._replace(case_id=f"{prefix}{number:0{digits}d}")

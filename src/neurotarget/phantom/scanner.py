@@ -57,7 +57,10 @@ class Warp(NamedTuple):
     step_vox: Triple  # voxels between two knots
 
     def at(self, *places_vox: Real[ndarray, " _"]) -> Float[ndarray, "3 n m l"]:
-        """Template coordinates (mm) on the grid that three lists of voxel indices span."""
+        """Template coordinates (mm) on the grid that three lists of voxel indices span.
+
+        Indices may be fractions, within the scan.
+        """
         weights = [
             _spline(np.asarray(places) / step, count)
             for places, step, count in zip(
@@ -70,7 +73,13 @@ class Warp(NamedTuple):
 def stored_grid(
     site: Site, voxel_scale: float, rng: np.random.Generator
 ) -> tuple[TripleVox, Float[ndarray, "4 4"]]:
-    """Shape and affine (mm) of a scan in the site's stored order, around the scanner's centre."""
+    """Shape and affine (mm) of a scan in the site's stored order, around the scanner's centre.
+
+    Args:
+        site: spacing, extent, axes and obliqueness.
+        voxel_scale: factor of the sides of its voxels; the extent stays.
+        rng: of the angles of an oblique grid.
+    """
     spacing = np.array(site.spacing_mm) * voxel_scale
     sides = np.maximum(np.round(np.array(site.extent_mm) / spacing), 8).astype(int)
     affine = np.diag([*spacing, 1.0])
@@ -91,7 +100,11 @@ def sample_warp(
 ) -> Warp:
     """Draw pose, proportions and a smooth individual shape.
 
-    `scale` is native over template length; the proportions keep the volume of the head.
+    Args:
+        shape: sides of the scan.
+        affine: of the scan, mm.
+        scale: native over template length; the proportions keep the volume of the head.
+        rng: of the person.
     """
     proportions = rng.normal(0, 0.025, 3)
     stretch = scale * np.exp(proportions - proportions.mean())
@@ -112,7 +125,7 @@ def sample_warp(
 def sample_shading(
     shape: TripleVox, spread: float, rng: np.random.Generator
 ) -> Float[ndarray, "I J K"]:
-    """Draw a smooth pattern as of a head coil; `spread` is its SD over the grid."""
+    """Draw a smooth pattern as of a head coil, whose SD over the grid is `spread`."""
     knots = rng.standard_normal([SHADING_KNOTS] * 3, dtype=np.float32)
     places = [np.linspace(0, SHADING_KNOTS - 3, side) for side in shape]
     shading = _spread(knots, [_spline(place, SHADING_KNOTS) for place in places])

@@ -23,7 +23,7 @@ class Scene(NamedTuple):
 
     @property
     def voxel_mm3(self) -> float:
-        """Volume of a stored voxel."""
+        """Volume of a stored voxel, mm³."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     def box(self, reach_mm: float) -> tuple[slice, slice, slice]:
@@ -47,7 +47,15 @@ class Scene(NamedTuple):
         return tuple(spans)
 
     def offsets(self, box: Sequence[slice], samples: int) -> Float[ndarray, "3 i j k"]:
-        """Offset from the centre in template mm, at `samples` per voxel side."""
+        """Offset from the centre in template mm, at `samples` per voxel side.
+
+        Args:
+            box: voxels of the scan.
+            samples: per voxel and axis, evenly spaced in it.
+
+        Returns:
+            x, y, z of each sample; `blocks` takes the means over voxels.
+        """
         inner = (np.arange(samples) + 0.5) / samples - 0.5
         spans = [np.arange(part.start, part.stop) for part in box]
         return self._offsets([(span[:, None] + inner).ravel() for span in spans])
@@ -67,6 +75,9 @@ def slabs(warp: Warp, shape: TripleVox) -> Iterator[tuple[slice, Float[ndarray, 
 
 
 def blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
-    """Means of cubes of `side` samples."""
+    """Means of cubes of `side` samples.
+
+    Sides must be multiples of `side`; a rest would be an error.
+    """
     i, j, k = (length // side for length in fine.shape)
     return fine.reshape(i, side, j, side, k, side).mean(axis=(1, 3, 5))

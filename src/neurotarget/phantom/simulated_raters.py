@@ -90,7 +90,10 @@ def simulate_rater(
 
 
 def surface_mm2(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> float:
-    """Area of a mask's boundary: the integral of the smoothed mask's gradient magnitude."""
+    """Area of a mask's boundary: the integral of the smoothed mask's gradient magnitude.
+
+    Smoothing by `EDGE_MM` makes it independent of the staircase of voxels.
+    """
     sides = np.asarray(spacing_mm)
     wide = [(int(np.ceil(4 * EDGE_MM / side)),) * 2 for side in sides]
     smooth = ndimage.gaussian_filter(np.pad(mask.astype(float), wide), EDGE_MM / sides)

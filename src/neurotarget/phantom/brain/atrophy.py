@@ -61,7 +61,15 @@ KNOT_MM, WANDER_MM, TURN_DEG = 32.0, 1.2, 4.0  # of a person's own shape
 
 
 def percent_of(group: str, severity: float = 1.0) -> Mapping[Ids, float]:
-    """Change of each structure in a group, in percent of its volume, times a severity."""
+    """Change of each structure in a group, in percent of its volume, times a severity.
+
+    Args:
+        group: control, mci or ad; controls have no change.
+        severity: 1 for an average patient; losses end at `MOST_LOSS`.
+
+    Returns:
+        Percent by the ids of a structure; negative is a loss.
+    """
     if group == CONTROL:
         return {}
     return {one.ids: max(getattr(one, group) * severity, MOST_LOSS) for one in CHANGES}
@@ -77,6 +85,15 @@ def deformed(
     """A person with the anatomy of a label map, its own shape, and these changes of volumes.
 
     The same random numbers give the same shape with and without changes.
+
+    Args:
+        ids: FreeSurfer's ids of a whole head.
+        spacing_mm: sides of a voxel.
+        percent: change of volume by the ids of a structure, from `percent_of`.
+        rng: of the person's own shape.
+
+    Returns:
+        The map on the same grid; what moves in from beyond the grid is 0.
     """
     where = _own_shape(ids.shape, spacing_mm, rng)
     moved = _walls(ids, spacing_mm, percent)

@@ -50,23 +50,28 @@ class HeadCohort(GeneratedCohort):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Folders of the scans and of the label maps."""
+        """Folders of the scans and of the label maps, by the column of the manifest."""
         return {name: name for name in self.plan.contrasts} | {"label": LABELS}
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """What is known of each person."""
+        """What is known of each person; of the user's label maps neither age nor sex."""
         return ("site", "tiv_ml") if self.plan.maps else ("age", "sex", "site", "tiv_ml")
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, generated if missing; or the path of the user's data set."""
+        """Manifest of the cohort, generated if missing; or the path of the user's data set.
+
+        Raises:
+            DataError: a label map of the user's is broken or has unknown ids, or the cohort cannot
+                be written.
+        """
         if not root or not (paths := maps_in(Path(root))):
             return super().obtain(root)
         plan = replace(self.plan, maps=tuple(map_file(path) for path in paths))
         return replace(self, plan=plan).generate(expand_home(self.folder) / plan.key)
 
     def render(self, number: int) -> Scans:
-        """Scans and label map of one person."""
+        """Scans of each contrast and label map of one person, by folder name."""
         plan, person = self.plan, self.plan.subjects()[number]
         grown = self.grow(person, number)
         site = plan.site_of(person)
@@ -79,7 +84,12 @@ class HeadCohort(GeneratedCohort):
         return scans
 
     def grow(self, person: Person, number: int) -> Grown:
-        """The label map of a person: read from the user's file, or drawn."""
+        """The label map of a person: read from the user's file, or drawn.
+
+        Args:
+            person: from the plan.
+            number: of the person in the plan, from 0, which seeds the drawing.
+        """
         plan = self.plan
         if person.map_number is not None:
             volume = read_volume(Path(plan.maps[person.map_number].path))

@@ -55,7 +55,11 @@ class DementiaPlan(HeadPlan):
         return self.sites[:-1]
 
     def subjects(self) -> list[Person]:
-        """The people to train on, then those of the clinic."""
+        """The people to train on, then those of the clinic.
+
+        Groups alternate with age in the clinic, so that they have like ages and the same share of
+        women.
+        """
         rng = np.random.default_rng([self.seed, 3])
         ages = replace(self, age_range=self.clinic_ages).even_ages(self.patients, rng).round(1)
         order = rng.permutation(self.patients)
@@ -98,7 +102,11 @@ class DementiaCohort(HeadCohort):
         return ("group", *super().covariates)
 
     def grow(self, person: Person, number: int) -> Grown:
-        """The label map of a person, with the changes of the person's group."""
+        """The label map of a person, with the changes of the person's group.
+
+        Controls of the clinic are deformed to a shape of their own too, so that only volumes
+        differ.
+        """
         grown = super().grow(person, number)
         if not person.group:
             return grown

@@ -49,8 +49,16 @@ def cerebrum_ids(
 ) -> UInt16[ndarray, " n"]:
     """Fluid, cortex or white matter at points inside of the hull; sides are those of x.
 
-    `depth` is that below the hull, mm. A sulcus is a sheet of fluid that follows a zero surface of
-    the noise down to its own depth; cortex lines the hull and both faces of each sheet.
+    A sulcus is a sheet of fluid that follows a zero surface of the noise down to its own depth;
+    cortex lines the hull and both faces of each sheet.
+
+    Args:
+        depth: of each point below the hull, mm.
+        axes: x, y and z of the points, template mm.
+        folding: of the person.
+
+    Returns:
+        FreeSurfer's ids 2, 3 (left), 41, 42 (right) and 24.
     """
     pia = depth.copy()
     near = np.flatnonzero(depth < DEEPEST_MM)
@@ -86,7 +94,10 @@ def _projected(axes: Axes, depth: Float[ndarray, " n"]) -> Axes:
 def cerebellum_ids(
     depth: Float[ndarray, " n"], axes: Axes, folding: Folding
 ) -> UInt16[ndarray, " n"]:
-    """Fluid, cortex or white matter at points inside of the hull of the cerebellum."""
+    """Fluid, cortex or white matter at points inside of the hull of the cerebellum.
+
+    Arguments are those of `cerebrum_ids`; ids are 7, 8 (left), 46, 47 (right) and 24.
+    """
     x, y, z = axes
     is_left = x < 0
     gap = folding.folia.zero_mm(axes)

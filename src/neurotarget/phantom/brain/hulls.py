@@ -95,7 +95,7 @@ def brain_hulls() -> Hulls:
 
 
 def lattice_axes() -> Axes:
-    """Coordinates of the lattice in mm, as open axes."""
+    """Coordinates of the lattice in mm, as open axes x, y and z that broadcast."""
     lines = [
         np.arange(0, side, LATTICE_MM, dtype=np.float32) + np.float32(first)
         for side, first in zip(SHAPE, ORIGIN_MM, strict=True)
@@ -104,7 +104,10 @@ def lattice_axes() -> Axes:
 
 
 def cerebrum_mm(axes: Axes) -> Float[ndarray, "..."]:
-    """Depth below the pia of both hemispheres, without the folds of their cortex."""
+    """Depth below the pia of both hemispheres, without the folds of their cortex.
+
+    Points outside are negative; x is positive to the right.
+    """
     x, y, z = np.abs(axes[0]), axes[1], axes[2]
     floor = _between(y, FLOOR_MM) - _between(y, TENTORIUM_MM) * np.minimum(x / 45, 1)
     upper = np.minimum(UPPER.depth_mm(axes), 0.9 * (z - floor))

@@ -41,7 +41,17 @@ class DrawnHead(NamedTuple):
 
 
 def draw_head(person: Anatomy, site: Site, *, voxel_scale: float = 1.0) -> DrawnHead:
-    """Draw one head on the grid of a site; the same person gives the same voxels."""
+    """Draw one head on the grid of a site; the same person gives the same voxels.
+
+    Args:
+        person: age in years, intracranial volume and seed.
+        site: grid and axes of its scanner.
+        voxel_scale: factor of the site's voxel sides.
+
+    Returns:
+        Ids of FreeSurfer and of SynthSeg's generators in the site's stored order, and the affine in
+        mm.
+    """
     rng = np.random.default_rng(person.seed)
     hulls = brain_hulls()
     shape, affine = stored_grid(site, voxel_scale, rng)

@@ -80,7 +80,10 @@ class HeadPlan(CohortPlan):
         return self.sites
 
     def subjects(self) -> list[Person]:
-        """Sample people; ages are spread evenly within each sex, sites within both."""
+        """Sample people; ages are spread evenly within each sex, sites within both.
+
+        With label maps of the user's there is one person per map, in the order of the maps.
+        """
         if self.maps:
             return [self._mapped(number) for number in range(0, len(self.maps), self.every_map)]
         rng = np.random.default_rng([self.seed, 0])

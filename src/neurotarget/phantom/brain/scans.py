@@ -34,7 +34,12 @@ def simulate_scan(
 ) -> Int16[ndarray, "I J K"]:
     """Make a whole scan on the grid of a label map, with the brain's brightest tissue at `white`.
 
-    `sequence` is one of `synthesis.tissues.SEQUENCES`, or `free` for any contrast.
+    Args:
+        ids: FreeSurfer's and SynthSeg's ids.
+        spacing_mm: sides of a voxel.
+        sequence: one of `synthesis.tissues.SEQUENCES`, or `free` for any contrast.
+        site: brightness, shading and noise of the scanner.
+        rng: of grey values, shading and noise.
 
     Raises:
         DataError: the map has ids of which no tissue is known.

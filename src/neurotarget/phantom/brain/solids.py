@@ -22,7 +22,12 @@ class Superquadric(NamedTuple):
     tilt_deg: Triple = (0.0, 0.0, 0.0)
 
     def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
-        """Depth along the ray from the centre, of the solid with all lengths times `scale`."""
+        """Depth along the ray from the centre, of the solid with all lengths times `scale`.
+
+        Args:
+            axes: x, y and z of points in mm, which broadcast; points outside have negative depths.
+            scale: factor of the radii; the centre stays.
+        """
         offset = [axis - centre for axis, centre in zip(axes, self.centre, strict=True)]
         if any(self.tilt_deg):
             turn = Rotation.from_euler("xyz", self.tilt_deg, degrees=True).as_matrix()
@@ -50,7 +55,10 @@ class Tube(NamedTuple):
     flat: float = 1.0
 
     def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
-        """Depth below the surface, of the tube with all radii times `scale`."""
+        """Depth below the surface, of the tube with all radii times `scale`.
+
+        Points are x, y and z in mm, which broadcast; points outside have negative depths.
+        """
         x, y, z = axes
         points = [(a, b, c / self.flat) for a, b, c in self.points]
         depth: ndarray | float = -np.inf
@@ -76,7 +84,7 @@ class Waves(NamedTuple):
     phases: Float[ndarray, " W"]
 
     def at(self, axes: Axes) -> Float[ndarray, "..."]:
-        """Value at points in mm."""
+        """Value at points x, y, z in mm; over many points its mean is 0 and its SD 1."""
         return np.sqrt(2 / len(self.phases)) * sum(np.cos(phase) for phase in self._phases(axes))
 
     def zero_mm(self, axes: Axes) -> Float[ndarray, "..."]:

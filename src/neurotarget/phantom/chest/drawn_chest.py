@@ -40,7 +40,15 @@ class Chest(NamedTuple):
 
 
 def draw_chest(rng: np.random.Generator, side_px: int = 512) -> Chest:
-    """Draw a normal film of a person who was drawn at random."""
+    """Draw a normal film of a person who was drawn at random.
+
+    Args:
+        rng: of the person and the grain.
+        side_px: of the square film.
+
+    Returns:
+        Grey values (rows, columns) in [0, 1], where 1 is white, and the mask of both lungs.
+    """
     shift = rng.normal(0, [0.015, 0.012])
     scale = rng.normal(1.0, [0.04, 0.05])
     lungs = [
@@ -92,7 +100,15 @@ def _body(rows: Film, columns: Film, rng: np.random.Generator) -> Field:
 
 
 def lines(strokes: list[tuple[Points, float, float]], side_px: int) -> Film:
-    """Sum of strokes: points in shares of the sides, width in shares, brightness."""
+    """Sum of strokes.
+
+    Args:
+        strokes: points (x, y) and width as shares of the sides, and brightness.
+        side_px: of the square picture.
+
+    Returns:
+        Brightness of each pixel (rows, columns), 0 without a stroke.
+    """
     total = np.zeros((side_px, side_px), dtype=np.float32)
     for points, width, brightness in strokes:
         pixels = points * side_px

@@ -98,7 +98,7 @@ class FilmCohort(GeneratedCohort):
         return {}
 
     def render(self, number: int) -> Scans:
-        """Film and mask of one person."""
+        """Film and mask of one person, each of one slice, by folder name."""
         plan = self.plan
         person = plan.subjects()[number]
         rng = np.random.default_rng([plan.seed, 1, number])
@@ -124,7 +124,16 @@ class FilmCohort(GeneratedCohort):
 
 
 def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple[Film, ndarray]:
-    """The film of a person, and the mask (rows, columns) of the air."""
+    """The film of a person, and the mask (rows, columns) of the air.
+
+    Args:
+        chest: a film without air, and its lung fields.
+        person: what is drawn on it.
+        rng: of places and looks.
+
+    Returns:
+        The film in [0, 1], and an empty mask for a person without a pneumothorax.
+    """
     lungs = lungs_of(chest.lungs)
     place = int(rng.integers(len(lungs)))
     lung, film = lungs[place], chest.film

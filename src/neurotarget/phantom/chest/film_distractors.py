@@ -11,7 +11,7 @@ MOST_DEGREES = 6.0  # of a person who lies or stands askew
 
 
 def turned(chest: Chest, degrees: float) -> Chest:
-    """A film, and its lungs, turned about its middle; what comes in at the edge is as there."""
+    """A film, and its lungs, turned about its middle; what comes in repeats the edge."""
     film = ndimage.rotate(chest.film, degrees, reshape=False, order=1, mode="nearest")
     lungs = ndimage.rotate(chest.lungs.astype(np.uint8), degrees, reshape=False, order=0)
     return Chest(film.clip(0, 1), lungs > 0)
@@ -37,7 +37,7 @@ def skin_fold(film: Film, lung: Field, rng: np.random.Generator) -> Film:
 
 
 def infiltrate(film: Film, lungs: Field, rng: np.random.Generator) -> Film:
-    """Clouds in the upper part of a lung, as in tuberculosis."""
+    """Clouds in the upper part of a lung, as in tuberculosis; `lungs` is the mask of both."""
     rows, columns = np.nonzero(lungs)
     pick = int(rng.choice(np.flatnonzero(rows < np.percentile(rows, 45))))
     grid = np.mgrid[: film.shape[0], : film.shape[1]].astype(float)
@@ -62,7 +62,7 @@ def chest_tube(film: Film, lung: Field, rng: np.random.Generator) -> Film:
 
 
 def airway_tube(film: Film, rng: np.random.Generator) -> Film:
-    """A tube in the trachea, or one down to the stomach, along the middle of the film."""
+    """A tube in the trachea or one down to the stomach, either in half of the films."""
     end = rng.choice([0.33, 0.86])
     x = 0.5 + rng.normal(0, 0.01) + np.array([0, 0.006, 0.0, 0.03 if end > 0.5 else 0.0])
     path = _smooth(np.stack([x, np.linspace(0, end, 4)], axis=1))
@@ -70,7 +70,7 @@ def airway_tube(film: Film, rng: np.random.Generator) -> Film:
 
 
 def wires(film: Film, rng: np.random.Generator) -> Film:
-    """Cables of an electrocardiogram, each with its round electrode."""
+    """One to three cables of an electrocardiogram, each with its round electrode."""
     drawn = film
     for _ in range(rng.integers(1, 4)):
         x = rng.uniform(0.12, 0.88) + np.cumsum(rng.normal(0, 0.09, 4))

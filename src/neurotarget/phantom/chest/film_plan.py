@@ -87,7 +87,11 @@ class ChestPlan:
         return {}
 
     def subjects(self) -> list[FilmPerson]:
-        """The people, in the manifest's order; air is drawn on normal films only."""
+        """The people, in the manifest's order; air is drawn on normal films only.
+
+        The number of films with air is exact, unless there are too few normal films; sizes follow
+        the quantiles of `PERCENT`.
+        """
         rng = np.random.default_rng([self.seed, 0])
         films = self.canvases or self._drawn(rng)
         normal = rng.permutation([n for n, film in enumerate(films) if film.group == NORMAL])

@@ -36,7 +36,10 @@ class Air(NamedTuple):
 
 
 def lungs_of(mask: Field) -> list[Field]:
-    """The two lung fields of a mask, from left to right in the picture; specks are left out."""
+    """The two lung fields of a mask, from left to right in the picture; specks are left out.
+
+    A mask of one piece gives one field.
+    """
     labels, count = ndimage.label(mask)
     sizes = ndimage.sum_labels(mask, labels, range(1, count + 1))
     largest = [int(place) + 1 for place in np.argsort(sizes)[::-1][:2] if sizes[place] > 0]
@@ -47,7 +50,9 @@ def lungs_of(mask: Field) -> list[Field]:
 def depths_px(lung: Field, *, is_left: bool) -> Film:
     """Distance of each pixel of a lung from its lateral and apical wall; infinite outside.
 
-    `is_left`: the lung is the left one in the picture, so that its outer wall is on the left.
+    Args:
+        lung: mask of one lung field.
+        is_left: the lung is the left one in the picture, so that its outer wall is on the left.
     """
     field = lung if is_left else lung[:, ::-1]
     rows = np.flatnonzero(field.any(axis=1))
@@ -72,7 +77,15 @@ def air_of(
 ) -> tuple[Field, Film]:
     """Mask of the air in a lung, and the distance in pixels of each pixel from the pleura.
 
-    Distances are negative in the air. `area_px` is cut to `MOST_OF_LUNG` of the lung.
+    Args:
+        lung: mask of one lung field.
+        is_left: whether it is the left one in the picture.
+        area_px: wanted area, which is cut to `MOST_OF_LUNG` of the lung.
+        air: how far down the air reaches.
+        rng: of the waves of the pleura.
+
+    Returns:
+        The mask; and distances, negative in the air and large outside of the lung.
     """
     depth = depths_px(lung, is_left=is_left)
     rows = np.flatnonzero(lung.any(axis=1))
@@ -96,7 +109,15 @@ def air_of(
 
 
 def draw_air(film: Film, lung: Field, apart: Film, air: Air, rng: np.random.Generator) -> Film:
-    """Draw the air of `air_of` on a film."""
+    """Draw the air of `air_of` on a film.
+
+    Args:
+        film: grey values in [0, 1].
+        lung: mask of the lung.
+        apart: distances in pixels from the pleura, of `air_of`.
+        air: contrasts.
+        rng: of grain, and of the pleura's brightness.
+    """
     unit = film.shape[0] / SIDES_PX
     inside = ndimage.gaussian_filter((lung & (apart < 0)).astype(float), 0.8 * unit)
     bare = ndimage.median_filter(film, max(3, round(VESSEL_PX * unit) | 1))
@@ -113,7 +134,7 @@ def draw_air(film: Film, lung: Field, apart: Film, air: Air, rng: np.random.Gene
 
 
 def grain(film: Film, rng: np.random.Generator) -> Film:
-    """Noise of the strength and size of that of a film."""
+    """Noise of the strength and size of that of a film, to be added where it was smoothed away."""
     fine = film - ndimage.gaussian_filter(film, 1.0)
     strength = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))  # SD without the edges
     noise = ndimage.gaussian_filter(rng.standard_normal(film.shape), 0.6)

@@ -65,6 +65,14 @@ def render_maps(
 ) -> Maps:  # fmt: skip
     """Render the tissues of one head on a grid seen through a warp.
 
+    Args:
+        person: volumes and susceptibilities of the dentates.
+        warp: from stored voxels to template mm.
+        shape: sides of the grid.
+        affine: of the grid, mm.
+        dentates: left and right.
+        rng: of tissues and grain.
+
     Raises:
         ValueError: the grid misses a dentate.
     """
@@ -85,8 +93,14 @@ def render_dentate(
 ) -> Filled:
     """Scale a nucleus to its volume on the scan's grid, and fill voxels with it.
 
-    Susceptibility has grain around `mean_ppm`, its mean over the nucleus. The label contains the
-    voxels with the largest shares, as many as give the volume.
+    The label contains the voxels with the largest shares, as many as give the volume.
+
+    Args:
+        scene: grid and warp, with the nucleus in the middle.
+        nucleus: its shape; the size is fitted.
+        volume_mm3: wanted volume in the scan.
+        mean_ppm: mean susceptibility over the nucleus, around which there is grain.
+        rng: of the grain.
 
     Raises:
         ValueError: the grid misses the nucleus.
@@ -126,7 +140,12 @@ def at_places(
     channels: Float[torch.Tensor, "C X Y Z"],
     where_mm: Float[ndarray, "3 i j k"],
 ) -> Float[ndarray, "C i j k"]:
-    """Channels of the template at the voxels of a scan, by linear interpolation."""
+    """Channels of the template at the voxels of a scan, by linear interpolation.
+
+    Args:
+        channels: on the grid of `ORIGIN_MM`, 1 mm.
+        where_mm: template coordinates of the voxels; beyond the template its edge is repeated.
+    """
     half = (np.array(channels.shape[1:]) - 1) / 2
     scale, start = 1 / half, -1 - ORIGIN_MM / half
     places = where_mm * scale.reshape(3, 1, 1, 1) + start.reshape(3, 1, 1, 1)

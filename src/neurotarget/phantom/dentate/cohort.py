@@ -43,7 +43,10 @@ class QSMCohort(GeneratedCohort):
     plan: QSMPlan = field(default_factory=QSMPlan)
 
     def render(self, number: int) -> Scans:
-        """Map and masks of one subject."""
+        """Map and masks of one subject, by folder name.
+
+        The masks are those of both raters, and of the first one a second time.
+        """
         plan = self.plan
         site, scan = simulated(plan, number)
         scans = {"qsm": nifti(reconstructed(scan, site).chi_ppm, scan.affine, step=STEP_PPM)}

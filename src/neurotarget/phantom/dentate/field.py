@@ -39,7 +39,14 @@ class Coarse(NamedTuple):
 
 
 def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[ndarray, "I J K"]:
-    """Field at every voxel, in ppm of the main field, after shimming of the brain."""
+    """Field at every voxel, in ppm of the main field, after shimming of the brain.
+
+    Args:
+        maps: tissues of the scan.
+        warp: of the head, which is continued beyond the scan.
+        spacing_mm: sides of a voxel.
+        b0: unit vector of the main field along the stored axes.
+    """
     shape = maps.chi_ppm.shape
     sources = torch.from_numpy(maps.chi_ppm + _soft_bulk(maps, spacing_mm))
     wide = fast_sides(shape, APART_MM, spacing_mm)

@@ -68,7 +68,7 @@ class Dentate:
     hilum: Triple = (0.0, 0.0, 0.0)  # from the centre of mass to the ellipsoid's, own frame
 
     def sized(self, factor: float) -> "Dentate":
-        """Same nucleus with all lengths multiplied."""
+        """Same nucleus with all lengths multiplied by a factor; the centre stays."""
         return replace(self, size=self.size * factor)
 
 
@@ -104,7 +104,12 @@ def _one_side(side: int, shape: dict, rng: np.random.Generator) -> Dentate:
 
 
 def in_dentate(nucleus: Dentate, offset: Float[ndarray, "3 ..."]) -> Bool[ndarray, "..."]:
-    """Whether points, given in template mm from the centre of mass, are in the nucleus."""
+    """Whether points are in the nucleus.
+
+    Args:
+        nucleus: of one side.
+        offset: x, y, z from its centre of mass, template mm.
+    """
     mirrored = np.array([nucleus.side, 1, 1], dtype=np.float32)
     turn = Rotation.from_euler("XZY", nucleus.turn_deg, degrees=True)
     own = (turn.as_matrix().T / nucleus.size * mirrored).astype(np.float32)

@@ -155,7 +155,7 @@ class QSMPlan(CohortPlan):
         }
 
     def expected_mm3(self, group: str) -> float:
-        """Mean volume of both dentates in a group, mm³."""
+        """Mean volume of both dentates together in a group (control, friedreich or ms), mm³."""
         more = {"control": 0.0, "friedreich": self.friedreich_mm3, "ms": self.ms_mm3}
         return self.control_mm3 + more[group]
 

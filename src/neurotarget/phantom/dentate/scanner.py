@@ -109,7 +109,10 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
 
 
 def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
-    """Susceptibility map of a scan by its site's reconstruction, within the scan's brain mask."""
+    """Susceptibility map of a scan by its site's reconstruction, within the scan's brain mask.
+
+    Returns the map in ppm in stored order, with what the reconstruction computed on the way.
+    """
     return site.chain.reconstruct(
         scan.magnitude,
         scan.phase_rad,

@@ -91,7 +91,8 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
     The dentate is left out, as it is rendered finer. Susceptibility is of brain and veins relative
-    to soft tissue; bulk is that of air, bone and soft tissue relative to air.
+    to soft tissue; bulk is that of air, bone and soft tissue relative to air, in ppm. Tissues vary
+    from person to person; the five channels are on the 1 mm grid of `ORIGIN_MM`.
     """
     template = qsm_template()
     atlas = template.atlas

@@ -77,7 +77,17 @@ def render_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head
 def fit_gland(
     scene: Scene, sella: Sella, volume_mm3: float
 ) -> tuple[Sella, UInt8[ndarray, "I J K"]]:
-    """Fit the gland's height to its native volume, and render its label."""
+    """Fit the gland's height to its native volume, and render its label.
+
+    Args:
+        scene: grid and warp, with the gland in the middle.
+        sella: of the person; the other sizes stay.
+        volume_mm3: wanted volume in the scan.
+
+    Returns:
+        The sella with the fitted height; and the mask, whose number of voxels gives the volume to
+        the nearest voxel, at least one.
+    """
     box = scene.box(0.5 * max(sella.width, sella.length) + 3.0)
     offsets = scene.offsets(box, EXACT)
     axes = phantom_sella.turned(sella, offsets)

@@ -25,7 +25,7 @@ class Cohort(GeneratedCohort):
     plan: Plan = field(default_factory=Plan)
 
     def render(self, number: int) -> Scans:
-        """Scan and mask of one subject."""
+        """Scan and mask of one subject, by folder name."""
         subject = self.plan.subjects()[number]
         seed = (self.plan.seed, 1, number)
         person = Person(subject.age, subject.sex, subject.tiv_ml, subject.planted_mm3, seed)

@@ -74,7 +74,7 @@ class Plan(CohortPlan):
         }
 
     def expected_mm3(self, age: ndarray | float, sex: ndarray | str) -> ndarray:
-        """Mean gland volume at an age (years) and sex, mm³."""
+        """Mean gland volume at an age (years) and sex (F or M), mm³; arrays broadcast."""
         years = np.maximum(np.asarray(age, dtype=float) - self.slope_from_age, 0)
         gap = np.where(np.asarray(sex) == "F", 0.0, self.sex_gap_mm3)
         return self.women_mm3 - gap + self.slope_mm3_per_decade / 10 * years

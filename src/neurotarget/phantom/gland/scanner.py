@@ -40,7 +40,12 @@ def sample_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " 
 def scanned(
     image: Float[ndarray, "I J K"], site: Site, rng: np.random.Generator
 ) -> Int16[ndarray, "I J K"]:
-    """Add bias field and Rician noise to an image with white matter at 1; return whole numbers.
+    """Add bias field and Rician noise to an image; return whole numbers.
+
+    Args:
+        image: brightness with white matter at 1.
+        site: its shading, noise and brightness of white matter.
+        rng: of shading and noise.
 
     Source: Gudbjartsson & Patz 1995, doi:10.1002/mrm.1910340618 (noise of magnitude images).
     """

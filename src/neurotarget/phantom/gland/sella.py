@@ -95,7 +95,10 @@ def turned(sella: Sella, offset: Axes) -> Axes:
 
 
 def gland_faces(sella: Sella, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """Distance from the axis (1 at the rim), lower and upper face (mm) of the gland at (x, y)."""
+    """Distance from the axis (1 at the rim), lower and upper face (mm) of the gland at (x, y).
+
+    Coordinates are those of the sella's frame; beyond the rim both faces are at 0.
+    """
     rim = (np.abs(2 * x / sella.width) ** 2.5 + np.abs(2 * y / sella.length) ** 2.5) ** 0.4
     thick = np.sqrt(np.maximum(1 - rim**2.5, 0)) * sella.height
     middle = np.exp(-((x / (0.22 * sella.width)) ** 2)) - 0.4
@@ -111,7 +114,9 @@ def in_gland(sella: Sella, axes: Axes) -> Bool[ndarray, "..."]:
 
 
 def near(axes: Axes) -> Float[ndarray, "..."]:
-    """Weight of the fine rendering: 1 around the gland, 0 beyond `REACH_MM`."""
+    """Weight of the fine rendering at points of the sella's frame: 1 around the gland, 0 beyond
+    `REACH_MM`, falling over `FADE_MM`.
+    """
     x, y, z = axes
     edge = REACH_MM - np.maximum(np.maximum(np.abs(x), np.abs(y)), np.abs(z))
     return np.clip(edge / FADE_MM, 0, 1)
@@ -127,11 +132,17 @@ def paint_sella(
 ) -> None:
     """Paint the sella over the coarse head, in place.
 
-    `axes` are in the sella's frame; `brain` is the share of brain, which is not painted over.
+    Args:
+        image: brightness at some points.
+        axes: their coordinates in the sella's frame, mm.
+        brain: share of brain at them, which is not painted over.
+        sella: of the person.
+        brightness: of each `Tissue` by its number.
     """
     free = 1 - np.clip(brain * 1.5, 0, 1)
 
     def paint(tissue: Tissue, depth_mm: ndarray) -> None:
+        """Mix a tissue into the points below its surface, with a soft edge."""
         share = np.clip(0.5 + depth_mm / SOFT_MM, 0, 1) * free
         image[...] += share * (brightness[tissue] - image)
 

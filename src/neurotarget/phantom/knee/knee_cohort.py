@@ -69,7 +69,10 @@ class KneeCohort(GeneratedCohort):
         return exams.obtain(str(path))
 
     def render(self, number: int) -> Scans:
-        """Series of one exam and the marks of its findings."""
+        """Series of one exam and the marks of its findings, by folder name.
+
+        A series that the exam lacks has no file.
+        """
         plan = self.plan
         person, sides = plan.subjects()[number], (plan.side_vox, plan.num_slices)
         made = {}

@@ -33,7 +33,13 @@ class Pose(NamedTuple):
 
 
 def affine_of(plane: str, side_vox: int, num_slices: int) -> Float[ndarray, "4 4"]:
-    """Affine to RAS+ in mm of a series whose slices come last, centred on the joint."""
+    """Affine to RAS+ in mm of a series whose slices come last, centred on the joint.
+
+    Args:
+        plane: sagittal, coronal or axial.
+        side_vox: pixels of a side of each slice, which shows `FIELD_MM`.
+        num_slices: slices, which cover `COVERED_MM` of the plane.
+    """
     steps = (FIELD_MM / side_vox, FIELD_MM / side_vox, COVERED_MM[plane] / num_slices)
     sides = (side_vox, side_vox, num_slices)
     affine = np.eye(4)
@@ -48,7 +54,17 @@ def affine_of(plane: str, side_vox: int, num_slices: int) -> Float[ndarray, "4 4
 def series_of(
     person: KneePerson, plane: str, sides: tuple[int, int], rng: np.random.Generator
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Grey values, marks of findings and affine of one series; `rng` is of the person."""
+    """Grey values, marks of findings and affine of one series.
+
+    Args:
+        person: findings and side of the body.
+        plane: sagittal, coronal or axial.
+        sides: pixels of a side of each slice, and number of slices.
+        rng: of the person: a fresh one of the same seed gives the same knee in each plane.
+
+    Returns:
+        int16 grey values (side, side, slices), marks of `Mark`, and the affine in mm.
+    """
     pose, tear = _pose(rng), Tear(*rng.random(5))
     side_vox, num_slices = sides
     affine = affine_of(plane, side_vox, num_slices)

@@ -25,7 +25,7 @@ class Landmarks(NamedTuple):
 
 
 def code_of(value: int) -> int:
-    """Code of a structure's number in coded label maps."""
+    """Code in coded label maps of a structure's number in FreeSurfer's or SynthSeg's numbering."""
     return known_tissues().ids.index(value)
 
 

@@ -46,7 +46,14 @@ class SellaScene:
         label_map: LabelMap,
         rng: np.random.Generator,
     ) -> None:
-        """Draw a sella into the codes of a patch whose voxels lie at `where_mm`, in place."""
+        """Draw a sella into the codes of a patch, in place.
+
+        Args:
+            codes: tissues of the patch.
+            where_mm: place of its voxels, mm from the first voxel of the map.
+            label_map: gives chiasm and floor.
+            rng: of the sella, and of a scan that ends near it.
+        """
         shape = draw_shape(marks_of(label_map), rng, empty=self.empty, whole=self.whole)
         paint(codes, where_mm, shape, spot=bool(rng.random() < self.spot))
         if rng.random() < self.cropped:
@@ -55,7 +62,12 @@ class SellaScene:
             codes[beyond] = 0
 
     def look(self, mean: Float[ndarray, " T"], rng: np.random.Generator) -> None:
-        """Vary the grey values of the tissues of the sella, in place."""
+        """Vary the grey values of the tissues of the sella, in place.
+
+        Args:
+            mean: grey value of each tissue, as `synthesis.look.draw_greys` draws them.
+            rng: of the patch.
+        """
         number = known_tissues().names.index
         gland, spot, vein = number("pituitary"), number("neurohypophysis"), number("vein")
         mean[gland] *= np.exp(rng.normal(0.05, 0.18))
@@ -72,7 +84,11 @@ class SellaScene:
 
 
 def marks_of(label_map: LabelMap) -> Landmarks:
-    """Landmarks of a map, found once in a process."""
+    """Landmarks of a map, found once in a process.
+
+    Raises:
+        DataError: the map has no optic chiasm.
+    """
     return _marks_in(label_map.entry.folder)
 
 

@@ -50,8 +50,11 @@ def draw_shape(
 ) -> Shape:
     """Draw the sella of a map.
 
-    `empty` is the probability that it is partially empty, `whole` that it is drawn with its
-    neighbours.
+    Args:
+        marks: chiasm and floor of the map, between which the gland lies.
+        rng: of all sizes.
+        empty: probability that it is partially empty.
+        whole: probability that it is drawn with its neighbours.
     """
     sex, age = rng.choice(["F", "M"]), rng.uniform(5, 85)
     sella = sample_sella(rng, age=age, sex=sex, volume_mm3=600.0, scale=1.0)
@@ -90,7 +93,13 @@ def paint(
 ) -> None:
     """Draw a sella into the codes at points of a map, in place.
 
-    Structures of the brain stay. The posterior lobe has a code of its own if `spot`.
+    Structures of the brain stay.
+
+    Args:
+        codes: tissues at the points; a gland that the map has already is removed.
+        where_mm: the points, mm from the map's first voxel.
+        shape: the sella.
+        spot: whether the posterior lobe has a code of its own.
     """
     offset = where_mm - shape.centre_mm.astype(np.float32).reshape(3, *[1] * (where_mm.ndim - 1))
     far = sum((part / side) ** 2 for part, side in zip(offset, shape.reach_mm, strict=True))

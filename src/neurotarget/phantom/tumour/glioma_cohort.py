@@ -61,7 +61,7 @@ class GliomaCohort(GeneratedCohort):
         return super().obtain(root)
 
     def render(self, number: int) -> Scans:
-        """Four scans and the mask of one person."""
+        """Four scans and the mask of one person, by folder name."""
         plan, person = self.plan, self.plan.subjects()[number]
         site = plan.site_of(person)
         rng = np.random.default_rng([plan.seed, 2, number])
@@ -90,7 +90,14 @@ def with_glioma(
     person: Patient,
     rng: np.random.Generator,
 ) -> Head:
-    """A drawn head, pushed aside by a tumour that grows in it; `affine` is that of the tumour."""
+    """A drawn head, pushed aside by a tumour that grows in it.
+
+    Args:
+        ids: of the head, on a grid `FINER` times finer than that of the tumour.
+        affine: of the grid of the tumour, mm.
+        person: volumes and place of the tumour.
+        rng: of its shape.
+    """
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     places = _coarse(ids)
     centre = centre_of(places, affine, person)

@@ -59,9 +59,17 @@ def grow_glioma(
     midline: Bool[ndarray, "I J K"],
     rng: np.random.Generator,
 ) -> Grown:
-    """Grow a tumour of planned volumes at a voxel; `midline` marks where it grows more slowly.
+    """Grow a tumour of planned volumes at a voxel.
 
     Where a part finds no more tissue it stays smaller than planned.
+
+    Args:
+        ids: FreeSurfer's ids of the head.
+        spacing_mm: sides of a voxel.
+        centre_vox: where it starts.
+        planned: volumes of the parts, mL.
+        midline: where it grows more slowly.
+        rng: of its lobes, rim and fingers.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     slow = np.where(midline, ACROSS, 1.0)

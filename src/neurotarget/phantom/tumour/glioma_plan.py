@@ -182,11 +182,18 @@ class GliomaPlan(CohortPlan):
         )
 
     def core_shifts(self, person: Patient) -> Mapping[str, float]:  # noqa: ARG002
-        """What is added to the signal of a core, by contrast, as a share of white matter's."""
+        """What is added to the signal of a core, by contrast; here nothing.
+
+        The unit is that of `glioma_signal.scans_of`: shares of the brightest healthy tissue's
+        signal.
+        """
         return {}
 
     def log_hazard(self, person: Patient) -> float:
-        """Log hazard ratio of a person to one of the stated median survival."""
+        """Log hazard ratio of a person to one of the stated median survival.
+
+        Above 0 death is expected earlier.
+        """
         one = self.survival
         return (
             one.age_per_decade * (person.age - USUAL_AGE) / 10
@@ -210,7 +217,7 @@ class GliomaPlan(CohortPlan):
         return person._replace(survival_days=days, event=int(death <= end))
 
     def planted(self) -> dict[str, float]:
-        """Log hazard ratios that a Cox model of survival should recover."""
+        """Log hazard ratios that a Cox model of survival should recover, per unit of each term."""
         one = self.survival
         return {
             "log_hazard_age_per_decade": one.age_per_decade,

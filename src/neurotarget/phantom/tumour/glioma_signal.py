@@ -59,8 +59,16 @@ def scans_of(
 ) -> dict[str, Int16[ndarray, "i j k"]]:
     """The four scans of BraTS of a head, each 0 outside of the brain.
 
-    `core_shifts` are added to the signal of the core by contrast, as shares of the brightest
-    healthy tissue's.
+    Args:
+        head: with its tumour.
+        site: brightness, shading and noise of the scanner.
+        spacing_mm: sides of a voxel of the scans.
+        rng: of tissues, sequences and noise.
+        core_shifts: added to the signal of the core by contrast, as shares of the brightest healthy
+            tissue's.
+
+    Returns:
+        flair, t1, t1ce and t2 on the grid of the tumour.
     """
     codes = to_codes(head.ids)
     shape = head.tumour.labels.shape
@@ -83,7 +91,13 @@ def scans_of(
 def brain_mask(
     codes: Integer[ndarray, "I J K"], shape: Sequence[int], spacing_mm: Sequence[float]
 ) -> Bool[ndarray, "i j k"]:
-    """The brain with the fluid in its folds, on a coarser grid."""
+    """The brain with the fluid in its folds, on a coarser grid.
+
+    Args:
+        codes: of the head's tissues.
+        shape: sides of the coarser grid, of which those of the codes are multiples.
+        spacing_mm: sides of its voxels.
+    """
     known = known_tissues()
     places = np.array(known.places)[known.tissue_of_code]
     names = np.array(known.names)[known.tissue_of_code]

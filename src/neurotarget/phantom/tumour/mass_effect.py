@@ -23,7 +23,13 @@ def displacement_vox(
     """Voxels from each place to where the tissue that a growing ball pushes there came from.
 
     A ball of `pushed_ml` that grows from a point moves incompressible tissue from radius s to
-    radius r with r³ − s³ = 3 / 4π times its volume. `inside` is the inside of the skull.
+    radius r with r³ − s³ = 3 / 4π times its volume.
+
+    Args:
+        inside: the inside of the skull; tissue near its border moves less.
+        spacing_mm: sides of a voxel.
+        centre_vox: centre of the ball.
+        pushed_ml: its volume.
     """
     spacing = np.array(spacing_mm, dtype=np.float32)
     lines = [
@@ -44,6 +50,10 @@ def pushed(
     ids: Integer[ndarray, "I J K"], moves_vox: Float[ndarray, "3 i j k"]
 ) -> Integer[ndarray, "I J K"]:
     """A label map with displacements that are given in voxels of a grid at most as fine.
+
+    Args:
+        ids: the map; each voxel takes the id of the place that it came from.
+        moves_vox: from `displacement_vox`, interpolated linearly.
 
     Raises:
         ValueError: the sides are no common multiple of those of the displacements.
