@@ -39,7 +39,11 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
 
 
 def why_unfinished(folder: Path) -> str:
-    """Why a run has no results, and the path of its log; "" if it is finished."""
+    """Why a run has no results, and the path of its log; "" if it is finished.
+
+    A run is finished once config, summary and rows are written; `folder` may be one without a
+    result.
+    """
     job = read_job(folder)
     log = f"; its log is {job.log}" if job.log.is_file() else ""
     if job.status in ("failed", "pruned"):

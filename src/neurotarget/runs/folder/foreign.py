@@ -53,7 +53,10 @@ def is_shareable(path: str) -> bool:
 def refuse_foreign(node: object, source: str, *, optimizers: bool = False) -> None:
     """Refuse plain values that name code, or refer to values outside of them.
 
-    With `optimizers`, torch's optimizers are allowed.
+    Args:
+        node: plain values, of which each mapping and list is searched.
+        source: file or folder of the values, for messages.
+        optimizers: whether torch's optimizers are allowed.
 
     Raises:
         DataError: a `_target_` at any level is not allowed, or a text refers to an environment
@@ -75,6 +78,8 @@ def refuse_foreign(node: object, source: str, *, optimizers: bool = False) -> No
 
 def read_foreign(path: Path) -> dict[str, Any]:
     """Read a YAML file as plain values; nothing in it is resolved or called.
+
+    Class paths of older versions are replaced by their present names.
 
     Raises:
         DataError: it cannot be read, is too large, or contains no settings.
@@ -98,8 +103,13 @@ def read_foreign(path: Path) -> dict[str, Any]:
 def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
     """Refuse recorded overrides of a resumed run that do more than choose settings.
 
+    Args:
+        overrides: as the run's record lists them.
+        folder: of the run, for the message and for the caches that are known for it.
+
     Raises:
-        DataError: one names code, a config folder, an environment variable or a database.
+        DataError: one names code, a config folder, an environment variable or a database, or has
+            files written elsewhere.
     """
     for override in overrides:
         if reason := _why_not(override, folder):
@@ -112,7 +122,10 @@ def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
 
 
 def sends(override: str) -> bool:
-    """Whether an override may send scores and pictures away, or to another account."""
+    """Whether an override may send scores and pictures away, or to another account.
+
+    Group, tags and the offline modes of W&B do not; any other setting of the logger may.
+    """
     bare = _bare(override)
     if bare.startswith("sweep.space="):
         return "logger" in bare
@@ -120,13 +133,20 @@ def sends(override: str) -> bool:
 
 
 def is_known_cache(override: str, folder: Path) -> bool:
-    """Whether an override names a cache that was given for the run in `folder`."""
+    """Whether an override names a cache that was given for the run in `folder`.
+
+    Only the settings in `CACHES` name caches; see `known_caches`.
+    """
     key, _, value = _bare(override).partition("=")
     return key in CACHES and value[:1] != "~" and is_noted(Path(value.strip("'\"")), folder)
 
 
 def is_elsewhere(override: str) -> bool:
-    """Whether an override may write files outside of the working folder."""
+    """Whether an override may write files outside of the working folder.
+
+    Args:
+        override: `key=value`, also as one of a sweep's settings; those that name no place are not.
+    """
     bare, _, value = _bare(override).partition("=")
     if bare not in PLACES:  # a branch may contain one, or the values of a search
         is_space = bare == "sweep.space" and any(one in value for one in PLACES)

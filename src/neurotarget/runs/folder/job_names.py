@@ -25,7 +25,10 @@ def job_name(swept: Sequence[str]) -> str:
 
 
 def marked(name: str, overrides: Sequence[str]) -> str:
-    """A name of at most `LONGEST` characters that ends in a hash of the overrides."""
+    """A name of at most `LONGEST` characters that ends in a hash of the overrides.
+
+    The end of the name is cut, never the hash.
+    """
     mark = hash_of_text("\0".join(overrides), MARK)
     return f"{name[: LONGEST - MARK - 1].rstrip(',=-')}-{mark}"
 

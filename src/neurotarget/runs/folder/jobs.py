@@ -42,7 +42,11 @@ class JobResult(NamedTuple):
 
 
 def read_job(folder: Path) -> JobResult:
-    """Read the result of a job; without a result.json it is `missing`, with its overrides."""
+    """Read the result of a job.
+
+    A folder without a result.json that can be read is `missing`, with the overrides that Hydra
+    recorded, if any.
+    """
     folder = Path(folder)
     missing = JobResult(folder, "missing", _started_with(folder), {}, "", folder / LOG)
     try:
@@ -68,6 +72,13 @@ def write_result(
 ) -> None:
     """Write result.json; values that are not finite become null.
 
+    Args:
+        folder: of the job.
+        status: done, failed or pruned.
+        overrides: with which it was started.
+        values: best ones of its training, by metric.
+        reason: one sentence if it failed or was pruned.
+
     Raises:
         DataError: the file cannot be written.
     """
@@ -89,14 +100,20 @@ def is_done(folder: Path, overrides: Sequence[str]) -> bool:
 
 
 def result_of(folder: Path, overrides: Sequence[str]) -> JobResult:
-    """Result of a job with these overrides in any order; `missing` if it had others."""
+    """Result of a job with these overrides in any order.
+
+    A result of other overrides counts as `missing`, with its own overrides and values.
+    """
     result = read_job(folder)
     is_same = same_overrides(result.overrides, overrides)
     return result if is_same else result._replace(status="missing")
 
 
 def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether two lists of overrides give the same result; where and how they run is ignored."""
+    """Whether two lists of overrides give the same result.
+
+    Their order, and where and how the jobs run (settings of Hydra, of one invocation), are ignored.
+    """
     return result_overrides(some) == result_overrides(others)
 
 
@@ -106,7 +123,7 @@ def result_overrides(overrides: Sequence[str]) -> list[str]:
 
 
 def key_of(override: str) -> str:
-    """Key that an override sets, adds or removes."""
+    """Key that an override sets, adds or removes: `+a.b=1` and `~a.b` have the key `a.b`."""
     return override.partition("=")[0].lstrip("+~")
 
 

@@ -27,7 +27,10 @@ MOVED = (
 
 
 def present_name(path: str) -> str:
-    """Present path of a class that a record lists under a former path."""
+    """Present path of a class that a record lists under a former path.
+
+    A path that has not moved stays as it is.
+    """
     for pattern, present in MOVED:
         if pattern.match(path):
             return pattern.sub(present, path, count=1)

@@ -29,8 +29,13 @@ def write_multirun(
 ) -> None:
     """Write multirun.yaml: the overrides, and the result of each job.
 
-    Jobs that are not in `results` are read from their folders. Jobs of an earlier command in the
-    same folder stay listed.
+    Jobs of an earlier command in the same folder stay listed.
+
+    Args:
+        folder: of the multirun.
+        overrides: of the command, with the sweeps.
+        jobs: of this command.
+        results: known ones; those of other jobs are read from their folders.
 
     Raises:
         DataError: the file cannot be written.
@@ -92,22 +97,32 @@ def read_multirun(folder: Path) -> list[str]:
 
 
 def resume_command_of(folder: Path, own: Sequence[str] = ()) -> str:
-    """Shell command that resumes a run.
+    """Shell command that resumes a run, quoted for a shell.
 
-    `own` are the `repeated_overrides`; for a multirun, by default, those of its record.
+    Args:
+        folder: of a run or a multirun.
+        own: overrides that must be repeated; for a multirun, by default, those of its record for
+            which `must_be_repeated` holds.
     """
     own = own or [override for override in _overrides(folder) if must_be_repeated(override, folder)]
     return shlex.join([*command_for("train"), *own, f"resume={folder}"])
 
 
 def must_be_repeated(override: str, folder: Path) -> bool:
-    """Whether an override must be typed again on resuming, as the run is untrusted."""
+    """Whether an override must be typed again on resuming, as the run is untrusted.
+
+    It must if it names a config folder, may send results away, or writes outside of the working
+    folder.
+    """
     is_far = is_elsewhere(override) and not is_known_cache(override, folder)
     return override.startswith("--config-dir=") or is_far or sends(override)
 
 
 def link(place: Path, folder: Path) -> None:
-    """Make the link `place` point to a folder; does nothing on file systems without links."""
+    """Make the link `place` point to a folder, in place of what it pointed to before.
+
+    The link is relative and replaced atomically; on file systems without links nothing happens.
+    """
     draft = draft_path(place)
     try:
         draft.unlink(missing_ok=True)

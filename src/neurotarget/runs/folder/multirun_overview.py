@@ -12,7 +12,18 @@ ROWS = "rows.csv"  # scores of held-out cases, read by a comparison
 
 
 def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
-    """Summary of the jobs, and possible next commands; jobs in `before` were done earlier."""
+    """Summary of the jobs, and possible next commands.
+
+    Args:
+        folder: of the multirun.
+        results: of its jobs in this command.
+        before: names of jobs that were done by an earlier command.
+
+    Returns:
+        Lines for the terminal: counts by status, jobs that have not learnt or failed with their
+            logs,
+        and commands to compare and to resume.
+    """
     counts = {
         "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
         "done before": sum(one.folder.name in before for one in results),

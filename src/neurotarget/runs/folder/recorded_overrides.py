@@ -16,8 +16,10 @@ OVERRIDES = "overrides.yaml"
 def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
     """Add the path of the run's record to errors about settings that come from it.
 
-    `argv` is the whole command line: the recorded overrides that are still in effect, and those
-    typed now. Without a folder all were typed.
+    Args:
+        folder: of a resumed run; None if all overrides were typed.
+        argv: the whole command line: the recorded overrides that are still in effect, and those
+            typed now.
 
     Raises:
         DataError: as raised in the block.

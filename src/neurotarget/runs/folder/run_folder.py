@@ -61,7 +61,12 @@ PACKAGES = (
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as JSON; NaN must have been replaced by None."""
+    """Write plain values as JSON, atomically; NaN must have been replaced by None.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+        DataError: the file cannot be written.
+    """
     write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
@@ -74,7 +79,14 @@ def write_people(folder: Path, cases: Sequence[Case], splits: Mapping[str, str])
 def write_cases(
     folder: Path, cases: Sequence[Case], splits: Mapping[str, str], *, name: str = "cases.tsv"
 ) -> None:
-    """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
+    """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run.
+
+    Args:
+        folder: of the run.
+        cases: rows of the table, in this order.
+        splits: split of each case, by case_id.
+        name: of the file.
+    """
     contrasts, raters, covariates = (
         list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
         for field in ("images", "raters", "covariates")
@@ -101,8 +113,13 @@ def write_cases(
 def begin_run(folder: Path, overrides: list[str], *, is_resumed: bool = False) -> None:
     """Record the command line before any work, so that a run that is killed can be resumed.
 
-    A resumed run keeps its record until the new command has been accepted. Drafts of earlier
-    processes are removed, as this process holds the run's lock.
+    Drafts of earlier processes are removed, as this process holds the run's lock; the link `latest`
+    leads to this run afterwards.
+
+    Args:
+        folder: of the run.
+        overrides: of the command line.
+        is_resumed: keep the record until the new command has been accepted.
     """
     for place in (folder, *(folder / name for name in PLACES)):
         sweep(place, now_s=math.inf)
@@ -132,7 +149,14 @@ def run_record(folder: Path) -> dict[str, Any]:
 def open_run(
     folder: Path, config: Mapping[str, Any], record: Mapping[str, Any], overrides: list[str]
 ) -> None:
-    """Write run.json, config.yaml and overrides.yaml."""
+    """Write run.json, config.yaml and overrides.yaml.
+
+    Args:
+        folder: of the run.
+        config: resolved configuration as plain values.
+        record: of `run_record`.
+        overrides: of the command line.
+    """
     write_json(folder / "run.json", record)
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
     _write_overrides(folder, overrides)
@@ -167,6 +191,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def own_cases(folder: Path, name: str = "cases.tsv") -> Path:
     """The manifest of a run, cases.tsv; the run is untrusted, and the file may be a link.
 
+    Returns the path whether or not the file exists.
+
     Raises:
         DataError: it links to a file elsewhere, whose content would be read and shown.
     """
@@ -198,6 +224,8 @@ def weights_path(folder: Path, which: str) -> Path:
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read a checkpoint of plain tensors and values; one that would run code is refused.
+
+    Tensors are on the CPU, whatever device they were saved from.
 
     Raises:
         DataError: the file is broken or contains more than plain values.
@@ -258,10 +286,15 @@ def resumable_state(path: Path) -> dict[str, Any]:
 
 
 def code() -> dict[str, Any]:
-    """Commit of the running code, if it is a git checkout."""
+    """Commit of the running code, if it is a git checkout.
+
+    Returns:
+        `commit`, None without a checkout or git; and `changed`, whether files differ from it.
+    """
     here = Path(__file__).resolve().parent
 
     def git(*args: str) -> str:
+        """Output of a git command in the folder of the package; "" if it fails."""
         done = subprocess.run(["git", "-C", str(here), *args], capture_output=True, check=False)
         return done.stdout.decode("utf-8", "replace").strip()
 

@@ -49,6 +49,10 @@ class RunLock(Holder):
     def acquire(self, timeout: float = 0.0) -> Self:
         """Take the lock or wait for it, longer if the other machine that has the lease may be dead.
 
+        Args:
+            timeout: seconds to wait for a process on this machine; a far lease is awaited until it
+                ends.
+
         Raises:
             Timeout: another process holds it.
         """
@@ -74,7 +78,7 @@ class RunLock(Holder):
         self._locks.append(lock)
 
     def host(self) -> str:
-        """The machine that has the lease, or ""."""
+        """The machine that has the lease, with the PID namespace of a container; "" if none has."""
         try:
             match = HOST.search((self.folder / LEASE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
@@ -87,7 +91,7 @@ class RunLock(Holder):
         return bool(self.host()) and self.host().partition("/")[0] != socket.gethostname()
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock; without one nothing happens."""
         while self._locks:
             self._locks.pop().release()
 
@@ -105,7 +109,10 @@ def running(folder: Path) -> RunLock:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a process works on this job now."""
+    """Whether a process works on this job now, on this machine or another.
+
+    The lock of a process that has ended does not count.
+    """
     if not any((Path(folder) / name).is_file() for name in (LOCK, LEASE)):
         return False
     if real_path(folder) in HELD:
@@ -120,6 +127,8 @@ def is_running(folder: Path) -> bool:
 @contextmanager
 def claimed_alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder, as two processes would corrupt each other's files.
+
+    Another process that only looks whether a job runs is awaited for `CLAIM_S`.
 
     Raises:
         DataError: another process works there.

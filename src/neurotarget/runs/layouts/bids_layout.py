@@ -41,7 +41,10 @@ class BidsLayout(MapLayout):
         return len(MAPS) + bool(named_structures(self.target))
 
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have: label map, sidecar, statistics, then probabilities."""
+        """Files that a case can have: label map, sidecar, statistics, then probabilities.
+
+        Names begin with the entities of the case, as `derivative_path` makes them.
+        """
         stats = ["aseg.stats"] if named_structures(self.target) else []
         own = [derivative_path(output, case_id, name) for name in (*MAPS, *stats)]
         return [*own, *(path for pair in self._probabilities(case_id, output) for path in pair)]
@@ -55,7 +58,7 @@ class BidsLayout(MapLayout):
         return self.inner.predict(case, probabilities=probabilities)
 
     def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
-        """Write the files of a case atomically, the label map last."""
+        """Write the files of a case atomically, the label map last: it marks a complete case."""
         labels, sidecar, *stats = self.files(prediction.case_id, output)[: self.num_always]
         labels.parent.mkdir(parents=True, exist_ok=True)
         if probabilities:
@@ -70,6 +73,10 @@ class BidsLayout(MapLayout):
         """Write the description of the data set and the table of its labels.
 
         Files that somebody has completed, as with authors, are kept.
+
+        Args:
+            output: folder of the data set.
+            made_by: hash of the weights, whose first 16 digits are named.
         """
         maker = {
             "Name": "neurotarget",
@@ -112,7 +119,10 @@ class BidsLayout(MapLayout):
 
 
 def label_values(names: Iterable[str]) -> list[str]:
-    """Values of the entity `label`; those that would be equal get the number of their label."""
+    """Values of the entity `label`; those that would be equal get the number of their label.
+
+    Upper and lower case do not distinguish values, as some file systems do not.
+    """
     values = [plain_value(name) for name in names]
     folded = [value.casefold() for value in values]
     return [

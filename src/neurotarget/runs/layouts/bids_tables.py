@@ -28,7 +28,12 @@ IDS = ("participant_id", "session_id", "case_id", "file")
 def write_tables(form: Form, output: Path, source: Path) -> None:
     """Write participants.tsv and people_volumes.tsv, with sidecars that have the units.
 
-    `source` is what was predicted: a data set, or a file next to its participants.tsv.
+    Problems of the tables of the data set are logged as warnings.
+
+    Args:
+        form: of volumes.tsv.
+        output: folder of the predictions, whose volumes.tsv lists the cases.
+        source: what was predicted: a data set, or a file next to its participants.tsv.
     """
     root = source if source.is_dir() else source.parent
     results = [one for _, one in sorted(Ledger(output, form).finished().items())]

@@ -127,7 +127,15 @@ def _conformed(prediction: Prediction, conformed: Volume) -> Prediction:
 
 
 def statistics(classes: ndarray, target: Target) -> pd.DataFrame:
-    """Voxels of each label and of all, and their shares of the largest number, named ICV there."""
+    """Voxels of each label and of all, and their shares of the largest number, named ICV there.
+
+    Args:
+        classes: label map on the conformed grid.
+        target: its labels.
+
+    Returns:
+        Columns ROI, n_voxels and ICV; the last row is `Brain mask`, all labels together.
+    """
     counts = np.bincount(classes.ravel(), minlength=target.num_labels)[1:]
     voxels = [*counts.tolist(), int(counts.sum())]
     shares = np.array(voxels) / max(*voxels, 1)

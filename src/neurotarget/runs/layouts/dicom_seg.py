@@ -37,7 +37,7 @@ class Maps(Protocol):
     target: Target
 
     def looked_at(self, case: Case, output: Path) -> tuple[Path, Path | None]:
-        """Scan and label map of a predicted case."""
+        """Scan and label map of a predicted case; None where it has no label map."""
 
 
 class DicomSegs:
@@ -63,6 +63,8 @@ class DicomSegs:
 
     def write(self, case: Case) -> None:
         """Write the segmentation of a predicted case while its series is converted.
+
+        A case whose scan was no DICOM series is left out.
 
         Raises:
             DataError: the series lacks what DICOM asks for.
@@ -93,6 +95,11 @@ class DicomSegs:
         ready: Callable[[Case], AbstractContextManager],
     ) -> int:
         """Write those of finished cases that have none yet; returns how many cases have one.
+
+        Args:
+            cases: in the order of the results.
+            results: of which only those that are done count.
+            ready: the series of a case is converted while the block of `ready(case)` lasts.
 
         Raises:
             DataError: as `write`.
@@ -126,7 +133,16 @@ def segmentation(
 ) -> Any:  # noqa: ANN401  # highdicom is optional
     """A binary segmentation with a segment for each label, numbered as the classes.
 
-    `sources` are the slices as data sets, in the order of the last axis.
+    Args:
+        classes: label map in the order of the slices' pixels.
+        sources: the slices as data sets, in the order of the last axis.
+        target: names and numbers of the labels.
+
+    Returns:
+        highdicom's `Segmentation`, a data set that can be saved.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: the slices lack what DICOM asks for.
     """
     import highdicom
 

@@ -32,7 +32,10 @@ class Label(NamedTuple):
 
 
 def labels_of(target: Target) -> list[Label]:
-    """Labels with FreeSurfer's colours where all are structures of its table, else with ours."""
+    """Labels with FreeSurfer's colours where all are structures of its table, else with ours.
+
+    Their ids are those that are written to files.
+    """
     known = named_structures(target)
     return [
         Label(target.file_ids[number], name, known[name].colour if known else _rgb(number))
@@ -77,7 +80,7 @@ def itk_snap(labels: list[Label]) -> str:
 
 
 def fsleyes(labels: list[Label]) -> str:
-    """Lookup table of FSLeyes: number, colour from 0 to 1, name, in ascending order."""
+    """Lookup table of FSLeyes, by ascending number: number, colour from 0 to 1, name."""
     rows = sorted(labels)
     return "".join(
         f"{one.id} {' '.join(f'{part / 255:.4f}' for part in one.colour)} {one.name}\n"

@@ -31,7 +31,7 @@ class MapLayout:
 
     @classmethod
     def is_fit(cls, inner: CasePredictor) -> bool:
-        """Whether the layout can hold what is predicted."""
+        """Whether the layout can hold what is predicted: label maps of volumes, not of pictures."""
         return isinstance(inner, Predictor) and not inner.target.is_flat
 
     @property

@@ -7,7 +7,14 @@ from neurotarget.runs.layouts.lookup_tables import FOLDER
 
 
 def viewing_commands(image: Path, labels: Path, output: Path) -> dict[str, str]:
-    """Command by program; the tables of colours are in the output folder if it has any."""
+    """Command by program: freeview, fsleyes and itksnap, quoted for a shell.
+
+    Args:
+        image: scan.
+        labels: its label map.
+        output: folder whose `lookup/` may have tables of colours; without them the commands name
+            none.
+    """
     tables = {
         "freeview": ("freesurfer_lut.txt", ":lut={}"),
         "fsleyes": ("fsleyes.lut", " --lut {}"),

@@ -38,7 +38,11 @@ MOST_MEMBERS = 1000
 
 
 def kept_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a run's config that predictions need."""
+    """The part of a run's config that predictions need.
+
+    A run that flips sides only by synthesis gets a flip, since predictions average over the mirror
+    if the training flipped.
+    """
     parts = {
         key: {name: config[key][name] for name in names if name in config[key]}
         if names and config.get(key)
@@ -52,7 +56,7 @@ def kept_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prefixed(prefix: object, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the names that they have in a file."""
+    """Weights under the names that they have in a file, `<prefix>.<name>`."""
     return {f"{prefix}.{name}": tensor for name, tensor in weights.items()}
 
 
@@ -67,6 +71,8 @@ def networks_in(path: Path) -> Iterator[TrainedNetwork]:
 
 def networks_of(file: NetworkFile, path: Path) -> Iterator[TrainedNetwork]:
     """The networks of a file's content; errors name its path.
+
+    Each of several has its number in its name and hash, and all have the localiser.
 
     Raises:
         DataError: it contains unknown keys, or lacks some.

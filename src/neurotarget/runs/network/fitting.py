@@ -44,6 +44,13 @@ def build_net(
 
     For pictures, kernels and strides that are one number, or left to the model, act in the plane.
 
+    Args:
+        cfg: settings of the model, with `_target_`.
+        target: contrasts and labels or outcomes.
+        patch_vox: sides of the training patch.
+        task: kind of the task, which decides the arguments of the network.
+        make: `build`, or `build_foreign` for a config that is not trusted.
+
     Raises:
         DataError: the task has nothing to predict, or wants another kind of model; a setting is
             unknown or refused, or an optional package is absent.
@@ -85,6 +92,12 @@ def fit_patch(
     task: type[TaskKind] = Segmentation,
 ) -> Fitted:
     """Build a model for the requested patch; `auto` enlarges the target's patch as needed.
+
+    Args:
+        requested: three sides (two of pictures), or `auto`.
+        model: settings of the model, with `_target_`.
+        target: its own patch is the one that `auto` starts from.
+        task: kind of the task.
 
     Raises:
         DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
@@ -141,6 +154,8 @@ def fitted_again(
 def try_patch(net: nn.Module, target: Target) -> None:
     """Run patches of zeros through a copy of the network, to check early that the sides fit.
 
+    Two patches, as batch norms need more than one value.
+
     Raises:
         DataError: they do not.
     """
@@ -156,7 +171,10 @@ def try_patch(net: nn.Module, target: Target) -> None:
 
 
 def optimizer_states(config: Mapping[str, Any]) -> int:
-    """Values per weight in the optimizer's state, counted after one step."""
+    """Values per weight in the optimizer's state, counted after one step.
+
+    Adam has 2 and SGD without momentum none; `config` is that of the optimizer, with `_target_`.
+    """
     weight = nn.Parameter(torch.zeros(3))
     optimizer = build(config, params=[weight])
     weight.grad = torch.zeros(3)
@@ -167,6 +185,11 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
 
 def sides_of(name: str, value: object, *, is_flat: bool = False) -> TripleVox:
     """Parse three sides in voxels; of pictures also two, with a third side of 1.
+
+    Args:
+        name: of the setting, for the message.
+        value: list of whole numbers from 1.
+        is_flat: whether the target is of pictures.
 
     Raises:
         DataError: it is not such a list.

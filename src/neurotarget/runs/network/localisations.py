@@ -41,7 +41,14 @@ class Localisation(NamedTuple):
 
 
 def compared(located: Located, reference: Box | None, grid: Grid, limits: Limits) -> Localisation:
-    """Compare a localisation with the box of the mask, if there is one."""
+    """Compare a localisation with the box of the mask, if there is one.
+
+    Args:
+        located: by the localiser.
+        reference: box of the mask; None without a mask.
+        grid: coarse grid, along whose axes errors are measured.
+        limits: margin and least size of the box that is cut.
+    """
     centre = None if reference is None else reference.centre_mm
     if reference is None or located.box is None:
         return Localisation(located, centre, (), float("nan"))
@@ -52,7 +59,13 @@ def compared(located: Located, reference: Box | None, grid: Grid, limits: Limits
 
 
 def facts_of(by_case: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
-    """Statistics of the training cases and of all others; no case was seen by its localiser."""
+    """Statistics of the training cases and of all others; no case was seen by its localiser.
+
+    Returns:
+        For `training` and `other`: `cases`, `found` (hits), `missed` (wrong and accepted),
+        `fallbacks` (rejected), and median and 95th percentile of the hits' errors in mm, None
+        without hits.
+    """
     parts = {"training": True, "other": False}
     return {
         name: _part([one for key, one in by_case.items() if (splits[key] == "train") is trains])
@@ -75,7 +88,11 @@ def localisation_sentences(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def write_table(path: Path, by_case: Mapping[str, Localisation], splits: Mapping[str, str]) -> None:
-    """Write localisations.tsv: one row per case."""
+    """Write localisations.tsv: one row per case.
+
+    Columns are split, centre of the box (x_mm, y_mm, z_mm, world), error_mm of the centre,
+    share_inside, confidence, volume_mm3 and note.
+    """
     rows = []
     for case_id, one in by_case.items():
         place = [None] * 3 if one.box is None else list(one.box.centre_mm)

@@ -46,7 +46,12 @@ def localiser_facts(folder: Path) -> dict[str, Any]:
 
 
 def is_whole(folder: Path, weights: Path) -> bool:
-    """Whether all files of a localiser can be read; prints which one is broken."""
+    """Whether all files of a localiser can be read; prints which one is broken.
+
+    Args:
+        folder: of its boxes, limits and config.
+        weights: its checkpoint.
+    """
     if not (folder / BOXES).is_file():
         return False
     for path, read in (

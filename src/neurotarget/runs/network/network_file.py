@@ -1,9 +1,10 @@
 """The file of exported networks: safetensors with two texts, plain JSON and a model card.
 
 Its header maps names to tensors, and holds texts under `__metadata__`: `neurotarget`, the JSON of
-`exported.py`, `card`, the model card in Markdown, and `sha256`. The hash covers the header without
-the hash itself, as JSON with sorted keys and no blanks, and then all bytes after the header. One
-format without paths or compression leaves nothing to unpack, and other programs read the weights.
+`exported_networks`, `card`, the model card in Markdown, and `sha256`. The hash covers the header
+without the hash itself, as JSON with sorted keys and no blanks, and then all bytes after the
+header. One format without paths or compression leaves nothing to unpack, and other programs read
+the weights.
 """
 
 import hashlib
@@ -43,6 +44,12 @@ def write_network_file(
     path: Path, document: Mapping[str, Any], card: str, tensors: Mapping[str, Tensor]
 ) -> str:
     """Write networks into one file, as a whole or not at all; returns its hash.
+
+    Args:
+        path: of the file.
+        document: plain values for JSON, see `exported_networks`.
+        card: model card in Markdown.
+        tensors: weights by name; they are copied to the CPU.
 
     Raises:
         DataError: the file would be larger than those that are read, or cannot be written.

@@ -130,7 +130,13 @@ def located(path: str) -> Callable[..., Any]:
 
 
 def refused(cfg: Mapping, error: BaseException, todo: str = ADVICE) -> str:
-    """Message about the error of a constructor, taken from the innermost exception."""
+    """Message about the error of a constructor, taken from the innermost exception.
+
+    Args:
+        cfg: node with the `_target_` and its settings.
+        error: that it raised.
+        todo: advice where the message has none.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     message = " ".join(str(error).split())

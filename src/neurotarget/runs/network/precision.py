@@ -4,7 +4,13 @@ import torch
 
 
 def precision_for(requested: str, accelerator: str) -> str:
-    """`bf16-mixed` on hardware with fast bfloat16, else `32-true`; explicit values are kept."""
+    """`bf16-mixed` on hardware with fast bfloat16, else `32-true`.
+
+    Args:
+        requested: `auto`, or a precision of Lightning's, which is kept.
+        accelerator: `cpu`, or another one of Lightning's, where a GPU is asked whether it has
+            bfloat16.
+    """
     if requested != "auto":
         return requested
     on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()

@@ -21,6 +21,10 @@ NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "
 def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
     """Load the weights that fit a network; return messages about what was loaded.
 
+    Args:
+        source: run folder, checkpoint, safetensors, or name of a shipped network.
+        net: changed in place; tensors that do not fit by name and shape keep their values.
+
     Raises:
         DataError: as in `pretrained_weights`, or nothing in the file fits.
     """
@@ -62,6 +66,8 @@ def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors by name, from any level of the file.
+
+    Of nested mappings the one under a usual name, such as `state_dict`, is taken.
 
     Raises:
         DataError: the file is broken, would run code, or contains no tensors.

@@ -17,6 +17,11 @@ from neurotarget.runs.network.trained_network import TrainedNetwork, read_run
 def requested_networks(requested: object, weights: str) -> Iterator[TrainedNetwork]:
     """Read what `run=` names, one network at a time: a path, a name, or a list of these.
 
+    Args:
+        requested: run folder, folder of several, exported file, name of a shipped network, or a
+            list.
+        weights: `best` or `last`; files hold one set only, which is `best`.
+
     Raises:
         DataError: there is no such path or name, or it contains no trained network.
     """

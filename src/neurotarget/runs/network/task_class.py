@@ -49,6 +49,8 @@ def task_class(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -
 def task_kind(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -> type[TaskKind]:
     """What the task of a configuration predicts; one of our tasks is not loaded for it.
 
+    A configuration without a task is one of a segmentation.
+
     Raises:
         DataError: the class is no task.
     """

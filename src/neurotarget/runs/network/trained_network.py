@@ -46,7 +46,15 @@ class TrainedLocaliser(NamedTuple):
 def read_run(
     run: Path, *, weights: str = "best", config: Mapping[str, Any] | None = None
 ) -> TrainedNetwork:
-    """Read the network of a run folder; `config` replaces its config.yaml.
+    """Read the network of a run folder.
+
+    Args:
+        run: folder of the run.
+        weights: `best` or `last`.
+        config: in place of its config.yaml; None reads it.
+
+    Returns:
+        Plain values and tensors on the CPU; a cascade has its localiser with it.
 
     Raises:
         DataError: this is not a run folder, or its weights or localiser are missing or broken.

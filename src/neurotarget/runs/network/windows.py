@@ -23,8 +23,14 @@ def build_windows(
 ) -> Callable[..., Tensor]:
     """What runs a network on whole images, by a run's config unless arguments override it.
 
-    `mirror: auto` averages over the left/right mirror if training flipped left and right.
-    `margin_vox`: voxels at each face of a window that the network does not score.
+    Args:
+        config: of the run; its `windows` has overlap, mirror and centre.
+        target: patch, and pairs that a mirror swaps.
+        overlap: share of a window's side; None: as in the config.
+        mirror: true, false, or `auto` for the left/right mirror if training flipped left and right;
+            None: as in the config.
+        margin_vox: voxels at each face of a window that the network does not score.
+        task: kind of the task, which decides what runs the network.
 
     Raises:
         DataError: overlap or mirror has no valid value, or a window consists of margin only.

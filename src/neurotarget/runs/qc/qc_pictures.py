@@ -38,7 +38,10 @@ class CasePictures:
         self.lacking: dict[str, str] = {}  # reason by case
 
     def draw(self, case: Case) -> None:
-        """Draw a predicted case whose scan and label map are files."""
+        """Draw a predicted case whose scan and label map are files.
+
+        Nothing is raised: the reason of a failure is kept in `lacking`.
+        """
         try:
             scan, labels = self.predictor.looked_at(case, self.output)
             content = _picture(case.case_id, scan, labels, self.predictor.target, self.colours)
@@ -48,7 +51,7 @@ class CasePictures:
             self.lacking[case.case_id] = reason_of(error)
 
     def path(self, case_id: str) -> Path:
-        """File of the picture of a case."""
+        """File of the picture of a case, in the folder `qc` of the output."""
         return self.output / FOLDER / picture_name(case_id)
 
     def draw_missing(

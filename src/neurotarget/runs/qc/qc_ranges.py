@@ -21,7 +21,13 @@ class UsualSizes(NamedTuple):
 
 
 def usual_sizes(runs: Iterable[Path], target: Target) -> UsualSizes:
-    """Ranges from the rows of run folders, else plausible ones of the target."""
+    """Ranges from the rows of run folders, else plausible ones of the target.
+
+    Args:
+        runs: folders whose rows.csv has the sizes of reference masks; those without it are left
+            out.
+        target: its labels and unit; its own ranges are used below `LEAST_CASES` cases.
+    """
     table = _references(runs, target)
     count = table["case_id"].nunique()
     if count >= LEAST_CASES:

@@ -30,7 +30,13 @@ def write_qc(
 ) -> Path | None:
     """Write the page over all cases in the table of a folder; None where a foreign one is kept.
 
-    `runs` are the folders of runs that made the predictions, for the sizes of their references.
+    Args:
+        output: folder of predictions.
+        form: of its table.
+        target: name, question, labels and outcomes.
+        pictures: of the cases.
+        runs: folders of the runs that made the predictions, for the sizes of their references.
+        made_by: hash of the weights, by which ratings are kept apart in the browser.
     """
     path = output / PAGE
     if not is_free(path):

@@ -20,7 +20,13 @@ MODALITY = "MR"
 
 
 def metadata(predictor: Predictor, shape: Sequence[int], *, name: str) -> dict[str, Any]:
-    """Content of metadata.json: versions, and what goes into the network and comes out."""
+    """Content of metadata.json: versions, and what goes into the network and comes out.
+
+    Args:
+        predictor: with contrasts and labels.
+        shape: (C, I, J, K) of a window.
+        name: of the bundle.
+    """
     target = as_trained(predictor.target)
     classes = ["background", *target.label_names]
     patch = {"dtype": "float32", "is_patch_data": True, "spatial_shape": list(shape[1:])}
@@ -61,6 +67,10 @@ def metadata(predictor: Predictor, shape: Sequence[int], *, name: str) -> dict[s
 
 def inference(predictor: Predictor, shape: Sequence[int]) -> dict[str, Any]:
     """Content of inference.json: from scans to label maps on their own grid.
+
+    Args:
+        predictor: with preparation and windows.
+        shape: (C, I, J, K) of a window.
 
     Raises:
         DataError: MONAI has no transform for a step of the preparation.

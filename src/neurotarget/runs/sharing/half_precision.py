@@ -38,6 +38,13 @@ def measured_change(
 ) -> str:
     """Sentence on how the first held-out case is predicted by stored weights and by those of runs.
 
+    Args:
+        predictor: with the weights of the runs.
+        document: plain values of the file.
+        tensors: its weights, of 16 bits.
+        folders: of the runs, whose cases.tsv names held-out cases.
+        make: `build`, or `build_foreign` for configs that are not trusted.
+
     Raises:
         DataError: the stored networks cannot be built.
     """
@@ -59,7 +66,7 @@ def _half(tensor: Tensor) -> Tensor:
 
 
 def held_out_case(folders: Sequence[Path], target: Target) -> Case | None:
-    """The first case of a run's own table whose scans can be read."""
+    """The first case of a run's own table whose scans can be read; None if no run has one."""
     for folder in folders:
         try:
             return read_manifest(own_cases(folder), target).cases[0]

@@ -49,8 +49,10 @@ class Facts(NamedTuple):
 def model_card(facts: Facts, author: str = "") -> str:
     """Markdown with a section for use, results, training, licences, scores and failures.
 
-    A section of the author comes below the same heading, others at the end, and text before the
-    first heading at the top.
+    Args:
+        facts: name, predictor and runs; files of a run that are missing are named as unknown.
+        author: Markdown of the author: a section comes below the same heading, others at the end,
+            and text before the first heading at the top. A section `Licences` replaces ours.
     """
     runs = [(read_config(run), read_plain(run / "summary.json"), run) for run in facts.runs]
     sections = {

@@ -81,7 +81,7 @@ class ScoreNetwork(nn.Module):
         return len(self.members) == 1 and own is Predictor.to_probabilities
 
     def forward(self, image: Image) -> Logits:
-        """Score windows; the first class is background."""
+        """Score windows (B, C, I, J, K); the first class is background."""
         if self.is_plain:
             return self._both_sides(self.nets[0], image)
         each = [
@@ -107,6 +107,14 @@ def write_bundle(
     overwrite: bool,
 ) -> Traced:
     """Write a bundle into a folder, after comparing its network with PyTorch on real windows.
+
+    Args:
+        output: folder of the bundle.
+        predictor: one network or an ensemble.
+        folders: of the runs, for windows of a held-out case.
+        name: of the bundle.
+        card: model card, to which use and interface are added.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
         DataError: these networks or their preparation cannot be written in this form,

@@ -48,7 +48,12 @@ def write_traced(
 ) -> Traced:
     """Write networks that see windows, after comparing them with PyTorch on real windows.
 
-    `document` is JSON, `card` Markdown; both are in the file.
+    Args:
+        output: file, whose suffix `.onnx` or `.pt2` decides the form.
+        predictor: one network or an ensemble.
+        folders: of the runs, for windows of a held-out case.
+        document: plain values of the file as JSON.
+        card: model card in Markdown; document and card are both in the file.
 
     Raises:
         DataError: these networks cannot be written in this form, a package is missing, or

@@ -36,7 +36,7 @@ class WindowNetwork(nn.Module):
         self.members = tuple(members)  # for the last step of each, which has no weights
 
     def forward(self, image: Image) -> Logits:
-        """Score windows; the first class is background."""
+        """Probabilities (B, L, I, J, K) of windows (B, C, I, J, K); class 0 is background."""
         each = [
             member.to_probabilities(net(image).movedim(1, 0)).movedim(0, 1)
             for net, member in zip(self.nets, self.members, strict=True)
@@ -46,6 +46,12 @@ class WindowNetwork(nn.Module):
 
 def window_network(predictor: CasePredictor, suffix: str) -> tuple[WindowNetwork, tuple[int, ...]]:
     """The network of a predictor, and the shape (C, I, J, K) of its windows.
+
+    The network is in float32 on the CPU.
+
+    Args:
+        predictor: one network or an ensemble of segmentations.
+        suffix: of the file, for the message.
 
     Raises:
         DataError: it predicts outcomes, is a cascade, or its members have windows of several sizes.
@@ -68,7 +74,10 @@ def window_network(predictor: CasePredictor, suffix: str) -> tuple[WindowNetwork
 
 
 def windows_to_compare(predictor: Predictor, folders: Sequence[Path]) -> Windows:
-    """Two windows of the first held-out case that can be read, or of random numbers."""
+    """Two windows of the first held-out case that can be read, or of random numbers.
+
+    The windows are from the middle and the end of the working box; a small box is padded with 0.
+    """
     sides = predictor.inferer.window_vox
     case = held_out_case(folders, predictor.target)
     if case is not None:
@@ -91,8 +100,13 @@ def windows_to_compare(predictor: Predictor, folders: Sequence[Path]) -> Windows
 def refuse_unlike(expected: Tensor, found: Tensor, program: str) -> float:
     """Largest difference of a probability.
 
+    Args:
+        expected: by PyTorch.
+        found: by another program, for the same windows.
+        program: its name, for the message.
+
     Raises:
-        DataError: it is above the tolerance.
+        DataError: it is above the tolerance, or NaN.
     """
     largest = float((expected - found).abs().max())
     if not largest <= TOLERANCE:
@@ -104,7 +118,10 @@ def refuse_unlike(expected: Tensor, found: Tensor, program: str) -> float:
 
 
 def interface(predictor: Predictor, shape: Sequence[int]) -> str:
-    """Section of a model card: what goes in and out."""
+    """Section of a model card in Markdown: what goes in and out.
+
+    `shape` is (C, I, J, K) of a window.
+    """
     target, preparation = as_trained(predictor.target), predictor.preparation
     spacing = " × ".join(f"{side:g}" for side in target.spacing_mm)
     sides = " × ".join(map(str, shape[1:]))

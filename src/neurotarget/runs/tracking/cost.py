@@ -33,7 +33,7 @@ ENERGY_EVERY_S = 10.0  # between two readings of the GPUs' power
 
 
 class CostMeter(Callback):
-    """SizeUnits training over all parts of a resumed run; validation is not counted.
+    """Measures training over all parts of a resumed run; validation is not counted.
 
     Seconds per step are the training time over its steps, including waiting for patches and writing
     checkpoints: if the training process makes the patches, a whole queue is filled at once, so
@@ -62,7 +62,10 @@ class CostMeter(Callback):
         return self.train_s / self.steps if self.steps else math.nan
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Start measuring."""
+        """Start measuring on the trainer's device.
+
+        A resumed run adds to the numbers of its checkpoint.
+        """
         self._device = trainer.strategy.root_device
         energy = EnergyMeter(trainer.device_ids if self._device.type == "cuda" else ())
         if self._is_resumed:
@@ -81,7 +84,7 @@ class CostMeter(Callback):
             self.energy.read()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Pause."""
+        """Pause, as validation is not counted."""
         self._stop()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -96,7 +99,7 @@ class CostMeter(Callback):
         self._is_training = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint."""
+        """Plain values for the checkpoint, from which a resumed run measures on."""
         if self._is_training:
             self._read_peak()
         return {
@@ -109,7 +112,7 @@ class CostMeter(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a checkpoint."""
+        """Continue from the numbers in a checkpoint."""
         self.steps, self._before_s = int(state_dict["steps"]), float(state_dict["train_s"])
         # a training that had ended before the run was stopped does not start again
         self.expected_steps = float(state_dict.get("expected_steps", math.nan))
@@ -148,6 +151,14 @@ def write_cost(
 
     `flops_per_step` is that of forward and backward of one batch (see `profile`), or null for a net
     that cannot be profiled; seconds of prediction are null until `prediction_cost` adds them.
+
+    Args:
+        folder: of the run.
+        meter: of its training.
+        net: the trained network.
+        in_channels: contrasts that it sees.
+        batch_size: patches per step.
+        patch_vox: sides of a patch.
     """
     flops = None
     with suppress(DataError):
@@ -174,7 +185,7 @@ def write_cost(
 
 
 def add_prediction_cost(folder: Path, seconds_per_case: float, cases: int) -> None:
-    """Add the cost of prediction to cost.json of a run, if it has one."""
+    """Add the cost of prediction, in seconds per case, to cost.json of a run, if it has one."""
     if cost := read_plain(folder / FILE):
         cost |= {"predict_s_per_case": seconds_per_case, "predict_cases": cases}
         write_json(folder / FILE, cost)

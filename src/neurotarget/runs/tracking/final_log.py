@@ -21,7 +21,16 @@ def log_final(
     rows: pd.DataFrame,
     study: WrittenStudy | None,
 ) -> None:
-    """Log the final numbers, rows, study tables, figures, overlays and page to the W&B run."""
+    """Log the final numbers, rows, study tables, figures, overlays and page to the W&B run.
+
+    Without a W&B run nothing happens; empty tables and a page above `MOST_PAGE` are left out.
+
+    Args:
+        made: loggers of the run.
+        summary: numbers for the run's summary.
+        rows: scores of the held-out cases.
+        study: of the run; None without one.
+    """
     logged = {"test/rows": rows}
     pictures: dict[str, Path] = {}  # W&B needs pictures of one name to have one size
     if study is not None:

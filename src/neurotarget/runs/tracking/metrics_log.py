@@ -17,6 +17,10 @@ def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
     """The logger of a run; rows before `resumed_step` of a resumed run are kept.
 
     A table with broken lines is also copied, and the lines are counted.
+
+    Args:
+        folder: of the run; the table is logs/metrics.csv in it.
+        resumed_step: step from which training goes on; 0 starts a new table.
     """
     logger = MetricsLogger(str(folder), name="logs", version="")
     path = Path(logger.log_dir) / MetricsTable.NAME_METRICS_FILE
@@ -46,7 +50,8 @@ def read_metrics(content: bytes) -> tuple[list[str], Rows, int]:
     """Parse the table: names, complete rows, and the number of broken lines.
 
     A killed process leaves a truncated line, and a power loss may leave NUL bytes. The last line
-    counts only with its line end: a truncated number is still a number.
+    counts only with its line end: a truncated number is still a number. A table whose head is
+    broken has no names and no rows.
     """
     *lines, rest = content.decode("utf-8", "replace").split("\n")
     header, *others = lines or [""]
@@ -93,7 +98,13 @@ class MetricsTable(ExperimentWriter):
         self.header = tuple(self.metrics_keys)
 
     def save(self) -> None:
-        """Append what was logged since the last call."""
+        """Append what was logged since the last call.
+
+        A name that is new rewrites the table with a longer head.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
         if not self.metrics:
             return
         path = Path(self.metrics_file_path)

@@ -62,12 +62,12 @@ class StallMeter(Callback):
 
     @property
     def whole(self) -> Tally:
-        """The run so far."""
+        """The run so far, earlier epochs and earlier parts of a resumed run included."""
         running_s = 0.0 if self._since is None else time.perf_counter() - self._since
         return self.before + self.epoch + Tally(running_s)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Watch when Lightning takes a batch."""
+        """Watch when Lightning takes a batch, by its profiler."""
         device = trainer.strategy.root_device
         self._wait = GpuWait(device) if device.type == "cuda" else ProcessorWait()
         trainer.profiler = Watched(trainer.profiler, self._wait.begin, self._wait.end)
@@ -85,12 +85,12 @@ class StallMeter(Callback):
         batch: Batch,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Count the patches."""
+        """Count the patches, and take over the seconds waited so far in the epoch."""
         self.epoch.patches += len(batch.image)
         self.epoch.waiting_s = self._wait.seconds
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Stop the clock."""
+        """Stop the clock, as validation is not counted."""
         self._stop()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -118,7 +118,10 @@ class StallMeter(Callback):
             trainer.profiler = trainer.profiler.inner
 
     def facts(self, data: TargetData) -> dict[str, Any]:
-        """For summary.json: `waiting`, `patches_per_s`, and `waiting_note` where it is much."""
+        """For summary.json: `waiting`, `patches_per_s`, and `waiting_note` where it is much.
+
+        Empty if nothing was trained; `data` has the settings that the note refers to.
+        """
         whole = self.whole
         if not whole.train_s:
             return {}
@@ -135,7 +138,7 @@ class StallMeter(Callback):
         return {name: getattr(whole, name) for name in ("train_s", "waiting_s", "patches")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a checkpoint."""
+        """Continue from the numbers in a checkpoint."""
         self.before, self.epoch = Tally(**state_dict), Tally()
 
     def _log(self, pl_module: pl.LightningModule) -> None:
@@ -159,12 +162,12 @@ class ProcessorWait:
         self.seconds, self._since = 0.0, None
 
     def begin(self) -> None:
-        """Training asks for a batch."""
+        """Start counting: training asks for a batch."""
         if self._since is None:
             self._since = time.perf_counter()
 
     def end(self) -> None:
-        """The batch is there."""
+        """Stop counting: the batch is there."""
         self.seconds += time.perf_counter() - self._since
         self._since = None
 
@@ -187,12 +190,12 @@ class GpuWait:
         self._pairs: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()
 
     def begin(self) -> None:
-        """Training asks for a batch."""
+        """Mark the GPU's queue: training asks for a batch."""
         if self._first is None:
             self._first = self._marked()
 
     def end(self) -> None:
-        """The batch is there."""
+        """Mark the queue again: the batch is there. Pairs that the GPU has passed are read."""
         self._pairs.append((self._first, self._marked()))
         self._first = None
         while self._pairs and self._pairs[0][1].query():
@@ -232,13 +235,13 @@ class Watched(Profiler):
         self.inner, self._asked, self._arrived = inner, asked, arrived
 
     def start(self, action_name: str) -> None:
-        """An action begins."""
+        """Start an action of Lightning's; taking a batch of the training is reported."""
         self.inner.start(action_name)
         if action_name.endswith(FETCH):
             self._asked()
 
     def stop(self, action_name: str) -> None:
-        """An action ends."""
+        """Stop an action of Lightning's; that a batch of the training has arrived is reported."""
         if action_name.endswith(FETCH):
             self._arrived()
         self.inner.stop(action_name)
@@ -261,7 +264,12 @@ class Watched(Profiler):
 
 
 def stall_note(waiting: float, data: TargetData) -> str:
-    """Sentence on what to set where a training waited for much of its time; else ""."""
+    """Sentence on what to set where a training waited for much of its time; else "".
+
+    Args:
+        waiting: share of the time, 0 to 1; NaN gives "".
+        data: its loader and workers, which the advice depends on.
+    """
     if not waiting > MUCH:
         return ""
     todo, spare = [], available_cores() - 2

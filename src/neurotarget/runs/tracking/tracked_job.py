@@ -17,6 +17,8 @@ def tracked_job(
 ) -> Iterator[list[Logger]]:
     """Open a run folder and yield its loggers; an error within marks the run as failed.
 
+    The loggers are closed when the block ends.
+
     Args:
         folder: run folder to write.
         config: the job's own part of the configuration, with `name`, `job` and `logger`.

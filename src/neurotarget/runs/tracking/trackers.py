@@ -58,9 +58,18 @@ def loggers(
 ) -> list[Logger]:
     """Make the loggers: always CSV; W&B unless it is disabled or fails to start (one message).
 
-    Call it only in the process that writes the logs. A resumed run keeps its W&B id, and the rows
-    of its CSV before `resumed_step`. The agent of a W&B sweep determines run and project; run.json
-    then keeps that id. `tags` are added to those of the settings.
+    Call it only in the process that writes the logs. The agent of a W&B sweep determines run and
+    project; run.json then keeps that id.
+
+    Args:
+        folder: of the run.
+        settings: of the logger, such as `wandb`, project, group and tags.
+        run_id: W&B id, which a resumed run keeps.
+        name: of the run in W&B.
+        config: settings to record.
+        resumed_step: rows of the CSV before it are kept.
+        job_type: such as train.
+        tags: added to those of the settings.
     """
     rank_zero_only.rank = 0  # else Lightning's loggers are silent in Slurm's second task
     made: list[Logger] = [metrics_log(folder, resumed_step)]
@@ -95,7 +104,10 @@ def loggers(
 
 
 def run_tags(target: str, model: str | None, *, fold: object, seed: object) -> list[str]:
-    """Tags by which runs are found: target, model if its name is known, fold and seed."""
+    """Tags by which runs are found: target, model if its name is known, fold and seed.
+
+    Each is cut to the `LONGEST_TAG` characters that W&B takes.
+    """
     named = [target, *([model] if model else []), f"fold {fold}", f"seed {seed}"]
     return [tag[:LONGEST_TAG] for tag in named if tag]
 
@@ -122,15 +134,15 @@ class ForgivingLogger(WandbLogger):
             )
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log numbers."""
+        """Log numbers at a step, unless W&B has failed before."""
         self.attempt(lambda: super(ForgivingLogger, self).log_metrics(metrics, step))
 
     def log_hyperparams(self, params: Mapping[str, Any]) -> None:
-        """Log settings."""
+        """Log settings, unless W&B has failed before."""
         self.attempt(lambda: super(ForgivingLogger, self).log_hyperparams(params))
 
     def finalize(self, status: str) -> None:
-        """End a training."""
+        """End a training with Lightning's status; the W&B run stays open for the results."""
         self.attempt(lambda: super(ForgivingLogger, self).finalize(status))
 
     def finish(self, *, failed: bool) -> None:
