@@ -75,7 +75,15 @@ def trainer_limits(trainer: Mapping[str, Any]) -> dict[str, Any]:
 def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
     """Optimizer steps of a training with a known end; None for budgets in minutes or FLOPs.
 
-    `epoch` is the number of steps in one epoch. A time limit may end the training earlier.
+    A time limit may end the training earlier.
+
+    Args:
+        budget: `kind`, and its amount under `steps`; without a kind, `epochs`.
+        trainer: settings of the trainer, whose own limits count too.
+        epoch: number of steps in one epoch.
+
+    Returns:
+        Steps, or None where the trainer has no limit other than its time.
 
     Raises:
         DataError: the budget's steps are missing or not a positive number.
@@ -92,7 +100,12 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
 
 
 def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
-    """Warning, as part of a sentence, that the warm-up is longer than the training; else ""."""
+    """Warning, as part of a sentence, that the warm-up is longer than the training; else "".
+
+    Args:
+        schedule: of the learning rate, with `warmup_steps`; None has no warm-up.
+        steps: of the training.
+    """
     warm_up = (schedule or {}).get("warmup_steps", 0)
     if warm_up <= steps:
         return ""
@@ -200,12 +213,12 @@ class TrainingTimer(Timer):
         super().on_train_start(trainer, pl_module)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Pause the timer."""
+        """Pause the timer, as validation does not count."""
         super().on_validation_start(trainer, pl_module)
         self._validating_since = time.monotonic()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Continue the timer."""
+        """Continue the timer; the seconds of this validation are subtracted from its time."""
         super().on_validation_end(trainer, pl_module)
         self._validated_s += self._in_validation_s()
         self._validating_since = None

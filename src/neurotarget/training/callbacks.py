@@ -25,7 +25,7 @@ class Opening(Callback):
         self._write: Callable[[], None] | None = write
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Write the record."""
+        """Write the record: the checkpoint has been loaded."""
         self.write_once()
 
     def write_once(self) -> None:
@@ -58,7 +58,10 @@ class BestScores(Callback):
         self.values: dict[str, float] = {}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Store the values if this validation is the best so far."""
+        """Store the values if this validation is the best so far.
+
+        All logged values under `val/` are stored; the first validation is the best until then.
+        """
         logged = trainer.callback_metrics
         if trainer.sanity_checking or self.monitor not in logged:
             return
@@ -70,7 +73,7 @@ class BestScores(Callback):
             }
 
     def state_dict(self) -> dict[str, float]:
-        """Plain values for the checkpoint."""
+        """Plain values for the checkpoint: scores by their logged name."""
         return dict(self.values)
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
@@ -128,7 +131,10 @@ class RandomState(Callback):
         self._saved = state_dict
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Restore the generators."""
+        """Restore the generators, after Lightning has used them for its own preparation.
+
+        Those of GPUs are restored only if there are as many GPUs as before.
+        """
         saved = self.__dict__.pop("_saved", None)
         if saved is None:
             return
@@ -150,7 +156,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         path: str | Path,
         storage_options: object | None = None,  # noqa: ARG002
     ) -> None:
-        """Write a draft, then rename it."""
+        """Write a draft, then rename it.
+
+        Raises:
+            DataError: the file cannot be written, such as on a full disk.
+        """
         with written(path) as draft:
             try:
                 torch.save(checkpoint, draft)

@@ -19,7 +19,7 @@ FILE = "data.json"
 
 
 def fingerprint(data: TargetData) -> str:
-    """Hash of the prepared cases (contents and settings) and of the splits."""
+    """Hash of the prepared cases (contents and settings) and of the splits, 16 digits."""
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
     ]
@@ -50,7 +50,10 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
 
 
 def write_usual(data: TargetData, folder: Path) -> None:
-    """Write what is usual in the training films; nothing where they are few or no films."""
+    """Write what is usual in the training films; nothing where they are few or no films.
+
+    Later films are compared with it (`film_views.oddities`). The cases must have been prepared.
+    """
     if not data.target.is_flat:
         return
     entries = (open_entry(data.folders[case.case_id]) for case in data.cases("train"))
@@ -66,6 +69,12 @@ def keep_contents(
 
     Added or removed cases change the splits, which `write_splits` compares.
 
+    Args:
+        folder: of the run.
+        contents: hash by case_id, of `content_hashes`.
+        resumed: whether the run has a record to compare with.
+        accepted: whether changed files are accepted, and only printed.
+
     Raises:
         DataError: files of a resumed run have changed and `accepted` is false.
     """
@@ -76,6 +85,8 @@ def keep_contents(
 
 def check_contents(folder: Path, contents: Mapping[str, str], *, accepted: bool) -> None:
     """Compare the hashes of the cases with those in data.json of a run.
+
+    Cases that the record lacks have not changed; a run without a record is not compared.
 
     Raises:
         DataError: files have changed and `accepted` is false.

@@ -41,7 +41,11 @@ def num_devices(trainer: Mapping[str, Any]) -> int:
 
 
 def devices_per_node(trainer: Mapping[str, Any]) -> int:
-    """Number of devices that one training uses on each node."""
+    """Number of devices that one training uses on each node, at least 1.
+
+    `devices` of the trainer may be a number, a list, text such as `0,1`, or `auto`: all GPUs, and
+    one CPU.
+    """
     devices = trainer.get("devices")
     if devices in ("auto", -1, "-1"):
         return 1 if trainer.get("accelerator") == "cpu" else max(1, _gpus())
@@ -96,14 +100,26 @@ def _is_interactive() -> bool:
 
 
 def needs_own_process(cfg: Mapping[str, Any]) -> bool:
-    """Whether a job trains on several devices and their processes are not yet started."""
+    """Whether a job trains on several devices and their processes are not yet started.
+
+    Under Slurm with several tasks they are: `srun` has started one per device.
+    """
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False
     return devices_per_node(cfg.get("trainer") or {}) > 1
 
 
 def run_in_own_process(overrides: Sequence[str], folder: Path, place: str) -> int:
-    """Run a job in a new process in the folder `place`, forward its output; returns its status."""
+    """Run a job in a new process, forward its output; returns its exit status.
+
+    Args:
+        overrides: of the job.
+        folder: its run folder.
+        place: working folder of the process.
+
+    Raises:
+        KeyboardInterrupt: the user stops; the process is interrupted and awaited first.
+    """
     command = [sys.executable, os.environ[PROGRAM], *overrides, f"hydra.run.dir={quoted(folder)}"]
     with subprocess.Popen(
         command,

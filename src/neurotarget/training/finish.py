@@ -27,7 +27,18 @@ from neurotarget.training.training_parts import Config, Parts, Start
 def finish_run(
     config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
 ) -> None:
-    """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
+    """Learn post-processing; predict, score and study the held-out cases; log to the trackers.
+
+    Args:
+        config: resolved, of plain values.
+        start: folder of the run, and name of its model.
+        parts: of the training, which has ended.
+        made: loggers of the run.
+        metrics: the user's own.
+
+    Raises:
+        DataError: the study failed; predictions, rows and summary are written before.
+    """
     folder = start.folder
     weights = _usable(config["weights"], folder)
     kind, mode = parts.task.predictor, config["postprocess"]

@@ -56,10 +56,16 @@ def announce(
     done: int,
     memory: str,
 ) -> None:
-    """Print what a training is about to do; `done` of its steps are done already.
+    """Print what a training is about to do, and for how long.
 
-    `target` has the patch of the network; with `plan=auto` there is no network yet, and no
-    forecast of its `memory`.
+    Args:
+        config: resolved, of plain values.
+        start: folder and command to resume.
+        data: gives the patches of an epoch.
+        target: with the patch of the network.
+        net: for a timed probe; with `plan=auto` there is none yet.
+        done: steps that are done already, of a resumed run.
+        memory: forecast of the memory; "" without a network.
     """
     if line := independent_slurm_task(config["trainer"]):
         print(line, flush=True)

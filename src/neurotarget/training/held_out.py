@@ -84,7 +84,19 @@ def score_held_out(
 
     Writes rows.csv, cases.tsv, people.tsv, summary.json, pictures, the study's tables and
     report.html, in this order, so that the scores are kept if the study fails. Predictions of other
-    weights are discarded; those of the same weights are kept. `metrics` are the user's own.
+    weights are discarded; those of the same weights are kept.
+
+    Args:
+        folder: of the run.
+        data: cases, splits and target.
+        facts: about the run, for summary.json.
+        task: class of the task, which names the columns of the rows.
+        metrics: the user's own; None for none.
+        weights: `best` or `last`.
+        pictures: number of cases in the report.
+
+    Returns:
+        Summary, rows and study; an error of the study is returned, not raised.
     """
     target, splits = data.target, data.splits
     cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]

@@ -34,8 +34,14 @@ def learn_postprocessing(
     """Choose the steps for a run and write its `steps_file`; returns its content.
 
     Validation cases are predicted in the same way as held-out cases, on their own grid. An existing
-    file from the same weights, settings and cases is kept. If `mode` is none, an existing file is
-    removed.
+    file from the same weights, settings and cases is kept.
+
+    Args:
+        folder: of the run.
+        data: cases, splits and target.
+        kind: class of the predictor, which knows the steps.
+        weights: `best` or `last`.
+        mode: auto, or none: nothing is chosen, and an existing file is removed.
     """
     path = folder / kind.steps_file
     if mode == "none":

@@ -46,9 +46,15 @@ def located(
 ) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
-    Nothing is proposed for pictures, whose network sees them whole or in patches. A region is at
-    least as large as `patch_vox`, by default the target's patch. Errors in the data
-    are ignored here; the preparation reports them.
+    Nothing is proposed for pictures, whose network sees them whole or in patches. Errors in the
+    data are ignored here; the preparation reports them.
+
+    Args:
+        config: with `localise`, propose, auto or none.
+        data: its training cases are measured.
+        folder: of a resumed run.
+        resumed: whether it is one.
+        patch_vox: least size of a region, by default the target's patch.
 
     Raises:
         DataError: the setting is unknown.
@@ -78,7 +84,13 @@ def located(
 def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> list[Placed]:
     """Measure the masks of training cases, one per subject; an even selection if there are many.
 
-    Cases with broken files are skipped; the preparation reports all problems together.
+    Cases with broken files, and those whose target may extend into ignored voxels, are skipped; the
+    preparation reports all problems together.
+
+    Args:
+        manifest: has the data set's own label ids.
+        cases: training cases.
+        target: labels and working grid.
     """
     mapping = class_of_id(target, manifest.label_ids)
     by_subject = {case.subject_id: case for case in cases if case.label is not None}
@@ -86,6 +98,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     places = np.linspace(0, len(selected) - 1, min(MOST_READ, len(selected))).round().astype(int)
 
     def one(case: Case) -> Placed | None:
+        """Position of the mask of one case; None if it cannot be measured."""
         checkup, volumes = examine(case, target, mapping)
         if errors_of(checkup.problems):
             return None

@@ -39,10 +39,20 @@ class Planned(NamedTuple):
 def with_plan(
     config: Mapping[str, Any], set_keys: Collection[str], *, data: TargetData, target: Target
 ) -> Planned:
-    """Choose the settings that the command line leaves open; `set_keys` are the keys that it sets.
+    """Choose the settings that the command line leaves open: patch, batch and depth.
+
+    All training cases are prepared for it, since the plan depends on their sizes. On a GPU a plan
+    may use `GPU_SHARE` of its memory, elsewhere `PROCESSOR_GB`, unless `plan.memory_gb` is set.
+
+    Args:
+        config: resolved, of plain values.
+        set_keys: keys that the command line sets, which are kept.
+        data: the cases.
+        target: working grid and labels.
 
     Raises:
-        DataError: the memory is not a number of GB, or even the smallest patch needs more.
+        DataError: the task learns from whole images, the memory is not a number of GB, or even the
+            smallest patch needs more.
     """
     kind = task_class(config)
     if kind.learns_from != "labels":
@@ -96,7 +106,11 @@ def with_plan(
 
 
 def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The configuration of a resumed run, with the settings that were chosen when it started."""
+    """The configuration of a resumed run, with the settings that were chosen when it started.
+
+    Raises:
+        DataError: the folder is not that of a run.
+    """
     before = read_config(folder)
     return {
         **config,

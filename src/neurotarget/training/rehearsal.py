@@ -25,6 +25,12 @@ def print_rehearsal(
 ) -> None:
     """Print target, cases by split, network and data that a training would use.
 
+    Args:
+        config: resolved, of plain values.
+        parts: of the training, which is not started.
+        has_localiser: whether a cascade would train a first network.
+        notes: further sentences.
+
     Raises:
         DataError: the data set or the settings of its splits are invalid.
     """

@@ -15,7 +15,13 @@ Config = Mapping[str, Any]
 
 
 def print_resumed(config: Config, state: Config | None, folder: Path) -> None:
-    """Print where a resumed run continues, and which settings are others than before."""
+    """Print where a resumed run continues, and which settings are others than before.
+
+    Args:
+        config: of this command; without `resume` nothing is printed.
+        state: content of the checkpoint; None if none was written.
+        folder: of the run, whose config.yaml has the settings of before.
+    """
     if not config["resume"]:
         return
     if state is None:

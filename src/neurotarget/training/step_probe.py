@@ -48,6 +48,12 @@ def step_seconds(
     Noise replaces the scans, so that nothing has to be read. Workers, or the thread of the direct
     loader on another core, make patches while the network computes. The network's weights get
     gradients but do not change.
+
+    Args:
+        config: resolved, of plain values.
+        target: with the patch of the network.
+        data: loader, augmentation and batch size.
+        net: the network.
     """
     settings = data.augmentation, as_trained(target)
     how = {"margin_share": data.margin_share, "seed": data.seed}
@@ -95,7 +101,13 @@ def _gpu(devices: object) -> torch.device:
 def mean_seconds(
     step: Callable[[], object], *, least_s: float = LEAST_S, most_s: float = MOST_S
 ) -> float:
-    """Mean seconds of a call, after one warm-up call; a slow call is timed once."""
+    """Mean seconds of a call, after one warm-up call; a slow call is timed once.
+
+    Args:
+        step: the call; on a GPU it must wait until the work is done.
+        least_s: calls are timed until their sum reaches it.
+        most_s: if the first call takes longer, its own time is returned.
+    """
     first_s = _seconds(step)
     if first_s > most_s:
         return first_s

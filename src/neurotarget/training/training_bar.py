@@ -86,7 +86,7 @@ class TrainingBar(Callback):
         pl_module: pl.LightningModule,  # noqa: ARG002
         *_: object,
     ) -> None:
-        """Update the bar."""
+        """Update the bar, at most once in `refresh_s` seconds."""
         share = self.progress(trainer.global_step)
         if self.bar is not None and time.monotonic() - self.shown_s > self.refresh_s:
             self.shown_s = time.monotonic()  # reading the loss makes a GPU wait
@@ -96,7 +96,7 @@ class TrainingBar(Callback):
             self.bar.update(0)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Close the bar."""
+        """Close the bar at the progress that was reached."""
         share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
         if self.bar is not None:
             self.bar.n = min(100 * share, 100.0)

@@ -79,6 +79,8 @@ def _refuse_cascade(learns_from: str, target: Target) -> None:
 def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet.
 
+    With workers, the process from which they are started begins to load.
+
     Raises:
         DataError: a setting is invalid, or is for masks and the target has outcomes.
     """
@@ -107,7 +109,15 @@ def build_parts(
     resumed: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Parts:
-    """Build network, task and trainer; `callbacks` are added to the trainer's own.
+    """Build network, task and trainer.
+
+    Args:
+        config: resolved, of plain values.
+        folder: of the run, for its checkpoints.
+        target: its patch may be enlarged for the network.
+        data: module of the target, which gets that patch.
+        resumed: whether weights come from a checkpoint, not from `pretrained`.
+        callbacks: added to the trainer's own.
 
     Raises:
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.

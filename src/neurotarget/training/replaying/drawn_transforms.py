@@ -31,7 +31,16 @@ DIGITS = 4  # significant ones in a text
 
 
 def drawn_in_batch(augmenter: Augmenter, seeds: Seeds) -> list[Drawn]:
-    """Transforms of each patch of a batch, from the seeds of its draws."""
+    """Transforms of each patch of a batch, from the seeds of its draws.
+
+    Args:
+        augmenter: of the training.
+        seeds: one pair per patch, see `batch_cuts.seeds_of`.
+
+    Returns:
+        Parameters by transform, of those that happened to the patch; a transform of the user's own
+        has none.
+    """
     numbers = augmenter.numbers(seeds)
     found: list[Drawn] = [{} for _ in seeds]
     for name, (rows, values) in augmenter.drawn(numbers, augmenter.happens(numbers)).items():
@@ -52,7 +61,12 @@ def drawn_in_batch(augmenter: Augmenter, seeds: Seeds) -> list[Drawn]:
 def drawn_in_queue(
     ours: Mapping[str, Mapping], applied: Sequence[tuple[str, Mapping[str, object]]]
 ) -> Drawn:
-    """Transforms that a patch of the queue has had: ours, and those that TorchIO has recorded."""
+    """Transforms that a patch of the queue has had: ours, and those that TorchIO has recorded.
+
+    Args:
+        ours: noted under `warp.DRAWN` of the subject.
+        applied: name and arguments of each transform in the history of the subject.
+    """
     found = {name: dict(values) for name, values in ours.items()}
     for name, arguments in applied:
         if name not in QUEUE_NAMES:

@@ -61,8 +61,11 @@ class Replayed(NamedTuple):
 def write_replay(folder: Path, replayed: Replayed) -> Path:
     """Write the patches, patches.tsv and patches.png into a folder, and print what they hold.
 
+    Each patch has NIfTI files before and after its augmentation, and of its labels. Patches with
+    NaN or infinite values are named.
+
     Raises:
-        DataError: a file cannot be written.
+        DataError: the folder is a link, or a file cannot be written.
     """
     if folder.is_symlink() or folder.parent.is_symlink():
         raise DataError(f"{folder}: found a link, wanted a folder of the run; remove the link")
