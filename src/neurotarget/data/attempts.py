@@ -70,6 +70,7 @@ def attempts(
     """
 
     def attempt(case: Case) -> T | DataError:
+        """Result of one case, or the DataError that stands in its place."""
         try:
             return function(case)
         except Exception as error:

@@ -138,6 +138,7 @@ def prepare(
     mapping = class_of_id(target, manifest.label_ids)
 
     def prepared(case: Case) -> Path:
+        """Entry folder of one case, with its own region of interest if `rois` is given."""
         case_target = target if rois is None else replace(target, roi=rois[case.case_id])
         return prepare_case(case, case_target, preparation, cache, mapping, digest_of=digest_of)
 

@@ -170,7 +170,7 @@ def _nifti_header(content: bytes) -> tuple[type[nib.Nifti1Image], nib.Nifti1Head
 
 
 def _repair_header(header: nib.Nifti1Header, report: Report) -> float:
-    """Report problems of sides, quaternion and unit, and repair them so that checks can go on.
+    """Report problems of sides, quaternion and unit, and repair them so that checks can continue.
 
     Returns the header's unit of length in mm.
     """

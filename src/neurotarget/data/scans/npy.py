@@ -38,6 +38,7 @@ def read_npy(path: Path, report: Report) -> tuple[ndarray, ndarray]:
     """
 
     def size_of(begin: bytes) -> int:
+        """Bytes of the file that belong to the array: its head and its checked voxels."""
         head = npy_head(begin)
         return head.offset + check_shape(head.shape, head.dtype.itemsize, report)
 

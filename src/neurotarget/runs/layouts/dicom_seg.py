@@ -41,7 +41,7 @@ class Maps(Protocol):
 
 
 class DicomSegs:
-    """Writes the segmentations of cases whose scan is a DICOM series, beside their label maps."""
+    """Writes the segmentations of cases whose scan is a DICOM series, next to their label maps."""
 
     def __init__(self, maps: Maps, output: Path, slices: Mapping[Path, Sequence[Path]]) -> None:
         """Prepare writing; `slices` are the files of each converted series, in its order.

@@ -39,6 +39,7 @@ def log_final(
         pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
 
     def log_results(run: "wandb.Run") -> None:
+        """Write summary, tables and pictures, and the report unless its page is too large."""
         run.summary.update(dict(summary))
         tables = {name: _table(table) for name, table in logged.items() if len(table)}
         for name, path in pictures.items():
@@ -65,6 +66,7 @@ def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
         return
 
     def record(run: "wandb.Run") -> None:
+        """Write the verdict with its reasons; tag a run that has not or perhaps not learnt."""
         reasons = " ".join((*learning.reasons, *learning.warnings))
         run.summary.update({"learnt": learning.verdict, "learnt_reasons": reasons})
         if learning.verdict in (NOT_LEARNT, DOUBTFUL):

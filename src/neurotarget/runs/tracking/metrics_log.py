@@ -20,7 +20,7 @@ def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
 
     Args:
         folder: of the run; the table is logs/metrics.csv in it.
-        resumed_step: step from which training goes on; 0 starts a new table.
+        resumed_step: step from which training continues; 0 starts a new table.
     """
     logger = MetricsLogger(str(folder), name="logs", version="")
     path = Path(logger.log_dir) / MetricsTable.NAME_METRICS_FILE
