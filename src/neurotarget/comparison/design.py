@@ -51,8 +51,8 @@ def check_targets(runs: Sequence[Run]) -> list[str]:
 def check_distances(named: Sequence[Named]) -> list[str]:
     """Return a sentence if distances are by surface voxels in some runs, by elements in others.
 
-    Distances by surface voxels are those of an older version, and larger or smaller than those by
-    surface elements, so both cannot stand in one table.
+    Distances by surface voxels are those of an older version. They differ from those by surface
+    elements on the same masks, so both cannot be in one table.
     """
     by = {one.name: distances_by(one.run.rows) for one in named}
     older, newer = (

@@ -1,7 +1,7 @@
 """Fuse the probabilities that networks of several series give the same exams, for each outcome.
 
 Each exam's fused probability comes from weights that were fitted to the exams of other people; the
-plain mean over the series stands next to it.
+plain mean over the series is given for comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -205,7 +205,7 @@ def fused_label(
         its interval `low` to `high`; the fusion also has `gain` over the mean, its interval and
         `p`. Weights: one row per series, with `weight` (shrunk), `free_weight` and its bootstrap
         interval, `n_lacking`, and penalty, intercept and slope of the fit. Exams: the table with
-        `mean` and `fusion`, the held-out probabilities.
+        the probabilities `mean` and `fusion`; the fusion is fitted to other people.
     """
     series = [name for name in table if name not in ("case_id", "subject_id", "reference")]
     p, y = table[series].to_numpy(float), table["reference"].to_numpy(float)

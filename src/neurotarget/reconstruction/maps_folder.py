@@ -84,7 +84,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
         scans: scans and problems of a data set. A scan with an error in its names or sidecars
             counts as failed.
         work: how the maps of one scan are made, and the settings that they depend on.
-        output: folder for maps and page. Nothing is written before all its conflicts are known.
+        output: folder for maps and page; its conflicts are found before the first map is made.
         overwrite: whether finished scans are made again, and files of others replaced.
 
     Returns:

@@ -89,7 +89,7 @@ def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
     """The sign of phase as given, or as a susceptibility map of this scan shows it.
 
     Iron-rich nuclei and veins make a map of the right sign skewed to positive values. If there is
-    no map, or it does not show the sign, phase is taken as stored and a note says so.
+    no map, or it does not show the sign, phase is taken as stored and a note states it.
 
     Args:
         gre: the scan.

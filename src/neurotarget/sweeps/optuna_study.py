@@ -129,7 +129,7 @@ def need_optuna() -> None:
     """Check that Optuna is installed.
 
     Raises:
-        DataError: it is missing or too old; says what to install.
+        DataError: it is missing or too old; the message states what to install.
     """
     try:
         import optuna

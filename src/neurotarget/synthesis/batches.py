@@ -54,7 +54,7 @@ class Scene(Protocol):
         """
 
     def look(self, mean: ndarray, rng: np.random.Generator) -> None:
-        """Change the grey values of tissues, in place; `mean` has one each, 1 is bright brain."""
+        """Change the mean grey value of each tissue, in place; 1 is the brightest of the brain."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ class SyntheticBatches(Dataset):
     def numbers(self, batch: SampleBatch, place_: int) -> ndarray:
         """FreeSurfer's number of each voxel (I, J, K) of a patch of a batch.
 
-        It is that of the drawn map before mirroring. `place_` is the patch's place in the batch,
-        from 0.
+        A mirrored patch has the map's numbers, without an exchange of left and right. `place_` is
+        the patch's place in the batch, from 0.
         """
         codes = read_codes(batch.samples[place_ * self.contrasts], self.sides)
         return np.array(known_tissues().ids)[codes.cpu().numpy()]

@@ -71,7 +71,7 @@ def with_thick_slices(scan: Scanned, rng: np.random.Generator) -> Scanned:  # no
     """Slices of about 5 mm along the axis nearest to the head's length; those between are lost.
 
     A slice is the mean of those that it replaces, its labels are those of the middle one. Slices
-    that are 5 mm thick already stay.
+    that are nearer to 5 mm than two of them together stay.
     """
     axis = _axis(scan.affine, "S")
     side = float(np.linalg.norm(scan.affine[:3, axis]))

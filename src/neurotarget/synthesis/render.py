@@ -77,8 +77,8 @@ def draw_image(codes: Codes, sample: Sample) -> Float[Tensor, "I J K"]:
 def cut_head(image: Float[Tensor, "I J K"], codes: Codes, sample: Sample) -> Tensor:
     """A patch without its skull, or without its face, as the sample asks; else the image itself.
 
-    What is cut off gets the grey value of the outside. Tissue remains where enough brain is nearby,
-    so that the edge is as uneven as that of programs that strip skulls.
+    What is cut off gets the grey value of the outside. Tissue outside of the brain remains where
+    enough brain is nearby.
     """
     outside = sample.mean[0]
     if sample.strip_level > 0:

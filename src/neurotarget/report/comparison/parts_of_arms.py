@@ -26,7 +26,7 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     """Return the section on Dice, r and ICC of every arm by label and part, or none.
 
     A value is the mean over seeds, and a dash if it is undefined for one of them. Published values
-    stand in rows of their own below the arms.
+    have rows of their own below the arms.
     """
     table = rows_of(comparison, "parts")
     if not len(table):

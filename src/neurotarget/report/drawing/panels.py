@@ -93,7 +93,7 @@ class PanelLabels(NamedTuple):
 def pairs(measured: Measured) -> list[tuple[str, str]]:
     """Return the pairs of methods that have figures of their own: the first three.
 
-    Pairs with the reference come first, so it is pairs of other methods that are left out.
+    Pairs with the reference come first.
     """
     return list(measured.pairs[:MOST_PAIRS])
 

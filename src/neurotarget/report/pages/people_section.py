@@ -123,7 +123,7 @@ def tests_sentence(study: Study) -> str:
 def limits_sentences(study: Study) -> list[str]:
     """Return sentences on whether limits of agreement of the main label are acceptable.
 
-    Only pairs of methods for which the target set acceptable limits before have one.
+    Empty unless the target set acceptable limits before its data were seen.
     """
     rows = records(study, "assumptions", label=main_label(study))
     unit = f" {unit_text(study.measured.main.unit)}".rstrip()

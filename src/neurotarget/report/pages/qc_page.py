@@ -49,10 +49,10 @@ class QCCase(NamedTuple):
 
 @dataclass(frozen=True)
 class QCPage:
-    """Content of the page; `key` tells apart what browsers keep for several predictions.
+    """Content of the page; `key` separates what a browser keeps for several predictions.
 
-    Ratings that a browser kept are shown again only on a page of the same key, so it must change
-    when the predictions change.
+    A browser shows the ratings that it kept only on a page of the same key, so the key names target
+    and weights.
     """
 
     title: str

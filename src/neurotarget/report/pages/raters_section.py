@@ -88,8 +88,7 @@ def rater_sentences(study: Study) -> list[str]:
 def ceiling_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's intra- and inter-rater error, by pair of masks.
 
-    The error is that of one drawing, in the unit of the quantity; no network can be shown to be
-    better.
+    The error is that of one drawing, in the unit of the quantity.
     """
     label, main = main_label(study), study.measured.main
     error, bias = main.column("error"), main.column("bias")

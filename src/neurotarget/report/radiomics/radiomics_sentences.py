@@ -155,7 +155,7 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
 def leakage_sentence(study: RadiomicsStudy) -> str:
     """What selection outside the folds would have claimed; "" without image features.
 
-    A leak is stated only where the interval of the difference excludes 0.
+    A leak is stated only where the interval of the difference lies above 0.
     """
     leak = study.leak
     if leak is None:

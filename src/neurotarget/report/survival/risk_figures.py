@@ -30,7 +30,7 @@ MARKS = {
     "both": Mark(SERIES[2], "D", (0, (3, 1, 1, 1))),
 }
 MOST_PANELS = 3
-SHIFT = 0.012  # of the points of sets, so that their intervals stand side by side
+SHIFT = 0.012  # of the points of sets, so that their intervals do not overlap
 MOST_THRESHOLD = 0.9
 
 
@@ -43,8 +43,8 @@ def _drawn(study: SurvivalStudy) -> dict[str, Float[ndarray, "H N"]]:
 def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
     """Draw the observed over the predicted risk of groups of people, one panel per horizon.
 
-    Risks are of people held out; sets of terms are shifted so that their intervals can be told from
-    each other. None without groups.
+    Risks are of people held out; sets of terms are shifted so that their intervals do not overlap.
+    None without groups.
     """
     table, months = study.tables["calibration_groups"], study.plan.horizons_months[:MOST_PANELS]
     if not len(table):

@@ -47,7 +47,7 @@ def estimate(
         row: with the value and its ends, `low` and `high`, or `<stem>_low` and `<stem>_high`.
         key: of the value.
         stem: of the ends.
-        digits: after the decimal point; None chooses as many as the interval justifies.
+        digits: after the decimal point; None takes those that suit the largest of the three.
         sign: whether a positive value has a plus.
         unit: as in names of columns, such as mm3.
     """

@@ -24,7 +24,7 @@ def with_columns(people: pd.DataFrame, path: Path, case_id: str = "") -> pd.Data
         case_id: its column of ids; "" takes one with a usual name, or that with most of the ids.
 
     Returns:
-        People in their order; cells are None for cases that the table lacks or has no value of.
+        People in their order; cells are missing where the table has no row or no value of a case.
     """
     read = read_text_table(path, ids=[case_id] if case_id else [])
     refuse_errors(read.problems)

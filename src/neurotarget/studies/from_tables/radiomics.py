@@ -89,7 +89,7 @@ def make_radiomics(
         extraction: how the features were measured, if that is known.
 
     Raises:
-        DataError: a table cannot be used, or too few people are left; nothing was written then.
+        DataError: a table cannot be used, or too few people are left.
     """
     check_writable(output)
     people = _people(table, asked, {}, asked.where)

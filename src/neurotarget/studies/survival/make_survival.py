@@ -118,8 +118,7 @@ def make_survival(
         notes: about the table, printed with those of the study.
 
     Raises:
-        DataError: a table cannot be used, or too few people or events are left; nothing was written
-            then.
+        DataError: a table cannot be used, or too few people or events are left.
     """
     check_writable(output)
     people = read_follow_up(table, **vars(columns))
