@@ -217,6 +217,6 @@ def _listed(arms: Sequence[tuple[str, Settings]], keys: Sequence[str]) -> str:
 
 
 def patch_text(patch_vox: object) -> str:
-    """Format the sides of a patch for a table; "" where they are unknown."""
+    """Format the sides of a patch for a table, such as `96×96×64`; "" where they are unknown."""
     is_sides = isinstance(patch_vox, list | tuple) and len(patch_vox) == 3
     return times(patch_vox) if is_sides else ""

@@ -23,7 +23,7 @@ SAME_MM3 = 0.05  # reference volumes of the same mask differ by less
 
 
 class Named(NamedTuple):
-    """A run with its arm and its name in the comparison."""
+    """A run with its arm and its name in the comparison, `<arm>/fold=<k>,seed=<s>`."""
 
     arm: str
     name: str

@@ -37,7 +37,11 @@ Slot = tuple[int, int]  # fold and seed
 
 
 class Gathered(NamedTuple):
-    """Arms to compare, their runs by name, and notes."""
+    """Arms to compare, their runs by name, and notes.
+
+    `notes` are sentences on what was left out and what differs; `facts` are the origin of the
+    numbers.
+    """
 
     arms: Arms
     runs: Mapping[str, Run]  # by name, the index of `arms.runs`

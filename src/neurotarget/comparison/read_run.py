@@ -64,7 +64,7 @@ class Run(NamedTuple):
 
     @property
     def test_cases(self) -> frozenset[str]:
-        """Return the scored cases that were not in training."""
+        """Return the scored cases; `read_run` has checked that none of them was in training."""
         return frozenset(self.rows["case_id"])
 
 

@@ -146,7 +146,10 @@ def print_scores(done: FusedSeries) -> None:
 
 
 def too_few(table: pd.DataFrame) -> str:
-    """What is lacking for a fusion of a table of `exam_tables`; "" if nothing is."""
+    """What is lacking for a fusion of a table of `exam_tables`; "" if nothing is.
+
+    Ten exams with the finding and ten without it are needed, so that each of five folds has some.
+    """
     count, positive = len(table), int(table["reference"].sum())
     if min(positive, count - positive) >= FEWEST:
         return ""

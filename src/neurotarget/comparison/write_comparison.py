@@ -42,7 +42,7 @@ FIGURES = (
 
 
 class WrittenComparison(NamedTuple):
-    """A comparison and its files."""
+    """A comparison and its files; `table` is that of the arms, `readme` the Markdown."""
 
     comparison: Comparison
     page: Path

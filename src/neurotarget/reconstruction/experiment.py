@@ -260,6 +260,7 @@ def _log(
     log_final(made, summary=dict(values), rows=read_rows(folder / "rows.csv"), study=None)
 
     def log_results(run: "wandb.Run") -> None:
+        """Log all pictures, and the table of methods."""
         paths = sorted((folder / "pictures").glob("*.png"))
         images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
         run.log(images | {"methods": wandb.Table(dataframe=comparison.methods)})

@@ -42,7 +42,10 @@ VERSION = 2  # increase it when the same files and settings give other maps
 
 
 class Map(NamedTuple):
-    """One map of a scan, with the content of its JSON file."""
+    """One map of a scan, with the content of its JSON file.
+
+    `array` is (I, J, K) in the scan's voxel order, in the unit that `about` states.
+    """
 
     suffix: str  # Chimap, desc-brain_mask
     array: ndarray
@@ -307,7 +310,7 @@ def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
 
 
 def plain_number(value: float, digits: int = 6) -> float | None:
-    """A number for JSON: rounded, None if it is not finite."""
+    """A number for JSON: rounded to `digits` after the decimal point, None if it is not finite."""
     return round(float(value), digits) if np.isfinite(value) else None
 
 

@@ -109,6 +109,7 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     handedness, known = config["handedness"], {}
 
     def sign(scan: Scan) -> Sign:  # the same for all methods, and slow
+        """The sign of phase in a scan, determined once."""
         if scan.case_id not in known:
             known[scan.case_id] = sign_of(scan.gre, handedness, device)
         return known[scan.case_id]
@@ -131,6 +132,7 @@ def _chain_name(chain: QSM, with_unwrap: bool) -> str:
 
 def _qsm(chain: QSM, name: str, device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
+        """Map and scores of a scan; its time in s is that of the reconstruction alone."""
         began_s = time.perf_counter()
         result = reconstructed(scan.gre, chain, device)
         seconds = time.perf_counter() - began_s
@@ -166,6 +168,7 @@ def _truth_rows(
 
 def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
+        """Weighted image and scores of a scan; its time in s excludes the sign of phase."""
         sign = sign_in(scan)
         began_s = time.perf_counter()
         images = weighted(scan.gre, chain, sign, axis=slice_axis(scan.gre), device=device)
@@ -207,6 +210,7 @@ def _dark(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
 
 def _adder(scan: Scan, method: str) -> Callable[[str, str, float, str], Row]:
     def add(label: str, metric: str, value: float, unit: str) -> Row:
+        """A row of the scan, with `@<method>` at the end of the metric."""
         return Row(scan.case_id, scan.subject_id, "test", label, f"{metric}@{method}", value, unit)
 
     return add

@@ -66,6 +66,7 @@ def make_qsm(
     check_options(chain)
 
     def make(gre: GRE) -> list[Map]:
+        """Maps of one scan, susceptibility first."""
         return maps_of(gre, reconstructed(gre, chain, device), chain)
 
     work = Work("qsm", SUFFIXES, dataclasses.asdict(chain), phase_scale, make)

@@ -41,7 +41,7 @@ class Scan(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A scan that could not be read."""
+    """A scan that could not be read; its `reason` may begin with its id."""
 
     case_id: str
     reason: str

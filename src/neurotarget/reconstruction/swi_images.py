@@ -76,6 +76,7 @@ def make_swi(
     settings = {**dataclasses.asdict(chain), "handedness": handedness, "axis": axis}
 
     def make(gre: GRE) -> list[Map]:
+        """Images of one scan, the susceptibility-weighted one first."""
         sign = sign_of(gre, handedness, device)
         return maps_of(gre, chain, sign, axis=AXES[axis], device=device)
 

@@ -15,7 +15,7 @@ EXCLUDED = "3"
 
 
 class Exclusions(NamedTuple):
-    """Ids of cases to leave out, and the file that names them."""
+    """Ids of cases to leave out, each once, and the name of the file that lists them."""
 
     case_ids: tuple[str, ...]
     source: str

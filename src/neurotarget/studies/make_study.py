@@ -32,7 +32,10 @@ from neurotarget.types import Target
 
 
 class Source(NamedTuple):
-    """Input of a study."""
+    """Input of a study.
+
+    `read` takes the target of the user, or None for the source's own.
+    """
 
     name: str  # for messages, such as masks=<folder>
     read: Callable[[Target | None], Material]

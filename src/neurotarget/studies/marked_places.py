@@ -24,14 +24,21 @@ PLACE = list(MARK_COLUMNS[:3])
 
 
 class Hits(NamedTuple):
-    """Maps against boxes: one row per case and label, and the number of cases without a map."""
+    """Maps against boxes: one row per case and label, and the number of cases without a map.
+
+    `hit` and `slice_hit` are whether the highest place of the map lies in a box, or on a slice with
+    one; `chance` is how often a random place would.
+    """
 
     table: pd.DataFrame  # label, case_id, subject, hit, slice_hit, chance
     n_missing: int
 
 
 class Reference(NamedTuple):
-    """The findings of a film, numbered from 1, and the sides of a pixel."""
+    """The findings of a film, numbered from 1, and the sides of a pixel.
+
+    `findings` has 0 where there is none; `count` is their number.
+    """
 
     findings: Integer[ndarray, "I J K"]
     count: int

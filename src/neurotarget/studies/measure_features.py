@@ -38,7 +38,11 @@ STANDARD = "IBSI 1, doi:10.1148/radiol.2020191145, and IBSI 2, doi:10.1148/radio
 
 
 class Measured(NamedTuple):
-    """The table of features, and what is wrong with it."""
+    """The table of features, and what is wrong with it.
+
+    The table has the columns `FIXED`, then one per feature, NaN where it is undefined or the region
+    was not measured; problems are as in `feature_problems`.
+    """
 
     table: pd.DataFrame
     problems: list[Problem]
@@ -94,6 +98,10 @@ def measure_features(
 
     Raises:
         DataError: no case has a mask, or the folder cannot be written.
+
+    Returns:
+        The content of features.tsv, one row per case, contrast and label, and problems of the table
+        as a whole, such as mixed units, which the caller reports.
     """
     cases = [case for case in manifest.cases if case.label is not None and case.images]
     if not cases:

@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The masks of one case."""
+    """The masks of one case: every value but 0 by its number, on the grid of the mask."""
 
     case_id: str
     spacing_mm: Triple  # along canonical axes
@@ -86,6 +86,7 @@ def placed(cases: Sequence[Case], values: Sequence[int]) -> list[Placed]:
     """
 
     def one(case: Case) -> Placed | None:
+        """Position in one case; None where scan and mask are on different grids."""
         scan, mask = read_volume(next(iter(case.images.values()))), read_volume(case.label)
         if not same_grid(scan, mask):
             return None

@@ -45,7 +45,11 @@ def acceptable_of(text: str) -> dict[str, float]:
 
 
 def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Material:
-    """Return the cohort with these limits; those of its target are kept where none are given."""
+    """Return the cohort with these limits; those of its target are kept where none are given.
+
+    `acceptable` has the keys of `types.ACCEPTABLE`; limits in the one unit replace limits in
+    another.
+    """
     measured = material.measured
     known = measured.target.acceptable
     if any(map(_is_limit, acceptable)):  # the target's limit may be in the other unit
@@ -181,6 +185,7 @@ def _spelled(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
     ours = {name: spelt_as(name, columns) for name in hypothesis.variables if name not in columns}
 
     def renamed(term: str) -> str:
+        """A term with its covariates as the table spells them."""
         return re.sub(WORD, lambda match: ours.get(match[0], match[0]), term)
 
     terms = tuple(map(renamed, hypothesis.adjust))

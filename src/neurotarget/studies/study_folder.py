@@ -106,7 +106,7 @@ def _free_response(material: Material, *, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def software() -> str:
-    """Return a text with the versions of the software that computes a study."""
+    """Return a text with the versions of the software that computes a study, for its facts."""
     names = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
     return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in names)
 
@@ -152,7 +152,10 @@ def write_files(
 def saved_figures(
     figures: Iterable[NamedFigure], folder: Path
 ) -> tuple[list[PageFigure], dict[str, Path]]:
-    """Save figures as SVG and PNG; returns them as a page shows them, and the PNG of each name."""
+    """Save figures as SVG and PNG; returns them as a page shows them, and the PNG of each name.
+
+    Figures that could not be drawn are shown as their reason, and have no file.
+    """
     shown, pictures = [], {}
     for name, title, caption, figure in figures:
         svg = None
@@ -182,5 +185,5 @@ def _picture(case: PageCase, folder: Path) -> Path:
 
 
 def write_tsv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table atomically, with undefined values as `n/a` as in BIDS."""
+    """Write a table atomically, with `n/a` for undefined values as in BIDS, and no formula."""
     write_text(path, table_text(table))

@@ -205,7 +205,10 @@ def read_cases(
 
 
 def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
-    """Return covariates by case_id, with the subject of each case."""
+    """Return covariates by case_id, with the subject of each case.
+
+    The first column is `subject_id`; a covariate that a case lacks is missing there.
+    """
     lines = [
         {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
         for case in cases
@@ -278,7 +281,10 @@ def commit_text(code: Mapping[str, Any]) -> str:
 
 
 def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables that a run has stored for its study: trials of what it has learned."""
+    """Read the tables that a run has stored for its study: trials of what it has learned.
+
+    By name; those without rows are absent, and so is every one outside of a run folder.
+    """
     tables = {name: one.table(read_plain(folder / f"{name}.json")) for name, one in LEARNED.items()}
     return {name: table for name, table in tables.items() if len(table)}
 
@@ -347,7 +353,13 @@ def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
 
 
 def named(names: Sequence[str], what: str, noun: str) -> str:
-    """Return a sentence on some cases or masks: number, names and problem."""
+    """Return a sentence on some cases or masks: number, names and problem.
+
+    Args:
+        names: at most eight are listed.
+        what: end of the sentence, without a full stop.
+        noun: in the singular, such as case.
+    """
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names)} {noun}{plural} ({', '.join(names[:SHOWN])}{more}) {what}."
@@ -372,7 +384,10 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
 
 
 def sentence(problem: Problem) -> str:
-    """Format a problem as a sentence of a report."""
+    """Format a problem as a sentence of a report: with a capital and a full stop.
+
+    A case or file at its start keeps its spelling.
+    """
     text = str(problem)
     begins = text[:1] if problem.case_id or problem.file else text[:1].upper()  # keep names
     return f"{begins}{text[1:]}{'' if text.endswith('.') else '.'}"

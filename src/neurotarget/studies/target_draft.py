@@ -43,7 +43,7 @@ WIDER = (0.5, 2.0)  # plausible volumes: times the smallest and the largest that
 
 
 class Draft(NamedTuple):
-    """A written target file."""
+    """A written target file: its path and its text."""
 
     path: Path
     text: str

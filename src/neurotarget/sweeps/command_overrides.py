@@ -12,7 +12,10 @@ WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in INVOCATION_KE
 
 
 def multirun_overrides(config: DictConfig) -> list[str]:
-    """Overrides of a multirun's command, without those that name its folder."""
+    """Overrides of a multirun's command, without those that name its folder.
+
+    The command that resumes the multirun names its folder itself.
+    """
     hydra = config.hydra
     overrides = [*hydra.overrides.task, *hydra.overrides.hydra]
     return [*own_folders(hydra), *(one for one in overrides if not one.startswith(WHERE))]
@@ -28,7 +31,7 @@ def own_folders(hydra: HydraConf) -> list[str]:
 
 
 def overrides_of(hydra: HydraConf) -> list[str]:
-    """Overrides that started a job, and the user's own config folder."""
+    """The user's own config folder, and the overrides that started a job, in their order."""
     return [*own_folders(hydra), *hydra.overrides.task]
 
 

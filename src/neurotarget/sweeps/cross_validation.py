@@ -54,7 +54,10 @@ MASKS = (".nii.gz", ".png")
 
 
 class Fold(NamedTuple):
-    """A finished run of one fold, and the cases that it has held out."""
+    """A finished run of one fold, and the cases that it has held out.
+
+    `number` is that of the fold, from 0; `config` and `summary` are the content of its files.
+    """
 
     number: int
     folder: Path

@@ -28,7 +28,12 @@ SQLITE_WAIT_S = 60.0  # timeout for another process's write
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Validated settings of a search, from `sweep` of the configuration."""
+    """Validated settings of a search, from `sweep` of the configuration.
+
+    `objectives`, `metrics` and `directions` are in the same order. `startup_trials` are sampled at
+    random, before sampler and pruner use earlier trials; `parallel` is the number of trials that
+    one call of the launcher gets.
+    """
 
     objectives: tuple[str, ...]
     metrics: tuple[str, ...]  # logged for each objective; one that ends in "/" once per label
@@ -283,7 +288,10 @@ def objective_value(values: Mapping[str, float], metric: str) -> tuple[float, st
 
 
 def not_learnt(values: Mapping[str, float]) -> str:
-    """Why a trial has not learnt, from its validation metrics; "" if it has, or may have."""
+    """Why a trial has not learnt, from its validation metrics; "" if it has, or may have.
+
+    Such a trial is never the best one, whatever its objective.
+    """
     learning = judge_validation(values)
     return " ".join(learning.reasons) if learning.verdict == NOT_LEARNT else ""
 

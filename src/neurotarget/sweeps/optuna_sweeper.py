@@ -104,7 +104,10 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
 
 @dataclass(frozen=True)
 class SearchProcess:
-    """One process of a search."""
+    """One process of a search; several may share its study.
+
+    `fixed` and `space` make the overrides of a trial.
+    """
 
     launcher: Launcher
     search: Search

@@ -26,7 +26,7 @@ class Workers(Holder):
 
     @property
     def number(self) -> int:
-        """Number that marks the trials of this process."""
+        """Number that marks the trials of this process: the lowest that it holds."""
         return min(self.held)
 
     @property

@@ -100,6 +100,7 @@ def _claimed(train: Train, folder: Path) -> Train:
     """Wrap a training so that it claims the folder and holds its lock."""
 
     def in_claimed(cfg: DictConfig) -> Mapping[str, float]:
+        """Run the training with the folder claimed and locked."""
         claimed(folder, older=older_output, key="hydra.run.dir")
         with claimed_alone(folder):
             return train(cfg)

@@ -91,6 +91,7 @@ def _parser(loader: ConfigLoader):  # noqa: ANN202
     parser = OverridesParser.create(loader)
 
     def parse(text: str) -> Override:
+        """Parse one override, or raise a DataError with an example."""
         try:
             (override,) = parser.parse_overrides([text])
         except HydraException as error:

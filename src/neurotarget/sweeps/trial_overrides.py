@@ -87,7 +87,10 @@ def _try(loader: ConfigLoader, config: DictConfig, overrides: list[str], overrid
 
 
 def of_trials(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Overrides passed to a trial; the number of trials, for example, may change between runs."""
+    """Overrides passed to a trial; the number of trials, for example, may change between runs.
+
+    Settings of the search that do not affect a training are dropped.
+    """
     dropped = tuple(f"sweep.{key}=" for key in NOT_OF_TRIALS)
     return tuple(override for override in overrides if not override.lstrip("+").startswith(dropped))
 
@@ -113,6 +116,7 @@ def keys_of(config: DictConfig) -> list[str]:
     """Every dotted key of a configuration, including branches, in its order."""
 
     def walk(node: object, prefix: str) -> Iterator[str]:
+        """Keys below a node, each branch before what is in it."""
         if isinstance(node, dict):
             for key, value in node.items():
                 yield f"{prefix}{key}"

@@ -86,7 +86,10 @@ class Tables:
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
-    """One row per started trial, by number; columns as in `Sweep.trials`."""
+    """One row per started trial, by number; columns as in `Sweep.trials`.
+
+    Settings whose choices are all numbers are numbers in the table, others text.
+    """
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name not in STATUS:
@@ -127,6 +130,7 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
     sign = -1 if study.directions[0].name == "MAXIMIZE" else 1
 
     def place(trial: "optuna.trial.FrozenTrial") -> tuple[float, int]:
+        """Key for sorting: the best first objective first, then the lower number."""
         return sign * trial.values[0], trial.number
 
     if len(study.directions) == 1:

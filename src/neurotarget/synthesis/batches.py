@@ -36,7 +36,10 @@ MOST_OPEN = 64  # label maps that a process keeps open
 
 
 class Scene(Protocol):
-    """Structures that are drawn anew into every patch, such as a gland that no map has."""
+    """Structures that are drawn anew into every patch, such as a gland that no map has.
+
+    An implementation must take all randomness from the generators that it is given.
+    """
 
     def centre_mm(self, label_map: LabelMap) -> ndarray:
         """Point about which patches lie, in mm from the first voxel of the map along its axes."""
@@ -73,7 +76,11 @@ class Synthesis:
 
 
 class SampleBatch(NamedTuple):
-    """Samples of a batch and the plan of their artefacts, as plain tensors."""
+    """Samples of a batch and the plan of their artefacts, as plain tensors.
+
+    Samples are those of all contrasts of the first patch, then of the second. A worker process
+    sends them to the device, where they become images.
+    """
 
     samples: list[Sample]
     mirrored: list[bool]

@@ -179,7 +179,10 @@ def displaced(
 
 
 def every_voxel(lattice: Float[Tensor, "B C i j k"], sides: Sequence[int]) -> Tensor:
-    """Interpolate values on the lattice linearly to all voxels (B, C, I, J, K) of a patch."""
+    """Interpolate values on the lattice linearly to all voxels (B, C, I, J, K) of a patch.
+
+    The lattice is that of `LATTICE`; C may be any channels, such as the three axes of positions.
+    """
     for side in sides:
         # contracts the first spatial axis and appends the voxel axis
         lattice = torch.tensordot(lattice, _between(side, str(lattice.device)), dims=([2], [1]))

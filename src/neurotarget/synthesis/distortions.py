@@ -22,7 +22,7 @@ TURN_DEG = 25.0
 
 
 class Scanned(NamedTuple):
-    """A scan and its label map on one grid."""
+    """A scan and its label map on one grid; `affine` is that of both, to RAS+ in mm."""
 
     image: Num[ndarray, "I J K"]
     label: Num[ndarray, "I J K"]
@@ -33,7 +33,7 @@ Distortion = Callable[[Scanned, np.random.Generator], Scanned]
 
 
 def unchanged(scan: Scanned, rng: np.random.Generator) -> Scanned:  # noqa: ARG001
-    """The scan as it is."""
+    """The scan as it is, the baseline of a stress test."""
     return scan
 
 
@@ -121,7 +121,10 @@ def rotated(scan: Scanned, rng: np.random.Generator) -> Scanned:
 
 
 def with_wrong_header(scan: Scanned, rng: np.random.Generator) -> Scanned:  # noqa: ARG001
-    """A header that states that the head's top is its front; left and right stay right."""
+    """A header that states that the head's top is its front; left and right stay right.
+
+    Only the affine changes, so a program that trusts it looks for the brain in a turned head.
+    """
     turn = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
     return scan._replace(affine=turn @ scan.affine)
 

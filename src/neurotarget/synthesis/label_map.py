@@ -35,7 +35,10 @@ MARGIN_VOX = 2  # kept around the head
 
 @dataclass(frozen=True)
 class LabelMap:
-    """One stored map, in canonical order (RAS+)."""
+    """One stored map, in canonical order (RAS+).
+
+    Its arrays are memory maps, of which only the part that a patch needs is read.
+    """
 
     case_id: str
     entry: Entry
@@ -52,7 +55,7 @@ class LabelMap:
 
     @property
     def brain_vox(self) -> tuple[ndarray, ndarray]:
-        """First and last voxel of the box around the brain."""
+        """First and last voxel of the box around the brain, each (3,), both inside of it."""
         first, last = self.entry.facts["brain_vox"]
         return np.array(first), np.array(last)
 
@@ -63,7 +66,11 @@ class LabelMap:
 
     @cached_property
     def fields(self) -> Tensor:
-        """Displacements (channels, i, j, k), float16, as a memory map."""
+        """Displacements (channels, i, j, k), float16, as a memory map.
+
+        Channels are three axes for each of `population.FIELDS`; voxels are every `step`-th of the
+        map.
+        """
         return self._tensor("fields")
 
     def _tensor(self, name: str) -> Tensor:

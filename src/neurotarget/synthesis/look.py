@@ -64,7 +64,11 @@ class Look:
 
 
 class Greys(NamedTuple):
-    """Grey values of the tissues of one scan, by the tissue's number, and what is cut off."""
+    """Grey values of the tissues of one scan, by the tissue's number, and what is cut off.
+
+    All are shares of the brightest tissue of the brain; `spread` is the SD of the grain, `mottle`
+    that of smooth changes.
+    """
 
     mean: Float[ndarray, " T"]
     spread: Float[ndarray, " T"]

@@ -42,7 +42,10 @@ def read_codes(sample: Sample, sides: Sequence[int]) -> Codes:
 def codes_at(
     region: Integer[Tensor, "_ _ _"], positions: Float[Tensor, "3 _ _ _"], sides: Sequence[int]
 ) -> Codes:
-    """Codes of a region nearest to positions on the lattice of a patch; 0 beyond the region."""
+    """Codes of a region nearest to positions on the lattice of a patch; 0 beyond the region.
+
+    The result is (I, J, K) with these sides.
+    """
     places = every_voxel(positions[None], sides)[0]
     number = torch.zeros(tuple(sides), dtype=torch.int32, device=region.device)
     inside = None

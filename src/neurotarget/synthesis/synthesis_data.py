@@ -83,7 +83,10 @@ class SynthesisData(TargetData):
         )
 
     def synthetic_batches(self, *, is_finished: bool = True) -> SyntheticBatches:
-        """What the loader makes batches from; `is_finished` as in `SyntheticBatches`."""
+        """What the loader makes batches from; `is_finished` as in `SyntheticBatches`.
+
+        Label maps must have been stored before, as `setup` does.
+        """
         target = as_trained(self.target)
         mapping = to_trained(class_of_id(self.target, self.manifest.label_ids), self.target)
         return SyntheticBatches(

@@ -26,7 +26,7 @@ Signal = Callable[["Relaxation", np.random.Generator], Float[ndarray, " T"]]
 
 
 class Relaxation(NamedTuple):
-    """Relaxation times in ms and proton density of each tissue."""
+    """Relaxation times in ms and proton density (water is 1) of each of T tissues."""
 
     t1_ms: Float[ndarray, " T"]
     t2_ms: Float[ndarray, " T"]

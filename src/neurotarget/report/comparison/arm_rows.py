@@ -110,7 +110,10 @@ def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]
 
 
 def left_inch(arms: Sequence[Arm]) -> float:
-    """Return the width in inches that names and numbers of arms need at the left."""
+    """Return the width in inches that names and numbers of arms need at the left.
+
+    It depends on the names alone, so figures of the same arms have their axes at the same place.
+    """
     lines = [line for arm in arms for line in name_lines(arm.name)]
     return wide_inch(lines, TEXT_PT) + NUMBER_INCH + 0.32
 

@@ -73,7 +73,10 @@ def scores_figure(comparison: Comparison) -> Figure | None:
 
 
 def name_of(comparison: Comparison) -> str:
-    """Return the name of the figure: the metric of the headline."""
+    """Return the name of the figure: the metric of the headline, such as `dice`.
+
+    Its files and the link of a case on the page have this name.
+    """
     return comparison.headline.metric
 
 

@@ -69,7 +69,7 @@ def icc_figure(comparison: Comparison) -> Figure | None:
 
 
 def icc_label(comparison: Comparison) -> str:
-    """Return the label of the figure: the total, or the only one."""
+    """Return the label of the figure: the total, or the only one; "" without a table."""
     return main_label(rows_of(comparison, "agreement"))
 
 

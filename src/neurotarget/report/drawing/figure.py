@@ -176,7 +176,10 @@ def save_figure(figure: Figure, stem: Path) -> None:
 
 @look()
 def saved_svg(figure: Figure, stem: Path) -> str:
-    """Write a figure as `save_figure` does and return it as `svg_text` does, drawn as SVG once."""
+    """Write a figure as `save_figure` does and return it as `svg_text` does, drawn as SVG once.
+
+    For pages whose figures are files, too: most of the time is spent in drawing.
+    """
     root = _drawn(figure)
     _save(figure, copy.deepcopy(root), stem)
     return _page_svg(figure, root)

@@ -49,7 +49,10 @@ def plane_panels(
 
 
 def add_panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Return axes at a place in inches from the upper left corner of the figure."""
+    """Return axes at a place in inches from the upper left corner of the figure.
+
+    The size is in inches, too; `figure` must be one without automatic layout.
+    """
     wide, tall = figure.get_size_inches()
     return figure.add_axes((left / wide, 1 - (top + height) / tall, width / wide, height / tall))
 

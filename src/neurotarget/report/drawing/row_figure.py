@@ -23,7 +23,11 @@ LARGE_PT, SMALL_MARK_PT = 6.0, 4.0  # sizes of markers
 
 
 class Point(NamedTuple):
-    """An estimate with its interval; what is NaN is not drawn."""
+    """An estimate with its interval; what is NaN is not drawn.
+
+    All three are in the unit of the axis. A hollow marker (`is_filled=False`) stands for an
+    estimate that is not significant, or not of this study.
+    """
 
     value: float
     low: float
@@ -35,7 +39,10 @@ class Point(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Small text right of the axes, in a column."""
+    """Small text right of the axes, in a column; it is shortened to the width of the column.
+
+    `column` is the place of the column in the call of `draw_rows`, from 0.
+    """
 
     text: str
     column: int = 0
@@ -46,7 +53,10 @@ class Text(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row; its name may have several lines, and a number before them."""
+    """One row; its name may have several lines, and a number before them.
+
+    A row of `height` 2 has the room of two rows, for several points with different shifts.
+    """
 
     name: Sequence[str]
     points: Sequence[Point] = ()
@@ -56,7 +66,7 @@ class Row(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of texts, `at_inch` right of the axes."""
+    """A column of texts, `at_inch` right of the axes; `head` is written above it."""
 
     at_inch: float
     width_inch: float
@@ -148,7 +158,7 @@ def draw_point(axes: Axes, place: float, point: Point) -> None:
 
 
 def zero_line(axes: Axes) -> None:
-    """Draw a dotted line at zero behind the rows."""
+    """Draw a dotted line at zero behind the rows; call it after `draw_rows` with `zero`."""
     axes.axvline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)
 
 

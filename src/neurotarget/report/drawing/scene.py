@@ -19,7 +19,10 @@ CORNERS = np.ones((3, 3, 3), dtype=bool)  # connectivity: voxels that share a co
 
 
 class Plane(NamedTuple):
-    """A viewing plane and the directions of its axes."""
+    """A viewing plane and the directions of its axes, as numbers of canonical axes (RAS+).
+
+    The horizontal axis is reversed, so that the patient's right and front are on the left.
+    """
 
     name: str
     axis: int  # perpendicular to the plane
@@ -75,7 +78,7 @@ class Scene(NamedTuple):
         return (plane if self.has_sides else plane._replace(ends=("", "")),) * 2
 
     def side_mm(self, axis: int) -> float:
-        """Return the length of the shown part along an axis, in mm."""
+        """Return the length of the shown part along a canonical axis, in mm (pictures: px)."""
         return (self.box[axis].stop - self.box[axis].start) * self.spacing_mm[axis]
 
     def seen(self, array: ndarray, plane: Plane) -> ndarray:

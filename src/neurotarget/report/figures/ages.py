@@ -71,7 +71,10 @@ def ages_methods(study: Study) -> tuple[str, ...]:
 
 
 def ages_labels(study: Study) -> PanelLabels:
-    """Choose labels with at least one curve; of too many, those with the least agreement."""
+    """Choose labels with at least one curve; of too many, those with the least agreement.
+
+    There are fewer the more methods there are, since each has a row of panels.
+    """
     methods = ages_methods(study)
     known = panel_labels(study, methods, MOST_PANELS // max(len(methods), 1))
     curves = rows_of(study, "curves")

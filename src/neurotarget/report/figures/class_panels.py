@@ -29,6 +29,6 @@ def class_panels(study: Study, most: int) -> PanelLabels:
 
 
 def mark_shares(*every: Axis) -> None:
-    """Mark every fifth of axes from 0 to 1."""
+    """Mark every fifth of axes from 0 to 1, with one decimal."""
     for axis in every:
         axis.set_ticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])

@@ -34,7 +34,10 @@ PUBLISHED = {"color": MUTED, "lw": 1.6, "ls": (0, (2, 1.2))}  # style of publish
 
 
 class Strip(NamedTuple):
-    """Dice of a label in a part by case, and its rows of the table."""
+    """Dice of a label in a part by case, and its rows of the table.
+
+    `values` are indexed by `case_id`, rising; there is a row for each published value.
+    """
 
     label: str
     part: str

@@ -108,7 +108,10 @@ def sites_effects(study: Study) -> list[tuple[str, str]]:
 
 
 def sites_name(which: int) -> str:
-    """Return the name of an effect's figure, numbered from the second on."""
+    """Return the name of an effect's figure, numbered from the second on: sites, sites_2 and so on.
+
+    `which` counts from 0, as in `sites_figure`.
+    """
     return "sites" if which == 0 else f"sites_{which + 1}"
 
 

@@ -44,7 +44,10 @@ class Result(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A position, or an interval, on a strip, in % of its width."""
+    """A position, or an interval, on a strip, in % of its width from the left.
+
+    `text` is the method's name in the legend, `number` selects its colour.
+    """
 
     text: str
     at: float
@@ -68,7 +71,11 @@ class Strip(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A hypothesis with the verdicts of all methods."""
+    """A hypothesis with the verdicts of all methods, as the template of the page reads it.
+
+    `conclusions` compare each further method with the first one; `published` and `source` are ""
+    where no effect was published.
+    """
 
     name: str
     title: str
@@ -184,6 +191,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
     width = (high - low) or 1.0
 
     def place(value: float) -> float:
+        """Position of an effect on the strip, in % of its width."""
         return round(100 * (ROOM + (1 - 2 * ROOM) * (value - low) / width), 2)
 
     marks = tuple(

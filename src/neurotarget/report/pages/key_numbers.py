@@ -53,7 +53,10 @@ class KeyRow(NamedTuple):
 
 
 class KeyNumbers(NamedTuple):
-    """Key numbers of a pair of methods, or of a single one; `left_out` labels have no row."""
+    """Key numbers of a pair of methods, or of a single one; `left_out` labels have no row.
+
+    `columns` are the headings of the cells of `rows`, after the label.
+    """
 
     heading: str
     tiles: tuple[Tile, ...]

@@ -20,7 +20,11 @@ MOST_LABELS = 12
 
 
 def people_sections(study: Study) -> list[Section]:
-    """Return the sections on Table 1, flow, change within people and checks, where they exist."""
+    """Return the sections on Table 1, flow, change within people and checks, where they exist.
+
+    Each exists where the study has its table: people, flow, longitudinal, and one of assumptions,
+    tests and noninferiority.
+    """
     sections = (_people(study), _flow(study), _change(study), _checks(study))
     return [section for section in sections if section]
 

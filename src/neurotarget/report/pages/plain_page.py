@@ -54,7 +54,10 @@ MOST_REASONS = 5
 
 
 class PageFigure(NamedTuple):
-    """A figure on the page; without `svg` the caption is the reason why it was left out."""
+    """A figure on the page; without `svg` the caption is the reason why it was left out.
+
+    `name` is its anchor, and the prefix of ids in the SVG.
+    """
 
     name: str
     title: str
@@ -63,7 +66,10 @@ class PageFigure(NamedTuple):
 
 
 class Heading(NamedTuple):
-    """Heading of a grid's column; numbers are right-aligned."""
+    """Heading of a grid's column; numbers are right-aligned.
+
+    `kind` is number or text.
+    """
 
     text: str
     kind: str = "number"  # or text
@@ -78,7 +84,10 @@ def headings(
 
 
 class Grid(NamedTuple):
-    """A static table on the page; the first cell of a row is its heading."""
+    """A static table on the page; the first cell of a row is its heading.
+
+    Every row has as many cells as there are columns, as texts; they are escaped by the template.
+    """
 
     caption: str
     columns: Sequence[Heading]
@@ -173,7 +182,10 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
 
 
 def shared(head: Head, body: Body) -> dict[str, object]:
-    """Return the variables of the base template, except the links in `sections`."""
+    """Return the variables of the base template, except the links in `sections`.
+
+    A page with a template of its own adds these links and its own variables, and calls `rendered`.
+    """
     tables = page_tables(body.tables, body.specs)
     return {
         **{name: getattr(head, name) for name in Head.__dataclass_fields__},
@@ -259,6 +271,7 @@ def _css() -> Markup:
     """CSS with the colours of the figures filled in."""
 
     def properties(colours: Mapping[str, str]) -> str:
+        """CSS variables of these colours, as the inside of a rule."""
         return " ".join(f"--{name}: {value};" for name, value in colours.items())
 
     filled = {

@@ -29,7 +29,10 @@ SHOWN = 5  # names in a sentence
 
 
 class QCColumn(NamedTuple):
-    """A predicted number of each case, with its usual range; `unit` is "" for a probability."""
+    """A predicted number of each case, with its usual range; `unit` is "" for a probability.
+
+    None leaves an end of the range open; both None mean that no range is known.
+    """
 
     name: str
     unit: str = ""
@@ -38,7 +41,10 @@ class QCColumn(NamedTuple):
 
 
 class QCCase(NamedTuple):
-    """A case: `values` by column, `picture` relative to the page or "" for none."""
+    """A case: `values` by column, `picture` relative to the page or "" for none.
+
+    A column without a value is missing in `values`.
+    """
 
     case_id: str
     status: str  # done or failed

@@ -101,7 +101,10 @@ def recalibration_text(facts: Record) -> str:
 
 
 def recalibration_section(study: Study) -> Section | None:
-    """Return the section on tried corrections; None where the study has none."""
+    """Return the section on tried corrections; None where the study has none.
+
+    A correction is kept if it lowers the log loss of validation cases that it was not fitted to.
+    """
     table = rows_of(study, NAME)
     if not len(table):
         return None

@@ -187,6 +187,7 @@ def _label(study: Study, label: str) -> dict:
     by_statistic = table.drop_duplicates("statistic").set_index("statistic")
 
     def value(statistic: str, column: str = "value") -> float:
+        """A number of a statistic of this label; NaN where the table lacks it."""
         known = statistic in by_statistic.index
         return float(by_statistic.loc[statistic, column]) if known else math.nan
 
@@ -205,6 +206,7 @@ def _errors(measured: Measured, label: str) -> dict[str, float]:
     rows, main = measured.scores, measured.main
 
     def values(metric: str) -> pd.Series:
+        """Scores of this label by a metric, one per case."""
         return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
 
     if not main.is_of_masks:

@@ -51,7 +51,10 @@ class CroppedCase(NamedTuple):
 
 
 class Volumes(NamedTuple):
-    """Gzipped NIfTI files of a case in base64; None where the case has none."""
+    """Gzipped NIfTI files of a case in base64; None where the case has none.
+
+    They are on one grid, cropped as in `cropped`.
+    """
 
     image: str | None
     truth: str | None

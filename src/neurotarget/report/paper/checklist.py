@@ -38,6 +38,7 @@ def claim_table(study: Study) -> pd.DataFrame:
 
 def _fact(*names: str) -> Fill:
     def fill(study: Study) -> str:
+        """The facts that the study has, each after its name."""
         return "; ".join(f"{name} {study.facts[name]}" for name in names if name in study.facts)
 
     return fill
@@ -47,6 +48,7 @@ def _see(table: str, text: str, value: str = "") -> Fill:
     """Fill in a text where the study has rows of a table, or some value in one of its columns."""
 
     def fill(study: Study) -> str:
+        """The text, or "" where the study has no such rows."""
         rows = rows_of(study, table)
         is_there = len(rows) and (not value or rows[value].notna().any())
         return text if is_there else ""

@@ -42,7 +42,7 @@ ABSOLUTE = re.compile(r"(?<![^=,])/[^,]+")  # a path: an argument, its value, or
 
 
 class Written(NamedTuple):
-    """Markdown of the paragraphs, and BibTeX of their citations."""
+    """Markdown of the paragraphs, for `methods.md`, and BibTeX of their citations."""
 
     text: str
     references: str

@@ -49,7 +49,10 @@ SOFTWARE = ("features were extracted by neurotarget, which gives the reference v
 
 
 class Extraction(NamedTuple):
-    """How features were measured, where this program measured them."""
+    """How features were measured, where this program measured them.
+
+    `parts` are labels and regions in words of the target, `settings` those of all of them.
+    """
 
     contrasts: Sequence[str]
     parts: Sequence[str]

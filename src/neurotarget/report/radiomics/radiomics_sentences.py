@@ -138,7 +138,10 @@ def claims_sentence(study: RadiomicsStudy) -> str:
 
 
 def permutation_sentence(study: RadiomicsStudy) -> str:
-    """What permuted outcomes give, with the p of the real one; "" without the test."""
+    """What permuted outcomes give, with the p of the real one; "" without the test.
+
+    With few draws p cannot be small, so the smallest possible one is stated.
+    """
     one = study.permuted
     if one is None or not len(one.permuted):
         return ""

@@ -12,7 +12,7 @@ TRIAL_COLUMNS = ("trial", "status", "seconds", "folder", "reason")
 
 
 class Objective(NamedTuple):
-    """An optimised value, by its column in `trials`."""
+    """An optimised value, by its column in `trials`, and which of its values is best."""
 
     name: str
     direction: Direction = "maximize"

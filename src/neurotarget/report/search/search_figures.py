@@ -319,7 +319,10 @@ def _is_best(sweep: Sweep, rows: pd.DataFrame) -> pd.Series:
 
 
 def done(sweep: Sweep) -> pd.DataFrame:
-    """Return the completed trials with a value of every objective."""
+    """Return the completed trials with a value of every objective.
+
+    Only they have points in figures; pruned and failed ones have no final value.
+    """
     rows = sweep.trials[sweep.trials["status"] == "done"]
     return rows.dropna(subset=[one.name for one in sweep.objectives])
 

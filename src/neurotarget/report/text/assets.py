@@ -14,7 +14,10 @@ def asset(name: str) -> str:
 
 @cache
 def asset_table(name: str) -> dict[str, Any]:
-    """Return the content of `<name>.toml`; callers must not change it."""
+    """Return the content of `<name>.toml`; callers must not change it.
+
+    It is read once and shared by all callers.
+    """
     return tomllib.loads(asset(f"{name}.toml"))
 
 

@@ -67,6 +67,7 @@ def _filled(spec: Mapping[str, object], words: Mapping[str, str]) -> dict[str, o
     """A specification whose texts, also of mappings, have words in place of names in braces."""
 
     def text(value: object) -> object:
+        """A value whose braces are filled in if it is text."""
         return value.format_map(words) if isinstance(value, str) else value
 
     return {
@@ -103,7 +104,11 @@ FILTERS = (
 
 
 class Column(NamedTuple):
-    """One displayed column; `low` and `high` are merged into it in square brackets."""
+    """One displayed column; `low` and `high` are merged into it in square brackets.
+
+    `key` is the column of the table, `low` and `high` the columns of its interval, "" without one;
+    shown numbers are divided by `scale`.
+    """
 
     key: str
     heading: str
@@ -145,7 +150,7 @@ def page_tables(
 
 
 def empty_tables(tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]) -> list[str]:
-    """Return the headings of tables without rows."""
+    """Return the headings of tables without rows, which the page lists as such."""
     return [_spec(name, specs).title for name, table in tables.items() if not len(table)]
 
 

@@ -19,7 +19,10 @@ WARNED = "WARNING: the training was cut short"
 
 
 class Banner(NamedTuple):
-    """A warning at the top of a page; `kind` sets its colour: no, or open."""
+    """A warning at the top of a page; `kind` sets its colour: no, or open.
+
+    `lines` are the reasons, as sentences.
+    """
 
     kind: str
     head: str

@@ -108,7 +108,7 @@ def amount(count: float) -> str:
 
 
 def operations(count: float) -> str:
-    """Format floating-point operations: `4.2 GFLOP`."""
+    """Format floating-point operations: `4.2 GFLOP`; a dash if they are unknown."""
     text = amount(count)
     return text if text == DASH else f"{text}{'' if NARROW in text else NARROW}FLOP"
 

@@ -28,7 +28,7 @@ def placeholders_of(quantity: Quantity) -> dict[str, str]:
 
 
 def main_of(target: Target) -> Quantity:
-    """Return the main quantity of a target, without values."""
+    """Return the main quantity of a target, without values: its name, noun and unit for texts."""
     first = next(iter(target.quantities.values()))
     return Quantity(first.name, first.unit, {})
 

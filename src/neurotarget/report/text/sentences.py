@@ -61,19 +61,26 @@ def agreement_rows(study: Study, first: str, second: str) -> dict[tuple[str, str
 
 
 def title_of(name: str) -> str:
-    """Format a name from a file as a heading: `sex_difference` as `Sex difference`."""
+    """Format a name from a file as a heading: `sex_difference` as `Sex difference`.
+
+    Names whose second letter is a capital, such as eTIV, keep their first one.
+    """
     text = name.replace("_", " ").strip()
     # names such as eTIV stay as they are
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def label_text(label: str) -> str:
-    """Format the name of a label for a sentence."""
+    """Format the name of a label for a sentence: underscores become blanks."""
     return label.replace("_", " ")
 
 
 def values_of(method: str, what: str) -> str:
-    """Return the phrase for the volumes, masks or other values of a method."""
+    """Return the phrase for the volumes, masks or other values of a method.
+
+    Reference, predicted and measured are adjectives (`predicted volumes`); others follow (`volumes
+    by rater 2`).
+    """
     return f"{method} {what}" if method in ADJECTIVES else f"{what} by {method}"
 
 
@@ -161,7 +168,10 @@ def as_sentence(text: str) -> str:
 
 
 def leading(study: Study) -> dict[str, list[dict]]:
-    """Return, for each hypothesis, the effects in its leading model, in the methods' order."""
+    """Return, for each hypothesis, the effects in its leading model, in the methods' order.
+
+    The leading model is the one whose verdict counts; rows are those of the table of effects.
+    """
     effects: dict[str, list[dict]] = {}
     for row in records(study, "effects", leads=True):
         effects.setdefault(row["hypothesis"], []).append(row)
@@ -169,7 +179,10 @@ def leading(study: Study) -> dict[str, list[dict]]:
 
 
 def cohort(study: Study) -> str:
-    """Describe the cohort: numbers of cases, people and sites, and the methods."""
+    """Describe the cohort: numbers of cases, people and sites, and the methods.
+
+    People, sites and parts are named only where they differ from the cases, are known, or exist.
+    """
     table = study.measured.covariates
     n, people = len(table), study.measured.subjects.nunique()
     text = counted(n, "case")
@@ -304,7 +317,10 @@ def main_failures(study: Study, method: str) -> dict | None:
 
 
 def failed_is(study: Study, method: str) -> str:
-    """Return what counts as a failed case: if there are no masks to score, a missing value."""
+    """Return what counts as a failed case: if there are no masks to score, a missing value.
+
+    It follows a count of failed cases, in brackets.
+    """
     if not study.measured.main.is_of_masks:
         return "no prediction"
     rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)

@@ -132,6 +132,7 @@ def _features(
     percentiles: list[float] = []
 
     def seen(stage: str, region: Region) -> None:
+        """Collect percentiles of the image, and write what is measured where that is asked for."""
         if stage == "image":
             percentiles.extend(np.percentile(region.values, PERCENTILES).tolist())
         if one.folder is not None:

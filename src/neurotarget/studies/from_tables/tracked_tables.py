@@ -17,7 +17,7 @@ def finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def print_run(done: WrittenTables, folder: Path) -> None:
-    """Print headlines, notes and paths of a study in a run folder."""
+    """Print headlines, notes and paths of a study in a run folder, `folder`."""
     for line in done.headlines:
         print(line)
     for note in done.notes:
@@ -41,6 +41,7 @@ def log_study(
         logger.save()
 
     def act(run: "wandb.Run") -> None:
+        """Set the summary, and log figures and the table of scores."""
         run.summary.update(dict(values))
         images = {f"{name}/{key}": wandb.Image(str(path)) for key, path in done.figures.items()}
         scores = wandb.Table(dataframe=done.study.tables["scores"].astype(str))

@@ -18,7 +18,11 @@ OVERLAP = "also in the cohort that the models were fitted to"
 
 
 class WrittenTables(NamedTuple, Generic[Study]):
-    """A study with the paths of its page, tables and figures, and its headlines."""
+    """A study with the paths of its page, tables and figures, and its headlines.
+
+    `tables` is the folder of the TSV files, `figures` are PNG files by name; `headlines` and
+    `notes` are sentences for the terminal.
+    """
 
     study: Study
     page: Path
@@ -34,7 +38,10 @@ def reasons_of(people: FollowUp | OutcomeRows) -> dict[str, int]:
 
 
 def in_both(here: Collection[str], there: Collection[str]) -> set[str]:
-    """Ids of people of both tables; rows without ids are of nobody known."""
+    """Ids of people of both tables; rows without ids are of nobody known.
+
+    Someone in both would be predicted by a model that was fitted to them.
+    """
     return {name for name in {*here} & {*there} if not name.startswith("row ")}
 
 

@@ -35,7 +35,10 @@ class MaskedScans:
 
 
 class FeatureTable(NamedTuple):
-    """One row per case: case_id, subject_id, covariates and features; and what was measured."""
+    """One row per case: case_id, subject_id, covariates and features; and what was measured.
+
+    Features are NaN where a region was not measured; `notes` name such regions.
+    """
 
     table: pd.DataFrame
     contrasts: tuple[str, ...]

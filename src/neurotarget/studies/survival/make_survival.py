@@ -56,7 +56,11 @@ MOST_GROUPS = 4  # in a figure of curves
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Columns of a table of people, as `read_follow_up` takes them."""
+    """Columns of a table of people, as `read_follow_up` takes them.
+
+    `event_is` is the value of `event` that means the event; `where` selects rows, such as
+    `cohort=1`.
+    """
 
     time: str
     event: str = ""

@@ -80,7 +80,10 @@ def terms_of_masks(manifest: Path, target: Target, masks: Path | None = None) ->
 
 
 def without_outcomes(target: Target) -> Target:
-    """The target without outcomes, whose columns the survival study reads by itself."""
+    """The target without outcomes, whose columns the survival study reads by itself.
+
+    Otherwise cases without an outcome would be problems of the data set.
+    """
     return replace(target, outcomes=())
 
 
