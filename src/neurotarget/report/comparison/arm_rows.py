@@ -62,6 +62,8 @@ def arms_of(comparison: Comparison) -> list[Arm]:
     """Return all arms, best first, as in the table of arms; empty without that table.
 
     An arm without a kind in the table counts as a net.
+
+    Columns that are read: `arm`, `kind` and `learnt`, of which only the first must exist.
     """
     table = rows_of(comparison, "arms")
     if "arm" not in table:

@@ -37,6 +37,9 @@ def all_figures(comparison: Comparison) -> list[NamedFigure]:
     A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
     reason, so that the page shows what is missing. There is no ICC where the target predicts
     probabilities, and each of the first six hypotheses has a figure of effects.
+
+    Names of figures, which are also those of their files: ranks, the metric of the headline (such
+    as dice), differences, costs, icc, and effects, effects_2 and so on.
     """
     texts = score_texts(comparison)
     scores, why = scores_figure(comparison), f"No arm has a {texts['score']} on any case."

@@ -85,6 +85,11 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
         comparison: tables, notes and facts of the arms.
         figures: in reading order; those without a picture show their reason.
         title: of the page.
+
+    Returns:
+        A self-contained page: sections on arms, differences, discrimination, cost, parts and
+        conclusions, as far as their tables have rows; then figures, all tables for sorting, and
+        notes.
     """
     texts = question(comparison), _design(comparison), comparison.sentence
     failed = Definition("Failed mask", as_sentence(FAILED), needs=("arms", "n_failed"))

@@ -65,6 +65,8 @@ def cost_figure(comparison: Comparison) -> Figure | None:
 
     A number next to each point names its arm in the key below; bars are the interval of the score.
     None where no known cost differs between two arms with a score.
+
+    It reads the table `arms`, whose costs are means over the runs of the arm.
     """
     costs = costs_of(comparison)
     if not costs:

@@ -58,6 +58,11 @@ def critical_difference_figure(comparison: Comparison) -> Figure | None:
 
     The axis runs from rank 1 at the left (best). The critical difference and the Friedman test of
     all arms are written above it where they are known.
+
+    It reads the table `ranks`: `arm`, `mean_rank`, `group`, `critical_difference` and `friedman_p`
+    of the mean over labels.
+
+    Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html.
     """
     arms = ranked(comparison)
     if len(arms) < 2:

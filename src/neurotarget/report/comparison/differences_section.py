@@ -35,6 +35,9 @@ def difference_sections(comparison: Comparison) -> list[Section]:
 
     Intervals are those of the mixed model over trainings where arms were trained several times, and
     of the bootstrap over cases otherwise; p is the larger of both, after Holm's correction.
+
+    It reads the table `differences`; every metric in it has its own rows, by default Dice and
+    further scores of masks.
     """
     table = rows_of(comparison, "differences")
     if "metric" not in table:

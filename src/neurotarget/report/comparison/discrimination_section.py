@@ -19,6 +19,9 @@ def discrimination_section(comparison: Comparison) -> list[Section]:
     """Return the section on differences of AUROC, as a list of one; empty without a table of them.
 
     At most six sentences state differences in words; the table below them has all.
+
+    It reads the table `discrimination_differences`; a difference with a p below 0.05 after Holm's
+    correction counts as shown.
     """
     rows = records(comparison, "discrimination_differences")
     if not rows:

@@ -104,6 +104,10 @@ def to_best(comparison: Comparison, metric: str = "") -> list[Difference]:
     Args:
         comparison: its table `differences`.
         metric: column of the score; "" takes the headline's.
+
+    Returns:
+        The estimate of each pair by bootstrap over cases (`mean_difference`) and by the mixed model
+        over trainings (`model_difference`), NaN where the model could not be fitted.
     """
     metric = metric or comparison.headline.metric
     rows, best = rows_of(comparison, "differences", metric=metric), best_net(comparison)

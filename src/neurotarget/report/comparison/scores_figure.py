@@ -45,6 +45,9 @@ def scores_figure(comparison: Comparison) -> Figure | None:
     The score is the headline of the comparison, such as Dice. A few low cases may lie left of the
     axis, which the row then states. Points link to the rows of their cases on the page, unless they
     are more than 1,500. None where no arm has a score.
+
+    It reads the tables `cases` (one column per arm), `arms` (means with intervals) and `costs` (a
+    score per run).
     """
     arms = {arm: own for arm in arms_of(comparison) if len(own := case_scores(comparison, arm))}
     if not arms:

@@ -51,6 +51,8 @@ def icc_figure(comparison: Comparison) -> Figure | None:
 
     The text at the right gives the mean over seeds and their range, or the interval of a single
     one.
+
+    It reads the table `agreement`: `icc_a1`, `icc_low` and `icc_high` by arm and seed.
     """
     label = icc_label(comparison)
     table, rows = rows_of(comparison, "agreement", label=label), {}
@@ -86,6 +88,9 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
 
     Returns:
         The figure, in the unit of the effect; None where nothing could be estimated.
+
+    It reads the table `effects`: `estimate`, `low`, `high`, `verdict` and `unit` by arm and seed;
+    the arm called reference has no seed.
     """
     table = rows_of(comparison, "effects", hypothesis=hypothesis)
     rows = {arm: _effect_row(table, arm) for arm in (None, *arms_of(comparison))}

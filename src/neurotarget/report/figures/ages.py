@@ -38,6 +38,9 @@ def ages_figure(study: Study) -> Figure | None:
 
     With a single method there is one panel per label. Axes of a row are equal, so that methods can
     be compared. None where no curve could be fitted.
+
+    It reads the tables `curves` (mean and band by sex) and `age` (slope per year, above each
+    panel).
     """
     methods, labels = ages_methods(study), ages_labels(study).labels
     if not labels:

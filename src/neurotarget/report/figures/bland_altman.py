@@ -52,6 +52,8 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     first pair of the study, whose first method is the reference if there is one. None with one
     method only, or without any estimated bias.
 
+    It reads the table `agreement`: bias, limits and slope, each with its interval as a band.
+
     Source: Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8.
     """
     pair = pair or next(iter(pairs(study.measured)), None)

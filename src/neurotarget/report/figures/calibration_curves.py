@@ -39,6 +39,11 @@ def calibration_figure(study: Study) -> Figure | None:
     The histogram counts positive cases upwards and negative ones downwards. The curve needs 30
     cases with as many distinct probabilities. The first six labels with cases of both kinds have a
     panel.
+
+    It reads the tables `calibration_bins` and `calibration`; the curve is computed here.
+
+    Source: Austin and Steyerberg 2014, doi:10.1002/sim.5941 (curve); Wilson 1927,
+    doi:10.1080/01621459.1927.10502953 (intervals).
     """
     shown = list(separable_labels(study).items())[:MOST_PANELS]
     if not shown:

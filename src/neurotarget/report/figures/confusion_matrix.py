@@ -36,6 +36,9 @@ def confusion_figure(study: Study) -> Figure | None:
     Rows are the reference, columns the prediction; a cell has the number of cases and its share of
     the row in %, and correct ones are framed. At most four matrices of at most 12 classes are
     drawn.
+
+    It reads the table `confusion` of the whole cohort, whose NaN threshold stands for the class of
+    the largest probability.
     """
     matrices = _matrices(study)[:MOST_PANELS]
     if not matrices:

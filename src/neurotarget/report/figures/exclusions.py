@@ -35,6 +35,8 @@ def flow_figure(study: Study) -> Figure | None:
     None without steps.
 
     At most 12 methods or effects of a step are listed; the last line counts the rest.
+
+    It reads the table `flow`: `step`, `of` (a method or effect), `n`, `n_left_out` and `why`.
     """
     table = rows_of(study, "flow")
     if not len(table):

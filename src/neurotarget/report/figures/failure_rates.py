@@ -31,6 +31,9 @@ def failures_figure(study: Study) -> Figure | None:
 
     A definition that does not apply has its reason in place of a number. None where no definition
     could be applied.
+
+    It reads the table `failures`: `definition`, `method`, `n_failed` of `n`, `rate` and its
+    interval.
     """
     table = rows_of(study, "failures")
     if not len(table) or not np.isfinite(table["rate"].astype(float)).any():

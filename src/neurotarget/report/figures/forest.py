@@ -46,6 +46,9 @@ def forest_figure(study: Study) -> Figure | None:
 
     Each hypothesis and unit has axes of its own, at most 12. The published effect is a hollow
     diamond without an interval. None where nothing could be estimated.
+
+    It reads the table `effects`; large markers are the leading model of a method, small ones
+    further models, such as those with the site.
     """
     panels = [(rows.iloc[0], _rows(study, rows)) for rows in forest_groups(study)[:MOST_PANELS]]
     if not panels:

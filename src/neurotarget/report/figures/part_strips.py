@@ -52,6 +52,8 @@ def parts_figure(study: Study) -> Figure | None:
     None where no Dice of a part is known.
 
     Published values are of other data, so they are no reference for a single case.
+
+    It reads the table `parts` and the Dice of each case.
     """
     table = rows_of(study, "parts", statistic="dice", against="reference")
     strips = _strips(study, table) if len(table) else []

@@ -32,6 +32,9 @@ def probabilities_figure(study: Study) -> Figure | None:
     """Draw the probabilities of every label's class and of all other cases; None without any.
 
     Vertical lines are the thresholds of the table of confusion. The first eight labels are drawn.
+
+    A box spans the quartiles of each strip; with one outcome of two classes, the others are the
+    negative class.
     """
     strips = _strips(study)
     if not strips:

@@ -32,6 +32,11 @@ def residuals_figure(study: Study) -> Figure | None:
 
     Up to four models are drawn, and in each the two most influential people are named if their
     DFBETA exceeds 2 / √n (Belsley et al. 1980). None where no model has residuals.
+
+    It reads the table `residuals`: `fitted` and `residual` in the unit of the quantity, `leverage`,
+    and `dfbeta` in standard errors of the effect, by person.
+
+    Source: Belsley et al. 1980, doi:10.1002/0471725153.
     """
     table = rows_of(study, "residuals")
     models = list(table.groupby(["hypothesis", "method"], sort=False)) if len(table) else []

@@ -40,6 +40,9 @@ def discrimination_figure(study: Study) -> Figure | None:
 
     Each of the first six labels has a row; points have the intervals of sensitivity and
     specificity.
+
+    Curves are of all predicted cases; areas, points and intervals are read from the table
+    `discrimination`. The dotted lines are chance.
     """
     drawn = list(separable_labels(study).items())
     shown = drawn[:MOST_ROWS]

@@ -36,6 +36,8 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     Sexes differ by marker. The regression is Deming's, as both methods have errors; a slope below 1
     means that the second method shrinks towards the mean. `pair` is by default the first pair of
     the study. None with one method only, or where no case has both values.
+
+    It reads the table `agreement`: ICC(A,1), Pearson's r and the slope are above each panel.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = panel_labels(study, pair).labels if pair else []

@@ -44,6 +44,9 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
     """Draw one effect within each site and without it, and values by site; one row per site.
 
     `which` is an index into `sites_effects`. None where there are fewer effects, or one site only.
+
+    It reads the tables `sites` (estimates within and without each site) and `effects` (the line of
+    the whole cohort). Of many, the first 40 sites are drawn.
     """
     effects = sites_effects(study)
     if which >= len(effects):

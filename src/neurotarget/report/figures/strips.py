@@ -51,7 +51,8 @@ DICE = Mark(SERIES[0], "o", "-")
 def dice_figure(study: Study) -> Figure | None:
     """Draw the Dice of every case with median and quartiles, one strip per label.
 
-    Cases with a low Dice are named. None where no mask was scored.
+    If at most three cases of a label have a Dice below `POOR`, their ids are next to the points.
+    None where no mask was scored.
     """
     scores, labels = dice_scores(study), dice_labels(study).labels
     if not labels:

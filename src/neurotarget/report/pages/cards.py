@@ -93,6 +93,9 @@ def cards(study: Study) -> list[Card]:
 
     Results of the leading model of each method are shown, the reference first; a card's strip is
     None where no effect has an interval.
+
+    It reads the tables `effects`, `effect_differences` (whether two methods measure the same
+    effect), `label_effects` and `influence`.
     """
     effects = leading(study)
     known = {one.name: one for one in study.measured.target.hypotheses}

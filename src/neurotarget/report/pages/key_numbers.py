@@ -70,6 +70,10 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 
     Further raters have a section of their own. Of more than 12 labels, those of the lowest Dice, or
     else of the lowest ICC, have a row.
+
+    It reads the tables `agreement`, `scores` and `failures`; without a second method, that of the
+    main quantity, such as `volumes`. Scores of masks belong to the reference and the next method
+    only.
     """
     pairs = own_pairs(study)[:MOST_PAIRS]
     if not pairs:
@@ -82,6 +86,8 @@ def failure_lines(study: Study) -> list[KeyRow]:
 
     A cell is a count of all with the rate and its interval, or a dash where a definition does not
     apply to the method.
+
+    It reads the table `failures`.
     """
     table = rows_of(study, "failures")
     rows = {(row["definition"], row["method"]): row for row in table.to_dict("records")}

@@ -19,6 +19,9 @@ def means_sections(study: Study) -> list[Section]:
 
     With several methods a row also has bias and ICC(A,1) with the first. Empty without such a
     contrast.
+
+    It reads the tables `means` and `mean_agreement`. Of more than 12 labels, the first ones and the
+    sum of all have rows.
     """
     return [_section(study, contrast, view.main) for contrast, view in views(study.measured)]
 

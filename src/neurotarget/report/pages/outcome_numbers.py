@@ -20,6 +20,8 @@ def outcome_numbers(study: Study) -> list[KeyNumbers]:
 
     Outcomes of several classes have means over classes, accuracy and kappa in place of sensitivity
     and specificity.
+
+    It reads the tables `discrimination` and `calibration`.
     """
     outcomes = [one for one in study.measured.target.outcomes if one.is_class]
     return [_numbers(study, one) for one in outcomes if statistics_of(study, one.labels[0])]

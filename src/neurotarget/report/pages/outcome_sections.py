@@ -20,6 +20,8 @@ def outcome_sections(study: Study) -> list[Section]:
     """Return the sections of predicted classes, discrimination and calibration, or none.
 
     At most 20 labels are listed.
+
+    They read the tables `discrimination` and `calibration`.
     """
     makers = (_discrimination, _calibration)
     return [section for make in makers if (section := make(study))]

@@ -33,6 +33,9 @@ def parts_section(study: Study) -> Section | None:
 
     There is one table per person whose masks are the truth: the reference, and each further rater.
     None where no case is external and nothing is published.
+
+    It reads the table `parts`: Dice, agreement and published values by `part`, `label` and
+    `against`.
     """
     table = rows_of(study, "parts")
     if not len(table):

@@ -36,6 +36,8 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
         The parts, such as all, train and test, and rows whose first cell is the characteristic with
         its level. Numbers are mean ± SD (range), categories a count with its share; a dash where a
         part has none. Both are empty without the table.
+
+    It reads the table `people`.
     """
     table = rows_of(study, "people")
     if not len(table):
@@ -97,6 +99,9 @@ def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people.
 
     One per method whose change within people could be estimated; none without repeated scans.
+
+    It reads the table `longitudinal`: slopes per year, `percent_a_year`, and the number of people
+    with repeated scans.
     """
     rows = records(study, "longitudinal", label=main_label(study))
     return [
@@ -110,7 +115,10 @@ def change_sentences(study: Study) -> list[str]:
 
 
 def tests_sentence(study: Study) -> str:
-    """Return a sentence on the number of tested hypotheses and the correction; "" without tests."""
+    """Return a sentence on the number of tested hypotheses and the correction; "" without tests.
+
+    Effects of all hypotheses by one method are a family of tests.
+    """
     table = rows_of(study, "tests")
     known = table[table["p"].notna()] if len(table) else table
     if not len(known):

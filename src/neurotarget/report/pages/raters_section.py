@@ -38,6 +38,9 @@ def raters_section(study: Study) -> Section | None:
 
     Of more than four labels, the sides and the sum of all are shown. None without a further rater
     or a second drawing.
+
+    It reads the tables `raters` (each pair of masks), `ceiling` (errors of a single drawing) and
+    `rater_differences` (the network compared with each person).
     """
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:

@@ -89,6 +89,10 @@ def page_html(
         figures: in reading order; one with the name of a section is shown in it.
         cases: for gallery and viewer, in the order of the gallery.
         title: of the page.
+
+    Returns:
+        A self-contained page: verdicts on hypotheses, key numbers, sections, figures, cases with a
+        viewer, sortable tables, and notes.
     """
     pictures = fit_pictures(cases, PICTURES_BYTES)
     body = Body(

@@ -117,6 +117,8 @@ def benefit_figure(study: RadiomicsStudy) -> Figure | None:
     """Draw net benefit over the threshold at which one would act; None but of classes.
 
     Acting on everyone and on nobody are drawn for comparison; thresholds end at 0.9.
+
+    Source: Vickers et al. 2008, doi:10.1186/1472-6947-8-53.
     """
     outcome = study.material.outcome
     if not outcome.is_class or not study.scored:
@@ -147,6 +149,8 @@ def learning_figure(study: RadiomicsStudy) -> Figure | None:
     """Draw AUC or C over the number of people that models were fitted to, for each set of terms.
 
     None with fewer than two such numbers.
+
+    It reads the table `learning`.
     """
     table = study.tables["learning"]
     if not len(table) or table["people"].nunique() < 2:
@@ -168,6 +172,8 @@ def chosen_figure(study: RadiomicsStudy) -> Figure | None:
     """Draw how often the image features were chosen, those chosen most often first.
 
     At most 20 features are drawn; None where no model chose one.
+
+    It reads the table `features`: in how many of all chains of folds and repeats each was chosen.
     """
     table = study.tables.get("features")
     if table is None or not len(table):

@@ -105,6 +105,11 @@ def radiomics_html(
         notes: further sentences for the foot.
         facts: origin of the numbers, by name.
         methods: paragraph of what was done; without it the section for a paper is absent.
+
+    Returns:
+        A self-contained page: who was left out, models, self-tests, another cohort, and the
+        paragraph for a paper with the checklists, as far as they exist; then figures, tables and
+        notes.
     """
     head = Head("Radiomics", "Radiomics", QUESTION, radiomics_people(study),
                 radiomics_answer(study))  # fmt: skip

@@ -33,6 +33,9 @@ def sweep_html(sweep: Sweep, *, title: str) -> str:
     """Return the page of a search as one HTML document.
 
     Trials whose network has not learnt are named in a banner, as they are never the best.
+
+    The command that trains the best settings is shown with them, and the search space as it was
+    written.
     """
     texts = _question(sweep), _amounts(sweep), sentence(sweep)
     known = known_definitions("search")

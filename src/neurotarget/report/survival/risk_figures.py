@@ -45,6 +45,9 @@ def risk_calibration_figure(study: SurvivalStudy) -> Figure | None:
 
     Risks are of people held out; sets of terms are shifted so that their intervals do not overlap.
     None without groups.
+
+    It reads the table `calibration_groups`: `predicted` and `observed` risk with its interval, by
+    `terms` and `months`.
     """
     table, months = study.tables["calibration_groups"], study.plan.horizons_months[:MOST_PANELS]
     if not len(table):
@@ -74,6 +77,8 @@ def decision_figure(study: SurvivalStudy) -> Figure | None:
 
     Acting on everyone and on nobody are drawn for comparison. None without risks or horizons; at
     most three horizons are drawn.
+
+    Source: Vickers et al. 2008, doi:10.1186/1472-6947-8-53.
     """
     months = study.plan.horizons_months[:MOST_PANELS]
     if not _drawn(study) or not months:

@@ -50,6 +50,8 @@ def survival_figures(study: SurvivalStudy) -> list[NamedFigure]:
 
     A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
     reason.
+
+    Curves are of all people, of the groups that the user asked for, and of thirds of held-out risk.
     """
     everyone = (study.cohort.event * 0).astype(int)
     figures = [
@@ -92,6 +94,10 @@ def survival_html(
         title: of the page.
         notes: further sentences for the foot.
         facts: origin of the numbers, by name.
+
+    Returns:
+        A self-contained page: who was left out, models, another cohort, and the risk of a person,
+        then figures, tables and notes.
     """
     question = QUESTION_OF_IMAGES if IMAGE in study.cohort.sets else QUESTION
     here = next(iter(left_out.values()), {})
