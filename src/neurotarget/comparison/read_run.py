@@ -71,11 +71,11 @@ class Run(NamedTuple):
 def read_run(folder: Path) -> Run:
     """Read a finished run.
 
-    Raises:
-        DataError: a file is broken or does not belong to the others.
-
     A table that was cut off, or that has a score of a training case, is refused, since it would
     bias the comparison unseen.
+
+    Raises:
+        DataError: a file is broken or does not belong to the others.
     """
     config = read_config(folder)
     target = recorded_target(config, folder)

@@ -42,6 +42,8 @@ def polar(
 ) -> tuple[list[Volume], list[Volume], list[Problem]]:
     """Convert real and imaginary parts to magnitude and phase in radians, echo by echo.
 
+    `reals` and `imaginaries` are one volume per echo, on one grid.
+
     Returns:
         Magnitudes, phases and problems. Parts without any negative value were stored with an
         offset, from which no phase follows: both lists are then empty, and there is one problem.

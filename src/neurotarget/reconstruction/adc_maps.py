@@ -27,7 +27,7 @@ def make_adc(
     mask: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write the ADC in 10⁻³ mm²/s and the signal without diffusion; returns the files by name.
+    """Write the ADC in 10⁻³ mm²/s and the signal without diffusion, with their JSON files.
 
     Args:
         scan: 4-D diffusion-weighted scan.
@@ -35,6 +35,9 @@ def make_adc(
         b_values: of the volumes, in s/mm²; without them from the file `<scan>.bval`.
         mask: voxels that get a value; otherwise all that are not air.
         overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        Files by name: `adc` and `s0`. Negative values stay, and the JSON counts them.
 
     Raises:
         DataError: a file cannot be read, or the b-values do not fit.

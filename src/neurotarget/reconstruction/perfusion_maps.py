@@ -48,22 +48,26 @@ def make_dsc(
     cut: float = CUT,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write CBV, CBF, MTT, Tmax and the rate of leakage; returns the files by name.
+    """Write CBV, CBF, MTT, Tmax and the rate of leakage, with their JSON files.
 
     Args:
         scan: 4-D scan of the bolus.
         output: folder for the maps.
-        te_ms: echo time in ms, and
-        tr_s: time between volumes in s; without them from the scan's JSON.
+        te_ms: echo time in ms; None takes that of the scan's JSON.
+        tr_s: time between volumes in s; None takes that of the scan's JSON.
         aif: mask of an artery; otherwise early, high and narrow curves are found.
         mask: voxels that get a value; otherwise all that are not air.
         skip: volumes before a steady state, which are left out.
-        baseline: volumes before the bolus; otherwise found from the mean signal.
+        baseline: volumes between `skip` and the bolus; otherwise found from the mean signal.
         leakage: whether agent outside of vessels is corrected for.
         first_pass: whether CBV is that of fitted gamma variates, without recirculation.
         tissue_factor: (1 − haematocrit of arteries) / (1 − that of capillaries) / density.
         cut: share of the largest singular value below which values are left out.
         overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        Files by name: `cbv` in ml/100 g, `cbf` in ml/100 g/min, `mtt` and `tmax` in s, and `k2` in
+        1/s with `leakage`. With a tissue factor of 1, volumes and flows are per 100 ml.
 
     Raises:
         DataError: a file cannot be read, a time is absent, or no bolus is found.

@@ -140,6 +140,9 @@ def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
     """Content of a susceptibility map's JSON: units, acquisition, every step, statistics.
 
     `Handedness` states the sign as given and what the data show, so a reader sees a contradiction.
+
+    `chain` has the settings that were asked for, `result.facts` what they led to; both are in
+    `Method`.
     """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
@@ -160,6 +163,10 @@ def notes_of(result: Reconstruction, chain: QSM) -> list[str]:
     """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument.
 
     Empty if there is nothing for the user to check.
+
+    Args:
+        result: its facts hold the sign that the data show.
+        chain: its `handedness` is the argument.
     """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness == "auto":

@@ -133,6 +133,13 @@ def maps_of(
 ) -> list[Map]:
     """Images of one scan with the content of their JSON files, susceptibility-weighted first.
 
+    Args:
+        gre: the scan.
+        chain: settings; its handedness is replaced by `sign`.
+        sign: of the phase.
+        axis: voxel axis across the slices.
+        device: where images are computed.
+
     Returns:
         Weighted image, minimum intensity projection, and filtered phase in radians. `axis` None
         takes that of `slice_axis`.

@@ -88,6 +88,8 @@ def stripped_brain(
 
     The background of such a scan is exactly 0; the rest is one piece of 600 to 2,200 cm³, except
     for a thousandth, and touches at most the share `most_touched` of a face of the grid.
+
+    `volume` is in stored order, and so is the result.
     """
     inside = volume.array != 0
     faces = (inside.take(end, axis=axis).mean() for axis in range(3) for end in (0, -1))

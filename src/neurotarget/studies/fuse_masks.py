@@ -71,6 +71,9 @@ def fuse_masks(
         method: majority, simple or staple; each label is fused separately.
         overwrite: whether files that neurotarget did not write may be replaced.
 
+    Returns:
+        One result per case; those that failed have a `problem`.
+
     Raises:
         DataError: no case has two masks, an output would replace one, or an earlier file of a case
             that fails cannot be removed.
@@ -106,15 +109,15 @@ def _remove(case_id: str, path: Path) -> None:
 def masks_of(source: Path) -> dict[str, dict[str, Path]]:
     """Masks of each case, by the name of who made them.
 
-    Raises:
-        DataError: no case has two masks.
-
     Args:
         source: a folder with the masks of one case, or with a folder for each program or person.
 
     Returns:
         Paths by case and by program or person. Cases with a single mask are among them, so that
         they are counted as failed.
+
+    Raises:
+        DataError: no case has two masks.
     """
     names = sorted(path for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
     cases: dict[str, dict[str, Path]] = {}

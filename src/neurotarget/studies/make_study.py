@@ -129,6 +129,9 @@ def questioned(
 def hypotheses_of(ask: str) -> list[Hypothesis]:
     """Parse hypotheses, separated by semicolons; each is named after what it tests.
 
+    `ask` is text such as `volume ~ sex + age: F > M`; the name of a hypothesis is made of quantity,
+    label and covariate, numbered where it is taken. "" gives none.
+
     Raises:
         DataError: a hypothesis cannot be parsed.
     """
@@ -151,11 +154,11 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
 def own_target(rows: Path, levels: CodeBook) -> Target | None:
     """Target of the run behind some rows with a code book; None without one: it is read as it is.
 
-    Raises:
-        DataError: the run has no target.
-
     `rows` is a run folder or the rows.csv in one. Without a code book the run's own target needs no
     change.
+
+    Raises:
+        DataError: the run has no target.
     """
     if not levels:
         return None

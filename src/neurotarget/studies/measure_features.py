@@ -49,7 +49,7 @@ class Measured(NamedTuple):
 
 
 def parse_labels(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Labels from words such as `core:1+4`: a name, and the ids that are merged.
+    """Labels from words such as `core:1+4`: ids by name; the ids of a name are merged.
 
     Raises:
         DataError: a word has another form, or a name is given twice.
@@ -96,12 +96,12 @@ def measure_features(
         workers: number of processes that measure cases in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
 
-    Raises:
-        DataError: no case has a mask, or the folder cannot be written.
-
     Returns:
         The content of features.tsv, one row per case, contrast and label, and problems of the table
         as a whole, such as mixed units, which the caller reports.
+
+    Raises:
+        DataError: no case has a mask, or the folder cannot be written.
     """
     cases = [case for case in manifest.cases if case.label is not None and case.images]
     if not cases:

@@ -142,6 +142,8 @@ def pairs_by_place(measured: Sequence[Measured], values: Sequence[int]) -> list[
 
     Both must have one partner only. With two values, their common middle is the plane; with more,
     it is that of all values.
+
+    Only `values` that no name has paired should be given. The left one comes first in each pair.
     """
     centres = {one: _mean(measured, one) for one in values}
     middle = float(np.median([centre[0] for centre in centres.values()])) if centres else 0.0

@@ -25,6 +25,8 @@ def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
 def acceptable_of(text: str) -> dict[str, float]:
     """Parse `limits_percent=15, dice_margin=0.05`; keys are those of a target's `acceptable`.
 
+    Limits of agreement are half widths, in % of the mean or in the unit that ends the key.
+
     Raises:
         DataError: a key is unknown or repeated, or its value is no number above 0.
     """

@@ -59,12 +59,12 @@ def relabel(
             with such values is not written, and they are listed with their counts.
         overwrite: whether files that neurotarget did not write may be replaced.
 
-    Raises:
-        DataError: there is no label map or numbering, or an output would replace an input.
-
     Returns:
         One result per label map. One that fails has its reason in `notes`, and the others are
         written all the same.
+
+    Raises:
+        DataError: there is no label map or numbering, or an output would replace an input.
     """
     known, files = read_numbering(name), _files(source)
     outputs = {path: output / f"{file_stem(path)}.nii.gz" for path in files}

@@ -22,10 +22,6 @@ def score_predictions(
 ) -> list[Row]:
     """Rows of label maps, or of outcomes.tsv for a target without labels.
 
-    Raises:
-        DataError: the folder has no predictions, they cannot be scored, or metrics of the user's
-            own, which compare masks, are given for outcomes.
-
     Args:
         manifest: cases with their reference masks or outcomes.
         predictions: folder that predict.py wrote; masks may also be those of another program.
@@ -33,6 +29,10 @@ def score_predictions(
         splits: split by case.
         which: splits that are scored, such as test and external.
         own: metrics of the user, computed as well.
+
+    Raises:
+        DataError: the folder has no predictions, they cannot be scored, or metrics of the user's
+            own, which compare masks, are given for outcomes.
     """
     if target.labels:
         check_masks(predictions, splits)

@@ -55,12 +55,12 @@ def stress_run(
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: replace an earlier result in `output`.
 
-    Raises:
-        DataError: a condition is unknown, or nothing can be read or written.
-
     Returns:
         The content of stress.tsv, one row per condition, the baseline first. Intervals of changes
         are NaN with fewer than three cases.
+
+    Raises:
+        DataError: a condition is unknown, or nothing can be read or written.
     """
     for name in conditions:
         if name not in DISTORTIONS:

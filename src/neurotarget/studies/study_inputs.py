@@ -181,14 +181,14 @@ def read_cases(
 
     Without `need_files` files may be missing.
 
-    Raises:
-        DataError: lists all problems of the manifest.
-
     Args:
         source: manifest or data set.
         target: contrasts, labels and outcomes.
         masks: folder of masks in place of the manifest's own.
         need_files: False for a report of a run whose scans are on another machine.
+
+    Raises:
+        DataError: lists all problems of the manifest.
     """
     manifest, problems = scan_manifest(
         source,
@@ -295,9 +295,10 @@ def stored_thresholds(folder: Path) -> dict[str, float]:
 
 
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
-    """Return rows in which a mask at the edge of its region of interest touches an edge.
+    """Return rows in which a mask at the edge of its region of interest counts as cut off.
 
     The region is known only during prediction, which records such masks in its table of sizes.
+    Without this table in the folder `predictions`, rows stay as they are.
     """
     tables = [predictions / one.table for one in (VOLUMES, AREAS)] if predictions else []
     path = next((one for one in tables if one.is_file()), None)

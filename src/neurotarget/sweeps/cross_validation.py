@@ -119,6 +119,8 @@ def print_pooled(pooled: Sequence[Pooled], folder: Path) -> None:
 def pooled_folder(place: Path) -> Path:
     """The pooled folds of a multirun, made now if they are not there; any other path as it is.
 
+    `place` is what a user gave as rows, so that a multirun can be studied like a run.
+
     Raises:
         DataError: as `pool_multirun`, or there are several combinations of settings.
     """

@@ -153,6 +153,8 @@ def need_optuna() -> None:
 def open_study(search: Search, lock: FileLock) -> "optuna.Study":
     """Open or create the study of a search; one process at a time creates it.
 
+    `lock` is one in the folder of the search.
+
     Raises:
         DataError: the storage cannot be opened, or its study has other objectives.
     """

@@ -40,6 +40,9 @@ def split_overrides(
         space: settings with their values as text, from `sweep.space`.
         overrides: of the command line.
 
+    Returns:
+        Overrides with one value, and searched settings.
+
     Raises:
         DataError: nothing is searched, or something that cannot be.
     """

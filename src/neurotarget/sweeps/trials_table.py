@@ -89,6 +89,8 @@ def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimensio
     """One row per started trial, by number; columns as in `Sweep.trials`.
 
     Settings whose choices are all numbers are numbers in the table, others text.
+
+    `search` gives the objectives, `space` the settings; both are columns.
     """
     rows = []
     for trial in study.get_trials(deepcopy=False):
@@ -196,11 +198,11 @@ def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Ta
 def conclusion(study: "optuna.Study", tables: Tables) -> str:
     """Result of the search, and the next command.
 
-    Raises:
-        DataError: no trial was finished, and none is running.
-
     It names the best trial, the command that trains it, and the page; trials that have not learnt
     are counted.
+
+    Raises:
+        DataError: no trial was finished, and none is running.
     """
     trials, best = study.get_trials(deepcopy=False), best_trials(study)
     elsewhere = sum(trial.state.name == "RUNNING" for trial in trials)

@@ -88,14 +88,14 @@ def open_map(folder: Path) -> LabelMap:
 def store_map(case: Case, cache: Path, *, digest_of: Callable[[Path], str] = digest) -> Path:
     """Store the label map of a case, unless it is already in the cache; returns its folder.
 
-    Raises:
-        DataError: the map is missing or broken, has no brain, or has ids that no tissue is known
-            for; they are listed with their numbers of voxels.
-
     Args:
         case: with a label map of FreeSurfer's ids.
         cache: folder of all stored maps.
         digest_of: hash of a file's content; a changed map is stored anew.
+
+    Raises:
+        DataError: the map is missing or broken, has no brain, or has ids that no tissue is known
+            for; they are listed with their numbers of voxels.
     """
     key = hash_of_value(
         {

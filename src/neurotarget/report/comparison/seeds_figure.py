@@ -81,6 +81,9 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
 
     The reference's effect is a line through all rows, with its interval as a band.
 
+    It reads the table `effects`: `estimate`, `low`, `high`, `verdict` and `unit` by arm and seed;
+    the arm called reference has no seed.
+
     Args:
         comparison: its table `effects`.
         hypothesis: name in that table.
@@ -88,9 +91,6 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
 
     Returns:
         The figure, in the unit of the effect; None where nothing could be estimated.
-
-    It reads the table `effects`: `estimate`, `low`, `high`, `verdict` and `unit` by arm and seed;
-    the arm called reference has no seed.
     """
     table = rows_of(comparison, "effects", hypothesis=hypothesis)
     rows = {arm: _effect_row(table, arm) for arm in (None, *arms_of(comparison))}

@@ -98,6 +98,8 @@ def mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
     """Write white text with a black edge at a place in shares of the panel, from its lower left.
 
     `align` is `ha` and `va` of matplotlib's text.
+
+    `x` and `y` are from 0 to 1.
     """
     panel.text(x, y, text, color="white", fontsize=MARK_PT, transform=panel.transAxes, **align).set(
         path_effects=[Stroke(linewidth=2, foreground="black"), Normal()]

@@ -151,6 +151,8 @@ def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[n
 
     Axes are swapped and reversed only, without resampling: an oblique scan keeps its voxels. None
     stays None.
+
+    `affine` is that of all arrays, to RAS+ in mm.
     """
     turn = nib.orientations.io_orientation(affine)
     spacing_mm = np.empty(3)
@@ -193,6 +195,10 @@ def error_scenes(scene: Scene) -> list[Scene]:
     The largest error is the largest connected set of voxels in which the label maps differ; along
     each axis the slice with most of these voxels is shown. A picture is shown once. Empty where the
     maps are equal.
+
+    Returns:
+        The slices first, then the projections; both name the pieces of the prediction without
+        overlap with the reference (`stray`).
     """
     if scene.truth is None or scene.pred is None:
         return []

@@ -74,6 +74,9 @@ def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
     """Choose at most 12 labels, and count the rest: published ones first, then those of low Dice.
 
     The chosen labels are in the order of the table.
+
+    Returns:
+        The labels, and the number of those left out.
     """
     labels = list(dict.fromkeys(table["label"]))
     if len(labels) <= MOST_LABELS:

@@ -111,6 +111,8 @@ def slope_text(row: Mapping) -> str:
     """Return what a calibration slope with its interval means; "" without an interval.
 
     Below 1 by the whole interval, probabilities are too far from the prevalence.
+
+    `row` has the ends `low` and `high`.
     """
     if not math.isfinite(row["low"]):
         return ""

@@ -32,12 +32,12 @@ def people_sections(study: Study) -> list[Section]:
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     """Return Table 1 as text: its parts, and rows of characteristics with a cell per part.
 
+    It reads the table `people`.
+
     Returns:
         The parts, such as all, train and test, and rows whose first cell is the characteristic with
         its level. Numbers are mean ± SD (range), categories a count with its share; a dash where a
         part has none. Both are empty without the table.
-
-    It reads the table `people`.
     """
     table = rows_of(study, "people")
     if not len(table):

@@ -77,6 +77,12 @@ def cropped(
     Without masks, or with empty ones, the whole scan stays. More than 4 million voxels are
     downsampled, first along the axis of the smallest spacing. An image in uint8 keeps its grey
     levels, so cropping twice equals cropping once.
+
+    Args:
+        image: scan in stored order.
+        truth: class numbers on its grid, 0 is background.
+        pred: those of the prediction.
+        affine: of the grid, to RAS+ in mm.
     """
     arrays = [image, truth, pred]
     margin_mm = BARE_MARGIN_MM if image is None else MARGIN_MM

@@ -38,13 +38,13 @@ def curves_figure(
 
     Ticks on a curve mark people whose follow-up ended without the event.
 
+    Source: Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452.
+
     Args:
         name: of the figure, unique in a report.
         cohort: days and events of N people.
         group: number of each person's group, from 0; its name is at that place of `names`.
         names: of the groups; a single one is drawn in ink and without a legend.
-
-    Source: Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452.
     """
     shown = names[:MOST_GROUPS]
     height = PANEL_INCH + ROW_INCH * (len(shown) + 1) + 0.65

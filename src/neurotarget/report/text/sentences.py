@@ -298,6 +298,9 @@ def main_label(study: Study) -> str:
 def rating(low: float, high: float) -> str:
     """Return the rating of an ICC by its interval: `good to excellent`; "" without one.
 
+    Below 0.5 is poor, below 0.75 moderate, below 0.9 good, and excellent from there on; both ends
+    of the interval are rated.
+
     Source: Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012.
     """
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -53,6 +53,8 @@ def values_table(summary: Mapping, labels: Sequence[str]) -> str:
     """Format means of the main quantity, bias with limits of agreement, and errors by label.
 
     The error is the mean absolute one, in % of the reference for volumes and areas.
+
+    `summary` is the content of summary.json, and `labels` are lines in this order.
     """
     main = quantity_of(summary)
     unit, column = f" {unit_text(main.unit)}".rstrip(), main.column
@@ -125,6 +127,8 @@ def hypotheses_table(summary: Mapping) -> str:
     """Format each hypothesis on both kinds of masks, with planted effects and exclusions.
 
     A planted effect is recovered if the interval of the predicted one includes it.
+
+    Notes below the table count cases that were left out, and state why an effect is missing.
     """
     whose = "masks" if quantity_of(summary).is_of_masks else "values"
     table = [["Hypotheses", whose, "n", "effect", "", "p", "verdict"]]

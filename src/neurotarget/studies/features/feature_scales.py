@@ -60,14 +60,14 @@ class Scales:
     def scaled(self, case: Case, contrast: str, image: Volume, mask: Volume) -> Image:
         """The whole image on its scale.
 
-        Raises:
-            DataError: no brain is found, or its intensities give no scale.
-
         Args:
             case: for its brain mask and for messages.
             contrast: decides the normalisation.
             image: the scan.
             mask: labels on the grid of the scan, which `brain_median` leaves out.
+
+        Raises:
+            DataError: no brain is found, or its intensities give no scale.
         """
         method, array = self.method(contrast), image.array.astype(float)
         if method not in NEED_BRAIN:
@@ -123,13 +123,13 @@ class Scales:
 def brain_of(case: Case, image: Volume, file: Path | None) -> Mask:
     """Voxels of the brain: of its mask, or of a scan without skull.
 
-    Raises:
-        DataError: the mask has another grid, or the scan has no empty voxels around a brain.
-
     Args:
         case: for messages.
         image: the scan.
         file: brain mask; None if the scan has no skull and its background is empty.
+
+    Raises:
+        DataError: the mask has another grid, or the scan has no empty voxels around a brain.
     """
     place = {"case_id": case.case_id, "file": str(file or "")}
     if file is not None:
@@ -145,14 +145,14 @@ def brain_of(case: Case, image: Volume, file: Path | None) -> Mask:
 def other_side(array: Image, inside: Mask, mask: Volume, plane: Plane) -> Mask:
     """Mirror image of a region across the plane of symmetry of a head, outside of all labels.
 
-    Raises:
-        DataError: less than half of the region has such an image.
-
     Args:
         array: image; voxels that are not finite do not count.
         inside: voxels of the region.
         mask: labels with the affine of the grid.
         plane: of symmetry, in mm.
+
+    Raises:
+        DataError: less than half of the region has such an image.
     """
     affine = mask.affine
     points = np.argwhere(inside) @ affine[:3, :3].T + affine[:3, 3]
@@ -179,10 +179,16 @@ def fit_scales(
 ) -> Scales:
     """Scales of the cases, with landmarks of the training cases where they are needed.
 
-    `fit_on` is `train` (the split of the manifest), `all`, or a file with one case per line.
+    Args:
+        cases: whose features are measured.
+        settings: `normalise` and `calibrated` count.
+        brains: file of a brain mask by case.
+        fit_on: `train` (the split of the manifest), `all`, or a file with one case per line; only
+            for `normalise=nyul`.
 
     Raises:
-        DataError: training cases are not known, or one of them cannot be read.
+        DataError: training cases are not known, one of them cannot be read, or nothing is fitted
+            that `fit_on` could be for.
     """
     scales = Scales(settings=settings, brains=brains or {})
     if settings.normalise != "nyul":
@@ -215,11 +221,11 @@ def fit_scales(
 def training_cases(cases: Sequence[Case], fit_on: str | None) -> list[Case]:
     """Cases that a scale is fitted on.
 
-    Raises:
-        DataError: there are none, or a name is unknown.
-
     `fit_on` None and train take the split train of the manifest, all takes every case, and anything
     else is a file with one case per line.
+
+    Raises:
+        DataError: there are none, or a name is unknown.
     """
     if fit_on in (None, "train"):
         chosen = [case for case in cases if case.split == "train"]

@@ -15,9 +15,6 @@ def with_columns(people: pd.DataFrame, path: Path, case_id: str = "") -> pd.Data
 
     Columns that people have already stay as they are.
 
-    Raises:
-        DataError: the table has no ids, several rows of a case, or none of the cases.
-
     Args:
         people: one row per case, with a column `case_id`.
         path: table of the user.
@@ -25,6 +22,9 @@ def with_columns(people: pd.DataFrame, path: Path, case_id: str = "") -> pd.Data
 
     Returns:
         People in their order; cells are missing where the table has no row or no value of a case.
+
+    Raises:
+        DataError: the table has no ids, several rows of a case, or none of the cases.
     """
     read = read_text_table(path, ids=[case_id] if case_id else [])
     refuse_errors(read.problems)

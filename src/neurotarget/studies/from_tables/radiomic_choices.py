@@ -50,8 +50,22 @@ def radiomic_settings(
 ) -> RadiomicSettings:
     """Settings of a study from plain values; Cox's model predicts times, a ridge numbers.
 
-    `model` None takes the usual one: cox with a `time`, ridge for a `number`, else logistic. ComBat
-    is left out without a `site`. See `ChainSettings` and `RadiomicSettings` for the others.
+    Args:
+        time: column of times to an event, "" without one.
+        number: whether the outcome is a number.
+        site: column of sites, "" without one.
+        combat: whether ComBat removes effects of sites; ignored without sites.
+        by_site: whether folds leave one site out at a time.
+        model: None takes cox with a `time`, ridge for a `number`, else logistic.
+        select: how features are chosen: univariate, mrmr, lasso or none.
+        features: largest number that is chosen.
+        correlation: rank correlation above which one of two features is left out.
+        balance: whether classes are weighted to equal sums in training.
+        folds: of the outer cross-validation.
+        repeats: how often folds are drawn.
+        permutations: draws of the permutation test; 0 leaves it out.
+        matters: smallest difference of AUC or C that matters.
+        seed: of folds, models and permutations.
     """
     usual = "cox" if time else "ridge" if number else "logistic"
     chain = ChainSettings(

@@ -37,15 +37,15 @@ def robust_features(
 ) -> Robust:
     """Compare features with those of `asked.second`, of the people whom both tables have.
 
-    Raises:
-        DataError: the second table lacks features, has several rows of a person, fewer than ten
-            people of the first, or no feature is kept.
-
     Args:
         case_ids: of the N people; those without an id cannot be compared.
         features: names of the F columns of `values`.
         values: first measurement.
         asked: names the second table, its column of ids, and the least ICC.
+
+    Raises:
+        DataError: the second table lacks features, has several rows of a person, fewer than ten
+            people of the first, or no feature is kept.
     """
     second, place = asked.second, _places(case_ids)
     table = read_text_table(second, ids=[asked.case_id] if asked.case_id else [])

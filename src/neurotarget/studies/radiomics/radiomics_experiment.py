@@ -32,14 +32,18 @@ Config = dict[str, Any]
 
 
 def analyse(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, float]:
-    """Make one radiomics study in a run folder; returns AUC or C of each set of terms.
+    """Make one radiomics study in a run folder, from scans with masks or from a table of features.
 
-    That of the last set is also returned as `auc` or `c`.
+    Features are measured only if there is a data set; people and features are then written as
+    `people.tsv`, from which the study is made.
 
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.
         folder: run folder to write.
         overrides: those of the command line, for the record of the run.
+
+    Returns:
+        AUC or C of people left out, as `scores_of_sets`.
 
     Raises:
         DataError: a setting is invalid, or scans, masks or people cannot be read.

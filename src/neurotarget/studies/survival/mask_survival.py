@@ -55,6 +55,15 @@ def make_mask_survival(
     Without image terms, the volume of each label and the distance of all labels from the centre of
     the brain are taken; clinical terms alone and with each of these two are then compared as well.
 
+    Args:
+        masks: whose masks are measured.
+        columns: of time and event; without a time, those of the target's outcome.
+        questions: terms, groups and another cohort.
+        output: folder to write into; the table is people.tsv in it.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        command: the command line, for the page.
+        title: of the page.
+
     Raises:
         DataError: masks or tables cannot be read, or too few people are left.
     """
@@ -83,10 +92,10 @@ def make_mask_survival(
 def of_outcome(columns: Columns, outcome: Outcome | None) -> Columns:
     """Columns of time and event; without a time, those of the target's outcome.
 
+    A column that is named by the user takes precedence; `outcome` is of the kind time_to_event.
+
     Raises:
         DataError: neither is known.
-
-    A column that is named by the user takes precedence; `outcome` is of the kind time_to_event.
     """
     if columns.time:
         return columns

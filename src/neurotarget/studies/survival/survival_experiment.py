@@ -30,12 +30,15 @@ Config = dict[str, Any]
 
 
 def analyse(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, float]:
-    """Make one survival study in a run folder; returns C of each set of terms, that of all as `c`.
+    """Make one survival study in a run folder, from masks of a data set or runs, or from a table.
 
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.
         folder: run folder to write.
         overrides: those of the command line, for the record of the run.
+
+    Returns:
+        Held-out C of each set of terms, as `c_of_sets`.
 
     Raises:
         DataError: a setting is invalid, or the people cannot be read.
