@@ -39,7 +39,13 @@ LATERAL = re.compile(r"^(left|right)|(^|[\W_])(left|right|lh|rh|l|r)($|[\W_])", 
 
 @dataclass(frozen=True)
 class OwnTransform:
-    """A transform of the user's own, a function of a subject, applied with probability `p`."""
+    """A transform of the user's own, a function of a subject, applied with probability `p`.
+
+    Attributes:
+        name: as in the configuration; records of drawn transforms and messages use it.
+        transform: gets `image` and, if the case has a mask, `label`; returns the changed subject.
+        p: probability, 0 to 1, for each patch.
+    """
 
     name: str
     transform: Callable[[tio.Subject], tio.Subject]

@@ -30,17 +30,31 @@ class CutBatch(NamedTuple):
     """Patches of a batch before their augmentation; in `wide` ones the whole region is augmented.
 
     Plain tensors, so that it can be copied to another device.
+
+    Attributes:
+        near: patches that are augmented within their own voxels; its `rows` may be empty.
+        wide: patches of which a transform needs the region around; None if there are none.
+        case_ids: of all patches, in the order of the batch.
+        outcomes: codes (B, outcomes), NaN where unknown; None where label maps are learnt.
+        indices: numbers that the sampler gave, see `Draws.split`.
     """
 
     near: Cut
     wide: Cut | None
     case_ids: list[str]
     outcomes: Tensor | None
-    indices: list[int]  # numbers of the sampler
+    indices: list[int]
 
 
 class Places(NamedTuple):
-    """Draws of a batch: their numbers, cases and first voxels of their patches."""
+    """Draws of a batch.
+
+    Attributes:
+        indices: numbers of the draws, as the sampler gives them.
+        entries: prepared case of each draw.
+        lows: first voxel (3,) of each patch in its prepared case; negative where the patch begins
+            outside.
+    """
 
     indices: Sequence[int]
     entries: Sequence[HeldEntry]

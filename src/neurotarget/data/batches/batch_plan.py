@@ -12,17 +12,31 @@ Rows = Int[Tensor, " n"]  # places in the batch for which a transform happens
 
 
 class Warped(NamedTuple):
-    """Maps from positions in a patch to positions in its region, in voxels about the centre."""
+    """Maps from positions in a patch to positions in its region, in voxels about the centre.
+
+    Attributes:
+        rows: patches of the batch that are warped.
+        matrix, shift: a position p about the centre of the patch is read at matrix @ p + shift
+            about the centre of the region.
+        bent: places within `rows` that are elastic; None if none are.
+        steps: displacements of the control points of these patches, in voxels.
+    """
 
     rows: Rows
     matrix: Float[Tensor, "n 3 3"]
     shift: Float[Tensor, "n 3"]
-    bent: Rows | None  # places within `rows` that are elastic
-    steps: Float[Tensor, "m 3 points points points"] | None  # of their control points, in voxels
+    bent: Rows | None
+    steps: Float[Tensor, "m 3 points points points"] | None
 
 
 class Gains(NamedTuple):
-    """Coefficients of the polynomials of bias fields, per contrast and power along I, J and K."""
+    """Coefficients of the polynomials of bias fields, per contrast and power along I, J and K.
+
+    Attributes:
+        rows: patches of the batch that are shaded.
+        coefficients: of the logarithm of the field; the last three axes are the powers, from 0, of
+            the position along I, J and K.
+    """
 
     rows: Rows
     coefficients: Float[Tensor, "n C powers powers powers"]
@@ -33,6 +47,10 @@ class Moved(NamedTuple):
 
     `maps` are the real parts of the maps along K that keep the lines of the head's own position,
     which comes first, and of each other one.
+
+    Attributes:
+        rows: patches of the batch with a movement.
+        matrix, shift: a voxel p, from the first one, is read at matrix @ p + shift, in voxels.
     """
 
     rows: Rows
@@ -49,7 +67,13 @@ class Mixed(NamedTuple):
 
 
 class Grains(NamedTuple):
-    """Mean and SD of noise, and the seeds of its fields."""
+    """Mean and SD of noise, and the seeds of its fields.
+
+    Attributes:
+        rows: patches of the batch that get noise.
+        mean, sd: in the unit of the prepared image.
+        seeds: one per patch, for a generator on the device of the batch.
+    """
 
     rows: Rows
     mean: Float[Tensor, " n"]
@@ -58,7 +82,13 @@ class Grains(NamedTuple):
 
 
 class Powers(NamedTuple):
-    """Exponents of the grey scale, counted from the darkest (1) or the brightest voxel (−1)."""
+    """Exponents of the grey scale, counted from the darkest (1) or the brightest voxel (−1).
+
+    Attributes:
+        rows: patches of the batch whose contrast changes.
+        gamma: above 0; 1 changes nothing.
+        sign: 1 or −1, as above.
+    """
 
     rows: Rows
     gamma: Float[Tensor, "n C"]
@@ -66,7 +96,12 @@ class Powers(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """Channels of the image that are set to 0."""
+    """Channels of the image that are set to 0.
+
+    Attributes:
+        rows: patches of the batch that lose a channel.
+        channels: True for those that are set to 0.
+    """
 
     rows: Rows
     channels: Bool[Tensor, "n C"]

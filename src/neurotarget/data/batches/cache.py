@@ -84,11 +84,17 @@ class Entry:
 
     Each access opens a file, which is closed when the array is deleted: to keep one file open for
     each case would exceed the system's limit.
+
+    Attributes:
+        case_id: of the case.
+        grid: working box of the prepared arrays in the scan.
+        facts: content of entry.json.
+        folder: of the entry, with entry.json and the arrays.
     """
 
     case_id: str
     grid: Grid
-    facts: Mapping  # content of entry.json
+    facts: Mapping
     folder: Path
 
     @property

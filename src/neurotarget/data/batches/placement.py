@@ -29,12 +29,20 @@ ALIGNED = 0.999  # least cosine of a scan's axes with the world's, for an anchor
 
 
 class Placed(NamedTuple):
-    """Position of a training mask in its scan."""
+    """Position of a training mask in its scan.
+
+    Attributes:
+        case_id: of the case.
+        share: labelled share of the scan's voxels, 0 to 1.
+        scan_mm3: volume of the whole scan.
+        faces_mm: by anchor, the low and the high face of the mask's bounding box along the
+            canonical axes, as (2, 3) distances from the anchor.
+    """
 
     case_id: str
-    share: float  # labelled share of the scan's voxels
+    share: float
     scan_mm3: float
-    faces_mm: Mapping[Anchor, Float[ndarray, "2 3"]]  # low and high faces, relative to each anchor
+    faces_mm: Mapping[Anchor, Float[ndarray, "2 3"]]
 
 
 class Proposal(NamedTuple):

@@ -34,6 +34,11 @@ class Affine:
 
     `scale` is a range of factors (above 1 enlarges), drawn per axis unless `isotropic`;
     `degrees` bounds the rotation about each axis, `translate_mm` the shift along each.
+
+    Attributes:
+        p: probability of the transform, 0 to 1, for each patch.
+        degrees, translate_mm: one bound for all axes, or one per axis.
+        isotropic: whether one factor scales all axes.
     """
 
     p: float = 0.5

@@ -25,7 +25,13 @@ CONFIGS = ("bids", "derivatives")  # of pybids
 
 
 class BidsFile(NamedTuple):
-    """A file with the entities of its name."""
+    """A file with the entities of its name.
+
+    Attributes:
+        path: absolute.
+        entities: by pybids' long names, such as `subject`, with `suffix`, `extension` and
+            `datatype`.
+    """
 
     path: Path
     entities: Mapping[str, str]

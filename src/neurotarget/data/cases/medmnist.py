@@ -31,7 +31,15 @@ TABLE = "cases.tsv"
 
 
 class Set(NamedTuple):
-    """A data set: its file, checksum, column of classes, and side of a voxel."""
+    """One data set of MedMNIST.
+
+    Attributes:
+        file: name of its NumPy archive at `ADDRESS`.
+        md5: checksum of that file, as the package medmnist states it.
+        column: name of the outcome in the table of cases.
+        classes: name of each class, by its code in the file.
+        spacing_mm: side of a voxel; the file states none.
+    """
 
     file: str
     md5: str

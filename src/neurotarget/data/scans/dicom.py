@@ -64,10 +64,17 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class Series(NamedTuple):
-    """The files of one series in or below a folder, unordered."""
+    """The files of one series in or below a folder, unordered.
+
+    Attributes:
+        uid: SeriesInstanceUID.
+        number: SeriesNumber as text; "" where the files have none.
+        description: SeriesDescription; "no description" where the files have none.
+        files: of all slices, unordered.
+    """
 
     uid: str
-    number: str  # "" where the files have none
+    number: str
     description: str
     files: tuple[Path, ...]
 

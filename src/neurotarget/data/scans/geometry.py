@@ -23,10 +23,19 @@ CANONICAL = nib.orientations.axcodes2ornt("RAS")
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A working box in a scan: canonical voxel = `scale` × working voxel + `start`, per axis."""
+    """A working box in a scan: canonical voxel = `scale` × working voxel + `start`, per axis.
+
+    Attributes:
+        native_shape: sides of the scan as stored.
+        affine: of the scan as stored, four rows, from its voxels to RAS+ mm.
+        start: first working voxel, in canonical voxels of the scan; it may lie between voxels, or
+            slightly outside of the scan.
+        scale: side of a working voxel in voxels of the scan, per canonical axis.
+        shape: sides of the box in working voxels.
+    """
 
     native_shape: TripleVox
-    affine: tuple[tuple[float, ...], ...]  # of the scan as stored, (4, 4), mm
+    affine: tuple[tuple[float, ...], ...]
     start: Triple
     scale: Triple
     shape: TripleVox

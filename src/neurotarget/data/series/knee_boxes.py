@@ -25,7 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class Box(NamedTuple):
-    """A box of voxels on one slice of an exam."""
+    """A box of voxels on one slice of an exam.
+
+    Attributes:
+        slice: number of the slice, from 0.
+        x, y: first column and row, from 0; a box that began at −1 in the file is cut.
+        width, height: columns and rows.
+        label: text of the annotation, such as `Meniscus Tear`.
+    """
 
     slice: int
     x: int

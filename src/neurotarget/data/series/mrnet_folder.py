@@ -23,7 +23,13 @@ CODES = {"0": "absent", "1": "present", "0.0": "absent", "1.0": "present"}
 
 
 class Exam(NamedTuple):
-    """An exam: files by series, and further cells of its row of a table."""
+    """An exam of one knee.
+
+    Attributes:
+        case_id: name of its files, or of its row.
+        series: file by plane: sagittal, coronal or axial; planes that it lacks are absent.
+        cells: further columns of its row, such as `split` and findings, as text.
+    """
 
     case_id: str
     series: Mapping[str, Path]

@@ -29,7 +29,12 @@ FEWEST, LATER = 5, 0.75  # people of each kind; chance that an event is later th
 
 
 class Coding(NamedTuple):
-    """Texts that mean the event, and those that mean its absence."""
+    """Texts that mean the event, and those that mean its absence.
+
+    Attributes:
+        happened_as, ended_as: codes in lower case, as `code_key` spells them; other cells mean
+            neither.
+    """
 
     happened_as: frozenset[str]
     ended_as: frozenset[str]

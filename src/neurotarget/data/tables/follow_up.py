@@ -35,14 +35,25 @@ class LeftOut(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """People of a table who can be analysed, in its order, and those who cannot."""
+    """People of a table who can be analysed, in its order, and those who cannot.
+
+    Attributes:
+        case_ids: ids as the table spells them; of a table without ids, `row` with the line in the
+            file.
+        days: time to the event or to the end of follow-up, in days whatever the table's unit.
+        event: 1 where it was observed, 0 where follow-up ended before.
+        rows: all cells of each person by column.
+        left_out: people who cannot be analysed, with the reason.
+        problems: warnings about the table.
+        file: path of the table, for messages.
+    """
 
     case_ids: list[str]
     days: Float[ndarray, " N"]
-    event: Float[ndarray, " N"]  # 1 where it was observed, 0 where follow-up ended before
+    event: Float[ndarray, " N"]
     rows: list[dict[str, str]]
     left_out: list[LeftOut]
-    problems: list[Problem]  # warnings
+    problems: list[Problem]
     file: str
 
     @property

@@ -11,16 +11,28 @@ from neurotarget.problems import Problem
 
 
 class OutcomeRows(NamedTuple):
-    """Rows with an outcome, in the table's order, and those without; a person may have several."""
+    """Rows with an outcome, in the table's order, and those without; a person may have several.
+
+    Attributes:
+        case_ids: ids as the table spells them; of a table without ids, `row` with the line in the
+            file. One id may have several rows.
+        outcome: a number, or of classes 1 for the positive one and 0 for all others.
+        rows: all cells of each row by column.
+        left_out: rows without a known outcome, with the reason.
+        problems: warnings about the table.
+        file: path of the table, for messages.
+        column: name of the outcome's column.
+        positive: values of the positive class, joined by `|`; "" of numbers.
+    """
 
     case_ids: list[str]
-    outcome: Float[ndarray, " N"]  # of classes 1 is positive and 0 is not
+    outcome: Float[ndarray, " N"]
     rows: list[dict[str, str]]
     left_out: list[LeftOut]
-    problems: list[Problem]  # warnings
+    problems: list[Problem]
     file: str
     column: str
-    positive: str = ""  # the value of a class that is positive; none of numbers
+    positive: str = ""
 
     @property
     def is_number(self) -> bool:

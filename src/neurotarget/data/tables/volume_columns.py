@@ -30,7 +30,15 @@ MOST = 40  # columns listed in a message
 
 
 class ColumnRequest(NamedTuple):
-    """Arguments of the caller about the columns."""
+    """Arguments of the caller about the columns.
+
+    Attributes:
+        labels: whose volumes are looked for.
+        methods: that the names of columns contain, or with a column of methods those to keep; empty
+            keeps all.
+        id_column, method_column: None to find them by their usual names.
+        unit: of columns whose name states none.
+    """
 
     labels: tuple[str, ...]
     methods: tuple[str, ...] = ()
@@ -49,16 +57,28 @@ class VolumeColumn(NamedTuple):
 
 
 class Roles(NamedTuple):
-    """A table and the meaning of its columns."""
+    """A table and the meaning of its columns.
+
+    Attributes:
+        path: of the table.
+        rows: cells by column.
+        case_id: name of the column of ids.
+        subject_id: name of the column of people; None without one.
+        method: name of the column of methods; None if each case has one row.
+        volumes: columns of volumes.
+        covariates: names of all other columns with a meaning for a study.
+        is_ledger: whether it is a table of predictions, such as volumes.tsv, in which a row may be
+            of a failed case.
+    """
 
     path: Path
     rows: list[dict[str, str]]
     case_id: str
     subject_id: str | None
-    method: str | None  # None if each case has one row
+    method: str | None
     volumes: list[VolumeColumn]
     covariates: list[str]
-    is_ledger: bool  # whether it is a table of predictions, such as volumes.tsv
+    is_ledger: bool
 
 
 def find_roles(

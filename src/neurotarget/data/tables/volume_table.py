@@ -38,10 +38,17 @@ SENTENCES = 5  # more problems of one kind are merged into one
 
 
 class VolumeTable(NamedTuple):
-    """Volumes in mm³ (case × label) by method, covariates by case, and warnings."""
+    """Volumes in mm³ (case × label) by method, covariates by case, and warnings.
+
+    Attributes:
+        volumes: table by method; rows are cases, columns labels, NaN where a volume is missing.
+            Areas are in their own unit.
+        covariates: rows are cases; the first column is `subject_id`.
+        problems: warnings; errors are raised.
+    """
 
     volumes: dict[str, pd.DataFrame]
-    covariates: pd.DataFrame  # first subject_id
+    covariates: pd.DataFrame
     problems: list[Problem]
 
 
