@@ -14,14 +14,23 @@ from neurotarget.problems import DataError
 
 
 class FeatureName(NamedTuple):
-    """One feature by its names; the aggregation of a texture follows its abbreviation."""
+    """One feature by its names; the aggregation of a texture follows its abbreviation.
+
+    Attributes:
+        family: IBSI's abbreviation of the family, such as `cm`.
+        tag: IBSI's abbreviation of the feature within its family.
+        ibsi: IBSI's permanent identifier of four characters.
+        name: in words.
+        pyradiomics: its class and name; "" where pyradiomics lacks the feature.
+        unit: "" for a number, or the unit of the image.
+    """
 
     family: str
     tag: str
-    ibsi: str  # permanent identifier of four characters
+    ibsi: str
     name: str
-    pyradiomics: str  # class and name; "" where it has none
-    unit: str  # "" for a number, or the unit of the image
+    pyradiomics: str
+    unit: str
 
 
 @cache

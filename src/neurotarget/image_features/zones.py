@@ -19,13 +19,20 @@ Matrices = tuple[Iterator[Integer[ndarray, "1 G N"]], Integer[ndarray, " N"]]
 
 
 class Zones(NamedTuple):
-    """Connected voxels of one level: layer, level and number of voxels of each zone."""
+    """Connected voxels of one level: layer, level and number of voxels of each zone.
+
+    Attributes:
+        of_voxel: number of the zone of each voxel of the region, from 0.
+        layers, levels: layer and grey level of each zone.
+        sizes: number of voxels of each zone.
+        shape: number of layers, and largest level.
+    """
 
     of_voxel: Integer[ndarray, " V"]
     layers: Integer[ndarray, " Z"]
     levels: Integer[ndarray, " Z"]
     sizes: Integer[ndarray, " Z"]
-    shape: tuple[int, int]  # number of layers, and largest level
+    shape: tuple[int, int]
 
 
 def zones(grid: LevelGrid, *, in_plane: bool) -> Zones:

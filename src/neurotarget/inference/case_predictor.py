@@ -32,10 +32,16 @@ class Steps(Protocol):
 
 
 class Chosen(NamedTuple):
-    """Steps that are kept, all trials in order, and the effect of the kept steps."""
+    """Steps that are kept, all trials in order, and the effect of the kept steps.
+
+    Attributes:
+        steps: false if none is kept.
+        trials: one record of plain values per step that was tried.
+        changes: one record of plain values per label or outcome, before and after the kept steps.
+    """
 
     steps: Steps
-    trials: Sequence[Any]  # NamedTuples of plain values
+    trials: Sequence[Any]
     changes: Sequence[Any]
 
     def as_dict(self) -> dict[str, Any]:

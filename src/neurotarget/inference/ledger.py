@@ -31,13 +31,18 @@ class CaseResult(NamedTuple):
 class Form(NamedTuple):
     """Form of a table: its file and the column of each value.
 
-    `total` is the column of their sum, "" for none; values below `least` are refused.
+    Attributes:
+        file: name of the table in its folder.
+        column_of: name of the column by the name of a value, such as a label.
+        total: column of the sum of all values; "" for none.
+        digits: after the decimal point.
+        least: a line with a smaller value is left out when the table is read.
     """
 
     file: str
     column_of: Mapping[str, str]
     total: str = ""
-    digits: int = 1  # after the decimal point
+    digits: int = 1
     least: float = 0.0
 
 

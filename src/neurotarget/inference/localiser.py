@@ -23,9 +23,17 @@ MARKED = 0.5  # least probability of a voxel in the region
 class Limits:
     """Limits for accepting a localisation, and the size of the box.
 
-    `size_mm` are the longest sides, `volume_mm3` the smallest and the largest region among the
-    training masks on the coarse grid; a region is implausible if it is smaller than the smallest
-    divided by `tolerance` or larger than the largest times `tolerance`.
+    A region is implausible if it is smaller than the smallest among the training masks divided by
+    `tolerance`, or larger than the largest times `tolerance`.
+
+    Attributes:
+        size_mm: longest sides of the training masks on the coarse grid, along the canonical axes.
+        volume_mm3: smallest and largest volume of these masks.
+        margin_mm: width that is added on each side of a box.
+        least_mm: smallest sides of the region of interest, those of the patch of the second stage.
+        min_confidence: least mean probability of the region, 0 to 1.
+        tolerance: factor of the volumes, at least 1.
+        min_inside: least share of the box, with its margin, within the scan, 0 to 1.
     """
 
     size_mm: Triple
@@ -34,7 +42,7 @@ class Limits:
     least_mm: Triple
     min_confidence: float = 0.6
     tolerance: float = 4.0
-    min_inside: float = 0.5  # least share of the box within the scan
+    min_inside: float = 0.5
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Limits":
@@ -48,12 +56,20 @@ class Limits:
 
 
 class Located(NamedTuple):
-    """Localisation of one scan; `box` is None only if no voxel exceeded the threshold."""
+    """Localisation of one scan.
+
+    Attributes:
+        box: of the target, without a margin; None only if no voxel exceeded the threshold.
+        confidence: mean probability of the region's voxels, 0 to 1; without a box the highest
+            probability of the scan.
+        volume_mm3: of the region; 0 without a box.
+        reason: why the localisation is rejected; "" if it is accepted.
+    """
 
     box: Box | None
-    confidence: float  # mean probability of the region's voxels, 0 to 1
+    confidence: float
     volume_mm3: float
-    reason: str  # why it is rejected; "" if it is accepted
+    reason: str
 
     def roi(self, limits: Limits) -> Roi | None:
         """Region of interest for the second stage; None if the localisation is rejected."""

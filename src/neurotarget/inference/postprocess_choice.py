@@ -41,6 +41,11 @@ class Example(NamedTuple):
 
     Voxels of the reference above the last class are ignored: they are not scored, but steps see the
     prediction there, as they do in prediction.
+
+    Attributes:
+        truth, pred: class of each voxel, 0 for background.
+        spacing_mm: of the voxels as stored.
+        voxel_mm3: volume of a voxel; of pictures its area, or 1 for pixels.
     """
 
     truth: ClassMap

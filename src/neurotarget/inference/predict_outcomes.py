@@ -42,7 +42,13 @@ class OutcomePrediction(NamedTuple):
 
 
 class OutcomeExample(NamedTuple):
-    """A validation case: predicted values by label, codes of its outcomes, subject."""
+    """A validation case: predicted values by label, codes of its outcomes, subject.
+
+    Attributes:
+        values: predicted probability, number or risk of each label, uncorrected.
+        codes: of each outcome, see `outcome_codes`; NaN where unknown.
+        subject_id: cross-validation keeps the cases of one person together.
+    """
 
     values: Float[ndarray, " labels"]
     codes: Float[ndarray, " outcomes"]

@@ -43,6 +43,10 @@ class Recalibration:
     """Corrections of predicted probabilities, by outcome. The default changes nothing.
 
     `thresholds` of binary outcomes are of corrected probabilities; a higher one is positive.
+
+    Attributes:
+        lines: by the name of the outcome; others are not corrected.
+        thresholds: by the name of the outcome; other outcomes are positive above 0.5.
     """
 
     lines: Mapping[str, Line] = field(default_factory=dict)

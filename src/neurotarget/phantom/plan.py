@@ -24,6 +24,16 @@ class CohortPlan(ABC):
 
     Raises:
         ValueError: settings are impossible; the message lists all of them.
+
+    Attributes:
+        num_cases: number of people; each is one case.
+        seed: of all random numbers of the cohort.
+        age_range: youngest and oldest, years.
+        share_women: 0 to 1.
+        tiv_ml: mean intracranial volume of women (F) and men (M).
+        tiv_spread_ml: SD of these volumes between people of one sex.
+        voxel_scale: factor of the voxel sides of all sites; above 1 gives smaller files.
+        sites: scanners, over which people are spread evenly; also as plain values.
     """
 
     kind: ClassVar[str]  # for messages

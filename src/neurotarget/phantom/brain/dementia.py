@@ -26,6 +26,12 @@ class DementiaPlan(HeadPlan):
     `strength` multiplies all planted changes; `severity_spread` is the SD between patients of one
     group, as a share. Of the user's label maps, every other one is for the clinic, whose people are
     variants of it, so that no anatomy is both trained on and measured.
+
+    Attributes:
+        num_cases: people to train on.
+        patients: people of the clinic, controls included.
+        clinic_ages: youngest and oldest of the clinic, years.
+        sites: scanners; the last one is the clinic's.
     """
 
     kind = "dementia"

@@ -16,7 +16,17 @@ CEREBELLAR_CORE = Superquadric((17.0, -58.0, -35.0), (17.0, 12.0, 8.0), 2.0, (-1
 
 @dataclass(frozen=True)
 class Folding:
-    """How one brain is folded: noise, and the thickness of cortex and half width of sulci in mm."""
+    """How one brain is folded; lengths are in mm.
+
+    Attributes:
+        sulci, folia: noise whose zero surfaces are the sulci of the cerebrum, and the white matter
+            of the leaves of the cerebellum.
+        depths: noise that makes sulci deeper or shallower.
+        cortex_mm: thickness of the cortex of the cerebrum.
+        sulcus_mm: half width of its sulci.
+        deep_mm: mean depth of its sulci.
+        leaf_mm: half width of the white matter of a leaf.
+    """
 
     sulci: Waves
     depths: Waves

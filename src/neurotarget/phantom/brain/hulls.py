@@ -71,9 +71,16 @@ CORD_ID = 512
 
 
 class Hulls(NamedTuple):
-    """Depths in mm on the lattice, and ids of the head's tissues at 1 mm, from `ORIGIN_MM` on."""
+    """Depths in mm on the lattice, and ids of the head's tissues at 1 mm, from `ORIGIN_MM` on.
 
-    depths: Float[ndarray, "3 i j k"]  # outside of the closed brain; in cerebellum; in cerebrum
+    Attributes:
+        depths: distance from the brain with its gaps closed, 0 inside; depth below the surface of
+            the cerebellum, and of the cerebrum, negative outside.
+        ids: tissues around the brain.
+        intracranial_ml: volume inside of the skull.
+    """
+
+    depths: Float[ndarray, "3 i j k"]
     ids: UInt16[ndarray, "I J K"]
     intracranial_ml: float
 

@@ -26,7 +26,13 @@ ROUGH_MM = 0.5  # SD of the noise of a structure's surface
 
 
 class Anatomy(NamedTuple):
-    """A person to draw."""
+    """A person to draw.
+
+    Attributes:
+        age: years; sulci and ventricles widen with it.
+        tiv_ml: intracranial volume, which scales the whole head.
+        seed: of the person's shape; equal seeds give equal voxels on one site.
+    """
 
     age: float
     tiv_ml: float

@@ -25,7 +25,14 @@ SITES = (
 
 
 class MapFile(NamedTuple):
-    """A label map of the user's, and the volume inside of its skull."""
+    """A label map of the user's.
+
+    Attributes:
+        name: of the file, without its suffix; it becomes the case_id.
+        path: absolute.
+        digest: hash of the file, so that a changed map gives another cohort.
+        tiv_ml: volume of brain and fluid in it.
+    """
 
     name: str
     path: str
@@ -34,7 +41,18 @@ class MapFile(NamedTuple):
 
 
 class Person(NamedTuple):
-    """A planned person; of a label map of the user's, age and sex are unknown."""
+    """A planned person; of a label map of the user's, age and sex are unknown.
+
+    Attributes:
+        case_id, subject_id: equal, as each person has one scan.
+        age: years.
+        sex: F or M.
+        site: name of the scanner.
+        tiv_ml: intracranial volume.
+        group: control, mci or ad; "" of people who are not in the clinic.
+        severity: of the disease; 1 is that of an average patient, 0 of a control.
+        map_number: number of the label map that the person has, from 0; None for a drawn head.
+    """
 
     case_id: str
     subject_id: str
@@ -43,8 +61,8 @@ class Person(NamedTuple):
     site: str
     tiv_ml: float
     group: str = ""
-    severity: float = 0.0  # of the disease; 1 is that of an average patient
-    map_number: int | None = None  # of the label map that a person has
+    severity: float = 0.0
+    map_number: int | None = None
 
 
 @dataclass(frozen=True)

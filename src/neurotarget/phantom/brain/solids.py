@@ -14,7 +14,14 @@ Axes = Sequence[ndarray]  # x, y and z of points, as arrays that broadcast
 
 
 class Superquadric(NamedTuple):
-    """An ellipsoid that a higher `power` makes boxier; `tilt_deg` turns it about x, y and z."""
+    """An ellipsoid that a higher `power` makes boxier; `tilt_deg` turns it about x, y and z.
+
+    Attributes:
+        centre: template mm.
+        radii: half axes, mm.
+        power: 2 for an ellipsoid; higher values approach a box.
+        tilt_deg: rotations about x, y and z, in this order.
+    """
 
     centre: Triple
     radii: Triple
@@ -48,6 +55,11 @@ class Tube(NamedTuple):
     """A tube through points whose radius changes linearly between them; ends are round.
 
     `flat` divides distances along z, so that the section is taller if it is above 1.
+
+    Attributes:
+        points: of the middle line, template mm.
+        radii_mm: one per point.
+        flat: above 0.
     """
 
     points: Sequence[Triple]

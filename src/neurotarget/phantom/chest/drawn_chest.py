@@ -33,7 +33,12 @@ LEFT_LUNG = np.array(
 
 
 class Chest(NamedTuple):
-    """A drawn film, or a real one, and its lung fields."""
+    """A drawn film, or a real one.
+
+    Attributes:
+        film: grey values, 0 (black) to 1 (white).
+        lungs: mask of both lung fields.
+    """
 
     film: Film
     lungs: Field

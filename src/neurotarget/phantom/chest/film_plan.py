@@ -22,7 +22,14 @@ ABSENT, FINDING = "absent", "pneumothorax"  # none would be a missing value
 
 
 class RealFilm(NamedTuple):
-    """A film to draw on: its name, hospital, group, and the bytes of its file."""
+    """A film to draw on.
+
+    Attributes:
+        name: of the case; "" if the chest is drawn.
+        site: hospital.
+        group: normal or tuberculosis.
+        size: bytes of the file, so that another file gives another cohort.
+    """
 
     name: str
     site: str
@@ -31,17 +38,29 @@ class RealFilm(NamedTuple):
 
 
 class FilmPerson(NamedTuple):
-    """One planned film of one person; `percent` is the area of the air, 0 without."""
+    """One planned film of one person.
+
+    Attributes:
+        case_id: of the film.
+        site: hospital.
+        group: normal or tuberculosis.
+        finding: pneumothorax or absent.
+        percent: area of the air in % of the film; 0 without.
+        tube: drain or absent.
+        skin_fold: fold or absent.
+        askew: askew if the person is turned, else absent.
+        canvas: name of the real film; "" for a drawn one.
+    """
 
     case_id: str
     site: str
     group: str
     finding: str
     percent: float
-    tube: str  # drain or absent
+    tube: str
     skin_fold: str
     askew: str
-    canvas: str  # name of the real film; "" for a drawn one
+    canvas: str
 
 
 @dataclass(frozen=True)
@@ -52,17 +71,24 @@ class ChestPlan:
 
     Raises:
         ValueError: settings are impossible; the message lists all of them.
+
+    Attributes:
+        share_positive: films with a pneumothorax, of all films.
+        share_tubes, share_tubes_without: films with a drain, among those with and without air.
+        side_px: columns and rows of drawn films.
+        gamma: exponent of the grey values of drawn films, by hospital; above 1 is darker.
+        canvases: real films.
     """
 
     num_cases: int = 300
     seed: int = 1
     share_positive: float = 0.222
     share_tuberculosis: float = 0.3  # of drawn films
-    share_tubes: float = 0.35  # drains of films with a pneumothorax
+    share_tubes: float = 0.35
     share_tubes_without: float = 0.06
     share_skin_folds: float = 0.10
     share_askew: float = 0.15
-    side_px: int = 512  # of drawn films
+    side_px: int = 512
     gamma: Mapping[str, float] = field(default_factory=lambda: {"north": 1.0, "south": 0.75})
     canvases: tuple[RealFilm, ...] = ()
 

@@ -31,7 +31,14 @@ LEFT, RIGHT = 1, 2  # ids in the label
 
 @dataclass(frozen=True, slots=True)
 class QSMPerson:
-    """A person to render; pairs are (left, right) dentate; volumes and means are the truth."""
+    """A person to render; volumes and means are the truth.
+
+    Attributes:
+        tiv_ml: intracranial volume.
+        dentate_mm3: volume of the left and of the right dentate.
+        dentate_ppm: their mean susceptibilities, against soft tissue.
+        seed: of shape, position and noise; equal seeds give equal voxels on one site.
+    """
 
     tiv_ml: float
     dentate_mm3: tuple[float, float]
@@ -51,11 +58,18 @@ class Maps(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """A dentate on the voxels of a box."""
+    """A dentate on the voxels of a box.
+
+    Attributes:
+        box: in the scan's voxels.
+        share: of each voxel that the dentate fills, 0 to 1.
+        chi_ppm: mean susceptibility over the filled part; 0 if there is none.
+        label: voxels with the largest shares, as many as give the volume.
+    """
 
     box: tuple[slice, ...]
-    share: Float[ndarray, "i j k"]  # of each voxel that it fills
-    chi_ppm: Float[ndarray, "i j k"]  # mean over the filled part, 0 if there is none
+    share: Float[ndarray, "i j k"]
+    chi_ppm: Float[ndarray, "i j k"]
     label: Bool[ndarray, "i j k"]
 
 

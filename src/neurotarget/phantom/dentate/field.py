@@ -32,7 +32,12 @@ FOREIGN_PPM = 0.02  # of bone or air in a voxel; the brain's own tissues differ 
 
 
 class Coarse(NamedTuple):
-    """A grid along the scan's axes: positions in voxels of the scan."""
+    """A coarse grid along the scan's axes.
+
+    Attributes:
+        places_vox: positions along I, J and K, in voxels of the scan.
+        spacing_mm: between them.
+    """
 
     places_vox: tuple[Float[ndarray, " n"], ...]
     spacing_mm: Triple

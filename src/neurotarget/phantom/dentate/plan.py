@@ -99,7 +99,17 @@ SITES = (
 
 
 class QSMSubject(NamedTuple):
-    """One planned person; volumes and mean susceptibilities are the truth, left and right."""
+    """One planned person; volumes and mean susceptibilities are the truth, left and right.
+
+    Attributes:
+        age: years.
+        sex: F or M.
+        group: control, friedreich or ms.
+        site: name of the scanner.
+        tiv_ml: intracranial volume.
+        dentate_mm3: left, right.
+        dentate_ppm: left, right; against soft tissue.
+    """
 
     case_id: str
     age: float

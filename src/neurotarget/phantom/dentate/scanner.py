@@ -38,6 +38,11 @@ class GRESite(Site):
 
     `noise` is the SD of each part of the complex signal against white matter at echo time 0,
     `white` its stored brightness.
+
+    Attributes:
+        field_t: main field, tesla.
+        te_s: echo times, rising.
+        chain: reconstruction of susceptibility maps.
     """
 
     field_t: float = 3.0

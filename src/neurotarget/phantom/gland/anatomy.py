@@ -29,7 +29,15 @@ WANDER_MM = (0.7, 1.0, 0.7)  # SD of the gland's position between people, templa
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person to render; `gland_mm3` is the true volume of the gland."""
+    """A person to render; `gland_mm3` is the true volume of the gland.
+
+    Attributes:
+        age: years.
+        sex: F or M.
+        tiv_ml: intracranial volume, which scales the whole head.
+        gland_mm3: both lobes, without the stalk.
+        seed: of shape, position and noise; equal seeds give equal voxels on one site.
+    """
 
     age: float
     sex: str

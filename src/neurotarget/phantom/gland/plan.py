@@ -55,17 +55,24 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan(CohortPlan):
-    """All settings of a cohort; `voxel_scale` multiplies voxel sides."""
+    """All settings of a cohort; `voxel_scale` multiplies voxel sides.
+
+    Attributes:
+        women_mm3: mean gland volume of women up to `slope_from_age`.
+        sex_gap_mm3: women minus men.
+        slope_mm3_per_decade: change of the mean from `slope_from_age` (years) on.
+        spread_mm3: SD between people of one age and sex.
+    """
 
     kind = "phantom"
 
     num_cases: int = 96
     age_range: tuple[float, float] = (25.0, 80.0)
-    women_mm3: float = 705.0  # at `slope_from_age` and below
-    sex_gap_mm3: float = 70.0  # women minus men
+    women_mm3: float = 705.0
+    sex_gap_mm3: float = 70.0
     slope_mm3_per_decade: float = -30.0
     slope_from_age: float = 25.0
-    spread_mm3: float = 115.0  # SD between people of one age and sex
+    spread_mm3: float = 115.0
     sites: tuple[Site, ...] = SITES
 
     def _faults(self) -> dict[str, bool]:

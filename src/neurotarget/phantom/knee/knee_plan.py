@@ -21,19 +21,28 @@ SITES = ("north", "south")
 
 
 class KneePerson(NamedTuple):
-    """One planned exam of one person."""
+    """One planned exam of one person.
+
+    Attributes:
+        site: north or south.
+        side: of the body: left or right.
+        abnormal, acl, meniscus, effusion, bruise: present or absent.
+        torn_side: medial or lateral meniscus, or absent.
+        other: finding of a knee without a tear: cartilage, oedema, effusion or absent.
+        lacking: series that the exam lacks, or absent.
+    """
 
     case_id: str
     site: str
-    side: str  # of the body: left or right
+    side: str
     abnormal: str
     acl: str
     meniscus: str
-    torn_side: str  # medial or lateral meniscus, or absent
-    other: str  # cartilage, oedema, effusion or absent
+    torn_side: str
+    other: str
     effusion: str
-    bruise: str  # of the bone, with a torn ligament
-    lacking: str  # series that the exam lacks, or absent
+    bruise: str
+    lacking: str
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,13 @@ WORLD = {"left": -1.0, "right": 1.0}  # of a right knee, medial is to the patien
 
 
 class Pose(NamedTuple):
-    """Place of a knee in the scanner."""
+    """Place of a knee in the scanner.
+
+    Attributes:
+        turn: rotation matrix.
+        shift_mm: from the centre of the scan.
+        scale: factor of all lengths, about 1.
+    """
 
     turn: Float[ndarray, "3 3"]
     shift_mm: Float[ndarray, " 3"]

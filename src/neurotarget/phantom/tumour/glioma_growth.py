@@ -36,7 +36,13 @@ ROUND_MM = 2.5  # SD of the smoothing that takes corners off a core and its rim
 
 
 class Planned(NamedTuple):
-    """Volumes of a tumour; `enhancing_ml` is part of `core_ml`."""
+    """Planned volumes of a tumour.
+
+    Attributes:
+        core_ml: core, the enhancing part included.
+        enhancing_ml: enhancing rim; 0 without one.
+        edema_ml: oedema around the core.
+    """
 
     core_ml: float
     enhancing_ml: float
@@ -44,7 +50,12 @@ class Planned(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """A tumour: BraTS's labels, and how full of water oedema is, from 1 at the core to 0.4."""
+    """A grown tumour.
+
+    Attributes:
+        labels: BraTS's labels 1, 2 and 4; 0 elsewhere.
+        water: how full of water oedema is, from 1 at the core to 0.4 at its border; 0 elsewhere.
+    """
 
     labels: UInt8[ndarray, "I J K"]
     water: Float[ndarray, "I J K"]

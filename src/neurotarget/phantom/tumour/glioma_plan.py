@@ -89,7 +89,13 @@ class Patient(NamedTuple):
 
 @dataclass(frozen=True)
 class GliomaPlan(CohortPlan):
-    """All settings of a cohort of gliomas; volumes are log-normal, spreads are SDs of logs."""
+    """All settings of a cohort of gliomas; volumes are log-normal, spreads are SDs of logs.
+
+    Attributes:
+        share_low_grade: of people whose tumour does not enhance, 0 to 1.
+        core_ml, edema_ml: medians.
+        survival: hazards and follow-up.
+    """
 
     kind = "gliomas"
     drawing = 3
@@ -97,10 +103,10 @@ class GliomaPlan(CohortPlan):
     num_cases: int = 40
     age_range: tuple[float, float] = (28.0, 84.0)
     share_women: float = 0.4
-    share_low_grade: float = 0.25  # without contrast enhancement
-    core_ml: float = 25.0  # median
+    share_low_grade: float = 0.25
+    core_ml: float = 25.0
     core_spread: float = 0.8
-    edema_ml: float = 45.0  # median
+    edema_ml: float = 45.0
     edema_spread: float = 0.6
     survival: Survival = field(default_factory=Survival)
     sites: tuple[Site, ...] = SITES
