@@ -12,7 +12,7 @@ SIGN = re.compile(r"\s*([+-])\s*")
 
 
 class Term(NamedTuple):
-    """A contrast with its factor."""
+    """A contrast with its factor in a sum of contrasts."""
 
     factor: float
     contrast: str

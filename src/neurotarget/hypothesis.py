@@ -27,6 +27,13 @@ class Published:
     """A score that others have published for this target, for comparison with ours.
 
     `part` is internal (people of sites in the training) or external (people of other sites).
+
+    Attributes:
+        what: name of the score in a study.
+        label: of the target.
+        value: in the unit of the score.
+        source: DOI or another citation.
+        spread: SD over cases; None where it is not published.
     """
 
     what: Literal["dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice"]
@@ -34,7 +41,7 @@ class Published:
     value: float
     source: str
     part: Literal["internal", "external"] = "internal"
-    spread: float | None = None  # SD over cases, where one is published
+    spread: float | None = None
 
     def __post_init__(self) -> None:
         if self.what not in PUBLISHED or self.part not in ("internal", "external"):

@@ -10,11 +10,19 @@ MIRRORED = "LEFT AND RIGHT MIRRORED"  # in capitals, as no other result would re
 
 
 class Problem(NamedTuple):
-    """One problem of a data set, and what its owner can do about it."""
+    """One problem of a data set, and what its owner can do about it.
+
+    Attributes:
+        level: an error stops the command, a warning does not.
+        case_id: "" if the problem concerns the whole data set.
+        file: "" if it concerns no single file.
+        found, wanted: what is there and what is needed, without verb, for one sentence.
+        todo: what the user can do, an imperative without a full stop.
+    """
 
     level: Literal["error", "warning"]
-    case_id: str  # "" if it concerns the whole data set
-    file: str  # "" if it concerns no single file
+    case_id: str
+    file: str
     found: str
     wanted: str
     todo: str

@@ -16,10 +16,16 @@ class Measure:
 
     `regions` maps each region to the labels that it consists of. `owners` maps labels to the label
     that has their rows of failures, where it differs: several classes to their outcome.
+
+    Attributes:
+        name: such as `volume` or `mean_qsm`.
+        unit: "" for a ratio.
+        metric: in rows of scores, such as `volume_mm3`.
+        labels: that have the quantity.
     """
 
     name: str
-    unit: str  # "" for a ratio
+    unit: str
     metric: str
     labels: tuple[str, ...]
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -23,7 +23,14 @@ Mask = Bool[ndarray, "I J K"]
 
 
 class Batch(NamedTuple):
-    """Images of one size with label maps, outcomes or both; `case_ids` runs along B."""
+    """Images of one size with label maps, outcomes or both; `case_ids` runs along B.
+
+    Attributes:
+        image: (B, C, I, J, K) on the scale of the prepared cases.
+        labels: class of each voxel (B, I, J, K); None where outcomes are learnt.
+        case_ids: one per patch.
+        outcomes: codes (B, outcomes), NaN where unknown; None where label maps are learnt.
+    """
 
     image: Image
     labels: Labels | None

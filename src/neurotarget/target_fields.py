@@ -53,6 +53,10 @@ class Roi:
     `anchor` is the origin of `offset_mm`: `head`, the centre line below the vertex of the head
     (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the origin of the affine
     (for scans in a template's space).
+
+    Attributes:
+        size_mm: sides of the box along the canonical axes.
+        offset_mm: from the anchor to the centre of the box, to the right, the front and the top.
     """
 
     size_mm: Triple

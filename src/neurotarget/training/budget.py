@@ -17,11 +17,17 @@ PETA = 1e15
 
 
 class Budget(NamedTuple):
-    """When a training ends: trainer settings, callbacks, and a description for messages."""
+    """When a training ends: trainer settings, callbacks, and a description for messages.
+
+    Attributes:
+        trainer: settings of the trainer, with the limits of the budget.
+        callbacks: that end the training.
+        description: for messages; "" if only the trainer's own settings apply.
+    """
 
     trainer: dict[str, Any]
     callbacks: list[Callback]
-    description: str  # "" if only the trainer's own settings apply
+    description: str
 
 
 def apply_budget(

@@ -47,12 +47,20 @@ from neurotarget.training.resumed import flat
 
 
 class HeldOut(NamedTuple):
-    """Results of a run on cases that it was not trained on."""
+    """Results of a run on cases that it was not trained on.
+
+    Attributes:
+        summary: content of summary.json.
+        rows: content of rows.csv: one row per score of a label of a case.
+        written: the study and its files; None if the study failed.
+        error: that stopped the study; None if it succeeded.
+        learning: whether the network has learnt; None if that is unknown, or the study failed.
+    """
 
     summary: dict[str, Any]
     rows: pd.DataFrame
-    written: WrittenStudy | None  # None if the study failed
-    error: Exception | None = None  # the error that stopped the study
+    written: WrittenStudy | None
+    error: Exception | None = None
     learning: Learning | None = None
 
     @property

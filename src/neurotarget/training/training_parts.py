@@ -51,9 +51,20 @@ class Start(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The parts of a run, and sentences about changed settings and loaded weights."""
+    """The parts of a run, and sentences about changed settings and loaded weights.
 
-    target: Target  # with the patch of this run
+    Attributes:
+        target: with the patch of this run, which may differ from that of the configuration.
+        data: cases, splits and loaders.
+        task: network with its loss and scores.
+        trainer: with all callbacks and loggers.
+        best: scores at the best value of the monitored score.
+        meter: cost of the training.
+        stalls: time that the training has waited for batches.
+        lines: sentences for the terminal.
+    """
+
+    target: Target
     data: TargetData
     task: TargetTask
     trainer: pl.Trainer

@@ -60,6 +60,19 @@ class Patient(NamedTuple):
 
     `offset_mm` leads from the centre of the brain to that of the tumour, to the right, the front
     and the top. `enhancing_ml` is part of `core_ml`.
+
+    Attributes:
+        age: years.
+        sex: F or M.
+        site: name of the scanner.
+        tiv_ml: intracranial volume.
+        grade: high or low.
+        place: region of the brain, one of `PLACES`.
+        push: share of the core's volume by which the tumour displaces tissue.
+        resection: GTR or STR.
+        survival_days: from the operation to death or to the end of follow-up.
+        event: 1 for death, 0 for the end of follow-up.
+        marker, control: present or absent in plans with a molecular marker, else "".
     """
 
     case_id: str
@@ -74,11 +87,11 @@ class Patient(NamedTuple):
     core_ml: float
     enhancing_ml: float
     edema_ml: float
-    push: float  # share of the core's volume by which it displaces tissue
+    push: float
     resection: str = SUBTOTAL
     survival_days: int = 0
     event: int = 0
-    marker: str = ""  # of plans with a molecular marker, as the control
+    marker: str = ""
     control: str = ""
 
     @property

@@ -31,13 +31,22 @@ class Job(NamedTuple):
 
 
 class JobResult(NamedTuple):
-    """Result of a job; `values` are the best ones of its training, by metric."""
+    """Result of a job; `values` are the best ones of its training, by metric.
+
+    Attributes:
+        folder: of the job.
+        status: "missing" if there is no result.
+        overrides: of the command line, without those of Hydra itself.
+        values: best ones by metric; NaN where a value was not finite.
+        reason: one sentence if the job failed or was pruned, else "".
+        log: path of job.log, which may be absent.
+    """
 
     folder: Path
-    status: Status  # "missing" if there is no result
+    status: Status
     overrides: tuple[str, ...]
     values: dict[str, float]
-    reason: str  # one sentence if it failed or was pruned, else ""
+    reason: str
     log: Path
 
 

@@ -28,10 +28,19 @@ FILES = (
 
 
 class Parcellation(NamedTuple):
-    """Result for one scan: volumes on its own grid, arrays on the conformed grid."""
+    """Result for one scan: volumes on its own grid, arrays on the conformed grid.
+
+    Attributes:
+        case_id: of the case.
+        values: volume of each label, mm³.
+        flags: signs of a failure, for a person to check.
+        conformed: first frame of the scan on FreeSurfer's conformed grid.
+        labels: prediction, with its classes on the conformed grid.
+        brain: mask of the brain on the conformed grid.
+    """
 
     case_id: str
-    values: dict[str, float]  # volume of each label, mm³
+    values: dict[str, float]
     flags: tuple[str, ...]
     conformed: Volume
     labels: Prediction

@@ -24,7 +24,13 @@ CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'  # ITK-SNAP's 
 
 
 class Label(NamedTuple):
-    """A label as files have it."""
+    """A label as files have it.
+
+    Attributes:
+        id: number in label maps.
+        name: of the label.
+        colour: red, green and blue, 0 to 255.
+    """
 
     id: int
     name: str

@@ -15,7 +15,13 @@ LIMITS = "localiser.json"
 
 
 class Localised(NamedTuple):
-    """Boxes of the cases, statistics of the localiser, and sentences about these."""
+    """Result of the first stage of a cascade.
+
+    Attributes:
+        boxes: of the masks, and of the localiser on unseen subjects.
+        facts: statistics for each part of the data, as `localisations` counts them.
+        lines: the same as sentences for the terminal.
+    """
 
     boxes: Boxes
     facts: dict[str, Any]

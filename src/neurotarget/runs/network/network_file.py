@@ -32,7 +32,14 @@ AGAIN = "get the file again from where you have it"
 
 
 class NetworkFile(NamedTuple):
-    """The content of a file: plain values, model card, weights, and the hash of all of it."""
+    """The content of a file.
+
+    Attributes:
+        document: plain values, see `exported_networks`.
+        card: model card in Markdown.
+        tensors: weights by name, on the CPU.
+        sha256: hash of the whole content.
+    """
 
     document: dict[str, Any]
     card: str

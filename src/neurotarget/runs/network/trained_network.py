@@ -24,15 +24,26 @@ log = logging.getLogger(__name__)
 
 
 class TrainedNetwork(NamedTuple):
-    """A network, what it was trained for, and what its predictions need; errors name the files."""
+    """A network, what it was trained for, and what its predictions need; errors name the files.
 
-    name: str  # of its run or file
+    Attributes:
+        name: of its run or file.
+        config: plain values of the training's configuration.
+        config_file: its path, for messages; of an exported file the file itself.
+        weights: tensors by name, on the CPU.
+        weights_file: path of the weights, for messages.
+        made_by: hash of the weights, and of those of the localiser; of an exported file its own.
+        learned: gives the steps of post-processing for a kind of predictor; None without any.
+        localiser: first stage of a cascade; None without one.
+    """
+
+    name: str
     config: Mapping[str, Any]
     config_file: Path
     weights: Mapping[str, Tensor]
     weights_file: Path
-    made_by: str  # hash of the weights, and of those of the localiser
-    learned: Callable[[type[CasePredictor], Target], Steps | None]  # steps of post-processing
+    made_by: str
+    learned: Callable[[type[CasePredictor], Target], Steps | None]
     localiser: "TrainedLocaliser | None" = None
 
 

@@ -37,7 +37,12 @@ class Exported(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What a file holds besides its card."""
+    """What a file holds besides its card.
+
+    Attributes:
+        document: plain values, see `exported_networks`.
+        tensors: weights by name.
+    """
 
     document: Mapping[str, Any]
     tensors: Mapping[str, Tensor]

@@ -37,13 +37,21 @@ LOOK = (
 
 
 class Facts(NamedTuple):
-    """What a card is made from."""
+    """What a model card is made from.
+
+    Attributes:
+        name: heading of the card.
+        predictor: of the exported networks.
+        runs: folders of the runs, whose records are read.
+        weights: best or last.
+        change: of predictions by weights of 16 bits, as text; "" of 32 bits.
+    """
 
     name: str
     predictor: CasePredictor
     runs: tuple[Path, ...]
-    weights: str  # best or last
-    change: str  # of predictions by weights of 16 bits; "" of 32 bits
+    weights: str
+    change: str
 
 
 def model_card(facts: Facts, author: str = "") -> str:

@@ -28,16 +28,28 @@ COLUMNS = ("before augmentation", "after", "labels")
 
 
 class Patch(NamedTuple):
-    """One patch of a training batch, before and after its augmentation."""
+    """One patch of a training batch, before and after its augmentation.
+
+    Attributes:
+        case_id: of the case.
+        draw: number of the draw in the training, from which all its random numbers follow.
+        rank: of the process that trained on the patch, from 0.
+        low_vox: its first voxel in the prepared case; may be negative.
+        case_affine: of the prepared case, mm.
+        before, after: image before and after its augmentation.
+        labels: as the network got them, after augmentation; None where outcomes are learnt.
+        outcomes: codes, NaN where unknown; None where label maps are learnt.
+        transforms: that were drawn, with their parameters by name.
+    """
 
     case_id: str
     draw: int
-    rank: int  # of the process that trained on it
-    low_vox: TripleVox  # its first voxel in the prepared case
-    case_affine: Float[ndarray, "4 4"]  # of the prepared case, mm
+    rank: int
+    low_vox: TripleVox
+    case_affine: Float[ndarray, "4 4"]
     before: Float[ndarray, "C I J K"]
     after: Float[ndarray, "C I J K"]
-    labels: Integer[ndarray, "I J K"] | None  # as the network got them, after augmentation
+    labels: Integer[ndarray, "I J K"] | None
     outcomes: tuple[float, ...] | None
     transforms: Drawn
 
