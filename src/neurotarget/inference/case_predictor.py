@@ -61,6 +61,15 @@ class CasePredictor(ABC):
     A prediction has `case_id`, `values` (by the names in `form`) and `flags`, signs of a failure
     for a person to check. `postprocessing` are steps of the class's own kind, which a run learns on
     its validation cases: each gives an `example`, and `choose` keeps the steps that help.
+
+    Args:
+        net: its weights are moved to the device, and it is set to evaluation.
+        target: contrasts, grid, and labels or outcomes.
+        preparation: intensity scale of the training.
+        inferer: runs the network on a batch of working boxes, in windows or as a whole.
+        device: such as `cpu` or `cuda`.
+        bf16: whether the network computes in bfloat16, where its layers allow it.
+        postprocessing: steps on predictions; None for none.
     """
 
     fills_missing: bool = False  # contrasts; true if the network has learnt to do without some

@@ -57,7 +57,12 @@ def volume_form(label_names: Iterable[str], units: SizeUnits = VOLUMES) -> Form:
 
 
 class Ledger:
-    """The table of a folder; lines are changed under a lock, so that processes do not lose any."""
+    """The table of a folder; lines are changed under a lock, so that processes do not lose any.
+
+    Args:
+        folder: of the predictions; the table need not exist.
+        form: names the file and its columns.
+    """
 
     def __init__(self, folder: Path, form: Form) -> None:
         self.path, self.form = Path(folder) / form.file, form

@@ -30,7 +30,11 @@ UNITS = ("NA", "NA", "unitless", "mm^3", "NA", "mm^3", "unitless")
 
 
 class SoftVolumes:
-    """Sums of the probabilities of each class, and of those within its own voxels."""
+    """Sums of the probabilities of each class, and of those within its own voxels.
+
+    Args:
+        num_labels: number of classes including background.
+    """
 
     def __init__(self, num_labels: int) -> None:
         self.sums, self.inside = np.zeros(num_labels), np.zeros(num_labels)

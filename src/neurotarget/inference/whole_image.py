@@ -14,6 +14,10 @@ class WholeImage:
 
     With `swap` (of any value but None) the outputs are the mean of those of the image and of its
     left/right mirror.
+
+    Args:
+        window_vox: sides of the part that the network sees, those of the training patch.
+        swap: as above; only whether it is None matters.
     """
 
     def __init__(self, window_vox: Sequence[int], *, swap: Sequence[int] | None = None) -> None:

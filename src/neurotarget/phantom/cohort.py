@@ -112,7 +112,16 @@ class GeneratedCohort(ABC):
 
 
 class CaseFolder:
-    """Cases of one plan in one folder; the caller holds the folder's lock."""
+    """Cases of one plan in one folder; the caller holds the folder's lock.
+
+    Args:
+        folder: created if it is missing.
+        key: fingerprint of the plan; cases of another key are made again.
+        places: subfolders of scans and label maps, of which each case has a file.
+
+    Raises:
+        DataError: the folder cannot be written, or holds other files or a link out of it.
+    """
 
     def __init__(self, folder: Path, *, key: str, places: Sequence[str]) -> None:
         self.folder, self.key, self.places = folder, key, tuple(places)

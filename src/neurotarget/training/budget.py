@@ -196,6 +196,9 @@ class TrainingTimer(Timer):
 
     The learning rate schedule and the progress bar read it like any other timer, and checkpoints
     store its time.
+
+    Args:
+        minutes: of training steps, after which training stops.
     """
 
     def __init__(self, minutes: float) -> None:

@@ -19,6 +19,9 @@ class Opening(Callback):
     """Writes the record of a resumed run once training has loaded its checkpoint.
 
     An error before that point leaves the run folder as it was.
+
+    Args:
+        write: writes the record; called once.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
@@ -40,6 +43,9 @@ class Loading(Callback):
 
     The first step does not wait for it, and no training time is counted. At the end it might be
     too late: a change of the program during a training would mix two versions of it.
+
+    Args:
+        module: dotted name of a module.
     """
 
     def __init__(self, module: str) -> None:
@@ -51,7 +57,12 @@ class Loading(Callback):
 
 
 class BestScores(Callback):
-    """Validation scores at the best value of the monitored metric, across all resumes of a run."""
+    """Validation scores at the best value of the monitored metric, across all resumes of a run.
+
+    Args:
+        monitor: logged name of the metric, such as `val/dice`.
+        mode: `min` or `max`, which value of it is better.
+    """
 
     def __init__(self, monitor: str, *, mode: str) -> None:
         self.monitor, self.sign = monitor, -1 if mode == "min" else 1
@@ -88,6 +99,11 @@ class Checkpoint(ModelCheckpoint):
     first validation of a run that was moved, copied or opened through a link would then replace
     better weights. This class keeps the score and replaces the paths with those of the current
     folder.
+
+    Args:
+        folder: of the checkpoints.
+        name: of the file without its suffix.
+        settings: further ones of Lightning's ModelCheckpoint.
     """
 
     def __init__(self, folder: Path, name: str, **settings: object) -> None:

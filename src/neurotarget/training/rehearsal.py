@@ -114,7 +114,7 @@ def _network(config: Config, parts: Parts) -> str:
     devices = f"{count} devices" if count > 1 else "one device"
     return (
         f"{type(net).__name__} of {cost.parameters / 1e6:.2g} million parameters, "
-        f"{config['data']['batch_size']} patches a step, on {devices} "
+        f"{config['data']['batch_size']} patches per step, on {devices} "
         f"({config['trainer']['accelerator']})"
     )
 

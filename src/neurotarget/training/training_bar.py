@@ -21,6 +21,9 @@ class Pace:
 
     Validation and checkpoints count, as they take time too. A recent pace follows a machine that
     becomes busy or idle; the mean since the start would not.
+
+    Args:
+        window_s: seconds of the past that count.
     """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
@@ -57,6 +60,10 @@ class TrainingBar(Callback):
 
     Also shown: the time left, losses, the monitored score, and the share of the time that the
     training has waited for patches.
+
+    Args:
+        monitor: logged name of the score that is shown.
+        stalls: measures the waiting.
     """
 
     def __init__(self, monitor: str, stalls: StallMeter) -> None:

@@ -239,7 +239,9 @@ def test_a_drive_of_windows_is_explained(table, make_target):
 
 def test_a_subject_of_two_sexes_is_refused(table, make_target):
     source = table(3, subject_id=["a", "a", "b"], sex=["F", "male", "F"])
-    message = r"subject a of 2 values of sex \(F in c00, M in c01\), wanted one a subject; correct"
+    message = (
+        r"subject a of 2 values of sex \(F in c00, M in c01\), wanted one per subject; correct"
+    )
     with pytest.raises(DataError, match=message):
         read_manifest(source, make_target())
     same = table(3, subject_id=["a", "a", "b"], sex=["F", "female", "M"])

@@ -64,7 +64,7 @@ def test_rows_of_one_person_are_told_apart_by_their_run(ages):
 def test_rows_that_differ_and_cannot_be_matched_are_an_error(ages):
     lines = ["participant_id age sex", "sub-01 61 F", "sub-02 50 M", "sub-01 71 F"]
     _, problems = ages(lines, *VISITS, "sub-02_ses-1")
-    assert len(problems) == 2  # one a case
+    assert len(problems) == 2  # one per case
     assert "sub-01_ses-1: " in problems[0]
     assert "rows in lines 2, 4 for it, with age = 61 or 71" in problems[0]
 

@@ -66,6 +66,13 @@ class BatchCuts(Draws, Dataset):
 
     With `is_finished` a batch is augmented where it is cut; otherwise `finish` does it later, on
     the device of the batch.
+
+    Args:
+        folders: of the prepared cases, in the order of the sampler's case numbers.
+        num_contrasts: channels of the images.
+        transforms: of the augmentation; None for none.
+        is_finished: as above; always true with a transform of the user's own.
+        settings: of `Draws`.
     """
 
     def __init__(

@@ -50,6 +50,13 @@ class DirectLoader(DataLoader):
 
     A transform of the user's own draws from the random numbers of the whole process, as the network
     does: batches with such transforms are then made when they are asked for.
+
+    Args:
+        cuts: make the batches.
+        draws: their order.
+        batch_size: patches per batch; a rest that fills no batch is left out.
+        workers: number of processes; 0 for the thread.
+        pin_memory: whether batches lie in memory that a GPU copies from faster.
     """
 
     def __init__(

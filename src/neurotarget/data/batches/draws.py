@@ -39,6 +39,14 @@ class DrawSampler(Sampler):
     """Draws of one epoch: each case equally often, in an order that depends on the seed.
 
     Yields `draw * num_cases + case`. The draws are divided among the ranks of a distributed run.
+
+    Args:
+        num_cases: of the training.
+        num_draws: patches per epoch of all ranks together; a rest that the ranks cannot share is
+            left out.
+        seed: of the order; each pass over the cases has an order of its own.
+        rank: number of this process, from 0.
+        ranks: number of processes.
     """
 
     def __init__(
@@ -71,6 +79,17 @@ class Draws:
     A region around the patch, larger by `margin_share` of its sides, is what an augmentation sees,
     so that a rotation finds voxels beyond the patch's edge. `margin_vox` voxels at each face of a
     patch are not scored by the network, and may lie outside of the volume.
+
+    Args:
+        folders: of the prepared cases, in the order of the sampler's case numbers.
+        patch_vox: sides of a patch.
+        foreground_share: probability, 0 to 1, that a patch is centred on a voxel of a random class.
+        margin_share: as above; 0 for no augmentation.
+        seed: with the number of a draw it determines its patch.
+        margin_vox: as above.
+        boxes: of the targets; None to draw from whole cases.
+        ignored_class: class of ignored voxels; None without any.
+        outcomes: codes of each case by case_id; None where label maps are learnt.
     """
 
     def __init__(

@@ -31,6 +31,12 @@ class Regions(Draws, tio.SubjectsDataset):
 
     With `outcomes` there are no label maps: a patch is the middle of its case, padded where the
     case is smaller, and has the codes of the outcomes of its case.
+
+    Args:
+        folders: of the prepared cases.
+        augmentation: applied to each region; None for none.
+        patches_per_region: at least 1.
+        settings: of `Draws`.
     """
 
     def __init__(
@@ -102,7 +108,7 @@ class RegionSampler(tio.UniformSampler):
 class PatchQueue(tio.Queue):
     """TorchIO's queue over the draws; `set_epoch` starts the draws of that epoch.
 
-    With several patches a region, the queue of `length` patches is shuffled, so that patches of one
+    With several patches per region, the queue of `length` patches is shuffled, so that patches of one
     region go to different batches; with one the draws are in random order already.
     """
 

@@ -2,7 +2,7 @@
 
 Nothing is known of what the pictures show. Each is compared with the median of all at 16 × 16
 pixels, so that only data sets of one view are judged: at least `FEW` pictures, of which half
-resemble the median. V views, S = 16 pixels a side. At these thresholds no unchanged film of
+resemble the median. V views, S = 16 pixels per side. At these thresholds no unchanged film of
 Shenzhen and Montgomery is reported, and about nine in ten inverted or turned ones are
 (docs/films.md).
 """

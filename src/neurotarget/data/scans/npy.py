@@ -28,7 +28,7 @@ class Head(NamedTuple):
 
 
 def read_npy(path: Path, report: Report) -> tuple[ndarray, ndarray]:
-    """Voxels (columns, rows, slices) and an affine (4, 4) of 1 mm a voxel to RAS+.
+    """Voxels (columns, rows, slices) and an affine (4, 4) of 1 mm per voxel to RAS+.
 
     The file states neither the size of a voxel nor left and right.
 

@@ -9,7 +9,12 @@ GUESSED = b"orientation unknown, sform of the source"  # header description of o
 
 
 class Report:
-    """Problems of one file, collected while it is read."""
+    """Problems of one file, collected while it is read.
+
+    Args:
+        case_id: of the case, for messages.
+        file: path as text, for messages.
+    """
 
     def __init__(self, case_id: str, file: str) -> None:
         self.case_id, self.file = case_id, file

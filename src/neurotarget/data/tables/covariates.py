@@ -245,7 +245,7 @@ def check_sexes(cases: Sequence[Case]) -> list[Problem]:
             listed = ", ".join(f"{value} in {case_id}" for value, case_id in sexes.items())
             todo = "correct the column, or give each person a subject_id"
             found = f"subject {subject} of {len(sexes)} values of {name} ({listed})"
-            problems.append(error(found, "one a subject", todo))
+            problems.append(error(found, "one per subject", todo))
     return problems
 
 

@@ -313,7 +313,7 @@ def _check_rows(table: Roles) -> list[Problem]:
         if column and (empty := sum(is_missing(row[column]) for row in table.rows)):
             found = f"no {column} in {empty} of {len(table.rows)} rows"
             todo = "fill the cells, or drop the rows"
-            problems.append(error(found, "one a row", todo, file=table.path))
+            problems.append(error(found, "one per row", todo, file=table.path))
     keys = Counter(
         (_key(row[table.case_id]), row.get(table.method or "", "")) for row in table.rows
     )
@@ -322,7 +322,7 @@ def _check_rows(table: Roles) -> list[Problem]:
             found = f"{times} rows" + (f" of the method {method}" if method else "")
             todo = "remove the copies, or give each scan session an id of its own"
             todo += "" if method else "; rows of several methods need a column method"
-            problems.append(error(found, "one a case", todo, case_id=key, file=table.path))
+            problems.append(error(found, "one row per case", todo, case_id=key, file=table.path))
     return problems
 
 

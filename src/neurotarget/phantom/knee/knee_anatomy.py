@@ -60,7 +60,15 @@ SIDES = {"medial": 22.0, "lateral": -22.0}
 
 
 class Knee:
-    """Tissues and marks of one knee at a grid of points."""
+    """Tissues and marks of one knee at a grid of points.
+
+    Args:
+        points: coordinates of the points in mm, three arrays of one shape.
+        person: findings to draw.
+        tear: where the tears lie.
+
+    Its `tissue` and `mark` have the shape of the points, with numbers of `Tissue` and `Mark`.
+    """
 
     def __init__(self, points: Coordinates, person: KneePerson, tear: Tear) -> None:
         self.x, self.y, self.z = points

@@ -40,7 +40,12 @@ class Holder(ABC):
 
 
 class RunLock(Holder):
-    """The lock of a run folder; reentrant within a process."""
+    """The lock of a run folder; reentrant within a process.
+
+    Args:
+        folder: of the run.
+        lease_s: seconds after its last renewal at which the lease of a machine ends.
+    """
 
     def __init__(self, folder: Path, *, lease_s: float = LEASE_S) -> None:
         self.folder, self.lease_s = real_path(folder), lease_s

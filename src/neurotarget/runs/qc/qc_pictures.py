@@ -31,7 +31,13 @@ def picture_name(case_id: str) -> str:
 
 
 class CasePictures:
-    """Draws cases into a folder; what cannot be drawn is left out, and counted."""
+    """Draws cases into a folder; what cannot be drawn is left out, and counted.
+
+    Args:
+        predictor: of the predictions, for the files of a case.
+        output: folder of the predictions; pictures go into its folder `qc`.
+        colours: one per label.
+    """
 
     def __init__(self, predictor: CasePredictor, output: Path, colours: Iterable[Colour]) -> None:
         self.predictor, self.output, self.colours = predictor, Path(output), list(colours)

@@ -28,7 +28,11 @@ class Windows(NamedTuple):
 
 
 class WindowNetwork(nn.Module):
-    """Probabilities of all classes in windows; of an ensemble the mean."""
+    """Probabilities of all classes in windows; of an ensemble the mean.
+
+    Args:
+        members: predictors of one target; their networks are shared, not copied.
+    """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         super().__init__()

@@ -11,6 +11,9 @@ class EnergyMeter:
 
     Needs the package nvidia-ml-py. `joules` is None without GPUs, or once a reading has failed, as
     a sum with gaps would be too small.
+
+    Args:
+        devices: CUDA's numbers of the GPUs; empty measures nothing.
     """
 
     def __init__(self, devices: Sequence[int] = ()) -> None:

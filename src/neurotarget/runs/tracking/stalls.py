@@ -226,6 +226,11 @@ class Watched(Profiler):
     """Lightning's profiler, which also tells when a batch of the training is asked for and there.
 
     Lightning calls its profiler around each of its actions, also where nothing is profiled.
+
+    Args:
+        inner: profiler of the user's settings, which is called as before.
+        asked: called when training asks for a batch.
+        arrived: called when the batch is there.
     """
 
     def __init__(

@@ -113,7 +113,12 @@ def run_tags(target: str, model: str | None, *, fold: object, seed: object) -> l
 
 
 class ForgivingLogger(WandbLogger):
-    """W&B logger that is switched off after its first error, so that no run fails because of it."""
+    """W&B logger that is switched off after its first error, so that no run fails because of it.
+
+    Args:
+        run: of W&B.
+        places: names of environment variables that were set for this run; closing it removes them.
+    """
 
     def __init__(self, run: "wandb.Run", places: Sequence[str]) -> None:
         super().__init__(experiment=run)
