@@ -40,7 +40,7 @@ def entities_in(case_id: str) -> dict[str, str]:
 
 
 def plain_value(text: str) -> str:
-    """A text as the value of an entity, of letters and digits; of none its hash."""
+    """The letters and digits of a text, as the value of an entity; its hash if it has none."""
     return re.sub(r"[^a-zA-Z0-9]", "", text) or hash_of_value(text, 8)
 
 

@@ -25,7 +25,7 @@ def landmarks_of(values: Real[ndarray, "..."]) -> Landmarks:
 
 
 def foreground_landmarks(values: Real[ndarray, "..."]) -> Landmarks | None:
-    """Percentiles of the values above the mean; None if those are none or all the same.
+    """Percentiles of the values above the mean; None without any, or if all are equal.
 
     The mean of a whole head lies between air and tissue, so that what is above it is the
     foreground.

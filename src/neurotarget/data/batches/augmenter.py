@@ -116,7 +116,7 @@ class Augmenter:
         """Parameters of the patches with these numbers.
 
         Args:
-            numbers: a row per patch, from `numbers`.
+            numbers: one row per patch, from `numbers`.
             seeds: of the same patches; the second is that of noise and of the user's transforms.
             is_wide: whether the images are whole regions, not patches.
         """

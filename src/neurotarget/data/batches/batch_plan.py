@@ -45,12 +45,11 @@ class Gains(NamedTuple):
 class Moved(NamedTuple):
     """A scan in which the head moved: positions, and the lines of k-space taken in each.
 
-    `maps` are the real parts of the maps along K that keep the lines of the head's own position,
-    which comes first, and of each other one.
-
     Attributes:
         rows: patches of the batch with a movement.
         matrix, shift: a voxel p, from the first one, is read at matrix @ p + shift, in voxels.
+        maps: real parts of maps along K, each of which keeps the lines of k-space that are taken in
+            one position; the head's own position comes first.
     """
 
     rows: Rows

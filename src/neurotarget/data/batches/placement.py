@@ -136,8 +136,11 @@ def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) 
     """Box that holds these masks and, by their spread, unseen ones; sides of `least_mm` or more.
 
     A face lies at the outermost mask or `SPREADS` standard deviations from the mean face, whichever
-    is further, plus `MARGIN_MM`. Of at least two masks; faces are low and high, relative to one
-    anchor, mm.
+    is further, plus `MARGIN_MM`.
+
+    Args:
+        faces: low and high faces of at least two masks, relative to one anchor, mm.
+        least_mm: smallest sides of the box; shorter ones are extended on both faces.
     """
     reach = SPREADS * faces.std(axis=0, ddof=1)
     low = np.minimum(faces[:, 0].min(axis=0), faces[:, 0].mean(axis=0) - reach[0]) - MARGIN_MM

@@ -20,7 +20,7 @@ from neurotarget.files.hashes import digest
 from neurotarget.files.writing import expand_home, table_text, write_text
 from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
-FEW = 10  # positive films from which the place of their marks tells something
+FEW = 10  # fewest positive films whose marks are judged by their places
 WORKERS = 2
 ABSENT = "absent"  # none would be a missing value
 

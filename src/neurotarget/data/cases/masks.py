@@ -82,7 +82,7 @@ def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, i
 def begins(name: str, case_id: str) -> bool:
     """Whether a file is named as a case and more: its id followed by `_`, `-` or `.`.
 
-    The separator counts, so that a mask of IXI251 is none of IXI25.
+    The separator counts, so that a mask of IXI251 is not taken for one of IXI25.
     """
     # the mask of IXI251 must not match IXI25
     return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")

@@ -68,7 +68,7 @@ class NamedImages(Source):
     table: str
 
     def obtain(self, root: str | None) -> Path:
-        """Path of the table, or of the user's own if `root` is none of two folders.
+        """Path of the table, or `root` itself if it does not hold two such folders.
 
         Raises:
             DataError: the pattern is no regular expression, or a name does not match.

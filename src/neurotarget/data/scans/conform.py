@@ -25,12 +25,13 @@ Affine = Float[ndarray, "4 4"]
 
 
 def first_frame(path: Path, *, case_id: str = "") -> tuple[Volume, str]:
-    """Read a scan, of a 4-D file the first frame; also a note that others were left out, or "".
+    """Read a scan, of a 4-D file the first frame; also a note that the others were left out.
+
+    The note is "" for a scan of one volume. A warning about the scan is dropped; only errors are
+    raised.
 
     Raises:
         DataError: the file is missing or broken, or has no volume.
-
-    A warning about the scan is dropped; only errors are raised.
     """
     volumes, problems = inspect_stack(path, case_id=case_id)
     refuse_errors(problems)

@@ -81,7 +81,7 @@ def check_length(data: Path, size: int, report: Report) -> None:
 def scan_digest(path: Path, *, digest_of: Callable[[Path], str] = digest) -> str:
     """SHA-256 of a scan: of its file, or of its header and voxel file; `digest_of` reads a file.
 
-    Of one volume of a 4-D file, its number takes part.
+    The hash of one volume of a 4-D file includes its number.
     """
     path, number = file_and_number(path)
     if number is not None:

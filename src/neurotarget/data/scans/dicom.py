@@ -316,7 +316,7 @@ def _affine(slices: list[Slice], report: Report) -> Float[ndarray, "4 4"]:
     skew = float(np.linalg.norm(step - normal * (step @ normal))) / float(step @ normal)
     if skew > SKEW_MM_PER_MM:
         raise report.refused(
-            f"slices that shift sideways by {skew:.2f} mm a mm (a tilted gantry)",
+            f"slices that shift sideways by {skew:.2f} mm per mm (a tilted gantry)",
             "slices stacked along their normal",
             "convert it with dcm2niix, which undoes the tilt, and give the NIfTI file",
         )

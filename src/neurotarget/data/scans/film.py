@@ -28,10 +28,10 @@ KINDS = ("Modality", "ViewPosition", "PhotometricInterpretation")
 SCALES = ("BitsStored", "PixelRepresentation", "RescaleSlope", "RescaleIntercept")
 WINDOWS = ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence")
 PERSON = ("PatientID", "PatientSex", "PatientAge")
-VOLUMES = ("CT", "MR", "PT", "NM", "US")  # modalities whose pictures are no projections of X-rays
+VOLUMES = ("CT", "MR", "PT", "NM", "US")  # modalities whose pictures are not projections of X-rays
 LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO")  # of ViewPosition
 PIXEL_BYTES = 4
-EXPORT = "export one grey film a file"
+EXPORT = "export each film in grey, to a file of its own"
 
 
 class Film(NamedTuple):

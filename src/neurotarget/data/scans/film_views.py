@@ -18,7 +18,7 @@ from neurotarget.problems import Problem, some, warning
 from neurotarget.types import Case
 
 SIDE_PX = 16
-FEW = 10  # pictures from which a median tells what is usual
+FEW = 10  # fewest pictures whose median shows what is usual
 ALIKE = 0.6  # correlation with the median of half the pictures of one view
 OPPOSITE = -0.4  # correlation of an inverted picture
 GAIN = 0.3  # of correlation by a turn
@@ -42,7 +42,7 @@ class View(NamedTuple):
 
     @classmethod
     def from_plain(cls, values: Sequence | None) -> "View | None":
-        """A view from the values of `as_plain`; None from none."""
+        """A view from the values of `as_plain`; None gives None."""
         return None if values is None else cls(np.array(values[0]), *values[1:])
 
 

@@ -116,12 +116,12 @@ def boxed(grid: Grid, box: Sequence[slice]) -> Grid:
 
 
 def _is_brain(array: ndarray) -> Bool[ndarray, "I J K"]:
-    """Voxels of a stripped brain: those that have not the value of the first voxel."""
+    """Voxels of a stripped brain: those that differ from the first voxel."""
     return array != array[0, 0, 0]
 
 
 def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I J K"]:
-    """Voxels of a stripped brain: all that have not the value of the first voxel.
+    """Voxels of a stripped brain: all that differ from the first voxel.
 
     Args:
         array: scan (I, J, K); its first voxel lies outside of the brain.

@@ -52,7 +52,7 @@ def npy_head(begin: bytes) -> Head:
     """Read the head of a NumPy file from its first bytes.
 
     Raises:
-        ValueError: it is none, or its values are not numbers.
+        ValueError: the bytes are no such head, or the values are not numbers.
 
     Object arrays are refused here, before any value is read: they would run a pickle.
     """

@@ -28,7 +28,7 @@ DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ].*)?|\d{1,2}[-/.]\d{1,2}
 
 
 class LeftOut(NamedTuple):
-    """A row that is not analysed, and why; the same reason is worded alike, to be counted."""
+    """A row that is not analysed, and why; equal reasons have equal texts and are counted."""
 
     case_id: str
     reason: str
@@ -214,10 +214,10 @@ def _repeats(
     events: Mapping[int, float],
     path: Path,
 ) -> dict[int, str]:
-    """Further rows of a person, which say the same as the first.
+    """Further rows of a person, which have the time and event of the first, with the reason.
 
     Raises:
-        DataError: they say something else.
+        DataError: they have another time or event.
     """
     first: dict[str, int] = {}
     repeats, wrong = {}, []

@@ -140,7 +140,7 @@ def missing_terms(made: Design, case_ids: Sequence[str]) -> dict[str, str]:
     """Reason for leaving out each person who lacks a term: the first one that is lacking.
 
     Args:
-        made: values of the terms, a row per person.
+        made: values of the terms, one row per person.
         case_ids: of the same people.
 
     Returns:

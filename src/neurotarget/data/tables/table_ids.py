@@ -33,7 +33,7 @@ def required_column(
         columns: of the table.
         name: as the user writes it, see `find_column`.
         file: the table, for the message.
-        wanted: what the message says is wanted.
+        wanted: what the message names as wanted.
 
     Raises:
         DataError: there is no such column.
