@@ -111,8 +111,8 @@ class SquaredDice(nn.Module):
     p are probabilities and g the labels, 0 or 1; the background is a class too, and the sums are
     those of the whole batch.
 
-    Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; so counted by Weninger et al. 2019,
-    doi:10.1007/978-3-030-11726-9_1, whose code has s = 1e-5.
+    Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; counted in this way by
+    Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1, whose code has s = 1e-5.
     """
 
     def __init__(self, *, smooth: float = 1e-5, ignore_label: int | None = None) -> None:

@@ -134,6 +134,6 @@ def test_a_dry_run_trains_nothing_and_leaves_nothing(tiny, train_arguments, comm
     before = {*tiny.rglob("*")}
     done = command(*train_arguments, "dry_run=true", "cv=3", cwd=tiny)
     assert "held out: 4 cases of 4 people" in done.stdout
-    assert "cv        3 such trainings, one a fold; this is fold 0" in done.stdout
+    assert "cv        3 such trainings, one per fold; this is fold 0" in done.stdout
     assert "nothing was trained" in done.stdout
     assert {*tiny.rglob("*")} == before

@@ -56,7 +56,7 @@ class LevelGrid(NamedTuple):
         return [(k * rows + i) * columns + j for k, i, j in half]
 
     def layers(self, *, in_plane: bool) -> Integer[ndarray, " V"]:
-        """Matrix that each voxel counts in: one of its slice, or one of the whole region."""
+        """Number of the matrix in which each voxel counts: that of its slice, or 0 for all."""
         return self.slices if in_plane else np.zeros_like(self.slices)
 
     def count(self, *, in_plane: bool) -> int:

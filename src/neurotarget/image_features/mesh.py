@@ -29,8 +29,8 @@ Triangles = list[tuple[int, int, int]]  # of edges
 def triangles(mask: Bool[ndarray, "I J K"]) -> Integer[ndarray, "T 3 3"]:
     """Corners of the triangles of a mask's surface, in halves of a voxel.
 
-    The first voxel has the coordinates 0, so that corners beside it have -1. Triangles are T × 3
-    corners × 3 axes and have one orientation; the mask may touch the border of its array.
+    The first voxel has the coordinates 0, so that corners in front of it have −1. Triangles are
+    T × 3 corners × 3 axes and have one orientation; the mask may touch the border of its array.
     """
     padded = np.pad(mask, 1).astype(np.uint8)
     sides = [(slice(0, -1), slice(1, None))] * 3

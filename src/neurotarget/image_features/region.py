@@ -94,10 +94,9 @@ def prepared(
 
 
 def narrowed(region: Region, reach_mm: float = 0.0) -> Region:
-    """The region with as little around it as features need, or those of a filter that reaches on.
+    """The part of the image around a region that its features and a filter need.
 
-    Features count what lies within `PEAK_MM`; `reach_mm` is how far the filter reaches, Inf for
-    all.
+    Features need what lies within `PEAK_MM`, and the filter `reach_mm` more; Inf keeps all.
     """
     box = _box(region.mask, region.spacing_mm, PEAK_MM + reach_mm)
     parts = (part[box] for part in (region.image, region.mask, region.voxels))

@@ -123,7 +123,9 @@ class CasePredictor(ABC):
 
     @abstractmethod
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have, those that it always has first; none if only a line.
+        """Files that a case can have, the constant ones first.
+
+        The list is empty if the result of a case is a line of the table alone.
 
         Args:
             case_id: of the case.
@@ -203,7 +205,7 @@ class CasePredictor(ABC):
         """
 
     def notes_on(self, scans: Scans) -> tuple[str, ...]:
-        """What a person should know of the files of a case, among it whether a film is odd."""
+        """Notes for a person on the files of a case, such as that a film is odd."""
         odd = oddities(view_of(scans.first.array), self.usual) if self.usual is not None else []
         return (*odd, *scans.warnings)
 

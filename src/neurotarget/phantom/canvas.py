@@ -37,7 +37,7 @@ class Tissue(IntEnum):
 
 
 class Canvas:
-    """A head in work: each call paints one tissue into a solid, over earlier tissues."""
+    """A head to paint: each call paints one tissue into a solid, over earlier tissues."""
 
     def __init__(self) -> None:
         self.tissue = np.zeros(SHAPE, dtype=np.uint8)

@@ -42,7 +42,7 @@ def print_rehearsal(
         lines.append(("cascade", f"a first network of {cascade['steps']} steps finds the target"))
     lines.append(("network", _network(config, parts)))
     if (folds := config["cv"]) is not None:
-        lines.append(("cv", f"{folds} such trainings, one a fold; this is fold {data.fold}"))
+        lines.append(("cv", f"{folds} such trainings, one per fold; this is fold {data.fold}"))
     for name, text in lines:
         print(f"  {name:<9} {text}")
     for note in notes:

@@ -80,7 +80,7 @@ META = {"neurotarget": json.dumps({"format": FORMAT})}
         ({"__metadata__": {"format": "pt"}}, "safetensors without the settings of neurotarget"),
         ({"__metadata__": {"neurotarget": "{"}}, "found no exported network"),
         ({"__metadata__": {"neurotarget": "[1]"}}, "found no exported network"),
-        ({"__metadata__": {**META, "card": 3}}, "texts of its header are none"),
+        ({"__metadata__": {**META, "card": 3}}, "its header has texts of another kind"),
         (b"[" * 100_000, "found no exported network"),
         (b"\xff\xfe{}", "found no exported network"),
         ([], "found no exported network"),

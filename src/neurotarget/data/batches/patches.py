@@ -108,8 +108,8 @@ class RegionSampler(tio.UniformSampler):
 class PatchQueue(tio.Queue):
     """TorchIO's queue over the draws; `set_epoch` starts the draws of that epoch.
 
-    With several patches per region, the queue of `length` patches is shuffled, so that patches of one
-    region go to different batches; with one the draws are in random order already.
+    With several patches per region, the queue of `length` patches is shuffled, so that patches of
+    one region go to different batches; with one the draws are in random order already.
     """
 
     def __init__(self, regions: Regions, draws: DrawSampler, *, length: int, workers: int) -> None:

@@ -22,7 +22,7 @@ from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
 FEW = 10  # fewest positive films whose marks are judged by their places
 WORKERS = 2
-ABSENT = "absent"  # none would be a missing value
+ABSENT = "absent"  # "none" would be read as a missing value
 
 
 @dataclass(frozen=True)

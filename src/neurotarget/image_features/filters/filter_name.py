@@ -47,7 +47,7 @@ TEXTS = frozenset(("code", "pool", "family", "riesz"))
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """One filter; what its kind has no need of stays as it is here.
+    """One filter; fields that its kind does not use keep these values.
 
     Attributes:
         name: as above.

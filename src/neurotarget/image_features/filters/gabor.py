@@ -12,7 +12,7 @@ from neurotarget.image_features.filters.filter_name import Boundary, Filter
 from neurotarget.image_features.filters.separable import Image, pooled
 
 PLANES = ((1, 2), (1, 0), (2, 0))  # axes of x, y; x, z; y, z of an image with slices first
-CUT_SD = 6.0  # of the wider side of the Gaussian; a wave over a plateau has a response else
+CUT_SD = 6.0  # SDs of the wider side; cut earlier, a wave responds to a plateau
 PADDING = {"mirror": "symmetric", "nearest": "edge", "zero": "constant", "periodic": "wrap"}
 
 
@@ -35,7 +35,7 @@ def gabor_response(
 
 
 def reach_mm(one: Filter) -> float:
-    """Distance in mm at which voxels count no more."""
+    """Distance in mm beyond which voxels do not count."""
     return CUT_SD * one.width * max(1.0, 1 / one.aspect)
 
 

@@ -139,7 +139,7 @@ def _look_up(hulls: Hulls, where: Float[ndarray, "3 I J K"]) -> Float[ndarray, "
 def _growth(value: int, age: float) -> float:
     """Factor of the lengths of a structure, 1 at 50 years.
 
-    Ventricles double in volume from 20 to 80 years, and the hippocampus loses up to 1.2 % a year
+    Ventricles double in volume from 20 to 80 years, and the hippocampus loses up to 1.2 % per year
     after 60: Fjell 2013, doi:10.1093/cercor/bhs214; Raz 2005, doi:10.1093/cercor/bhi044.
     """
     if value in nuclei.FLUID_PARTS:

@@ -18,7 +18,7 @@ VERSION = 2  # raise it when a change gives other pixels for the same plan
 SHARES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
 PERCENT = (0.04, 0.13, 0.40, 0.84, 1.78, 4.6, 9.0)  # the ends are ours
 NORMAL, TUBERCULOSIS = "normal", "tuberculosis"
-ABSENT, FINDING = "absent", "pneumothorax"  # none would be a missing value
+ABSENT, FINDING = "absent", "pneumothorax"  # "none" would be read as a missing value
 
 
 class RealFilm(NamedTuple):

@@ -20,7 +20,7 @@ Film = Float[ndarray, "rows columns"]
 Field = Bool[ndarray, "rows columns"]
 
 SIDES_PX = 512  # films of this height have the widths in pixels given here
-MOST_OF_LUNG = 0.75  # more is no thin rim any longer
+MOST_OF_LUNG = 0.75  # a larger one is not a thin rim
 STEPS = 24  # of the bisection of the depth
 VESSEL_PX = 9  # of the median: wider than vessels of the periphery, narrower than a rib
 LINE_PX = 0.9  # SD across the pleural line

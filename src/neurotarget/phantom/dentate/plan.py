@@ -2,13 +2,13 @@
 
 The planted numbers and their sources:
 
-- 800 mm³ a dentate in healthy adults: 600 to 1,000 mm³ in masks of one person (group atlases are
+- 800 mm³ per dentate in healthy adults: 600 to 1,000 mm³ in masks of one person (group atlases are
   larger, as they hold everybody's); 170 mm³ between people of one group in the total, with the
   two sides correlated by 0.8: assumed.
 - −480 mm³ (−30 %) in Friedreich's ataxia: 18 people, SUIT atlas study of 2019.
 - −130 mm³ (−8 %) in multiple sclerosis: assumed, less than in Friedreich's ataxia.
 - 0.152 ppm at 40 years: qsm-forward 0.32 (Ridani et al. 2026, doi:10.64898/2026.04.07.716972).
-- +0.0008 ppm a year: the direction is that of Li et al. 2021 (623 people); the size is assumed.
+- +0.0008 ppm per year: the direction is that of Li et al. 2021 (623 people); the size is assumed.
 - +0.025 ppm in Friedreich's ataxia: the direction is that of Ward et al. 2019 (20 and 18 people);
   the size is assumed.
 

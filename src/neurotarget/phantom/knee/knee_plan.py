@@ -15,7 +15,7 @@ from neurotarget.files.hashes import hash_of_value
 
 VERSION = 1  # raise it when a change gives other voxels for the same plan
 YES, NO = "present", "absent"
-ABSENT = "absent"  # none would be a missing value
+ABSENT = "absent"  # "none" would be read as a missing value
 OTHERS = ("cartilage", "oedema", "effusion")  # what else makes a knee abnormal
 SITES = ("north", "south")
 

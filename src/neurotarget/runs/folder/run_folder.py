@@ -237,7 +237,7 @@ def load_state(path: Path) -> dict[str, Any]:
         # torch's own message advises to run the code in the file
         what = "the file is broken or cut short"
         if isinstance(error, UnpicklingError):
-            what = "it is none, or holds more than tensors and plain values"
+            what = "it is no checkpoint, or holds more than tensors and plain values"
         raise DataError(
             f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"

@@ -52,7 +52,8 @@ class DeepParcellationLayout(MapLayout):
 
     A scan, of a 4-D file the first frame, is predicted as the network was trained, and its label
     map is then brought onto the conformed grid, by the nearest voxel. A network that was trained on
-    conformed scans wants these.
+    conformed scans needs such scans as input.
+
     The brain mask is that of its own network where there are binary networks, else all labels. It
     is saved with the label map, which is not cut to it. `stat.csv`, separated by tabs, has the
     voxels of each label, of all together as `Brain mask`, and their shares of the largest number.

@@ -157,7 +157,7 @@ def _header_of(stream: BinaryIO) -> tuple[dict[str, Any], int]:
     """Header of a file, and the size in bytes that it states for the whole.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no header of an exported file.
     """
     length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
     if not 0 < length <= MOST_HEADER:
@@ -170,7 +170,7 @@ def _header_of(stream: BinaryIO) -> tuple[dict[str, Any], int]:
     if DOCUMENT not in texts:
         raise ValueError("safetensors without the settings of neurotarget")
     if not all(isinstance(text, str) for text in texts.values()):
-        raise ValueError("texts of its header are none")
+        raise ValueError("its header has texts of another kind")
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     size = LENGTH_BYTES + length + max(ends, default=0)
     if size > MOST_BYTES:

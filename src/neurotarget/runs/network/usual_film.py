@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def read_usual(config_file: Path) -> Usual | None:
-    """What is usual in the training films of a run; None where it has not written it.
+    """What is usual in the training films of a run; None without this record.
 
     Exported files do not hold it.
     """

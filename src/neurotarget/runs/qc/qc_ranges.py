@@ -10,7 +10,7 @@ from neurotarget.problems import DataError
 from neurotarget.scoring import read_rows
 from neurotarget.types import Target
 
-LEAST_CASES = 5  # whose range says more than the target's
+LEAST_CASES = 5  # from which their range replaces that of the target
 
 
 class UsualSizes(NamedTuple):

@@ -50,7 +50,7 @@ def measured_change(
     """
     case = held_out_case(folders, predictor.target)
     if case is None:
-        return "The change is not known: no scan of a held-out case is there."
+        return "The change is not known: no scan of a held-out case was found."
     # as a reader gets them
     file = NetworkFile(json.loads(json.dumps({"format": 1, **document})), "", dict(tensors), "")
     stored, _ = joined_networks(networks_of(file, folders[0]), device="cpu", make=make)

@@ -99,7 +99,7 @@ class CostMeter(Callback):
         self._is_training = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint, from which a resumed run measures on."""
+        """Plain values for the checkpoint, from which a resumed run continues."""
         if self._is_training:
             self._read_peak()
         return {

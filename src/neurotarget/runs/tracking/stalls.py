@@ -223,7 +223,7 @@ Wait = ProcessorWait | GpuWait
 
 
 class Watched(Profiler):
-    """Lightning's profiler, which also tells when a batch of the training is asked for and there.
+    """Lightning's profiler, which also reports when training asks for a batch and gets it.
 
     Lightning calls its profiler around each of its actions, also where nothing is profiled.
 
