@@ -213,6 +213,7 @@ class _Search:
             raise DataError(error("DICOM files", wanted, todo, case_id=folder.name, file=folder))
 
         def make(path: Path) -> None:
+            """Convert the series of the case, and note the files of its slices."""
             files = convert_series(folder, series, path, case_id=name, wanted=self.series)
             self.scratch.slices[path] = files
 
@@ -222,6 +223,7 @@ class _Search:
         """A case whose conversion fails, so that the error is reported when it is its turn."""
 
         def fail(path: Path) -> None:  # noqa: ARG001
+            """Raise the reason as an error of this case."""
             raise as_data_error(reason, name)
 
         return _case(name, dict.fromkeys(self.contrasts, self.scratch.plan(fail)))

@@ -106,9 +106,11 @@ class _Scores(NamedTuple):
     excess: Integer[ndarray, "N ..."]  # pieces of the prediction beyond the expected number
 
     def of(self, place: int) -> "_Scores":
+        """Scores of one label alone, copied."""
         return _Scores(self.dice[:, place].copy(), self.excess[:, place].copy())
 
     def take(self, place: int, other: "_Scores") -> None:
+        """Take over the scores of one label, in place."""
         self.dice[:, place], self.excess[:, place] = other.dice[:, place], other.excess[:, place]
 
 

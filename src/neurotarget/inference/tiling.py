@@ -139,6 +139,7 @@ class SlidingWindow:
             weights[_box(middle, self.scored_vox)] += share
 
         def divided(slab: SlabScores, first: int) -> SlabScores:
+            """A slab whose sums are divided by its weights, in place."""
             if weights is None:
                 return _divided(slab, sums, first)
             return slab.div_(weights[first : first + slab.shape[2]])

@@ -133,6 +133,7 @@ def _memory(
     """Return a function that gives the MiB of a training step for a patch and a batch size."""
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
+        """MiB of a training step with this patch and number of patches."""
         net = build_net(model, target, patch_vox, task=kind)
         shape = (batch, len(target.channels), *patch_vox)
         cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)

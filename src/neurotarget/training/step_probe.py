@@ -84,6 +84,7 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     example = task.transfer_batch_to_device(task.example(batch), device, 0)
 
     def step() -> None:
+        """One forward and backward pass, until the device has finished it."""
         with torch.autocast(device.type, low, enabled="16" in precision):
             value = task.batch_loss(example)
         value.backward()

@@ -363,6 +363,7 @@ def _key(
     """Hash of everything that an entry depends on: file contents, settings, `VERSION`."""
 
     def digest_of_scan(path: Path) -> str:
+        """Digest of a scan, by the digests that the cache has kept."""
         return scan_digest(path, digest_of=digest_of)
 
     settings = {

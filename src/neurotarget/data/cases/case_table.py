@@ -179,6 +179,7 @@ def _contrast_columns(
 
 def _image_columns(table: TextTable) -> list[str]:
     def has_images(name: str) -> bool:
+        """Whether more than half of a column's cells name image files."""
         values = [row[name] for row in table.rows if not is_missing(row[name])]
         like = sum(value.lower().endswith(SUFFIXES) for value in values)
         return 2 * like > len(values)

@@ -78,6 +78,7 @@ def _check_all(
 ) -> list[Checkup]:
     # threads suffice: unzipping and counting release the interpreter lock
     def check(case: Case) -> Checkup:
+        """Read the files of one case once."""
         return check_case(case, target, mapping)
 
     with attempts(check, cases, workers) as outcomes:

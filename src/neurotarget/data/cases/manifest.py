@@ -230,6 +230,7 @@ def _without_unfetched(
         return None, problems
 
     def there(files: Mapping[str, Path]) -> dict[str, Path]:
+        """The files whose content was fetched."""
         return {name: path for name, path in files.items() if str(path) not in absent}
 
     return replace(case, images=there(case.images), raters=there(case.raters)), problems

@@ -310,6 +310,7 @@ def _sorted(names: Iterable[str]) -> list[str]:
     """Sort names alphabetically, numbers first and by size."""
 
     def place(name: str) -> tuple[bool, float, str]:
+        """Sorting key of a name: numbers by size, then texts without regard to case."""
         is_number = name.removeprefix("-").replace(".", "", 1).isdecimal()
         return not is_number, float(name) if is_number else 0.0, name.casefold()
 

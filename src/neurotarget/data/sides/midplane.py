@@ -79,6 +79,7 @@ def _dissimilarity(
     flat, least = values.ravel(), LEAST_SHARE * weights.sum()
 
     def cost(plane: tuple[float, float, float]) -> float:
+        """Negative correlation, −1 to 1; 1 if undefined, or if too little has a mirror image."""
         normal = _normal(plane[0], plane[1])
         mirrored = arms - 2 * np.outer(arms @ normal - plane[2], normal) + centre
         places = mirrored @ to_vox[:3, :3].T + to_vox[:3, 3]

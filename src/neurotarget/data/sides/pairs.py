@@ -237,6 +237,7 @@ def _head(
 
     @cache
     def find() -> Plane:
+        """Mean of the other pairs' planes, else the given middle, else that of the grid."""
         if known:
             point = np.mean([plane.point_mm for plane in known], axis=0)
             normal = np.sum([plane.normal for plane in known], axis=0)

@@ -86,6 +86,11 @@ class _Lookup:
         self.wrong: list[str] = []
 
     def resolved(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings with ids in place of all names that a table has.
+
+        Raises:
+            DataError: a name is in no table, or tables differ about it; all of them in one error.
+        """
         result = dict(settings)
         labels = settings.get("labels")
         if is_list(labels):

@@ -59,6 +59,7 @@ def _of_plane(
     )
 
     def response(angle: float) -> Image:
+        """Modulus of the response at one angle, in the planes without their padding."""
         kernel = fft2(gabor_kernel(one, sides, reach, angle), shape)
         return np.abs(ifft2(spectrum * kernel)[:, *window])
 

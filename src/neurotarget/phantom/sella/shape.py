@@ -127,6 +127,7 @@ def _is_kept(codes: UInt8[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 def _paint_whole(here: ndarray, axes: Axes, shape: Shape, free: Bool[ndarray, " N"]) -> None:
     def into(tissue: Tissue, depth_mm: ndarray) -> None:
+        """Give a tissue to the points inside of a solid that may be painted over."""
         here[(depth_mm > 0) & free] = ids.code_of(IDS[tissue])
 
     here[np.isin(here, [ids.code_of(value) for value in (ids.CHIASM, ids.NERVE)])] = ids.code_of(

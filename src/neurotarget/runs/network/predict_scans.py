@@ -151,10 +151,11 @@ def predict_scans(
 
 
 def _each(*acts: Look | None) -> Look:
-    """Call each of these that there is with a predicted case."""
+    """One function that calls all of these with a predicted case; None is left out."""
     wanted = [act for act in acts if act]
 
     def look(case: Case) -> None:
+        """Call all of them, in their order, with a predicted case."""
         for act in wanted:
             act(case)
 
@@ -185,6 +186,7 @@ def _load(networks: Iterable[TrainedNetwork], mode: object, settings: dict[str, 
     runs: list[Path] = []
 
     def noted() -> Iterator[TrainedNetwork]:
+        """The networks, while their names and run folders are noted."""
         for network in networks:
             names.append(network.name)
             runs.append(network.config_file.parent)
