@@ -1,4 +1,8 @@
-"""The experiments qsm and swi: scans → maps by several methods → scores and a report."""
+"""The experiments qsm and swi: scans → maps by several methods → scores and a report.
+
+A run folder gets rows.csv (one row per scan, label, metric and method), methods.tsv (mean and SD
+over scans), maps/ and pictures/ where they are asked for, summary.json and report.html.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Add head size from the scans to a study without it."""
+"""Add head size from the scans to a study without it.
+
+Heads of groups differ in size, those of women and men most of all, so that a comparison of volumes
+without head size partly compares heads.
+"""
 
 from dataclasses import replace
 

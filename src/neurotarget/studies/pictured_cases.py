@@ -1,4 +1,9 @@
-"""Choose the cases that a report shows, and load their scans and masks."""
+"""Choose the cases that a report shows, and load their scans and masks.
+
+Failures come first, then the worst, middle and best cases by mean Dice; without scores, the
+smallest, middle and largest ones by the sum of all labels. The rank of a case is in the name of its
+picture.
+"""
 
 import logging
 from collections.abc import Sequence

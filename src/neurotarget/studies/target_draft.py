@@ -1,4 +1,10 @@
-"""A target file for somebody's scans and masks, with what was measured in comments."""
+"""A target file for somebody's scans and masks, with what was measured in comments.
+
+Spacing is the median of the masks; a patch is 1.5 times the largest box around the structures, at
+most 96 voxels a side; left and right are paired by name, or else by place; plausible volumes are
+half of the smallest to twice the largest one. Whatever a user must check is a comment next to the
+value. The text is read as a training would read it before it is written.
+"""
 
 import textwrap
 from collections.abc import Mapping, Sequence

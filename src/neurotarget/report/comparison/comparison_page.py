@@ -1,4 +1,8 @@
-"""The page of a comparison: the best arm, costs, and uncertainty."""
+"""The page of a comparison: the best arm, costs, and uncertainty.
+
+Numbers are read from the tables of the comparison, and nothing is tested here. An arm that has not
+learnt has a dash in place of its rank, and "different" means by cases and by trainings alike.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Figure of Dice against costs: arms as numbers, with their names below."""
+"""Figure of Dice against costs: arms as numbers, with their names below.
+
+Points of many arms lie close to each other, so each number is put at the nearest free place around
+its point, with a line to it if that is far.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

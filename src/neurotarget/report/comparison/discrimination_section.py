@@ -1,4 +1,7 @@
-"""Section with the difference of AUROC of each pair of arms, by class."""
+"""Section with the difference of AUROC of each pair of arms, by class.
+
+An interval that includes 0 shows no difference, but is no proof that there is none.
+"""
 
 import math
 from collections.abc import Mapping

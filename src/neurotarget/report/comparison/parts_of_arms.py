@@ -1,4 +1,7 @@
-"""Section on each arm's internal and external cases by label, with published values."""
+"""Section on each arm's internal and external cases by label, with published values.
+
+Published values are of other scans, so they are shown without a test.
+"""
 
 import math
 from collections.abc import Sequence

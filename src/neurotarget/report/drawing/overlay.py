@@ -1,4 +1,8 @@
-"""Pictures of one case: three slices with the outlines of both masks and their errors."""
+"""Pictures of one case: three slices with the outlines of both masks and their errors.
+
+Outlines are used for up to six labels; more labels are painted, as there are not enough colours to
+distinguish their outlines.
+"""
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO

@@ -1,4 +1,8 @@
-"""Figure of a quantity over age by sex, with one column per method and equal axes."""
+"""Figure of a quantity over age by sex, with one column per method and equal axes.
+
+Curves are fitted by the study for each sex; a panel has their mean with its 95 % band, and all
+cases.
+"""
 
 from collections.abc import Mapping
 

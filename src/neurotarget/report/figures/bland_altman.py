@@ -1,4 +1,8 @@
-"""Bland-Altman figure: differences of two methods against their mean, one panel per label."""
+"""Bland-Altman figure: differences of two methods against their mean, one panel per label.
+
+The solid line is the bias, the dashed ones are the limits of agreement, each with its 95 % interval
+as a band; their values are at the right of each panel.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""Confusion matrix of predicted classes: counts, and the share of each reference class."""
+"""Confusion matrix of predicted classes: counts, and the share of each reference class.
+
+A cell is darker the larger its share of the reference class; correct cells have a frame.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""Flow diagram of cases, from the manifest to each effect."""
+"""Flow diagram of cases, from the manifest to each effect.
+
+A step is a box with the number of cases that are left; at its right, an exclusion has its number
+and reason.
+"""
 
 import textwrap
 

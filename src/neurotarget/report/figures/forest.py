@@ -1,4 +1,7 @@
-"""Forest plot of the effects of every hypothesis, one panel each."""
+"""Forest plot of the effects of every hypothesis, one panel each.
+
+Effects in different units have axes of their own; markers are those of methods in all figures.
+"""
 
 import numpy as np
 import pandas as pd

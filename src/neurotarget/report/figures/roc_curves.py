@@ -1,4 +1,8 @@
-"""ROC, precision–recall and free-response curves of predicted classes and of marks."""
+"""ROC, precision–recall and free-response curves of predicted classes and of marks.
+
+Circles are the threshold one half, diamonds that of the run, with the intervals of their
+statistics.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""Scatter figure of values by one method against those by another, one panel per label."""
+"""Scatter figure of values by one method against those by another, one panel per label.
+
+Axes are equal, so that the identity line is the diagonal.
+"""
 
 from collections.abc import Mapping
 

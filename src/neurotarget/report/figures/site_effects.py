@@ -1,4 +1,7 @@
-"""Figure of an effect within and without each site, and of the main quantity by site."""
+"""Figure of an effect within and without each site, and of the main quantity by site.
+
+A site whose exclusion changes the effect, or a site alone with another effect, is seen in its row.
+"""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,9 @@
-"""All figures of a study with titles and captions, or the reason for a missing figure."""
+"""All figures of a study with titles and captions, or the reason for a missing figure.
+
+Each figure is drawn by a module of its own; here it gets its title, and its caption from
+`assets/texts.toml` with the words of the study's main quantity. A caption states how many labels,
+pairs, methods or sites are left out, since a figure shows only as many as can be read.
+"""
 
 from neurotarget.quantity import one_of
 from neurotarget.report.drawing.lettering import plain

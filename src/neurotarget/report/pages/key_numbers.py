@@ -1,4 +1,9 @@
-"""Key numbers at the top of a report: overlap, agreement, bias, failures."""
+"""Key numbers at the top of a report: overlap, agreement, bias, failures.
+
+A tile is one number with its 95 % interval and a note on what it means: overlap, agreement, bias,
+failures, slope on the reference, and distance of surfaces. The rows below have the same of each
+label.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""The page of maps made from magnitude and phase: pictures, numbers and facts of each scan."""
+"""The page of maps made from magnitude and phase: pictures, numbers and facts of each scan.
+
+Scans that failed come first; notes are what a user should look at, such as an inverted sign of
+phase.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Sections on predicted classes: discrimination and calibration."""
+"""Sections on predicted classes: discrimination and calibration.
+
+Statements follow intervals: discrimination is shown only if the interval of AUROC excludes 0.5, and
+a slope or intercept departs from its perfect value only if its interval excludes that.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

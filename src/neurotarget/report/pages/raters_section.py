@@ -1,4 +1,8 @@
-"""Section on further raters: agreement among people, and of the network with each person."""
+"""Section on further raters: agreement among people, and of the network with each person.
+
+The errors of a single drawing, within and between raters, are the ceiling that the network is
+compared with.
+"""
 
 import math
 from collections.abc import Mapping

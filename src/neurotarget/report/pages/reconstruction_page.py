@@ -1,4 +1,8 @@
-"""The page that compares methods of reconstruction on the same scans."""
+"""The page that compares methods of reconstruction on the same scans.
+
+Methods leave different parts of the brain, so their errors are of different voxels; the page states
+the share that each of them leaves.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

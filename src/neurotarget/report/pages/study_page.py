@@ -2,6 +2,9 @@
 
 Input is inserted as escaped text, as JSON without tags, or as base64. A content security policy
 forbids all requests and all scripts but our own.
+
+The page has a budget of bytes: tables and figures are kept whole, then come pictures, then volumes
+for the viewer, of the most informative cases.
 """
 
 from collections.abc import Mapping, Sequence

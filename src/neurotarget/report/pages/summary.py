@@ -1,4 +1,8 @@
-"""The numbers of a study as plain values for summary.json, and as text for the terminal."""
+"""The numbers of a study as plain values for summary.json, and as text for the terminal.
+
+A number of the main quantity has the name of its column in the study's tables, with the unit at its
+end.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,8 @@
 """The CLAIM checklist: items that a study fills in, and items that authors must add.
 
-Items are those of the 2024 update, paraphrased; only their numbers are quoted.
+Items are those of the 2024 update, paraphrased; only their numbers are quoted. A function fills an
+item in from the study, and returns "" where the study has nothing to state; the item is then one of
+the authors'.
 
 Source: Tejani et al. 2024, doi:10.1148/ryai.240300.
 """

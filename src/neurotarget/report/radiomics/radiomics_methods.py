@@ -1,4 +1,7 @@
-"""What was done in a radiomics study, as sentences by topic, and as a paragraph for a paper."""
+"""What was done in a radiomics study, as sentences by topic, and as a paragraph for a paper.
+
+Topics are those that METRICS and CLEAR ask for; `radiomics_checklists` assigns them to items.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

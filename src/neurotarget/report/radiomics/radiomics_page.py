@@ -1,4 +1,4 @@
-"""The page of a radiomics study."""
+"""The page of a radiomics study: people, models, self-tests, another cohort, text for a paper."""
 
 from collections.abc import Mapping, Sequence
 

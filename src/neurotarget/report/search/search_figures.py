@@ -1,4 +1,7 @@
-"""Figures of a search: history, importances, each setting, and the Pareto front."""
+"""Figures of a search: history, importances, each setting, and the Pareto front.
+
+The best trials are diamonds; with several objectives these are the Pareto front.
+"""
 
 import numpy as np
 import pandas as pd

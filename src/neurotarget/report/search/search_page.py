@@ -1,4 +1,8 @@
-"""The page of a hyperparameter search: trials, importances, and the best settings."""
+"""The page of a hyperparameter search: trials, importances, and the best settings.
+
+Trials are judged on validation cases, so the value of the best one is too good; the page has the
+command that trains its settings once more and scores the held-out cases.
+"""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The page of a survival study."""
+"""The page of a survival study: people, models, another cohort, and the risk of a person."""
 
 from collections.abc import Mapping, Sequence
 

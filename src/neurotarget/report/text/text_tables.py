@@ -1,4 +1,7 @@
-"""The tables of a summary as text; square brackets hold 95 % intervals."""
+"""The tables of a summary as text; square brackets hold 95 % intervals.
+
+They are the part of a report that the terminal shows after a run.
+"""
 
 from collections.abc import Mapping, Sequence
 

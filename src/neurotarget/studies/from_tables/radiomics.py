@@ -1,4 +1,9 @@
-"""Radiomics studies from tables: read people and features, compare models, write the report."""
+"""Radiomics studies from tables: read people and features, compare models, write the report.
+
+All people are those with the outcome and every clinical term, so that all sets of terms are
+compared on the same people; gaps of features are filled in training folds. People whose features
+are all equal count as one person under two ids, and share their folds.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
