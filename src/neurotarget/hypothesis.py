@@ -135,7 +135,7 @@ class Hypothesis:
 
         Raises:
             ValueError: the claim has no known form, the mapping has another key, or `expected` has
-            the opposite sign of the claim.
+                the opposite sign of the claim.
         """
         if not isinstance(value, Mapping):
             return cls.parse(name, value)

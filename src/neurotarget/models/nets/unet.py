@@ -30,7 +30,7 @@ class UNet(Backbone):
         norm: `instance`, `batch` or `group`.
         dropout: probability of dropping a value after each convolution.
         top_width: channels at full resolution before a last 1×1×1 convolution; by default there
-        is no such convolution, as in MONAI, and the finest level returns the scores.
+            is no such convolution, as in MONAI, and the finest level returns the scores.
         image_skip: add a convolution of the image itself to the finest level of the decoder, which
             then sees edges one voxel thick, as between gyri; needs a `top_width`.
         deep_supervision: in training, also score every coarser decoder level.
@@ -117,7 +117,7 @@ def steps_between(
 
     Raises:
         ValueError: the number of steps is not that of levels minus one, or a step is invalid; the
-        message has the name of the `net`.
+            message has the name of the `net`.
     """
     strides = [2] * (levels - 1) if strides is None else list(strides)
     if levels < 2 or len(strides) != levels - 1:

@@ -258,7 +258,7 @@ def from_rows(
 
     Raises:
         DataError: a case has two values of one score, no label of the target is there, or a rater
-        has the name of one of `methods`.
+            has the name of one of `methods`.
     """
     _refuse_others(rows, target)
     subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]

@@ -55,7 +55,7 @@ def gather(
 
     Raises:
         NotEstimableError: a covariate is absent, unknown in all cases, or not a number where it
-        must be.
+            must be.
     """
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:

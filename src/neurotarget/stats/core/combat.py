@@ -83,7 +83,7 @@ class Combat:
 
         Raises:
             DataError: one site only, a site with one case, a covariate that is NaN, or
-            covariates that are confounded with the sites.
+                covariates that are confounded with the sites.
         """
         values, names, covariates = _checked("Combat.fit", values, sites, covariates)
         every = _sites_of(names)

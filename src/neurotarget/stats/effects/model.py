@@ -84,7 +84,7 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
 
     Raises:
         NotEstimableError: groups are too small, or the tested covariate does not vary or is
-        collinear with the others.
+            collinear with the others.
     """
     tested, notes = _tested(hypothesis, terms)
     others, more = _others(hypothesis, terms)
