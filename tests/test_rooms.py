@@ -1,6 +1,7 @@
 """Rooms import one way, and some packages stay in their room."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -200,6 +201,57 @@ def test_a_file_name_means_one_thing():
 
 def test_rooms_import_one_way():
     assert complaints(SOURCE) == []
+
+
+def test_sweepers_that_hydra_finds_by_their_place_see_only_the_room_of_sweeps():
+    found = list(imports_of(SOURCE.parent / "hydra_plugins"))
+    ours = {one.name.split(".")[1] for one in found if one.name.startswith("neurotarget.")}
+    packages = {one.name.split(".")[0] for one in found} - set(sys.stdlib_module_names)
+    assert ours == {"sweeps"}
+    assert packages == {"hydra", "hydra_plugins", "neurotarget", "omegaconf"}
+
+
+# objects of other packages whose attributes are named as those of classes here, and losses, of
+# which the user's own need only have the attribute
+FOREIGN = {
+    ("cases", "columns"),  # pandas
+    ("wide", "columns"),
+    ("rank_zero_only", "rank"),  # Lightning
+    ("ctx", "weights"),  # torch.autograd
+    ("self.loss.loss", "ignore_label"),
+}
+
+
+def assigned_attributes(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Attributes that a statement of the tree assigns, as in `a.b = 1` and `a.b, c = 1, 2`."""
+    for node in ast.walk(tree):
+        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            for target in targets:
+                parts = target.elts if isinstance(target, ast.Tuple) else [target]
+                yield from (part for part in parts if isinstance(part, ast.Attribute))
+
+
+def attributes_changed_from_outside(trees: list[ast.Module]) -> list[str]:
+    """Assignments to an attribute of another object, where a class of the trees has that one."""
+    every = [
+        (ast.unparse(one.value), one.attr) for tree in trees for one in assigned_attributes(tree)
+    ]
+    own = {name for holder, name in every if holder == "self"}
+    outside = [one for one in every if one[0] not in ("self", "cls") and one[1] in own]
+    return sorted({f"{holder}.{name}" for holder, name in outside if (holder, name) not in FOREIGN})
+
+
+def test_objects_change_only_by_their_own_methods():
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in SOURCE.rglob("*.py")]
+    assert attributes_changed_from_outside(trees) == []
+
+
+def test_a_change_from_outside_is_found():
+    owner = "class Data:\n    def __init__(self):\n        self.boxes, self.size = None, 1"
+    change = "def f(data, other):\n    data.boxes, other.title = 1, 2\n    data.size += 1"
+    found = attributes_changed_from_outside([ast.parse(owner), ast.parse(change)])
+    assert found == ["data.boxes", "data.size"]
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,7 @@ def test_an_odd_film_is_named_in_the_note_of_its_case(tmp_path):
     films = [a_film(tmp_path, f"f{'x' * number}", has_air=True) for number in range(12)]
     target = a_target(by="maximum")
     views = [view_of(read_volume(one.images["film"]).array) for one in films]
-    predictor = Predictor(Bright(), target, Preparation("none", None))
-    predictor.usual = usual_view(views)
+    predictor = Predictor(Bright(), target, Preparation("none", None), usual=usual_view(views))
     film = np.asarray(Image.open(films[0].images["film"]))
     Image.fromarray(255 - film).save(films[0].images["film"])
     odd, usual = predict_all(predictor, films[:2], tmp_path / "out", made_by="weights")

@@ -37,10 +37,10 @@ def test_fewer_windows_are_scored_together_where_memory_is_short(
     assert needs == sorted(set(needs))
     monkeypatch.setattr(memory_need, "free_memory_mib", lambda: needs[1] + 0.01)
     assert windows_that_fit(inferer, image, net, LABELS) == 2
-    inferer.most_windows = 2
+    inferer.limit(2)
     with torch.inference_mode():
         few = inferer(image, net)
-        inferer.most_windows = None
+        inferer.limit(None)
         torch.testing.assert_close(few, inferer(image, net))
 
 

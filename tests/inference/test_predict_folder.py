@@ -261,11 +261,12 @@ def test_a_missing_contrast_is_a_note_of_its_case(target, tmp_path):
             return Bright()(image.sum(dim=1, keepdim=True))
 
     both = replace(target, contrasts=("t1", "t2"))
-    predictor = Predictor(Sum(), both, Preparation("none", None))
+    plain = Preparation("none", None)
     case = Case("anna", "anna", {"t2": tmp_path / "t2.nii.gz"})
+    predictor = Predictor(Sum(), both, plain)
     (refused,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
     assert (refused.status, refused.note[:27]) == ("failed", "anna: found no t1 image (on")
-    predictor.fills_missing = True
+    predictor = Predictor(Sum(), both, plain, fills_missing=True)
     (filled,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
     assert filled.values == {"cube": 27.0}
     assert "missing contrasts: filled (t1)" in filled.note

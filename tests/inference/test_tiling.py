@@ -244,7 +244,7 @@ def test_the_centre_is_a_fifth_window_beside_the_corners_of_a_picture():
         return torch.full((1, 2, 8, 8, 1), float(next(values)))
 
     windows = SlidingWindow((8, 8, 1), centre=True)
-    windows.most_windows = 1
+    windows.limit(1)
     scores = windows(image, numbered)[0, 0, :, :, 0].numpy()
     share, total, weight = np.outer(bell(8), bell(8)), np.zeros((10, 10)), np.zeros((10, 10))
     for number, (i, j) in enumerate([(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)], start=1):

@@ -39,11 +39,11 @@ class _Joined(CasePredictor):
             inferer=first.inferer,
             device=str(first.device),
             bf16=first.bf16,
+            usual=first.usual,
+            fills_missing=all(member.fills_missing for member in members),
             **further,
         )
         self.members = tuple(members)
-        self.usual = first.usual
-        self.fills_missing = all(member.fills_missing for member in members)
 
     @property
     def settings(self) -> dict[str, object]:

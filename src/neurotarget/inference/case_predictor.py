@@ -70,10 +70,10 @@ class CasePredictor(ABC):
         device: such as `cpu` or `cuda`.
         bf16: whether the network computes in bfloat16, where its layers allow it.
         postprocessing: steps on predictions; None for none.
+        usual: what the films of the training have in common; an odd film is flagged.
+        fills_missing: whether the network has learnt to do without some contrasts.
     """
 
-    fills_missing: bool = False  # contrasts; true if the network has learnt to do without some
-    usual: Usual | None = None  # in the films of the training
     steps_file: ClassVar[str]  # in the run folder
     most_examples: ClassVar[int]  # validation cases to predict; more hardly change the choice
     no_steps: ClassVar[Steps]
@@ -88,11 +88,18 @@ class CasePredictor(ABC):
         device: str = "cpu",
         bf16: bool = False,
         postprocessing: Steps | None = None,
+        usual: Usual | None = None,
+        fills_missing: bool = False,
     ) -> None:
         self.device, self.bf16 = torch.device(device), bf16
         self.net = channels_last(net.eval().to(self.device))
         self.target, self.preparation, self.inferer = target, preparation, inferer
         self.postprocessing = self.no_steps if postprocessing is None else postprocessing
+        self.usual, self.fills_missing = usual, fills_missing
+
+    def use_steps(self, postprocessing: Steps) -> None:
+        """Replace the steps after a prediction, such as by those of an ensemble."""
+        self.postprocessing = postprocessing
 
     @property
     def settings(self) -> dict[str, object]:

@@ -96,19 +96,15 @@ class Predictor(CasePredictor):
         preparation: Preparation,
         *,
         inferer: SlidingWindow | None = None,
-        device: str = "cpu",
-        bf16: bool = False,
         localiser: Localiser | None = None,
-        postprocessing: Postprocessing | None = None,
+        **settings: Any,  # noqa: ANN401 - those of `CasePredictor`
     ) -> None:
         super().__init__(
             net,
             target,
             preparation,
             inferer=inferer or SlidingWindow(target.patch_vox),
-            device=device,
-            bf16=bf16,
-            postprocessing=postprocessing,
+            **settings,
         )
         self.localiser = localiser
 
@@ -284,7 +280,7 @@ class Predictor(CasePredictor):
             DataError: the memory that is free does not suffice.
         """
         batch, labels = self.batch(image), self.target.num_labels
-        self.inferer.most_windows = windows_that_fit(self.inferer, batch, self.net, labels)
+        self.inferer.limit(windows_that_fit(self.inferer, batch, self.net, labels))
         for scores in self.inferer.slabs(batch, self._score):
             plane = scores[0, :, 0].numel()
             for slab in scores[0].split(max(MOST_VALUES // plane, 1), dim=1):

@@ -155,6 +155,14 @@ class SlidingWindow:
             total[box].addcmul_(scores.float(), share)
         yield divided(total, first)
 
+    def limit(self, most_windows: int | None) -> None:
+        """Score at most so many windows together on a CPU; None takes as many as are fast."""
+        self.most_windows = most_windows
+
+    def add_centre(self) -> None:
+        """Add a window in the middle to the grid of windows, if it has none."""
+        self.centre = True
+
     def windows_together(self, image: Image) -> int:
         """Number of windows that are scored together, without their mirror images.
 

@@ -38,6 +38,11 @@ class RegionNets(Backbone):
         self.margin_vox = int(getattr(nets[0], "margin_vox", 0))
         self.deep_supervision = bool(getattr(nets[0], "deep_supervision", False))
 
+    def take_turn(self, step: int) -> int:
+        """Choose the network that trains in a step, one after another; returns its number."""
+        self.turn = step % len(self.nets)
+        return self.turn
+
     def forward(self, image: Image) -> Inner | Levels:
         """In training two scores by the network whose turn it is, else those of all regions."""
         if self.training:

@@ -152,11 +152,17 @@ class TargetTask(pl.LightningModule, TaskKind):
         if not self.keep_gradients:
             super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
+    @property
+    def ema_every(self) -> int:
+        """Steps from one average of the weights to the next."""
+        return 1
+
     def configure_callbacks(self) -> list[Callback]:
         """The NaN guard, and weight averaging if configured."""
         if self.ema_decay is None:
             return [NaNGuard()]
-        return [NaNGuard(), EMA(self.ema_decay, device=self.trainer.strategy.root_device)]
+        device = self.trainer.strategy.root_device
+        return [NaNGuard(), EMA(self.ema_decay, device=device, every=self.ema_every)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Save the averaged weights also in weights-only checkpoints, which skip callbacks."""

@@ -1,7 +1,6 @@
 """Training of one binary network per label, in turn, as deepParcellation does ("N-way")."""
 
 import torch
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 
@@ -10,7 +9,6 @@ from neurotarget.models.region_nets import RegionNets, as_two_classes
 from neurotarget.problems import DataError
 from neurotarget.shapes import Batch, Labels
 from neurotarget.tasks.base import OptimizerFor
-from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.kinds import NWay
 from neurotarget.tasks.regions import fused
 from neurotarget.tasks.scores import CaseScore, score_case
@@ -58,8 +56,8 @@ class NWayTask(NWay, SegmentationTask):
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss of the network whose turn it is, over the voxels that it scores."""
-        self.net.turn = self.global_step % len(self.net.nets)
-        return super().batch_loss(batch._replace(labels=self._of(self.net.turn, batch.labels)))
+        turn = self.net.take_turn(self.global_step)
+        return super().batch_loss(batch._replace(labels=self._of(turn, batch.labels)))
 
     def score(self, batch: Batch) -> CaseScore:
         """Segment one whole volume by the fusion of all regions, and count its voxels."""
@@ -93,13 +91,10 @@ class NWayTask(NWay, SegmentationTask):
             )
         return super().configure_optimizers()
 
-    def configure_callbacks(self) -> list[Callback]:
-        """The NaN guard, and weight averaging after each round, if configured."""
-        callbacks = super().configure_callbacks()
-        for one in callbacks:
-            if isinstance(one, EMA):
-                one.every = len(self.net.nets)
-        return callbacks
+    @property
+    def ema_every(self) -> int:
+        """Steps of a round, in which each network trains once."""
+        return len(self.net.nets)
 
     def _of(self, number: int, labels: Labels) -> Labels:
         """Two classes: elsewhere, and a region (0: any); ignored voxels stay as they are."""

@@ -321,7 +321,7 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
     _drop_broken(last)
     if not (done.is_file() and last.is_file()):
         pl.seed_everything(own["seed"], verbose=False)
-        data.splits = dict(splits)
+        data.change(splits=dict(splits))
         write_text(folder / "config.yaml", yaml.safe_dump(dict(own), sort_keys=False))
         parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
         fit(parts, [], last if last.is_file() else None)

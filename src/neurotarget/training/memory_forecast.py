@@ -148,11 +148,11 @@ def _shrink(data: TargetData) -> bool:
     """Use a worker less, or else half of the queue; False where nothing is left to save."""
     is_fixed = data.patches != "queue" or data.patches_per_region > 1  # several are shuffled
     if data.workers:
-        data.workers -= 1
+        data.change(workers=data.workers - 1)
     elif is_fixed or data.queue_length <= data.batch_size:
         return False
     else:
-        data.queue_length = max(data.queue_length // 2, data.batch_size)
+        data.change(queue_length=max(data.queue_length // 2, data.batch_size))
     return True
 
 

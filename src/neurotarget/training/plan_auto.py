@@ -9,7 +9,6 @@ import torch
 
 from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.fingerprint import Fingerprint, fingerprint
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose, widths
 from neurotarget.models.profile import profile
@@ -20,6 +19,7 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.shapes import times
 from neurotarget.tasks.kinds import TaskKind
+from neurotarget.training.fingerprint import Fingerprint, fingerprint
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation

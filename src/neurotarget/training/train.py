@@ -92,7 +92,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     config, target, localise_lines = located(
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
-    data.target = target
+    data.change(target=target)
     config, scale_lines = learn_scale(config, data, folder, resumed=state is not None)
     pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
     boxed = [] if is_dry else _localise(config, folder, data)
@@ -248,7 +248,7 @@ def _planned(
     else:
         keys = set(map(key_of, start.overrides))
         planned, lines = with_plan(config, keys, data=data, target=data.target)
-    data.batch_size = planned["data"]["batch_size"]
+    data.change(batch_size=planned["data"]["batch_size"])
     return planned, [f"plan      {line}" for line in lines]
 
 
@@ -257,7 +257,7 @@ def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
     cascade = localise(config, data.target, folder)
     if cascade is None:
         return []
-    data.boxes = cascade.boxes
+    data.change(boxes=cascade.boxes)
     pl.seed_everything(_seed(config), verbose=False)  # same state if the localiser was loaded
     return cascade.lines
 

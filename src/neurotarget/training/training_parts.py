@@ -136,7 +136,7 @@ def build_parts(
     check_choices(config, target)
     kind = task_class(config)
     net, fitted, note = fit_patch(config["patch_vox"], config["model"], target, task=kind)
-    data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
+    data.change(target=fitted, margin_vox=getattr(net, "margin_vox", 0))
     lines = [note] if note else []
     if config["pretrained"] and not resumed:
         lines += [f"pretrained: {line}" for line in load_pretrained(config["pretrained"], net)]

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from neurotarget.data.batches.batch_cuts import CutBatch
-from neurotarget.data.batches.datamodule import TargetData, share_of
+from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.prepare import Preparation, join_errors
+from neurotarget.data.batches.whole_cases import share_of
 from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Roi
@@ -212,3 +213,13 @@ def test_an_epoch_of_several_patches_a_region_is_as_long(data):
     module = data(patches="queue", patches_per_region=3)
     module.prepare_data()
     assert len(list(module.train_dataloader())) == 3
+
+
+def test_what_decides_the_preparation_changes_only_before_it(data):
+    module = data()
+    module.change(preparation=Preparation("none", None), batch_size=1)
+    module.prepare_data()
+    module.change(batch_size=3, splits=dict.fromkeys(module.splits, "train"))
+    assert [len(batch.image) for batch in module.train_dataloader()] == [3, 3]
+    with pytest.raises(RuntimeError, match="only before the cases are prepared"):
+        module.change(preparation=Preparation())

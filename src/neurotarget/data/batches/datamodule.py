@@ -4,22 +4,23 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from neurotarget.data.batches.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, CutBatch
 from neurotarget.data.batches.cache import Entry, open_entry
 from neurotarget.data.batches.direct_loader import DirectLoader
-from neurotarget.data.batches.draws import Codes, DrawSampler, cut, middle_of
+from neurotarget.data.batches.draws import Codes, DrawSampler
 from neurotarget.data.batches.patches import PatchQueue, Regions, patch_loader
 from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
 from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.data.batches.whole_cases import WholeCases, share_of
 from neurotarget.data.cases.case_outcomes import outcome_codes, with_outcomes
 from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
 from neurotarget.data.cases.lint import lint
@@ -31,37 +32,22 @@ from neurotarget.data.scans.film_views import View
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.problems import DataError, Problem, errors_of, refuse_errors, warning
 from neurotarget.shapes import Batch
-from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
+from neurotarget.types import Case, Manifest, Roi, Target
 
-T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask outside the region of interest, above which a warning is given
 
 
-class WholeCases(Dataset):
-    """Whole prepared volumes for validation, one case per batch.
+class Changes(TypedDict, total=False):
+    """Settings of a `TargetData` that may change after it was made; see its arguments."""
 
-    With `outcomes` there are no label maps, and a volume is its middle of `patch_vox` voxels.
-    """
-
-    def __init__(
-        self, entries: list[Entry], *, outcomes: Codes | None = None, patch_vox: TripleVox = ()
-    ) -> None:
-        self.entries, self.outcomes, self.patch_vox = entries, outcomes, patch_vox
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __getitem__(self, index: int) -> Batch:
-        entry = self.entries[index]
-        if self.outcomes is not None:
-            low, sides = middle_of(entry.shape[1:], self.patch_vox), np.array(self.patch_vox)
-            image = cut(entry.image, low, sides, fill=entry.facts["minimum"])
-            codes = torch.from_numpy(self.outcomes[entry.case_id])
-            return Batch(torch.from_numpy(image)[None], None, [entry.case_id], codes[None])
-        low, sides = np.zeros(3, dtype=int), np.array(entry.shape[1:])
-        image = cut(entry.image, low, sides)
-        label = cut(entry.label[None], low, sides)
-        return Batch(torch.from_numpy(image)[None], torch.from_numpy(label).long(), [entry.case_id])
+    target: Target
+    preparation: Preparation
+    boxes: Boxes  # of the cases, in a cascade
+    splits: dict[str, str]  # split of each case, by its id
+    margin_vox: int  # voxels at each face of a patch that the network does not score
+    batch_size: int
+    queue_length: int
+    workers: int
 
 
 class TargetData(pl.LightningDataModule):
@@ -133,6 +119,16 @@ class TargetData(pl.LightningDataModule):
         self.splits: dict[str, str] = {}
         self.folders: dict[str, Path] = {}
         self.warnings: list[Problem] = []
+
+    def change(self, **settings: Unpack[Changes]) -> None:
+        """Replace settings that a network, a plan or an earlier stage decides.
+
+        Raises:
+            RuntimeError: the cases are prepared already, and the change would prepare them anew.
+        """
+        if self.manifest is not None and {"preparation", "boxes"} & settings.keys():
+            raise RuntimeError("preparation and boxes change only before the cases are prepared")
+        vars(self).update(settings)
 
     def prepare_data(self) -> None:
         """Bring the data set to disk and prepare every case; once per machine."""
@@ -350,14 +346,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
-    """Items of one rank; if there are fewer items than ranks, spare ranks get a copy of the first.
-
-    No rank may be idle. Scores are joined by case, so that a copy counts once.
-    """
-    return list(items[rank::ranks] or items[:1])
 
 
 def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) -> Checkup:

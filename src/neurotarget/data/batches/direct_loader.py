@@ -42,7 +42,7 @@ class BatchSampler(Sampler):
 
     def set_epoch(self, epoch: int) -> None:
         """Start the draws of an epoch; Lightning calls it before each one, also after resuming."""
-        self.draws.epoch = epoch
+        self.draws.set_epoch(epoch)
 
 
 class DirectLoader(DataLoader):

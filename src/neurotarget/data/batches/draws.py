@@ -55,6 +55,10 @@ class DrawSampler(Sampler):
         self.num_cases, self.num_draws, self.seed = num_cases, num_draws // ranks, seed
         self.rank, self.ranks, self.epoch = rank, ranks, 0
 
+    def set_epoch(self, epoch: int) -> None:
+        """Start the draws of an epoch, counted from 0."""
+        self.epoch = epoch
+
     def __len__(self) -> int:
         return self.num_draws
 

@@ -134,7 +134,7 @@ class PatchQueue(tio.Queue):
 
     def set_epoch(self, epoch: int) -> None:
         """Clear the queue and start the draws of `epoch`."""
-        self.subject_sampler.epoch = epoch
+        self.subject_sampler.set_epoch(epoch)
         self.patches_list.clear()
         self._incomplete_subject = None
         self._subjects_iterable = None

@@ -100,18 +100,17 @@ def predictor_of(
                 "two segmentations; use it as it was written"
             )
         further["localiser"] = Localiser(first, network.localiser.limits)
-    predictor = task.predictor(
+    return task.predictor(
         net,
         target,
         preparation,
         inferer=windows,
         device=device,
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
+        usual=read_usual(network.config_file) if target.is_flat else None,
+        fills_missing=target.size_vox is None and _drops_contrasts(config),
         **further,
     )
-    predictor.usual = read_usual(network.config_file) if target.is_flat else None
-    predictor.fills_missing = target.size_vox is None and _drops_contrasts(config)
-    return predictor
 
 
 def _drops_contrasts(config: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ def joined_networks(
     _check_models(kept)
     first = predictors[0]
     first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
-    first.postprocessing = ensemble.postprocessing
+    first.use_steps(ensemble.postprocessing)
     return first, made_by
 
 

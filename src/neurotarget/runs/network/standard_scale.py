@@ -45,7 +45,7 @@ def learn_scale(config: Config, data: TargetData, folder: Path, *, resumed: bool
         landmarks = {name: _learned(cases, name) for name in data.target.contrasts}
         of = f"{min(len(cases), MOST_READ)} of {len(cases)} training cases"
         lines = [f"scale     Nyúl and Udupa's, with landmarks of {of} (in config.yaml)"]
-    data.preparation = replace(wanted, landmarks=landmarks)
+    data.change(preparation=replace(wanted, landmarks=landmarks))
     settings = config["data"]
     preparation = {**settings["preparation"], "landmarks": landmarks}
     return Scaled({**config, "data": {**settings, "preparation": preparation}}, lines)

@@ -50,8 +50,8 @@ def build_windows(
     swap = as_trained(target).swap if mirror and flipped else None
     overlap = checked_overlap(overlap)
     windows = task.window(target, overlap=overlap, swap=swap, margin_vox=margin_vox)
-    if isinstance(windows, SlidingWindow):
-        windows.centre = bool(settings["centre"])
+    if settings["centre"] and isinstance(windows, SlidingWindow):
+        windows.add_centre()
     return windows
 
 

@@ -118,7 +118,7 @@ class CostMeter(Callback):
         self.expected_steps = float(state_dict.get("expected_steps", math.nan))
         self.peak_memory_mib = float(state_dict["peak_memory_mib"])
         self.peak_memory_of = str(state_dict["peak_memory_of"])
-        self.energy.joules = state_dict["joules"].get("gpu")
+        self.energy = EnergyMeter((), joules=state_dict["joules"].get("gpu"))
         self._is_resumed = True
 
     def _start(self) -> None:

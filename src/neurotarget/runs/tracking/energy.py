@@ -16,9 +16,10 @@ class EnergyMeter:
         devices: CUDA's numbers of the GPUs; empty measures nothing.
     """
 
-    def __init__(self, devices: Sequence[int] = ()) -> None:
+    def __init__(self, devices: Sequence[int] = (), *, joules: float | None = None) -> None:
+        """Measure GPUs by their numbers; `joules` is what a run had used before it was stopped."""
         self.devices = list(devices)
-        self.joules: float | None = 0.0 if self.devices else None
+        self.joules = 0.0 if self.devices and joules is None else joules
         self._before = (0.0, 0.0)  # seconds, watts
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,7 +20,7 @@ EPOCH_KEY = "train/waiting"  # logged once, at the end of every epoch
 MUCH = 0.2  # share of waiting above which the settings should be changed
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
     """Seconds of a training without validation, those of them spent waiting, and its patches."""
 
@@ -86,8 +86,11 @@ class StallMeter(Callback):
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Count the patches, and take over the seconds waited so far in the epoch."""
-        self.epoch.patches += len(batch.image)
-        self.epoch.waiting_s = self._wait.seconds
+        self.epoch = replace(
+            self.epoch,
+            patches=self.epoch.patches + len(batch.image),
+            waiting_s=self._wait.seconds,
+        )
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Stop the clock, as validation is not counted."""
@@ -143,7 +146,7 @@ class StallMeter(Callback):
 
     def _log(self, pl_module: pl.LightningModule) -> None:
         self._stop()
-        self.epoch.waiting_s = self._wait.total()
+        self.epoch = replace(self.epoch, waiting_s=self._wait.total())
         each = {"on_step": False, "on_epoch": True, "sync_dist": True}
         pl_module.log(EPOCH_KEY, self.epoch.waiting, **each)
         pl_module.log("train/patches_per_s", self.epoch.patches_per_s, **each, reduce_fx="sum")
@@ -151,7 +154,7 @@ class StallMeter(Callback):
 
     def _stop(self) -> None:
         if self._since is not None:
-            self.epoch.train_s += time.perf_counter() - self._since
+            self.epoch += Tally(time.perf_counter() - self._since)
             self._since = None
 
 

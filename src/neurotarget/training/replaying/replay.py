@@ -95,10 +95,11 @@ def run_data(config: Config, folder: Path) -> TargetData:
     """
     settings = target_settings(config["target"], config["data"]["root"])
     data = build_data(config, build_target(settings))
-    config, data.target, _ = located(config, data, folder, resumed=True)
+    config, target, _ = located(config, data, folder, resumed=True)
+    data.change(target=target)
     if config["cascade"]["localise"]:
         try:
-            data.boxes = read_localised(folder / LOCALISER).boxes
+            data.change(boxes=read_localised(folder / LOCALISER).boxes)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{folder / LOCALISER}: found no boxes of the cases ({error}), wanted those that "
@@ -107,8 +108,12 @@ def run_data(config: Config, folder: Path) -> TargetData:
     if config["plan"]["auto"]:
         config = as_planned(config, folder)
     kind = task_class(config)
-    net, data.target, _ = fit_patch(config["patch_vox"], config["model"], data.target, task=kind)
-    data.margin_vox, data.batch_size = getattr(net, "margin_vox", 0), config["data"]["batch_size"]
+    net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target, task=kind)
+    data.change(
+        target=fitted,
+        margin_vox=getattr(net, "margin_vox", 0),
+        batch_size=config["data"]["batch_size"],
+    )
     data.prepare_data()
     return data
 
@@ -143,7 +148,7 @@ def epoch_ends(folder: Path) -> dict[int, int]:
 def indices_of(data: TargetData, epoch: int, batch: int, *, rank: int, ranks: int) -> list[int]:
     """Numbers of the draws of a batch of one rank."""
     draws = data.draw_sampler(rank, ranks)
-    draws.epoch = epoch
+    draws.set_epoch(epoch)
     first = batch * data.batch_size
     return list(draws)[first : first + data.batch_size]
 
