@@ -1,13 +1,15 @@
 """`plan=auto`: choose patch, batch and depth for data and memory; explicit settings are kept."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from neurotarget.data.batches.cache import open_entry
+from neurotarget.data.batches.cache import Entry, open_entry
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose, widths
@@ -19,7 +21,6 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.task_class import task_class
 from neurotarget.shapes import times
 from neurotarget.tasks.kinds import TaskKind
-from neurotarget.training.fingerprint import Fingerprint, fingerprint
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation
@@ -27,6 +28,19 @@ PROCESSOR_GB = 2.0  # more would make a step on a CPU take minutes
 MIB_PER_GB = 1e9 / 2**20
 PASSES = 3  # rounds of patch → depth → patch
 SHALLOW = ("strides", "widths")  # settings of a model's depth
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Sizes on the working grid, in voxels along each axis.
+
+    Source: the data fingerprint of nnU-Net, Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+    """
+
+    cases: int
+    median_vox: TripleVox  # of the scans, or of their region of interest if the target has one
+    target_vox: TripleVox  # box around all labels that is large enough for 95 of 100 cases
+    voxels: int  # of all scans together
 
 
 class Planned(NamedTuple):
@@ -176,3 +190,21 @@ def _lines(
         strides, depths = (str(model[key]).replace(" ", "") for key in SHALLOW)
         lines.append(f"model.widths={depths} model.strides={strides}")
     return lines
+
+
+def fingerprint(entries: Sequence[Entry]) -> Fingerprint:
+    """Measure prepared cases; those without a labelled voxel do not count for the target's size."""
+    shapes = np.array([entry.shape[1:] for entry in entries])
+    marked = (entry.foreground for entry in entries)
+    boxes = [np.ptp(voxels[:, 1:].astype(int), axis=0) + 1 for voxels in marked if len(voxels)]
+    target = np.percentile(boxes, 95, axis=0) if boxes else np.median(shapes, axis=0)
+    return Fingerprint(
+        cases=len(entries),
+        median_vox=_whole(np.median(shapes, axis=0)),
+        target_vox=_whole(np.ceil(target)),
+        voxels=int(shapes.prod(axis=1).sum()),
+    )
+
+
+def _whole(sides: np.ndarray) -> TripleVox:
+    return tuple(round(side) for side in sides)
