@@ -19,7 +19,7 @@ from neurotarget.cli.argv import check_argv
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(cfg: DictConfig) -> None:
     """Predict every case of the input into the output folder."""
-    from neurotarget.cli.predict import (
+    from neurotarget.cli.commands.predict import (
         predict,
     )  # takes seconds, after arguments are checked
 

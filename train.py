@@ -20,7 +20,9 @@ if __name__ != "__mp_main__":  # as which loader workers run this file, and use 
     @hydra.main(version_base="1.3", config_path="conf", config_name="train")
     def main(cfg: DictConfig) -> float:
         """Run one experiment; return the monitored value, for sweeps."""
-        from neurotarget.cli.train import train  # takes seconds, after arguments are checked
+        from neurotarget.cli.commands.train import (
+            train,  # takes seconds, after arguments are checked
+        )
 
         return run_as_job(train, cfg)
 

@@ -15,8 +15,8 @@ SELDOM = ("bids", "monai", "submitit", "wandb", "neurotarget.phantom")
 USUAL = "neurotarget.models.nets.unet"  # of model=resunet
 STEPS = {  # each imports what the next one does as well
     "package": ["neurotarget"],
-    "prediction": ["neurotarget.cli.predict", USUAL],
-    "training": ["neurotarget.cli.train"],
+    "prediction": ["neurotarget.cli.commands.predict", USUAL],
+    "training": ["neurotarget.cli.commands.train"],
 }
 TRAINING = ("pytorch_lightning", "torch._dynamo", "torchmetrics", "torchio")
 

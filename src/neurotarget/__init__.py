@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         evaluate,
         init_target,
         lint,
+        prepare,
         read_manifest,
         read_target,
         relabel,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from neurotarget.api.features import features
     from neurotarget.api.fuse import fuse
     from neurotarget.api.fuse_series import fuse_series
+    from neurotarget.api.maps import Maps, qsm, swi
+    from neurotarget.api.networks import list_models, list_weights, model_card
     from neurotarget.api.predict import Predictions, predict
     from neurotarget.api.quantitative import adc, dsc
     from neurotarget.api.radiomics import Radiomics, radiomics
@@ -43,6 +46,7 @@ _PLACES = {
     "Comparison": "api.compare",
     "DataError": "problems",
     "Manifest": "types",
+    "Maps": "api.maps",
     "NetworkFile": "api.export",
     "Predictions": "api.predict",
     "Problems": "api.data",
@@ -61,8 +65,13 @@ _PLACES = {
     "fuse_series": "api.fuse_series",
     "init_target": "api.data",
     "lint": "api.data",
+    "list_models": "api.networks",
+    "list_weights": "api.networks",
+    "model_card": "api.networks",
     "open_run": "api.train",
     "predict": "api.predict",
+    "prepare": "api.data",
+    "qsm": "api.maps",
     "radiomics": "api.radiomics",
     "read_manifest": "api.data",
     "read_target": "api.data",
@@ -70,6 +79,7 @@ _PLACES = {
     "stress": "api.stress",
     "study": "api.study",
     "survival": "api.survival",
+    "swi": "api.maps",
     "train": "api.train",
 }
 __all__ = [
@@ -77,6 +87,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "Manifest",
+    "Maps",
     "NetworkFile",
     "Predictions",
     "Problems",
@@ -95,8 +106,13 @@ __all__ = [
     "fuse_series",
     "init_target",
     "lint",
+    "list_models",
+    "list_weights",
+    "model_card",
     "open_run",
     "predict",
+    "prepare",
+    "qsm",
     "radiomics",
     "read_manifest",
     "read_target",
@@ -104,6 +120,7 @@ __all__ = [
     "stress",
     "study",
     "survival",
+    "swi",
     "train",
 ]
 

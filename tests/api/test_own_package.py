@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.configs.overrides import check_overrides
 from neurotarget.process.programs import home
 from neurotarget.runs.folder.foreign import refuse_replayed
 from oracles.balls import TARGET, write_cohort

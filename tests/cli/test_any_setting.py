@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv
-from neurotarget.cli.check_config import check_train
+from neurotarget.cli.configs.check_config import check_train
 from neurotarget.files.reading import load_yaml
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign

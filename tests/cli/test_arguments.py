@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from neurotarget.cli import (
+from neurotarget.cli import gre_arguments as gre
+from neurotarget.cli.arguments import FILE, Positional, Seed, read_arguments
+from neurotarget.cli.commands import (
     adc,
     compare,
     dsc,
@@ -17,7 +19,6 @@ from neurotarget.cli import (
     features,
     fuse,
     fuse_series,
-    gre,
     init_target,
     lint,
     models,
@@ -30,7 +31,6 @@ from neurotarget.cli import (
     swi,
     weights,
 )
-from neurotarget.cli.arguments import FILE, Positional, Seed, read_arguments
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import wandb
 
-from neurotarget.cli import compare
+from neurotarget.cli.commands import compare
 from neurotarget.comparison.arms_text import markdown, named_after, summary_rows, verdicts
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.comparison.write_comparison import compare_runs, track

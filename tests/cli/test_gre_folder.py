@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurotarget.cli.swi import run
+from neurotarget.cli.commands.swi import run
 from neurotarget.files.record import CLAIMED
 from neurotarget.problems import DataError
 from oracles.command_arguments import as_arguments

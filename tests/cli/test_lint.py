@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import yaml
 
-from neurotarget.cli.lint import print_lint
+from neurotarget.cli.commands.lint import print_lint
 from neurotarget.cli.main import run as run_command
 from neurotarget.data.scans.volume import inspect_volume
 from neurotarget.problems import error, warning

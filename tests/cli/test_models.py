@@ -4,7 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from neurotarget.cli.models import list_models, optimizer_states, run
+from neurotarget.cli.commands.models import run
+from neurotarget.cli.configs.model_costs import list_models, optimizer_states
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
 from neurotarget.models.nets.unet import UNet
 from neurotarget.models.profile import profile

@@ -3,7 +3,7 @@ import shlex
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.configs.overrides import check_overrides
 from neurotarget.problems import DataError
 
 CONF = {

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from neurotarget.cli import predict as program
+from neurotarget.cli.commands import predict as program
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.runs.network.predictor import load_predictor

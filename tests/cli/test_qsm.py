@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.cli.qsm import run
+from neurotarget.cli.commands.qsm import run
 from neurotarget.problems import DataError
 from oracles.command_arguments import as_arguments
 from oracles.gre_scans import (
@@ -189,7 +189,7 @@ def test_scans_that_fail_are_reported_and_the_others_continue(bids, capsys):
     assert "1 of 3 scans have their maps, 1 of them kept" in message.out
     assert "sub-02_echo-1_part-phase_MEGRE.nii.gz: found NaN or Inf in 1 of" in message.err
     assert "error: sub-03: found phase without magnitude" in message.err
-    assert "failed: sub-02, sub-03; the page says why" in message.err
+    assert "failed: sub-02, sub-03; the page gives the reasons" in message.err
 
 
 def test_maps_of_bids_are_a_derivative_with_the_given_mask(bids):

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from scipy import ndimage
 
-from neurotarget.cli.check_config import check_train
+from neurotarget.cli.configs.check_config import check_train
 from neurotarget.problems import DataError
 from neurotarget.studies.radiomics.radiomics_experiment import analyse
 from oracles.tumours import SHAPE, SIDE_MM, TARGET, write_tumours

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from neurotarget.cli.train import train
+from neurotarget.cli.commands.train import train
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import qsm_methods
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from neurotarget.cli import run_output
-from neurotarget.cli.run_output import claim_output
+from neurotarget.cli.configs import run_output
+from neurotarget.cli.configs.run_output import claim_output
 from neurotarget.files.record import RECORD
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_lock import HELD

@@ -14,9 +14,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from neurotarget.cli.arguments import read_value
-from neurotarget.cli.check_config import check_predict, check_train
-from neurotarget.cli.overrides import check_overrides
-from neurotarget.cli.setting_table import ELSEWHERE, PREDICT, TRAIN
+from neurotarget.cli.configs.check_config import check_predict, check_train
+from neurotarget.cli.configs.overrides import check_overrides
+from neurotarget.cli.configs.setting_table import ELSEWHERE, PREDICT, TRAIN
 from neurotarget.cli.settings import check_settings, integer, kind_of, number, one_of
 from neurotarget.problems import DataError
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.main import run
-from neurotarget.cli.targets import load_target
 from neurotarget.files.record import RECORD
 from neurotarget.files.writing import table_text
 from neurotarget.problems import Problem

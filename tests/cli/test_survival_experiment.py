@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from neurotarget.cli.check_config import check_train
+from neurotarget.cli.configs.check_config import check_train
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build
 from neurotarget.studies.survival.survival_experiment import analyse

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.cli.swi import run
+from neurotarget.cli.commands.swi import run
 from neurotarget.problems import DataError
 from oracles.command_arguments import as_arguments
 from oracles.gre_scans import BRAIN, IRON, echoes, save, write_plain

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator, FormatChecker
 from wandb.sdk.launch.sweeps.utils import load_sweep_config
 from wandb.wandb_agent import Agent
 
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.configs.overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = sorted((ROOT / "experiments" / "sweeps").glob("*.yaml"))

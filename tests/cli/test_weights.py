@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from neurotarget.cli.weights import run
+from neurotarget.cli.commands.weights import run
 from neurotarget.problems import DataError
 from neurotarget.runs.network import shipped
 from neurotarget.runs.network.network_file import write_network_file

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+import neurotarget as nt
 from neurotarget.comparison import series_fusion
 from neurotarget.comparison.series_fusion import (
     exam_tables,
@@ -103,7 +104,7 @@ FEW = "found 7 of 20 exams with the finding, wanted at least 10 with and 10 with
 
 
 def test_a_finding_of_too_few_exams_is_left_out_with_a_note(folder, capsys):
-    done = fuse_runs([folder])
+    done = nt.fuse_series([folder])
     assert set(done.scores["label"]) == {"acl"}
     assert done.notes == (f"meniscus is left out: {FEW}.",)
     assert FEW in done.page.read_text(encoding="utf-8")

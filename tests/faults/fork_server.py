@@ -31,17 +31,17 @@ OPERATIONS = frozenset(
 )
 TIMED_OUT = -1000  # status of a command that hung
 MODULES = (  # whatever a command may import, but for what is imported where it is needed
-    "neurotarget.cli.compare",
-    "neurotarget.cli.evaluate",
-    "neurotarget.cli.lint",
+    "neurotarget.cli.commands.compare",
+    "neurotarget.cli.commands.evaluate",
+    "neurotarget.cli.commands.lint",
     "neurotarget.cli.main",
-    "neurotarget.cli.models",
-    "neurotarget.cli.predict",
-    "neurotarget.cli.prepare",
-    "neurotarget.cli.qsm",
-    "neurotarget.cli.study",
-    "neurotarget.cli.swi",
-    "neurotarget.cli.train",
+    "neurotarget.cli.commands.models",
+    "neurotarget.cli.commands.predict",
+    "neurotarget.cli.commands.prepare",
+    "neurotarget.cli.commands.qsm",
+    "neurotarget.cli.commands.study",
+    "neurotarget.cli.commands.swi",
+    "neurotarget.cli.commands.train",
     "neurotarget.report.pages.study_page",
     "neurotarget.sweeps.run_job",
     "nilearn",
@@ -140,7 +140,7 @@ def serve() -> None:
     os.fsync = lambda _: None  # what a killed process has written is not lost
     for name in MODULES:
         __import__(name)
-    from neurotarget.cli.overrides import check_overrides
+    from neurotarget.cli.configs.overrides import check_overrides
 
     check_overrides(["target=pituitary"], ROOT / "conf", "train")  # Hydra's parser is slow at first
     kept = [one for one in gc.get_objects() if isinstance(one, TemporaryDirectory)]

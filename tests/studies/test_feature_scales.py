@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
-from neurotarget.cli.features import with_bins
+from neurotarget.cli.commands.features import with_bins
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import DataError
 from neurotarget.report.drawing.figure import SERIES

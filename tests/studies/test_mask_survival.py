@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 import neurotarget as nt
-from neurotarget.cli import survival as command
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.commands import survival as command
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.studies.survival.mask_terms import terms_of_masks, terms_of_runs
 from oracles.tumours import OUTCOME, TARGET, write_tumour_run, write_tumours

@@ -3,6 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import neurotarget as nt
 from neurotarget.problems import DataError
 from neurotarget.studies.stress import stress_run
 
@@ -10,7 +11,7 @@ from neurotarget.studies.stress import stress_run
 def test_a_run_is_scored_on_distorted_scans_against_the_same_scans(trained, tiny, tmp_path: Path):
     folder, _ = trained
     manifest = tiny / "data" / "manifest.tsv"
-    found = stress_run(folder, manifest, tmp_path / "out", conditions=["noise"], device="cpu")
+    found = nt.stress(folder, manifest, tmp_path / "out", conditions=["noise"], device="cpu")
     baseline, noise = (found.set_index("condition").loc[name] for name in ("baseline", "noise"))
     assert baseline["n"] == noise["n"] == len(pd.read_csv(manifest, sep="\t"))
     assert (baseline["dice_change"], noise["dice_change"]) == pytest.approx(

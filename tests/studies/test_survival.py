@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
-from neurotarget.cli import survival as command
+from neurotarget.cli.commands import survival as command
 from neurotarget.data.tables.follow_up import read_follow_up
 from neurotarget.data.tables.model_terms import design, parse_terms
 from neurotarget.problems import DataError

@@ -2,8 +2,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import neurotarget as nt
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.main import run
-from neurotarget.cli.targets import load_target
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.problems import DataError
 from neurotarget.studies.measured_labels import Found, Measured, pairs_by_name, pairs_by_place
@@ -35,8 +36,8 @@ def data(tmp_path):
 
 def test_the_file_states_what_was_measured_and_can_be_read(data):
     (data / "labels.csv").write_text('id,name\n1,Left Box\n2,Right Box\n9,"Lesion, old"\n')
-    draft = init_target([data / "participants.tsv"], name="box", output=data / "box.yaml")
-    target = load_target(str(draft.path))
+    path = nt.init_target(data / "participants.tsv", name="box", output=data / "box.yaml")
+    target = nt.read_target(path)
     assert target.labels == {"Left_Box": (1,), "Right_Box": (2,), "Lesion_old": (9,)}
     assert target.pairs == (("Left_Box", "Right_Box"),)
     assert target.spacing_mm == (1, 1, 2)
@@ -44,9 +45,10 @@ def test_the_file_states_what_was_measured_and_can_be_read(data):
     volume = 4 * 6 * 8 * 2
     assert target.volume_range_mm3["Left_Box"] == (float(f"{volume / 2:.2g}"), 770.0)
     assert target.volume_range_mm3["Lesion_old"][0] == 0  # one mask lacks it
-    assert "names are from labels.csv" in draft.text
-    assert 'sex: "volume ~ sex + age: F > M"' in draft.text
-    assert "left lies to the right" not in draft.text
+    text = path.read_text()
+    assert "names are from labels.csv" in text
+    assert 'sex: "volume ~ sex + age: F > M"' in text
+    assert "left lies to the right" not in text
 
 
 def test_only_the_labels_that_are_named_are_taken(data):

@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FixedTrial
 
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.configs.overrides import check_overrides
 from neurotarget.problems import DataError
 from neurotarget.sweeps.search_space import Dimension, read_space
 

@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from neurotarget.api.notebook_html import html_table
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest
@@ -20,6 +20,7 @@ from neurotarget.data.tables.text_table import is_missing
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import DataError, Problem
 from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.prepare_cases import prepare_cases
 from neurotarget.studies.relabel import relabel as relabel_maps
 from neurotarget.studies.score_predictions import score_predictions
 from neurotarget.studies.target_draft import init_target as draft_target
@@ -100,6 +101,32 @@ def lint(source: Table, target: TargetLike | None = None) -> Problems:
         problems = [*problems, *lint_cases.lint(manifest, known)]
     ordered = sorted(dict.fromkeys(problems), key=lambda one: one.level != "error")
     return Problems(tuple(ordered))
+
+
+def prepare(
+    source: Table,
+    target: TargetLike,
+    cache: Path | str | None = None,
+    *,
+    workers: int = 2,
+) -> Problems:
+    """Prepare all cases of a data set, so that trainings start at once.
+
+    Args:
+        source: a manifest or data set.
+        target: the target that is trained later.
+        cache: folder of the prepared cases; by default `cache/<target>`, where trainings look.
+        workers: number of cases that are prepared in parallel.
+
+    Returns:
+        warnings about the cases.
+
+    Raises:
+        DataError: the data set or a case cannot be used; lists all problems.
+    """
+    place = None if cache is None else Path(cache)
+    known = read_target(target, data=source)
+    return Problems(tuple(prepare_cases(as_file(source), known, place, workers=workers).problems))
 
 
 def evaluate(

@@ -9,10 +9,15 @@ from typing import Any
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
-from neurotarget.cli.features import brain_masks, labels_of, merged_ids, with_bins
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import refuse_errors
+from neurotarget.studies.features.feature_choices import (
+    brain_masks,
+    labels_of,
+    merged_ids,
+    with_bins,
+)
 from neurotarget.studies.measure_features import measure_features
 
 

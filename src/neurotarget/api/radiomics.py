@@ -9,12 +9,12 @@ import pandas as pd
 
 from neurotarget.api.data import Table, as_file, new_folder
 from neurotarget.api.table_results import TableResults
-from neurotarget.cli.table_arguments import check_external
 from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
 from neurotarget.stats.radiomics.relevance import Selection
 from neurotarget.studies.from_tables.radiomic_choices import check_together, radiomic_settings
 from neurotarget.studies.from_tables.radiomic_question import Radiomics as Asked
 from neurotarget.studies.from_tables.radiomics import make_radiomics
+from neurotarget.studies.from_tables.written_tables import check_external
 
 
 class Radiomics(TableResults):

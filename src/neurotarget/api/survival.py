@@ -9,10 +9,10 @@ import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_target
 from neurotarget.api.table_results import TableResults
-from neurotarget.cli.table_arguments import check_external
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_models import ModelKind
 from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.from_tables.written_tables import check_external
 from neurotarget.studies.survival.make_survival import Columns, Questions, make_survival
 from neurotarget.studies.survival.mask_survival import Masks, make_mask_survival
 

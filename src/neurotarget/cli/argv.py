@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from neurotarget.cli.arguments import exists, expanded, read_value
-from neurotarget.cli.overrides import MULTIRUN as FLAGS
-from neurotarget.cli.overrides import check_overrides, joined_options
-from neurotarget.cli.run_output import claim_output
+from neurotarget.cli.configs.overrides import MULTIRUN as FLAGS
+from neurotarget.cli.configs.overrides import check_overrides, joined_options
+from neurotarget.cli.configs.run_output import claim_output
 from neurotarget.cli.whole_commands import is_dry, with_whole_commands
 from neurotarget.files.reading import load_yaml, real_path
 from neurotarget.problems import DataError

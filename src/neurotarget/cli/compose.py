@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv, with_own_conf
-from neurotarget.cli.overrides import MULTIRUN, check_overrides
-from neurotarget.cli.plain import plain
-from neurotarget.cli.run_output import claim_folder
+from neurotarget.cli.configs.overrides import MULTIRUN, check_overrides
+from neurotarget.cli.configs.plain import plain
+from neurotarget.cli.configs.run_output import claim_folder
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home
 from neurotarget.runs.folder.jobs import quoted

@@ -26,7 +26,7 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run the command in `argv`; returns 0 on success, 2 on errors.
 
-    A command `some-name` is the function `run` of `neurotarget.cli.some_name`.
+    A command `some-name` is the function `run` of `neurotarget.cli.commands.some_name`.
     """
     argv = [argument if exists(argument) else _expanded(argument) for argument in argv]
     if (text := requested_help(argv)) is not None:
@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     if command not in commands() or command in SCRIPTS:
         raise DataError(f"neurotarget {command}: no such command;{nearest_of(command, commands())}")
     with resumable_with(same_command(argv)) if command in RESUMABLE else nullcontext():
-        module = import_module(f"neurotarget.cli.{command.replace('-', '_')}")
+        module = import_module(f"neurotarget.cli.commands.{command.replace('-', '_')}")
         gc.freeze()  # what was imported stays: collections of garbage need not look at it
         return module.run(arguments)
 

@@ -6,16 +6,6 @@ from neurotarget.problems import DataError
 from neurotarget.studies.from_tables.written_tables import WrittenTables
 
 
-def check_external(external: object, *, of_external: bool) -> None:
-    """Refuse arguments of another cohort without the cohort.
-
-    Raises:
-        DataError: there is none.
-    """
-    if of_external and external is None:
-        raise DataError("names= and external_where= belong to external=; set it, or leave them out")
-
-
 def names_of(pairs: Sequence[str]) -> dict[str, str]:
     """Names of columns or terms in the other table, from texts `<here>:<there>`.
 

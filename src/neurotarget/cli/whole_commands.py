@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurotarget.cli.arguments import FLAGS, read_value
-from neurotarget.cli.overrides import MULTIRUN
+from neurotarget.cli.configs.overrides import MULTIRUN
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import key_of, quoted
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.tables.label_tables import label_tables, read_label_table
 from neurotarget.data.tables.named_labels import target_settings

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.configs import overrides
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job

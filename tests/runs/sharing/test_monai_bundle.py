@@ -9,7 +9,7 @@ import torch
 from monai.bundle import ConfigParser, load
 from monai.data import decollate_batch
 
-from neurotarget.cli.export import run as export
+from neurotarget.cli.commands.export import run as export
 from neurotarget.data.batches.prepare import read_scans, to_work
 from neurotarget.problems import DataError
 from neurotarget.runs.network.predictor import load_predictor

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
-from neurotarget.cli import radiomics as command
+from neurotarget.cli.commands import radiomics as command
 from neurotarget.problems import DataError
 
 SMALL = ["folds=3", "repeats=1", "permutations=3", "features=3"]

@@ -9,6 +9,7 @@ import pandas as pd
 from neurotarget.data.tables.follow_up import FollowUp, counted_reasons
 from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.files.writing import remove, write_text
+from neurotarget.problems import DataError
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.studies.study_folder import saved_figures, write_tsv
@@ -43,6 +44,16 @@ def in_both(here: Collection[str], there: Collection[str]) -> set[str]:
     Someone in both would be predicted by a model that was fitted to them.
     """
     return {name for name in {*here} & {*there} if not name.startswith("row ")}
+
+
+def check_external(external: object, *, of_external: bool) -> None:
+    """Refuse arguments of another cohort without the cohort.
+
+    Raises:
+        DataError: there is none.
+    """
+    if of_external and external is None:
+        raise DataError("names= and external_where= belong to external=; set it, or leave them out")
 
 
 def write_tables(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file

@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from neurotarget.cli.check_config import check_train
-from neurotarget.cli.plain import plain
+from neurotarget.cli.configs.check_config import check_train
+from neurotarget.cli.configs.plain import plain
 from neurotarget.files.memory_limits import breakdowns
 from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.multirun import resume_command_of

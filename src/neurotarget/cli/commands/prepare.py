@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer
-from neurotarget.cli.targets import load_target
-from neurotarget.data.batches.cache import open_entry
-from neurotarget.data.batches.datamodule import checkup_of
-from neurotarget.data.batches.prepare import Preparation, prepare
-from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.process.exit_codes import print_problems
+from neurotarget.studies.prepare_cases import prepare_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +27,7 @@ def run(argv: Sequence[str]) -> int:
     """Prepare every case, print the problems of the data and the folder; returns 0."""
     (arguments,) = read_arguments("prepare", argv, Arguments)
     target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)
-    cache = arguments.cache or Path("cache") / target.name
-    manifest = read_manifest(arguments.source, target)
-    folders = prepare(manifest, target, Preparation(), cache, workers=arguments.workers)
-    entries = [(case, open_entry(folders[case.case_id])) for case in manifest.cases]
-    print_problems([item for pair in entries for item in checkup_of(*pair, target).problems])
-    print(f"{len(folders)} cases are prepared in {cache}")
+    made = prepare_cases(arguments.source, target, arguments.cache, workers=arguments.workers)
+    print_problems(made.problems)
+    print(f"{len(made.folders)} cases are prepared in {made.cache}")
     return 0

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from neurotarget.cli.arguments import nearest_of
-from neurotarget.cli.plain import resolved
+from neurotarget.cli.configs.plain import resolved
 from neurotarget.data.tables.named_labels import target_settings
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurotarget.cli.arguments import read_arguments
-from neurotarget.cli.gre import ScanArguments, print_outcomes, scans_of
+from neurotarget.cli.gre_arguments import ScanArguments, files_of, print_outcomes
 from neurotarget.physics.swi import SWI
 from neurotarget.reconstruction.swi_images import make_swi
 from neurotarget.runs.network.predictor import usable_device
@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     arguments, chain = read_arguments("swi", argv, Arguments, SWI)
     device = usable_device(arguments.device)
     outcomes = make_swi(
-        scans_of(arguments),
+        files_of(arguments).scans(),
         arguments.output,
         chain=chain,
         axis=arguments.axis,

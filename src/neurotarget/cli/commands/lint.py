@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.data.cases.lint import lint
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.types import Target

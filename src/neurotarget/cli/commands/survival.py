@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from neurotarget.cli.arguments import FILE, PLACE, Seed, read_arguments
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer, listed, number
-from neurotarget.cli.table_arguments import check_external, names_of, print_written
-from neurotarget.cli.targets import load_target
+from neurotarget.cli.table_arguments import names_of, print_written
 from neurotarget.problems import DataError
 from neurotarget.stats.survival.survival_study import Settings
+from neurotarget.studies.from_tables.written_tables import check_external
 from neurotarget.studies.survival.make_survival import (
     Columns,
     Questions,

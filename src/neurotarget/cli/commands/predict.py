@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.check_config import check_predict
-from neurotarget.cli.plain import plain
+from neurotarget.cli.configs.check_config import check_predict
+from neurotarget.cli.configs.plain import plain
 from neurotarget.problems import DataError
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.exit_codes import exits_with_sentence

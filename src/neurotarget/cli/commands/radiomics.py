@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from neurotarget.cli import settings
 from neurotarget.cli.arguments import FILE, Seed, read_arguments
-from neurotarget.cli.table_arguments import check_external, names_of, print_written
+from neurotarget.cli.table_arguments import names_of, print_written
 from neurotarget.stats.radiomics.radiomic_models import RadiomicModel
 from neurotarget.studies.from_tables.radiomic_choices import (
     CHOICES,
@@ -17,6 +17,7 @@ from neurotarget.studies.from_tables.radiomic_choices import (
 )
 from neurotarget.studies.from_tables.radiomic_question import Radiomics
 from neurotarget.studies.from_tables.radiomics import make_radiomics
+from neurotarget.studies.from_tables.written_tables import check_external
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,12 @@
-"""`neurotarget models`: table of the models in conf/model with their cost for a target."""
+"""Cost of the models in conf/model for a target: parameters, operations and memory."""
 
 import csv
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -14,22 +14,16 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from neurotarget.cli.arguments import read_arguments
-from neurotarget.cli.overrides import no_variant
-from neurotarget.cli.settings import Kind, integer
-from neurotarget.cli.targets import load_target
-from neurotarget.files.ownership import claim_file
+from neurotarget.cli.configs.overrides import no_variant
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.profile import Profile, profile
-from neurotarget.number_text import DASH, number
 from neurotarget.outcome import Outcome
 from neurotarget.printable import cell
 from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.programs import home
-from neurotarget.report.text.numbers import aligned
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.network.fitting import fit_patch, optimizer_states
 from neurotarget.runs.network.objects import build, located
@@ -41,32 +35,9 @@ from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target, TripleVox
 
 CONF = home() / "conf"
-PATCH = Kind(
-    "three sides in voxels such as patch=48,64,48",
-    lambda sides: len(sides) == 3 and all(0 < side <= 4096 for side in sides),
-)
 ANY_TARGET = Target("any", ("t1",), {"label": 1}, (1, 1, 1), (64, 64, 64))
 ANY_OUTCOMES = (Outcome("any", "binary", ("no", "yes")),)
 GIGA = 1e9
-HEAD = (
-    "model",
-    "parameters",
-    "stride",
-    "patch",
-    "deep",
-    "optimizer",
-    "rate",
-    "GFLOPs",
-    "in training",
-    "MiB",
-    "in training",
-    "what",
-)
-NOTE = """
-deep: scores coarser levels too, in training. GFLOPs and MiB are those of one batch of patches: of a
-prediction, and of a step of training, forward and backward. Memory is that of weights, of what the
-optimizer and the average of the weights keep, and of results alive at one time, in 32 bits; the
-program and what libraries need come on top."""
 
 
 class Line(NamedTuple):
@@ -85,47 +56,6 @@ class Line(NamedTuple):
     memory_predict_mib: float | None = None
     memory_train_mib: float | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """Arguments of the command."""
-
-    model: tuple[str, ...] = ()
-    target: str | None = None
-    batch: Annotated[int, integer(1, 65_536)] = 2
-    patch: Annotated[tuple[int, ...], PATCH] | None = None
-    tsv: Path | None = None
-    overwrite: bool = False
-    trust: bool = False
-
-
-def run(argv: Sequence[str]) -> int:
-    """Print the table, and write it to the file of `tsv=<path>`.
-
-    Raises:
-        DataError: an argument has an invalid value, or the file cannot be written.
-    """
-    (arguments,) = read_arguments("models", argv, Arguments)
-    if arguments.tsv:
-        claim_file(arguments.tsv, key="tsv", overwrite=arguments.overwrite)
-    target = (
-        load_target(arguments.target, trust=arguments.trust) if arguments.target else ANY_TARGET
-    )
-    lines = list_models(
-        target, batch=arguments.batch, patch_vox=arguments.patch, names=arguments.model
-    )
-    print(
-        f"{f'target {arguments.target}' if arguments.target else 'no target'}: "
-        f"{len(target.channels)} contrast(s), {target.num_labels} labels with background, "
-        f"batches of {arguments.batch}\n"
-    )
-    print(aligned([list(HEAD), *map(_cells, lines)]))
-    print(NOTE)
-    if arguments.tsv:
-        write_table(lines, arguments.tsv)
-        print(f"\ntable  {arguments.tsv}")
-    return 0
 
 
 def list_models(
@@ -250,22 +180,3 @@ def _what(file: Path) -> str:
     lines = file.read_text(encoding="utf-8").splitlines()
     comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
     return next((line for line in comments if not line.startswith("@package")), "")
-
-
-def _cells(line: Line) -> list[str]:
-    if line.reason:
-        return [line.model, *[DASH] * (len(HEAD) - 2), line.reason]
-    return [
-        line.model,
-        f"{line.parameters:,}",
-        line.stride,
-        line.patch_vox,
-        "yes" if line.deep_supervision else "no",
-        line.optimizer,
-        DASH if line.learning_rate is None else f"{line.learning_rate:g}",
-        number(line.gflops_predict),
-        number(line.gflops_train),
-        number(line.memory_predict_mib, 0),
-        number(line.memory_train_mib, 0),
-        line.what,
-    ]

@@ -7,8 +7,8 @@ in `ELSEWHERE` why it is checked elsewhere; a test checks this for every file of
 import math
 from collections.abc import Mapping
 
-from neurotarget.cli.generated_settings import GENERATED
-from neurotarget.cli.job_settings import RADIOMICS, RECONSTRUCTION, SURVIVAL
+from neurotarget.cli.configs.generated_settings import GENERATED
+from neurotarget.cli.configs.job_settings import RADIOMICS, RECONSTRUCTION, SURVIVAL
 from neurotarget.cli.settings import (
     BRANCH,
     FLAG,

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from neurotarget.cli.setting_table import ELSEWHERE, PREDICT, TRAIN
+from neurotarget.cli.configs.setting_table import ELSEWHERE, PREDICT, TRAIN
 from neurotarget.cli.settings import ADVICE, check_settings
 from neurotarget.problems import DataError, Problem
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neurotarget.cli.arguments import read_arguments
-from neurotarget.cli.gre import ScanArguments, print_outcomes, scans_of
+from neurotarget.cli.gre_arguments import ScanArguments, files_of, print_outcomes
 from neurotarget.physics.qsm import QSM
 from neurotarget.reconstruction.qsm_maps import check_options, make_qsm
 from neurotarget.runs.network.predictor import usable_device
@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
     chain = replace(chain, handedness=arguments.handedness)
     check_options(chain)
     outcomes = make_qsm(
-        scans_of(arguments),
+        files_of(arguments).scans(),
         arguments.output,
         chain=chain,
         phase_scale=arguments.phase_scale,

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from neurotarget.cli.arguments import Positional, read_arguments
-from neurotarget.printable import one_line
 from neurotarget.report.text.numbers import aligned
 from neurotarget.runs.network.network_file import read_card
 from neurotarget.runs.network.requested_networks import file_of
-from neurotarget.runs.network.shipped import shipped
+from neurotarget.runs.network.shipped import shipped_networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +29,7 @@ def run(argv: Sequence[str]) -> int:
         print(read_card(file_of(arguments.network)))
         return 0
     table = [["network", "MB", "what"]]
-    for name, path in shipped().items():
-        table.append([name, f"{path.stat().st_size / 1e6:.1f}", _first_sentence(read_card(path))])
+    table += [[one.network, f"{one.megabytes:.1f}", one.what] for one in shipped_networks()]
     if len(table) == 1:
         print("No trained networks come with this version.")
         return 0
@@ -41,9 +39,3 @@ def run(argv: Sequence[str]) -> int:
         "\nneurotarget predict run=<network> input=<scans> output=<folder>: use it"
     )
     return 0
-
-
-def _first_sentence(card: str) -> str:
-    """The first line of a card that is neither empty nor a heading."""
-    lines = (line.strip() for line in card.splitlines())
-    return one_line(next((line for line in lines if line and not line.startswith("#")), ""))

@@ -22,7 +22,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from neurotarget.cli.check_config import CHECKS
+from neurotarget.cli.configs.check_config import CHECKS
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError, nearest
 from neurotarget.runs.folder.jobs import quoted

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import FILE, PLACE, Input, Positional, Seed, read_arguments
+from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer
-from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.quantity import one_of
 from neurotarget.report.pages.raters_section import rater_sentences

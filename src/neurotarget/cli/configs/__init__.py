@@ -1,0 +1,1 @@
+"""Hydra's configurations: composed, checked setting by setting, and turned into plain values."""
