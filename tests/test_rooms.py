@@ -18,7 +18,7 @@ ROOMS = (
     ("hypothesis", "derived", "label_regions"),
     ("fields", "problems", "outcome", "image_score"),
     ("anatomy", "shapes", "pieces"),
-    ("target_fields",),
+    ("target_fields", "target_relations"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),

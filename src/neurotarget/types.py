@@ -3,40 +3,29 @@
 Lengths are in mm and volumes in mm³; names end in their unit (`_mm`, `_mm3`, `_vox`, `_s`).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from neurotarget.anatomy.structures import pairs_of, scattered
-from neurotarget.derived import sources_of
 from neurotarget.fields import is_list, read_fields
 from neurotarget.hypothesis import Hypothesis, Published
-from neurotarget.image_score import ImageScore, misfits
-from neurotarget.label_regions import faults_of, named_members, sums_of
+from neurotarget.image_score import ImageScore
+from neurotarget.label_regions import named_members, sums_of
 from neurotarget.levels import CodeBook
 from neurotarget.outcome import Outcome
 from neurotarget.printable import file_name
-from neurotarget.problems import DataError, nearest
-from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, Measure, with_unit
+from neurotarget.problems import DataError
+from neurotarget.quantity import MEAN, NUMBER, PROBABILITY, Measure
 from neurotarget.size_units import AREAS, PIXELS, VOLUMES, SizeUnits
 from neurotarget.target_fields import RESERVED, TARGET_FIELDS, Roi, Triple, TripleVox
+from neurotarget.target_relations import relation_errors
 
 Covariate = str | float | None
 
-IGNORE = "ignore"  # nnU-Net's reserved label name
-NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
-
 FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
 FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
-
-LIMITS = "limits"  # first part of a key of `acceptable`; the unit of the quantity follows
-ACCEPTABLE = {  # limits that a target may set in advance, before its data are seen
-    "limits_mm3": "half width of the limits of agreement; the key ends in the unit: limits_years",
-    "limits_percent": "the same, in % of the mean volume",
-    "dice_margin": "how much lower than a second rater's Dice still counts as not inferior",
-}
 
 
 def has_failed(dice: float, *, is_lost: bool) -> bool:
@@ -163,7 +152,7 @@ class Target:
             members = named_members(self.regions, self.labels)
             object.__setattr__(self, "regions", members)
         # relations between fields are checked only if each field is valid
-        wrong = wrong or [text for text, occurs in self._relation_errors().items() if occurs]
+        wrong = wrong or [text for text, occurs in relation_errors(self) if occurs]
         if wrong:
             raise DataError(
                 f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
@@ -191,103 +180,6 @@ class Target:
             object.__setattr__(self, "spacing_mm", self.spacing_mm or (1.0, 1.0, 1.0))
             object.__setattr__(self, "patch_vox", self.patch_vox or self.size_vox)
 
-    def _relation_errors(self) -> dict[str, object]:
-        """Possible errors in relations between fields, and whether each occurs."""
-        ids = [value for many in self.labels.values() for value in many]
-        twice = sorted({value for value in ids if ids.count(value) > 1})
-        doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
-        both = sorted({*ids} & {*self.background_ids})
-        sided = [name for pair in self.pairs for name in pair]
-        ranges = [one.range_field for one in (VOLUMES, AREAS, PIXELS)]
-        foreign_ranges = [
-            name for name in ranges if getattr(self, name) and name != self.size_units.range_field
-        ]
-        named = {*sided, *self.size_ranges, *self.pieces}
-        asking = (*self.hypotheses, *self.published)
-        named |= {item.label for item in asking} - {"", *self.all_regions, *self.outcome_labels}
-        measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
-        unitless, foreign = (
-            sorted(measured - {*self.units}),
-            sorted({*self.units} - {*self.contrasts}),
-        )
-        unknown = sorted(sources_of(self.derived) - {*self.contrasts})
-        again = sorted({*self.derived} & self._roles)
-        names = (self.name, *self.labels, *self.regions, *self.outcome_labels)
-        unfit = [name for name in names if not NAME.fullmatch(name)]
-        taken = sorted({*self.labels, *self.all_regions} & {one.name for one in self.outcomes})
-        own = [name for one in self.outcomes for name in one.columns if name in self._roles]
-        units = sorted({one.unit for one in self.outcomes if one.quantity == NUMBER})
-        main = next(iter(self.quantities.values()), None)
-        limits = (with_unit(LIMITS, main.unit if main else ""), *list(ACCEPTABLE)[1:])
-        return {
-            f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
-            "labels: found total, which is the name of the sum of all labels": "total"
-            in self.labels,
-            f"labels: found {IGNORE}, nnU-Net's name of voxels that nobody has judged; give its id "
-            "as ignore_ids": IGNORE in self.labels,
-            f"ignore_ids: found {doubled}, which are also ids of labels or background": doubled,
-            f"background_ids: found {both}, which are ids of labels, wanted other ids": both,
-            "labels: found none and no outcomes, wanted at least one of them": not self.labels
-            and not self.outcomes,
-            f"outcomes: found {taken}, which are also labels, wanted other names": taken,
-            f"outcomes: found the columns {own} of files, ids or splits, wanted others": own,
-            **dict.fromkeys(faults_of(self.regions, self.labels), True),
-            f"derived: found {unknown}, wanted sums of {', '.join(self.contrasts)}": unknown,
-            f"derived: found {again}, which are other columns, wanted new names": again,
-            "derived: found some with size_vox, whose series have grids of their own": self.derived
-            and self.size_vox is not None,
-            f"labels: found the ids {twice} in two labels, wanted one label per id": twice,
-            f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
-            "pairs: found one label in two pairs, wanted one pair per label": len({*sided})
-            < 2 * len({*self.pairs}),
-            f"hypotheses: found means of {unitless}, wanted their units in `units`": unitless,
-            f"units: found {foreign}, which are no contrasts of the target": foreign,
-            f"needs sides: labels or split, got {self.sides!r}": self.sides
-            not in ("labels", "split"),
-            f"acceptable: found {', '.join(self.acceptable)}, wanted {', '.join(limits)}": {
-                *self.acceptable
-            }
-            - {*limits},
-            f"outcomes: found numbers in {', '.join(units)}, wanted one unit": len(units) > 1,
-            f"{', '.join(foreign_ranges)}: found sizes of another unit, wanted "
-            f"{self.size_units.range_field}": foreign_ranges,
-            f"patch_vox: found {list(self.patch_vox)} for pictures, wanted two sides": self.is_flat
-            and self.patch_vox[2] != 1,
-            "size_vox: found it for a target with labels, whose sizes it would lose, wanted a "
-            "spacing": self.size_vox is not None and self.labels,
-            "slices_last: found it without size_vox, wanted both": self.slices_last
-            and self.size_vox is None,
-            "size_vox: found it with a region of interest, which needs a spacing": self.size_vox
-            is not None
-            and self.roi is not None,
-            f"patch_vox: found {list(self.patch_vox)}, larger than size_vox": self.size_vox
-            is not None
-            and any(a > b for a, b in zip(self.patch_vox, self.size_vox, strict=True)),
-            **dict.fromkeys(misfits(self), True),
-            "needs pairs for sides: split": self.sides == "split" and not self.pairs,
-            **{why: why for why in map(self._cannot_answer, self.hypotheses)},
-        }
-
-    def _cannot_answer(self, hypothesis: Hypothesis) -> str:
-        """Why the target cannot answer a hypothesis; "" if it can."""
-        measure, name = self.quantities.get(hypothesis.measure), hypothesis.measure
-        if measure is None and hypothesis.contrast:
-            return ""  # has a message of its own
-        if measure is None:
-            close = nearest(name, self.quantities)
-            meant = f", did you mean {close}?" if close else ""
-            return f"asks about {name}, wanted {', '.join(self.quantities)}{meant}"
-        labels = ", ".join(measure.parts)
-        if hypothesis.label and hypothesis.label not in measure.parts:
-            return f"asks about {name} of {hypothesis.label}, wanted {name} of {labels}"
-        if not (hypothesis.label or measure.regions or len(measure.labels) == 1):
-            return f"asks about {name} without a label, wanted {name}[label], one of {labels}"
-        stated = hypothesis.matters.stated if hypothesis.matters else ""
-        if stated not in ("", measure.unit):
-            unit = measure.unit or "a number without a unit"
-            return f"{hypothesis.name}: found matters in {stated}, wanted {unit}"
-        return ""
-
     @property
     def quantities(self) -> dict[str, Measure]:
         """What is measured of each case, by name; the first is the main one.
@@ -313,7 +205,7 @@ class Target:
         return {one.name: one for one in many}
 
     @property
-    def _roles(self) -> set[str]:
+    def roles(self) -> set[str]:
         """Columns of a manifest that are no covariates."""
         return {*RESERVED, *self.contrasts}
 

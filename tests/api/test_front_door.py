@@ -76,6 +76,18 @@ def test_a_training_is_a_run_with_its_numbers(run, here):
     assert nt.open_run("run").summary == run.summary
 
 
+def test_a_held_out_case_is_shown_with_its_masks(run, here):
+    worst = run.rows.query("metric == 'dice'").groupby("case_id")["value"].mean().idxmin()
+    case = run.case(worst)
+    assert case._repr_png_().startswith(b"\x89PNG")
+    rows = run.rows.query("case_id == @worst").set_index(["label", "metric"])["value"]
+    for label in ("core", "shell"):
+        stored = [rows[label, f"{kind}volume_mm3"] for kind in ("reference_", "")]
+        assert case.volumes_mm3.loc[label].tolist() == pytest.approx(stored)
+    with pytest.raises(nt.DataError, match="nobody: found no such case"):
+        run.case("nobody")
+
+
 def test_the_loss_at_a_fixed_seed_is_what_it_was(run, here):
     """It changes where data, patches, augmentation, network, loss or optimiser do."""
     log = pd.read_csv(run.folder / "logs" / "metrics.csv").groupby("epoch").last(numeric_only=True)

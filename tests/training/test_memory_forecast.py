@@ -61,7 +61,9 @@ def data_of(**changes):
         "margin_share": 0.25,
         "augmentation": {"noise": {}},
     }
-    return SimpleNamespace(**given | changes)
+    made = SimpleNamespace(**given | changes)
+    made.change = lambda **settings: vars(made).update(settings)
+    return made
 
 
 def net():

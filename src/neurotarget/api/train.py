@@ -19,6 +19,7 @@ from neurotarget.problems import DataError
 from neurotarget.report.pages.summary import summary_text
 from neurotarget.runs.folder.run_lock import claimed_alone
 from neurotarget.scoring import read_rows
+from neurotarget.studies.pictured_cases import CaseView, view_case
 from neurotarget.sweeps.pruning import pruning
 from neurotarget.training.train import train as run_training
 from neurotarget.training.training_parts import Start
@@ -60,6 +61,14 @@ class Run:
         """Tables of its study by name, such as effects and agreement."""
         paths = sorted((self.folder / "study").glob("*.tsv"))
         return {path.stem: pd.read_csv(path, sep="\t", keep_default_na=True) for path in paths}
+
+    def case(self, case_id: str) -> CaseView:
+        """Scan, reference and predicted mask of a held-out case; a notebook shows its picture.
+
+        Raises:
+            DataError: the run has no such case, or its files cannot be read.
+        """
+        return view_case(self.folder, case_id)
 
     def predict(self, scans: object, output: Path | str, **settings: object) -> Predictions:
         """Segment scans with this run; see `neurotarget.predict`."""

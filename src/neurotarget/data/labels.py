@@ -10,7 +10,8 @@ from neurotarget.anatomy.structures import find, owners_of, structures
 from neurotarget.data.nearest_class import give_to_nearest
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.target_fields import OTHER_ID, OTHERS
-from neurotarget.types import IGNORE, Target
+from neurotarget.target_relations import IGNORE
+from neurotarget.types import Target
 
 ClassOfId = Mapping[int, int | tuple[int, ...]]  # of two classes the nearer one
 

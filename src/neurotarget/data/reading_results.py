@@ -8,7 +8,8 @@ from typing import NamedTuple
 from neurotarget.files.reading import load_json
 from neurotarget.files.unfetched import unfetched
 from neurotarget.problems import Problem, error
-from neurotarget.types import IGNORE, Case
+from neurotarget.target_relations import IGNORE
+from neurotarget.types import Case
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which matches digits of other scripts
 

@@ -13,7 +13,8 @@ from neurotarget.problems import DataError
 from neurotarget.size_units import PIXELS, VOLUMES, SizeUnits
 from neurotarget.stats.cohort.measured import Measured, Quantity, with_regions
 from neurotarget.studies.study_inputs import Material, sentence
-from neurotarget.types import NAME, Row, Target
+from neurotarget.target_relations import NAME
+from neurotarget.types import Row, Target
 
 SIDES = tuple(
     (re.compile(pattern), right)

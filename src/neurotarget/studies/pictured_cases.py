@@ -8,6 +8,7 @@ picture.
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from neurotarget.data.scans.volume import (
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.inference.predict_outcomes import activation_path
 from neurotarget.number_text import number, unit_text
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, some
 from neurotarget.quantity import SIZES
 from neurotarget.report.drawing.activation_picture import activation_bytes
 from neurotarget.report.drawing.overlay import overlay_bytes
@@ -35,7 +36,7 @@ from neurotarget.scoring import prediction_path
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
 from neurotarget.stats.study.results import Study
-from neurotarget.studies.study_inputs import Material
+from neurotarget.studies.study_inputs import Material, from_run
 from neurotarget.types import Case, Target
 
 FAILED, FLAGGED = "failed", "flagged"
@@ -114,24 +115,68 @@ def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     return total.sort_values(kind="stable"), ("smallest", "median", "largest")
 
 
+class CaseView(NamedTuple):
+    """Scan and masks of a case of a run, on the grid of the reference, and their picture.
+
+    A class is the number of a label in `label_names`, counted from 1; 0 is background.
+    """
+
+    case_id: str
+    image: ndarray | None  # the first contrast; None if it has another grid
+    reference: ndarray | None  # classes; None without a reference mask
+    predicted: ndarray | None  # classes; None without a predicted mask
+    affine: ndarray
+    label_names: tuple[str, ...]
+    picture: bytes  # PNG
+
+    @property
+    def volumes_mm3(self) -> pd.DataFrame:
+        """Volume of each label in both masks; of pictures in voxels of 1 mm, see `Target`."""
+        voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
+        counts = {
+            name: [
+                np.nan if mask is None else np.count_nonzero(mask == number) * voxel_mm3
+                for mask in (self.reference, self.predicted)
+            ]
+            for number, name in enumerate(self.label_names, start=1)
+        }
+        return pd.DataFrame(counts, index=["reference_mm3", "predicted_mm3"]).T
+
+    def _repr_png_(self) -> bytes:
+        return self.picture
+
+
+def view_case(folder: Path, case_id: str) -> CaseView:
+    """Read a case of a finished run, and draw it as the report does.
+
+    Raises:
+        DataError: the run has no such case, or no file of it can be read.
+    """
+    material = from_run(folder)
+    if case_id not in material.cases:
+        raise DataError(
+            f"{case_id}: found no such case in {folder}, wanted one of {some(material.cases)}"
+        )
+    target = material.measured.target
+    image, maps, affine, _, has_sides = _read(material.cases[case_id], target, material)
+    picture = overlay_bytes(
+        image,
+        *maps,
+        affine,
+        title=case_id,
+        label_names=target.label_names,
+        unit=target.size_units.length,
+        has_sides=has_sides,
+    )
+    return CaseView(case_id, image, *maps, affine, target.label_names, picture)
+
+
 def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
-    target = study.measured.target
-    image = _image(case, target)
-    theirs = class_of_id(target, material.label_ids)
-    truth = _classes(case.label, case, theirs, target)
-    folder = material.predictions
-    path = prediction_path(folder, case.case_id, target) if folder else None
-    pred = _classes(path if path and path.is_file() else None, case, class_of_id(target), target)
-    truth = truth and sized_as(truth, pred or image)
-    pred = pred and sized_as(pred, truth)
-    grid = next((volume for volume in (truth, pred, image) if volume is not None), None)
-    if grid is None:
-        raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
-    on_grid = image is not None and same_grid(image, grid)
-    scan = image.array if on_grid else None
-    maps, has_ignored = _judged([truth, pred], target)
+    target, folder = study.measured.target, material.predictions
+    scan, maps, affine, has_ignored, has_sides = _read(case, target, material)
     caption = _caption(case.case_id, rank, study)
     caption += "; without ignored voxels" if has_ignored else ""
+    image = _image(case, target) if target.outcomes else None
     activation = _activation(case, image, target, folder)
     if activation is not None:
         spacing_mm = np.asarray(image.spacing_mm)
@@ -141,16 +186,47 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     png = overlay_bytes(
         scan,
         *maps,
-        grid.affine,
+        affine,
         title=caption,
         label_names=target.label_names,
         errors=rank in POOR,
         unit=target.size_units.length,
-        has_sides=grid.is_oriented or not target.is_flat,  # files of films rarely name sides
+        has_sides=has_sides,
     )
     # the picture of one slice shows all that a viewer would
-    part = (None, None, None, grid.affine) if target.is_flat else cropped(scan, *maps, grid.affine)
+    part = (None, None, None, affine) if target.is_flat else cropped(scan, *maps, affine)
     return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
+
+
+class _Read(NamedTuple):
+    """Voxels of a case on the grid of its reference, or else of its prediction or scan."""
+
+    scan: ndarray | None
+    maps: list[ndarray | None]  # of the reference and of the prediction
+    affine: ndarray
+    has_ignored: bool  # whether ignored voxels are left out of the maps
+    has_sides: bool  # files of films rarely name left and right
+
+
+def _read(case: Case, target: Target, material: Material) -> _Read:
+    """Read scan and masks of a case.
+
+    Raises:
+        DataError: there is no file, or one cannot be read.
+    """
+    image, folder = _image(case, target), material.predictions
+    theirs = class_of_id(target, material.label_ids)
+    truth = _classes(case.label, case, theirs, target)
+    path = prediction_path(folder, case.case_id, target) if folder else None
+    pred = _classes(path if path and path.is_file() else None, case, class_of_id(target), target)
+    truth = truth and sized_as(truth, pred or image)
+    pred = pred and sized_as(pred, truth)
+    grid = next((volume for volume in (truth, pred, image) if volume is not None), None)
+    if grid is None:
+        raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
+    scan = image.array if image is not None and same_grid(image, grid) else None
+    maps, has_ignored = _judged([truth, pred], target)
+    return _Read(scan, maps, grid.affine, has_ignored, grid.is_oriented or not target.is_flat)
 
 
 def _activation(

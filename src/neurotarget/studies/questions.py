@@ -14,7 +14,8 @@ from neurotarget.problems import DataError, some
 from neurotarget.stats.cohort.copies import copied_people
 from neurotarget.stats.cohort.subjects import written
 from neurotarget.studies.study_inputs import Material, named
-from neurotarget.types import ACCEPTABLE, LIMITS, Target
+from neurotarget.target_relations import ACCEPTABLE, LIMITS
+from neurotarget.types import Target
 
 
 def with_levels(target: Target | None, levels: CodeBook) -> Target | None:

@@ -40,7 +40,8 @@ from neurotarget.studies.measured_labels import (
     selected_cases,
     wrong_sides,
 )
-from neurotarget.types import NAME, Case, Manifest, Target
+from neurotarget.target_relations import NAME
+from neurotarget.types import Case, Manifest, Target
 
 STEP_VOX = 8  # sides of patches are multiples, which every network of three levels or less accepts
 LEAST_VOX, MOST_VOX = 32, 96  # sides of a proposed patch

@@ -25,7 +25,7 @@ def print_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if not config["resume"]:
         return
     if state is None:
-        print("no checkpoint was written before this run stopped: it begins again", flush=True)
+        print("this run stopped before its first checkpoint: training begins again", flush=True)
     else:
         print(f"resuming after epoch {state['epoch']}, step {state['global_step']}", flush=True)
     if (folder / "config.yaml").is_file():

@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -65,17 +65,8 @@ def train(config: Config, start: Start) -> dict[str, float]:
     """
     folder = start.folder
     config = copy.deepcopy(dict(config))
-    _hide_hints()
-    keep_freed_memory()
-    pl.seed_everything(_seed(config), verbose=False)
-    # Lightning reads it from the environment, where Slurm numbers all tasks
-    rank_zero_only.rank = rank(config["trainer"])
-    is_main = rank_zero_only.rank == 0
     is_dry = config["dry_run"]
-    if is_main and not is_dry:
-        # whether the folder has the command line of an earlier start of this run
-        is_recorded = bool(config["resume"]) and (folder / "overrides.yaml").is_file()
-        begin_run(folder, [*start.overrides], is_resumed=is_recorded)
+    is_main = _prepare_process(config, start)
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     config["target"] = target_settings(config["target"], config["data"]["root"])
@@ -113,28 +104,64 @@ def train(config: Config, start: Start) -> dict[str, float]:
         has_localiser = bool((config.get("cascade") or {}).get("localise"))
         print_rehearsal(config, parts, has_localiser=has_localiser, notes=lines)
         return {}
-    if is_main:
-        record, opening = _opened(config, start, lines, state)
-        parts.trainer.callbacks.insert(0, opening)
-        parts.trainer.callbacks.append(Loading(END))
+    if not is_main:
+        data.prepare_data()
+        _fit(start, parts, [], last if state else None)
+        return dict(parts.best.values)
+    record, opening = _opened(config, start, lines, state)
+    parts.trainer.callbacks.insert(0, opening)
+    parts.trainer.callbacks.append(Loading(END))
     data.prepare_data()
-    if is_main:
-        _keep_corrected(config, folder, data, state=state, parts=parts)
-    made = _tracked(config, start, data, record, state) if is_main else []
+    _keep_corrected(config, folder, data, state=state, parts=parts)
+    made = _tracked(config, start, data, record, state)
+
+    def conclude() -> None:
+        opening.write_once()  # where no step was left to train
+        _conclude(config, start, parts, made, metrics=metrics)
+
+    _fit(start, parts, made, last if state else None, conclude)
+    return dict(parts.best.values)
+
+
+def _prepare_process(config: Config, start: Start) -> bool:
+    """Prepare this process and the run's folder; returns whether it is the main one of all ranks.
+
+    Raises:
+        DataError: the seed is not a whole number.
+    """
+    _hide_hints()
+    keep_freed_memory()
+    pl.seed_everything(_seed(config), verbose=False)
+    # Lightning reads it from the environment, where Slurm numbers all tasks
+    rank_zero_only.rank = rank(config["trainer"])
+    is_main = rank_zero_only.rank == 0
+    if is_main and not config["dry_run"]:
+        # whether the folder has the command line of an earlier start of this run
+        is_recorded = bool(config["resume"]) and (start.folder / "overrides.yaml").is_file()
+        begin_run(start.folder, [*start.overrides], is_resumed=is_recorded)
+    return is_main
+
+
+def _fit(
+    start: Start,
+    parts: Parts,
+    made: list[Logger],
+    resumed: Path | None,
+    conclude: Callable[[], None] | None = None,
+) -> None:
+    """Train, then conclude; loggers learn whether either failed."""
     failed = True
     try:
         with replayable(start):
-            fit(parts, made, last if state else None)
-        if is_main:
-            opening.write_once()  # where no step was left to train
-            _conclude(config, start, parts, made, metrics=metrics)
+            fit(parts, made, resumed)
+        if conclude is not None:
+            conclude()
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
         raise
     finally:
         finish(made, failed=failed)
-    return dict(parts.best.values)
 
 
 def _memory(config: Config, parts: Parts) -> list[str]:

@@ -93,7 +93,7 @@ def test_the_page_tells_scans_numbers_and_failures(tmp_path):
     write_text(page, gre_html(cases, kind="qsm", facts={"inversion": "l2"}))
     text = page.read_text()
     assert "3 scans: 1 made, 1 kept from before, 1 failed." in text
-    assert "To look at: sub-1." in text
+    assert "Look at these scans: sub-1." in text
     for part in (
         "0.0500",
         "SD, ppm",

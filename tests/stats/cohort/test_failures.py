@@ -151,7 +151,7 @@ def test_repeated_scans_of_a_subject_add_no_certainty():
     assert (twice["rate"], twice["low"], twice["high"]) == tuple(once[["rate", "low", "high"]])
 
 
-def test_reference_masks_are_put_to_what_needs_no_reference():
+def test_reference_masks_are_checked_by_definitions_that_need_no_reference():
     study = scored(
         {
             "blank": {"left": {"reference_volume_mm3": 0, "volume_mm3": 0, "dice": math.nan}},
@@ -194,7 +194,7 @@ def test_when_every_prediction_crashed_all_cases_are_counted():
     assert rates(study)["crash_or_empty"] == (3, 3)
 
 
-def test_of_usual_volumes_the_reference_tells():
+def test_usual_volumes_are_those_of_the_reference():
     usual = [600, 620, 640, 580, 560, 610, 590, 600, 615, 585]
     study = only_volumes({"truth": usual, "ours": [*usual[:9], 900]}, "truth", volume_range_mm3={})
     assert rates(study, "ours")["implausible_size"] == (1, 10)
@@ -209,7 +209,7 @@ def test_of_usual_volumes_the_reference_tells():
     assert row["reason"] == "no plausible range, and fewer than 10 volumes for a usual range"
 
 
-def test_a_table_of_volumes_alone_is_checked_for_what_it_can():
+def test_a_table_of_volumes_without_masks_is_checked_for_volumes():
     study = only_volumes({"first": [500.0, 510, math.nan], "second": [500.0, 1600, 40]}, pairs=[])
     found = failures_table(study).set_index(["method", "definition"])
     assert tuple(found.columns) == COLUMNS[2:]
@@ -223,7 +223,7 @@ def test_a_table_of_volumes_alone_is_checked_for_what_it_can():
     assert silent[["rate", "low", "high"]].isna().all(axis=None)
 
 
-def test_what_a_rater_among_equals_has_not_drawn_is_no_crash():
+def test_a_mask_that_one_of_several_raters_has_not_drawn_is_no_crash():
     study = only_volumes({"anna": [600, 610, 620], "bela": [600, math.nan, 0]})
     assert rates(study, "bela")["crash_or_empty"] == (1, 2)
     against = only_volumes({"anna": [600, 610, 620], "bela": [600, math.nan, 0]}, "anna")
@@ -245,7 +245,7 @@ def test_constant_volumes_are_all_usual():
     ] == (0, 0)
 
 
-def test_where_nothing_failed_the_table_is_empty():
+def test_the_table_is_empty_if_nothing_failed():
     failed = failed_cases_table(scored({"a": {}, "b": {}}))
     assert failed.empty
     assert tuple(failed.columns) == CASE_COLUMNS

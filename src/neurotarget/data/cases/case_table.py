@@ -12,7 +12,8 @@ from neurotarget.data.tables.covariates import type_covariates
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.files.written_paths import place
 from neurotarget.problems import Problem, error, nearest, some, warning
-from neurotarget.types import NAME, RESERVED, Case, Target
+from neurotarget.target_relations import NAME
+from neurotarget.types import RESERVED, Case, Target
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 SPLITS |= {name: name for name in ("train", "val", "test", "external")}

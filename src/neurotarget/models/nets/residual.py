@@ -47,9 +47,10 @@ class Convolution(nn.Sequential):
 
 
 class ResidualUnit(nn.Module):
-    """Convolutions one after the other, added to their input.
+    """Convolutions one after the other, whose output is added to their input.
 
-    Where they change the number of channels or the grid, a convolution brings the input to it.
+    Where the output has another number of channels or another grid than the input, a convolution
+    converts the input before the addition.
     """
 
     def __init__(

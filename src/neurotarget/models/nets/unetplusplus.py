@@ -50,8 +50,8 @@ class UNetPlusPlus(Backbone):
         super().__init__()
         if len(widths) != LEVELS + 1:
             raise ValueError(
-                f"UNetPlusPlus: got {len(widths)} widths, wanted {LEVELS} of levels and one of the "
-                "last layer; correct model.widths"
+                f"UNetPlusPlus: got {len(widths)} widths, wanted {LEVELS + 1}: one for each of "
+                f"{LEVELS} levels and one for the last layer; correct model.widths"
             )
         self.deep_supervision = deep_supervision
         self.net = BasicUNetPlusPlus(

@@ -35,7 +35,7 @@ class WeningerLocator(Wrapped):
     def __init__(self, in_channels: int, num_labels: int, *, width: int = 16) -> None:
         """Build the net; `width` is its channels at full resolution, doubled at each step."""
         super().__init__()
-        self.net = FourLevels(in_channels, num_labels, width=width, padding=1, narrows=False)
+        self.net = FourLevels(in_channels, num_labels, width=width, padding=1, halves_when_up=False)
 
 
 class WeningerSegmenter(Wrapped):
@@ -55,7 +55,7 @@ class WeningerSegmenter(Wrapped):
     def __init__(self, in_channels: int, num_labels: int, *, width: int = 32) -> None:
         """Build the net; `width` is its channels at full resolution, doubled at each step."""
         super().__init__()
-        self.net = FourLevels(in_channels, num_labels, width=width, padding=0, narrows=True)
+        self.net = FourLevels(in_channels, num_labels, width=width, padding=0, halves_when_up=True)
 
     def rule(self) -> str:
         """Text on valid sides."""
@@ -79,11 +79,11 @@ class FourLevels(nn.Module):
     Args:
         width: channels of the finest level.
         padding: voxels added at each face before a convolution of 3³; 0 for none.
-        narrows: whether a step up halves the channels, or the block after it.
+        halves_when_up: whether an upsampling halves the channels, or else the block after it.
     """
 
     def __init__(
-        self, in_channels: int, num_labels: int, *, width: int, padding: int, narrows: bool
+        self, in_channels: int, num_labels: int, *, width: int, padding: int, halves_when_up: bool
     ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
@@ -91,7 +91,7 @@ class FourLevels(nn.Module):
         self.downs = nn.ModuleList(_block(*end, padding) for end in ends)
         self.ups, self.blocks = nn.ModuleList(), nn.ModuleList()
         for below, finer in pairwise(reversed(widths)):
-            middle = finer if narrows else below
+            middle = finer if halves_when_up else below
             self.ups.append(_up(below, middle))
             self.blocks.append(_block(middle + finer, finer, padding))
         self.head = nn.Conv3d(width, num_labels, 1)

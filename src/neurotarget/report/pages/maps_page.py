@@ -130,7 +130,7 @@ def _answer(good: Sequence[GRECase]) -> str:
     looked = [case.case_id for case in good if case.note]
     if not looked:
         return ""
-    return f"To look at: {', '.join(looked[:5])}{', …' if len(looked) > 5 else ''}."
+    return f"Look at these scans: {', '.join(looked[:5])}{', …' if len(looked) > 5 else ''}."
 
 
 def _caption(case: GRECase, kind: str) -> str:

@@ -25,7 +25,7 @@ def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
     "z") on the scale of Fisher's z. NaN where leaving out a subject makes the statistic undefined.
 
     Source: Tukey 1958, Annals of Mathematical Statistics 29:614; Miller 1974,
-    doi:10.1093/biomet/61.1.1; for lines Linnet 1993, doi:10.1093/clinchem/39.3.424.
+    doi:10.1093/biomet/61.1.1; for regression lines Linnet 1993, doi:10.1093/clinchem/39.3.424.
     """
     value, n = float(replicated[0]), len(replicated) - 1
     if n < 2 or not np.isfinite(replicated).all():

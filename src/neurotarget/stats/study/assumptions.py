@@ -20,7 +20,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.study.tables import pair_rows
-from neurotarget.types import LIMITS
+from neurotarget.target_relations import LIMITS
 
 COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
