@@ -193,7 +193,13 @@ def _lines(
 
 
 def fingerprint(entries: Sequence[Entry]) -> Fingerprint:
-    """Measure prepared cases; those without a labelled voxel do not count for the target's size."""
+    """Measure prepared cases; those without a labelled voxel do not count for the target's size.
+
+    Args:
+        entries: at least one. A target's box is that of the stored sample of its voxels
+            (`sample_foreground`), which may be a little smaller than the target. If no case has a
+            labelled voxel, the target is as large as the median scan.
+    """
     shapes = np.array([entry.shape[1:] for entry in entries])
     marked = (entry.foreground for entry in entries)
     boxes = [np.ptp(voxels[:, 1:].astype(int), axis=0) + 1 for voxels in marked if len(voxels)]

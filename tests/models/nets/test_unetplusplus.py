@@ -32,9 +32,7 @@ def test_without_deep_supervision_one_tensor_comes_back_in_training_too():
 
 
 def test_another_number_of_widths_is_refused():
-    with pytest.raises(
-        ValueError, match="got 5 widths, wanted 6: one for each of 5"
-    ):
+    with pytest.raises(ValueError, match="got 5 widths, wanted 6: one for each of 5"):
         tiny(widths=(4, 4, 4, 4, 8))
 
 
