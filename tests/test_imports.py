@@ -1,8 +1,10 @@
 """What an import loads, seen in interpreters of their own."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,24 @@ runpy.run_path("train.py", run_name="__mp_main__")
 """
     unwanted = ("hydra", "pandas", "pytorch_lightning", "torch._dynamo")
     assert loaded_by(code, *AT_THE_END, *SELDOM, *unwanted) == set()
+
+
+NAMES = {  # packages whose modules have other names
+    "hydra-core": "hydra",
+    "pillow": "PIL",
+    "pytorch-lightning": "pytorch_lightning",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "simpleitk": "SimpleITK",
+}
+
+
+def test_each_core_dependency_is_imported_by_the_package():
+    root = Path(__file__).parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[\[<>=]", one)[0].strip().lower() for one in listed["dependencies"]]
+    used = set()
+    for file in (root / "src").rglob("*.py"):
+        code = file.read_text(encoding="utf-8")
+        used |= set(re.findall(r"^ *(?:from|import) (\w+)", code, flags=re.MULTILINE))
+    assert [name for name in names if NAMES.get(name, name) not in used] == []

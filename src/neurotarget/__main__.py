@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+from neurotarget.process.completion import COMPLETION, completion_script
 from neurotarget.process.programs import SCRIPTS, print_help_or_version, run_script
 from neurotarget.process.signals import quit_while_loading
 
@@ -13,6 +14,9 @@ def main() -> None:
     Help and the version cost no library; `train` and `predict` run the scripts of these names, and
     every other command is `cli.main`'s.
     """
+    if sys.argv[1:] == [COMPLETION]:
+        print(completion_script(), end="")
+        return
     print_help_or_version(sys.argv[1:])
     quit_while_loading()
     if sys.argv[1] in SCRIPTS:

@@ -4,14 +4,13 @@ Scans that failed come first; notes are what a user should look at, such as an i
 phase.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import DASH, MINUS
+from neurotarget.number_text import DASH, is_known, number
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
@@ -176,9 +175,6 @@ def _heading(name: str) -> str:
 
 
 def _number(name: str, value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return DASH
-    text = f"{100 * value:.0f} %" if name.endswith(("left", "share")) else f"{value:.4g}"
-    if name.endswith("_ppm"):
-        text = f"{value:.4f}"
-    return text.replace("-", MINUS)
+    if name.endswith(("left", "share")) and is_known(value):
+        return f"{number(100 * value, 0)} %"
+    return number(value, 4 if name.endswith("_ppm") else None)
