@@ -192,3 +192,14 @@ def test_an_old_optuna_is_reported(monkeypatch):
     monkeypatch.setattr(optuna, "__version__", "2.10.1")
     with pytest.raises(DataError, match=r"found optuna 2.10.1, wanted version 5 or later"):
         need_optuna()
+
+
+def test_importances_tell_the_best_trials_apart_also_where_lower_is_better():
+    sampler = optuna.samplers.RandomSampler(1)
+    study = optuna.create_study(direction="minimize", sampler=sampler)
+    for _ in range(60):
+        trial = study.ask()
+        helps, harms = trial.suggest_float("helps", 0, 1), trial.suggest_float("harms", 0, 1)
+        study.tell(trial, 0.0 if helps < 0.15 else 1 + 10 * (harms > 0.85))
+    shares = {name: share for _, name, share in importances(study, ["error_abs"])}
+    assert shares["helps"] > shares["harms"]

@@ -42,6 +42,7 @@ FIGURES = (  # prefixes of figure names
     "bland_altman",
     "parts",
     "free_response",
+    *("discrimination", "calibration", "confusion"),
     "dice",
     "failures",
     "sites",

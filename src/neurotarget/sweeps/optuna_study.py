@@ -346,12 +346,14 @@ def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
     rows = []
     for index, objective in enumerate(objectives):
+        is_lower_better = study.directions[index] == optuna.study.StudyDirection.MINIMIZE
+        sign = 1 if is_lower_better else -1  # the evaluator takes the lowest values as the best
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an experimental feature; lower is better
+            warnings.simplefilter("ignore")  # an experimental feature
             by_name = optuna.importance.get_param_importances(
                 study,
                 evaluator=evaluator,
-                target=lambda trial, index=index: -trial.values[index],
+                target=lambda trial, index=index, sign=sign: sign * trial.values[index],
                 normalize=False,
             )
         total = sum(by_name.values())

@@ -97,7 +97,7 @@ class NamedImages(Source):
         lines = [
             {"case_id": case.case_id, "image": case.images["image"].resolve()}
             | ({"label": case.label.resolve()} if case.label else {})
-            | parts[case.case_id].groupdict()
+            | parts[case.case_id].groupdict(default="")
             for case in cases
         ]
         write_text(self.table, table_text(pd.DataFrame(lines).astype(str)))

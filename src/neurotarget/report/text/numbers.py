@@ -73,7 +73,9 @@ def p_value(p: float | None) -> str:
 
 
 def p_equals(p: float) -> str:
-    """Format a p value for a sentence: `p = 0.012`, `p < 0.001`."""
+    """Format a p value for a sentence: `p = 0.012`, `p < 0.001`; without a number `p unknown`."""
+    if not is_known(p):
+        return "p unknown"
     return f"p {p_value(p) if p < 0.001 else f'= {p_value(p)}'}"
 
 
