@@ -72,6 +72,22 @@ def test_who_was_left_out_is_written_with_the_reason(made):
     }
 
 
+def test_people_of_both_cohorts_are_found_by_their_features_too(folder, tmp_path):
+    here = people()
+    there = pd.concat([people(40, 1), here[10:13].assign(id=["x1", "x2", "x3"]), here[20:22]])
+    settings = {"clinical": ["age"], "folds": 2, "repeats": 1, "permutations": 0}
+    done = nt.radiomics(here, "idh", external=there, output=tmp_path, **settings)
+    assert done.tables["transport"]["n"].tolist() == [40] * 3
+    counts = read(tmp_path, "left_out").set_index("reason")["n"].to_dict()
+    assert counts == {
+        "all features equal to those of someone whom the models were fitted to": 3,
+        "also in the cohort that the models were fitted to": 2,
+    }
+    same = here.assign(id=[f"x{one}" for one in range(len(here))])
+    with pytest.raises(DataError, match=r"0 people.* left out were all features equal .*: 70"):
+        nt.radiomics(here, "idh", external=same, **settings)
+
+
 def test_the_page_names_the_positive_class(made):
     page = (made / "report.html").read_text(encoding="utf-8")
     assert "with idh = wildtype; 12 image features." in page
@@ -81,6 +97,7 @@ def test_the_other_cohort_has_the_same_positive_class_also_where_it_is_not_the_r
     table = people(60, 5).replace({"idh": {"wildtype": "a", "mutant": "b"}})
     table = pd.concat([table[table["idh"] == "a"][:12], table[table["idh"] == "b"]])
     other = table.replace({"idh": {"a": "b", "b": "a"}}).assign(id=[f"q{i}" for i in table.index])
+    other["original_glcm_f0"] += 1  # other people
     settings = {"clinical": ["age"], "image": [], "folds": 2, "repeats": 1, "permutations": 0}
     found = nt.radiomics(table, "idh", external=other, **settings)
     here = found.tables["scores"].set_index(["terms", "statistic"])["value"]["clinical"]
@@ -107,6 +124,49 @@ def test_a_planted_signal_is_found_and_nothing_else_claimed(folder):
     assert found.tables["permutation"]["p"].item() == pytest.approx(1 / 10)
     assert found.tables["features"]["feature"].iloc[0] == "original_glcm_f0"
     assert len(found.predictions) == 70
+
+
+OTHER_TOOLS = {
+    "pyradiomics": ["original_firstorder_Mean", "wavelet-LLH_glcm_Contrast", "original_shape_Mesh"],
+    "mirp": ["stat_mean", "cm_joint_max_d1_3d_v_mrg_fbn_n32", "ih_entropy_fbn_n32"],
+    "CaPTk": ["FLAIR_ED_GLCM_Bins-16_Radius-1_Contrast", "T1_NET_GLRLM_Bins-16_Radius-1_Run"],
+}
+
+
+def renamed(names, seed=2):
+    """People whose first textures have these names, between columns that other tools write."""
+    own = [f"original_glcm_f{place}" for place in range(len(names))]
+    table = people(seed=seed, strength=3.0)[["id", "age", "idh", *own]]
+    table = table.rename(columns=dict(zip(own, names, strict=True)))
+    table.insert(1, "diagnostics_Versions_Numpy", "1.26.4")
+    table.insert(2, "image_voxel_size_x", 1.0)
+    return table
+
+
+@pytest.mark.parametrize("tool", OTHER_TOOLS)
+def test_features_of_other_tools_are_known_by_their_names(tool):
+    done = nt.radiomics(renamed(OTHER_TOOLS[tool]), "idh", folds=2, repeats=1, permutations=0)
+    assert set(done.tables["alone"]["feature"]) == set(OTHER_TOOLS[tool])
+
+
+def test_features_of_other_names_need_a_pattern_which_one_sentence_says():
+    table = renamed(["MEAN_INTENSITY", "3COV", "ENERGY"])  # as nyxus names some of its features
+    with pytest.raises(DataError, match=r"no column named after a family of features, wanted glcm"
+                       r"_… or stat_…; set image=<pattern>.* has .*MEAN_INTENSITY"):  # fmt: skip
+        nt.radiomics(table, "idh")
+    done = nt.radiomics(table, "idh", image=["mean_*", "3cov"], folds=2, repeats=1, permutations=0)
+    assert len(done.tables["alone"]) == 2
+
+
+def test_another_cohort_with_features_of_another_tool_is_mapped_or_all_absent_ones_are_listed():
+    here, there = renamed(OTHER_TOOLS["pyradiomics"]), renamed(OTHER_TOOLS["mirp"], seed=3)
+    settings = {"external": there, "folds": 2, "repeats": 1, "permutations": 0}
+    with pytest.raises(DataError, match=r"no columns original_firstorder_Mean, wavelet-LLH_glcm_"
+                       r"Contrast, original_shape_Mesh.*names=.* has .*stat_mean"):  # fmt: skip
+        nt.radiomics(here, "idh", **settings)
+    names = dict(zip(OTHER_TOOLS["pyradiomics"], OTHER_TOOLS["mirp"], strict=True))
+    done = nt.radiomics(here, "idh", names=names, **settings)
+    assert done.tables["transport"]["n"].tolist() == [70]
 
 
 def test_what_cannot_be_used_is_noted(folder):

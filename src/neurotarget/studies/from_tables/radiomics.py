@@ -56,6 +56,8 @@ from neurotarget.studies.study_folder import software
 FEWEST_PEOPLE, FEWEST_OF_CLASS = 20, 6
 MOST_GAPS = 0.2  # a feature that more people lack is left out
 FEWEST_OF_SITE = 5
+FEWEST_EQUAL = 3  # features; people who have fewer may be equal by accident
+EQUAL = "all features equal to those of someone whom the models were fitted to"
 
 People = FollowUp | OutcomeRows
 
@@ -249,7 +251,7 @@ def _copies(
     people: People, subject: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """People whose features are all equal count as one, so that no fold separates them."""
-    if values.shape[1] < 3:
+    if values.shape[1] < FEWEST_EQUAL:
         return subject, []
     alike = pd.DataFrame(values).groupby(list(range(values.shape[1])), dropna=False).ngroup()
     first: dict[int, int] = {}
@@ -295,16 +297,30 @@ def _external(
 ) -> _Read:
     """The other cohort with the features used here; people of the first one are left out.
 
+    They are found by their ids and, under other ids, by their features.
+
     Its sites are numbered apart from those here, so that each is adapted to.
     """
     names = {name: name for name in features} | dict(asked.names)
     like = "" if isinstance(here.people, FollowUp) else here.people.positive
     people = _people(asked.external, asked, names, asked.external_where, like)
     twice = in_both(here.people.case_ids, people.case_ids)
-    out = {place: OVERLAP for place, name in enumerate(people.case_ids) if name in twice}
-    made = _read(_without(people, out), terms, here.material.image_names, asked, names)
+    values = feature_values(here.material.image_names, people.rows, names, people.file)
+    out = dict.fromkeys(_places_of(here.material.image, values), EQUAL)
+    out |= {place: OVERLAP for place, name in enumerate(people.case_ids) if name in twice}
+    people = _without(people, out)
+    _check_counts(people, asked)
+    made = _read(people, terms, here.material.image_names, asked, names)
     apart = made.material.site + len(here.sites)
     return made._replace(material=made.material._replace(site=apart))
+
+
+def _places_of(here: np.ndarray, there: np.ndarray) -> list[int]:
+    """Rows of `there` whose values are all known and equal to those of a row of `here`."""
+    if here.shape[1] < FEWEST_EQUAL:
+        return []
+    known = {tuple(row) for row in here[np.isfinite(here).all(axis=1)].tolist()}
+    return [place for place, row in enumerate(there.tolist()) if tuple(row) in known]
 
 
 def _write(
