@@ -26,6 +26,20 @@ def commands(lines):
 
 commands("""
 
+# what a notebook would do with the run
+FRONT_DOOR = """
+import neurotarget as nt
+
+run = nt.open_run("run")
+assert run.summary["n_test"] == 3
+assert not nt.lint("data/manifest.tsv", "ball").errors
+made = nt.predict(run, "data/sub-01.nii.gz", "masks")
+rows = nt.evaluate("masks", "data/manifest.tsv", "ball")
+assert (rows["case_id"] == "sub-01").any()
+study = nt.study(masks="masks", manifest="data/manifest.tsv", target="ball", output="study")
+assert study.report.is_file()
+"""
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
@@ -79,8 +93,8 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     swept += ["data.patches_per_epoch=8"]
     many = run(installed, "train", *short, *swept, cwd=tmp_path)
     assert "1 done now" in many.stdout, many.stderr[-3000:]
-    lint = run(installed, "lint", "data/manifest.tsv", "target=ball", cwd=tmp_path)
-    assert lint.returncode == 0, lint.stderr
+    done = run(installed.with_name("python"), "-c", FRONT_DOOR, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_the_wheel_is_what_runs(installed, tmp_path):

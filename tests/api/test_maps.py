@@ -33,7 +33,7 @@ def test_susceptibility_maps_are_those_of_the_command(tmp_path):
     assert run(["qsm", *words, f"output={tmp_path / 'b'}", "inversion=tkd", "device=cpu"]) == 0
     (path,) = made.table["map"]
     np.testing.assert_array_equal(voxels(path), voxels(tmp_path / "b" / path.name))
-    assert made.page.is_file()
+    assert made.report.is_file()
     assert made.failed.empty
     assert "1 of 1 scans have their maps" in made._repr_html_()
 

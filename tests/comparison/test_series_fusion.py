@@ -107,7 +107,7 @@ def test_a_finding_of_too_few_exams_is_left_out_with_a_note(folder, capsys):
     done = nt.fuse_series([folder])
     assert set(done.scores["label"]) == {"acl"}
     assert done.notes == (f"meniscus is left out: {FEW}.",)
-    assert FEW in done.page.read_text(encoding="utf-8")
+    assert FEW in done.report.read_text(encoding="utf-8")
     print_scores(done)
     assert f"note: {done.notes[0]}" in capsys.readouterr().out
     scores = pd.read_csv(folder / "fusion" / "fusion_scores.tsv", sep="\t")

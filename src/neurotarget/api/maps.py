@@ -27,13 +27,13 @@ class Maps:
     """Maps of scans: a table of the scans, and the page with pictures of all."""
 
     table: pd.DataFrame  # one row per scan: case_id, status, path of the main map, note
-    page: Path
+    report: Path
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], page: Path) -> Maps:
+    def of(cls, outcomes: Sequence[Outcome], report: Path) -> Maps:
         """The results of a command, by scan."""
         rows = [(one.case_id, one.status, one.main, one.note) for one in outcomes]
-        return cls(pd.DataFrame(rows, columns=["case_id", "status", "map", "note"]), page)
+        return cls(pd.DataFrame(rows, columns=["case_id", "status", "map", "note"]), report)
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -42,10 +42,10 @@ class Maps:
 
     def __str__(self) -> str:
         made = len(self.table) - len(self.failed)
-        return f"{made} of {len(self.table)} scans have their maps; report {self.page}"
+        return f"{made} of {len(self.table)} scans have their maps; report {self.report}"
 
     def _repr_html_(self) -> str:
-        return html_page("Maps", self.page, html_table(self.table), f"<p>{escape(str(self))}</p>")
+        return html_page("Maps", self.report, html_table(self.table), f"<p>{escape(str(self))}</p>")
 
 
 def qsm(

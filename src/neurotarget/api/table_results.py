@@ -20,7 +20,7 @@ class TableResults:
     headlines: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, Path]
-    page: Path
+    report: Path
     notes: tuple[str, ...]
 
     @classmethod

@@ -44,7 +44,7 @@ class FusedSeries(NamedTuple):
     scores: pd.DataFrame
     weights: pd.DataFrame
     exams: pd.DataFrame
-    page: Path
+    report: Path
     notes: tuple[str, ...]
 
 
@@ -142,7 +142,7 @@ def print_scores(done: FusedSeries) -> None:
     for row in done.scores.to_dict("records"):
         area = f"AUROC {row['auroc']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         print(f"{row['label']:<12}{row['score']:<10}{area} of {row['n']} exams")
-    print(f"report  {done.page}", flush=True)
+    print(f"report  {done.report}", flush=True)
 
 
 def too_few(table: pd.DataFrame) -> str:
