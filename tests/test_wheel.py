@@ -105,7 +105,9 @@ def test_the_wheel_is_what_runs(installed, tmp_path):
 
 @pytest.mark.parametrize("arguments", [("--version",), ("train", "--version")])
 def test_the_version_is_that_of_the_wheel(installed, tmp_path, arguments):
-    assert run(installed, *arguments, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
+    (wheel,) = installed.parents[2].glob("*.whl")
+    version = wheel.name.split("-")[1]
+    assert run(installed, *arguments, cwd=tmp_path).stdout == f"neurotarget {version}\n"
 
 
 @pytest.mark.parametrize("name", ["train", "predict", "study", "qsm", "models"])
