@@ -21,6 +21,8 @@ LINKED = [*PAGES, *sorted(ROOT.glob("[C-S]*.md")), *sorted(ROOT.glob("experiment
 OF_READERS = {"<name>": "pituitary", "amygdala": "hippocampus", "mynet": "resunet"}
 OF_READERS |= {"target=atrophy": "target=adrenal"}
 OWN_PARTS = {"experiment=mine", "model=two_convolutions"}  # tests/api/test_own_package.py has them
+# what starts neurotarget in a job or a container
+STARTERS = re.compile(r"^(srun |(docker|apptainer) run .*? )neurotarget(:cuda|_cuda\.sif)? +")
 
 
 def blocks(page: Path, language: str = "") -> list[str]:
@@ -35,7 +37,9 @@ def commands(start: str) -> list[tuple[str, ...]]:
     shells = [block for page in PAGES for name in ("", "bash") for block in blocks(page, name)]
     fenced = [block.replace("\\\n", "") for block in shells]
     lines = [
-        line.removeprefix("srun ") for block in (*inline, *fenced) for line in block.splitlines()
+        STARTERS.sub("neurotarget ", line)
+        for one in (*inline, *fenced)
+        for line in one.splitlines()
     ]
     shown = [shlex.split(filled(line), comments=True) for line in lines if line.startswith(start)]
     return sorted({tuple(arguments) for line in shown if (arguments := line[len(start.split()) :])})
