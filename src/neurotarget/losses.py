@@ -18,7 +18,7 @@ MOST_VALUES = (2**26, 2**18)  # scores of a part on a GPU, and on a CPU, whose c
 
 
 class Sums(NamedTuple):
-    """What Dice and cross-entropy need to know of voxels."""
+    """Sums over voxels, per patch and class, from which Dice and cross-entropy are computed."""
 
     shared: Float[Tensor, "B L"]  # probability of the true class, in the voxels of each class
     total: Float[Tensor, "B L"]  # probability of each class, and its voxels
@@ -54,12 +54,12 @@ class DiceCrossEntropy(nn.Module):
             cross_entropy_weight: factor of the cross-entropy.
             balance: in [0, 1], by which a voxel of a small class counts more in the cross-entropy:
                 its weight is n to the power of −balance, n the voxels of its class in the batch.
-                With 0 all voxels count the same; with 1 all classes do. Dice alone hardly moves
-                the scores of classes that have next to no probability, as small ones at the start.
+                With 0 all voxels count the same; with 1 all classes do. Dice alone gives hardly
+                any gradient to classes of almost zero probability, as small ones at the start.
             batch_dice: count Dice over the batch as one volume, which is stable where a tiny
                 target is missing from many patches; otherwise per patch, then the mean.
             include_background: whether class 0 has a Dice part (cross-entropy always has it).
-            ignore_label: class of voxels that count nowhere.
+            ignore_label: class of voxels that are left out of the loss; None leaves out none.
             smooth: voxels added above and below the fraction, so that an absent class that is
                 not predicted costs nothing.
         """
@@ -78,12 +78,12 @@ class DiceCrossEntropy(nn.Module):
         return self.of(self.sums(logits, labels))
 
     def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> Sums:
-        """What the loss needs of these voxels; sums over the parts of a volume can be added."""
+        """Sums over voxels from which `of` computes the loss; sums of parts can be added."""
         with torch.autocast(logits.device.type, enabled=False):
             return class_sums(logits, labels, self.ignore_label)
 
     def of(self, sums: Sums) -> Tensor:
-        """Loss of the voxels of these sums, a scalar in float32.
+        """Loss computed from sums over voxels, a scalar in float32.
 
         A class that has no voxel has no part in the cross-entropy; with `smooth` 0 its Dice is NaN
         if it is not predicted either.
@@ -95,7 +95,7 @@ class DiceCrossEntropy(nn.Module):
 
 
 class SquaredSums(NamedTuple):
-    """What Dice with squared probabilities needs to know of voxels."""
+    """Sums over the voxels of a batch, per class, for Dice with squared probabilities."""
 
     shared: Float[Tensor, " L"]  # probability of the true class, in the voxels of each class
     squares: Float[Tensor, " L"]  # squared probability of each class, and its voxels
@@ -116,12 +116,12 @@ class SquaredDice(nn.Module):
     """
 
     def __init__(self, *, smooth: float = 1e-5, ignore_label: int | None = None) -> None:
-        """Set what is added above and below the fraction, and a class that counts nowhere.
+        """Set the smoothing, and a class that is left out.
 
         Args:
-            smooth: s of the formula; with it a class that is absent and not predicted costs
-                nothing.
-            ignore_label: class of voxels that are left out of all sums.
+            smooth: s of the formula; above 0, a class that is absent and not predicted adds no
+                loss.
+            ignore_label: class of voxels that are left out of all sums; None leaves out none.
         """
         super().__init__()
         self.smooth, self.ignore_label = smooth, ignore_label
@@ -136,7 +136,7 @@ class SquaredDice(nn.Module):
         return self.of(self.sums(logits, labels))
 
     def sums(self, logits: Inner, labels: Integer[Tensor, "B _ _ _"]) -> SquaredSums:
-        """What the loss needs of these voxels; sums over the parts of a volume can be added."""
+        """Sums over voxels from which `of` computes the loss; sums of parts can be added."""
         with torch.autocast(logits.device.type, enabled=False):
             classes, counts = _counted(labels, self.ignore_label)
             p = logits.flatten(2).float().softmax(1)
@@ -147,7 +147,7 @@ class SquaredDice(nn.Module):
             return SquaredSums(shared, squares + voxels)
 
     def of(self, sums: SquaredSums) -> Tensor:
-        """Loss of the voxels of these sums, a scalar in float32."""
+        """Loss computed from sums over voxels, a scalar in float32."""
         dice = (2 * sums.shared + self.smooth) / (sums.squares + self.smooth)
         return 1 - dice.mean()
 

@@ -38,7 +38,7 @@ class Predictions:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Volumes, areas or outcomes by case, with the status of each and what to look at."""
+        """Volumes, areas or outcomes by case, with the status of each case and what to check."""
         whole = pd.read_csv(self.table_file, sep="\t", na_values=["n/a"])
         whole["case_id"] = whole["case_id"].astype(str)
         return whole[whole["case_id"].isin(self.case_ids)].reset_index(drop=True)
@@ -52,7 +52,7 @@ class Predictions:
         """Label map of a case, on the grid of its scan.
 
         Raises:
-            DataError: there is none.
+            DataError: the case is not among these predictions, or has no label map.
         """
         path = label_map_path(self.folder, case_id)
         if case_id not in self.case_ids or not path.is_file():
@@ -77,8 +77,8 @@ def predict(
     """Segment scans into a folder, or predict their outcomes.
 
     Args:
-        run: a run, its folder, a folder of several, a file that `export` has written, the name of a
-            network that comes with neurotarget, or a list of these; several form an ensemble.
+        run: a run, its folder, a folder of several runs, a file that `export` has written, the name
+            of a network that comes with neurotarget, or a list of these; several form an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or a
             nibabel image (the case is called `scan`), or a mapping from contrast to image.
         output: folder for label maps and volumes.tsv (or areas.tsv), or for outcomes.tsv.
@@ -86,8 +86,8 @@ def predict(
             weights, ensemble, device, probabilities, qc, overwrite.
 
     Returns:
-        the table, and label maps where scans were segmented; cases that fail are in the table
-        with the reason.
+        The table, and label maps where scans were segmented. Failed cases are in the table, with
+        the reason.
 
     Raises:
         DataError: a setting, the run or the scans cannot be used.

@@ -71,8 +71,8 @@ class Run(NamedTuple):
 def read_run(folder: Path) -> Run:
     """Read a finished run.
 
-    A table that was cut off, or that has a score of a training case, is refused, since it would
-    bias the comparison unseen.
+    A truncated table, or one with a score of a training case, is refused, since it would bias the
+    comparison without being noticed.
 
     Raises:
         DataError: a file is broken or does not belong to the others.
@@ -121,7 +121,7 @@ def _check_complete(
     """Refuse a truncated table, or one with a training case of the run.
 
     Raises:
-        DataError: the table is truncated or has such a case.
+        DataError: the table is truncated or has a training case.
     """
     scored = rows[rows["metric"] == "failed"]  # exists for every label of every case
     pairs = set(zip(scored["case_id"], scored["label"], strict=True))

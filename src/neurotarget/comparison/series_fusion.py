@@ -1,7 +1,7 @@
-"""Fuse the probabilities that networks of several series give the same exams, for each outcome.
+"""Fuse probabilities of the same exams, predicted from several MR series by one network each.
 
-Each exam's fused probability comes from weights that were fitted to the exams of other people; the
-plain mean over the series is given for comparison.
+Each outcome is fused on its own. An exam's fused probability comes from weights that were fitted
+to the exams of other people; the plain mean over the series is given for comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -146,7 +146,7 @@ def print_scores(done: FusedSeries) -> None:
 
 
 def too_few(table: pd.DataFrame) -> str:
-    """What is lacking for a fusion of a table of `exam_tables`; "" if nothing is.
+    """Why a table of `exam_tables` has too few exams for a fusion; "" if it has enough.
 
     Ten exams with the finding and ten without it are needed, so that each of five folds has some.
     """

@@ -89,11 +89,11 @@ def _counted(found: Zones, sizes: Integer[ndarray, " Z"]) -> Matrices:
 def border_distances(
     mask: Bool[ndarray, "K I J"], voxels: Bool[ndarray, "K I J"], *, in_plane: bool
 ) -> Integer[ndarray, " V"]:
-    """Steps over faces from each of some voxels to the outside of a mask; 1 at its border.
+    """Number of steps across voxel faces to the outside of a mask; 1 for voxels at its border.
 
     Args:
-        mask: the region's shape, slices first; beyond the array is outside.
-        voxels: those whose distance is wanted, of which the result has the order.
+        mask: the region's shape, slices first; all beyond the array counts as outside.
+        voxels: True for the voxels whose distances are returned, in the order of the array.
         in_plane: whether steps stay in a slice.
     """
     padded = np.pad(mask, 1)

@@ -34,7 +34,7 @@ Look = Callable[[Case], None]
 
 
 def look_at_none(case: Case) -> None:
-    """The default for `look`: nothing is made of a predicted case."""
+    """Do nothing with a predicted case; the default of `look`."""
 
 
 def predict_all(
@@ -50,29 +50,30 @@ def predict_all(
 ) -> list[CaseResult]:
     """Write the files of each case and a table over all; finished cases are kept.
 
-    A segmentation has `<case_id>.nii.gz` for each case and a table of sizes, outcomes are in
-    outcomes.tsv alone. A case is finished if all its files exist and were made from the same scan
-    with the same weights and settings; else it is predicted (again). A case that fails is a line of
-    the table with the reason, and the others are still predicted. Several runs may write into one
-    folder.
+    A segmentation writes `<case_id>.nii.gz` for each case and a table of sizes; a prediction of
+    outcomes writes outcomes.tsv only. A case is finished if all its files exist and were made from
+    the same scan with the same weights and settings; else it is predicted (again). A failed case
+    has a row in the table with the reason, and the other cases are still predicted. Several
+    processes may write into one folder.
 
     Args:
         predictor: network with everything that it needs.
-        cases: of unique ids.
-        output: folder, made if it is missing.
+        cases: their ids must be unique.
+        output: folder, created if it is missing.
         made_by: identifies the weights: a folder with predictions of other weights is refused.
         overwrite: replace predictions of other weights.
         probabilities: write maps of probabilities too.
-        ready: the files of a case exist while the block of `ready(case)` lasts.
-        look: called in that block once the files of the prediction are written.
+        ready: context manager that provides the scans of a case, for instance by a download; they
+            need not exist before `with ready(case)` nor after it.
+        look: called inside that block with the case, after the prediction's files are written.
 
     Returns:
         One result per case, in their order: values, or the reason of a failure in `note`.
 
     Raises:
-        DataError: the folder cannot be written or belongs to other weights or to somebody else, an
-            output would replace an input or a file that we did not write, or two cases would write
-            the same file.
+        DataError: the folder cannot be written, or holds predictions of other weights or files of
+            other programs; an output would replace an input or a file that neurotarget did not
+            write; or two cases would write the same file.
     """
     files = {case.case_id: predictor.files(case.case_id, output) for case in cases}
     refuse_inputs(files, cases)
@@ -116,7 +117,7 @@ class _Job(NamedTuple):
 
 
 def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, CaseResult]:
-    """Finished cases; prints which others were made from something else."""
+    """Finished cases; warns of cases that were made from other scans or settings."""
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
         files = job.predictor.files(case.case_id, job.output)

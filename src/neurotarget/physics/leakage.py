@@ -20,10 +20,14 @@ class Leakage(NamedTuple):
 
 
 def leakage_corrected(tissue: Curves, intact: Float[ndarray, " T"], tr_s: float) -> Leakage:
-    """Curves without leakage, ΔR2* = K₁ · intact − K₂ ∫ intact, by least squares.
+    """Fit ΔR2* = K₁ · intact − K₂ ∫ intact to each curve by least squares; remove the K₂ term.
 
-    `intact` is the mean curve of brain whose vessels do not leak.
     Source: Boxerman, Schmainda and Weisskoff 2006, AJNR 27:859.
+
+    Args:
+        tissue: ΔR2* in 1/s of each voxel over time, (V, T); a curve with NaN stays NaN.
+        intact: mean ΔR2* in 1/s of brain whose vessels do not leak, (T,).
+        tr_s: time between two images.
     """
     integral = (np.cumsum(intact) - 0.5 * (intact + intact[0])) * tr_s
     design = np.stack([intact, -integral], axis=1)

@@ -24,9 +24,10 @@ SCORES = ("error_abs", "error", "r", "r2")
 class RegressionTask(Regression, OutcomeTask):
     """Prediction of outcomes that are numbers.
 
-    The loss is Huber's, of numbers in units of their SD over the training cases, beyond `delta_sd`
-    linear: outliers then count less than with the squared error. `error_abs` is the mean absolute
-    error, in the unit of the outcome; `error_abs_mean` is its mean over outcomes, each in SD.
+    The loss is Huber's: quadratic for errors up to `delta_sd` and linear beyond, so that outliers
+    count less than with the squared error; errors are in units of the outcome's SD over the
+    training cases. `error_abs` is the mean absolute error in the unit of the outcome, and
+    `error_abs_mean` the mean over outcomes of this error in SD.
 
     Source: Huber 1964, doi:10.1214/aoms/1177703732.
     """

@@ -42,17 +42,17 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
     recorded = path.read_bytes() if resumed and path.is_file() else text.encode()
     if recorded != text.encode():
         raise DataError(
-            f"{path}: found other splits than those drawn now, wanted the ones that this run has "
-            "trained on; restore the data set, or set data.split_seed=<the seed of this run> for "
-            "one that was begun when seed drew the splits too"
+            f"{path}: found other splits than the data set and settings give now, wanted the same, "
+            "since this run has trained on them; restore the data set, or, for a run of an older "
+            "version, in which seed also drew the splits, set data.split_seed=<its seed>"
         )
     write_text(path, text)
 
 
 def write_usual(data: TargetData, folder: Path) -> None:
-    """Write what is usual in the training films; nothing where they are few or no films.
+    """Write how training films usually look; nothing if they are few or the target has no films.
 
-    Later films are compared with it (`film_views.oddities`). The cases must have been prepared.
+    Predictions compare new films with it (`film_views.oddities`). Cases must have been prepared.
     """
     if not data.target.is_flat:
         return
@@ -102,7 +102,7 @@ def check_contents(folder: Path, contents: Mapping[str, str], *, accepted: bool)
 
 def _refusal(folder: Path, changed: Sequence[str]) -> str:
     return (
-        f"{folder}: found a scan or mask of {len(changed)} cases changed since this run began "
+        f"{folder}: found {len(changed)} cases whose scan or mask has changed since this run began "
         f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
         f"files, start a new run, or set {ACCEPT}=true to continue with the new ones"
     )

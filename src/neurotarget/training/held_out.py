@@ -53,7 +53,7 @@ class HeldOut(NamedTuple):
         summary: content of summary.json.
         rows: content of rows.csv: one row per score of a label of a case.
         written: the study and its files; None if the study failed.
-        error: that stopped the study; None if it succeeded.
+        error: the exception that stopped the study; None if the study succeeded.
         learning: whether the network has learnt; None if that is unknown, or the study failed.
     """
 
@@ -98,7 +98,7 @@ def score_held_out(
         folder: of the run.
         data: cases, splits and target.
         facts: about the run, for summary.json.
-        task: class of the task, which names the columns of the rows.
+        task: class of the task; its `rows` score the predictions.
         metrics: the user's own; None for none.
         weights: `best` or `last`.
         pictures: number of cases in the report.

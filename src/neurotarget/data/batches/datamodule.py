@@ -57,10 +57,10 @@ class TargetData(pl.LightningDataModule):
     set, unless the manifest has splits or folds of its own. `root` is the user's data set, if
     `source` needs one. An epoch has `patches_per_epoch` patches. `split_seed` assigns the subjects
     to splits and `seed` selects the patches, so that runs of several seeds share their folds.
-    `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of a
-    covariate a fold, and folds that are drawn have like shares of the values of `stratify`; see
-    `assign_splits`. A network learns from `labels`, label maps of patches, or
-    from `outcomes` of whole images, of which the middle `patch_vox` voxels are used.
+    `external` marks cases of unseen sites, as `{site: [c, d]}`; `fold_by` makes each value of a
+    covariate a fold; each value of the covariate `stratify` has a similar share of every drawn
+    fold; see `assign_splits`. A network learns from `labels`, label maps of patches, or from
+    `outcomes` of whole images, of which the middle `patch_vox` voxels are used.
 
     Raises:
         DataError: `external` does not map covariates to lists of values.

@@ -43,13 +43,13 @@ def assign_splits(
         n_folds: folds, where neither the manifest nor `fold_by` defines them.
         val_fraction: share of the training subjects for validation, at least one, where there is no
             validation set.
-        seed: of folds and validation sets that are drawn.
+        seed: of the random folds and validation sets.
         external: values by covariate, such as `{site: [c, d]}`.
         fold_by: covariate of which each value is a fold, in the order of their names; its cases are
             external, and there are no test cases; `external` is ignored for that covariate.
-        stratify: covariate of which folds and validation sets that are drawn have like shares of
-            its values, or like distributions of its numbers; a subject counts with the values of
-            all its cases.
+        stratify: covariate whose values have similar shares, or whose numbers have similar
+            distributions, in all random folds and validation sets; a subject counts with the
+            values of all its cases.
 
     Raises:
         DataError: a subject is in two splits, folds or sites, a fold, covariate or value does not

@@ -99,7 +99,7 @@ def view_of(picture: ndarray) -> View | None:
 
 
 def usual_view(views: Sequence[View | None]) -> Usual | None:
-    """What is usual in a data set; None of few pictures, or where they are not of one view.
+    """How pictures of a data set usually look; None for few pictures or pictures of mixed views.
 
     Args:
         views: one per picture; None, for pictures that are too small, are left out.

@@ -60,7 +60,7 @@ def read_stored(path: Path, report: Report) -> Stored:
     The format follows from the suffix in any case; a suffix of no other format is read by ITK.
 
     Raises:
-        DataError: the header states impossible sizes, or the file is of a kind that is not read.
+        DataError: the header states impossible sizes, or the format is not supported.
         OSError, ValueError and others: the file cannot be read (see `read_volume`).
     """
     name = path.name.lower()
@@ -84,10 +84,10 @@ def read_stored(path: Path, report: Report) -> Stored:
 def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
     """Shape and affine in mm of a NIfTI file, without its voxels.
 
+    Problems that `read_stored` would report are repaired without a message.
+
     Raises:
         OSError, ValueError and others: the file cannot be read.
-
-    Problems that `read_stored` would report are repaired without a message.
     """
     size = nib.Nifti2Header.template_dtype.itemsize
     with opened(path) as file:
