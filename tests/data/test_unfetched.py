@@ -101,7 +101,7 @@ def test_masks_are_studied_without_their_scans(table, make_target):
     assert [list(case.images) for case in manifest.cases] == [[], ["t1"]]
     assert [list(case.raters) for case in manifest.cases] == [["bob"], []]
     assert [problem.level for problem in problems] == ["warning"] * 2
-    assert all(problem.todo.endswith("the case goes without it") for problem in problems)
+    assert all(problem.todo.endswith("the case is kept without it") for problem in problems)
 
 
 def test_a_missing_file_stays_an_error_beside_a_broken_link(table, make_target):

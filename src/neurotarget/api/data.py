@@ -119,7 +119,7 @@ def prepare(
         workers: number of cases that are prepared in parallel.
 
     Returns:
-        warnings about the cases.
+        Warnings about the cases.
 
     Raises:
         DataError: the data set or a case cannot be used; lists all problems.
@@ -148,7 +148,7 @@ def evaluate(
             and spacing_mm that returns a number, and its unit.
 
     Returns:
-        one row per case, label and metric: case_id, label, metric, value, unit and more; a missing
+        One row per case, label and metric: case_id, label, metric, value, unit and more; a missing
         mask has Dice 0 and failed 1.
 
     Raises:
@@ -184,7 +184,7 @@ def relabel(
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        one row per map: case_id, is_written, and notes on what is wrong with it.
+        One row per map: case_id, is_written, and notes on what is wrong with it.
 
     Raises:
         DataError: there is no label map or numbering, `unknown` is another word, or an output would
@@ -220,7 +220,7 @@ def init_target(
         overwrite: whether a file that neurotarget did not write may be replaced.
 
     Returns:
-        the path of the file, which `neurotarget.read_target` takes.
+        The path of the file, which `neurotarget.read_target` takes.
 
     Raises:
         DataError: there is no mask, a label is unknown, masks cannot be read, or the file exists.

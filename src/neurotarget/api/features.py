@@ -57,7 +57,7 @@ def features(
         settings: those of `FeatureSettings`, such as `bin_size=25` or `convention="pyradiomics"`.
 
     Returns:
-        one row per case, contrast and label, with its status, and one column per feature.
+        One row per case, contrast and label, with its status, and one column per feature.
 
     Raises:
         DataError: the data set or a setting is invalid, or images of one contrast have two units.

@@ -25,7 +25,7 @@ def fuse(
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        one row per case, mask and label: status, reason, and Dice with the fused mask. A case that
+        One row per case, mask and label: status, reason, and Dice with the fused mask. A case that
         was not written has one row with the status failed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Tables of models and of trained networks that ship, from Python."""
+"""Tables of models and of the trained networks that come with neurotarget, from Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def list_models(
         patch_vox: sides of a patch; by default the target's, enlarged to what a model needs.
 
     Returns:
-        one row per model: parameters, stride, patch_vox, optimizer, learning rate, GFLOPs and MiB
+        One row per model: parameters, stride, patch_vox, optimizer, learning rate, GFLOPs and MiB
         of a batch in prediction and in training; `reason` where it cannot be built.
 
     Raises:

@@ -21,12 +21,12 @@ def adc(
     Args:
         scan: 4-D diffusion-weighted scan.
         output: folder for the maps.
-        b_values: of the volumes, in s/mm²; without them from `<scan>.bval`.
-        mask: voxels that get a value; otherwise all that are not air.
+        b_values: one per volume of the scan, in s/mm²; by default those of `<scan>.bval`.
+        mask: voxels that get a value; by default all that are not air.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        files by name: adc and s0.
+        Paths of the maps, by the names adc and s0.
 
     Raises:
         DataError: a file cannot be read, or the b-values do not fit.
@@ -44,17 +44,18 @@ def dsc(
     mask: Path | str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> dict[str, Path]:
-    """Write perfusion of a scan of a bolus: blood volume, flow, transit time and leakage.
+    """Write perfusion maps of a DSC scan: blood volume, blood flow, transit time and leakage.
 
     Args:
-        scan: 4-D scan.
+        scan: 4-D scan of the passage of a contrast agent.
         output: folder for the maps.
-        aif: mask of an artery; otherwise early, high and narrow curves are found.
-        mask: voxels that get a value; otherwise all that are not air.
+        aif: mask of an artery, for the arterial input function; by default voxels with early, high
+            and narrow curves are found.
+        mask: voxels that get a value; by default all that are not air.
         settings: those of `reconstruction.perfusion_maps.make_dsc`, such as `te_ms=30, tr_s=1.5`.
 
     Returns:
-        files by name: cbv, cbf, mtt, tmax and k2.
+        Paths of the maps, by the names cbv, cbf, mtt, tmax and k2.
 
     Raises:
         DataError: a file cannot be read, a time is absent, or no bolus is found.

@@ -23,7 +23,8 @@ def stress(
     """Failure rates of a run on scans with noise, motion, thick slices and more.
 
     Args:
-        run: a run or its folder, a file of `nt.export`, or the name of a network that ships.
+        run: a run, its folder, a file of `nt.export`, or the name of a network that comes with
+            neurotarget.
         data: scans with label maps: a manifest or data set.
         output: new or empty folder for the distorted scans, their masks, stress.tsv and stress.png.
         conditions: any of noise, motion, thick_slices (5 mm), cropped, rotated, wrong_header.
@@ -31,7 +32,7 @@ def stress(
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:
-        one row per condition, the scans as they are (baseline) first: failed cases with Wilson's
+        One row per condition, the unchanged scans (baseline) first: failed cases with Wilson's
         interval, failed labels, mean Dice, and its change with an interval.
 
     Raises:

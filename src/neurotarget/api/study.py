@@ -103,7 +103,7 @@ def study(
         overwrite: whether files may be replaced that neurotarget did not write.
 
     Raises:
-        DataError: something cannot be read or written, in one sentence each.
+        DataError: files cannot be read or written; there is one sentence per problem.
     """
     known = None if target is None else read_target(target, data=manifest)
     people = None if manifest is None else as_file(manifest)

@@ -109,10 +109,10 @@ def train(
         settings: any key of `conf/train.yaml`; `a__b` stands for the key a.b.
 
     Returns:
-        the finished run.
+        The finished run.
 
     Raises:
-        DataError: a setting or the data are not as they must be, in one sentence each.
+        DataError: settings or data are invalid; there is one sentence per problem.
     """
     named = {"experiment": experiment, "data.root": root, "hydra.run.dir": folder, "resume": resume}
     given = [override(key, str(value)) for key, value in named.items() if value is not None]
@@ -144,10 +144,10 @@ def train(
 
 
 def open_run(folder: Path | str) -> Run:
-    """A run that was trained before.
+    """Open the folder of an earlier training.
 
     Raises:
-        DataError: the folder holds no run.
+        DataError: it is not a run folder.
     """
     run = Run(Path(folder))
     if not (run.folder / "config.yaml").is_file():

@@ -91,7 +91,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def settle_arms(
     runs: Sequence[Settings], models: Sequence[str], slots: Sequence[object]
 ) -> Settled:
-    """Group runs into arms and name these.
+    """Group runs into arms and name the arms.
 
     An arm is named after its model, and after the settings that differ between arms of this model.
     Where two runs of an arm have the same slot, the experiment's name distinguishes arms, too.

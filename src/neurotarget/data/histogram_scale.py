@@ -14,7 +14,7 @@ from jaxtyping import Float, Real
 from numpy import ndarray
 
 PERCENTILES = (1, *range(10, 100, 10), 99)
-LOWEST, HIGHEST = -1.0, 2.0  # of values on the standard scale; beyond, they are cut
+LOWEST, HIGHEST = -1.0, 2.0  # limits of the standard scale, to which values are clipped
 
 Landmarks = Float[ndarray, "11"]
 
@@ -27,8 +27,7 @@ def landmarks_of(values: Real[ndarray, "..."]) -> Landmarks:
 def foreground_landmarks(values: Real[ndarray, "..."]) -> Landmarks | None:
     """Percentiles of the values above the mean; None without any, or if all are equal.
 
-    The mean of a whole head lies between air and tissue, so that what is above it is the
-    foreground.
+    The mean of a whole head lies between air and tissue, so that values above it are foreground.
     """
     inside = values[values > values.mean()]
     found = landmarks_of(inside) if inside.size else np.zeros(len(PERCENTILES))
@@ -56,7 +55,8 @@ def moved(
 ) -> Float[ndarray, "..."]:
     """Values whose landmarks move from `own` to `standard`, linearly between and beyond them.
 
-    The first and last of `own` differ; of equal ones, where a histogram has gaps, the first counts.
+    The first and last of `own` must differ. Where several are equal, as in a histogram with gaps,
+    only the first of them is used.
     """
     keep = np.r_[True, np.diff(own) > 0]
     own, standard = own[keep], np.asarray(standard)[keep]
@@ -70,7 +70,7 @@ def standardised(
 ) -> Float[ndarray, "I J K"]:
     """A scan on the standard scale; zeros for a scan of one value.
 
-    Values are cut to `LOWEST` to `HIGHEST`, and keep the type of the scan.
+    Values are clipped to the range `LOWEST` to `HIGHEST`, and keep the type of the scan.
 
     Args:
         values: voxels in any unit.

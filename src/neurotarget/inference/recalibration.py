@@ -12,13 +12,13 @@ from scipy.special import expit, log_softmax, logit, softmax
 from neurotarget.outcome import Outcome
 
 Probabilities = Float[ndarray, "*cases labels"]
-SMALLEST = 1e-6  # probabilities are cut to [SMALLEST, 1 − SMALLEST] before their logit is taken
+SMALLEST = 1e-6  # probabilities are clipped to [SMALLEST, 1 − SMALLEST] before the logit
 
 
 class Line(NamedTuple):
     """Line on the logit scale: logit p' = intercept + slope · logit p.
 
-    Of several classes, p' is proportional to p to the power of `slope`; the intercept is 0.
+    For several classes, p' is proportional to p to the power of `slope`, and the intercept is 0.
     """
 
     intercept: float = 0.0
@@ -42,11 +42,10 @@ class Line(NamedTuple):
 class Recalibration:
     """Corrections of predicted probabilities, by outcome. The default changes nothing.
 
-    `thresholds` of binary outcomes are of corrected probabilities; a higher one is positive.
-
     Attributes:
-        lines: by the name of the outcome; others are not corrected.
-        thresholds: by the name of the outcome; other outcomes are positive above 0.5.
+        lines: correction by the name of the outcome; other outcomes are not corrected.
+        thresholds: by the name of a binary outcome, on the scale of corrected probabilities: cases
+            above it are positive. For other outcomes it is 0.5.
     """
 
     lines: Mapping[str, Line] = field(default_factory=dict)
@@ -56,7 +55,7 @@ class Recalibration:
         lines = {str(name): Line(**_plain(line)) for name, line in dict(self.lines).items()}
         values = {str(name): float(one) for name, one in dict(self.thresholds).items()}
         if any(line.slope <= 0 for line in lines.values()):
-            raise ValueError("found a slope of 0 or below, which turns the order of the cases")
+            raise ValueError("found a slope of 0 or below, which reverses the order of cases")
         object.__setattr__(self, "lines", lines)
         object.__setattr__(self, "thresholds", values)
 

@@ -190,7 +190,7 @@ def losses(targets: P, p: P) -> Float[ndarray, " N"]:
 
     Args:
         targets: 0 and 1, or Platt's smoothed targets, of each label.
-        p: predicted probabilities; they are cut to [SMALLEST, 1 − SMALLEST].
+        p: predicted probabilities; they are clipped to [SMALLEST, 1 − SMALLEST].
     """
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
     if p.shape[1] == 1:

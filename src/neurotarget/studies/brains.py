@@ -1,7 +1,7 @@
 """Add head size from the scans to a study without it.
 
-Heads of groups differ in size, those of women and men most of all, so that a comparison of volumes
-without head size partly compares heads.
+Head size differs between groups, most of all between women and men, so that a comparison of
+volumes without head size partly compares heads.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ SUPPLY = (
     "skull-stripped scans whose background is 0"
 )
 SHRINKS = (
-    "a brain shrinks with age and disease, so that at equal brain volume part of such an effect is "
-    "taken out too"
+    "a brain shrinks with age and disease, so that adjusting for brain volume also removes part of "
+    "such an effect"
 )
 HEAD_SIZE = "head size"  # key of the fact with its origin
 

@@ -47,7 +47,7 @@ def stress_run(
     over cases, `dice_change` its paired difference from the baseline with Student's interval.
 
     Args:
-        run: a run folder, a file that `export` has written, or the name of a network that ships.
+        run: a run folder, a file that `export` has written, or the name of a shipped network.
         data: a manifest or data set with label maps.
         output: new or empty folder; each condition has a folder with `scans`, `labels` and `masks`.
         conditions: names of `synthesis.distortions.DISTORTIONS`; the baseline is always made.

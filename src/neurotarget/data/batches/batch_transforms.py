@@ -48,7 +48,7 @@ class Cut(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What the transforms need to know of the setting."""
+    """Sizes and classes that are the same for all batches of a training."""
 
     region_vox: tuple[int, int, int]
     spacing: float  # of elastic control points, in voxels
@@ -123,8 +123,8 @@ def apply_bias(image: Images, bias: Gains, region_vox: Sequence[int]) -> None:
 def apply_motion(image: Images, motion: Moved) -> None:
     """Join lines of k-space along K from the head at several positions.
 
-    A position is a rotation about the first voxel and a shift, as in TorchIO; what comes from
-    outside of the patch has its smallest value.
+    A position is a rotation about the first voxel and a shift, as in TorchIO; voxels that move in
+    from outside of the patch get its smallest value.
     """
     still = image.index_select(0, motion.rows)
     joined = along_last(still, motion.maps[:, 0])
@@ -191,7 +191,7 @@ def apply_gamma(image: Images, powers: Powers) -> None:
 def drop_channels(image: Images, dropped: Dropped) -> None:
     """Set channels of patches to 0.
 
-    0 is the background of a stripped brain, and what a prediction has for a missing contrast.
+    0 is the background of a stripped brain, and predictions fill missing contrasts with it.
     """
     gone = dropped.channels[:, :, None, None, None]
     image.index_copy_(0, dropped.rows, image.index_select(0, dropped.rows).masked_fill(gone, 0))

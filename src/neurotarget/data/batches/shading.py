@@ -105,7 +105,7 @@ class Gamma(RandomTransform, IntensityTransform):
 class ContrastDropout(RandomTransform, IntensityTransform):
     """Set some contrasts to 0, so that the network learns to do without them; at least one stays.
 
-    0 is the background of a stripped brain (`intensity=zscore_brain`), and what a prediction has in
+    0 is the background of a stripped brain (`intensity=zscore_brain`), and what predictions have in
     place of a contrast that is missing. The number of contrasts that drop out is uniform from 1 to
     all but one. `channels` names the contrasts of each channel: a derived one drops out with any of
     its own.

@@ -1,4 +1,4 @@
-"""The validated table of cases, read from any form of data set."""
+"""The validated table of cases, read from a data set of any supported layout."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw, BIDS or BraTS folder, or images/ with masks/"
 LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
-PARTICIPANTS = "participants.tsv"  # of a BIDS data set: its cases of the people listed
+PARTICIPANTS = "participants.tsv"  # of a BIDS data set; only the people listed there are read
 ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names
 
@@ -84,15 +84,15 @@ def scan_manifest(
         target: its contrasts, labels and hypotheses; None to read whatever there is.
         root: folder to which paths in a table are relative; by default the table's.
         need_images: False allows cases of a table that have only masks.
-        images_only: as for prediction, masks, splits, folds and covariates are neither read nor
-            checked.
+        images_only: whether only images are read and checked, for a prediction; masks, splits,
+            folds and covariates are ignored.
         filters: select among files of a BIDS data set, see `scan_bids`.
         masks: folder of masks, which replace those of the data set, see `place_masks`; for studies
             of masks.
         repeats: rows with the same case_id and different masks are several masks of one scan: each
             becomes a case, called `<case_id>_mask1` and so on, and is reported; for studies of
             masks.
-        need_files: False does not check the files of cases, for studies of existing scores.
+        need_files: whether the files of cases must exist; False for studies of existing scores.
     """
     source = expand_home(source)
     root = expand_home(root) if root is not None else None
@@ -221,7 +221,7 @@ def _without_unfetched(
     absent = {item.file for item in wrong if unfetched(Path(item.file))}
     needed = [case.label, *(case.images.values() if need_images or not case.label else ())]
     is_left_out = any(str(path) in absent for path in needed if path)
-    rest = "the case is left out" if is_left_out else "the case goes without it"
+    rest = "the case is left out" if is_left_out else "the case is kept without it"
     problems = [
         item._replace(level="warning", todo=f"{item.todo}; {rest}") if item.file in absent else item
         for item in wrong

@@ -33,11 +33,11 @@ class ColumnRequest(NamedTuple):
     """Arguments of the caller about the columns.
 
     Attributes:
-        labels: whose volumes are looked for.
-        methods: that the names of columns contain, or with a column of methods those to keep; empty
-            keeps all.
+        labels: labels whose volumes are wanted.
+        methods: methods to keep, whose names are part of column names or are cells of a column of
+            methods; empty keeps all.
         id_column, method_column: None to find them by their usual names.
-        unit: of columns whose name states none.
+        unit: unit of columns whose name states none.
     """
 
     labels: tuple[str, ...]
@@ -66,9 +66,9 @@ class Roles(NamedTuple):
         subject_id: name of the column of people; None without one.
         method: name of the column of methods; None if each case has one row.
         volumes: columns of volumes.
-        covariates: names of all other columns with a meaning for a study.
-        is_ledger: whether it is a table of predictions, such as volumes.tsv, in which a row may be
-            of a failed case.
+        covariates: names of all other columns, which may be terms of a model.
+        is_ledger: whether it is a table of predictions, such as volumes.tsv, in which failed cases
+            have rows too.
     """
 
     path: Path
@@ -91,8 +91,8 @@ def find_roles(
         request: labels, methods, unit, and columns that the caller names.
 
     Returns:
-        One record per table, none if a table has no column of ids or a named one is absent; and
-        problems. Ids are spelled alike in all tables.
+        One record per table, none if a table has no column of ids or lacks a named column; and
+        problems. Ids have the same spelling in all tables.
     """
     tables, respelt = (tables, []) if request.id_column else name_visits(tables)
     ids = [_id_column(table, request) for table, _ in tables]

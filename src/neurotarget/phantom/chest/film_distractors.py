@@ -11,7 +11,7 @@ MOST_DEGREES = 6.0  # of a person who lies or stands askew
 
 
 def turned(chest: Chest, degrees: float) -> Chest:
-    """A film, and its lungs, turned about its middle; what comes in repeats the edge."""
+    """A film and its lungs, rotated about the middle; new pixels at the edge repeat the edge."""
     film = ndimage.rotate(chest.film, degrees, reshape=False, order=1, mode="nearest")
     lungs = ndimage.rotate(chest.lungs.astype(np.uint8), degrees, reshape=False, order=0)
     return Chest(film.clip(0, 1), lungs > 0)

@@ -15,10 +15,11 @@ OPACITY = 0.55
 
 
 def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
-    """Colours of classes from 1 on, in hex, to be repeated: a few, or those of FreeSurfer's table.
+    """Colours of classes 1, 2, …, in hex; they repeat after the last.
 
-    The table has one colour for both sides, so that a few structures get others. If a name is not
-    in it, all classes get the few colours.
+    More than `MOST_OUTLINED` structures get the colours of FreeSurfer's table. Fewer structures, or
+    structures with a name that is not in the table, get `COLOURS`, since the table has the same
+    colour for left and right.
     """
     found = [find(name) for name in label_names]
     if len(found) <= MOST_OUTLINED or None in found:
@@ -27,9 +28,9 @@ def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def painted_rows(scene: Scene) -> list[Scene]:
-    """The scene once with each map that it has, in one cut, the reference first.
+    """Copies of a scene with one map each, in the same cut: the reference, then the prediction.
 
-    The scene itself where it has neither.
+    A scene without maps is returned as it is.
     """
     parts = {"reference": {"pred": None}, "prediction": {"truth": None}}
     maps = (scene.truth, scene.pred)

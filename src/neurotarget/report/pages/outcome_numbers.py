@@ -28,7 +28,7 @@ def outcome_numbers(study: Study) -> list[KeyNumbers]:
 
 
 def statistics_of(study: Study, label: str, stratum: str = "all", level: str = "all") -> Rows:
-    """Return the rows of a label by statistic; of those with thresholds, the first threshold's.
+    """Return the rows of a label by statistic, with several thresholds those of the first.
 
     Args:
         study: its tables `discrimination` and `calibration`.
@@ -108,11 +108,10 @@ def tile(name: str, row: Mapping, note: str = "", digits: int = 2) -> Tile:
 
 
 def slope_text(row: Mapping) -> str:
-    """Return what a calibration slope with its interval means; "" without an interval.
+    """Return what a calibration slope means; "" without an interval.
 
-    Below 1 by the whole interval, probabilities are too far from the prevalence.
-
-    `row` has the ends `low` and `high`.
+    If the whole interval lies below 1, probabilities are too far from the prevalence. `row` has the
+    ends `low` and `high` of the interval.
     """
     if not math.isfinite(row["low"]):
         return ""
@@ -124,9 +123,10 @@ def slope_text(row: Mapping) -> str:
 
 
 def intercept_text(row: Mapping) -> str:
-    """Return what a calibration intercept with its interval means; "" without an interval.
+    """Return what a calibration intercept means; "" without an interval.
 
-    Below 0 by the whole interval, probabilities are too high on average.
+    If the whole interval lies below 0, probabilities are too high on average. `row` has the ends
+    `low` and `high` of the interval.
     """
     if not math.isfinite(row["low"]):
         return ""

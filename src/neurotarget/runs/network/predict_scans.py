@@ -69,8 +69,8 @@ def predict_scans(
     """Segment every case of `scans` into `output`, or predict its outcomes.
 
     Args:
-        run: a run folder, a folder of several, a file that `export` has written, the name of a
-            network that ships, or a list of these; several are an ensemble.
+        run: a run folder, a folder of several runs, a file that `export` has written, the name of a
+            shipped network, or a list of these; several form an ensemble.
         scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest.
         output: folder for label maps and volumes.tsv, or for outcomes.tsv; it is new, empty or
             written by neurotarget.

@@ -42,7 +42,7 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
 
 
 def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
-    """Tensors by name of a run folder, a checkpoint, safetensors, or a network that ships.
+    """Tensors by name of a run folder, a checkpoint, safetensors, or a shipped network.
 
     Of the networks in an exported file they are those of the first.
 

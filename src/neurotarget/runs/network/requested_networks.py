@@ -1,4 +1,4 @@
-"""What `run=` names: run folders, folders of several, exported files, networks that ship."""
+"""Networks that `run=` names: run folders, multirun folders, exported files, shipped networks."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def places_of(place: str, weights: str = "best") -> list[Path]:
     if place in ships:
         if not _holds_runs(path):
             return [ships[place]]
-        print(f"run={place}: the folder here, not the network that ships; its path is ./{place}")
+        print(f"run={place}: the folder here, not the shipped network; its path is ./{place}")
     elif is_name and not is_there(path):
         _refuse_name(place, "run=")
     return trained_runs(path, weights)
