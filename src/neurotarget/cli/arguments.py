@@ -64,6 +64,16 @@ def read_arguments(command: str, argv: Sequence[str], *kinds: type) -> tuple[Any
     A name that several dataclasses have belongs to the first. That inputs exist is checked last,
     after the dataclasses have checked which arguments go together.
 
+    Args:
+        command: name after `neurotarget`, for messages.
+        argv: arguments `key=value`; one without `=` is the value of the field with `Positional`.
+            A path that exists counts as such a value even if its name contains `=`.
+        kinds: dataclasses, whose fields are all arguments that the command accepts.
+
+    Returns:
+        One instance per dataclass, in the order of `kinds`; fields that were not given have their
+        defaults.
+
     Raises:
         DataError: an argument is unknown, repeated, missing or invalid.
     """
@@ -98,6 +108,12 @@ def read_arguments(command: str, argv: Sequence[str], *kinds: type) -> tuple[Any
 def read_value(key: str, text: str, hint: object) -> Any:  # noqa: ANN401
     """Convert the text of an argument to its type.
 
+    Args:
+        key: name of the argument, for messages.
+        text: the text after `=`. A tuple is read from `a,b` or `[a,b]`, a mapping from `a:0.1,b:2`;
+            `~` in paths is expanded.
+        hint: the type of the field, with the `Kind` in `Annotated` if its values are limited.
+
     Raises:
         DataError: it cannot be converted, or is not one of the permitted values.
     """
@@ -129,7 +145,10 @@ def exists(path: str) -> bool:
 
 
 def nearest_of(name: str, known: Iterable[str]) -> str:
-    """End of a message about an unknown name: the nearest known name, and all known names."""
+    """End of a message about an unknown name: the nearest known name, and all known names.
+
+    The text starts with a space, so that it follows `no such …;` directly.
+    """
     return f" {did_you_mean(name, known)}known are {', '.join(sorted(known))}"
 
 

@@ -63,7 +63,14 @@ PLUGINS = {
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse arguments on which Hydra would print a traceback; expand those of `resume=`.
 
-    The output folder of a training is claimed here, before Hydra writes into it.
+    `sys.argv` is replaced by the arguments that Hydra reads: paths are quoted, recorded arguments
+    of `resume=` are inserted, and folders named by the time are fixed. The output folder of a
+    training is claimed here, before Hydra writes into it. An error is printed as a sentence, and
+    the process exits with status 2.
+
+    Args:
+        config_path: the folder `conf` of this program.
+        config_name: `train` or `predict`, a file in it without its suffix.
     """
     listen()
     escape_output()
@@ -107,7 +114,8 @@ def fuses(argv: Sequence[str], config_path: Path) -> bool:
 def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
     """Add `--config-dir=./conf` unless the arguments name a config folder.
 
-    A `conf` folder that shares no group with our own belongs to another program and is ignored.
+    A `conf` folder in the working directory that shares no group with `config_path`, our own,
+    belongs to another program and is ignored.
     """
     own = Path("conf")
     groups = [path.name for path in config_path.iterdir() if path.is_dir()]
@@ -184,6 +192,8 @@ def _resumed(argv: Sequence[str]) -> str | None:
 
 def check_launcher(argv: Sequence[str]) -> None:
     """Refuse a launcher whose package is not installed, and name the package.
+
+    Hydra would only report that the group `hydra/launcher` has no such choice.
 
     Raises:
         DataError: its plugin for Hydra is not installed.

@@ -16,7 +16,11 @@ from neurotarget.runs.folder.jobs import quoted
 
 
 class Composed(NamedTuple):
-    """A resolved configuration, the folder reserved for its run, and the overrides."""
+    """A resolved configuration, the folder reserved for its run, and the overrides.
+
+    `config` holds plain values without Hydra's own keys; `overrides` are the arguments that Hydra
+    reads, which the run records so that `resume=` can repeat them.
+    """
 
     config: dict[str, Any]
     folder: Path
@@ -44,7 +48,11 @@ def compose_training(overrides: Sequence[str]) -> Composed:
 
 
 def override(key: str, value: object) -> str:
-    """Override that sets a key to a Python value; `a__b` stands for `a.b`."""
+    """Override that sets a key to a Python value; `a__b` stands for `a.b`.
+
+    None becomes `null`, a mapping or list its form in Hydra's grammar, and a Path a quoted text.
+    Other texts stay as they are; `compose_training` quotes those that Hydra would misread.
+    """
     return f"{key.replace('__', '.')}={_text(value)}"
 
 

@@ -21,7 +21,19 @@ Files = Annotated[tuple[Path, ...], FILE]
 
 @dataclass(frozen=True, kw_only=True)
 class ScanArguments:
-    """A BIDS folder or plain files, how their phase is read, and where maps go."""
+    """A BIDS folder or plain files, how their phase is read, and where maps go.
+
+    Attributes:
+        source: BIDS folder whose scans are all mapped; None if files are named instead.
+        magnitude: one file per echo, or one 4-D file; so are `phase`, `real` and `imaginary`.
+        te_ms: echo times of plain files; a BIDS folder has them in its sidecars.
+        mask: brain mask of plain files; None if it is found in the scan.
+        field_t: field strength, tesla; of a BIDS folder where sidecars have none.
+        b0: direction of the main field along the voxel axes; None takes it from the affine.
+        suffix: which scans of a BIDS folder, such as MEGRE; None takes all known ones.
+        phase_scale: how stored phase becomes radians: `auto`, `radians`, `range` or a factor.
+        handedness: sign of the phase of paramagnetic tissue; `auto` finds it from the data.
+    """
 
     source: Annotated[Path, Positional("a BIDS folder"), BIDS] | None = None
     magnitude: Files = ()
@@ -45,12 +57,21 @@ class ScanArguments:
 
 
 def files_of(arguments: ScanArguments) -> GREFiles:
-    """The files that the arguments name."""
+    """The files that the arguments name, before any is opened.
+
+    `check` of the result refuses files that do not go together, and names the one that is absent.
+    """
     return GREFiles(*(getattr(arguments, name) for name in GREFiles._fields))
 
 
 def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
-    """Print how many scans have maps, and the paths; returns 2 if some failed, else 0."""
+    """Print how many scans have maps, and the paths; returns 2 if some failed, else 0.
+
+    Args:
+        outcomes: one per scan; `kept` ones were made by an earlier run with the same settings.
+        output: the folder of the maps.
+        kind: `qsm` or `swi`, which is also the name of the page.
+    """
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     kept = sum(outcome.status == "kept" for outcome in outcomes)
     for outcome in outcomes:

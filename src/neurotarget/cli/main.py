@@ -16,7 +16,11 @@ RESUMABLE = ("prepare", "qsm", "swi")  # continue where they stopped if they are
 
 
 def main() -> None:
-    """Run the command in `sys.argv` and exit with its status."""
+    """Run the command in `sys.argv` and exit with its status.
+
+    From here on signals end the command with one sentence, and control characters in printed names
+    become escapes.
+    """
     listen()
     escape_output()
     sys.exit(run(sys.argv[1:]))
@@ -26,7 +30,9 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run the command in `argv`; returns 0 on success, 2 on errors.
 
-    A command `some-name` is the function `run` of `neurotarget.cli.commands.some_name`.
+    A command `some-name` is the function `run` of `neurotarget.cli.commands.some_name`, which is
+    imported only when it is called. `train` and `predict` are refused here, as their scripts start
+    Hydra.
     """
     argv = [argument if exists(argument) else _expanded(argument) for argument in argv]
     if (text := requested_help(argv)) is not None:

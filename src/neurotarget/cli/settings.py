@@ -19,14 +19,21 @@ ADVICE = "correct it on the command line or in conf"
 
 
 class Kind(NamedTuple):
-    """Permitted values of a setting: the text after `wanted` in a message, and the test."""
+    """Permitted values of a setting: the text after `wanted` in a message, and the test.
+
+    `fits` gets a plain value of a configuration (number, text, list, mapping or None), or the
+    converted value of an argument.
+    """
 
     wanted: str
     fits: Callable[[object], bool]
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number from `low` to `high`; a float such as 1e5 is accepted."""
+    """A whole number from `low` to `high`; a float such as 1e5 is accepted.
+
+    Both ends are permitted. The default of `high` is not shown in messages.
+    """
     ends = f"of at least {low}" if high == 2**31 - 1 else f"from {low} to {high}"
 
     def fits(value: object) -> bool:
@@ -36,13 +43,16 @@ def whole(low: int, high: int = 2**31 - 1) -> Kind:
 
 
 def integer(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number of type int, for counts and indices."""
+    """A whole number of type int, for counts and indices; 1e5 is refused, and so is True."""
     kind = whole(low, high)
     return Kind(kind.wanted, lambda value: isinstance(value, int) and kind.fits(value))
 
 
 def number(low: float, high: float, *, above: bool = False, below: bool = False) -> Kind:
-    """A finite number from `low` to `high`; `above` and `below` exclude that end."""
+    """A finite number from `low` to `high`; `above` and `below` exclude that end.
+
+    Integers fit, truth values, NaN and infinity do not.
+    """
     ends = f"{'more than' if above else 'at least'} {low:g} and "
     ends += f"{'less than' if below else 'at most'} {high:g}"
 
@@ -57,7 +67,10 @@ def number(low: float, high: float, *, above: bool = False, below: bool = False)
 
 
 def one_of(*known: object) -> Kind:
-    """One of some values of the same type, so that True does not match 1."""
+    """One of some values of the same type, so that True does not match 1.
+
+    The message lists all of them, truth values as `true` and `false`, as they are typed in YAML.
+    """
     names = [str(one).lower() if isinstance(one, bool) else str(one) for one in known]
     exact = {(type(one), one) for one in known}
     return Kind(
@@ -67,13 +80,17 @@ def one_of(*known: object) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """Any of several kinds."""
+    """Any of several kinds; the message joins what each of them wants by `or`."""
     wanted = ", or ".join(kind.wanted for kind in kinds)
     return Kind(wanted, lambda value: any(kind.fits(value) for kind in kinds))
 
 
 def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kind:
-    """A list of values of one kind, with `count` items if given, in ascending order if `rising`."""
+    """A list of values of one kind, with `count` items if given, in ascending order if `rising`.
+
+    Equal neighbours count as ascending. An empty list fits unless `count` forbids it; a text is no
+    list, although Python could iterate over it.
+    """
 
     def fits(value: object) -> bool:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -87,7 +104,7 @@ def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kin
 
 
 def matching(pattern: str, wanted: str) -> Kind:
-    """A text that matches a regular expression."""
+    """A text that a regular expression matches from end to end; `wanted` describes it in messages."""
     form = re.compile(pattern, re.DOTALL)
     return Kind(wanted, lambda value: isinstance(value, str) and bool(form.fullmatch(value)))
 
@@ -110,7 +127,12 @@ def optional(kind: Kind) -> Kind:
 def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None:
     """Compare a resolved configuration with the table.
 
-    Settings of classes outside `OURS` are not checked.
+    Settings of classes outside `OURS` are not checked, and values `???` are reported elsewhere. A
+    value that several keys refer to is reported once.
+
+    Args:
+        config: plain values, with references resolved.
+        table: the kind of each setting by its dotted key; `*` in a key matches any name.
 
     Raises:
         DataError: settings differ from the table; the error lists all of them.
@@ -124,7 +146,11 @@ def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None
 
 
 def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
-    """Kind of a key: its own entry in the table, else the first pattern that matches."""
+    """Kind of a key: its own entry in the table, else the first pattern that matches.
+
+    A pattern matches only keys with as many dots as it has. None means that the table does not
+    restrict the key.
+    """
     if key in table:
         return table[key]
     dots = key.count(".")
@@ -156,6 +182,6 @@ def _is_number(value: object) -> bool:
 
 
 def shown_value(value: object) -> str:
-    """A value for a message, cut after 80 characters."""
+    """A value for a message, cut after 80 characters: None as `null`, texts in quotes."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -9,6 +9,9 @@ from neurotarget.studies.from_tables.written_tables import WrittenTables
 def names_of(pairs: Sequence[str]) -> dict[str, str]:
     """Names of columns or terms in the other table, from texts `<here>:<there>`.
 
+    Returns:
+        The name there by the name here; a later text replaces an earlier one of the same name.
+
     Raises:
         DataError: a text has another form.
     """

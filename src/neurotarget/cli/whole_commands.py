@@ -47,7 +47,7 @@ def with_whole_commands(argv: Sequence[str]) -> list[str]:
 
 
 def is_dry(argv: Sequence[str]) -> bool:
-    """Whether arguments ask for a dry run."""
+    """Whether arguments ask for a dry run; the last `dry_run=` counts, as in Hydra."""
     return FLAGS.get((_value(argv, DRY) or "").lower(), False)
 
 

@@ -27,13 +27,22 @@ def draft_path(path: Path) -> Path:
 
 
 def drafts_of(path: Path) -> list[Path]:
-    """Find the drafts of a file or folder, of any process."""
+    """Find the drafts of a file or folder, of any process.
+
+    Drafts of a run that is still writing are among them.
+    """
     matches = ((one, NAME.fullmatch(one.name)) for one in path.parent.glob(f"{DRAFT}*"))
     return [one for one, parts in matches if parts and parts[3] == path.name]
 
 
 def sweep(folder: Path, now_s: float) -> None:
-    """Remove abandoned drafts from a folder."""
+    """Remove abandoned drafts from a folder, but not from its subfolders.
+
+    Args:
+        folder: where drafts are looked for.
+        now_s: the time by the clock of the file system, such as that of a file just written: the
+            clock of a server may differ from ours.
+    """
     for draft in folder.glob(f"{DRAFT}*"):
         with suppress(OSError):  # another process may have removed it
             if _is_left(draft.name) or now_s - draft.lstat().st_mtime > ABANDONED_S:

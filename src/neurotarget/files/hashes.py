@@ -10,7 +10,10 @@ UNREAD = "unread"
 
 
 def digest(path: Path | str) -> str:
-    """Hash of a file's content; `UNREAD` if it cannot be read (its reader reports that)."""
+    """Hash of a file's content; `UNREAD` if it cannot be read (its reader reports that).
+
+    64 hexadecimal digits, as `sha256sum` prints.
+    """
     try:
         with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -24,5 +27,8 @@ def hash_of_text(text: str, digits: int | None = None) -> str:
 
 
 def hash_of_value(value: object, digits: int | None = None) -> str:
-    """Hash of plain values as JSON with sorted keys; values that JSON lacks count as their text."""
+    """Hash of plain values as JSON with sorted keys; values that JSON lacks count as their text.
+
+    Tuples hash like lists, and a Path like its text.
+    """
     return hash_of_text(json.dumps(value, sort_keys=True, default=str), digits)

@@ -111,6 +111,11 @@ def claimed(folder: Path, *, older: Older = none_older, key: str = "output") -> 
 def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
     """Claim one file for writing, in a folder that may contain anything else.
 
+    Args:
+        path: its folder is created if missing, and keeps a record of our files from then on.
+        key: name of the argument that gave the path, for messages.
+        overwrite: allow replacing a foreign file.
+
     Raises:
         DataError: the file exists and is foreign, or the folder cannot be written.
     """
@@ -141,7 +146,10 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
 
 
 def is_free(path: Path) -> bool:
-    """Whether a path may be written: it does not exist, or it may be replaced."""
+    """Whether a path may be written: it does not exist, or it may be replaced.
+
+    Outside of claimed folders every path is free: nothing there is under our control.
+    """
     record = record_of(path)
     if record is None or record.may_replace or not os.path.lexists(path):
         return True

@@ -58,7 +58,12 @@ def opened(path: Path | str) -> BinaryIO:
 
 
 def opened_text(path: Path | str, encoding: str = "utf-8") -> TextIOWrapper:
-    """Open a regular file for reading text, with line ends unchanged."""
+    """Open a regular file for reading text, with line ends unchanged; the caller closes it.
+
+    Raises:
+        OSError: as in `opened`.
+        UnicodeDecodeError: on reading, the file is not in this encoding.
+    """
     return TextIOWrapper(opened(path), encoding=encoding, newline="")
 
 
@@ -100,7 +105,11 @@ def load_json(path: Path | str) -> Any:  # noqa: ANN401
 
 
 def read_plain(path: Path | str) -> dict[str, Any]:
-    """Read a JSON file as a mapping; empty if the file is absent or broken."""
+    """Read a JSON file as a mapping; empty if the file is absent or broken.
+
+    For our own state files, which a kill or a full disk may have damaged: the values are then
+    computed again.
+    """
     try:
         content = load_json(path)
     except (OSError, ValueError):

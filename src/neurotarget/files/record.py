@@ -28,7 +28,10 @@ LEAST_BYTES = 64 * 1024  # size from which a record is compacted
 
 
 class Record:
-    """The files of a folder that neurotarget wrote; several processes may append to the record."""
+    """The files of a folder that neurotarget wrote; several processes may append to the record.
+
+    `may_replace` permits replacing files of others in the folder, as `overwrite=true` asks.
+    """
 
     def __init__(self, folder: Path, *, may_replace: bool = False) -> None:
         self.folder, self.may_replace = real_path(folder), may_replace
@@ -37,7 +40,13 @@ class Record:
         self._head, self._read_to = b"", 0  # head line (changed by compacting); bytes read so far
 
     def name(self, path: Path) -> str:
-        """Path of a file relative to the folder, with forward slashes."""
+        """Path of a file relative to the folder, with forward slashes.
+
+        Links in its folders are followed, but not the file itself, which may be a link.
+
+        Raises:
+            ValueError: the file lies outside of the folder.
+        """
         path = Path(path)
         return (real_path(path.parent) / path.name).relative_to(self.folder).as_posix()
 
@@ -69,7 +78,14 @@ class Record:
         self.enter_all({path: digest})
 
     def enter_all(self, digests: Mapping[Path, str]) -> None:
-        """Record the digests of several files in one write."""
+        """Record the digests of several files in one write, before they are renamed into place.
+
+        Args:
+            digests: SHA-256 of each file, or `NAME_ONLY` for one that is recognised by its name.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
         self._update()
         named = {self.name(path): digest for path, digest in digests.items()}
         lines = b"".join(
@@ -87,7 +103,11 @@ class Record:
             os.fsync(stream.fileno())
 
     def compact(self) -> None:
-        """Shorten a large record: keep only the last digests of each file."""
+        """Shorten a large record: keep only the last digests of each file.
+
+        Nothing happens below `LEAST_BYTES`, if less than half could be saved, or on a file system
+        without locks, where another process could be appending.
+        """
         with suppress(OSError), self._locked() as is_locked:
             self._update()
             if not is_locked or self._read_to < LEAST_BYTES:
@@ -147,7 +167,10 @@ CLAIMED: dict[Path, Record] = {}  # folders that this process writes into
 
 
 def record_of(path: Path) -> Record | None:
-    """Record of the nearest folder above a file that this process has claimed; else None."""
+    """Record of the nearest folder above a file that this process has claimed; else None.
+
+    None means that the file is not protected: it is written without a check or a record.
+    """
     parent = real_path(Path(path).parent)
     return next((CLAIMED[one] for one in (parent, *parent.parents) if one in CLAIMED), None)
 

@@ -10,7 +10,10 @@ POINTERS = {b"/annex/objects/": "datalad get", b"version https://git-lfs": "git 
 
 
 class Unfetched(NamedTuple):
-    """What is at the path instead of the file, and the command that fetches it."""
+    """What is at the path instead of the file, and the command that fetches it.
+
+    Both are parts of a sentence: `found` follows `found`, and `todo` ends the message.
+    """
 
     found: str
     todo: str

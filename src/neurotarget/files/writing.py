@@ -89,7 +89,11 @@ def _enter(path: Path, draft: Path) -> None:
 
 
 def is_state(path: Path) -> bool:
-    """Whether neurotarget's files of this name are recognised by the name, without a digest."""
+    """Whether neurotarget's files of this name are recognised by the name, without a digest.
+
+    These are checkpoints, and files that change each time a run resumes. Tables in `study/` and
+    `compare/` are recognised by their digest.
+    """
     is_table = path.parent.name in ("study", "compare")  # tables there may share a ledger's name
     return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
 
@@ -151,7 +155,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
-    """Format a table as TSV: undefined values are `n/a` as in BIDS, and no cell is a formula."""
+    """Format a table as TSV: undefined values are `n/a` as in BIDS, and no cell is a formula.
+
+    Args:
+        table: the index is left out; names of columns are made safe too.
+        float_format: such as `%.6g`; None writes all digits.
+    """
     safe = table.map(cell).rename(columns=cell)
     return safe.to_csv(
         sep="\t", index=False, na_rep="n/a", lineterminator="\n", float_format=float_format

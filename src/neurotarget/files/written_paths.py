@@ -22,5 +22,8 @@ def place(root: Path, text: str) -> Path:
 
 
 def has_foreign_drive(path: Path) -> bool:
-    """Whether a path names a Windows drive on a system that has no drives."""
+    """Whether a path names a Windows drive on a system that has no drives.
+
+    Such a path comes from a table that was written on another machine; its reader says so.
+    """
     return os.name != "nt" and DRIVE.search(str(path)) is not None

@@ -36,7 +36,8 @@ complete -o default -F _neurotarget neurotarget
 def completion_script() -> str:
     """Script that completes commands, their arguments, and names in `conf`; otherwise files.
 
-    Zsh needs `autoload -U bashcompinit && bashcompinit` before it.
+    The names are those in the `conf` of this program when the script is made. Zsh needs
+    `autoload -U bashcompinit && bashcompinit` before it.
     """
     keys = {name: sorted({*KEYS.findall(help_text(name))}) for name in commands()}
     for name in SCRIPTS:

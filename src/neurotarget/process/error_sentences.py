@@ -7,7 +7,12 @@ ENDED = "ended without a result: it was killed, or ran out of memory, disk or ti
 
 
 def reason_of(error: BaseException) -> str:
-    """Message of an error in one line; with its type unless it is one of our own errors."""
+    """Message of an error in one line; with its type unless it is one of our own errors.
+
+    Of a DataError with several problems, the first error is given, and how many more there are. An
+    exit within a worker gets the reason behind it, or its status. The line is cut after `SHOWN`
+    characters.
+    """
     if isinstance(error, SystemExit):
         why = error.__context__
         return reason_of(why) if why is not None else f"it ended itself with status {error.code}"
@@ -29,7 +34,10 @@ def reason_of(error: BaseException) -> str:
 
 
 def unwritable(error: UnicodeEncodeError) -> str:
-    """Sentence about a name with characters that the encoding of this locale lacks."""
+    """Sentence about a name with characters that the encoding of this locale lacks.
+
+    The name starts at the last space before the characters, and is shown with escapes.
+    """
     before = error.object[: error.start].split()[-1:] if error.start else []
     name = "".join(before) + error.object[error.start : error.end]
     return (

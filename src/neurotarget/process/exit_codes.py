@@ -22,12 +22,16 @@ class ShownRecord(logging.LogRecord):
     """A log record whose control and invisible characters are printed as escapes."""
 
     def getMessage(self) -> str:  # noqa: N802
-        """Escaped text of the record."""
+        """Text of the record, in which control and invisible characters of names are escapes."""
         return escape_controls(super().getMessage())
 
 
 def escape_output() -> None:
-    """Print characters that the locale lacks or that control a terminal as escapes; logs too."""
+    """Print characters that the locale lacks or that control a terminal as escapes; logs too.
+
+    A file name from a foreign data set could otherwise move the cursor or recolour the terminal.
+    Calling it twice changes nothing more.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):  # not so in notebooks and tests
@@ -40,7 +44,12 @@ def escape_output() -> None:
 
 
 def exits_with_sentence(command: Callable[P, R]) -> Callable[P, R]:
-    """Print bad input as messages and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+    """Print bad input as messages and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack.
+
+    A signal ends the command with 128 + its number; a reader that has closed the pipe, such as
+    `head`, ends it with 1 and no message. Other errors are faults of this program and keep their
+    traceback.
+    """
     whole = stoppable(command)
 
     @functools.wraps(command)
@@ -85,7 +94,7 @@ def _print_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
 
 
 def print_data_error(error: DataError) -> None:
-    """Print all problems of an error, errors before warnings."""
+    """Print all problems of an error to stderr, errors before warnings; its text if it has none."""
     if not error.problems:
         print(f"error: {error}", file=sys.stderr)
         return

@@ -27,7 +27,7 @@ def free_memory_mib(groups: Path = CGROUPS, own: Path = OWN) -> float:
 
 
 def own_memory_mib() -> float:
-    """Resident memory of this process, MiB."""
+    """Resident memory of this process, MiB, without that of its children."""
     return psutil.Process().memory_info().rss / MIB
 
 

@@ -34,14 +34,21 @@ GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help li
 
 
 def home() -> Path:
-    """Folder of conf, train.py and predict.py: the repository, or part of the installed package."""
+    """Folder of conf, train.py and predict.py: the repository, or part of the installed package.
+
+    The repository counts only if the package is imported from its `src` folder.
+    """
     repository = PACKAGE.parents[1]
     is_source = PACKAGE.parent.name == "src" and (repository / "train.py").is_file()
     return repository if is_source else PACKAGE / "programs"
 
 
 def run_script(name: str, argv: Sequence[str]) -> None:
-    """Run train.py or predict.py in this process, as if started by its path."""
+    """Run train.py or predict.py in this process, as if started by its path.
+
+    Sets `sys.argv`, and the environment variable `COMMAND`, by which child processes print
+    `neurotarget train` in place of the path of the script.
+    """
     script = str(home() / f"{name}.py")
     os.environ[COMMAND] = "neurotarget"
     sys.argv = [script, *argv]
@@ -49,7 +56,10 @@ def run_script(name: str, argv: Sequence[str]) -> None:
 
 
 def command_for(name: str) -> list[str]:
-    """Arguments that start train.py or predict.py from the working directory."""
+    """Arguments that start train.py or predict.py from the working directory.
+
+    They repeat how the user started this program: by `neurotarget`, or by the path of a script.
+    """
     program = Path(sys.argv[0])
     is_module = program.name == "__main__.py" and program.parent.name == "neurotarget"
     if is_module or COMMAND in os.environ or program.stem == "neurotarget":
@@ -90,12 +100,16 @@ def _with_choices(line: str) -> str:
 
 
 def commands() -> list[str]:
-    """Every command that has a help text."""
+    """Every command that has a help text, in alphabetical order, with `train` and `predict`."""
     return sorted(path.stem for path in HELP.glob("*.txt") if path.stem != "neurotarget")
 
 
 def requested_help(argv: Sequence[str]) -> str | None:
-    """Help text that a `neurotarget` command line requests; None if it requests none."""
+    """Help text that a `neurotarget` command line requests; None if it requests none.
+
+    `help <command>`, `<command> help`, and a command without the arguments that it needs, all give
+    the help of that command.
+    """
     if not argv or argv[0] in HELP_FLAGS:
         name = argv[1] if len(argv) == 2 and argv[1] in commands() else "help"
         return help_text(name)

@@ -22,7 +22,11 @@ ECHO_S = 2.0  # a second signal within this time is the same stop (process, then
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal requested that this process end; has its number, unlike KeyboardInterrupt."""
+    """A signal requested that this process end; has its number, unlike KeyboardInterrupt.
+
+    It derives from KeyboardInterrupt, so that libraries that clean up after Ctrl-C do so on every
+    signal.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -57,7 +61,8 @@ def quit_while_loading() -> None:
 def listen() -> None:
     """Raise Stopped on signals from now on.
 
-    Ignored signals (as with `nohup`) stay ignored, and handlers of other libraries are kept.
+    Ignored signals (as with `nohup`) stay ignored, and handlers of other libraries are kept. A call
+    outside the main thread does nothing, as Python permits handlers only there.
     """
     _answer(_Listener(), free=(signal.SIG_DFL, signal.default_int_handler, _quit))
 
@@ -99,7 +104,11 @@ def signal_of(error: BaseException | None) -> int | None:
 
 @contextmanager
 def resumable_with(command: str) -> Iterator[None]:
-    """Note the resume command on errors from a signal, a full disk or lack of memory."""
+    """Note the resume command on errors from a signal, a full disk or lack of memory.
+
+    The error itself is raised unchanged; `resume_note` reads the note where the error is printed.
+    Other errors get no note: the same command would fail again.
+    """
     try:
         yield
     except BaseException as error:
@@ -110,7 +119,7 @@ def resumable_with(command: str) -> Iterator[None]:
 
 
 def same_command(arguments: Sequence[str]) -> str:
-    """Shell command that runs this program with the given arguments."""
+    """Shell command that runs this program with the given arguments, quoted for a POSIX shell."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         return shlex.join(["python", "-m", "neurotarget", *arguments])
@@ -124,7 +133,12 @@ def resume_note(error: BaseException) -> list[str]:
 
 
 def end_stopped(error: BaseException, number: int) -> None:
-    """Print that the command was stopped and exit with 128 + signal number, as shells do."""
+    """Print that the command was stopped and exit with 128 + signal number, as shells do.
+
+    Args:
+        error: what the signal raised; its note with the resume command is printed too.
+        number: of the signal, such as 2 for Ctrl-C.
+    """
     parts = [_stopped(number), "what was finished is kept", *resume_note(error)]
     try:
         print(f"\n{'; '.join(parts)}", file=sys.stderr)
@@ -137,7 +151,10 @@ def end_stopped(error: BaseException, number: int) -> None:
 
 
 def stoppable(command: Callable[P, R]) -> Callable[P, R]:
-    """Exit with one sentence and the signal's status if a signal stops the command."""
+    """Exit with one sentence and the signal's status if a signal stops the command.
+
+    Other exits, such as of `sys.exit(2)`, pass through.
+    """
 
     @functools.wraps(command)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -17,7 +17,10 @@ def wait_policy(load: float, cores: int) -> str | None:
 
 
 def choose_wait_policy() -> None:
-    """Set `OMP_WAIT_POLICY` by the load, unless the user has; call it before importing torch."""
+    """Set `OMP_WAIT_POLICY` by the load, unless the user has; call it before importing torch.
+
+    Child processes inherit it. A system without load averages keeps the default of OpenMP.
+    """
     try:
         load = os.getloadavg()[0]
     except (AttributeError, OSError):  # Windows has no load average

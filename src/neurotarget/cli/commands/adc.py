@@ -11,7 +11,15 @@ from neurotarget.reconstruction.adc_maps import make_adc
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        scan: diffusion-weighted volumes in one 4-D file.
+        output: folder for the maps, named after the scan.
+        b_values: of the volumes, s/mm²; where empty, the `.bval` file next to the scan.
+        mask: voxels that get a value; None takes all that are not air.
+        overwrite: replace files that neurotarget did not write.
+    """
 
     scan: Annotated[Path, Positional("a 4-D diffusion-weighted scan"), FILE]
     output: Path
@@ -21,7 +29,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the maps and print their paths; returns 0."""
+    """Write the maps and print their paths; returns 0.
+
+    Raises:
+        DataError: an argument is invalid, the scan or its b-values cannot be used, or an output
+            would replace a foreign file.
+    """
     (arguments,) = read_arguments("adc", argv, Arguments)
     paths = make_adc(
         arguments.scan,

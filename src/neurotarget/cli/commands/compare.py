@@ -16,7 +16,17 @@ from neurotarget.report.text.numbers import aligned
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        places: a multirun folder, or folders of runs.
+        output: folder of the comparison; None derives it from the runs.
+        common: keep only the folds, seeds and cases that all arms have.
+        ensembles: also predict with the ensemble and the soup of each arm, which takes time.
+        title: of the page; where empty, the name of the experiment.
+        seed: of the intervals.
+        trust: permit network classes of the user's own.
+    """
 
     places: Annotated[tuple[Path, ...], Positional("a multirun folder or runs")]
     output: Path | None = None
@@ -44,7 +54,11 @@ def run(argv: Sequence[str]) -> int:
 
 
 def print_comparison(done: WrittenComparison) -> None:
-    """Print the table of arms, the conclusion, the notes and the paths of the files."""
+    """Print the table of arms, the conclusion, the notes and the paths of the files.
+
+    Warnings about networks that learned nothing come first. A target with hypotheses also gets one
+    verdict per arm, over its seeds.
+    """
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
     table = aligned(summary_rows(done.comparison), right=True)

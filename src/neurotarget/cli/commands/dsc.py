@@ -13,7 +13,20 @@ from neurotarget.reconstruction.perfusion_maps import make_dsc
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command, those of `make_dsc`."""
+    """Arguments of the command, those of `make_dsc`.
+
+    Attributes:
+        te_ms: echo time; None reads it from the scan's JSON.
+        tr_s: time between volumes; None reads it from the scan's JSON.
+        aif: mask of an artery; None finds early, high and narrow curves.
+        mask: voxels that get a value; None takes all that are not air.
+        skip: volumes before the steady state, which are left out.
+        baseline: volumes between those and the bolus; None finds their number.
+        leakage: correct for contrast agent outside of vessels.
+        first_pass: integrate fitted gamma variates, so that recirculation does not count.
+        tissue_factor: of haematocrits and density, ml/g.
+        cut: share of the largest singular value below which values are left out.
+    """
 
     scan: Annotated[Path, Positional("a 4-D scan of a bolus"), FILE]
     output: Path
@@ -31,7 +44,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the maps and print their paths; returns 0."""
+    """Write the maps and print their paths; returns 0.
+
+    Raises:
+        DataError: an argument is invalid, the scan or its times cannot be used, or an output would
+            replace a foreign file.
+    """
     (arguments,) = read_arguments("dsc", argv, Arguments)
     given = {one.name: getattr(arguments, one.name) for one in fields(arguments)}
     for name, path in make_dsc(given.pop("scan"), given.pop("output"), **given).items():

@@ -20,7 +20,15 @@ from neurotarget.studies.study_inputs import covariate_table
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        source: manifest or data set with the reference label maps.
+        target: name in `conf/target`, or path of a target file.
+        trust: permit classes of the user's own in the target file.
+        predictions: folder of the predicted label maps, one per case.
+        rows: file for the scores, one row per case, label and metric.
+    """
 
     source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
     target: str
@@ -31,7 +39,14 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the scores of all predictions, and print their summary; returns 0."""
+    """Write the scores of all predictions, and print their summary; returns 0.
+
+    A case without a prediction is scored as failed and stays in the means. A case without a split
+    counts as `test`.
+
+    Raises:
+        DataError: an argument is invalid, the data have errors, or the file of `rows=` is foreign.
+    """
     (arguments,) = read_arguments("evaluate", argv, Arguments)
     target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)
     claim_file(arguments.rows, key="rows", overwrite=arguments.overwrite)

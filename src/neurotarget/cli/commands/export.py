@@ -12,7 +12,18 @@ from neurotarget.runs.sharing.export_runs import export_runs
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        run: folders of runs; several are exported as one ensemble.
+        output: its suffix chooses the format: `.safetensors`, `.onnx` or `.pt2`.
+        format: `monai` writes a bundle folder in place of a file.
+        name: of the network; None takes that of the target.
+        card: Markdown whose sections join the model card.
+        half: store weights with 16 bits; the card states how much predictions change.
+        weights: checkpoint with the best monitored score, or the last one.
+        ensemble: mean of predictions, or one network with the mean of the weights.
+    """
 
     run: tuple[str, ...]
     output: Path

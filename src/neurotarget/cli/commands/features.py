@@ -22,7 +22,18 @@ from neurotarget.studies.measure_features import (
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command besides the settings of the features."""
+    """Arguments of the command besides the settings of the features.
+
+    Attributes:
+        target: gives contrasts and labels; None measures each value of the masks.
+        masks: folder of masks that replace those of the data set.
+        labels: regions such as `core:1+4`; where empty, those of the target, or each value.
+        brains: folder of brain masks, which some ways to normalise need.
+        fit_on: training cases of `normalise=nyul`: `train`, `all`, or a file of case ids.
+        save_images: keep the prepared images and response maps of each region.
+        histograms: also write percentiles of each region and a figure.
+        workers: cases that are measured in parallel.
+    """
 
     source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
     output: Path
@@ -41,7 +52,10 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Write the table of features, and print what is wrong with it.
 
-    Returns 2 if a region could not be measured, or units are mixed.
+    Returns 2 if a region could not be measured, or units are mixed; the table is written anyway.
+
+    Raises:
+        DataError: an argument is invalid, the data have errors, or the output is foreign.
     """
     arguments, settings = read_arguments("features", argv, Arguments, FeatureSettings)
     target = (

@@ -11,7 +11,14 @@ from neurotarget.studies.fuse_masks import PAIRS, TABLE, Method, fuse_masks
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        source: the masks of one case, or one folder per rater or program, in which the masks of
+            one case have the same name.
+        method: `majority` marks what more than half of the masks mark; `simple` and `staple` weigh
+            masks by how well they agree.
+    """
 
     source: Annotated[Path, Positional("a folder of masks"), PLACE]
     output: Path

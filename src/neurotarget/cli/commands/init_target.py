@@ -13,7 +13,14 @@ from neurotarget.studies.target_draft import init_target
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        places: a manifest or data set, or a folder of scans and one of masks.
+        labels: names or values of the masks to take; all where empty.
+        name: of the target; None takes that of the folder.
+        output: path of the target file; None writes `conf/target/<name>.yaml`.
+    """
 
     places: Annotated[
         tuple[Path, ...], Positional("a manifest, a data set, or scans and masks"), PLACE

@@ -23,7 +23,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print the problems of a data set; returns 2 if there are errors, else 0."""
+    """Print the problems of a data set; returns 2 if there are errors, else 0.
+
+    Raises:
+        DataError: an argument is invalid, or the target cannot be read; problems of the data are
+            printed instead of raised.
+    """
     (arguments,) = read_arguments("lint", argv, Arguments)
     target = (
         load_target(arguments.target, source=arguments.source, trust=arguments.trust)

@@ -40,7 +40,15 @@ program and what libraries need come on top."""
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        model: names in `conf/model`; all at its top where empty.
+        target: sets contrasts, labels and patch; None takes one contrast and one label.
+        batch: patches of one step, which scale operations and memory.
+        patch: sides in voxels; None takes the patch of the target, made to fit each model.
+        tsv: file for the same table with all digits.
+    """
 
     model: tuple[str, ...] = ()
     target: str | None = None

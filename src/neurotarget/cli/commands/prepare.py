@@ -14,7 +14,12 @@ from neurotarget.studies.prepare_cases import prepare_cases
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        cache: folder for prepared cases; None takes `cache/<target>`, where a training looks.
+        workers: cases that are prepared in parallel.
+    """
 
     source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
     target: str
@@ -24,7 +29,13 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Prepare every case, print the problems of the data and the folder; returns 0."""
+    """Prepare every case, print the problems of the data and the folder; returns 0.
+
+    Cases that are prepared already are kept, so that a stopped command continues.
+
+    Raises:
+        DataError: an argument is invalid, or the data have errors; the error lists all of them.
+    """
     (arguments,) = read_arguments("prepare", argv, Arguments)
     target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)
     made = prepare_cases(arguments.source, target, arguments.cache, workers=arguments.workers)

@@ -67,7 +67,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make one radiomics study and print its headlines; returns exit status 0."""
+    """Make one radiomics study and print its headlines; returns exit status 0.
+
+    Raises:
+        DataError: an argument is invalid or does not go together with another, the table lacks a
+            column, too few people remain, or the output is foreign.
+    """
     (given,) = read_arguments("radiomics", argv, Arguments)
     done = make_radiomics(
         given.table,

@@ -11,7 +11,13 @@ from neurotarget.studies.relabel import TABLE, relabel
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        numbering: the name of an atlas, or a table of its numbers and FreeSurfer's structures.
+        unknown: what happens to values that the numbering lacks: with `error` the label map is not
+            written, with `background` they become 0.
+    """
 
     source: Annotated[Path, Positional("a label map or a folder of them"), PLACE]
     numbering: str

@@ -12,7 +12,15 @@ from neurotarget.synthesis.distortions import DISTORTIONS
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Arguments of the command."""
+    """Arguments of the command.
+
+    Attributes:
+        run: a run folder, an exported file, or the name of a network that ships.
+        data: manifest or data set, with label maps.
+        output: folder for distorted scans, masks, the table and the figure.
+        conditions: distortions; the undistorted scans always come first.
+        seed: of noise, movements and rotations.
+    """
 
     run: str
     data: Annotated[Path, PLACE]
@@ -24,7 +32,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Distort, segment and score the scans, and print the failures of each condition; returns 0."""
+    """Distort, segment and score the scans, and print the failures of each condition; returns 0.
+
+    Raises:
+        DataError: an argument or condition is invalid, the network does not fit the data, or the
+            output is foreign.
+    """
     (arguments,) = read_arguments("stress", argv, Arguments)
     table = stress_run(
         arguments.run,

@@ -95,7 +95,14 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make one study and print its headlines; returns exit status 0."""
+    """Make one study and print its headlines; returns exit status 0.
+
+    The recorded command leaves out `trust=`: whoever repeats the study has to decide it again.
+
+    Raises:
+        DataError: an argument is invalid or has no meaning for this source, a table or mask cannot
+            be read, or the output is foreign.
+    """
     (arguments,) = read_arguments("study", argv, Arguments)
     kind = next(name for name in SOURCES if getattr(arguments, name))
     reader = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind]
@@ -127,7 +134,11 @@ def run(argv: Sequence[str]) -> int:
 
 
 def print_study(done: WrittenStudy) -> None:
-    """Print the headlines of a study and the paths of its files."""
+    """Print the headlines of a study and the paths of its files.
+
+    Warnings about a network that learned nothing come first. Without a hypothesis an example of
+    `ask=` is printed, with a measure of this study.
+    """
     if loud := banner_text(banner(done.study.learning)):
         print(f"{loud}\n")
     for line in headlines(done.study):

@@ -89,7 +89,15 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make one survival study and print its headlines; returns exit status 0."""
+    """Make one survival study and print its headlines; returns exit status 0.
+
+    People come from a table, or from masks of runs or of a data set, to which the table adds
+    columns. The recorded command leaves out `trust=`.
+
+    Raises:
+        DataError: an argument is invalid or does not go together with another, a column is absent,
+            too few people or events remain, or the output is foreign.
+    """
     (arguments,) = read_arguments("survival", argv, Arguments)
     argv = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
     settings = Settings(
@@ -142,6 +150,9 @@ def _masks(arguments: Arguments) -> Masks:
 
 def sets_of(text: str) -> dict[str, tuple[str, ...]]:
     """Sets of terms by name, from a text `<name>: <term>,<term>; <name>: …`.
+
+    Empty parts between semicolons are skipped; an empty text gives no set. A name that comes twice
+    keeps its last terms.
 
     Raises:
         DataError: it has another form.

@@ -13,7 +13,12 @@ from neurotarget.runs.network.predictor import usable_device
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(ScanArguments):
-    """Arguments of the command, to which those of the steps are added."""
+    """Arguments of the command, to which those of the steps are added.
+
+    Attributes:
+        axis: voxel axis across the slices, along which minima are projected; `auto` reads it from
+            the header.
+    """
 
     axis: Literal["auto", "0", "1", "2"] = "auto"
 

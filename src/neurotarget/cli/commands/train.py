@@ -29,6 +29,9 @@ PRUNING = "neurotarget.sweeps.pruning"  # of the trials of a search
 def train(cfg: DictConfig) -> dict[str, float]:
     """Run one experiment from files to tables; returns its best values by metric.
 
+    The key `job` decides what runs: a training, a reconstruction, or a study of people. With
+    `replay` a step of a recorded training is repeated, and no values are returned.
+
     Raises:
         DataError: a setting or the data are invalid.
     """

@@ -15,6 +15,8 @@ MOST_VOXELS = 2**28  # of a patch: 1 GiB per channel
 def check_train(config: Mapping[str, Any]) -> None:
     """Check every setting of a training or reconstruction, and combinations of settings.
 
+    Misspelt keys and conflicts are looked for only once each setting alone is valid.
+
     Raises:
         DataError: settings are invalid; the error lists all of them.
     """

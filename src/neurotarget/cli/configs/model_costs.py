@@ -41,7 +41,15 @@ GIGA = 1e9
 
 
 class Line(NamedTuple):
-    """One model; only name, description and reason are set if it cannot be built."""
+    """One model; only name, description and reason are set if it cannot be built.
+
+    Attributes:
+        stride: factors by which the sides of a patch must divide, such as 16 × 16 × 16.
+        deep_supervision: whether it scores coarser levels too in training.
+        gflops_predict: 10⁹ operations for one batch; `gflops_train` adds the backward pass.
+        memory_predict_mib: peak of a prediction; `memory_train_mib` that of a training step.
+        reason: why the model cannot be built for the target; empty if it can.
+    """
 
     model: str
     what: str
@@ -99,7 +107,11 @@ def list_models(
 
 
 def write_table(lines: Sequence[Line], path: Path) -> None:
-    """Write lines as TSV; an unknown value is n/a."""
+    """Write lines as TSV, one row per model under the names of the fields; an unknown value is n/a.
+
+    Raises:
+        DataError: the file cannot be written, or it is foreign.
+    """
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
         table.writerow(Line._fields)

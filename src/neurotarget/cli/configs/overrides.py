@@ -66,7 +66,10 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
 
 
 def joined_options(argv: Sequence[str]) -> list[str]:
-    """Join `--config-dir <folder>` to one argument, `--config-dir=<folder>`."""
+    """Join `--config-dir <folder>` to one argument, `--config-dir=<folder>`.
+
+    The short form `-cd` becomes the long one; all other arguments keep their order.
+    """
     joined: list[str] = []
     for argument in argv:
         if joined and joined[-1] in CONFIG_DIR:

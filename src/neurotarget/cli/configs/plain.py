@@ -7,7 +7,13 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved configuration as dicts and lists, for files and trackers."""
+    """Resolved configuration as dicts and lists, for files and trackers.
+
+    A missing value stays `???`.
+
+    Raises:
+        OmegaConfBaseException: a reference leads nowhere.
+    """
     return OmegaConf.to_container(cfg, resolve=True)
 
 
