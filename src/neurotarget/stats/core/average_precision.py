@@ -21,6 +21,11 @@ def weighted_average_precision(
     The sum over thresholds of the precision times the gain in sensitivity, without interpolation;
     equal scores share a threshold. The expected value of guessing is the prevalence.
 
+    Args:
+        weights: (R, S), how often each row counts each subject, with all the subject's cases.
+        score: higher means more likely positive.
+        subject: number of each case's subject, from 0.
+
     Source: Saito and Rehmsmeier 2015, doi:10.1371/journal.pone.0118432; Davis and Goadrich 2006,
     doi:10.1145/1143844.1143874 (no linear interpolation).
     """
@@ -40,6 +45,10 @@ def weighted_average_precision(
 
 
 def average_precision(score: Cases, is_positive: Flags) -> float:
-    """Average precision of cases that count once each; NaN without a positive case."""
+    """Average precision of cases that count once each; NaN without a positive case.
+
+    1 where all positive cases score above all others. Where every case is positive it is 1 for any
+    score, so compare it with the prevalence.
+    """
     whole = np.ones((1, len(score)))
     return float(weighted_average_precision(whole, score, is_positive, np.arange(len(score)))[0])

@@ -60,6 +60,10 @@ def recalibration(p: Cases, y: Cases, subject: Codes) -> Recalibration:
     An intercept above 0 means that probabilities are too low on average, a slope below 1 that they
     are too extreme, as after overfitting. Perfect values are 0 and 1.
 
+    Both are NaN with fewer than three people with or without the condition; the slope alone is NaN
+    where all probabilities are equal or separate both kinds of cases. Intervals are Wald's, of
+    clusters where a subject has several cases.
+
     Source: Cox 1958, doi:10.2307/2333203; Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7.
     """
     n, nothing = len(p), Estimate.undefined(len(p))
@@ -101,7 +105,8 @@ def _fitted(
 def calibration_bins(p: Cases, y: Cases, subject: Codes, most: int = MOST_BINS) -> list[Bin]:
     """Group cases into up to `most` bins of equal counts; equal probabilities share a bin.
 
-    A bin has about ten cases or more, so there are fewer bins of few cases.
+    A bin has about ten cases or more, so there are fewer bins of few cases. Bins come in the order
+    of their probability. The interval of the observed share counts people, not cases.
     """
     count = max(1, min(most, len(p) // FEWEST_OF_BIN))
     order = np.argsort(p, kind="stable")
@@ -135,6 +140,9 @@ def smooth_calibration(
     """Local linear estimate of the observed share over the probability, cut to [0, 1].
 
     It spans the middle 95 % of the probabilities, as a few cases at the ends would bend it.
+
+    Returns:
+        Probabilities at `count` equal steps, and the estimated share at each.
 
     Source: Austin and Steyerberg 2014, doi:10.1002/sim.5941; Cleveland 1979,
     doi:10.1080/01621459.1979.10481038.

@@ -64,7 +64,8 @@ def auc_of_cases(score: Cases, is_positive: Flags, subject: Codes) -> Estimate:
 def auc_covariance(scores: Scores, is_positive: Flags, subject: Codes) -> Areas:
     """AUCs of K scores of the same cases, and the covariance matrix of these estimates.
 
-    Each kind of case needs two subjects.
+    Each kind of case needs two subjects; with one, the divisor of the covariance is 0. Square roots
+    of its diagonal are standard errors on the scale of the AUC.
     """
     n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
     above, below, values = _deviations(scores, is_positive, subject)
@@ -81,7 +82,8 @@ def auc_difference_of_cases(scores: Scores, is_positive: Flags, subject: Codes) 
     """AUC of the second column minus that of the first, on the same cases.
 
     NaN where a kind of case has fewer than three subjects, or a score does not vary. Equal scores
-    have the difference 0 and p 1.
+    have the difference 0 and p 1. Where both AUCs are exactly 0 or 1 and differ, the interval and p
+    are NaN, as nothing shows an error.
     """
     n = len(scores)
     if _fewer_subjects(is_positive, subject) < FEWEST or (np.ptp(scores, axis=0) == 0).any():

@@ -133,6 +133,11 @@ class Combat:
 
         NaN stays NaN, and so does a feature of which the site had fewer than two values.
 
+        Args:
+            values: (N, F), the features of the fit in their order.
+            sites: the site of each row, by names that `fit` or `adapt` knows.
+            covariates: those of the fit, whose effects stay in the values.
+
         Raises:
             DataError: a site is unknown, or a covariate is NaN.
         """
@@ -151,7 +156,11 @@ class Combat:
         return np.where(self.sd > 0, harmonised, values)
 
     def expected(self, covariates: Covariates) -> Measurements:
-        """Return the values that the covariates predict for an average site."""
+        """Return the values that the covariates predict for an average site, in mm³.
+
+        Args:
+            covariates: (N, P), the columns of the fit in their order and units.
+        """
         return self.mean + (covariates - self.centre) @ self.slopes
 
     def _standardised(self, values: Measurements, covariates: Covariates) -> Measurements:
@@ -164,6 +173,10 @@ def least_squares(design: Float[ndarray, "N P"], values: Measurements) -> Float[
     """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
 
     Linearly dependent columns share their effect (the minimum-norm solution).
+
+    Args:
+        design: (N, P), without NaN; a constant is a column of its own.
+        values: (N, F); a NaN leaves its case out of that feature alone.
     """
     there = ~np.isnan(values)
     patterns, member = np.unique(there, axis=1, return_inverse=True)

@@ -20,7 +20,16 @@ Classes = Integer[ndarray, " N"]
 def weighted_counts(
     weights: Weights, truth: Classes, pred: Classes, n_classes: int, subject: Classes
 ) -> Counts:
-    """Counts of every row of weights; `pred` is `n_classes` where a prediction failed."""
+    """Counts of every row of weights; `pred` is `n_classes` where a prediction failed.
+
+    Args:
+        weights: (R, S), how often each row counts each subject.
+        truth: class of each case, from 0; `pred` likewise.
+        subject: number of each case's subject, from 0.
+
+    Returns:
+        Counts (R, C, C + 1): reference class by predicted class, failed predictions last.
+    """
     cells = truth * (n_classes + 1) + pred
     per_subject = np.zeros((weights.shape[1], n_classes * (n_classes + 1)))
     np.add.at(per_subject, (subject, cells), 1.0)
@@ -28,12 +37,12 @@ def weighted_counts(
 
 
 def accuracy(counts: Counts) -> Values:
-    """Share of cases whose predicted class is that of the reference."""
+    """Share of cases whose predicted class is that of the reference; a failed case is a miss."""
     return _ratio(_hits(counts).sum(axis=1), counts.sum(axis=(1, 2)))
 
 
 def sensitivities(counts: Counts) -> Float[ndarray, "R C"]:
-    """Share of each class's cases that are predicted as such."""
+    """Share of each class's cases that are predicted as such; NaN for a class without cases."""
     return _ratio(_hits(counts), counts.sum(axis=2))
 
 
@@ -46,7 +55,10 @@ def balanced_accuracy(counts: Counts) -> Values:
 
 
 def f1_scores(counts: Counts) -> Float[ndarray, "R C"]:
-    """Harmonic mean of precision and sensitivity of each class."""
+    """Harmonic mean of precision and sensitivity of each class, in [0, 1].
+
+    A failed prediction lowers the sensitivity alone: it is no prediction of another class.
+    """
     predicted = counts[:, :, :-1].sum(axis=1)
     return _ratio(2 * _hits(counts), predicted + counts.sum(axis=2))
 

@@ -75,7 +75,11 @@ def mean_interval(values: Cases, subject: Integer[ndarray, " N"], n_subjects: in
 
 
 def sd_interval(sd: float, n: int) -> Ends:
-    """Interval of the SD of `n` normal values, by the chi-square distribution."""
+    """Interval of the SD of `n` normal values, by the chi-square distribution.
+
+    The interval is exact for normal values and misleading for others, even with many of them; see
+    `is_normal`.
+    """
     tails = np.array([(1 + LEVEL) / 2, (1 - LEVEL) / 2])
     low, high = sd * np.sqrt((n - 1) / chi2.ppf(tails, n - 1))
     return float(low), float(high)
@@ -155,7 +159,11 @@ def wilson_interval(share: float, people: int) -> Ends:
 
 
 def noncentrality(t: float, freedom: float, p: float) -> float:
-    """Noncentrality at which a share `p` of the t distribution lies below `t`."""
+    """Noncentrality at which a share `p` of the t distribution lies below `t`.
+
+    It turns a t statistic into an end of the interval of a standardised difference. For |t| of 100
+    or more an approximation by the error of the SD is used.
+    """
     if abs(t) < LARGE_T:
         return float(nctdtrinc(freedom, p, t))
     # only the error of the SD matters here, and nctdtrinc would not return in useful time

@@ -63,6 +63,12 @@ def fit_fusion(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fusi
     """Fit a fusion to exams, its weights as equal as cross-validation allows.
 
     With fewer than ten exams of a class the weights stay equal.
+
+    Args:
+        p: (N, K) probabilities, NaN where an exam lacks the series.
+        y: 1 for positive exams, else 0.
+        subject: number of each exam's person, from 0; folds keep a person together.
+        seed: of the folds in which the penalty is chosen.
     """
     return _fit(p, y, _chosen_penalty(p, y, subject, seed))
 
@@ -70,7 +76,8 @@ def fit_fusion(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fusi
 def fused_out_of_fold(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fused:
     """Score each exam by a fusion fitted to the exams of other people, in five folds.
 
-    Penalties too are chosen within the exams that a fold fits to.
+    Penalties too are chosen within the exams that a fold fits to, so that no exam has a part in its
+    own score. Arguments are those of `fit_fusion`.
     """
     folds = _folds(y, subject, FOLDS, seed)
     score, penalties = np.full(len(y), np.nan), []
@@ -83,7 +90,10 @@ def fused_out_of_fold(p: Probabilities, y: Cases, subject: Codes, *, seed: int) 
 
 
 def plain_mean(p: Probabilities) -> Cases:
-    """Mean probability of the series that each exam has; NaN without any."""
+    """Mean probability of the series that each exam has; NaN without any.
+
+    The fusion that learns nothing, with which learned weights are compared.
+    """
     there = np.isfinite(p)
     return np.divide(
         np.nansum(p, axis=1), there.sum(axis=1), np.full(len(p), np.nan), where=there.any(axis=1)

@@ -24,7 +24,10 @@ class Curve(NamedTuple):
 
 
 def operating_curve(score: Cases, is_positive: Flags) -> Curve:
-    """Points at every distinct score; both kinds of cases must occur."""
+    """Points at every distinct score; both kinds of cases must occur.
+
+    Cases of equal score enter together, so that the curve does not depend on their order.
+    """
     order = np.argsort(-score, kind="stable")
     lasts = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
     hits = np.cumsum(is_positive[order])[lasts].astype(float)

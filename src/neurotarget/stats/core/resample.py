@@ -74,7 +74,11 @@ def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
 
 
 def codes(subjects: object) -> tuple[Codes, int]:
-    """Return the subject number of each case, from 0, and the number of subjects."""
+    """Return the subject number of each case, from 0, and the number of subjects.
+
+    Numbers follow the sorted names, so that they do not depend on the order of cases. All but
+    integers are compared as text.
+    """
     names = np.asarray(subjects)
     if names.dtype.kind not in "iu":
         names = names.astype(str)
@@ -111,7 +115,13 @@ def bca(
 
 
 def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
-    """Return the BCa interval of a statistic that was computed for every row of `replicates`."""
+    """Return the BCa interval of a statistic that was computed for every row of `replicates`.
+
+    Args:
+        replicated: the statistic of the sample, of `count` draws, and of the jackknife, in the order
+            of `replicates`.
+        count: the number of draws that `replicates` was called with.
+    """
     sampled, jackknifed = np.split(replicated[1:], [count])
     return bca(float(replicated[0]), sampled, jackknifed)
 
@@ -119,7 +129,16 @@ def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
 def weighted_means(
     weights: Weights, values: Float[ndarray, "N M"], subject: Codes
 ) -> tuple[Values, Float[ndarray, "R M"]]:
-    """Sum of the case weights and weighted mean of each column, for every row of weights."""
+    """Sum of the case weights and weighted mean of each column, for every row of weights.
+
+    Args:
+        weights: (R, S), how often each row counts each subject; all cases of a subject share it.
+        values: (N, M), without NaN.
+        subject: number of each case's subject, from 0.
+
+    Returns:
+        Sums (R,) and means (R, M); a row without cases has NaN means.
+    """
     columns = np.column_stack([np.ones(len(values)), values])
     per_subject = np.zeros((weights.shape[1], columns.shape[1]))
     np.add.at(per_subject, subject, columns)
@@ -128,7 +147,10 @@ def weighted_means(
 
 
 def weighted_mean(weights: Weights, values: Cases, subject: Codes) -> Values:
-    """Mean over cases, for every row of weights."""
+    """Mean over cases, for every row of weights.
+
+    The overall mean is subtracted first and added again: means of large volumes keep their digits.
+    """
     middle = values.mean()
     return middle + weighted_means(weights, (values - middle)[:, None], subject)[1][:, 0]
 
@@ -209,6 +231,13 @@ def icc_statistics(
 ) -> dict[str, Values]:
     """ICC(A,1) and ICC(C,1) from the mean squares of cases, methods and residuals.
 
+    Args:
+        n: number of cases.
+        k: number of methods.
+
+    Returns:
+        `icc_a1` and `icc_c1` of every row; NaN where nothing varies.
+
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 4.
     """
     spread = cases + (k - 1) * error
@@ -219,7 +248,18 @@ def icc_statistics(
 def all_methods(
     weights: Weights, table: Float[ndarray, "N K"], subject: Codes
 ) -> dict[str, Values]:
-    """ICC(A,1) and ICC(C,1) over all columns of `table`, for every row of weights."""
+    """ICC(A,1) and ICC(C,1) over all columns of `table`, for every row of weights.
+
+    Args:
+        weights: (R, S), how often each row counts each subject.
+        table: (N, K), one row per case and one column per method, without NaN.
+        subject: number of each case's subject, from 0.
+
+    Returns:
+        `icc_a1` (absolute agreement) and `icc_c1` (consistency: a constant bias does not count).
+
+    Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30.
+    """
     k = table.shape[1]
     columns, offsets = _centred(*table.T)
     centred = np.stack(columns, axis=1)
@@ -239,7 +279,10 @@ def all_methods(
 
 
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
-    """Spearman's rank correlation of every row; rows are ranked separately, ties get mean ranks."""
+    """Spearman's rank correlation of every row, in [−1, 1].
+
+    Rows are ranked separately, ties get mean ranks. NaN where x or y does not vary in a row.
+    """
     blocks = []
     for start in range(0, len(weights), BLOCK_ROWS):
         block = weights[start : start + BLOCK_ROWS, subject]

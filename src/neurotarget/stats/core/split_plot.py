@@ -36,7 +36,12 @@ class Sums(NamedTuple):
 
 
 def sum_blocks(blocks: Sequence[Block]) -> Sums:
-    """Sum up blocks that were scored by the same arms, for the likelihood."""
+    """Sum up blocks that were scored by the same arms, for the likelihood.
+
+    Args:
+        blocks: one (N, A, S) array per fold, complete: every case has a score of every run. Arms and
+            seeds are in the same order in all of them; there are two arms or more.
+    """
     _, arms, seeds = blocks[0].shape
     n = np.array([len(block) for block in blocks], dtype=float)
     case = within = rest = 0.0
@@ -65,6 +70,12 @@ def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor:
 
     Contrasts of arms and contrasts of seeds within an arm, each split into the block's mean and the
     deviations from it, are independent: each has one variance and one sum of squares.
+
+    Args:
+        residual: variance of case × seed within an arm.
+        case_arm: variance of case × arm, beyond the residual.
+        run: variance between trainings of an arm.
+        floor: added to the residual, so that logarithms exist where nothing varies.
     """
     residual += floor
     n, arms, seeds = sums.n, sums.arms, sums.seeds
@@ -154,5 +165,5 @@ def _by_spread(sums: Sums) -> Float[ndarray, "B 3"]:
 
 
 def arm_contrasts(means: Float[ndarray, "B A"]) -> Float[ndarray, "B A"]:
-    """Return each arm minus the mean over arms, by block."""
+    """Return each arm minus the mean over arms, by block; rows sum to 0."""
     return means - means.mean(axis=1, keepdims=True)

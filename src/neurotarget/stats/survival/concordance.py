@@ -85,25 +85,40 @@ def class_pairs(is_positive: Cases, score: Cases) -> PairShares:
 
 
 def share(pairs: PairShares, seed: int, subject: Codes | None = None) -> Estimate:
-    """A share of pairs with its BCa interval over people; `subject` numbers those of the cases."""
+    """A share of pairs with its BCa interval over people; `subject` numbers those of the cases.
+
+    Without `subject` each case is a person of its own. A drawn pair counts as often as the product
+    of how often its two people are drawn.
+    """
     return _estimated(_ratios(pairs, _weights(pairs, seed, subject)), pairs, subject)
 
 
 def share_difference(
     first: PairShares, second: PairShares, seed: int, subject: Codes | None = None
 ) -> Estimate:
-    """Share of `second` minus that of `first`, of the same people, with its paired interval."""
+    """Share of `second` minus that of `first`, of the same people, with its paired interval.
+
+    Both shares are computed in the same draws, so what they have in common cancels. A case without
+    `subject` is a person of its own.
+    """
     weights = _weights(first, seed, subject)
     return _estimated(_ratios(second, weights) - _ratios(first, weights), first, subject)
 
 
 def mean_pairs(several: list[PairShares]) -> PairShares:
-    """Mean weights of several sets of pairs of the same people, such as those of repeats."""
+    """Mean weights of several sets of pairs of the same people, such as those of repeats.
+
+    The share of the result is then one statistic over all repeats, whose interval is over people
+    and not over repeats.
+    """
     return PairShares(*(sum(each) / len(several) for each in zip(*several, strict=True)))
 
 
 def within(pairs: PairShares, same: Bool[ndarray, "N N"]) -> PairShares:
-    """Pairs of people of one fold only, whose risks come from one model."""
+    """Pairs of people of one fold only, whose risks come from one model.
+
+    `same` is true where i and j are in the same fold.
+    """
     return PairShares(pairs.usable * same, pairs.concordant * same)
 
 
@@ -130,7 +145,10 @@ def _people(pairs: PairShares, subject: Codes | None) -> int:
 
 
 def draw_count(n: int) -> int:
-    """Number of draws over n people; fewer of many people, whose intervals are narrow."""
+    """Number of draws over n people; fewer of many people, whose intervals are narrow.
+
+    A draw over pairs costs n² products.
+    """
     return DRAWS if n <= MANY else FEW_DRAWS
 
 

@@ -52,15 +52,18 @@ class Cox(NamedTuple):
         return 2 * norm.sf(np.abs(self.coefficients) / self.errors)
 
     def score(self, terms: Float[ndarray, "M P"]) -> Float[ndarray, " M"]:
-        """Log hazard ratio of each person to one with average terms; higher is worse."""
+        """Log hazard ratio of each person to one with average terms; higher is worse.
+
+        `terms` are in the units of the fit; the average is that of the people fitted to.
+        """
         return (terms - self.centre) @ self.coefficients
 
     def risk(self, terms: Float[ndarray, "M P"], day: float) -> Float[ndarray, " M"]:
-        """Probability of the event by a day."""
+        """Probability of the event by a day; 0 before the first event of the people fitted to."""
         return 1 - np.exp(-self.hazard_at(day) * np.exp(self.score(terms)))
 
     def hazard_at(self, day: float) -> float:
-        """Cumulative hazard of the baseline at a day."""
+        """Cumulative hazard of the baseline at a day; it stays constant after the last event."""
         place = int(np.searchsorted(self.days, day, side="right")) - 1
         return float(self.cumulative[place]) if place >= 0 else 0.0
 

@@ -69,7 +69,10 @@ def survival_curve(days: Cases, event: Cases) -> Curve:
 
 
 def survival_at(curve: Curve, day: float) -> Estimate:
-    """Survival at a day with its interval; NaN after the last follow-up, unless it is 0 there."""
+    """Survival at a day with its interval; NaN after the last follow-up, unless it is 0 there.
+
+    Before the first time of the curve survival is 1, without an interval.
+    """
     place = int(np.searchsorted(curve.days, day, side="right")) - 1
     n = int(curve.at_risk[0]) if len(curve.at_risk) else 0
     if place < 0:
@@ -80,7 +83,10 @@ def survival_at(curve: Curve, day: float) -> Estimate:
 
 
 def number_at_risk(days: Cases, at: Times) -> Integer[ndarray, " T"]:
-    """Count the people who are still followed up just before each time."""
+    """Count the people who are still followed up just before each time.
+
+    For the line of numbers below a survival curve; who leaves at that time still counts.
+    """
     return (days[None, :] >= at[:, None]).sum(axis=1)
 
 
@@ -103,6 +109,8 @@ def _first_below(curve: Curve, values: Times) -> float:
 
 def log_rank(days: Cases, event: Cases, group: Integer[ndarray, " N"]) -> LogRank:
     """Test whether the survival of K groups, numbered from 0, is equal.
+
+    Chi-square and p are NaN where no event can tell the groups apart, as without any event.
 
     Source: Mantel 1966; Peto and Peto 1972, doi:10.2307/2344317.
     """

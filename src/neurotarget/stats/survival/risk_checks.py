@@ -49,7 +49,9 @@ class NetBenefit(NamedTuple):
 def risk_calibration(days: Cases, event: Cases, risk: Cases, day: float) -> RiskCalibration:
     """Compare predicted risks of the event by a day with the observed share of events.
 
-    The slope is that of Cox's hazards over log(−log(1 − risk)); below 1, risks are too extreme.
+    The slope is that of Cox's hazards over log(−log(1 − risk)); below 1, risks are too extreme. It
+    is NaN where it cannot be estimated. Groups are of similar risk and ten people or more each, up
+    to five of them.
 
     Source: Austin et al. 2020, doi:10.1002/sim.8570; Crowson et al. 2016,
     doi:10.1177/0962280213497434.
@@ -76,7 +78,10 @@ def _group(days: Cases, event: Cases, risk: Cases, day: float) -> RiskGroup:
 
 
 def observed_risk(days: Cases, event: Cases, day: float) -> Estimate:
-    """Share with the event by a day, by Kaplan and Meier, with its interval."""
+    """Share with the event by a day, by Kaplan and Meier, with its interval.
+
+    NaN where the last follow-up ends before the day without the event.
+    """
     survival = survival_at(survival_curve(days, event), day)
     return Estimate(1 - survival.value, 1 - survival.high, 1 - survival.low, len(days))
 

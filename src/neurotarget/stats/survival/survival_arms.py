@@ -36,7 +36,11 @@ FEWEST = 5  # fewest events before, and people followed up beyond, a horizon
 
 
 class Cohort(NamedTuple):
-    """People with times, and the terms of each set by its name: their names, and values (N, P)."""
+    """People with times, and the terms of each set by its name: their names, and values (N, P).
+
+    `days` are times to the event or to the end of follow-up; `event` is 1 where it was observed,
+    else 0. All sets are of the same people.
+    """
 
     case_ids: Sequence[str]
     days: Cases
@@ -49,7 +53,7 @@ class Cohort(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How models are compared."""
+    """How models are compared: horizons, folds (R, N), and the seed of fits and intervals."""
 
     horizons_months: tuple[float, ...]
     fold: Folds
@@ -80,7 +84,11 @@ class Arm(NamedTuple):
 
 
 def fit_arm(cohort: Cohort, terms: str, model: ModelKind, plan: Plan) -> Arm:
-    """Fit a model on everybody, and predict each person by models without them."""
+    """Fit a model on everybody, and predict each person by models without them.
+
+    An arm whose model cannot be fitted on everybody has neither fit nor predictions. If only models
+    of folds fail, their people have NaN and the arm is not scored.
+    """
     x = cohort.terms(terms)
     try:
         fit = fit_model(model, cohort.days, cohort.event, x, seed=plan.seed)
@@ -91,7 +99,10 @@ def fit_arm(cohort: Cohort, terms: str, model: ModelKind, plan: Plan) -> Arm:
 
 
 def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple[float, ...]:
-    """Horizons with at least five events before them and five people followed up beyond."""
+    """Horizons with at least five events before them and five people followed up beyond.
+
+    In months, as they were given, and in their order.
+    """
     return tuple(
         month for month in months
         if ((days <= month * MONTH_DAYS) & (event == 1)).sum() >= FEWEST
@@ -102,8 +113,9 @@ def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple
 def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
     """Pair weights of each discrimination statistic of held-out scores, by name.
 
-    Pairs are within folds, but all pairs where one person is left out at a time; those of
-    `c_pooled` are all pairs.
+    Names are `c` (Harrell's), `c_uno`, `auc_<months>m` at each horizon, and `c_pooled`. Pairs are
+    within folds, but all pairs where one person is left out at a time; those of `c_pooled` are all
+    pairs.
     """
     days, event, held = cohort.days, cohort.event, arm.held
     pairs = [harrell_pairs(days, event, row) for row in held.score]
@@ -120,7 +132,10 @@ def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
 
 
 def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
-    """Each person's part of the Brier score at each horizon, mean over repeats."""
+    """Each person's part of the Brier score at each horizon, mean over repeats.
+
+    By name `brier_<months>m`; empty for a model that predicts days and no risks.
+    """
     found = {}
     for place, (month, day) in enumerate(zip(plan.horizons_months, plan.horizons, strict=True)):
         if np.isfinite(arm.held.risk[place]).all():
@@ -131,7 +146,11 @@ def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
 
 
 def arm_scores(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Estimate]:
-    """Held-out discrimination and error of an arm with intervals over people, by statistic."""
+    """Held-out discrimination and error of an arm with intervals over people, by statistic.
+
+    Statistics are those of `arm_pairs`, for which higher is better, and of `arm_brier`, for which
+    lower is.
+    """
     scores = {name: share(one, plan.seed) for name, one in arm_pairs(cohort, arm, plan).items()}
     for name, parts in arm_brier(cohort, arm, plan).items():
         scores[name] = mean_over_people(parts, plan.seed)
@@ -139,7 +158,10 @@ def arm_scores(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Estimate]:
 
 
 def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict[str, Estimate]:
-    """Scores of `second` minus those of `first`, with paired intervals over people."""
+    """Scores of `second` minus those of `first`, with paired intervals over people.
+
+    Only statistics that both arms have. A positive difference of a Brier score is worse.
+    """
     before, after = (arm_pairs(cohort, arm, plan) for arm in (first, second))
     found = {name: share_difference(before[name], after[name], plan.seed) for name in before}
     first_parts, second_parts = (arm_brier(cohort, arm, plan) for arm in (first, second))
@@ -150,7 +172,7 @@ def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict
 
 
 def mean_over_people(parts: Cases, seed: int) -> Estimate:
-    """Mean over people with its BCa interval."""
+    """Mean over people with its BCa interval, in the unit of `parts`, which has one value per person."""
     n, count = len(parts), draw_count(len(parts))
     means = weighted_mean(replicates(n, seed, count), parts, np.arange(n))
     return Estimate(float(means[0]), *ends(means, count=count), n)
@@ -170,7 +192,10 @@ class Refits(NamedTuple):
 
 
 def refit(cohort: Cohort, arm: Arm, plan: Plan) -> Refits:
-    """Fit a model anew to bootstrap samples of people.
+    """Fit a model anew to bootstrap samples of people, and predict everybody by each.
+
+    Samples to which the model cannot be fitted are left out and counted in `n_failed`; if none can,
+    arrays have no draws and the optimism is NaN.
 
     Source: Harrell et al. 1996, Statistics in Medicine 15:361-387 (optimism).
     """

@@ -75,7 +75,11 @@ def brier_parts(days: Cases, event: Cases, risk: Cases, day: float) -> Cases:
 
 
 def brier_score(days: Cases, event: Cases, risk: Cases, day: float) -> tuple[float, float]:
-    """Brier score at a day, and that of the curve of all people as everybody's risk."""
+    """Brier score at a day, and that of the curve of all people as everybody's risk.
+
+    A model is of use if its score is the lower one. Both are NaN where follow-up ends before the
+    day.
+    """
     null = 1 - survival_at(survival_curve(days, event), day).value
     if not math.isfinite(null):
         return math.nan, math.nan

@@ -43,7 +43,11 @@ class HeldOut(NamedTuple):
 
 
 def draw_folds(event: Cases, count: int, repeats: int, seed: int) -> Folds:
-    """Random folds of equal size with equal numbers of events; 0 folds leave one person out."""
+    """Random folds of equal size with equal numbers of events; 0 folds leave one person out.
+
+    Sizes and numbers of events differ by one at most. Leaving one out has nothing random, so there
+    is one repeat then, whatever `repeats` is.
+    """
     n = len(event)
     if count == 0:
         return np.arange(n)[None, :]
@@ -66,7 +70,17 @@ def held_out(
     *,
     seed: int = 0,
 ) -> HeldOut:
-    """Predict the people of each fold by a model of the others."""
+    """Predict the people of each fold by a model of the others.
+
+    Args:
+        event: 1 where the event was observed, else 0.
+        fold: (R, N), the fold of each person in each repeat.
+        horizons: days by which risks are predicted.
+        seed: of the random forest.
+
+    Returns:
+        Predictions, NaN for folds whose model could not be fitted; `reasons` has why.
+    """
     score, predicted = np.full(fold.shape, np.nan), np.full(fold.shape, np.nan)
     risk = np.full((len(horizons), *fold.shape), np.nan)
     reasons: dict[str, None] = {}

@@ -42,7 +42,11 @@ FEW_EVENTS_PER_TERM = 10  # fewer make hazards unreliable (Peduzzi 1995)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is computed; `matters` is the smallest difference of C that matters."""
+    """What is computed; `matters` is the smallest difference of C that matters.
+
+    `months` are horizons of risks; those with too few events before or people beyond are left out
+    with a note.
+    """
 
     model: ModelKind = "cox"
     months: tuple[float, ...] = (6, 12, 24)
@@ -139,7 +143,12 @@ def _transported(other: Cohort, arms: Sequence[Arm], plan: Plan) -> dict[str, pd
 def differences_table(
     cohort: Cohort, main: Mapping[str, Arm], plan: Plan, matters: float
 ) -> pd.DataFrame:
-    """Scores of clinical terms against those of images, of both and of further sets, paired."""
+    """Scores of clinical terms against those of images, of both and of further sets, paired.
+
+    One row per pair of sets and statistic; `difference` is that of `terms` minus `against`. Pairs
+    with a set that could not be scored are absent. Only Harrell's C has a verdict, see
+    `gain_verdict`.
+    """
     rows = []
     further = [(name, CLINICAL) for name in cohort.sets if name not in (CLINICAL, IMAGE, BOTH)]
     for name, against in (*further, (BOTH, CLINICAL), (IMAGE, CLINICAL), (BOTH, IMAGE)):
@@ -155,7 +164,13 @@ def differences_table(
 
 
 def gain_verdict(gain: Estimate, matters: float) -> str:
-    """What an interval of a gain in C says: better, worse, no gain that matters, or undecided."""
+    """What an interval of a gain in C says: better, worse, no gain that matters, or undecided.
+
+    Args:
+        gain: difference of C with its interval; positive is better.
+        matters: smallest gain that matters; an interval below it with 0 inside claims `no gain that
+            matters`.
+    """
     if not math.isfinite(gain.low):
         return "undecided"
     if gain.low > 0:
@@ -219,7 +234,10 @@ def _notes(
 
 
 def corrected_c(study: SurvivalStudy) -> tuple[float, float]:
-    """Apparent C of the leading arm, and C after the optimism of bootstrap samples is taken off."""
+    """Apparent C of the leading arm, and C after the optimism of bootstrap samples is taken off.
+
+    Both are NaN where no arm was scored.
+    """
     if study.lead is None or study.refits is None:
         return math.nan, math.nan
     apparent = apparent_c(study.cohort, study.lead, study.plan)

@@ -66,7 +66,7 @@ def people_table(
 
 
 def group_test(cohort: Cohort, group: Integer[ndarray, " N"]) -> dict[str, float]:
-    """Log-rank test of groups that are numbered from 0."""
+    """Log-rank test of groups that are numbered from 0: `chi2`, its degrees of `freedom`, and `p`."""
     test = log_rank(cohort.days, cohort.event, group)
     return {"chi2": test.chi2, "freedom": test.freedom, "p": test.p}
 
@@ -119,7 +119,11 @@ def _spread(values: Cases) -> float:
 
 
 def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFrame:
-    """Held-out scores of each arm, and C on the people that it was fitted to (apparent)."""
+    """Held-out scores of each arm, and C on the people that it was fitted to (apparent).
+
+    One row per arm and statistic; `optimism` is apparent minus held-out C. An arm without scores
+    has one row, with NaN and the reason.
+    """
     rows = []
     for arm in arms:
         where = {"terms": arm.terms, "model": arm.model}
@@ -137,13 +141,16 @@ def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFram
 
 
 def apparent_c(cohort: Cohort, arm: Arm, plan: Plan) -> float:
-    """Harrell's C of a model on the people that it was fitted to."""
+    """Harrell's C of a model on the people that it was fitted to, which is too high by overfitting."""
     score = arm.fit.predict(cohort.terms(arm.terms), plan.horizons).score
     return harrell_pairs(cohort.days, cohort.event, score).value
 
 
 def days_table(cohort: Cohort, arms: Sequence[Arm]) -> pd.DataFrame:
-    """Errors of predicted days and accuracy of BraTS's classes; means over repeats."""
+    """Errors of predicted days and accuracy of BraTS's classes; means over repeats.
+
+    One row per arm that predicts days; Cox's model predicts none.
+    """
     rows = []
     for arm in arms:
         if arm.is_scored and np.isfinite(arm.held.days).all():
@@ -158,7 +165,14 @@ def calibration_table(
     days: Cases, event: Cases, risks: Mapping[str, Float[ndarray, "H N"]],
     horizons_months: Sequence[float],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Calibration of risks by set and horizon, and the groups of similar risk behind it."""
+    """Calibration of risks by set and horizon, and the groups of similar risk behind it.
+
+    Args:
+        risks: held-out risks (H, N) by name of the set, for the horizons in their order.
+
+    Returns:
+        One row per set and horizon, and one per set, horizon and group.
+    """
     rows, groups = [], []
     for name, risk in risks.items():
         for month, one in zip(horizons_months, risk, strict=True):

@@ -24,7 +24,11 @@ from neurotarget.stats.survival.survival_errors import brier_parts
 
 
 def transport_table(other: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFrame:
-    """Scores of each arm's model, fitted to all people of its cohort, in another cohort."""
+    """Scores of each arm's model, fitted to all people of its cohort, in another cohort.
+
+    An arm is left out if its terms are not in the other cohort, and a horizon if the follow-up
+    there does not reach it.
+    """
     rows = []
     for arm in arms:
         if arm.fit is None or arm.terms not in other.sets:
@@ -50,7 +54,10 @@ def transport_table(other: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFr
 def transported_risks(
     other: Cohort, arms: Sequence[Arm], plan: Plan
 ) -> dict[str, Float[ndarray, "H N"]]:
-    """Risks of the people of another cohort by set, of models that predict risks."""
+    """Risks of the people of another cohort by set, of models that predict risks.
+
+    Rows are all horizons of the plan, also those that the other cohort's follow-up does not reach.
+    """
     risks = {}
     for arm in arms:
         if arm.fit is not None and arm.fit.cox is not None and arm.terms in other.sets:
