@@ -104,7 +104,7 @@ def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kin
 
 
 def matching(pattern: str, wanted: str) -> Kind:
-    """A text that a regular expression matches from end to end; `wanted` describes it in messages."""
+    """A text that a regular expression matches as a whole; `wanted` describes it in messages."""
     form = re.compile(pattern, re.DOTALL)
     return Kind(wanted, lambda value: isinstance(value, str) and bool(form.fullmatch(value)))
 

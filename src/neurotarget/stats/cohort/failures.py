@@ -125,7 +125,8 @@ def failures_table(measured: Measured) -> pd.DataFrame:
     """Return the rate of failed cases by method and definition, with Wilson's 95 % interval.
 
     `n` counts the cases that can be judged. Where subjects have several cases, the interval is
-    computed for the number of subjects.
+    computed for the number of subjects. Where no case can be judged, the rate is NaN and `reason`
+    explains why.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """

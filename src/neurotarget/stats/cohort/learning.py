@@ -56,7 +56,10 @@ class Training(NamedTuple):
 
     @classmethod
     def read(cls, content: object) -> "Training":
-        """Read a training from summary.json's content; absent or malformed values are unknown."""
+        """Read a training from summary.json's content; absent or malformed values are unknown.
+
+        `content` is what the file holds, of any type: the file may come from another version.
+        """
         known = content if isinstance(content, Mapping) else {}
         numbers = {key: as_number(known.get(key)) for key in cls._fields if key != "time_limit"}
         return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
@@ -71,7 +74,11 @@ class Learning(NamedTuple):
 
 
 def gain(dice: float, all_foreground_dice: float) -> float:
-    """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one."""
+    """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one.
+
+    Negative where a trivial mask is better. An unknown (NaN) Dice of all foreground counts as 0, so
+    that only the empty mask is compared with; NaN where a mask of all voxels is perfect.
+    """
     trivial = 0.0 if math.isnan(all_foreground_dice) else max(all_foreground_dice, 0.0)
     return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
 
@@ -139,7 +146,10 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
 
 
 def time_note(training: Training) -> str:
-    """Return a note that the result depends on the machine, where time limits the training."""
+    """Return a note that the result depends on the machine, where time limits the training.
+
+    Empty where the training had no limit of time.
+    """
     if not training.time_limit:
         return ""
     done = f"{number(training.steps, 0)} training steps were" if training.steps >= 0 else "what was"
@@ -167,7 +177,13 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
 
 
 def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:
-    """Judge by rows of rows.csv; `keys` distinguish masks of one case and label, such as `run`."""
+    """Judge by rows of rows.csv, of masks or of predicted outcomes.
+
+    Args:
+        rows: rows of one network, or of several runs.
+        training: facts about the training; None if unknown.
+        keys: columns that distinguish masks of one case and label, such as `run`.
+    """
     masks = failed_masks(rows, (*keys, "case_id", "label"))
     if (skill := outcome_skill(rows)) is not None:
         return _judge_outcomes(skill, masks, training or Training())
@@ -289,7 +305,10 @@ def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
 
 
 def failed_by_label(masks: pd.Series, measured: Measured) -> pd.DataFrame:
-    """Whether each case (row) failed in each label, or in any label of a region (column)."""
+    """Whether each case (row) failed in each label, or in any label of a region (column).
+
+    A case or label that `masks` lacks counts as not failed.
+    """
     cases, parts = measured.covariates.index, _parts(measured.target)
     labels = list(dict.fromkeys(label for own in parts.values() for label in own))
     table = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
@@ -350,7 +369,7 @@ def _warnings(training: Training) -> Iterable[str]:
 
 
 def as_number(value: object) -> float:
-    """Return a value of a JSON file as a float; NaN if it is no number."""
+    """Return a value of a JSON file as a float; NaN if it is no number, such as a text or true."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan
 

@@ -36,12 +36,20 @@ class Predictions(NamedTuple):
         return self.outcome.kind == "classes"
 
     def of(self, case_ids: pd.Index) -> "Predictions":
-        """Return the same with these cases only."""
+        """Return the same with these cases only, in this order.
+
+        Raises:
+            KeyError: a case is not among those of the predictions.
+        """
         tables = (self.probabilities, self.references, self.is_failed, self.subjects)
         return Predictions(self.outcome, self.method, *(one.loc[case_ids] for one in tables))
 
     def sample(self, label: str) -> "Sample":
-        """Return the cases with a reference of a label: one class against the rest."""
+        """Return the cases with a reference of a label: one class against the rest.
+
+        Cases without a reference are counted in `n_missing`; subjects are numbered from 0 among those
+        that are left.
+        """
         truth = self.references[label].to_numpy(float)
         known = np.isfinite(truth)
         p = self.probabilities[label].to_numpy(float)[known]
@@ -107,7 +115,10 @@ class Grades(NamedTuple):
 
 
 def predictions_of(measured: Measured) -> list[Predictions]:
-    """Return the predictions of every outcome of classes that has any row of scores."""
+    """Return the predictions of every outcome of classes that has any row of scores.
+
+    A case is failed if a row says so, or if one of its classes has no probability.
+    """
     found, index = [], measured.covariates.index
     for outcome in measured.target.outcomes:
         if not outcome.is_class or "metric" not in measured.scores:

@@ -82,7 +82,10 @@ def gather(
 
 
 def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
-    """Return whether each case belongs to a hypothesis; cases of a third group do not."""
+    """Return whether each case belongs to a hypothesis; cases of a third group do not.
+
+    Cases without a known group do: they are counted as incomplete later.
+    """
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return np.ones(len(covariates), dtype=bool)
     values, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
@@ -100,7 +103,10 @@ def quantities(hypothesis: Hypothesis) -> str:
 
 
 def key(value: object) -> str:
-    """Return the normalised name of a category: 1 and 1.0, f and F are equal."""
+    """Return the normalised name of a category: 1 and 1.0, f and F are equal.
+
+    For comparisons only; `written` gives the name that is shown.
+    """
     return written(value).casefold()
 
 
@@ -112,7 +118,10 @@ def written(value: object) -> str:
 
 
 def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
-    """Return the hypothesis without terms that do not vary among the subjects."""
+    """Return the hypothesis without terms that do not vary among the subjects.
+
+    A spline or an interaction is left out with any of its covariates. The tested covariate stays.
+    """
     fixed = {name for name in covariates if covariates[name].dropna().nunique() == 1}
     kept = [
         term
@@ -140,12 +149,12 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
 
 
 def levels(values: pd.Series) -> list[str]:
-    """Return the categories in alphabetical order."""
+    """Return the categories in alphabetical order, without regard to case; the first is the baseline."""
     return sorted(values.unique(), key=str.casefold)
 
 
 def is_category(values: pd.Series) -> bool:
-    """Return whether a covariate of a cohort holds categories."""
+    """Return whether a covariate of a cohort holds categories; `gather` makes all others floats."""
     return values.dtype == object
 
 

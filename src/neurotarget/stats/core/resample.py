@@ -118,8 +118,8 @@ def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
     """Return the BCa interval of a statistic that was computed for every row of `replicates`.
 
     Args:
-        replicated: the statistic of the sample, of `count` draws, and of the jackknife, in the order
-            of `replicates`.
+        replicated: the statistic of the sample, of `count` draws, and of the jackknife, in the
+            order of `replicates`.
         count: the number of draws that `replicates` was called with.
     """
     sampled, jackknifed = np.split(replicated[1:], [count])

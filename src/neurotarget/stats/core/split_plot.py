@@ -39,8 +39,8 @@ def sum_blocks(blocks: Sequence[Block]) -> Sums:
     """Sum up blocks that were scored by the same arms, for the likelihood.
 
     Args:
-        blocks: one (N, A, S) array per fold, complete: every case has a score of every run. Arms and
-            seeds are in the same order in all of them; there are two arms or more.
+        blocks: one (N, A, S) array per fold, complete: every case has a score of every run. Arms
+            and seeds are in the same order in all of them; there are two arms or more.
     """
     _, arms, seeds = blocks[0].shape
     n = np.array([len(block) for block in blocks], dtype=float)

@@ -29,7 +29,14 @@ INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class ChainSettings:
-    """What is done within a training fold; `harmonise` removes effects of sites by ComBat."""
+    """What is done within a training fold; `harmonise` removes effects of sites by ComBat.
+
+    Attributes:
+        most: largest number of image features of a model; clinical terms are not counted.
+        correlation: largest absolute rank correlation of two kept features; 1 keeps all.
+        balance: weight classes to equal sums.
+        seed: of inner folds and of models with random parts.
+    """
 
     model: RadiomicModel = "logistic"
     selection: Selection = "univariate"
@@ -56,7 +63,10 @@ class FittedChain(NamedTuple):
     strength: float
 
     def predict(self, rows: Rows) -> Float[ndarray, " N"]:
-        """Probability of the positive class, the number, or log hazard ratio."""
+        """Probability of the positive class, the number, or log hazard ratio.
+
+        `rows` are as in fitting: site, clinical terms, image features; image features may have gaps.
+        """
         return predicted(self.model, self.steps.transform(rows))
 
     @property
@@ -70,7 +80,10 @@ class FittedChain(NamedTuple):
 
 
 def preparation(settings: ChainSettings, columns: Columns) -> Pipeline:
-    """Return the steps before the model: clinical terms as they are, image features chosen."""
+    """Return the steps before the model: clinical terms as they are, image features chosen.
+
+    Both are scaled to SD 1 in the end. The steps are not fitted yet.
+    """
     clinical = list(range(1, 1 + columns.clinical))
     image = [0, *range(1 + columns.clinical, 1 + sum(columns))]
     parts = [("clinical", "passthrough", clinical)] if clinical else []
@@ -111,7 +124,7 @@ def _tuned(settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outco
 
 
 def inner_folds(outcome: Outcome, seed: int) -> list[Bool[ndarray, " N"]]:
-    """Masks of the cases that are left out at a time."""
+    """Masks of the cases that are left out at a time; the cases of a person share a fold."""
     fold: Integer[ndarray, " N"] = draw_case_folds(outcome, INNER_FOLDS, 1, seed)[0]
     return [fold == number for number in np.unique(fold)]
 

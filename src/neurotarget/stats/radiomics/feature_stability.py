@@ -45,7 +45,10 @@ def selection_stability(chosen: Bool[ndarray, "M F"]) -> Estimate:
 
 
 def chosen_table(names: list[str], chosen: Bool[ndarray, "M F"]) -> pd.DataFrame:
-    """How often each feature was chosen, the most frequent first; only those ever chosen."""
+    """How often each feature was chosen, the most frequent first; only those ever chosen.
+
+    Columns are `feature`, `chosen` (number of chains), `chains` and `share`.
+    """
     counts = chosen.sum(axis=0)
     order = [place for place in np.argsort(-counts, kind="stable") if counts[place]]
     return pd.DataFrame(

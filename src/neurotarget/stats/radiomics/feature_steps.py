@@ -28,7 +28,14 @@ class SiteEffects(TransformerMixin, BaseEstimator):
         self.harmonise = harmonise
 
     def fit(self, values: Features, target: ndarray | None = None) -> "SiteEffects":  # noqa: ARG002
-        """Learn the effects of the sites with two cases or more."""
+        """Learn the effects of the sites with two cases or more.
+
+        With fewer than two such sites there is nothing to compare, and `transform` changes nothing. The
+        outcome is not used.
+
+        Raises:
+            DataError: the values do not suffice for ComBat.
+        """
         self.combat_ = None
         sites, features = values[:, 0], values[:, 1:]
         use = np.isin(sites, _repeated(sites))
@@ -37,7 +44,7 @@ class SiteEffects(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, values: Float[ndarray, "N G"]) -> Features:
-        """Features without the effects of their sites."""
+        """Features without the effects of their sites, and without the column of sites."""
         sites, features = values[:, 0], values[:, 1:].copy()
         if self.combat_ is None:
             return features
@@ -66,7 +73,11 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
         self.correlation = correlation
 
     def fit(self, values: Features, target: ndarray) -> "ChosenFeatures":
-        """Learn medians and the columns to keep."""
+        """Learn medians and the columns to keep.
+
+        A feature without any finite value is filled with 0, and so is dropped as one that does not
+        vary. `target` is what estimators are fitted to: a class, a number, or days and event (N, 2).
+        """
         whole = np.isfinite(values)
         self.medians_ = np.median(values, axis=0)
         for place in np.flatnonzero(~whole.all(axis=0)):
@@ -84,7 +95,7 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, values: Features) -> Float[ndarray, "N K"]:
-        """The kept columns, without gaps."""
+        """The kept columns, with gaps filled by medians of the training cases."""
         return self._filled(values)[:, self.places_]
 
     def _filled(self, values: Features) -> Features:

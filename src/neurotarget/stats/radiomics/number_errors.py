@@ -45,7 +45,14 @@ def errors_of_arms(
 def weighted_errors(
     weights: Float[ndarray, "W S"], outcome: Outcome, score: Float[ndarray, "R N"]
 ) -> tuple[Float[ndarray, " W"], ...]:
-    """R², mean absolute error, slope and intercept for every row of weights of people."""
+    """R², mean absolute error, slope and intercept for every row of weights of people.
+
+    Args:
+        weights: (W, S), how often each row counts each person.
+        outcome: the true numbers.
+        score: (R, N) predictions of R repeats. Errors are means over repeats; the line is of the
+            true number on the mean prediction.
+    """
     middle = float(outcome.y.mean())
     y, p = outcome.y - middle, score.mean(axis=0) - middle
     error = score - outcome.y

@@ -40,7 +40,12 @@ class Material(NamedTuple):
     positive_is: str = ""  # column and value of the positive class
 
     def rows(self, name: str) -> tuple[Columns, Rows]:
-        """What a chain of one set sees: clinical, image, or both."""
+        """What a chain of one set sees: clinical, image, or both.
+
+        Returns:
+            Numbers of the clinical and image columns, and the rows: site first, then clinical terms,
+            then image features.
+        """
         clinical = self.clinical if name != "image" else self.clinical[:, :0]
         image = self.image if name != "clinical" else self.image[:, :0]
         columns = Columns(clinical.shape[1], image.shape[1])
@@ -66,7 +71,10 @@ class LeftOutScores(NamedTuple):
     reasons: tuple[str, ...] = ()
 
     def first(self, repeats: int) -> "LeftOutScores":
-        """Those of the first repeats; `chosen` stays that of all."""
+        """Those of the first repeats; `chosen` stays that of all.
+
+        For tests that refit many times and cannot afford all repeats.
+        """
         return self._replace(fold=self.fold[:repeats], score=self.score[:repeats])
 
     @property
@@ -95,7 +103,12 @@ class RadiomicArm(NamedTuple):
 def fit_radiomic_arm(
     material: Material, name: str, settings: ChainSettings, fold: Folds
 ) -> RadiomicArm:
-    """Predict every case by chains without its person, and fit one to all."""
+    """Predict every case by chains without its person, and fit one to all.
+
+    Args:
+        name: set of terms: `clinical`, `image` or `both`.
+        fold: (R, N), the fold of each case in each repeat; cases of a person share one.
+    """
     columns, rows = material.rows(name)
     held = left_out_scores(settings, columns, rows, material.outcome, fold)
     try:
@@ -115,7 +128,12 @@ def left_out_scores(
 ) -> LeftOutScores:
     """Predict the cases of each fold by a chain that was fitted to the others.
 
-    Of these, `kept` may return those that are used.
+    Args:
+        kept: takes the mask of the training cases and returns the mask of those that are used; None
+            uses all.
+
+    Returns:
+        Scores with NaN in folds whose chain could not be fitted, and the features of each chain.
     """
     score, chosen = np.full(fold.shape, np.nan), []
     reasons: dict[str, None] = {}
@@ -143,17 +161,28 @@ def held_pairs(outcome: Outcome, held: LeftOutScores) -> PairShares:
 
 
 def discrimination(outcome: Outcome, held: LeftOutScores, seed: int) -> Estimate:
-    """AUC or C of cases left out, with its interval over people."""
+    """AUC or C of cases left out, with its interval over people.
+
+    Only cases of one fold are compared, see `held_pairs`.
+    """
     return share(held_pairs(outcome, held), seed, outcome.subject)
 
 
 def pooled_discrimination(outcome: Outcome, held: LeftOutScores) -> float:
-    """AUC or C over all pairs, also of cases that different chains predicted."""
+    """AUC or C over all pairs, also of cases that different chains predicted.
+
+    Differences between chains enter it, so it may be lower than `discrimination`; reported as many
+    studies state it.
+    """
     return mean_pairs([outcome.pairs(row) for row in held.score]).value
 
 
 def fold_spread(outcome: Outcome, held: LeftOutScores) -> tuple[float, float]:
-    """Mean and SD over folds and repeats of the AUC or C within a fold."""
+    """Mean and SD over folds and repeats of the AUC or C within a fold.
+
+    Folds without a pair are left out; NaN if all are. The SD is no standard error: folds share
+    their training cases.
+    """
     values = []
     for score, folds in zip(held.score, held.fold, strict=True):
         for number in np.unique(folds):
@@ -164,6 +193,9 @@ def fold_spread(outcome: Outcome, held: LeftOutScores) -> tuple[float, float]:
 
 
 def gain(outcome: Outcome, first: LeftOutScores, second: LeftOutScores, seed: int) -> Estimate:
-    """AUC or C of `second` less that of `first`, of the same cases, with its paired interval."""
+    """AUC or C of `second` less that of `first`, of the same cases, with its paired interval.
+
+    Positive where `second` is better; both must be complete.
+    """
     pairs = [held_pairs(outcome, held) for held in (first, second)]
     return share_difference(*pairs, seed, outcome.subject)

@@ -13,7 +13,11 @@ Folds = Integer[ndarray, "R N"]
 def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Folds:
     """Draw folds of people; one who has a positive case counts as positive.
 
-    There are no more folds than people of the rarer class, or with an event: none lacks one.
+    There are no more folds than people of the rarer class, or with an event: none lacks one. Of
+    numbers, folds have equally many people above the median.
+
+    Returns:
+        (R, N), the number of the fold of each case in each repeat.
     """
     positive = positive_people(outcome)
     if outcome.is_number:  # folds have equally many people with large numbers
@@ -25,7 +29,10 @@ def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Fo
 
 
 def positive_people(outcome: Outcome) -> Cases:
-    """1 for each person with a positive case, or an event; or the largest number of each."""
+    """1 for each person with a positive case, or an event; or the largest number of each.
+
+    In the order of the numbers in `outcome.subject`.
+    """
     people = np.full(int(outcome.subject.max()) + 1, -np.inf)
     np.maximum.at(people, outcome.subject, outcome.y)
     return people

@@ -35,16 +35,25 @@ L1_SHARE = 0.5
 
 
 class RidgeCox(BaseEstimator):
-    """Cox's hazards with a ridge of 1 / strength, of days and events (N, 2).
+    """Cox's hazards with a ridge penalty, of days and events (N, 2).
 
-    `ridge` is per case with the event, so that it means the same for small and large cohorts.
+    The ridge is 0.01 / strength times the number of events: a penalty per event means the same for
+    small and large cohorts.
     """
 
     def __init__(self, strength: float = 1.0) -> None:
         self.strength = strength
 
     def fit(self, terms: Terms, target: Float[ndarray, "N 2"]) -> "RidgeCox":
-        """Fit the terms that vary; the others have no effect."""
+        """Fit the terms that vary; the others have no effect.
+
+        Args:
+            terms: (N, P), scaled to SD 1 by the chain.
+            target: days, and 1 where the event was observed.
+
+        Raises:
+            NoFitError: the hazards have no finite coefficients.
+        """
         self.used_ = terms.std(axis=0) > 0
         days, event = target.T
         ridge = 0.01 / self.strength * float(event.sum())
@@ -56,7 +65,7 @@ class RidgeCox(BaseEstimator):
         return self.cox_.score(terms[:, self.used_])
 
     def risk(self, terms: Terms, day: float) -> Float[ndarray, " N"]:
-        """Probability of the event by a day."""
+        """Probability of the event by a day, counted as the days of the fit are."""
         return self.cox_.risk(terms[:, self.used_], day)
 
 
@@ -85,7 +94,7 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, terms: Terms) -> Float[ndarray, "N 2"]:
-        """Probabilities of both classes."""
+        """Probabilities of both classes, in the order of `classes_`; rows sum to 1."""
         return self.scaled_.predict_proba(terms)
 
 
@@ -122,7 +131,10 @@ def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int)
 
 
 def predicted(model: BaseEstimator, terms: Terms) -> Float[ndarray, " N"]:
-    """Probability of the positive class, a number, or Cox's log hazard ratio."""
+    """Probability of the positive class, a number, or Cox's log hazard ratio.
+
+    Higher means more likely positive, larger, or an earlier event.
+    """
     if isinstance(model, Ridge):
         return model.predict(terms)
     if hasattr(model, "decision_function") and not hasattr(model, "predict_proba"):

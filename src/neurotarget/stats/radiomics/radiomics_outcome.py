@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
         return self.y if self.days is None else np.column_stack([self.days, self.y])
 
     def take(self, rows: Shaped[ndarray, " M"]) -> "Outcome":
-        """Outcome of some cases; their people are numbered anew."""
+        """Outcome of some cases, by a mask or by their places; their people are numbered anew."""
         people = np.unique(self.subject[rows], return_inverse=True)[1]
         days = None if self.days is None else self.days[rows]
         return Outcome(self.y[rows], people, days, self.is_number)
@@ -73,15 +73,19 @@ class Outcome(NamedTuple):
 
 
 def parts(target: Float[ndarray, "N ..."]) -> tuple[Cases | None, Cases]:
-    """Days (None of classes), and class or event, of what estimators are fitted to."""
+    """Days (None of classes), and class or event, of what estimators are fitted to.
+
+    The reverse of `Outcome.target`; of numbers the second part is the number.
+    """
     return (None, target) if target.ndim == 1 else (target[:, 0], target[:, 1])
 
 
 def residuals(target: Float[ndarray, "N ..."]) -> Cases:
     """Outcome less what a model without terms expects, of each case.
 
-    Of classes this is y less the mean, of times the martingale residual: the event less the
-    cumulative hazard (Nelson and Aalen) until then.
+    Of classes and numbers this is y less the mean, of times the martingale residual: the event less
+    the cumulative hazard (Nelson and Aalen) until then. A linear method that is fitted to residuals
+    thus serves all three.
 
     Source: Therneau et al. 1990, doi:10.1093/biomet/77.1.147.
     """

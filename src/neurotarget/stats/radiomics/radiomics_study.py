@@ -84,7 +84,14 @@ def analyse_radiomics(
 ) -> RadiomicsStudy:
     """Predict people in nested folds, compare the sets, test the procedure, and transport it.
 
-    `other` is another cohort, to which the models of all people here are applied unchanged.
+    Args:
+        material: cases with the clinical terms and image features.
+        other: another cohort, to which the models of all people here are applied unchanged.
+        site_names: names by the numbers of sites, for notes where folds are sites.
+
+    Returns:
+        The study, whose `tables` lack those that do not apply: `errors` is of numbers alone,
+        `features`, `stability` and `leakage` need image features that could be scored.
     """
     seed, outcome = settings.chain.seed, material.outcome
     fold = _folds(material, settings, outcome, seed, repeats=settings.repeats)
@@ -157,7 +164,10 @@ def _permutation_table(name: str, one: Permutation) -> pd.DataFrame:
 
 
 def rarer_and_terms(material: Material, chain: ChainSettings) -> tuple[int, int]:
-    """Cases that limit a model's size, and the most terms that it may have."""
+    """Cases that limit a model's size, and the most terms that it may have.
+
+    The second number counts all clinical terms and up to `chain.most` image features.
+    """
     features = material.image.shape[1]
     kept = features if chain.selection == "none" else min(chain.most, features)
     return material.outcome.rarer, kept + material.clinical.shape[1]
@@ -206,7 +216,10 @@ def radiomic_notes(
 
 
 def perfect_notes(material: Material) -> list[str]:
-    """Features that separate the classes alone, which may be the outcome under another name."""
+    """Features that separate the classes alone, which may be the outcome under another name.
+
+    One sentence that names up to five of them, or nothing. A feature with gaps is not judged.
+    """
     found = []
     for name, values in zip(material.image_names, material.image.T, strict=True):
         there = np.isfinite(values)

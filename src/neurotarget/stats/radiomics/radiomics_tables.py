@@ -26,7 +26,12 @@ PAIRS = (("both", "clinical"), ("image", "clinical"), ("both", "image"))
 
 
 def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: int) -> pd.DataFrame:
-    """Scores of cases left out, of each set, and of the cases fitted to (apparent)."""
+    """Scores of cases left out, of each set, and of the cases fitted to (apparent).
+
+    One row per set and statistic: `auc` or `c`, the same `_pooled` over all pairs, its `_fold_mean`
+    and `_fold_sd`, and `_apparent`. Only the first has an interval. A set without scores has one
+    row with the reason.
+    """
     outcome, rows = material.outcome, []
     main = outcome.statistic
     for name, arm in arms.items():
@@ -53,7 +58,12 @@ def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: i
 def gains_table(
     outcome: Outcome, scored: Mapping[str, RadiomicArm], matters: float, seed: int
 ) -> pd.DataFrame:
-    """Paired differences of AUC or C between sets, with what their intervals say."""
+    """Paired differences of AUC or C between sets, with what their intervals say.
+
+    Args:
+        scored: arms with scores, by set; pairs with another set are left out.
+        matters: smallest difference that matters, for `gain_verdict`.
+    """
     rows = []
     for name, against in PAIRS:
         if name in scored and against in scored:
@@ -66,7 +76,7 @@ def gains_table(
 
 
 def probabilities(arm: RadiomicArm) -> Cases:
-    """Probability of each case left out, mean over repeats."""
+    """Probability of each case left out, mean over repeats; a log hazard ratio or number of others."""
     return arm.held.score.mean(axis=0)
 
 
@@ -90,7 +100,15 @@ def calibration_of_arms(
 
 
 def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
-    """Intercept and slope with intervals, mean probability over share, Brier score and scaled."""
+    """Intercept and slope with intervals, mean probability over share, Brier score and scaled.
+
+    `brier_scaled` is 1 for perfect predictions, 0 for those of the prevalence; it is negative for
+    worse ones.
+
+    Args:
+        p: probability of each case.
+        outcome: of classes.
+    """
     fit = recalibration(p, outcome.y, outcome.subject)
     brier, parts = float(np.square(p - outcome.y).mean()), brier_parts(p, outcome.y)
     row = {}
@@ -103,7 +121,11 @@ def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
 
 
 def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """One row per case: outcome, and what chains without the person predict (mean over repeats)."""
+    """One row per case: outcome, and what chains without the person predict (mean over repeats).
+
+    A column per set of terms holds the prediction; of times, `outcome` is whether the event was
+    observed and `days` the time.
+    """
     outcome = material.outcome
     table = {
         "case_id": material.case_ids,
@@ -115,7 +137,11 @@ def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> 
 
 
 def final_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """Terms of each set's model of all cases; coefficients per SD of linear models, else NaN."""
+    """Terms of each set's model of all cases; coefficients per SD of linear models, else NaN.
+
+    `strength` is the penalty that was chosen. These models saw all cases: their coefficients
+    describe, and `radiomic_scores` judges.
+    """
     rows = []
     for name, arm in scored.items():
         terms = terms_of(material, arm.fit)
@@ -135,7 +161,12 @@ def terms_of(material: Material, fit: FittedChain) -> list[str]:
 
 
 def coefficients(fit: FittedChain, count: int) -> list[float]:
-    """Coefficients per SD of a linear model; NaN of others and of terms without an effect."""
+    """Coefficients per SD of a linear model; NaN of models without any.
+
+    Args:
+        fit: the chain; Cox's terms that did not vary have 0.
+        count: number of terms, for models without coefficients.
+    """
     model = fit.model
     if hasattr(model, "coef_"):
         return np.ravel(model.coef_).tolist()  # one row per outcome, or none for numbers
@@ -149,7 +180,10 @@ def coefficients(fit: FittedChain, count: int) -> list[float]:
 def transport_of_arms(
     other: Material, scored: Mapping[str, RadiomicArm], seed: int
 ) -> pd.DataFrame:
-    """AUC or C, and calibration, of each set's model in another cohort, without any refitting."""
+    """AUC or C, and calibration, of each set's model in another cohort, without any refitting.
+
+    Sets whose terms the other cohort lacks are left out; only classes have calibration.
+    """
     rows, outcome = [], other.outcome
     for name, arm in scored.items():
         if name not in other.sets:

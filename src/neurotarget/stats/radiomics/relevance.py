@@ -24,7 +24,9 @@ LEAST_CORRELATION = 0.001  # mean correlations below it would make a quotient ar
 
 
 def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
-    """Strength of each feature alone: F of two classes, or the score test of Cox's hazard.
+    """Strength of each feature alone: F of two classes or of a number, or the score test of a hazard.
+
+    Larger is stronger, whatever the direction; 0 for a feature that does not vary.
 
     Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x (score test, here with Breslow's ties).
     """
@@ -33,7 +35,10 @@ def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
 
 
 def univariate(features: Features, target: Target, most: int) -> Places:
-    """Places of the features that are strongest alone, the strongest first."""
+    """Places of the features that are strongest alone, the strongest first.
+
+    Up to `most` of them; features may be alike, which `unlike` prevents before.
+    """
     return np.argsort(-relevance(features, target), kind="stable")[:most]
 
 

@@ -32,7 +32,10 @@ CURVE_REPEATS = 3
 
 
 class Permutation(NamedTuple):
-    """AUC or C of one draw of folds, those of permuted outcomes, and the one-sided p."""
+    """AUC or C of one draw of folds, those of permuted outcomes, and the one-sided p.
+
+    `n_failed` permutations, in which a chain could not be fitted, do not count in p.
+    """
 
     value: float
     permuted: Float[ndarray, " D"]
@@ -86,7 +89,12 @@ def permutation_test(
 
 
 def permuted(outcome: Outcome, random: np.random.Generator) -> Outcome:
-    """Outcomes exchanged between people with equally many cases, so that a person keeps theirs."""
+    """Outcomes exchanged between people with equally many cases, so that a person keeps theirs.
+
+    A person's cases stay together: an exchange of single cases would break the correlation within
+    people, and make chance look smaller than it is. One with a unique number of cases keeps their
+    own.
+    """
     order = np.arange(len(outcome.y))
     counts = np.bincount(outcome.subject)
     places = np.argsort(outcome.subject, kind="stable")
@@ -132,7 +140,8 @@ def learning_points(
 ) -> list[CurvePoint]:
     """AUC or C of cases left out by chains of shares of the other people, each test fold whole.
 
-    The last point, of all other people, is of the arm itself.
+    The last point, of all other people, is of the arm itself. Points of fewer than ten people, or
+    with chains that could not be fitted, are left out.
     """
     whole = arm.held.first(CURVE_REPEATS)
     sizes = [len(np.unique(material.outcome.subject[folds != number]))

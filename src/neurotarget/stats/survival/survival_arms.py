@@ -172,7 +172,10 @@ def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict
 
 
 def mean_over_people(parts: Cases, seed: int) -> Estimate:
-    """Mean over people with its BCa interval, in the unit of `parts`, which has one value per person."""
+    """Mean over people with its BCa interval, in the unit of `parts`.
+
+    `parts` has one value per person, without NaN.
+    """
     n, count = len(parts), draw_count(len(parts))
     means = weighted_mean(replicates(n, seed, count), parts, np.arange(n))
     return Estimate(float(means[0]), *ends(means, count=count), n)

@@ -66,7 +66,11 @@ def people_table(
 
 
 def group_test(cohort: Cohort, group: Integer[ndarray, " N"]) -> dict[str, float]:
-    """Log-rank test of groups that are numbered from 0: `chi2`, its degrees of `freedom`, and `p`."""
+    """Log-rank test of groups that are numbered from 0.
+
+    Returns:
+        `chi2`, its degrees of `freedom`, and `p`; NaN where no event can tell the groups apart.
+    """
     test = log_rank(cohort.days, cohort.event, group)
     return {"chi2": test.chi2, "freedom": test.freedom, "p": test.p}
 
@@ -141,7 +145,7 @@ def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFram
 
 
 def apparent_c(cohort: Cohort, arm: Arm, plan: Plan) -> float:
-    """Harrell's C of a model on the people that it was fitted to, which is too high by overfitting."""
+    """Harrell's C of a model on the people that it was fitted to, which overfitting makes too high."""
     score = arm.fit.predict(cohort.terms(arm.terms), plan.horizons).score
     return harrell_pairs(cohort.days, cohort.event, score).value
 
