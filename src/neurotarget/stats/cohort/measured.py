@@ -78,7 +78,7 @@ class Quantity:
         return is_of_masks(self.name)
 
     def column(self, name: str) -> str:
-        """Return the name of a column in this unit: `bias_mm3`."""
+        """Return the name of a column in this unit: `bias_mm3`; of a ratio the name itself."""
         return with_unit(name, self.unit)
 
 
@@ -140,7 +140,7 @@ class Measured:
         return self.measure_of(self.main.name)
 
     def measure_of(self, name: str) -> Measure:
-        """Return labels and regions of a quantity, by the target, else by the columns."""
+        """Return labels and regions of a quantity, by the target, else by the columns of its tables."""
         if known := self.target.quantities.get(name):
             return known
         quantity = self.quantities[name]
@@ -166,7 +166,10 @@ class Measured:
         return splits.map(PARTS).reindex(self.covariates.index)
 
     def values_of(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
-        """Return the values of the tested quantity by method, NaN for methods without any."""
+        """Return the values of the tested quantity by method, NaN for methods without any.
+
+        Tables have one row per case and one column per label and region, in `unit_of(hypothesis)`.
+        """
         if hypothesis.measure == self.main.name:
             return self.values
         known = self.quantities.get(hypothesis.measure)
@@ -183,11 +186,14 @@ class Measured:
         return self.measure_of(hypothesis.measure).unit
 
     def only(self, name: str) -> "Measured":
-        """Return the cohort with this quantity alone, which becomes the main one."""
+        """Return the cohort with this quantity alone, which becomes the main one.
+
+        Scores and covariates stay.
+        """
         return replace(self, quantities={name: self.quantities[name]})
 
     def without(self, case_ids: Sequence[str]) -> "Measured":
-        """Return the cohort without some cases."""
+        """Return the cohort without some cases in values, scores and covariates; ignore unknown ids."""
         left_out = list(case_ids)
         quantities = {
             name: replace(
@@ -237,7 +243,7 @@ class Measured:
 
 
 def of_volumes(tables: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
-    """Return the quantities of a cohort with volumes in mm³ alone, by method."""
+    """Return the quantities of a cohort with volumes in mm³ alone; `tables` are by method."""
     return {VOLUME: Quantity(VOLUME, "mm3", tables)}
 
 

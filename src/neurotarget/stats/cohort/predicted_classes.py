@@ -48,7 +48,7 @@ class Predictions(NamedTuple):
         """Return the cases with a reference of a label: one class against the rest.
 
         Cases without a reference are counted in `n_missing`; subjects are numbered from 0 among those
-        that are left.
+        left.
         """
         truth = self.references[label].to_numpy(float)
         known = np.isfinite(truth)

@@ -149,7 +149,10 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
 
 
 def levels(values: pd.Series) -> list[str]:
-    """Return the categories in alphabetical order, without regard to case; the first is the baseline."""
+    """Return the categories in alphabetical order, without regard to case.
+
+    The first one is the baseline of a model.
+    """
     return sorted(values.unique(), key=str.casefold)
 
 

@@ -65,7 +65,7 @@ class FittedChain(NamedTuple):
     def predict(self, rows: Rows) -> Float[ndarray, " N"]:
         """Probability of the positive class, the number, or log hazard ratio.
 
-        `rows` are as in fitting: site, clinical terms, image features; image features may have gaps.
+        `rows` are as in fitting: site, clinical terms, image features, which may have gaps.
         """
         return predicted(self.model, self.steps.transform(rows))
 

@@ -30,8 +30,8 @@ class SiteEffects(TransformerMixin, BaseEstimator):
     def fit(self, values: Features, target: ndarray | None = None) -> "SiteEffects":  # noqa: ARG002
         """Learn the effects of the sites with two cases or more.
 
-        With fewer than two such sites there is nothing to compare, and `transform` changes nothing. The
-        outcome is not used.
+        With fewer than two such sites there is nothing to compare, and `transform` changes nothing.
+        The outcome is not used.
 
         Raises:
             DataError: the values do not suffice for ComBat.
@@ -76,7 +76,7 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
         """Learn medians and the columns to keep.
 
         A feature without any finite value is filled with 0, and so is dropped as one that does not
-        vary. `target` is what estimators are fitted to: a class, a number, or days and event (N, 2).
+        vary. `target` is what estimators are fitted to: class, number, or days and event (N, 2).
         """
         whole = np.isfinite(values)
         self.medians_ = np.median(values, axis=0)

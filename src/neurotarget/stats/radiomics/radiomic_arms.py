@@ -43,8 +43,8 @@ class Material(NamedTuple):
         """What a chain of one set sees: clinical, image, or both.
 
         Returns:
-            Numbers of the clinical and image columns, and the rows: site first, then clinical terms,
-            then image features.
+            Numbers of the clinical and image columns, and the rows: first the site, then clinical
+            terms, then image features.
         """
         clinical = self.clinical if name != "image" else self.clinical[:, :0]
         image = self.image if name != "clinical" else self.image[:, :0]

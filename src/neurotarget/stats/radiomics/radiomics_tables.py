@@ -76,7 +76,10 @@ def gains_table(
 
 
 def probabilities(arm: RadiomicArm) -> Cases:
-    """Probability of each case left out, mean over repeats; a log hazard ratio or number of others."""
+    """Probability of each case left out, mean over repeats.
+
+    Of times it is the log hazard ratio, of numbers the number.
+    """
     return arm.held.score.mean(axis=0)
 
 

@@ -24,7 +24,7 @@ LEAST_CORRELATION = 0.001  # mean correlations below it would make a quotient ar
 
 
 def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
-    """Strength of each feature alone: F of two classes or of a number, or the score test of a hazard.
+    """Strength of each feature alone: F of classes or of a number, or the score test of a hazard.
 
     Larger is stronger, whatever the direction; 0 for a feature that does not vary.
 

@@ -64,7 +64,16 @@ class Statistic(NamedTuple):
 
 
 def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Statistic]:
-    """Return every statistic of two methods, or the ICCs of more, without intervals."""
+    """Return every statistic of two methods, or the ICCs of more, without intervals.
+
+    Args:
+        table: (N, K), one row per case and one column per method, without NaN.
+        subject: number of each case's subject, from 0.
+        n_subjects: number of subjects.
+
+    Returns:
+        Statistics by the names in `tables.AGREEMENT_UNITS`.
+    """
     statistics = _replicated(table, subject, np.ones((1, n_subjects)))
     return {name: Statistic(float(values[0])) for name, values in statistics.items()}
 
@@ -77,6 +86,12 @@ def agreement_intervals(
     Differences are second − first. The interval of `icc_a1` treats the methods as a random factor,
     which makes it wide with few methods; `icc_a1_fixed` is the same number with the interval for
     these methods only.
+
+    Args:
+        table: (N, K), one row per case and one column per method, without NaN; three cases or more.
+        subject: number of each case's subject, from 0.
+        n_subjects: number of subjects.
+        seed: of the resampled intervals.
     """
     weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
     replicated = _replicated(table, subject, weights)

@@ -118,7 +118,13 @@ def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:
 def acceptable_limit(
     acceptable: Mapping[str, float], quantity: Quantity, mean: float
 ) -> tuple[float, str]:
-    """Return the acceptable half width of limits of agreement, and its unit; NaN without any."""
+    """Return the acceptable half width of limits of agreement, and its unit; NaN without any.
+
+    Args:
+        acceptable: the target's limits by name, in the unit of the quantity or in percent.
+        quantity: what was measured.
+        mean: its mean, to which percentages refer.
+    """
     if (own := quantity.column(LIMITS)) in acceptable:
         return acceptable[own], quantity.unit
     if f"{LIMITS}_percent" in acceptable:

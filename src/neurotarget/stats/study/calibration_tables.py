@@ -72,6 +72,9 @@ def calibration_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 def calibration_bins_table(measured: Measured) -> pd.DataFrame:
     """Return the observed share of positive cases by bin of predicted probability, with Wilson's
     interval, over the whole cohort.
+
+    `bin` counts from 1, the lowest probability, within each label. Labels without a case that has
+    both prediction and reference have no rows.
     """
     rows = []
     for predictions in predictions_of(measured):

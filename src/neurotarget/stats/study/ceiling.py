@@ -92,7 +92,8 @@ def people_of(measured: Measured) -> dict[str, str]:
     """Return the rater of each set of masks: `rater1_again` and `rater1` are the same person.
 
     The reference masks belong to the single rater in a covariate `rater`. Without it they belong to
-    the one rater who drew again and whose first masks have no column of their own.
+    the one rater who drew again and whose first masks have no column of their own. Otherwise their
+    rater is unknown, and the reference counts as a person of its own.
     """
     people = {name: AGAIN.sub("", name) for name in measured.raters}
     first = measured.reference

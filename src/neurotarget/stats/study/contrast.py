@@ -60,7 +60,8 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
     """Return the two-group contrasts of a cohort: those in hypotheses, then the diagnosis.
 
     A column group, diagnosis or dx that is in no hypothesis is used where it has two values, with
-    controls second. Sex is used where there is no other contrast.
+    controls second. Sex is used where there is no other contrast. Contrasts that differ only in the
+    order of their groups are one, in the order of the first hypothesis.
     """
     table = measured.covariates
     listed: list[Contrast] = []
@@ -80,7 +81,10 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
 
 
 def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean values over the cases of each subject, one row per subject."""
+    """Return mean values over the cases of each subject, one row per subject.
+
+    A missing value is left out of its mean; it is NaN where all cases lack it.
+    """
     return table.groupby(measured.subjects.to_numpy()).mean()
 
 
@@ -176,6 +180,8 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
     """Return the subjects of both groups, with their age, sex and, for volumes, TIV where known.
 
     The contrast's own covariate is left out, and so are those that less than half of them have.
+    Subjects whose group changes between visits are in neither. A cohort without the covariate
+    gives empty groups with `is_absent`.
     """
     table, subjects = measured.covariates, measured.subjects
     name = find_column(table.columns, (contrast.covariate,))

@@ -78,7 +78,8 @@ def discrimination_table(
 def confusion_table(measured: Measured, thresholds: Thresholds | None = None) -> pd.DataFrame:
     """Return the number of cases by reference and predicted class, with their share of the former.
 
-    Failed predictions are a predicted class of their own. Intervals are Wilson's.
+    One row per outcome, stratum, threshold, reference and predicted class. Failed predictions are a
+    predicted class of their own, which has rows only where there are some. Intervals are Wilson's.
     """
     rows = []
     for names, predictions in places(measured):

@@ -82,7 +82,16 @@ def findings_table(measured: Measured) -> pd.DataFrame:
 
 
 def free_response_table(marks: FilmMarks, label: str, *, seed: int = 0) -> pd.DataFrame:
-    """Return the share of findings that are marked at fixed numbers of false marks a film."""
+    """Return the share of findings that are marked at fixed numbers of false marks a film.
+
+    Args:
+        marks: films, also those without findings, and their marks.
+        label: name of the finding, for the first column.
+        seed: of the bootstrap over people.
+
+    Returns:
+        One row per rate of `RATES`, with the interval over people.
+    """
     known, rows = _response(marks), []
     n_subjects = len(known.cases)
     counts = {
@@ -100,7 +109,11 @@ def free_response_table(marks: FilmMarks, label: str, *, seed: int = 0) -> pd.Da
 
 
 def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
-    """Return the points of the free-response curve, from the highest threshold on."""
+    """Return the points of the free-response curve, from the highest threshold on.
+
+    Raises:
+        ValueError: no film has a finding.
+    """
     points = free_response(_response(marks))._asdict()
     curve = pd.DataFrame(points).rename(columns={"false_per_case": "false_per_film"})
     return curve.assign(label=label)[CURVE_COLUMNS]
@@ -109,7 +122,10 @@ def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
 def activation_hits_table(hits: pd.DataFrame, *, n_missing: int = 0) -> pd.DataFrame:
     """Return how often maps of activations are highest in a finding, and how often by chance.
 
-    `hits` has one row per case and label: label, subject, hit, slice_hit, chance.
+    Args:
+        hits: one row per case and label: label, subject, hit, slice_hit, chance. `chance` is the
+            probability that a random place would hit.
+        n_missing: cases whose maps could not be judged.
     """
     rows = []
     for label, own in hits.groupby("label", sort=False):

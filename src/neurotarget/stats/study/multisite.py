@@ -40,7 +40,7 @@ class Scans(NamedTuple):
     values: Measurements  # NaN where there is none
 
     def only(self, rows: Rows) -> "Scans":
-        """Return a subset of the rows."""
+        """Return a subset of the rows, given by a mask."""
         return Scans(*(part[rows] for part in self))
 
 
@@ -86,7 +86,10 @@ def gather_scans(
 
 
 def folds(scans: Scans, count: int, *, seed: int) -> Codes:
-    """Return a fold number for each row, drawn by subject and balanced over the sites."""
+    """Return a fold number for each row, drawn by subject and balanced over the sites.
+
+    A subject with scans at several sites is in one fold, and counts for the first site.
+    """
     site_of = pd.Series(scans.sites).groupby(scans.subjects).first()
     shuffled = site_of.sample(frac=1, random_state=seed).sort_values(kind="stable")
     numbers = pd.Series(np.arange(len(shuffled)) % count, index=shuffled.index)
@@ -98,7 +101,8 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
 
     Subjects who were scanned at the site are not in the fit. Subjects of a category that no other
     site has are not predicted. The site is harmonised in `count` parts, each with site effects
-    from the rest of the site.
+    from the rest of the site. Errors that cannot be computed are NaN with the reason, for each
+    feature on its own where it has too few values.
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])

@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
 
 def places(measured: Measured) -> Iterator[Place]:
-    """Yield every outcome of classes in every stratum."""
+    """Yield every outcome of classes in every stratum, the whole cohort first."""
     for predictions in predictions_of(measured):
         for stratum, level, case_ids in measured.strata():
             names = {"method": predictions.method, "stratum": stratum, "level": level}
@@ -56,7 +56,12 @@ def places(measured: Measured) -> Iterator[Place]:
 
 
 def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) -> str:
-    """Return why cases of both kinds cannot be distinguished, or ""."""
+    """Return why cases of both kinds cannot be distinguished, or "".
+
+    Args:
+        y: 1 for positive cases, else 0.
+        p: their probabilities; None where only the classes matter.
+    """
     if not len(y):
         return NO_PREDICTION
     if y.min() == y.max():
@@ -65,14 +70,22 @@ def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) 
 
 
 def unless_few(value: Value, n_subjects: int) -> Value:
-    """Return the value, without its interval where there are fewer than ten people."""
+    """Return the value, without its interval where there are fewer than ten people.
+
+    The reason then says so, unless the value has one of its own.
+    """
     if math.isnan(value.value) or n_subjects >= FEWEST_PEOPLE:
         return value
     return Value(value.value, reason=value.reason or FEW)
 
 
 def from_estimate(estimate: Estimate, kind: str, reason: str = "") -> Value:
-    """Return an estimate as a value with the kind of its interval."""
+    """Return an estimate as a value with the kind of its interval.
+
+    Args:
+        kind: name of the interval, such as `DELONG`; `none` replaces it where there is no interval.
+        reason: why there is none; by default that a kind of case has fewer than three people.
+    """
     value, low, high, _ = estimate
     known = math.isfinite(low)
     if not known and not reason:
@@ -84,6 +97,11 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
     """Return a share of cases with Wilson's interval, or the reason without cases.
 
     Where people have several cases, the interval is that of the number of people.
+
+    Args:
+        hits: how many of the `n` cases count.
+        people: number of people of these cases.
+        reason: why the share is unknown where `n` is 0.
     """
     if not n:
         return Value(math.nan, reason=reason)
@@ -97,7 +115,11 @@ def resampled(
     """Return a statistic of rows of weights with its BCa interval over people.
 
     Of many people, whose weights would not fit into memory, it is the jackknife's, which leaves out
-    200 groups of people in turn.
+    200 groups of people in turn. Fewer than ten people have no interval.
+
+    Args:
+        statistic: takes weights (R, S), how often each row counts each person, and returns R values.
+        n_subjects: number of people S.
     """
     if n_subjects < FEWEST_PEOPLE:
         value = float(statistic(np.ones((1, n_subjects)))[0])

@@ -144,6 +144,8 @@ def _label_rows(
 def correlation_p(r: float, n: int) -> float:
     """Return the two-sided p of Pearson's r of `n` independent pairs; NaN for fewer than three.
 
+    An r of ±1 has p 0.
+
     Source: Student 1908, doi:10.1093/biomet/6.2-3.302.
     """
     if n < 3 or math.isnan(r):

@@ -97,7 +97,12 @@ class Part(NamedTuple):
     subjects: Codes
 
     def too_few(self, n: int, n_subjects: int) -> str:
-        """Return why there is no interval, or "" with enough cases and people."""
+        """Return why there is no interval, or "" with enough cases and people.
+
+        Args:
+            n: cases with a value.
+            n_subjects: people of these cases.
+        """
         if n < FEWEST:
             return "fewer than 3 cases" if n else NO_VALUE
         if n_subjects < FEWEST:
@@ -107,7 +112,11 @@ class Part(NamedTuple):
 
 
 def values_table(measured: Measured) -> pd.DataFrame:
-    """Return the mean of the main quantity by label and method, with its spread."""
+    """Return the mean of the main quantity by label and method, with its spread.
+
+    One row per stratum, method and label or region, in the unit of the quantity. Cases without a
+    value are counted in `n_missing`.
+    """
     rows = []
     for part in _parts(measured):
         for method, table in measured.values.items():
@@ -158,14 +167,25 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 def pair_rows(
     agreement: pd.DataFrame, first: str, second: str, label: str | None = None
 ) -> pd.DataFrame:
-    """Return the rows of two methods over all cases, of one label unless it is None."""
+    """Return the rows of two methods over all cases, of one label unless it is None.
+
+    The order of the two methods is that of the table: no rows where they are exchanged.
+    """
     rows = agreement[(agreement["first"] == first) & (agreement["second"] == second)]
     rows = rows[rows["stratum"] == "all"]
     return rows if label is None else rows[rows["label"] == label]
 
 
 def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Return value, low and high of statistics of one label, in columns of these names."""
+    """Return value, low and high of statistics of one label, in columns of these names.
+
+    Args:
+        rows: rows of `agreement_table` of one pair and label.
+        columns: by statistic, the names for its value, low and high; later ones may be left out.
+
+    Returns:
+        The numbers by column; NaN where a statistic has no row.
+    """
     by_name = rows.set_index("statistic")[["value", "low", "high"]]
     return {
         column: value
@@ -285,7 +305,7 @@ def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
 
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
-    """Metrics of the user's own in rows, with their units."""
+    """Metrics of the user's own in rows, with their units; empty without any."""
     names = rows["metric"].unique() if "metric" in rows else ()
     return _units(rows, [name for name in names if is_own(name)])
 

@@ -39,8 +39,8 @@ class FittedModel(NamedTuple):
     def predict(self, terms: Float[ndarray, "M P"], horizons: Float[ndarray, " H"]) -> Predicted:
         """Predict people by their terms; `horizons` are in days.
 
-        Cox's model gives scores and risks, the others days, of which the score is the negative; what
-        a model does not give is NaN. `terms` has all columns of the fit.
+        Cox's model gives scores and risks. The others give days, of which the score is the negative.
+        What a model does not give is NaN. `terms` has all columns of the fit.
         """
         x, nothing = terms[:, self.used], np.full(len(terms), np.nan)
         no_risk = np.full((len(horizons), len(terms)), np.nan)

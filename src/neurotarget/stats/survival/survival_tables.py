@@ -145,7 +145,10 @@ def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFram
 
 
 def apparent_c(cohort: Cohort, arm: Arm, plan: Plan) -> float:
-    """Harrell's C of a model on the people that it was fitted to, which overfitting makes too high."""
+    """Harrell's C of a model on the people that it was fitted to.
+
+    Overfitting makes it too high; `scores_table` gives it beside the held-out one.
+    """
     score = arm.fit.predict(cohort.terms(arm.terms), plan.horizons).score
     return harrell_pairs(cohort.days, cohort.event, score).value
 
