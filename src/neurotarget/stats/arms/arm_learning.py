@@ -28,7 +28,8 @@ Learnings = Mapping[str, Learning]  # by arm
 def learning_of_arms(arms: Arms) -> dict[str, Learning]:
     """Judge every arm by its held-out masks and the columns of `runs` about its trainings.
 
-    Ensembles of nets are compared with the same trivial masks as the nets.
+    Ensembles of nets are compared with the same trivial masks as the nets. What `runs` does not
+    have, such as the number of steps, counts as unknown.
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan
@@ -56,7 +57,10 @@ def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
 
 
 def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:
-    """Return the labels for which an arm allows no conclusion, and why, by arm and seed."""
+    """Return the labels for which an arm allows no conclusion, and why, by arm and seed.
+
+    An arm and seed of which every label can be used has an empty mapping.
+    """
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     masks = failed_masks(rows, ("arm", "seed", "run", "case_id", "label"))
     return {

@@ -55,7 +55,7 @@ class Scored(NamedTuple):
         return [run for run in runs.index[runs["arm"] == arm] if run in self.held_out]
 
     def complete(self, label: str, arms: Sequence[str]) -> pd.DataFrame:
-        """Scores of the cases that all of `arms` have a score for."""
+        """Scores of the cases that all of `arms` have a score for, with a column for each of them."""
         return self.by_arm[label][list(arms)].dropna()
 
     def per_subject(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +64,10 @@ class Scored(NamedTuple):
 
 
 def score_arms(arms: Arms) -> Scored:
-    """Return the headline's score of all runs and arms; duplicates of a run are averaged."""
+    """Return the headline's score of all runs and arms; duplicates of a run are averaged.
+
+    A target with one label has the table `mean` alone.
+    """
     rows = headline_rows(arms)
     by_label = wide(rows, arms)
     by_run = {MEAN: _over_labels(by_label)}
@@ -131,7 +134,7 @@ def _of_outcomes(arms: Arms) -> dict[str, Scored]:
 
 
 def size_units_of(arms: Arms) -> SizeUnits:
-    """Return the units of the sizes of the arms' masks, by their rows."""
+    """Return the units of the sizes of the arms' masks, by their rows: pixels, areas or volumes."""
     there = set(arms.scores["metric"])
     return next((units for units in UNITS if f"reference_{units.size}" in there), VOLUMES)
 
@@ -173,7 +176,10 @@ def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
 
 
 def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
-    """Return the mean of each case over an arm's runs with a value; one column per arm."""
+    """Return the mean of each case over an arm's runs with a value; one column per arm.
+
+    `table` has one row per case and one column per run. NaN where no run of the arm has a value.
+    """
     means = {
         arm: table[[run for run in runs if run in table]].mean(axis=1)
         for arm, runs in arms.runs.groupby("arm", sort=False).groups.items()
@@ -182,7 +188,10 @@ def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
 
 
 def mean_of(metric: str, arms: Arms) -> pd.Series:
-    """Return the mean of a metric by arm, over labels, runs and cases as for Dice, or NaN."""
+    """Return the mean of a metric by arm, over labels, runs and cases as for Dice, or NaN.
+
+    Cases without a value are left out, so arms may be averaged over different cases.
+    """
     return (
         over_runs(_over_labels(wide(_of_labels(arms, metric), arms)), arms)
         .mean()
@@ -191,7 +200,7 @@ def mean_of(metric: str, arms: Arms) -> pd.Series:
 
 
 def undefined(arms: Arms) -> list[str]:
-    """Return sentences on labels whose score is undefined in some cases."""
+    """Return sentences on labels whose score is undefined in some cases; empty without any."""
     rows, score = headline_rows(arms), arms.headline
     why = "neither mask has it" if score.metric == DICE else "there is no prediction"
     sentences = []

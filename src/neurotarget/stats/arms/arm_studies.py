@@ -103,7 +103,10 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
 
 
 def verdict_text(effects: pd.DataFrame, arm: str) -> str:
-    """Return the verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`."""
+    """Return the verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`.
+
+    The most frequent verdict of a hypothesis comes first. Empty for an arm without hypotheses.
+    """
     texts = []
     for hypothesis, rows in effects[effects["arm"] == arm].groupby("hypothesis", sort=False):
         counts = Counter(rows["verdict"]).most_common()
@@ -173,6 +176,9 @@ def _seeded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_icc(agreement: pd.DataFrame, arm: str, label: str) -> float:
-    """Return the mean ICC(A,1) of an arm over its seeds; NaN if any is NaN, as it may be worst."""
+    """Return the mean ICC(A,1) of an arm over its seeds; NaN if any is NaN, as it may be worst.
+
+    Also NaN where the arm has no row of the label.
+    """
     rows = agreement[(agreement["arm"] == arm) & (agreement["label"] == label)]
     return float(rows["icc_a1"].mean(skipna=False)) if len(rows) else math.nan

@@ -110,7 +110,11 @@ def spread_table(scored: Scored) -> pd.DataFrame:
 
 
 def costs_table(scored: Scored) -> pd.DataFrame:
-    """Return one row per run: its mean score, then the columns of `runs` about its cost."""
+    """Return one row per run: its mean score, then the columns of `runs` about its cost.
+
+    Costs that were not recorded are NaN. `MEASURED` names those that are numbers; times are in
+    seconds, memory in MiB, energy in Wh.
+    """
     means, metric = scored.by_run[MEAN].mean(), scored.arms.headline.metric
     table = scored.arms.runs.rename_axis("run").reset_index()
     table[metric] = table["run"].map(means)
@@ -122,7 +126,11 @@ def costs_table(scored: Scored) -> pd.DataFrame:
 
 
 def cases_table(scored: Scored) -> pd.DataFrame:
-    """Return one row per case: the folds that hold it out, and its score by each arm."""
+    """Return one row per case: the folds that hold it out, and its score by each arm.
+
+    Arms come from the best to the worst. `fold` is a number if every case is held out by one fold,
+    else a text.
+    """
     runs = scored.arms.runs
     nets = [run for run in scored.held_out if runs.at[run, "kind"] == NET]
     nets = nets or list(scored.held_out)

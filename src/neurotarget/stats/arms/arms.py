@@ -71,7 +71,7 @@ class Arms:
         return labels_of(self.target, self.headline)
 
     def only(self, names: Collection[str]) -> "Arms":
-        """Return a copy with only these arms."""
+        """Return a copy with only these arms; the cases of the covariates stay."""
         scores, runs = (table[table["arm"].isin(names)] for table in (self.scores, self.runs))
         return replace(self, scores=scores, runs=runs)
 
@@ -89,7 +89,7 @@ def check_design(arms: Arms) -> list[str]:
 
 
 def listed(names: Iterable[object], shown: int = SHOWN) -> str:
-    """Return the first names and the number of the rest: `a, b and 3 more`."""
+    """Return the first names and the number of the rest: `a, b and 3 more`; "" without any."""
     every = [str(name) for name in names]
     if len(every) <= shown:
         return ", ".join(every)

@@ -82,7 +82,10 @@ def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame, score: H
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence: `a, b and c`."""
+    """Return names as a list in a sentence: `a, b and c`.
+
+    There must be one name at least.
+    """
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 

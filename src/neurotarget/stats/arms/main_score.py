@@ -34,7 +34,8 @@ ERROR_HEADLINE = Headline("error_abs", "absolute error", "", False)
 def headline_of(target: Target, scores: pd.DataFrame) -> Headline:
     """Return Dice for a target with labels, else the Brier score, else the absolute error.
 
-    Of the latter two the first that has rows is used.
+    Of the latter two the first that has rows is used; Dice if neither has. The unit of an absolute
+    error is that of its rows, or none where they have several.
     """
     if target.labels or "metric" not in scores:
         return DICE_HEADLINE

@@ -84,7 +84,11 @@ class MixedFit:
     reason: str = ""
 
     def difference(self, arm: str, other: str) -> Difference:
-        """Return the difference `arm` − `other`."""
+        """Return the difference `arm` − `other`, in the unit of the score.
+
+        All are NaN if the model has no mean of an arm, or no error. Where neither trainings nor cases
+        differ, the interval has no width.
+        """
         value = self.means.get(arm, math.nan) - self.means.get(other, math.nan)
         if math.isnan(value) or math.isnan(self.error):
             return Difference(math.nan, math.nan, math.nan, math.nan)
@@ -104,14 +108,26 @@ class Blocks(NamedTuple):
 
 
 def fit_arms(scored: Scored, label: str, arms: Sequence[str]) -> MixedFit:
-    """Fit the model to the Dice of one label, over the runs of all `arms`."""
+    """Fit the model to the headline's score of one label, over the runs of all `arms`.
+
+    Only cases that all runs of a fold have scored count. With one arm there is nothing to compare,
+    and means and error are undefined.
+    """
     if len(arms) < 2:
         return MixedFit({}, math.nan, math.nan, reason="there is one arm")
     return fit_blocks(_gather(scored, label, arms), arms)
 
 
 def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
-    """Fit the model to blocks of cases that were scored by the same runs."""
+    """Fit the model to blocks of cases that were scored by the same runs.
+
+    Args:
+        gathered: scores (N, A, S) of each fold, and whether runs can be modelled.
+        arms: names of the A arms, in their order.
+
+    Returns:
+        The fit; without means and error where there are not two cases more than folds.
+    """
     blocks = [block for block in gathered.blocks if len(block)]
     n_cases = sum(len(block) for block in blocks)
     notes = gathered.notes
@@ -153,7 +169,11 @@ def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
 
 
 def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
-    """Variance components of each label's model as SD and as a share of their sum."""
+    """Variance components of each label's model as SD and as a share of their sum.
+
+    One row per label and component (`case`, `case_arm`, `run`, `residual`), NaN with the reason
+    where the design does not show it.
+    """
     rows = []
     for label, fit in fits.items():
         total = sum(fit.variances.values())

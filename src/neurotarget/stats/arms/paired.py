@@ -91,7 +91,10 @@ def differences_table(
 
 
 def order(scored: Scored) -> list[str]:
-    """Return the arms by mean score, the best first and those without any last."""
+    """Return the arms by mean score, the best first and those without any last.
+
+    Arms are averaged over their own cases, so the order is that of the table of arms and no test.
+    """
     means = scored.arms.headline.sign * scored.by_arm[MEAN].mean()
     means = means.reindex(list(scored.arms.names))
     return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
@@ -100,7 +103,13 @@ def order(scored: Scored) -> list[str]:
 def distinguished(
     differences: pd.DataFrame, label: str = MEAN, metric: str = DICE
 ) -> set[frozenset[str]]:
-    """Return the pairs of arms whose scores are distinguished, by the headline's metric."""
+    """Return the pairs of arms whose scores are distinguished, by one metric and label.
+
+    Args:
+        differences: the table of `differences_table`.
+        label: `mean` over labels, or one label.
+        metric: name of the score, such as that of the headline.
+    """
     rows = differences[(differences["label"] == label) & (differences["metric"] == metric)]
     rows = rows[rows["told_apart"] == APART]
     return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}

@@ -85,6 +85,8 @@ def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
 def critical_difference(n_arms: int, n_cases: int) -> float:
     """Return Nemenyi's critical difference of mean ranks at 5 %; NaN for one arm or no case.
 
+    Mean ranks of two arms that differ by less do not distinguish them.
+
     Source: Demšar 2006, section 3.2.2.
     """
     if n_arms < 2 or not n_cases:

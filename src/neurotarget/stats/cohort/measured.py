@@ -140,7 +140,7 @@ class Measured:
         return self.measure_of(self.main.name)
 
     def measure_of(self, name: str) -> Measure:
-        """Return labels and regions of a quantity, by the target, else by the columns of its tables."""
+        """Return labels and regions of a quantity, by the target, else by the columns."""
         if known := self.target.quantities.get(name):
             return known
         quantity = self.quantities[name]
@@ -193,7 +193,7 @@ class Measured:
         return replace(self, quantities={name: self.quantities[name]})
 
     def without(self, case_ids: Sequence[str]) -> "Measured":
-        """Return the cohort without some cases in values, scores and covariates; ignore unknown ids."""
+        """Return the cohort without some cases in values, scores and covariates."""
         left_out = list(case_ids)
         quantities = {
             name: replace(

@@ -47,8 +47,8 @@ class Predictions(NamedTuple):
     def sample(self, label: str) -> "Sample":
         """Return the cases with a reference of a label: one class against the rest.
 
-        Cases without a reference are counted in `n_missing`; subjects are numbered from 0 among those
-        left.
+        Cases without a reference are counted in `n_missing`; subjects are numbered from 0 among the
+        others.
         """
         truth = self.references[label].to_numpy(float)
         known = np.isfinite(truth)

@@ -24,6 +24,7 @@ def weighted_average_precision(
     Args:
         weights: (R, S), how often each row counts each subject, with all the subject's cases.
         score: higher means more likely positive.
+        is_positive: whether each case is positive.
         subject: number of each case's subject, from 0.
 
     Source: Saito and Rehmsmeier 2015, doi:10.1371/journal.pone.0118432; Davis and Goadrich 2006,

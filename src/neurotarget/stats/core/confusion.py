@@ -20,15 +20,17 @@ Classes = Integer[ndarray, " N"]
 def weighted_counts(
     weights: Weights, truth: Classes, pred: Classes, n_classes: int, subject: Classes
 ) -> Counts:
-    """Counts of every row of weights; `pred` is `n_classes` where a prediction failed.
+    """Counts of every row of weights, reference class by predicted class.
 
     Args:
         weights: (R, S), how often each row counts each subject.
-        truth: class of each case, from 0; `pred` likewise.
+        truth: class of each case, from 0.
+        pred: predicted class; `n_classes` where a prediction failed.
+        n_classes: number of classes C.
         subject: number of each case's subject, from 0.
 
     Returns:
-        Counts (R, C, C + 1): reference class by predicted class, failed predictions last.
+        Counts (R, C, C + 1); failed predictions are in the last column.
     """
     cells = truth * (n_classes + 1) + pred
     per_subject = np.zeros((weights.shape[1], n_classes * (n_classes + 1)))

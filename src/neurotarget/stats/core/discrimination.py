@@ -187,6 +187,8 @@ def weighted_d(
     """Cohen's d of each draw; NaN where a draw has no spread.
 
     Args:
+        a: values of the first group.
+        b: values of the second group.
         weights_a: (A, D), how often each draw counts each value of `a`; columns sum to A.
         weights_b: (B, D), likewise for `b`.
         slopes: cost of adjusting the values; the same for all draws.

@@ -234,6 +234,9 @@ def icc_statistics(
     Args:
         n: number of cases.
         k: number of methods.
+        cases: mean square between cases.
+        methods: mean square between methods.
+        error: mean square of what remains.
 
     Returns:
         `icc_a1` and `icc_c1` of every row; NaN where nothing varies.

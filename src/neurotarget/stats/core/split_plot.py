@@ -72,6 +72,7 @@ def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor:
     deviations from it, are independent: each has one variance and one sum of squares.
 
     Args:
+        sums: statistics of the data by `sum_blocks`.
         residual: variance of case × seed within an arm.
         case_arm: variance of case × arm, beyond the residual.
         run: variance between trainings of an arm.

@@ -29,14 +29,21 @@ def site_share(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
 
 
 def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
-    """Whether site explains a tenth or more of the tested covariate and is not in the model."""
+    """Whether site explains a tenth or more of the tested covariate and is not in the model.
+
+    False where the share is unknown, as with a single site.
+    """
     if SITE in hypothesis.variables:
         return False
     return site_share(hypothesis, covariates) >= LEAST_SHARE
 
 
 def people_per_site(covariates: pd.DataFrame) -> float:
-    """Return the mean number of people per site."""
+    """Return the mean number of people per site; cases without a site are left out.
+
+    Raises:
+        KeyError: there is no column of sites.
+    """
     known = covariates[covariates[SITE].notna()]
     people = known["subject_id"] if "subject_id" in known else known.index.to_series()
     return people.nunique() / known[SITE].map(key).nunique()

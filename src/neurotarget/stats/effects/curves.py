@@ -73,7 +73,7 @@ def _names(covariates: pd.DataFrame) -> Names:
 
 
 def curve_columns(quantity: Quantity) -> list[str]:
-    """Return the columns of the table of curves of a quantity."""
+    """Return the columns of the table of curves; the means are in that of the quantity's name."""
     return ["label", "method", "sex", "age", quantity.name, "low", "high"]
 
 

@@ -172,7 +172,10 @@ def model_effect(
 
 
 def claim(hypothesis: Hypothesis) -> str:
-    """Return a short text of the expected direction: `F > M`, `age: negative`."""
+    """Return a short text of the expected direction: `F > M`, `age: negative`.
+
+    A hypothesis without a direction has `F != M` or `age: any slope`.
+    """
     if hypothesis.groups:
         first, second = hypothesis.groups
         return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
@@ -246,6 +249,13 @@ def _estimate(
 def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, what: str = "") -> Fit:
     """Fit the effect on values of a cohort by Welch's test, least squares or a mixed model.
 
+    Args:
+        model: the mixed model is used if it names a covariate with random intercepts.
+        cohort: people with complete covariates.
+        columns: design of the hypothesis for them.
+        values: one per person.
+        what: noun of the values in errors; by default the tested quantity.
+
     Raises:
         NotEstimableError: it cannot be estimated.
     """
@@ -255,7 +265,10 @@ def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, wha
 
 
 def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
-    """Return the verdict "inconclusive" for too few people to trust an interval; else None."""
+    """Return the verdict "inconclusive" for too few people to trust an interval; else None.
+
+    Five people in each group, or ten for a slope, suffice. Estimates need fewer, and are shown.
+    """
     if hypothesis.groups:
         keys = terms[hypothesis.covariate].map(key)
         fewest = min(int((keys == key(group)).sum()) for group in hypothesis.groups)
@@ -290,13 +303,19 @@ def _refused(effect: Effect, why: str) -> Effect:
 
 
 def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
-    """Return the tested column: the hypothesis's label, the sum of all, or the only label."""
+    """Return the tested column: the hypothesis's label, the sum of all, or the only label.
+
+    Without a sum, as of means of contrasts, the first label is tested.
+    """
     labels = measured.labels_of(hypothesis)
     return hypothesis.label or ("total" if "total" in labels else labels[0])
 
 
 def unit_of_effect(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
-    """Return the unit of the effect: that of the quantity, per unit of each tested number."""
+    """Return the unit of the effect: that of the quantity, per unit of each tested number.
+
+    Such as `mm3` for a group difference, `mm3/year` for a slope over age; a category has no unit.
+    """
     if hypothesis.groups:
         return unit
     for name in hypothesis.covariate.split("*"):

@@ -83,7 +83,10 @@ def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 
 def outlier_notes(measured: Measured) -> list[str]:
-    """Return sentences on outlying values of the main quantity, by method and label."""
+    """Return sentences on outlying values of the main quantity, by method and label.
+
+    Up to six cases are named in each, for a look at their masks; nothing is left out because of it.
+    """
     notes, main = [], measured.main
     unit, masks = unit_text(main.unit), "mask" if main.is_of_masks else "case"
     for method, table in measured.values.items():
@@ -135,7 +138,10 @@ def influence_table(
 
 
 def influence_note(row: Mapping) -> str:
-    """Return a warning where an effect depends on one person; else ""."""
+    """Return a warning where an effect depends on one person; else "".
+
+    `row` is one of `influence_table`. The note ends with a robust estimate for comparison.
+    """
     if not row.get("changes"):
         return ""
     without = _effect_text(row["estimate_without"], row["without_low"], row["without_high"])

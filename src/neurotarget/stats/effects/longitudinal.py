@@ -84,7 +84,17 @@ def fit_slopes(
     people: ndarray,
     others: Float[ndarray, "N Q"],
 ) -> Slopes:
-    """Fit the mixed model by REML; `others` are further columns with fixed effects."""
+    """Fit the mixed model by REML; `others` are further columns with fixed effects.
+
+    Args:
+        column: values of the N scans.
+        ages: years at each scan.
+        people: id of the person of each scan.
+        others: (N, Q), such as sex; may have no columns.
+
+    Returns:
+        Coefficients: the slopes within and between people, per year, the constant, and `others`.
+    """
     _, place = np.unique(people, return_inverse=True)
     means = (np.bincount(place, ages) / np.bincount(place))[place]
     within = ages - means

@@ -97,7 +97,10 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
 
 
 def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, "N P"]:
-    """Return the constant and independent columns of all terms, none tested; see `design`."""
+    """Return the constant and independent columns of all terms, none tested; see `design`.
+
+    For models that predict values; the tested covariate of the hypothesis is an ordinary term.
+    """
     untested = replace(hypothesis, covariate="", groups=None, adjust=hypothesis.terms)
     columns, _ = _others(untested, terms)
     return columns[:, independent(columns)]
@@ -231,7 +234,10 @@ def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
 
 
 def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
-    """Return columns minus their mean, in units of their SD; constant columns become 0."""
+    """Return columns minus their mean, in units of their SD; constant columns become 0.
+
+    So no column dominates by its unit when independence is judged.
+    """
     spread = columns.std(axis=0)
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
@@ -266,7 +272,10 @@ def _least_squares(values: Values, columns: Design, what: str) -> Fit:
 def with_leverage(
     columns: Float[ndarray, "N P"],
 ) -> tuple[Float[ndarray, "P N"], Float[ndarray, " N"]]:
-    """Return the pseudoinverse of a model's columns, and the leverage of each subject."""
+    """Return the pseudoinverse of a model's columns, and the leverage of each subject.
+
+    The leverage is in [0, 1]; 1 is a subject with a term of their own, whom the model always fits.
+    """
     inverse = np.linalg.pinv(columns)
     return inverse, np.einsum("np,pn->n", columns, inverse)
 

@@ -87,7 +87,10 @@ def adjusted_values(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str
 
 
 def controls(variant: Variant, terms: pd.DataFrame) -> Bool[ndarray, " N"]:
-    """Return whom the TIV slope is fitted on: the control group where there is one, else all."""
+    """Return whom the TIV slope is fitted on: the control group where there is one, else all.
+
+    A group is recognised as controls by its name, such as `CN` or `healthy`.
+    """
     named = {key(name) for name in variant.hypothesis.groups or ()} & CONTROLS
     if len(named) != 1:
         return np.ones(len(terms), dtype=bool)

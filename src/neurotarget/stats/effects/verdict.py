@@ -63,7 +63,10 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, estimate: float, error: float, freedom: float) -> "Interval":
-        """Build Student's intervals from an estimate and its standard error."""
+        """Build Student's intervals from an estimate and its standard error.
+
+        The 90 % interval stands for two one-sided tests at 5 % each.
+        """
         half, half_90 = (
             float(stdtrit(freedom, (1 + level) / 2)) * error for level in (LEVEL, TWO_TESTS)
         )
@@ -71,7 +74,13 @@ class Interval(NamedTuple):
 
 
 def power_to_find(effect: float, error: float, freedom: float) -> float:
-    """Return the power in [0, 1] of a two-sided test at 5 % for an effect of this size."""
+    """Return the power in [0, 1] of a two-sided test at 5 % for an effect of this size.
+
+    Args:
+        effect: a stated one, never the observed; NaN gives NaN.
+        error: standard error of the estimate, in the same unit.
+        freedom: degrees of freedom of Student's t.
+    """
     if math.isnan(effect):
         return math.nan
     critical = float(stdtrit(freedom, (1 + LEVEL) / 2))

@@ -105,9 +105,9 @@ def fit_radiomic_arm(
 ) -> RadiomicArm:
     """Predict every case by chains without its person, and fit one to all.
 
-    Args:
-        name: set of terms: `clinical`, `image` or `both`.
-        fold: (R, N), the fold of each case in each repeat; cases of a person share one.
+    `name` is the set of terms: `clinical`, `image` or `both`. `fold` (R, N) has the fold of each
+    case in each repeat; the cases of a person share one. An arm whose chain of all cases cannot be
+    fitted keeps the predictions, and has the reason.
     """
     columns, rows = material.rows(name)
     held = left_out_scores(settings, columns, rows, material.outcome, fold)
@@ -128,12 +128,8 @@ def left_out_scores(
 ) -> LeftOutScores:
     """Predict the cases of each fold by a chain that was fitted to the others.
 
-    Args:
-        kept: takes the mask of the training cases and returns the mask of those that are used; None
-            uses all.
-
-    Returns:
-        Scores with NaN in folds whose chain could not be fitted, and the features of each chain.
+    `kept` takes the mask of the training cases and returns the mask of those that are used; None
+    uses all. Folds whose chain could not be fitted have NaN, and the reason is kept.
     """
     score, chosen = np.full(fold.shape, np.nan), []
     reasons: dict[str, None] = {}

@@ -86,6 +86,7 @@ def analyse_radiomics(
 
     Args:
         material: cases with the clinical terms and image features.
+        settings: what is computed, with how many repeats.
         other: another cohort, to which the models of all people here are applied unchanged.
         site_names: names by the numbers of sites, for notes where folds are sites.
 

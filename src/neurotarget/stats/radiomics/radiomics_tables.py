@@ -60,9 +60,8 @@ def gains_table(
 ) -> pd.DataFrame:
     """Paired differences of AUC or C between sets, with what their intervals say.
 
-    Args:
-        scored: arms with scores, by set; pairs with another set are left out.
-        matters: smallest difference that matters, for `gain_verdict`.
+    One row per pair of sets that both have scores; `matters` is the smallest difference that
+    matters, for `gain_verdict`.
     """
     rows = []
     for name, against in PAIRS:

@@ -83,6 +83,7 @@ def from_estimate(estimate: Estimate, kind: str, reason: str = "") -> Value:
     """Return an estimate as a value with the kind of its interval.
 
     Args:
+        estimate: value and ends; ends may be NaN.
         kind: name of the interval, such as `DELONG`; `none` replaces it where there is no interval.
         reason: why there is none; by default that a kind of case has fewer than three people.
     """
@@ -99,7 +100,8 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
     Where people have several cases, the interval is that of the number of people.
 
     Args:
-        hits: how many of the `n` cases count.
+        hits: how many of the cases count.
+        n: number of cases.
         people: number of people of these cases.
         reason: why the share is unknown where `n` is 0.
     """
@@ -118,8 +120,9 @@ def resampled(
     200 groups of people in turn. Fewer than ten people have no interval.
 
     Args:
-        statistic: takes weights (R, S), how often each row counts each person, and returns R values.
+        statistic: takes weights (R, S), how often each row counts each person; returns R values.
         n_subjects: number of people S.
+        seed: of the bootstrap.
     """
     if n_subjects < FEWEST_PEOPLE:
         value = float(statistic(np.ones((1, n_subjects)))[0])

@@ -73,7 +73,10 @@ def held_out(
     """Predict the people of each fold by a model of the others.
 
     Args:
+        kind: of model.
+        days: times to the event or to the end of follow-up.
         event: 1 where the event was observed, else 0.
+        terms: (N, P), without NaN.
         fold: (R, N), the fold of each person in each repeat.
         horizons: days by which risks are predicted.
         seed: of the random forest.

@@ -39,7 +39,7 @@ class FittedModel(NamedTuple):
     def predict(self, terms: Float[ndarray, "M P"], horizons: Float[ndarray, " H"]) -> Predicted:
         """Predict people by their terms; `horizons` are in days.
 
-        Cox's model gives scores and risks. The others give days, of which the score is the negative.
+        Cox's model gives scores and risks. The others give days, and their negative as the score.
         What a model does not give is NaN. `terms` has all columns of the fit.
         """
         x, nothing = terms[:, self.used], np.full(len(terms), np.nan)

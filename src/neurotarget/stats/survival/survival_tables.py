@@ -175,7 +175,10 @@ def calibration_table(
     """Calibration of risks by set and horizon, and the groups of similar risk behind it.
 
     Args:
-        risks: held-out risks (H, N) by name of the set, for the horizons in their order.
+        days: times to the event or to the end of follow-up.
+        event: 1 where the event was observed, else 0.
+        risks: held-out risks (H, N) by name of the set.
+        horizons_months: the H horizons.
 
     Returns:
         One row per set and horizon, and one per set, horizon and group.
