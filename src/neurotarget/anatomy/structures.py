@@ -64,7 +64,7 @@ def find(name: str) -> Structure | None:
 
 
 def other_names(name: str) -> tuple[str, ...]:
-    """Other names of a structure in tables of FreeSurfer and SynthSeg."""
+    """Other names of a structure in tables of FreeSurfer and SynthSeg; empty for an unknown one."""
     one = find(name)
     return () if one is None else tuple({one.name, *one.aliases} - {name})
 
@@ -132,7 +132,7 @@ def owners_of(number: int, chosen: Iterable[int]) -> tuple[int, ...]:
 
 
 def pairs_of(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs (left, right) among names of structures."""
+    """Pairs (left, right) among names of structures; one without its partner is in no pair."""
     known = {one.id: name for name in names if (one := find(name))}
     lefts = [structures()[one] for one in known if structures()[one].side == LEFT]
     return tuple((known[one.id], known[one.partner]) for one in lefts if one.partner in known)

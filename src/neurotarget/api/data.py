@@ -259,14 +259,17 @@ def _is_file(path: Path) -> bool:
 
 
 def new_folder() -> Path:
-    """A temporary folder, deleted when the process ends."""
+    """A temporary folder, deleted when the process ends.
+
+    For data frames that commands read from files.
+    """
     place = tempfile.TemporaryDirectory(prefix="neurotarget-")
     atexit.register(place.cleanup)
     return Path(place.name)
 
 
 def as_paths(tables: Table | Sequence[Table]) -> list[Path]:
-    """Paths of one table or of several."""
+    """Paths of one table or of several; a DataFrame is written to a file, see `as_file`."""
     is_one = isinstance(tables, pd.DataFrame | Path | str)
     return [as_file(table) for table in ([tables] if is_one else tables)]
 

@@ -18,6 +18,10 @@ def html_table(table: pd.DataFrame) -> str:
 
 
 def html_page(title: str, page: Path, *parts: str) -> str:
-    """A heading, `parts` of HTML, and the path of the whole page."""
+    """A heading, `parts` of HTML, and the path of the whole page.
+
+    The heading and the path are escaped, the parts are not: they must be HTML already. A page that
+    was not written has no path.
+    """
     where = f"<p>Report: <code>{escape(str(page))}</code></p>" if page.is_file() else ""
     return f"<h4>{escape(title)}</h4>{''.join(parts)}{where}"

@@ -138,7 +138,11 @@ def measure_case(
     oriented: bool = True,
     further: Further = NOTHING,
 ) -> list[Row]:
-    """Return the rows of a reference and of further raters without a prediction."""
+    """Return the rows of a reference and of further raters without a prediction.
+
+    The rows are those of `score_case` that begin with `reference_` or compare raters. Without a
+    reference (`truth` is None) its measures are NaN.
+    """
     rows = []
     for part in parts_of(target):
         known = {"affine": affine, "oriented": oriented, "further": part.further(further)}

@@ -39,7 +39,10 @@ def film_score(probabilities: Map, rule: ImageScore) -> float:
 
 
 def centred(values: Map, threshold: float) -> Map:
-    """Probabilities rescaled on either side of a threshold, so that it becomes 0.5."""
+    """Probabilities rescaled on either side of a threshold, so that it becomes 0.5.
+
+    0 and 1 stay, and so does the order. `threshold` lies between them.
+    """
     low = values * (0.5 / threshold)
     high = 0.5 + (values - threshold) * (0.5 / (1 - threshold))
     return np.where(values <= threshold, low, high)

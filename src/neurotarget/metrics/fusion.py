@@ -33,7 +33,13 @@ class Failed(NamedTuple):
 
 
 def agreement(masks: Masks) -> dict[tuple[str, str], float]:
-    """Dice of each pair of masks; NaN where both are empty."""
+    """Dice of each pair of masks; NaN where both are empty.
+
+    By the names of the pair, in the order of `masks`.
+
+    Raises:
+        ValueError: masks differ in shape or are not boolean.
+    """
     return {
         (first, second): dice(masks[first], masks[second])
         for first, second in combinations(masks, 2)
@@ -68,7 +74,7 @@ def failed_masks(masks: Masks) -> list[Failed]:
 
 
 def majority(masks: Masks) -> Bool[ndarray, "I J K"]:
-    """Voxels that more than half of the masks mark."""
+    """Voxels that more than half of the masks mark; of an even number, half is not enough."""
     return 2 * sum(mask.astype(np.int16) for mask in masks.values()) > len(masks)
 
 

@@ -14,7 +14,10 @@ Boxes = dict[str, Box | None]
 
 
 def label_boxes(classes: ClassMap, target: Target) -> Boxes:
-    """Return the bounding box of every label, found in one pass; None for an absent label."""
+    """Return the bounding box of every label, found in one pass; None for an absent label.
+
+    Ignored voxels, whose class lies above those of the labels, are in no box.
+    """
     boxes = find_objects(classes, max_label=target.num_labels - 1)
     return dict(zip(target.labels, boxes, strict=True))
 
@@ -22,7 +25,11 @@ def label_boxes(classes: ClassMap, target: Target) -> Boxes:
 def same_ignored(
     target: Target, one: ClassMap, other: ClassMap
 ) -> tuple[ClassMap, ClassMap, Mask | None]:
-    """Return both maps with the union of their ignored voxels, and this union or None."""
+    """Return both maps with the union of their ignored voxels, and this union or None.
+
+    What one map ignores is so no error of the other. Maps without ignored voxels are returned
+    themselves, others as copies.
+    """
     ignored = (one == target.ignored_class) | (other == target.ignored_class)
     if not ignored.any():
         return one, other, None
@@ -31,12 +38,19 @@ def same_ignored(
 
 
 def wider(box: Box) -> Box:
-    """Return a box with one voxel more at each face, inside the grid."""
+    """Return a box with one voxel more at each face, inside the grid.
+
+    The upper end may lie one voxel outside; a slice of an array stops at its end.
+    """
     return tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
 
 
 def union(*boxes: Box | None) -> Box:
-    """Return the smallest box around all boxes; an empty one without boxes."""
+    """Return the smallest box around all boxes; an empty one without boxes.
+
+    An array that is cut by the empty box has no voxel, so that all metrics of it are those of empty
+    masks.
+    """
     known = [box for box in boxes if box]
     if not known:
         return (slice(0, 0),) * 3

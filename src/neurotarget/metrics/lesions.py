@@ -56,7 +56,12 @@ def brats_scores(
 
 
 def lesion_scores(truth: Mask, pred: Mask, spacing_mm: Sequence[float]) -> LesionScores:
-    """Score the lesions of a mask; of two empty masks 1 and 0 mm."""
+    """Score the lesions of a mask; of two empty masks 1 and 0 mm.
+
+    False pieces of the prediction count as lesions with Dice 0 and a distance of `LOST_MM`. The
+    reach is a number of voxels: `REACH_MM` over the cube root of a voxel's volume, and one at
+    least.
+    """
     reach = max(round(REACH_MM / float(np.prod(spacing_mm)) ** (1 / 3)), 1)
     truth, pred = (np.pad(mask, reach + 1) for mask in (truth, pred))  # room for the dilation
     lesions = np.where(truth, _pieces(_wider(truth, reach)), 0)

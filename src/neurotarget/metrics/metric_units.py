@@ -36,7 +36,10 @@ OF_VOLUMES = {
 
 
 def name_in(metric: str, units: SizeUnits) -> str:
-    """Name of one of our metrics in these units; a user's own keeps its name."""
+    """Name of one of our metrics in these units; a user's own keeps its name.
+
+    `volume_mm3` is `area_px` in pixels. The name of a rater after an `@` stays.
+    """
     name, at, rater = metric.partition("@")
     if name in OF_VOLUMES:
         name = units.named(name.replace("volume", units.noun))
@@ -44,7 +47,10 @@ def name_in(metric: str, units: SizeUnits) -> str:
 
 
 def units_in(units: SizeUnits) -> dict[str, str]:
-    """Our metrics with their units, in these units."""
+    """Our metrics with their units, in these units.
+
+    By the names of `name_in`; the order is that of the rows of a case.
+    """
     across = units.length if units.noun == "area" else "mm2"
     own = {"mm3": units.unit, "mm": units.length, "mm2/mm2": f"{across}/{across}"}
     return {name_in(name, units): own.get(unit, unit) for name, unit in OF_VOLUMES.items()}
@@ -60,7 +66,10 @@ OURS = ("mean_", "reference_")  # beginnings of further names: means of contrast
 
 
 def is_own(metric: str) -> bool:
-    """Whether a metric is a user's own, by its name."""
+    """Whether a metric is a user's own, by its name.
+
+    Names that begin with `mean_` or `reference_`, or contain an `@`, are never a user's own.
+    """
     if metric in OF_OUTCOMES:
         return False
     return metric not in UNITS and not metric.startswith(OURS) and "@" not in metric

@@ -51,7 +51,17 @@ def score_outcome(
 def errors_of(
     outcome: Outcome, predicted: Mapping[str, float] | None, truth: Mapping[str, float]
 ) -> dict[str, float]:
-    """Errors of a prediction; NaN without one, except that it is not `correct`."""
+    """Errors of a prediction; NaN without one, except that it is not `correct`.
+
+    Args:
+        outcome: of classes, or of a number.
+        predicted: value of each of the outcome's labels; None without a prediction.
+        truth: reference of each label: 0 or 1 of classes, else the number.
+
+    Returns:
+        `correct`, `log_loss` (nats) and `brier` of classes; `error` (predicted minus reference) and
+        `error_abs` of numbers.
+    """
     if not outcome.is_class:
         error = math.nan if predicted is None else predicted[outcome.name] - truth[outcome.name]
         return {"error": error, "error_abs": abs(error)}

@@ -20,7 +20,7 @@ class Part(NamedTuple):
     classes: Integer[ndarray, " L"] | None  # new class of each class, ignored ones last
 
     def of(self, classes: ClassMap | None) -> ClassMap | None:
-        """A class map of the whole target as one of this part."""
+        """A class map of the whole target as one of this part; None stays None."""
         return classes if classes is None or self.classes is None else self.classes[classes]
 
     def further(self, further: Further) -> Further:
@@ -30,7 +30,11 @@ class Part(NamedTuple):
 
 
 def merged(target: Target, name: str, members: Collection[str]) -> Target:
-    """The target with some of its labels as its only one, of any number of pieces."""
+    """The target with some of its labels as its only one, of any number of pieces.
+
+    Pairs, hypotheses, published values and ranges of sizes are dropped, as they are about the
+    labels alone. `name` may be that of a region, which the new target then has.
+    """
     ids = tuple(number for label in members for number in target.labels[label])
     no_ranges: Mapping[str, object] = {target.size_units.range_field: {}}
     return replace(
@@ -47,7 +51,10 @@ def merged(target: Target, name: str, members: Collection[str]) -> Target:
 
 
 def parts_of(target: Target) -> list[Part]:
-    """The labels of a target, and each of its regions that is no label, as a target of its own."""
+    """The labels of a target, and each of its regions that is no label, as a target of its own.
+
+    The first part is the target itself, whose maps stay as they are.
+    """
     parts = [Part(target, None)]
     for name, members in target.regions.items():
         if name not in target.labels:

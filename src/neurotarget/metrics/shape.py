@@ -37,7 +37,10 @@ def touches_edge(box: Sequence[slice], shape: Sequence[int]) -> bool:
 
 
 def borders_on(mask: Mask, other: Mask) -> bool:
-    """Return whether a voxel of a mask shares a face with a voxel of the other."""
+    """Return whether a voxel of a mask shares a face with a voxel of the other.
+
+    Also true where they overlap.
+    """
     return bool((binary_dilation(mask) & other).any())
 
 

@@ -38,7 +38,7 @@ class SurfaceDistances(NamedTuple):
 
     @classmethod
     def undefined(cls) -> "SurfaceDistances":
-        """Return empty distances, for a mask without a surface."""
+        """Return empty distances, for a mask without a surface; all scores of them are NaN."""
         return cls(*(np.empty(0) for _ in range(4)))
 
 

@@ -29,14 +29,26 @@ def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
 
 
 def correlation(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Return Pearson's r over the voxels of the mask; NaN where a map is constant."""
+    """Return Pearson's r over the voxels of the mask; NaN where a map is constant.
+
+    A wrong scale of the map does not change it; see `slope`.
+
+    Raises:
+        ValueError: the grids differ.
+    """
     estimated, true = _centred(chi_ppm, truth_ppm, mask)
     size = math.sqrt(float((estimated**2).sum()) * float((true**2).sum()))
     return float((estimated * true).sum()) / size if size else math.nan
 
 
 def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Return the least-squares slope of the map on the truth; below 1 is too little contrast."""
+    """Return the least-squares slope of the map on the truth; below 1 is too little contrast.
+
+    NaN where the mask is empty or the truth constant.
+
+    Raises:
+        ValueError: the grids differ.
+    """
     estimated, true = _centred(chi_ppm, truth_ppm, mask)
     size = float((true**2).sum())
     return float((estimated * true).sum()) / size if size else math.nan
@@ -52,7 +64,11 @@ def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
 
 
 def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence[float]) -> Mask:
-    """Return the voxels of the mask with a distance to a structure between both `ring_mm`."""
+    """Return the voxels of the mask with a distance to a structure between both `ring_mm`.
+
+    The inner distance keeps partial volume at the border of the structure out. Empty without a
+    structure.
+    """
     if not inside.any():
         return np.zeros_like(mask)
     away = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
@@ -71,7 +87,10 @@ def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
 
 
 def contrast_percent(image: Map, inside: Mask, around: Mask) -> float:
-    """Return how much darker a structure is than its surroundings, in % of these, or NaN."""
+    """Return how much darker a structure is than its surroundings, in % of these, or NaN.
+
+    Negative where it is brighter. NaN where either is empty or the surroundings have the mean 0.
+    """
     if not (inside.any() and around.any()):
         return math.nan
     level = float(image[around].mean())

@@ -15,7 +15,7 @@ Cases = Float[ndarray, " N"]
 
 
 def pearson_r(truth: Cases, pred: Cases) -> float:
-    """Return Pearson's correlation, in [−1, 1]."""
+    """Return Pearson's correlation, in [−1, 1]; neither bias nor a wrong scale lowers it."""
     return math.nan if _is_undefined(truth, pred) else float(pearsonr(truth, pred).statistic)
 
 

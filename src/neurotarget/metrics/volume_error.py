@@ -15,12 +15,12 @@ def voxel_mm3(affine: Float[ndarray, "4 4"]) -> float:
 
 
 def volume_mm3(mask: Mask, one_voxel_mm3: float) -> float:
-    """Return the volume of a mask in mm³."""
+    """Return the volume of a mask in mm³: its voxels times the volume of one, by `voxel_mm3`."""
     return int(np.count_nonzero(mask)) * one_voxel_mm3
 
 
 def volume_error_mm3(reference_mm3: float, predicted_mm3: float) -> float:
-    """Return predicted minus reference volume, in mm³."""
+    """Return predicted minus reference volume, in mm³; NaN if either is."""
     return predicted_mm3 - reference_mm3
 
 

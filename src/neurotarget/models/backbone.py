@@ -36,20 +36,34 @@ class Backbone(nn.Module):
         return self.score(image)
 
     def score(self, image: Image) -> Logits | Levels | Outputs:
-        """Score an image of valid sides."""
+        """Score an image of valid sides; each network defines it.
+
+        (B, C, I, J, K) to (B, L, I, J, K), in training with deep supervision to a list of such,
+        finest first; in `VectorBackbone` to (B, outputs).
+        """
         raise NotImplementedError
 
     def with_coarse(
         self, logits: Logits, levels: Sequence[Feature], heads: nn.ModuleList
     ) -> Logits | Levels:
-        """Scores, in training with those of the decoder's coarser levels; levels coarsest first."""
+        """Scores, in training with those of the decoder's coarser levels; levels coarsest first.
+
+        Args:
+            logits: scores of the finest level.
+            levels: features of the decoder's levels, the finest last.
+            heads: one per coarser level to be scored, in the order of `levels`; none without deep
+                supervision.
+
+        Returns:
+            The logits alone, or a list with the finest first.
+        """
         if not (self.training and len(heads)):
             return logits
         coarse = [head(level) for head, level in zip(heads, levels[:-1], strict=True)]
         return [logits, *reversed(coarse)]
 
     def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Return the smallest valid sides that are at least these."""
+        """Return the smallest valid sides that are at least these, in voxels."""
         return self._sides([-(-side // step) for side, step in self._pairs(sides)])
 
     def below(self, sides: Sequence[int]) -> TripleVox:
@@ -72,7 +86,7 @@ class Backbone(nn.Module):
             )
 
     def rule(self) -> str:
-        """Text on valid sides."""
+        """Text on valid sides, for messages: `multiples of 16 × 16 × 16`."""
         more = " (more than one)" if self.needs_spread else ""
         return f"multiples of {times(self.stride)}{more}"
 
@@ -111,7 +125,10 @@ class VectorBackbone(Backbone):
         self.register_buffer("spread", torch.ones(num_outputs))
 
     def rescale(self, centre: Tensor, spread: Tensor) -> None:
-        """Set mean and SD of the outputs over the training cases; 0 and 1 for logits."""
+        """Set mean and SD of the outputs over the training cases; 0 and 1 for logits.
+
+        Both are (outputs,). The network then learns numbers of mean 0 and SD 1 in any unit.
+        """
         self.centre.copy_(centre)
         self.spread.copy_(spread)
 
@@ -120,5 +137,5 @@ class VectorBackbone(Backbone):
         return self.raw(image).float() * self.spread + self.centre
 
     def raw(self, image: Image) -> Outputs:
-        """Outputs before `spread` and `centre` are applied."""
+        """Outputs before `spread` and `centre` are applied, (B, outputs)."""
         return self.net(image)

@@ -23,7 +23,11 @@ PIECE = 2**18  # values that stay in the cache of a core
 
 
 def lay_out_layers(net: nn.Module) -> nn.Module:
-    """Make a net's norms, PReLUs and 1×1×1 convolutions compute channels last; returns the net."""
+    """Make a net's norms, PReLUs and 1×1×1 convolutions compute channels last; returns the net.
+
+    Only the classes of its layers change: weights and their names stay, so checkpoints are the
+    same. Subclasses of PyTorch's layers are left as they are.
+    """
     for module in net.modules():
         kind = LAID_OUT.get(type(module))
         if kind and (kind is not PointConv3d or _is_point(module)):
@@ -123,7 +127,7 @@ class ChannelNorm(Function):
     """Norm of (B, C, I, J, K) over the voxels of groups of channels; in float32 at least."""
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: FunctionCtx,
         feature: Tensor,
         weight: Tensor | None,
@@ -131,6 +135,16 @@ class ChannelNorm(Function):
         groups: int,
         eps: float,
     ) -> Tensor:
+        """Normalise each group of channels to mean 0 and variance 1, then scale and shift.
+
+        Args:
+            ctx: keeps what `backward` needs.
+            feature: (B, C, I, J, K).
+            weight: (C,); None does not scale.
+            bias: (C,); None does not shift.
+            groups: number of groups; C for an instance norm.
+            eps: added to the variance.
+        """
         count = feature[0].numel() // groups
         kind = torch.promote_types(feature.dtype, torch.float32)
         mean = _over_groups(feature.sum(VOXELS, keepdim=True, dtype=kind), groups) / count
@@ -146,7 +160,8 @@ class ChannelNorm(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of feature, weight and bias; None for the others, and where none is needed."""
         feature, weight, mean, spread = ctx.saved_tensors
         gradient = gradient.to(mean.dtype, memory_format=LAST)
         centred = feature - mean
@@ -171,13 +186,15 @@ class PReLU(Function):
     """PReLU with one slope, or one a channel."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, feature: Tensor, slope: Tensor) -> Tensor:  # noqa: D102
+    def forward(ctx: FunctionCtx, feature: Tensor, slope: Tensor) -> Tensor:
+        """Keep positive values and multiply the others by the slope, (1,) or (C,)."""
         ctx.save_for_backward(feature, slope)
         return F.prelu(feature, slope.to(feature.dtype))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:  # noqa: D102
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Gradients of feature and slope; that of the slope is summed over samples and voxels."""
         feature, slope = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=LAST)
         rising = torch.ops.aten.threshold_backward(gradient, feature, 0)  # where, 10 times as fast

@@ -32,7 +32,10 @@ class PlaneConv3d(GuardedConv3d):
     """A convolution that computes a single slice in 2D."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Convolve as the parent class does, but for rounding."""
+        """Convolve as the parent class does, but for rounding.
+
+        A feature of several slices, or one that needs float32, is left to the parent class.
+        """
         if not _keeps_one_slice(self, feature) or needs_float32(self, feature):
             return super().forward(feature)
         kernel, padding = self.kernel_size[:2], tuple(self.padding[:2])

@@ -33,7 +33,10 @@ Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch an
 
 
 def total_stride(strides: Sequence[TripleVox]) -> TripleVox:
-    """Return the product of the steps between levels along each axis."""
+    """Return the product of the steps between levels along each axis.
+
+    Sides of an image must be multiples of it, so that each level halves evenly.
+    """
     return tuple(math.prod(axis) for axis in zip(*strides, strict=True))
 
 
@@ -138,7 +141,7 @@ def propose(
 
 
 def widths(first: int, levels: int, *, most: int = MOST_WIDTH) -> tuple[int, ...]:
-    """Return the channels of each level, doubled at each up to `most`."""
+    """Return the channels of each level, doubled at each up to `most`, finest level first."""
     return tuple(min(first * 2**level, most) for level in range(levels))
 
 

@@ -135,7 +135,10 @@ class LiveMemory(TorchDispatchMode):
 
 
 def cross_entropy(levels: Levels, labels: Tensor) -> Tensor:
-    """Return the sum over levels of the mean cross-entropy; labels are resized for each level."""
+    """Return the sum over levels of the mean cross-entropy; labels are resized for each level.
+
+    Coarser levels get labels of zeros: the values do not matter for the cost.
+    """
     several = [levels] if isinstance(levels, Tensor) else levels
     return sum(F.cross_entropy(level, _labels_for(level, labels)) for level in several)
 

@@ -59,7 +59,7 @@ class RegionNets(Backbone):
         return getattr(self.nets[0], "below", tuple)(sides)
 
     def rule(self) -> str:
-        """Text on valid sides."""
+        """Text on valid sides, which are those of each network."""
         net = self.nets[0]
         return net.rule() if isinstance(net, Backbone) else super().rule()
 
@@ -72,12 +72,15 @@ class WholeNet(nn.Module):
         self.net = nets.nets[0]
 
     def forward(self, image: Image) -> Inner:
-        """Score every voxel."""
+        """Score every voxel: (B, 2, I, J, K), 0 for background and the logit of any region."""
         return as_two_classes(self.net(image))
 
 
 def as_two_classes(logits: Feature | Sequence[Feature]) -> Feature | Sequence[Feature]:
-    """Scores of elsewhere, which are 0, and of the region; of one level or of several."""
+    """Scores of elsewhere, which are 0, and of the region; of one level or of several.
+
+    (B, 1, I, J, K) to (B, 2, I, J, K). A softmax over both is the sigmoid of the logit.
+    """
     if isinstance(logits, Tensor):
         return torch.cat([torch.zeros_like(logits), logits], dim=1)
     return [as_two_classes(level) for level in logits]

@@ -59,7 +59,11 @@ class GuardedConvTranspose3d(nn.ConvTranspose3d):
 
 
 def needs_float32(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> torch.dtype | None:
-    """The 16-bit type of this computation, if its result cannot be trusted; else None."""
+    """The 16-bit type of this computation, if its result cannot be trusted; else None.
+
+    That is on a CPU, in bfloat16 or float16, if a side of the grid is smaller than the kernel. The
+    result is then converted to this type.
+    """
     if feature.device.type != "cpu":
         return None
     is_mixed = torch.is_autocast_enabled("cpu")

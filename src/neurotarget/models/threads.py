@@ -18,7 +18,10 @@ FEWEST = 2  # samples in a part: PyTorch convolves single small images without o
 
 
 def number_of_parts(samples: int) -> int:
-    """Parts of a batch, one for each thread; 1 if the batch is too small to be divided."""
+    """Parts of a batch, one for each thread; 1 if the batch is too small to be divided.
+
+    Each part has two samples at least.
+    """
     return max(min(torch.get_num_threads(), samples // FEWEST), 1)
 
 

@@ -50,6 +50,10 @@ class _Problem:
         *,
         margin_mm: float,
     ) -> "_Problem":
+        """The problem in the bounding box of a mask, on sides padded by `margin_mm` or more.
+
+        `field` and `mask` are (I, J, K); `b0` is the direction of the main field along these axes.
+        """
         box = bounding_box(mask)
         inner = mask[box]
         sides = fast_sides(inner.shape, margin_mm, spacing_mm)

@@ -86,18 +86,28 @@ class TargetTask(pl.LightningModule, TaskKind):
     @classmethod
     @abstractmethod
     def logged(cls, target: Target) -> list[str]:
-        """Names of the scores of validation that `monitor` may name."""
+        """Names of the scores of validation that `monitor` may name.
+
+        All begin with `val/`; known before training, so that a wrong `monitor` is found at once.
+        """
 
     def prepare(self, data: TargetData) -> None:
-        """Adapt the task to its data, before training; data are prepared."""
+        """Adapt the task to its data, before training; data are prepared.
+
+        A kind of task takes from the training cases what it needs, such as frequencies of classes;
+        the base does nothing.
+        """
 
     @abstractmethod
     def batch_loss(self, batch: Batch) -> Tensor:
-        """Loss of a training batch."""
+        """Loss of a training batch, a scalar from which gradients are computed."""
 
     @abstractmethod
     def example(self, batch_size: int) -> Batch:
-        """A batch of noise in the size of a training batch, to time a step."""
+        """A batch of noise in the size of a training batch, to time a step.
+
+        It is on the CPU; the case ids are `noise`.
+        """
 
     @abstractmethod
     def score(self, batch: Batch) -> Any:  # noqa: ANN401
@@ -105,7 +115,11 @@ class TargetTask(pl.LightningModule, TaskKind):
 
     @abstractmethod
     def summarise(self, scores: Mapping[str, Any]) -> dict[str, float]:
-        """Scores over all cases, by names without the split; `loss` among them."""
+        """Scores over all cases, by names without the split; `loss` among them.
+
+        Args:
+            scores: what `score` returned, by case id.
+        """
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of a batch."""
@@ -114,7 +128,7 @@ class TargetTask(pl.LightningModule, TaskKind):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Score one whole case."""
+        """Score one whole case; a batch of validation holds one."""
         self._scores[batch.case_ids[0]] = self.score(batch)
 
     test_step = validation_step
@@ -126,15 +140,19 @@ class TargetTask(pl.LightningModule, TaskKind):
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores over the cases of all ranks."""
+        """Log the scores over the cases of all ranks, as `val/<name>`."""
         self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the scores over the cases of all ranks."""
+        """Log the scores over the cases of all ranks, as `test/<name>`."""
         self._log_scores("test")
 
     def configure_optimizers(self) -> dict[str, object]:
-        """The optimizer, and its schedule with one update per step."""
+        """The optimizer, and its schedule with one update per step.
+
+        The rate falls with the steps or with the time that is spent, see `training_progress`. On a
+        CPU the optimizer is fused.
+        """
         optimizer = self.optimizer_for(self.net.parameters())
         if self.device.type == "cpu":
             fuse(optimizer)
@@ -200,7 +218,11 @@ def fuse(optimizer: Optimizer) -> None:
 
 
 def gather(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Join the cases of all ranks, each case once, sorted by case_id."""
+    """Join the cases of all ranks, each case once, sorted by case_id.
+
+    Samplers of several ranks repeat cases to give each rank equally many; a mean over the joined
+    ones counts no case twice.
+    """
     parts: list[Mapping[str, Any]] = [scores]
     if dist.is_available() and dist.is_initialized():
         parts = [{} for _ in range(dist.get_world_size())]

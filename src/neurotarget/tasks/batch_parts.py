@@ -52,6 +52,11 @@ class _Parts(Function):
     def forward(
         ctx: FunctionCtx, net: nn.Module, images: Sequence[Tensor], *weights: Tensor
     ) -> tuple[Tensor, ...]:
+        """Scores of the parts, joined along the batch; keeps the graph of each part for `backward`.
+
+        The weights are arguments so that autograd asks for their gradients; `net` uses them itself.
+        """
+
         def score(image: Tensor) -> list[Tensor]:
             with torch.enable_grad():
                 return _levels_of(net(image))
@@ -67,6 +72,7 @@ class _Parts(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Gradients of the weights, added over the parts; none of the images."""
         scored = [index for index, gradient in enumerate(gradients) if gradient is not None]
         split = [gradients[index].split(ctx.sizes) for index in scored]
         parts = [

@@ -79,7 +79,11 @@ class ClassificationTask(Classification, OutcomeTask):
         return [cls.monitor, "val/loss"] + [f"val/{key}/{name}" for name in names for key in SCORES]
 
     def fit_scale(self, codes: Outcomes) -> None:
-        """Start at the frequencies of the classes, and weight them if wanted."""
+        """Start at the frequencies of the classes, and weight them if wanted.
+
+        A class without a training case counts as one case. The bias of the last layer is set, if
+        the network can rescale its outputs, so that training does not have to learn frequencies.
+        """
         bias = []
         for position, outcome in enumerate(self.target.outcomes):
             known = codes[:, position][~codes[:, position].isnan()].long()
@@ -94,7 +98,10 @@ class ClassificationTask(Classification, OutcomeTask):
             self.net.rescale(start, torch.ones_like(start))
 
     def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
-        """Cross-entropy of one outcome."""
+        """Cross-entropy of one outcome, the mean over the cases, in nats.
+
+        `outputs` are (B, 1) of a binary outcome, else (B, classes); `codes` are numbers of classes.
+        """
         weights = self.weights[self.target.outcomes.index(outcome)].to(outputs.device)
         classes = codes.long()
         if outcome.kind == "binary":  # as two classes, the first with a logit of 0
@@ -107,7 +114,11 @@ class ClassificationTask(Classification, OutcomeTask):
     def scores_of(
         self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]
     ) -> dict[str, float]:
-        """AUROC, average precision, accuracy, Brier score and calibration error."""
+        """AUROC, average precision, accuracy, Brier score and calibration error.
+
+        Of several classes, AUROC and average precision are means over those that some cases have
+        and others have not. NaN where no case is known, or where the classes do not differ.
+        """
         found, classes = len(outcome.classes), codes.long()
         if not len(classes):
             return dict.fromkeys(SCORES, math.nan)

@@ -30,7 +30,7 @@ class EMA(WeightAveraging):
         self.every, self._is_swapped = every, False
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:  # noqa: ARG002
-        """Whether to average after this step."""
+        """Whether to average after this step; never at the end of an epoch."""
         return step_idx is not None and (step_idx + 1) % self.every == 0
 
     def averaged_state(self) -> dict[str, Tensor] | None:
@@ -61,13 +61,20 @@ class EMA(WeightAveraging):
         """Keep the latest weights: a checkpoint at the end of training must resume exactly."""
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Replace the task's weights with the averaged ones."""
+        """Replace the task's weights with the averaged ones, for a test after training."""
         super().on_train_end(trainer, pl_module)
 
 
 @torch.no_grad()
 def blend(average: list[Tensor], current: list[Tensor], count: Tensor, *, decay: float) -> None:
-    """Move the average towards the current weights, in place; counters are copied."""
+    """Move the average towards the current weights, in place; counters are copied.
+
+    Args:
+        average: averaged tensors of one type and device.
+        current: tensors of the network, in the same order.
+        count: number of averages so far, for the warm-up of the decay.
+        decay: share of the average that stays after the warm-up.
+    """
     steps = int(count)
     if average[0].is_floating_point():
         torch._foreach_lerp_(average, current, 1 - min(decay, (1 + steps) / (10 + steps)))

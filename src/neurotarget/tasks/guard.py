@@ -61,11 +61,11 @@ class NaNGuard(Callback):
             self._look(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Check the last loss."""
+        """Check the last loss, before broken weights are validated."""
         self._look(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Check the last loss."""
+        """Check the last loss, of an epoch without validation too."""
         self._look(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002

@@ -40,11 +40,18 @@ class TaskKind(ABC):
     @classmethod
     @abstractmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Arguments of a network for this target: contrasts, and the size of the output."""
+        """Arguments of a network for this target: contrasts, and the size of the output.
+
+        By the names of the parameters of its class: `in_channels` and `num_labels` or
+        `num_outputs`.
+        """
 
     @classmethod
     def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:  # noqa: ARG003
-        """The network, of one or more that `make` makes with these arguments."""
+        """The network, of one or more that `make` makes with these arguments.
+
+        Each call of `make` gives a network with random weights of its own.
+        """
         return make()
 
     @classmethod
@@ -52,7 +59,14 @@ class TaskKind(ABC):
     def window(
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> Callable[..., Tensor]:
-        """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`."""
+        """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`.
+
+        Args:
+            target: its patch is the size of a window.
+            overlap: share of a window that its neighbour covers too, 0 to below 1.
+            swap: class that each class becomes in a left/right mirror; None for no mirror.
+            margin_vox: voxels at each face of a window without a score.
+        """
 
 
 class Segmentation(TaskKind):
@@ -75,7 +89,7 @@ class Segmentation(TaskKind):
 
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of classes with background."""
+        """Numbers of contrasts and of classes with background; ignored voxels are no class."""
         return {
             "in_channels": len(target.channels),
             "num_labels": as_trained(target).num_labels,

@@ -53,14 +53,21 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         self.fit_scale(torch.from_numpy(codes).to(self.device))
 
     def fit_scale(self, codes: Outcomes) -> None:
-        """Adapt the task to the codes of the training cases."""
+        """Adapt the task to the codes of the training cases, (cases, outcomes), NaN where unknown.
+
+        The base does nothing.
+        """
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch of images."""
         return self.loss_of(self._outputs(batch.image), batch.outcomes)
 
     def loss_of(self, outputs: Outputs, codes: Outcomes) -> Tensor:
-        """Mean loss over the outcomes, of the cases whose outcome is known."""
+        """Mean loss over the outcomes, of the cases whose outcome is known.
+
+        An outcome that no case of the batch has is left out; if that holds for all, loss and
+        gradients are 0.
+        """
         parts = outputs.split(output_sizes(self.target), dim=1)
         losses = []
         for position, (outcome, part) in enumerate(zip(self.target.outcomes, parts, strict=True)):
@@ -70,7 +77,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return torch.stack(losses).mean() if losses else outputs.sum() * 0.0
 
     def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
-        """Mean loss of one outcome."""
+        """Mean loss of one outcome over cases whose code is known; a kind of task defines it."""
         raise NotImplementedError
 
     def example(self, batch_size: int) -> Batch:
@@ -87,7 +94,11 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return OutcomeScore(outputs[0].tolist(), batch.outcomes[0].tolist(), loss)
 
     def summarise(self, scores: Mapping[str, OutcomeScore]) -> dict[str, float]:
-        """Scores of each outcome over the cases, their mean, and the mean loss."""
+        """Scores of each outcome over the cases, their mean, and the mean loss.
+
+        Names are `<score>/<outcome>`; the monitored score has a mean over outcomes too,
+        `<score>_mean`, without those that are undefined.
+        """
         outputs = torch.tensor([score.outputs for score in scores.values()])
         codes = torch.tensor([score.codes for score in scores.values()])
         parts = outputs.split(output_sizes(self.target), dim=1)
@@ -105,7 +116,10 @@ class OutcomeTask(OutcomePrediction, TargetTask):
     def scores_of(
         self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]
     ) -> dict[str, float]:
-        """Scores of one outcome over cases; NaN where undefined."""
+        """Scores of one outcome over cases; NaN where undefined. A kind of task defines them.
+
+        Names are without the outcome, such as `auroc`.
+        """
         raise NotImplementedError
 
     def _outputs(self, image: Image) -> Outputs:

@@ -61,5 +61,5 @@ class RegionClassPredictor(Predictor):
         return {**super().settings, "fusion": "odds", "regions": known}
 
     def to_probabilities(self, scores: Float[Tensor, "R ..."]) -> Float[Tensor, "L ..."]:
-        """Probabilities of the classes."""
+        """Probabilities of the classes, (L, I, J, K), from logits (R, I, J, K); their sum is 1."""
         return class_scores(scores.float(), membership(self.target).inside).softmax(0)

@@ -48,7 +48,10 @@ class RegionPredictor(Predictor):
         return fused(scores)
 
     def of_whole(self) -> Predictor:
-        """Predicts all regions together, as one label named `whole`, with their own network."""
+        """Return a predictor of all regions together, as one label `whole`, by the network of all.
+
+        It runs `nets[0]`, which predictions of the regions do not use.
+        """
         window = self.inferer
         return Predictor(
             WholeNet(self.net),
@@ -69,5 +72,5 @@ class RegionPredictor(Predictor):
 
 
 def whole_target(target: Target) -> Target:
-    """The target with all its labels as one, named `whole`."""
+    """The target with all its labels as one, named `whole`, without pairs and hypotheses."""
     return merged(target, "whole", target.label_names)

@@ -63,7 +63,7 @@ class RegressionTask(Regression, OutcomeTask):
         return [cls.monitor, "val/loss"] + [f"val/{key}/{name}" for name in names for key in SCORES]
 
     def fit_scale(self, codes: Outcomes) -> None:
-        """Take mean and SD of each number from the training cases."""
+        """Take mean and SD of each number from the training cases; an SD of 0 becomes 1."""
         known = [column[~column.isnan()] for column in codes.T]
         centre = torch.stack([column.mean() for column in known])
         sd = torch.stack([column.std(correction=0) for column in known])
@@ -82,7 +82,11 @@ class RegressionTask(Regression, OutcomeTask):
         outputs: Outputs,
         codes: Float[Tensor, " B"],
     ) -> dict[str, float]:
-        """Mean absolute error and mean error in the outcome's unit, correlation, and R²."""
+        """Mean absolute error and mean error in the outcome's unit, correlation, and R².
+
+        NaN with fewer than two cases; correlation and R² also where the references do not vary. The
+        mean error is predicted minus reference.
+        """
         predicted = outputs[:, 0]
         if len(codes) < 2:
             return dict.fromkeys(SCORES, math.nan)

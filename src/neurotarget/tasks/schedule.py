@@ -29,7 +29,13 @@ class Schedule:
     epoch_factor: float = 1.0
 
     def factor(self, step: int, progress: float, epoch: int = 0) -> float:
-        """Share of the full learning rate at a step, at a progress in [0, 1], in an epoch."""
+        """Share of the full learning rate at a step, at a progress in [0, 1], in an epoch.
+
+        Args:
+            step: number of the step, from 0.
+            progress: share of the training that is done; values outside of [0, 1] are cut.
+            epoch: number of finished epochs.
+        """
         rise = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
         fall = (1.0 - min(max(progress, 0.0), 1.0)) ** self.power * self.epoch_factor**epoch
         return rise * max(fall, self.floor)
@@ -37,7 +43,13 @@ class Schedule:
     def scheduler(
         self, optimizer: Optimizer, progress: Progress, steps_per_epoch: float = math.inf
     ) -> LambdaLR:
-        """Follow `progress`, which is called once per optimizer step; the state is plain values."""
+        """Follow `progress`, which is called once per optimizer step; the state is plain values.
+
+        Args:
+            optimizer: its rate is the full one.
+            progress: gives the share of the training that is done, from the step.
+            steps_per_epoch: for the factor of each epoch; infinite where epochs do not count.
+        """
 
         def factor(step: int) -> float:
             return self.factor(step, progress(step), int(step // steps_per_epoch))
@@ -63,7 +75,10 @@ def training_progress(trainer: pl.Trainer) -> Progress:
 
 
 def steps_per_epoch(trainer: pl.Trainer) -> float:
-    """Updates of the weights in an epoch; infinite where the data have no end."""
+    """Updates of the weights in an epoch; infinite where the data have no end.
+
+    Batches whose gradients are accumulated count as one update. May load the training data.
+    """
     if trainer.train_dataloader is None:  # not loaded yet, if the training is limited in steps
         trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches

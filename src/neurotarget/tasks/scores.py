@@ -29,7 +29,13 @@ class CaseScore(NamedTuple):
 
 
 def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
-    """Count the voxels of each class except ignored ones (class L); one case or slab, B = 1."""
+    """Count the voxels of each class except ignored ones (class L); one case or slab, B = 1.
+
+    Args:
+        logits: (1, L, I, J, K); the largest one decides the class.
+        labels: (1, I, J, K).
+        loss: of the case; NaN for a slab.
+    """
     num_labels = logits.shape[1]
     pred = logits.max(dim=1).indices.flatten()  # ten times as fast as argmax along this axis
     truth = labels.flatten().long()
@@ -42,7 +48,10 @@ def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
 
 
 def added(parts: Sequence[CaseScore], loss: float) -> CaseScore:
-    """Score of one case from those of its slabs, and the loss of all of it."""
+    """Score of one case from those of its slabs, and the loss of all of it.
+
+    Counts add up exactly; losses of slabs would not.
+    """
     shared, truth, pred, _, voxels = zip(*parts, strict=True)
     counts = [np.sum(several, axis=0).tolist() for several in (shared, truth, pred)]
     return CaseScore(*counts, loss, sum(voxels))

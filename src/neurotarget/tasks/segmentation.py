@@ -71,7 +71,7 @@ class SegmentationTask(Segmentation, TargetTask):
         return self.loss(self._levels(batch.image), crop(batch.labels, self.margin_vox))
 
     def example(self, batch_size: int) -> Batch:
-        """A batch of patches of noise with labels."""
+        """A batch of patches of noise with labels, (B, C, I, J, K) and (B, I, J, K), on the CPU."""
         sides = self.target.patch_vox
         image = torch.randn(batch_size, len(self.target.channels), *sides)
         labels = torch.randint(self.target.num_labels, (batch_size, *sides))
@@ -97,11 +97,15 @@ class SegmentationTask(Segmentation, TargetTask):
         return added(counted, loss.of(sums).item())
 
     def summarise(self, scores: Mapping[str, CaseScore]) -> dict[str, float]:
-        """Dice and agreement of volumes over the cases."""
+        """Dice and agreement of volumes over the cases, see `scores.summarise`."""
         return summarise(scores, self.target)
 
     def prepare(self, data: TargetData) -> None:
-        """Leave ignored voxels out of the loss, where masks may have some."""
+        """Leave ignored voxels out of the loss, where masks may have some.
+
+        Raises:
+            DataError: they have, and the loss cannot leave voxels out.
+        """
         if data.has_ignored:
             self.ignore()
 

@@ -219,7 +219,12 @@ def reference_box(entry: Entry) -> Box | None:
 
 
 def calibrated(limits: Limits, unseen: Iterable[Localisation]) -> Limits:
-    """Raise the confidence threshold to just below the lowest of the unseen cases found."""
+    """Raise the confidence threshold to just below the lowest of the unseen cases found.
+
+    Args:
+        limits: those of the training masks; a threshold that is higher already stays.
+        unseen: localisations of cases that the network was not trained on.
+    """
     hits = [one.located.confidence for one in unseen if one.is_hit]
     lowest = min(hits, default=0.0) - BELOW
     return replace(limits, min_confidence=max(limits.min_confidence, lowest))
@@ -228,7 +233,13 @@ def calibrated(limits: Limits, unseen: Iterable[Localisation]) -> Limits:
 def limits_of(
     settings: Config, target: Target, entries: Sequence[Entry], reference: Mapping[str, Box | None]
 ) -> Limits:
-    """Sizes and volumes of the training masks on the coarse grid, with the settings."""
+    """Sizes and volumes of the training masks on the coarse grid, with the settings.
+
+    Masks that border on ignored voxels do not count: their sizes are unknown.
+
+    Raises:
+        DataError: no training mask is whole, or none fills a voxel of the coarse grid.
+    """
     marked = [entry for entry in entries if reference[entry.case_id] is not None]
     if not marked and any(entry.facts.get("cut") for entry in entries):
         raise DataError(

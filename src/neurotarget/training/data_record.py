@@ -19,7 +19,10 @@ FILE = "data.json"
 
 
 def fingerprint(data: TargetData) -> str:
-    """Hash of the prepared cases (contents and settings) and of the splits, 16 digits."""
+    """Hash of the prepared cases (contents and settings) and of the splits, 16 digits.
+
+    It does not depend on the order of cases, so two runs of the same data share it.
+    """
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
     ]

@@ -35,7 +35,7 @@ def rank(trainer: Mapping[str, Any]) -> int:
 
 
 def num_devices(trainer: Mapping[str, Any]) -> int:
-    """Number of devices that one training uses, on all nodes."""
+    """Number of devices that one training uses, on all nodes; one node where none are set."""
     nodes = trainer.get("num_nodes")
     return devices_per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
 

@@ -62,7 +62,11 @@ def finish_run(
 
 
 def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
-    """Judge a run without held-out cases by its validation; print and log the result."""
+    """Judge a run without held-out cases by its validation; print and log the result.
+
+    Nothing is printed for a network that has learnt, unless time limited the training or steps
+    waited for data.
+    """
     training = _training(parts, config)
     learning = judge_validation(parts.best.values, training)
     lines = [banner_text(banner(learning)), time_note(training)]

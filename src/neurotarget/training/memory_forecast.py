@@ -129,7 +129,11 @@ def forecast(config: Config, data: TargetData, target: Target, network: float) -
 
 
 def network_mib(config: Config, target: Target, net: nn.Module, batch: int) -> float:
-    """MiB of a training step, in the precision of the run; see `profile`."""
+    """MiB of a training step, in the precision of the run; see `profile`.
+
+    Half precision halves results, not weights, gradients and the optimizer's state. On a CPU the
+    peak of `profile` is multiplied by `ON_PROCESSOR`.
+    """
     states = optimizer_states(config["optimizer"]) + (config["task"].get("ema_decay") is not None)
     loss = None if "loss" not in config["task"] else DeepSupervision(build(config["loss"]))
     shape = (batch, len(target.channels), *target.patch_vox)

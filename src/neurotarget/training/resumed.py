@@ -50,7 +50,10 @@ def refuse_corrected(folder: Path, data: TargetData) -> None:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Flatten nested mappings to pairs of a name joined with slashes and a value."""
+    """Flatten nested mappings to pairs of a name joined with slashes and a value.
+
+    In the order of the mappings; an empty mapping leaves nothing.
+    """
     pairs = []
     for key, value in values.items():
         name = f"{prefix}{key}"

@@ -55,7 +55,7 @@ class Scored(NamedTuple):
         return [run for run in runs.index[runs["arm"] == arm] if run in self.held_out]
 
     def complete(self, label: str, arms: Sequence[str]) -> pd.DataFrame:
-        """Scores of the cases that all of `arms` have a score for, with a column for each of them."""
+        """Scores of the cases that all of `arms` have a score for; columns are the arms."""
         return self.by_arm[label][list(arms)].dropna()
 
     def per_subject(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -86,8 +86,8 @@ class MixedFit:
     def difference(self, arm: str, other: str) -> Difference:
         """Return the difference `arm` − `other`, in the unit of the score.
 
-        All are NaN if the model has no mean of an arm, or no error. Where neither trainings nor cases
-        differ, the interval has no width.
+        All are NaN if the model lacks a mean of an arm, or an error. Where neither trainings nor
+        cases differ, the interval has no width.
         """
         value = self.means.get(arm, math.nan) - self.means.get(other, math.nan)
         if math.isnan(value) or math.isnan(self.error):

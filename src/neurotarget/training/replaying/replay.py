@@ -136,7 +136,10 @@ def place_of(step: int, *, batches: int, together: int, ends: Mapping[int, int])
 
 
 def epoch_ends(folder: Path) -> dict[int, int]:
-    """Steps done at the end of each epoch that logs/metrics.csv holds."""
+    """Steps done at the end of each epoch that logs/metrics.csv holds, by epoch from 0.
+
+    Empty without the file.
+    """
     path = folder / "logs" / "metrics.csv"
     if not path.is_file():
         return {}
@@ -146,7 +149,10 @@ def epoch_ends(folder: Path) -> dict[int, int]:
 
 
 def indices_of(data: TargetData, epoch: int, batch: int, *, rank: int, ranks: int) -> list[int]:
-    """Numbers of the draws of a batch of one rank."""
+    """Numbers of the draws of a batch of one rank; empty behind the last batch of the epoch.
+
+    They are drawn as in training, from the seed of the data and the epoch.
+    """
     draws = data.draw_sampler(rank, ranks)
     draws.set_epoch(epoch)
     first = batch * data.batch_size
