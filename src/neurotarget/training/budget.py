@@ -73,7 +73,11 @@ def apply_budget(
 
 
 def trainer_limits(trainer: Mapping[str, Any]) -> dict[str, Any]:
-    """Limits that are set in the trainer's settings, by key; None and -1 mean no limit."""
+    """Limits that are set in the trainer's settings, by key; None and -1 mean no limit.
+
+    Keys are `max_steps`, `max_epochs` and `max_time`; empty where the training has no limit of the
+    trainer's.
+    """
     values = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
     return {key: value for key, value in values.items() if value not in (None, -1)}
 

@@ -212,7 +212,10 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
 
 
 def reference_box(entry: Entry) -> Box | None:
-    """Box of a mask; None if it is empty or may extend into ignored voxels."""
+    """Box of a mask; None if it is empty or may extend into ignored voxels.
+
+    In mm, from the prepared case on the coarse grid, where the structure has class 1.
+    """
     if not entry.has_label or entry.facts.get("cut"):
         return None
     return mask_box(np.asarray(entry.label) == 1, entry.grid)

@@ -61,7 +61,10 @@ def _gpus() -> int:
 
 
 def independent_slurm_task(trainer: Mapping[str, Any]) -> str:
-    """Message for one of several Slurm tasks that each train independently, else ""."""
+    """Message for one of several Slurm tasks that each train independently, else "".
+
+    Without it, `srun -n 4` would train the same network four times, without an error.
+    """
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:
         return ""

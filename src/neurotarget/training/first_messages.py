@@ -39,7 +39,10 @@ def replayable(start: Start) -> Iterator[None]:
 
 
 def replay_command(start: Start, step: int) -> str:
-    """Command that writes the patches of a step, counted from 1."""
+    """Command that writes the patches of a step, counted from 1.
+
+    For a run of a notebook it is a shell command with the folder of the run.
+    """
     command = start.resume_command
     if command.startswith("nt."):  # a notebook
         command = shlex.join([*command_for("train"), f"resume={start.folder}"])

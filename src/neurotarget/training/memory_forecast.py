@@ -104,7 +104,11 @@ def fit_memory(config: Config, data: TargetData, target: Target, net: nn.Module)
 
 
 def forecast(config: Config, data: TargetData, target: Target, network: float) -> Forecast:
-    """Memory of a training with these workers and this queue; `network` is `network_mib`."""
+    """Memory of a training with these workers and this queue; `network` is `network_mib`.
+
+    Nothing is allocated: the parts follow from the sizes of patches and the numbers of contrasts,
+    workers and queued regions. All are in MiB.
+    """
     contrasts, batch, workers = len(target.channels), data.batch_size, data.workers
     patch = math.prod(target.patch_vox)
     region = math.prod(region_of(target.patch_vox, data.margin_share if data.augmentation else 0.0))

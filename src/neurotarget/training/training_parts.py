@@ -216,7 +216,10 @@ def check_choices(config: Config, target: Target) -> None:
 
 
 def mode_of(config: Config) -> str:
-    """Whether a lower ("min") or a higher ("max") value of the monitored score is better."""
+    """Whether a lower ("min") or a higher ("max") value of the monitored score is better.
+
+    By the kind of task, which knows its scores: a loss is better low, a Dice high.
+    """
     return "min" if task_class(config).is_lower_better(str(config["monitor"])) else "max"
 
 

@@ -30,7 +30,14 @@ def learn_scale(config: Config, data: TargetData, folder: Path, *, resumed: bool
     """Give data and configuration the landmarks of a standard scale, if they want one.
 
     The landmarks stand in the config.yaml of the run, which predictions read. A resumed run keeps
-    its own. Broken files are skipped; the preparation reports them.
+    its own. Broken files are skipped; the preparation reports them. Of each contrast up to
+    `MOST_READ` training cases are read.
+
+    Args:
+        config: settings of the run; a changed copy is returned.
+        data: their preparation gets the landmarks, in place.
+        folder: of the run, with the config.yaml of a resumed one.
+        resumed: whether the landmarks are read from there.
 
     Raises:
         DataError: the data set is invalid, or no scan has a histogram.

@@ -101,8 +101,8 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
 
     Subjects who were scanned at the site are not in the fit. Subjects of a category that no other
     site has are not predicted. The site is harmonised in `count` parts, each with site effects
-    from the rest of the site. Errors that cannot be computed are NaN with the reason, for each
-    feature on its own where it has too few values.
+    from the rest of the site. A feature that too few subjects have is NaN; `reason` says so only
+    where all features are.
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])
