@@ -1,4 +1,4 @@
-"""Run the array annotations of the package: kind, axes and their sizes, in every call.
+"""Run the array annotations of the package: kind, axes and their sizes.
 
 `install()` decorates each function that is imported afterwards and whose annotations have an array
 of jaxtyping. Other functions stay as they are, which keeps the tests fast. Nothing is written to
@@ -6,7 +6,9 @@ of jaxtyping. Other functions stay as they are, which keeps the tests fast. Noth
 """
 
 import ast
+import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
@@ -20,6 +22,7 @@ from jaxtyping import AbstractArray, jaxtyped
 PACKAGE = "neurotarget"
 ARRAYS = ("jaxtyping", "ndarray", "Tensor", "neurotarget.shapes")  # in a module with such functions
 IMPORT = "from oracles.annotations import checked as _checked_arrays"
+ALL, EVERY = 100, 25  # calls of a function that are all checked, and of which one later is
 TOWER = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float too
 
 
@@ -54,7 +57,9 @@ class Finder(MetaPathFinder):
 
 
 def checked(function: Callable) -> Callable:
-    """Check the arguments and the result in every call, where an annotation has an array.
+    """Check the arguments and the result where an annotation has an array.
+
+    The first calls of a process are all checked, of the later ones some, as they repeat them.
 
     Other annotations are for readers: an array, say, serves where a sequence is expected.
     """
@@ -65,7 +70,15 @@ def checked(function: Callable) -> Callable:
     function.__annotations__ = arrays
     with_check = jaxtyped(typechecker=TOWER)(function)
     function.__annotations__ = with_check.__annotations__ = stated
-    return with_check
+    numbers = itertools.count()
+
+    @functools.wraps(function)
+    def sampled(*arguments: Any, **named: Any) -> Any:
+        number = next(numbers)
+        is_checked = number < ALL or number % EVERY == 0
+        return (with_check if is_checked else function)(*arguments, **named)
+
+    return sampled
 
 
 def has_array(hint: object) -> bool:
