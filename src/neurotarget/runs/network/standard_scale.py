@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy import ndarray
 
 from neurotarget.data.attempts import attempts
@@ -59,14 +60,14 @@ def learn_scale(config: Config, data: TargetData, folder: Path, *, resumed: bool
 
 
 def _learned(cases: Sequence[Case], contrast: str) -> list[float]:
-    step = max(len(cases) // MOST_READ, 1)
     there = [case for case in cases if contrast in case.images]
 
     def one(case: Case) -> Landmarks | None:
         volume, problems = inspect_volume(case.images[contrast], case_id=case.case_id)
         return None if volume is None or errors_of(problems) else foreground_landmarks(volume.array)
 
-    with attempts(one, there[::step][:MOST_READ], workers=2) as found:
+    places = np.linspace(0, len(there) - 1, min(len(there), MOST_READ)).round().astype(int)
+    with attempts(one, [there[place] for place in places], workers=2) as found:
         rows = [row for row in found if isinstance(row, ndarray)]
     try:
         return standard_landmarks(rows).round(6).tolist()
