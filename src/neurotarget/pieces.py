@@ -10,7 +10,7 @@ SPECK = 0.01  # share of a mask, below which a piece changes no volume and is no
 
 
 def unusual_pieces(found: int, expected: int | None) -> str:
-    """What is unusual in the number of a mask's pieces; "" if nothing is, or the mask is empty.
+    """Text on an unusual number of a mask's pieces; "" if it is usual or the mask is empty.
 
     `expected` is None where any number is usual.
     """

@@ -81,7 +81,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is segmented or predicted: grid, labels, outcomes, hypotheses; a file in `conf/target/`.
+    """Description of a target: grid, labels, outcomes, hypotheses; a file in `conf/target/`.
 
     A target has structures (`labels`), `outcomes` of a whole case, or both.
     `labels` maps each name to its id in label files, or to several ids that are merged; internally
@@ -182,7 +182,7 @@ class Target:
 
     @property
     def quantities(self) -> dict[str, Measure]:
-        """What is measured of each case, by name; the first is the main one.
+        """Quantities that are measured in each case, by name; the first is the main one.
 
         Structures have a volume (an area in pictures) and the mean of each contrast with a unit,
         outcomes a probability (of each class) or a number.

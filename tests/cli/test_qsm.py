@@ -134,7 +134,7 @@ def test_phase_of_the_other_sign_gives_the_same_map(plain, tmp_path):
     np.testing.assert_allclose(found, load(maps / "magnitude_1_Chimap.nii.gz"), atol=1e-5)
     about = json.loads((tmp_path / "maps" / "magnitude_1_Chimap.json").read_text())
     assert "other sign" in about["Handedness"]
-    assert about["Notes"][0].startswith("the sign of phase was turned: paramagnetic is positive")
+    assert about["Notes"][0].startswith("the sign of the phase was inverted: paramagnetic is")
     assert about["Method"]["handedness"] == -1
 
 

@@ -97,7 +97,7 @@ def test_of_a_control_nothing_is_claimed(data, tmp_path):
     alone = pd.read_csv(tmp_path / "run" / "radiomics" / "alone.tsv", sep="\t")
     assert not alone["claim"].notna().any()
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "none goes with the outcome after Holm" in page
+    assert "none is associated with the outcome after Holm" in page
 
 
 def test_shape_is_measured_once_and_parts_and_covariates_have_their_columns(made):

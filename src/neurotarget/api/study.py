@@ -22,7 +22,7 @@ from neurotarget.types import Target
 
 @dataclass(frozen=True)
 class Study:
-    """What a cohort says of the hypotheses, as sentences, tables, figures and a page."""
+    """Results of a cohort for its hypotheses, as sentences, tables, figures and a page."""
 
     headlines: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]

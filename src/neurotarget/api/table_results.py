@@ -1,4 +1,4 @@
-"""What studies of people in tables return to Python."""
+"""Results of studies of people in tables, as Python objects."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def to_classes(array: ndarray, mapping: ClassOfId, *, case_id: str = "", file: s
 
 
 def _numbered_otherwise(unknown: Sequence[int], known: Sequence[int]) -> str:
-    """What to do where the ids differ as those of BraTS before and since 2023; else ""."""
+    """Advice if ids differ as those of BraTS before and since 2023 do; else ""."""
     if {*unknown} not in ({3}, {4}) or {*known} != {1, 2, 7 - unknown[0]}:
         return ""
     return (
@@ -238,7 +238,7 @@ def _key(name: str) -> str:
 def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]) -> Problem:
     has = some(f"{key} = {value}" for key, value in label_ids.items())
     found = f"no label {name} (id {some(ids)}) in the data set, which has {has}"
-    todo = "name the labels alike in conf/target and in dataset.json"
+    todo = "use the same label names in conf/target and in dataset.json"
     return error(found, "the target's labels", todo)
 
 

@@ -27,7 +27,7 @@ State = Mapping[str, Tensor]
 
 
 class _Joined(CasePredictor):
-    """What ensembles share: the members, and what they have in common with the first."""
+    """Base of ensembles: the members, and settings that all share with the first member."""
 
     def __init__(self, members: Sequence[CasePredictor], **further: object) -> None:
         """Join predictors; see `joined`."""

@@ -132,7 +132,7 @@ class CasePredictor(ABC):
     def files(self, case_id: str, output: Path) -> list[Path]:
         """Files that a case can have, the constant ones first.
 
-        The list is empty if the result of a case is a line of the table alone.
+        The list is empty if the result of a case is only a row of the table.
 
         Args:
             case_id: of the case.

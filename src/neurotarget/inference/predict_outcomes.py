@@ -85,7 +85,7 @@ class OutcomePredictor(CasePredictor):
 
     @property
     def num_always(self) -> int:
-        """None: the result is a line of the table."""
+        """No file: the result is a row of the table."""
         return 0
 
     def files(self, case_id: str, output: Path) -> list[Path]:
@@ -94,7 +94,7 @@ class OutcomePredictor(CasePredictor):
         return [activation_path(output, case_id, label) for label in labels]
 
     def save(self, prediction: OutcomePrediction, output: Path, *, probabilities: bool) -> None:
-        """Write the maps of activations if wanted; the result is a line of the table.
+        """Write the maps of activations if wanted; the result itself is a row of the table.
 
         Maps are on the scan's own grid, 0 outside of the network's window.
         """

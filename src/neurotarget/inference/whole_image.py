@@ -64,7 +64,7 @@ class WholeImage:
         return whole
 
     def _boxes(self, sides: Sequence[int]) -> tuple[tuple, tuple]:
-        """What a window and an image of these sides share: its box in the window, in the image."""
+        """Box that a window and an image of these sides share, in the window and in the image."""
         into, out_of = [], []
         low = middle_of(sides, self.window_vox)
         for start, side, window in zip(low, sides, self.window_vox, strict=True):

@@ -63,7 +63,7 @@ def plan_stages(
 
     Args:
         patch_vox: sides of the training patch.
-        spacing_mm: of the voxels; by default alike along all axes.
+        spacing_mm: of the voxels; by default equal along all axes.
         max_levels: no more levels than these.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2; the rule as

@@ -1,4 +1,4 @@
-"""What all simulated scanners share: the grid and shading of a site, and the warp of a head."""
+"""Base of the simulated scanners: the grid and shading of a site, and the warp of a head."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -66,7 +66,7 @@ Config = dict[str, Any]
 def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     """Run one experiment: every method on every scan, then scores, maps, pictures and a page.
 
-    A scan on which a method fails is counted and gets no row; the others go on.
+    A scan on which a method fails is counted and gets no row; the other scans are still processed.
 
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.

@@ -186,7 +186,7 @@ def sign_notes(sign: int, finding: str) -> list[str]:
     if finding.startswith(UNDETERMINED):
         return [f"sign of phase {finding}; set handedness=1 or -1 if it is known"]
     if sign == -1:
-        return [f"the sign of phase was turned: {finding}; set handedness=1 if that is wrong"]
+        return [f"the sign of the phase was inverted: {finding}; set handedness=1 if that is wrong"]
     return []
 
 

@@ -62,7 +62,7 @@ def fuse_masks(
 ) -> list[FusedCase]:
     """Fuse the masks of each case; write `<case>.nii.gz`, fused.tsv and agreement.tsv.
 
-    A case that fails is a row of fused.tsv, and what an earlier call wrote for it is removed.
+    A failed case has a row in fused.tsv, and its mask of an earlier call is removed.
 
     Args:
         source: a folder with the masks of one case, a file each; or with a folder for each program

@@ -1,7 +1,7 @@
 """Radiomics features of every region of a data set, as one table, and a file of the settings.
 
 Each case is a file `cases/<case_id>.json`, which is kept as long as its scans and the settings stay
-the same, so that a stopped command resumes. A case that fails is a row with its reason.
+the same, so that a stopped command resumes. A failed case has a row with the reason.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A target file for somebody's scans and masks, with what was measured in comments.
+"""Draft of a target file for a user's scans and masks, with measured sizes in comments.
 
 Spacing is the median of the masks; a patch is 1.5 times the largest box around the structures, at
 most 96 voxels a side; left and right are paired by name, or else by place; plausible volumes are

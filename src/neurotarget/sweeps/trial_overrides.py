@@ -32,7 +32,7 @@ def split_overrides(
     """Split overrides into those of every trial and the searched ones (also from `sweep.space`).
 
     The command line takes precedence over `sweep.space`. Values of `sweep.space` are tried before
-    the first trial starts, so that a misspelt one cannot end a search of hours.
+    the first trial starts, so that a misspelt one cannot stop a search after hours.
 
     Args:
         loader: of Hydra.
@@ -44,7 +44,7 @@ def split_overrides(
         Overrides with one value, and searched settings.
 
     Raises:
-        DataError: nothing is searched, or something that cannot be.
+        DataError: nothing is searched, or a setting that cannot be searched.
     """
     given = set(map(key_of, overrides))
     further = [

@@ -1,4 +1,4 @@
-"""What a synthetic scan shows: grey values of tissues, and what is left of the head."""
+"""Appearance of synthetic scans: grey values of tissues, and parts of the head that are shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

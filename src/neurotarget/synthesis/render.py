@@ -16,7 +16,7 @@ SAMPLED = 60_000  # voxels from which the percentiles are estimated
 
 
 class Sample(NamedTuple):
-    """What one synthetic patch is made from, as plain tensors.
+    """Ingredients of one synthetic patch, as plain tensors.
 
     `region` holds the codes of the part of the map that the patch needs, and `positions` are in
     voxels of it, on the lattice.

@@ -83,7 +83,7 @@ class SynthesisData(TargetData):
         )
 
     def synthetic_batches(self, *, is_finished: bool = True) -> SyntheticBatches:
-        """What the loader makes batches from; `is_finished` as in `SyntheticBatches`.
+        """Source of the loader's batches; `is_finished` as in `SyntheticBatches`.
 
         Label maps must have been stored before, as `setup` does.
         """

@@ -54,7 +54,7 @@ def test_an_inverted_film_is_reported(sentences):
 def test_a_turned_film_is_reported_with_the_turn_back(sentences, turns, back):
     # pictures are (columns, rows), so that one turn of NumPy is clockwise
     (sentence,) = sentences(lambda film: np.rot90(film, turns))
-    assert "found a turned film" in sentence
+    assert "found a rotated film" in sentence
     assert f"turn it by {back}" in sentence
 
 
@@ -100,7 +100,7 @@ def usual():
     [
         (lambda film: film, []),
         (lambda film: 255 - film, [r"an inverted film .*: invert its grey values"]),
-        (lambda film: np.rot90(film, 2), [r"a turned film .*: turn it by 180°, after which it is"]),
+        (lambda film: np.rot90(film, 2), [r"a rotated film .*: turn it by 180°, after which it"]),
         (
             lambda film: np.pad(film, ((6, 6), (6, 6), (0, 0))),
             ["a border of one value, 6"],

@@ -63,7 +63,7 @@ def test_every_table_is_asked(tmp_path, name):
     (tmp_path / name).write_text("id\tAge\tage\n1\t2\t3\n".replace("\t", "\t,"[".csv" in name]))
     (problem,) = read_text_table(tmp_path / name).problems
     assert problem.level == "error"
-    assert "'Age' and 'age', which read alike" in problem.found
+    assert "'Age' and 'age', which cannot be told apart" in problem.found
 
 
 def test_control_characters_are_in_no_table(tmp_path):

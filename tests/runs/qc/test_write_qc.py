@@ -70,7 +70,7 @@ def test_a_page_that_somebody_has_changed_is_kept(run, scans, tmp_path, caplog):
     again = predict_scans(run, scans, tmp_path / "out", device="cpu")
     assert again.page is None
     assert done.page.read_text() == "mine"
-    assert "changed by somebody" in caplog.text
+    assert "changed since it was written" in caplog.text
 
 
 def test_names_of_pictures_suit_every_file_system_and_tell_cases_apart():

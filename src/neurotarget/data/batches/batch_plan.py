@@ -1,4 +1,4 @@
-"""What an augmentation does to the patches of a batch, as plain tensors.
+"""Plan of the augmentation of a batch of patches, as plain tensors.
 
 `Augmenter` draws a plan; `batch_transforms.augmented` applies it, on any device.
 """
@@ -107,7 +107,7 @@ class Dropped(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What happens to the patches of a batch; None is a transform that happens to none."""
+    """Transforms of the patches of a batch; None for a transform that is applied to none."""
 
     warp: Warped | None  # mirrors its patches too
     mirror: list[list[bool]]  # of every patch along every axis, where its voxels are cut

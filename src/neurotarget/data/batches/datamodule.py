@@ -270,7 +270,7 @@ class TargetData(pl.LightningDataModule):
         )
 
     def batch_cuts(self, *, is_finished: bool = True, is_augmented: bool = True) -> BatchCuts:
-        """What the direct loader makes batches from; `is_finished` as in `BatchCuts`."""
+        """Source of the direct loader's batches; `is_finished` as in `BatchCuts`."""
         target, settings = as_trained(self.target), self.augmentation if is_augmented else None
         return BatchCuts(
             self._training_folders(),
@@ -281,7 +281,7 @@ class TargetData(pl.LightningDataModule):
         )
 
     def regions(self, *, is_augmented: bool = True) -> Regions:
-        """What the queue makes patches from."""
+        """Source of the queue's patches."""
         augmentation = None
         if self.augmentation and is_augmented:
             augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))

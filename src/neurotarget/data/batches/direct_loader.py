@@ -131,7 +131,7 @@ def _use_one_thread(worker: int = 0) -> None:  # noqa: ARG001
 
 @dataclass(frozen=True)
 class NoiseEntry:
-    """What a prepared case has, with noise in place of a scan."""
+    """A prepared case with noise in place of a scan, to time a training step."""
 
     sides: tuple[int, ...]  # C, I, J, K
     case_id: str = "noise"

@@ -179,6 +179,6 @@ def _is_aligned(grid: Grid) -> bool:
 def _where(anchor: Anchor) -> str:
     return {
         "head": "placed by the outline of the head",
-        "scan": "placed by the middle of the scan, so that new scans must be cropped alike",
+        "scan": "placed by the middle of the scan, so new scans must be cropped in the same way",
         "world": "placed in the coordinates of the scans, as of a template",
     }[anchor]

@@ -1,9 +1,9 @@
-"""Pictures that differ from the rest of their data set: inverted, turned, framed or of other depth.
+"""Pictures unlike the rest of their data set: inverted, rotated, framed or of other bit depth.
 
 Nothing is known of what the pictures show. Each is compared with the median of all at 16 × 16
 pixels, so that only data sets of one view are judged: at least `FEW` pictures, of which half
 resemble the median. V views, S = 16 pixels per side. At these thresholds no unchanged film of
-Shenzhen and Montgomery is reported, and about nine in ten inverted or turned ones are
+Shenzhen and Montgomery is reported, and about nine in ten inverted or rotated ones are
 (docs/films.md).
 """
 
@@ -25,7 +25,7 @@ GAIN = 0.3  # of correlation by a turn
 WIDE = 0.04  # share of a side that a frame of one value takes
 RARE = 0.5  # a frame of more pictures than this share is usual
 EIGHT_BITS = 255
-TURNS = {1: "90° clockwise", 2: "180°", 3: "90° anticlockwise"}  # by which it must be turned back
+TURNS = {1: "90° clockwise", 2: "180°", 3: "90° anticlockwise"}  # rotations that undo it
 
 
 class View(NamedTuple):
@@ -47,7 +47,7 @@ class View(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What is usual in the pictures of a data set of one view."""
+    """Usual appearance of the pictures of a data set, which are of one view."""
 
     small: Float[ndarray, "S S"]  # the median picture, of mean 0 and length 1
     is_framed: bool
@@ -124,7 +124,7 @@ def usual_view(views: Sequence[View | None]) -> Usual | None:
 
 
 def oddities(view: View | None, usual: Usual) -> list[str]:
-    """What is unlike the pictures that a network was trained on, each with what to do.
+    """Describe how a picture differs from those of the training, and what to do about it.
 
     Args:
         view: of the new picture; None has no oddity.
@@ -144,14 +144,14 @@ def oddities(view: View | None, usual: Usual) -> list[str]:
 
 
 def odd_views(cases: Sequence[Case], views: Sequence[View | None]) -> list[Problem]:
-    """Report the pictures that are inverted, turned, framed or of other depth than the rest.
+    """Report pictures that are inverted, rotated, framed or of another bit depth than the rest.
 
     Args:
         cases: the data set.
         views: one per case, None where `view_of` gave none.
 
     Returns:
-        Warnings: one per inverted or turned picture, and one each about depths and frames of all
+        Warnings: one per inverted or rotated picture, and one each about depths and frames of all
         pictures. Below `FEW` pictures there is none; of pictures that are not of one view only
         depth is judged.
     """
@@ -178,7 +178,7 @@ def _turned_or_inverted(view: View, median: Float[ndarray, "S S"]) -> Odd | None
         wanted = "air dark and bone bright, or the reverse, in all films"
         return Odd(found, wanted, "invert its grey values")
     if best and fits[best] > max(ALIKE, fits[0] + GAIN):
-        found = f"a turned film (correlation {fits[0]:.2f} with the median film)"
+        found = f"a rotated film (correlation {fits[0]:.2f} with the median film)"
         todo = f"turn it by {TURNS[best]}, after which it is {fits[best]:.2f}"
         return Odd(found, "films of one orientation", todo)
     return None

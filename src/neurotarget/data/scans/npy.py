@@ -19,7 +19,7 @@ HEADS = {
 
 
 class Head(NamedTuple):
-    """What the head of a NumPy file states."""
+    """Content of the header of a NumPy file."""
 
     shape: tuple[int, ...]
     is_fortran: bool

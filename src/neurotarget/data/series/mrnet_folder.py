@@ -1,8 +1,8 @@
-"""The folders of MRNet: series as NumPy files by split and plane, findings in tables without head.
+"""The folders of MRNet: series as NumPy files by split and plane, tables without header.
 
 `train/axial/0000.npy` and `valid/…` hold (slices, 256, 256); `train-acl.csv` lists `0000,1`. As the
 test exams of the competition are not public, `valid` is held out, and validation exams are drawn
-from `train`. Who the people are is not published: each exam is a person of its own.
+from `train`. MRNet does not identify people, so each exam counts as another person.
 
 Source: Bien et al. 2018, doi:10.1371/journal.pmed.1002699.
 """
@@ -55,7 +55,7 @@ def read_mrnet(folder: Path) -> tuple[list[Exam], list[Problem]]:
         without = [name for name in findings if name not in found]
         if without:
             text = f"no series of {len(without)} exams of its tables ({some(without)})"
-            problems.append(error(text, "files", "add them, or take the rows out", file=folder))
+            problems.append(error(text, "files", "add them, or remove the rows", file=folder))
         for name, series in found.items():
             cells = {"split": called, **findings.get(name, {})}
             exams.append(Exam(name, series, cells))

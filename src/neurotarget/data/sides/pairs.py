@@ -3,7 +3,7 @@
 A target has one of two modes in `sides`. With `labels`, left and right are two classes: a flip has
 to swap them, in training and in prediction, and the network must learn where the middle is. With
 `split`, a pair is one class with twice the voxels, and a flip needs no swap; in return the side of
-a nucleus without partner must be derived from the middle of the head, which is noted.
+a nucleus without partner must be derived from the middle of the head, and a note states this.
 
 Sides are separated in scanner coordinates and by the halves themselves, so that neither the order
 of voxels nor position or tilt of the head matters.
@@ -88,7 +88,7 @@ def as_trained(target: Target) -> Target:
 def trained_class(target: Target) -> tuple[int, ...]:
     """Class of `as_trained(target)` for each class of the target; 0 stays 0.
 
-    Both classes of a pair have the same; with `sides: labels` each class stays as it is.
+    Both classes of a pair get the same one; with `sides: labels` each class stays as it is.
     """
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
@@ -124,8 +124,7 @@ def split_sides(
 
     Returns:
         Classes of the target, and notes for the user: a pair with one side only, a piece that was
-            cut,
-        and a border that is not the pair's own.
+        cut, and a border that is not the pair's own.
     """
     final, _, notes = _split(classes, affine, target, middle)
     return final, notes
@@ -140,8 +139,9 @@ def split_probabilities(
 ) -> tuple[Float[ndarray, "L I J K"], tuple[str, ...]]:
     """Convert probabilities of `as_trained(target)` to those of the target; see `split_sides`.
 
-    A voxel's probability of a pair goes to one side, 0 to the other: the side of its piece, or off
-    the pieces the side of the border. The most likely classes then equal those of `split_sides`.
+    A voxel's probability of a pair goes to one side, and the other side gets 0. It is the side of
+    the voxel's piece or, outside of the pieces, the side of the border on which the voxel lies. The
+    most likely classes then equal those of `split_sides`.
 
     Args:
         probabilities: of T trained classes, background first.
@@ -307,4 +307,4 @@ def _notes(
     if is_cut:
         return [f"{both}: in one piece, cut at {source}"]
     is_own = pair.halves is not None and source == pair.halves.border.source
-    return [] if is_own else [f"{both}: no two clear halves, parted at {source}"]
+    return [] if is_own else [f"{both}: no two clear halves, separated at {source}"]

@@ -27,7 +27,7 @@ def centres_right_mm(
 
 
 def on_wrong_side(right_mm: Mapping[str, float], pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """What lies on the wrong side, from the centres of labels that have voxels.
+    """Find labels on the wrong side, from the centres of labels that have voxels.
 
     Of a pair the left one must be left of the right one; a label without its partner must not lie
     more than `CLEARLY_MM` beyond the middle of the other pairs, if there are `FEWEST_PAIRS`.

@@ -30,7 +30,7 @@ def alike_columns(columns: Sequence[str]) -> list[str]:
     for name in dict.fromkeys(columns):
         groups.setdefault(plain_name(name), []).append(name)
     return [
-        f"the columns {' and '.join(map(_shown, names))}, which read alike"
+        f"the columns {' and '.join(map(_shown, names))}, which cannot be told apart"
         for names in groups.values()
         if len(names) > 1
     ]

@@ -93,7 +93,7 @@ def name_visits(
 def _aligned(
     tables: Sequence[tuple[TextTable, Path]], ids: Sequence[str | None]
 ) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
-    """Spell people and sessions alike in all tables if they differ only in leading zeros."""
+    """Give people and sessions one spelling in all tables if they differ only in leading zeros."""
     known: dict[str, dict[str, None]] = {"person": {}, "session": {}}
     aligned, problems = [], []
     for (table, path), column in zip(tables, ids, strict=True):

@@ -154,7 +154,7 @@ class _Cohort:
             self.problems.append(warning(found, "a volume of each", todo, file=table.path))
         if absent := [name for key, name in self.names.items() if key not in seen]:
             found = f"no row of {len(absent)} of {len(self.names)} cases ({some(absent)})"
-            todo = "add them, or write the ids alike; the values of its columns are missing"
+            todo = "add them, or use one spelling of the ids; the values of its columns are missing"
             self.problems.append(warning(found, "one row per case", todo, file=table.path))
 
     def _add_volumes(

@@ -55,7 +55,7 @@ class HeadCohort(GeneratedCohort):
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """What is known of each person; of the user's label maps neither age nor sex."""
+        """Names of the covariates; for label maps of the user, age and sex are unknown."""
         return ("site", "tiv_ml") if self.plan.maps else ("age", "sex", "site", "tiv_ml")
 
     def obtain(self, root: str | None) -> Path:

@@ -104,7 +104,7 @@ class DementiaCohort(HeadCohort):
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """What is known of each person; the group is empty outside of the clinic."""
+        """Names of the covariates; the group of people outside the clinic is empty."""
         return ("group", *super().covariates)
 
     def grow(self, person: Person, number: int) -> Grown:

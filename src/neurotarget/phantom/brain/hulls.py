@@ -1,4 +1,4 @@
-"""What all drawn heads share before they are warped: depths of the brain's hulls, and the face.
+"""Parts of all drawn heads before they are warped: depths of the brain's hulls, and the face.
 
 Everything is a formula in MNI152 space. Positions and sizes are round figures of the adult brain in
 atlases; none is derived from a scan. Left and right come from one description.

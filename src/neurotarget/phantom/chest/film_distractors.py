@@ -1,4 +1,4 @@
-"""What resembles a pneumothorax, or comes with one: skin folds, tubes, wires, a turned film."""
+"""Distractors of a pneumothorax: skin folds, tubes, wires, rotated films."""
 
 import numpy as np
 from scipy import ndimage

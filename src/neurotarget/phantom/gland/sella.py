@@ -2,7 +2,7 @@
 
 All lengths are in template mm from the middle of the gland, x to the right, y to the front, z up,
 as the rest of the head is defined in that space; only the gland's volume is native, and its height
-is fitted to it. Positions follow the usual T1 picture: sphenoid sinus below and in front, clivus
+is fitted to it. Positions are those of usual T1 scans: sphenoid sinus below and in front, clivus
 and dorsum behind, cavernous sinuses with the carotids at the sides, chiasm and cistern above,
 stalk between.
 
@@ -161,7 +161,7 @@ Paint = Callable[..., None]
 def _bone(paint: Paint, sella: Sella, axes: Axes) -> None:
     """CSF where no brain is, then the body of the sphenoid with dorsum and clivus."""
     x, y, z = axes
-    hind = y - _clivus_back(sella, z)  # mm in front of the clivus's hind face
+    hind = y - _clivus_back(sella, z)  # mm in front of the clivus's posterior surface
     paint(Tissue.CSF, np.minimum(24 - np.abs(x), z + 7))
     paint(Tissue.CSF, np.minimum(16 - np.abs(x), -hind))
     block = np.minimum(_bone_surface(sella, x, y) - z, 21 - np.abs(x))
@@ -250,7 +250,7 @@ def _above(paint: Paint, sella: Sella, axes: Axes) -> None:
 
 
 def _bright_spot(sella: Sella, half_axes: Triple, axes: Axes) -> Float[ndarray, "..."]:
-    """Share of stored vasopressin, in the hind part of the gland."""
+    """Share of stored vasopressin, in the posterior part of the gland."""
     wide, deep, tall = half_axes
     x, y, z = axes
     y = y + 0.5 * sella.length - deep - 0.5

@@ -35,7 +35,7 @@ class Tissue(IntEnum):
 
 
 class Mark(IntEnum):
-    """What a finding's voxels are called in the maps of marks."""
+    """Numbers of the findings in maps of marks."""
 
     NONE = 0
     ACL = 1
@@ -173,7 +173,7 @@ class Knee:
         self._paint(body & free, Tissue.MENISCUS)
         if self.person.torn_side != side:
             return
-        # the hind horn tears most often; the slit runs obliquely to a surface
+        # the posterior horn tears most often; the slit runs obliquely to a surface
         place = -1.9 + 1.3 * self.tear.angle
         near = np.abs(angle - place) < 0.55
         slope = 0.7 * (self.tear.tilt - 0.5)

@@ -1,4 +1,4 @@
-"""What synthesis needs to train on glands: where patches lie, what is drawn, how it looks."""
+"""Synthesis of scans of the pituitary gland: position of patches, drawn structures, contrast."""
 
 from dataclasses import dataclass
 from functools import lru_cache

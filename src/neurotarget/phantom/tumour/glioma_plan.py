@@ -201,7 +201,7 @@ class GliomaPlan(CohortPlan):
         )
 
     def core_shifts(self, person: Patient) -> Mapping[str, float]:  # noqa: ARG002
-        """What is added to the signal of a core, by contrast; here nothing.
+        """Change of the signal in the tumour core, by contrast; none by default.
 
         The unit is that of `glioma_signal.scans_of`: shares of the brightest healthy tissue's
         signal.

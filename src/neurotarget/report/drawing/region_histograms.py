@@ -82,8 +82,8 @@ def shares_of(
 ) -> Float[ndarray, " B"]:
     """Share of voxels between edges in %, from the 0th to the 100th percentile of their values.
 
-    Between two percentiles values are taken as evenly spread. Voxels outside of the edges count
-    nowhere, so the sum may be below 100.
+    Between two percentiles, values are assumed to be spread evenly. Voxels outside the edges are
+    not counted, so the sum may be below 100.
 
     Args:
         percentiles: P evenly spaced ones, rising.

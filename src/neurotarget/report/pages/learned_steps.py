@@ -1,4 +1,4 @@
-"""What a run has learned on its validation cases after its training, by the name of the record."""
+"""Steps that a run learns on its validation cases after the training, such as postprocessing."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

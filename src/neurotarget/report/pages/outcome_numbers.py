@@ -84,7 +84,7 @@ def _several(rows: Rows) -> list[Tile]:
     return [
         tile("AUROC, mean over classes", area, counted(int(area["n"]), "case")),
         tile("Accuracy", rows["accuracy"], "the class of the largest probability is correct"),
-        tile("Balanced accuracy", rows["balanced_accuracy"], "each class counts alike"),
+        tile("Balanced accuracy", rows["balanced_accuracy"], "each class has the same weight"),
         tile("Kappa", kappa, weights),
         tile("Brier score", rows["brier"], "sum over classes; 0 is perfect"),
         *_failed(area),

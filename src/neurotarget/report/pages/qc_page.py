@@ -143,7 +143,7 @@ def _answer(cases: Sequence[QCCase]) -> str:
 
 
 def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
-    """What was predicted for each label, next to what is usual."""
+    """Table of predicted sizes by label, next to the usual range."""
     has_range = any(None not in (one.low, one.high) for one in content.columns)
     heads = ["Median", "Smallest", "Largest"]
     heads += ["Usual", "Cases outside"] if has_range else []

@@ -176,7 +176,7 @@ def _software(study: Study) -> str:
 def short_command(command: str) -> str:
     """Return a command without absolute paths: relative to the current folder, else file names.
 
-    A paper must not state folders of somebody's machine, which may contain names.
+    A paper must not name folders of a person's machine, which may contain names.
     """
     return shlex.join(ABSOLUTE.sub(_short_path, argument) for argument in shlex.split(command))
 

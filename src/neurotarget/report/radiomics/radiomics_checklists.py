@@ -148,7 +148,7 @@ def grade(score: float) -> str:
 
 
 def checklist_sentences(metrics: pd.DataFrame, clear: pd.DataFrame) -> list[str]:
-    """What is filled in, and the range of METRICS' score: a sentence for each checklist."""
+    """Sentence on each checklist: how many items are answered, and the range of METRICS' score."""
     one = metrics_score(metrics)
     filled = int((clear["filled_by"] == STUDY).sum())
     least, most = (number(100 * value, 1) for value in (one.least, one.most))

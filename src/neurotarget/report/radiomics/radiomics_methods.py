@@ -1,4 +1,4 @@
-"""What was done in a radiomics study, as sentences by topic, and as a paragraph for a paper.
+"""Methods of a radiomics study, as sentences by topic, and as a paragraph for a paper.
 
 Topics are those that METRICS and CLEAR ask for; `radiomics_checklists` assigns them to items.
 """
@@ -63,7 +63,7 @@ class Extraction(NamedTuple):
 
 
 class Robustness(NamedTuple):
-    """Features that two masks measure alike: the ICC that was asked for, and counts.
+    """Features that are reproducible between two masks: the required ICC, and counts.
 
     Of `measured` features, `kept` reach the ICC; the second masks are those of `cases` cases.
     """
@@ -80,7 +80,7 @@ def study_sentences(
     robust: Robustness | None = None,
     clinical: Sequence[str] = (),
 ) -> dict[str, str]:
-    """What was done: one sentence per topic, without a full stop; "" where it is not known.
+    """Methods, one sentence per topic without a full stop; "" if unknown.
 
     Args:
         study: settings, counts and results.

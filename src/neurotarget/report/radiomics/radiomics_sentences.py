@@ -114,7 +114,7 @@ def errors_sentence(study: RadiomicsStudy) -> str:
 
 
 def claims_sentence(study: RadiomicsStudy) -> str:
-    """Which features go with the outcome after correction; "" without image features.
+    """Features that are associated with the outcome after correction; "" without image features.
 
     Of features that carry the same information, one is claimed; the others add nothing to it.
     """
@@ -125,11 +125,11 @@ def claims_sentence(study: RadiomicsStudy) -> str:
     tested = f"Of {counted(count, 'image feature')}, each tested alone"
     found, claimed = table[table["p_holm"] <= ALONE], table[table["claim"].notna()]
     if not len(found):
-        return f"{tested}, none goes with the outcome after Holm's correction for their number."
+        return f"{tested}, none is associated with the outcome after Holm's correction."
     names = listed(claimed.sort_values("claim")["feature"].tolist())
-    goes = "goes" if len(found) == 1 else "go"
-    text = (f"{tested}, {len(found)} {goes} with the outcome after Holm's correction. Claimed "
-            f"{'is' if len(claimed) == 1 else 'are'} {names}")  # fmt: skip
+    are = "is" if len(found) == 1 else "are"
+    text = (f"{tested}, {len(found)} {are} associated with the outcome after Holm's correction. "
+            f"Claimed {'is' if len(claimed) == 1 else 'are'} {names}")  # fmt: skip
     if rest := len(found) - len(claimed):
         others = "the other one adds" if rest == 1 else f"none of the other {rest} adds"
         nothing = "nothing to it" if rest == 1 else "to that"
@@ -138,9 +138,9 @@ def claims_sentence(study: RadiomicsStudy) -> str:
 
 
 def permutation_sentence(study: RadiomicsStudy) -> str:
-    """What permuted outcomes give, with the p of the real one; "" without the test.
+    """Result of the permutation test with its p, in one sentence; "" without the test.
 
-    With few draws p cannot be small, so the smallest possible one is stated.
+    With few permutations p cannot be small, so the smallest possible p is stated.
     """
     one = study.permuted
     if one is None or not len(one.permuted):
@@ -156,9 +156,9 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
 
 
 def leakage_sentence(study: RadiomicsStudy) -> str:
-    """What selection outside the folds would have claimed; "" without image features.
+    """Score that feature selection outside the folds would claim; "" without image features.
 
-    A leak is stated only where the interval of the difference lies above 0.
+    The sentence calls it a leak only if the interval of the difference lies above 0.
     """
     leak = study.leak
     if leak is None:
@@ -176,7 +176,7 @@ def leakage_sentence(study: RadiomicsStudy) -> str:
 
 
 def stability_sentence(study: RadiomicsStudy) -> str:
-    """How alike the chains of the folds choose features; "" without image features.
+    """How stable the choice of features is over the folds; "" without image features.
 
     1 means that all choose the same features, 0 what chance gives.
     """

@@ -33,7 +33,7 @@ from neurotarget.report.text.headed_tables import table_specs
 from neurotarget.report.text.numbers import estimate, p_equals
 from neurotarget.stats.survival.survival_study import IMAGE, SurvivalStudy
 
-QUESTION = "Which terms go with survival, and how well do they predict it in people left out?"
+QUESTION = "Which terms are associated with survival, and how well do they predict it?"
 QUESTION_OF_IMAGES = "Do images tell more about survival than clinical terms do?"
 GROUPS = {"group": "Survival by group", "thirds": "Survival by thirds of held-out risk"}
 NAMES = {

@@ -24,7 +24,7 @@ def set_name(name: str) -> str:
 
 
 def answer(study: SurvivalStudy) -> str:
-    """What the study found in one or two sentences.
+    """Main result of the study, in one or two sentences.
 
     Whether images add to clinical terms, if both were fitted; otherwise C of the leading set.
     """

@@ -1,4 +1,4 @@
-"""What a multirun prints at its end: the state of its jobs, and possible next commands."""
+"""Text that a multirun prints at its end: the state of its jobs, and possible next commands."""
 
 import shlex
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ class BidsLayout(MapLayout):
     def describe(self, output: Path, made_by: str) -> None:
         """Write the description of the data set and the table of its labels.
 
-        Files that somebody has completed, as with authors, are kept.
+        Files that a person has completed, for instance with authors, are kept.
 
         Args:
             output: folder of the data set.

@@ -1,4 +1,4 @@
-"""What layouts of label maps share: the predictor that they wrap, and how it describes itself."""
+"""Base of the layouts of label maps, which wrap a predictor."""
 
 from pathlib import Path
 from typing import ClassVar

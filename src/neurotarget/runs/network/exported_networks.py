@@ -64,7 +64,7 @@ def networks_in(path: Path) -> Iterator[TrainedNetwork]:
     """The networks of an exported file, which is not trusted.
 
     Raises:
-        DataError: this is no such file, it is not what was written, or contains something else.
+        DataError: this is not an exported file, it was changed, or it contains other data.
     """
     return networks_of(read_network_file(path), Path(path))
 

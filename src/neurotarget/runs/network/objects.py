@@ -51,7 +51,7 @@ def _waiting(node: Mapping[str, Any]) -> functools.partial:
 
 
 def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
-    """What a node's `_target_` names, to be called later.
+    """Return the function that a node's `_target_` names, with the node's settings.
 
     A class is made with the node's settings and its object is called; a function gets the settings
     with the arguments of the call.

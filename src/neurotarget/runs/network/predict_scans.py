@@ -163,7 +163,7 @@ def _each(*acts: Look | None) -> Look:
 
 
 def _pictures(predictor: CasePredictor, output: Path) -> Any:  # noqa: ANN401
-    """What draws the pictures of cases, with the colours of the lookup tables."""
+    """Object that draws the pictures of cases, with the colours of the lookup tables."""
     colours = [one.colour for one in labels_of(predictor.target)] if predictor.target.labels else []
     return import_module(PICTURES).CasePictures(predictor, output, colours)
 

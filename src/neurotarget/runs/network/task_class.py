@@ -47,7 +47,7 @@ def task_class(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -
 
 
 def task_kind(config: Mapping[str, Any], *, make: Callable[..., Any] = build) -> type[TaskKind]:
-    """What the task of a configuration predicts; one of our tasks is not loaded for it.
+    """Kind of the task of a configuration; the modules that train our own tasks are not loaded.
 
     A configuration without a task is one of a segmentation.
 

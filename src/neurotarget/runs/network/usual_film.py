@@ -1,4 +1,4 @@
-"""What is usual in the training films of a run, by which later films are judged."""
+"""Record of how a run's training films usually look, with which later films are compared."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def read_usual(config_file: Path) -> Usual | None:
-    """What is usual in the training films of a run; None without this record.
+    """Read how a run's training films usually look; None without this record.
 
     Exported files do not hold it.
     """

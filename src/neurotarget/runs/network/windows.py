@@ -21,7 +21,7 @@ def build_windows(
     margin_vox: int = 0,
     task: type[TaskKind] = Segmentation,
 ) -> Callable[..., Tensor]:
-    """What runs a network on whole images, by a run's config unless arguments override it.
+    """Build the inferer that runs a network on whole images, from a run's config and overrides.
 
     Args:
         config: of the run; its `windows` has overlap, mirror and centre.

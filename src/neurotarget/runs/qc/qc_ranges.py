@@ -1,4 +1,4 @@
-"""What sizes are usual: those of the references of a run's held-out cases, or of its target."""
+"""Usual sizes of structures: those of a run's held-out references, or the target's ranges."""
 
 from collections.abc import Iterable
 from pathlib import Path

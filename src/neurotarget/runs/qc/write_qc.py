@@ -40,7 +40,7 @@ def write_qc(
     """
     path = output / PAGE
     if not is_free(path):
-        log.warning("qc: %s was changed by somebody, and is kept as it is", path)
+        log.warning("qc: %s was changed since it was written, and is kept as it is", path)
         return None
     ledger = Ledger(output, form)
     results = [*ledger.failed().values(), *ledger.finished().values()]

@@ -37,7 +37,7 @@ class Exported(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What a file holds besides its card.
+    """Content of an exported file besides its model card.
 
     Attributes:
         document: plain values, see `exported_networks`.

@@ -76,7 +76,7 @@ def held_out_case(folders: Sequence[Path], target: Target) -> Case | None:
 
 
 def _difference(before: Any, after: Any) -> str:  # noqa: ANN401
-    """What differs between two predictions of a case."""
+    """Differences between two predictions of a case, as text."""
     if not hasattr(before, "classes"):
         largest = max(abs(after.values[name] - value) for name, value in before.values.items())
         return f"no value changes by more than {number(largest)}"

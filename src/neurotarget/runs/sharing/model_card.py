@@ -37,7 +37,7 @@ LOOK = (
 
 
 class Facts(NamedTuple):
-    """What a model card is made from.
+    """Sources of a model card.
 
     Attributes:
         name: heading of the card.

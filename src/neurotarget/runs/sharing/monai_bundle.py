@@ -118,7 +118,7 @@ def write_bundle(
 
     Raises:
         DataError: these networks or their preparation cannot be written in this form,
-            probabilities differ, or the folder belongs to somebody else.
+            probabilities differ, or the folder holds files of another program.
     """
     plain, shape = window_network(predictor, "a bundle")
     members = getattr(predictor, "members", (predictor,))

@@ -1,4 +1,4 @@
-"""What is measured by default: bins, the labels of a target, and brain masks in a folder."""
+"""Default choices of measurements: bins, the labels of a target, and brain masks in a folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is wrong with a table of features as a whole: mixed units, and uninformative features."""
+"""Problems of a table of features as a whole: mixed units, and uninformative features."""
 
 from collections.abc import Collection
 

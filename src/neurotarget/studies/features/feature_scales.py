@@ -105,7 +105,7 @@ class Scales:
         return over_median(array, array[other], "the other side")
 
     def key(self) -> list[Any]:
-        """What features depend on in addition to the settings, for finding finished cases.
+        """Values besides the settings on which features depend, to recognise finished cases.
 
         Landmarks, and hashes of the brain masks.
         """

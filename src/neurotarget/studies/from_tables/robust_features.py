@@ -1,6 +1,7 @@
-"""Features that a second measurement of the same people gives alike, of another mask or scan.
+"""Features that are reproducible: their ICC is high between two measurements of the same people.
 
-No outcome is looked at, so that this may be done before the folds.
+The second measurement is of another mask or scan. Outcomes are not used, so that features may be
+chosen before the folds are drawn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ def robust_features(
     values: Float[ndarray, "N F"],
     asked: Radiomics,
 ) -> Robust:
-    """Compare features with those of `asked.second`, of the people whom both tables have.
+    """Compare features with those of the table `asked.second`, in people who are in both tables.
 
     Args:
         case_ids: of the N people; those without an id cannot be compared.

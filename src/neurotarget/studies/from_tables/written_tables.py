@@ -1,4 +1,4 @@
-"""What studies of people in tables share: who is left out, and how their folder is written."""
+"""Parts of all studies of people in tables: people who are left out, and the written folder."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path

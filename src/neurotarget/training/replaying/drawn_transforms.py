@@ -1,4 +1,4 @@
-"""What the augmentation did to a training patch: its transforms and their parameters, as text."""
+"""Transforms and parameters with which a training patch was augmented, as text."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -195,7 +195,7 @@ def _synthetic(
     after = batches.finish(move_data_to_device(samples, device))
     draws = [batches.split(index)[0] for index in indices]
     drawn = drawn_in_batch(batches.augmenter, [seeds_of(data.seed, draw) for draw in draws])
-    affine = np.diag([*data.target.spacing_mm, 1.0])  # heads are turned: no position in a scan
+    affine = np.diag([*data.target.spacing_mm, 1.0])  # rotated: no position in a scan
     for place, draw in enumerate(draws):
         mirrored = {"flip": {"axes": [0]}} if samples.mirrored[place] else {}
         numbers = batches.numbers(samples, place)
