@@ -19,7 +19,7 @@ from neurotarget.size_units import VOLUMES, SizeUnits
 
 
 class CaseResult(NamedTuple):
-    """Result of one case; a line of the table."""
+    """Result of one case; a row of the table."""
 
     case_id: str
     status: str  # done | failed
@@ -36,7 +36,7 @@ class Form(NamedTuple):
         column_of: name of the column by the name of a value, such as a label.
         total: column of the sum of all values; "" for none.
         digits: after the decimal point.
-        least: a line with a smaller value is left out when the table is read.
+        least: a row with a smaller value is left out when the table is read.
     """
 
     file: str
@@ -57,7 +57,7 @@ def volume_form(label_names: Iterable[str], units: SizeUnits = VOLUMES) -> Form:
 
 
 class Ledger:
-    """The table of a folder; lines are changed under a lock, so that processes do not lose any.
+    """The table of a folder; rows are changed under a lock, so that processes do not lose any.
 
     Args:
         folder: of the predictions; the table need not exist.
@@ -73,8 +73,8 @@ class Ledger:
     def finished(self) -> dict[str, CaseResult]:
         """Cases with status `done`, by case_id.
 
-        A line that is incomplete, has no number or one below `Form.least` is left out, so that its
-        case is predicted again; a table with other columns has no lines.
+        A row that is incomplete, has no number or one below `Form.least` is left out, so that its
+        case is predicted again; a table with other columns counts as empty.
         """
         return {
             case_id: CaseResult(
@@ -101,7 +101,7 @@ class Ledger:
         return list(self._lines())
 
     def record(self, result: CaseResult) -> None:
-        """Add or replace the line of one case, under the lock.
+        """Add or replace the row of one case, under the lock.
 
         Values are rounded to `Form.digits`; a failed case has `n/a`. Texts are made safe for
         spreadsheets.
@@ -120,7 +120,7 @@ class Ledger:
             self._write(self._lines() | {fixed["case_id"]: line})
 
     def forget(self, case_ids: Iterable[str]) -> None:
-        """Remove the lines of cases that will be predicted again; other ids are ignored."""
+        """Remove the rows of cases that will be predicted again; other ids are ignored."""
         dropped = set(case_ids)
         with self.lock:
             lines = self._lines()

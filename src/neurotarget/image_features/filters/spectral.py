@@ -17,8 +17,8 @@ from neurotarget.image_features.filters.separable import AXES, Image
 def simoncelli_response(image: Image, one: Filter) -> Image:
     """Band of a level of Simoncelli's wavelet, from a quarter to all of the highest frequency.
 
-    Frequencies are evenly spaced from −1 to 1, both included, as in IBSI's reference values; those
-    of the discrete transform itself miss two of them.
+    Frequencies are evenly spaced from −1 to 1, both included, as in IBSI; with the frequencies of
+    the discrete transform, two of IBSI's reference values are not met.
     Source: Portilla and Simoncelli 2000, doi:10.1023/A:1026553619983.
     """
     axes = filter_axes(one)
