@@ -45,7 +45,7 @@ class Example(NamedTuple):
     Attributes:
         truth, pred: class of each voxel, 0 for background.
         spacing_mm: of the voxels as stored.
-        voxel_mm3: volume of a voxel; of pictures its area, or 1 for pixels.
+        voxel_mm3: volume of a voxel; for pictures its area, or 1 for pixels.
     """
 
     truth: ClassMap

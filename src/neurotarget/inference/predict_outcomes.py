@@ -59,7 +59,7 @@ class OutcomePredictor(CasePredictor):
     """A trained network that predicts outcomes of whole images; one serves a whole folder.
 
     `postprocessing` corrects the predicted probabilities. A network with `activation_maps` also
-    gives maps of the places that speak for each label.
+    gives class activation maps, which show the places that raise the score of each label.
     """
 
     steps_file: ClassVar[str] = "recalibration.json"
@@ -85,7 +85,7 @@ class OutcomePredictor(CasePredictor):
 
     @property
     def num_always(self) -> int:
-        """No file: the result is a row of the table."""
+        """Number of files that every case has: none, as the result is a row of the table."""
         return 0
 
     def files(self, case_id: str, output: Path) -> list[Path]:
@@ -190,7 +190,7 @@ class OutcomePredictor(CasePredictor):
 
     @torch.inference_mode()
     def activation_maps(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "labels I J K"]:
-        """Maps of the places that speak for each label, on the grid of an image; see the network's.
+        """Class activation maps of each label, on the grid of an image; see the network's method.
 
         They are of the network's own scores, before these are corrected.
         """
@@ -247,7 +247,7 @@ def output_sizes(target: Target) -> list[int]:
     if late := [one.name for one in target.outcomes if one.kind == "time_to_event"]:
         raise DataError(
             f"target {target.name}: found the time to an event {late[0]}, wanted binary, classes "
-            "or number; no network here predicts times, so take the outcome out"
+            "or number; no network here predicts times, so remove the outcome"
         )
     return [len(outcome.labels) for outcome in target.outcomes]
 

@@ -140,7 +140,7 @@ class Predictor(CasePredictor):
         return volume_form(self.target.label_names, self.target.size_units)
 
     def files(self, case_id: str, output: Path) -> list[Path]:
-        """Files that a case can have: the label map, of a picture also as PNG, then probabilities.
+        """Files that a case can have: the label map, for a picture also as PNG, then probabilities.
 
         There is one map of probabilities per label. Where labels are structures by name, their
         statistics follow the label map; where the target has an image score, the table of marks.
@@ -310,7 +310,7 @@ def _joined(slabs: Iterable[Slab], sides: Sequence[int]) -> Float[ndarray, "L I 
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
-    """Write the label map atomically; of a picture also as PNG, next to it.
+    """Write the label map atomically; for a picture also as PNG, next to it.
 
     In the PNG the only label is white, 255; of several labels the ids are written.
     """

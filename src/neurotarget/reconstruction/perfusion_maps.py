@@ -170,7 +170,7 @@ def arterial_curve(
 
 
 def intact_curve(curves: Float[ndarray, "V T"], baseline: int) -> Float[ndarray, " T"]:
-    """Mean curve of voxels whose vessels do not leak: their last volumes are as those of most.
+    """Mean curve of voxels whose vessels do not leak: their curves end where most curves end.
 
     The last tenth of the volumes counts, and at least three. If every voxel with a bolus leaks, the
     mean of all of them is returned.

@@ -131,7 +131,7 @@ class CaseView(NamedTuple):
 
     @property
     def volumes_mm3(self) -> pd.DataFrame:
-        """Volume of each label in both masks; of pictures in voxels of 1 mm, see `Target`."""
+        """Volume of each label in both masks; for pictures in voxels of 1 mm, see `Target`."""
         voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
         counts = {
             name: [

@@ -1,7 +1,8 @@
 """The end of a training: post-processing, held-out cases, and whether the network has learnt.
 
-`train` loads this module at the first validation, as it loads statistics, figures and pages, which
-no step needs; later, a change of the program during a training would mix two versions of it.
+It loads statistics, figures and pages, which no training step needs, so `train` loads it at the
+first validation. It is not loaded at the end, when the program may have been updated: the results
+would then come from two versions.
 """
 
 import math

@@ -104,7 +104,7 @@ def test_a_conformed_head_stays_as_it_is(shared_data):
     np.testing.assert_array_equal(made.array, head.array)
 
 
-def test_a_turned_head_is_brought_back_without_interpolation(shared_data):
+def test_a_rotated_head_is_brought_back_without_interpolation(shared_data):
     head = read_volume(shared_data / "bert_freesurfer" / "fs72" / "norm.mgz")
     turned = nib.as_closest_canonical(nib.Nifti1Image(head.array, head.affine))
     scan = scan_of(np.asarray(turned.dataobj), turned.affine)
@@ -117,7 +117,7 @@ def test_a_turned_head_is_brought_back_without_interpolation(shared_data):
     np.testing.assert_array_equal(made.array[there], head.array[moved])
 
 
-def test_the_first_of_several_frames_is_read_and_said(tmp_path):
+def test_the_first_of_several_frames_is_read_and_reported(tmp_path):
     frames = np.stack([np.full((4, 5, 6), value, np.float32) for value in (1, 2, 3)], axis=-1)
     nib.save(nib.Nifti1Image(frames, np.eye(4)), tmp_path / "run.nii.gz")
     volume, note = first_frame(tmp_path / "run.nii.gz")

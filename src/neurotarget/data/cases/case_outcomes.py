@@ -85,7 +85,7 @@ def _one_value(outcome: Outcome, split: str, codes: Sequence[float]) -> list[Pro
     absent = [name for name in outcome.classes if name not in names]
     if absent and split in ("", "train"):
         found = f"no case of {outcome.name} {some(absent)} in {where}"
-        todo = "add such cases, or take the class out of the target"
+        todo = "add such cases, or remove the class from the target"
         return [error(found, "each class in the training", todo)]
     return []
 

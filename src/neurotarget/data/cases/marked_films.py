@@ -140,7 +140,7 @@ def _check_films(marks: Mapping[str, Marks], films: Mapping[str, Path], path: Pa
     if absent or not marks:
         found = f"no film of {len(absent)} of {len(marks)} names ({some(absent)})"
         wanted = f"each film in {path.parent} or below, named as in the file"
-        todo = "add the films, or take their rows out"
+        todo = "add the films, or remove their rows"
         raise DataError(error(found, wanted if marks else KINDS, todo, file=path))
 
 

@@ -79,9 +79,9 @@ class SlicePool(VectorBackbone):
 def slice_maps(encode: Callable[[Tensor], Tensor], layer: nn.Linear, image: Image) -> Maps:
     """Class activation maps: weights of the last layer times the features of each place.
 
-    One map for each slice along K, enlarged to it; above 0 a place speaks for the output, below
-    against. The mean over the slice that each feature is strongest in gives the output, so that
-    maps of other slices show what was outdone.
+    There is one map per slice along K, enlarged to the slice. Places above 0 raise the output, and
+    those below 0 lower it. Only the slice in which a feature is strongest contributes that feature
+    to the output, so maps of other slices also show features that had no influence.
 
     Source: Zhou et al. 2016, doi:10.1109/CVPR.2016.319; of each slice as in MRNet, Bien et al.
     2018, doi:10.1371/journal.pmed.1002699.

@@ -184,7 +184,7 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
 
 
 def sides_of(name: str, value: object, *, is_flat: bool = False) -> TripleVox:
-    """Parse three sides in voxels; of pictures also two, with a third side of 1.
+    """Parse three sides in voxels; for pictures also two, with a third side of 1.
 
     Args:
         name: of the setting, for the message.

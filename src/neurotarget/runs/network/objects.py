@@ -80,7 +80,7 @@ def _refuse_unknown(node: Mapping[str, Any], made: functools.partial) -> None:
     except TypeError as error:
         name = str(node["_target_"]).rpartition(".")[2]
         raise DataError(refused(node, TypeError(f"{name}() {error}"))) from error
-    except ValueError:  # some functions in C do not tell their arguments
+    except ValueError:  # some functions in C have no signature
         return
 
 
@@ -152,7 +152,7 @@ def refused(cfg: Mapping, error: BaseException, todo: str = ADVICE) -> str:
         )
     owner, key = unknown[1].split(".")[0], unknown[2]
     near = difflib.get_close_matches(key, _parameters(cfg, owner), n=1)
-    hint = f"did you mean {near[0]}?" if near else "take it out"
+    hint = f"did you mean {near[0]}?" if near else "remove it"
     return f"{owner}: no such setting {key!r}; {hint}"
 
 
