@@ -355,6 +355,28 @@ def test_print_shows_the_tables_that_matter(page):
     assert page.locator("details[data-table][open]").count() == 0
 
 
+def test_the_short_report_keeps_what_is_first_and_fits_six_sheets(browser, report):
+    with Opened(browser, report) as page:
+        page.locator("#short").click()
+        assert page.locator("#verdicts").is_visible()
+        assert page.locator("#figures, #cases").first.is_visible()
+        assert not page.locator("#tables").is_visible()
+        assert page.locator(".definitions").count() == 1
+        assert not page.locator(".definitions").is_visible()
+        sheets = re.findall(rb"/Type\s*/Page[^s]", page.pdf(format="A4", print_background=True))
+        assert 1 <= len(sheets) <= 6
+        page.locator("#short").click()
+        assert page.locator("#tables").is_visible()
+
+
+def test_the_address_of_a_report_can_ask_for_the_short_one(browser, plain):
+    with Opened(browser, plain) as page:
+        page.goto(f"{plain.as_uri()}#short")
+        page.reload()
+        assert page.locator("#short").get_attribute("aria-pressed") == "true"
+        assert not page.locator("#tables").is_visible()
+
+
 def test_without_webgl_the_page_says_so(browser, report):
     script = "HTMLCanvasElement.prototype.getContext = () => null;"
     with Opened(browser, report, script=script) as page:

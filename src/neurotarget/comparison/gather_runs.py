@@ -25,7 +25,8 @@ from neurotarget.report.text.numbers import counted
 from neurotarget.runs.folder.finished_runs import run_folders, why_unfinished
 from neurotarget.runs.folder.run_folder import own_cases
 from neurotarget.stats.arms.arms import NET, Arms, check_design, listed
-from neurotarget.studies.study_inputs import commit_text, covariate_table, from_run, read_cases
+from neurotarget.studies.run_origin import commit_text
+from neurotarget.studies.study_inputs import covariate_table, from_run, read_cases
 from neurotarget.types import Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"

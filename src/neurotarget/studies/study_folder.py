@@ -13,9 +13,10 @@ from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.report.pages.plain_page import Code
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
-from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.paper.methods_text import DEFINED, Written, methods_text
 from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
@@ -146,8 +147,17 @@ def write_files(
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
     title = title_of(title or material.measured.target.name)
-    write_text(page, page_html(study, shown, gallery, title=title))
+    write_text(page, page_html(study, shown, gallery, title=title, paper=_codes(paragraphs)))
     return WrittenStudy(study, page, tables, list(pictures.values()), overlays)
+
+
+def _codes(paragraphs: Written) -> list[Code]:
+    """Paragraphs and citations as the page shows them, without the definitions that it has too."""
+    text = paragraphs.text.partition(f"## {DEFINED}")[0].strip()
+    return [
+        Code("Methods and results, as in study/methods.md", text),
+        Code("Citations, as in study/references.bib", paragraphs.references.strip()),
+    ]
 
 
 def saved_figures(

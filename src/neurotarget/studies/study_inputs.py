@@ -1,6 +1,5 @@
 """Read the input of `neurotarget study`: a run or its rows, or folders of masks."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from neurotarget.scoring import evaluate, measure, read_rows
 from neurotarget.size_units import AREAS, VOLUMES
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
+from neurotarget.studies.run_origin import as_mapping, run_facts
 from neurotarget.types import Case, Manifest, Row, Target
 
 SHOWN = 8  # most names in a sentence
@@ -83,7 +83,7 @@ def from_run(
             )
     read, notes = read_cases(manifest, target, need_files=False)
     cases, missing_files = _with_files(read.cases)
-    label_ids = read.label_ids or _mapping(summary.get("label_ids")) or None
+    label_ids = read.label_ids or as_mapping(summary.get("label_ids")) or None
     if predictions is None and (folder / "predictions").is_dir():
         predictions = folder / "predictions"
     covariates = covariate_table(read.cases)
@@ -235,49 +235,11 @@ def run_people(folder: Path, target: Target) -> pd.DataFrame | None:
     return people_table_of(cases, {case.case_id: case.split or "" for case in cases})
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _planted(summary: Mapping[str, Any]) -> dict[str, float]:
     """Planted effects of a generated cohort in a run's summary."""
-    hypotheses = _mapping(summary.get("hypotheses"))
-    planted = {name: _mapping(item).get("planted") for name, item in hypotheses.items()}
+    hypotheses = as_mapping(summary.get("hypotheses"))
+    planted = {name: as_mapping(item).get("planted") for name, item in hypotheses.items()}
     return {name: value for name, value in planted.items() if isinstance(value, int | float)}
-
-
-def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Return the origin of a run's numbers as text by name, from its summary and run.json.
-
-    What a run has not recorded is absent.
-    """
-    names = {
-        "experiment": "experiment",
-        "model": "model",
-        "seed": "seed",
-        "fold": "fold",
-        "train_seconds": "training, s",
-        "weights_sha256": "weights (SHA-256)",
-        "data_fingerprint": "data fingerprint",
-        "run": "run folder",
-    }
-    facts = {text: str(summary[key]) for key, text in names.items() if summary.get(key) is not None}
-    record = read_plain(folder / "run.json")
-    code, hardware = _mapping(record.get("code")), _mapping(record.get("hardware"))
-    if code.get("commit"):
-        facts["commit"] = commit_text(code)
-    if isinstance(hardware.get("argv"), list):
-        facts["trained by"] = "train.py " + shlex.join(map(str, hardware["argv"]))
-    return facts
-
-
-def commit_text(code: Mapping[str, Any]) -> str:
-    """Format the commit of a run.json's `code`; "" where it is unknown.
-
-    It states whether files had changes that were not committed.
-    """
-    changed = ", with changes that are not committed" if code.get("changed") else ""
-    return f"{code['commit']}{changed}" if code.get("commit") else ""
 
 
 def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:

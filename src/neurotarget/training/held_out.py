@@ -30,12 +30,12 @@ from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.stats.cohort.learning import Learning, Training
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.studies.run_origin import run_facts
 from neurotarget.studies.study_folder import study_of, write_files
 from neurotarget.studies.study_inputs import (
     Material,
     covariate_table,
     people_table_of,
-    run_facts,
     stored_tables,
     stored_thresholds,
     with_ledger,

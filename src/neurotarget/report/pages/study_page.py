@@ -26,6 +26,7 @@ from neurotarget.report.pages.plain_page import (
     PRED,
     TRUTH,
     Body,
+    Code,
     Head,
     PageFigure,
     Section,
@@ -80,7 +81,12 @@ class _Place(NamedTuple):
 
 
 def page_html(
-    study: Study, figures: Sequence[PageFigure], cases: Sequence[PageCase], *, title: str
+    study: Study,
+    figures: Sequence[PageFigure],
+    cases: Sequence[PageCase],
+    *,
+    title: str,
+    paper: Sequence[Code] = (),
 ) -> str:
     """Return the report of a study.
 
@@ -92,6 +98,7 @@ def page_html(
         figures: in reading order; one with the name of a section is shown in it.
         cases: for gallery and viewer, in the order of the gallery.
         title: of the page.
+        paper: texts to copy into a paper; they are not printed.
 
     Returns:
         A self-contained page: verdicts on hypotheses, key numbers, sections, figures, cases with a
@@ -112,7 +119,8 @@ def page_html(
     used = sum(len(text or "") for text in (*pictures, *svgs, *context["tables_json"]))
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
-    parts, every = _parts(study), context["figures"]
+    written = [Section("paper", "For a paper", codes=paper)] if paper else []
+    parts, every = [*_parts(study), *written], context["figures"]
     titles = {section.name: section.title for section in parts}
     context["figures"] = [figure for figure in every if figure.name not in titles]
     return rendered(
@@ -295,7 +303,7 @@ def _sections(
 
 def _scripts(*, has_viewer: bool) -> list[Markup]:
     names = ["niivue.umd.js"] if has_viewer else []
-    return scripts("page.js", "volumes.js", "viewer.js", before=names)
+    return scripts("page.js", "short.js", "volumes.js", "viewer.js", before=names)
 
 
 def _rgb(colour: str) -> list[int]:

@@ -35,6 +35,7 @@ CHANGE = (
     ("van de Pol and Wright 2009", "10.1016/j.anbehav.2008.11.006"),
 )
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
+DEFINED = "Statistics, as they are defined here"  # heading of the last part
 NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
 
 
@@ -72,7 +73,7 @@ def methods_text(study: Study) -> Written:
         _software(study),
         "## Results",
         *filter(None, (_people(study), *_findings(study))),
-        "## Statistics, as they are defined here",
+        f"## {DEFINED}",
         _definitions(study),
         f"Items of the checklist CLAIM [@{key_of_doi[CLAIM[1]]}] are in `claim.tsv`.",
     ]
