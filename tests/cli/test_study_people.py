@@ -136,4 +136,7 @@ def test_repeats_have_slopes_within_and_between_people(statistics, study, tmp_pa
     assert "within people" in text
     assert "@laird1982" in text
     assert "laird1982" in (tmp_path / "out" / "study" / "references.bib").read_text()
+    shown = (tmp_path / "out" / "report.html").read_text()
+    assert shown.count("## Methods") == shown.count("@misc{laird1982") == 1  # to copy
+    assert "## Statistics, as they are defined here" not in shown
     assert len(read("claim")) == 44
