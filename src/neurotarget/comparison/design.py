@@ -110,7 +110,7 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
         )
         raise DataError(
             f"compare: found no fold and seed that all arms have ({have}), wanted at least one; "
-            "train what is lacking, or name fewer runs"
+            "train the missing ones, or name fewer runs"
         )
     kept = [one for one in named if (one.run.fold, one.run.seed) in shared]
     left = [one.name for one in named if (one.run.fold, one.run.seed) not in shared]

@@ -163,7 +163,7 @@ def exam_tables(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
     """Exams of each outcome, from runs of one series each.
 
     Runs of several folds are joined, those of several seeds averaged. Outcomes that are not binary
-    or have runs of one series alone, and runs of several contrasts, are left out.
+    or have runs of one series only, and runs of several contrasts, are left out.
 
     Returns:
         Tables by outcome, one row per exam: `case_id`, `subject_id`, `reference` (1 with the

@@ -19,7 +19,7 @@ PERCENT, PER_MINUTE = 100.0, 60.0
 TISSUE_FACTOR = (1 - 0.45) / (1 - 0.25) / 1.04  # haematocrits of arteries, capillaries; g/ml
 CUT = 0.1  # of the largest singular value; below it noise prevails
 FEWEST_TIMES = 10
-LEAST_SIGNAL = 1e-3  # of the baseline; signals below are as good as lost
+LEAST_SIGNAL = 1e-3  # share of the baseline; a smaller signal counts as lost
 
 Curves = Float[ndarray, "*N T"]
 Curve = Float[ndarray, " T"]

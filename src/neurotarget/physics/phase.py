@@ -165,5 +165,5 @@ def _is_whole(mask: MaskVolume, spacing_mm: Triple) -> bool:
 
 
 def wrap(phase: torch.Tensor) -> torch.Tensor:
-    """Wrap phase into −π to π by whole turns."""
+    """Wrap phase into −π to π by multiples of 2π."""
     return phase - TURN * torch.round(phase / TURN)

@@ -2,7 +2,7 @@
 
 `unwrap_laplacian` is fast and never fails, but its result is correct only up to a part that obeys
 Laplace's equation inside the mask, which the background removal subtracts with the rest.
-`unwrap_path` adds whole turns to each voxel, and nothing else.
+`unwrap_path` adds only a multiple of 2π to each voxel.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None 
 def unwrap_path(
     phase: Volume, mask: MaskVolume | None = None, weight: Volume | None = None
 ) -> Volume:
-    """Phase plus whole turns, from the most reliable voxels outwards; 0 outside the mask.
+    """Phase plus multiples of 2π, from the most reliable voxels outwards; 0 outside the mask.
 
-    The total number of turns is arbitrary, separately for each unconnected piece of the mask. No
+    The total multiple is arbitrary, separately for each unconnected piece of the mask. No
     path runs through voxels of weight 0 (no signal): they are not changed.
 
     Source: Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623 (scikit-image's `unwrap_phase`).

@@ -64,8 +64,9 @@ ADDRESS = "https://zenodo.org/records/10519652/files/"
 class MedMNIST:
     """A data set of MedMNIST, downloaded once unless `root` is its file or folder.
 
-    Each volume is written once as a scan `<folder>/<name>/images/<case_id>.nii.gz`. Who the people
-    are is not published: every volume is its own subject, although one person can have two.
+    Each volume is written once as a scan `<folder>/<name>/images/<case_id>.nii.gz`. The
+    data set does not identify people: every volume counts as its own subject, although one person
+    can have two.
     """
 
     name: str

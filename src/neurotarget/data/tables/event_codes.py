@@ -49,7 +49,7 @@ class Coding(NamedTuple):
 
 
 def event_coding(texts: Sequence[str], column: str, event_is: str, path: Path) -> Coding | None:
-    """How a column tells an event from the end of follow-up; None without a column.
+    """How a column distinguishes events from ends of follow-up; None without a column.
 
     Args:
         texts: cells of the column.

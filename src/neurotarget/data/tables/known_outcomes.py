@@ -22,7 +22,7 @@ class OutcomeRows(NamedTuple):
         problems: warnings about the table.
         file: path of the table, for messages.
         column: name of the outcome's column.
-        positive: values of the positive class, joined by `|`; "" of numbers.
+        positive: values of the positive class, joined by `|`; "" for numbers.
     """
 
     case_ids: list[str]

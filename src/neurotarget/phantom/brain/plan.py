@@ -49,7 +49,7 @@ class Person(NamedTuple):
         sex: F or M.
         site: name of the scanner.
         tiv_ml: intracranial volume.
-        group: control, mci or ad; "" of people who are not in the clinic.
+        group: control, mci or ad; "" for people who are not in the clinic.
         severity: of the disease; 1 is that of an average patient, 0 of a control.
         map_number: number of the label map that the person has, from 0; None for a drawn head.
     """

@@ -71,7 +71,7 @@ def _row(name: str, row: dict, mark: Mark) -> Row:
 
 @look()
 def probability_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw observed shares over predicted probabilities in bins; None of times and numbers.
+    """Draw observed shares over predicted probabilities in bins; None for times and numbers.
 
     Intervals are those of the table of bins, one marker per set of terms.
     """
@@ -93,7 +93,7 @@ def probability_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def number_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw true numbers over those predicted without the person; None of classes and times.
+    """Draw true numbers over those predicted without the person; None for classes and times.
 
     In the unit of the outcome, with the line on which both are equal.
     """
@@ -114,7 +114,7 @@ def number_figure(study: RadiomicsStudy) -> Figure | None:
 
 @look()
 def benefit_figure(study: RadiomicsStudy) -> Figure | None:
-    """Draw net benefit over the threshold at which one would act; None but of classes.
+    """Draw net benefit over the threshold at which one would act; None for times and numbers.
 
     Acting on everyone and on nobody are drawn for comparison; thresholds end at 0.9.
 

@@ -98,7 +98,7 @@ def _gain(study: RadiomicsStudy, row: Mapping, scores: Mapping[str, Mapping]) ->
 def errors_sentence(study: RadiomicsStudy) -> str:
     """R² and error of predicted numbers of the last set, next to the error of the mean of all.
 
-    "" of classes and times, and where no model could be fitted.
+    "" for classes and times, and where no model could be fitted.
     """
     table = study.tables.get("errors")
     if table is None or not study.scored:

@@ -74,7 +74,7 @@ def robust_features(
 
 
 def _places(case_ids: Sequence[str]) -> Mapping[str, int | None]:
-    """Place of each person with an id; None of those with several rows."""
+    """Position of each person with an id; None for people with several rows."""
     found: dict[str, int | None] = {}
     for place, name in enumerate(case_ids):
         if not name.startswith("row "):
