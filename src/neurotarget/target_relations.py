@@ -1,4 +1,4 @@
-"""Relations between the fields of a target that cannot hold together.
+"""Errors in the relations between the fields of a target.
 
 Each function lists the possible errors of some fields as pairs of a clause and whether it occurs;
 a target is read field by field first (`target_fields`).
@@ -127,7 +127,7 @@ def _grid_errors(target: Target) -> Errors:
         target.derived and is_sized,
     )
     yield (
-        "size_vox: found it for a target with labels, whose sizes it would lose, wanted a spacing",
+        "size_vox: found it for a target with labels, whose sizes in mm would be lost, wanted a spacing",
         is_sized and target.labels,
     )
     yield "slices_last: found it without size_vox, wanted both", target.slices_last and not is_sized

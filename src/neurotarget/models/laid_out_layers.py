@@ -47,7 +47,7 @@ class LaidOutInstanceNorm3d(nn.InstanceNorm3d):
     """An instance norm that keeps channels last."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Normalise as the parent class does, but for rounding."""
+        """Normalise as the parent class does, apart from rounding."""
         if self.track_running_stats or not _is_laid_out(feature):
             return super().forward(feature)
         self._check_input_dim(feature)
@@ -60,7 +60,7 @@ class LaidOutGroupNorm(nn.GroupNorm):
     """A group norm that computes channels last."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Normalise as the parent class does, but for rounding."""
+        """Normalise as the parent class does, apart from rounding."""
         if not _is_laid_out(feature):
             return super().forward(feature)
         return ChannelNorm.apply(feature, self.weight, self.bias, self.num_groups, self.eps)
@@ -80,7 +80,7 @@ class PointConv3d(nn.Conv3d):
     """A convolution of 1×1×1 voxels, computed as a matrix product."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Convolve as the parent class does, but for rounding."""
+        """Convolve as the parent class does, apart from rounding."""
         if not _is_laid_out(feature):
             return super().forward(feature)
         made = F.linear(feature.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias)
@@ -95,7 +95,7 @@ class ThinnedConv2d(nn.Conv2d):
     """
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Convolve as the parent class does, but for rounding."""
+        """Convolve as the parent class does, apart from rounding."""
         thin, stride = thinned(feature, self.kernel_size, self.stride, self.padding)
         if stride == self.stride:
             return super().forward(feature)

@@ -32,7 +32,7 @@ class PlaneConv3d(GuardedConv3d):
     """A convolution that computes a single slice in 2D."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Convolve as the parent class does, but for rounding.
+        """Convolve as the parent class does, apart from rounding.
 
         A feature of several slices, or one that needs float32, is left to the parent class.
         """
@@ -56,7 +56,7 @@ class PlaneConvTranspose3d(GuardedConvTranspose3d):
     """A transposed convolution that computes a single slice in 2D."""
 
     def forward(self, feature: Feature) -> Feature:
-        """Convolve as the parent class does, but for rounding."""
+        """Convolve as the parent class does, apart from rounding."""
         if not _keeps_one_slice(self, feature) or needs_float32(self, feature):
             return super().forward(feature)
         made = F.conv_transpose2d(

@@ -44,7 +44,7 @@ def split_overrides(
         Overrides with one value, and searched settings.
 
     Raises:
-        DataError: nothing is searched, or a setting that cannot be searched.
+        DataError: nothing is searched, or a setting cannot be searched.
     """
     given = set(map(key_of, overrides))
     further = [

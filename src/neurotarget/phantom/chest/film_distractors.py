@@ -62,7 +62,7 @@ def chest_tube(film: Film, lung: Field, rng: np.random.Generator) -> Film:
 
 
 def airway_tube(film: Film, rng: np.random.Generator) -> Film:
-    """A tube in the trachea or one down to the stomach, either in half of the films."""
+    """A tube in the trachea or one down to the stomach; each occurs in half of the films."""
     end = rng.choice([0.33, 0.86])
     x = 0.5 + rng.normal(0, 0.01) + np.array([0, 0.006, 0.0, 0.03 if end > 0.5 else 0.0])
     path = _smooth(np.stack([x, np.linspace(0, end, 4)], axis=1))
