@@ -70,7 +70,7 @@ def qsm(
         output: folder for the maps; scans whose maps are finished are kept.
         phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        overwrite: whether finished scans are made again, and files of others replaced.
+        overwrite: whether finished scans are made again, and files of other programs replaced.
         files: fields of `maps.gre_files.GREFiles`: magnitude and phase, or real and imaginary
             (a path, or one per echo), te_ms, field_t, b0, mask; of a BIDS folder suffix, field_t,
             b0.
@@ -107,7 +107,7 @@ def swi(
         handedness: sign of phase that is paramagnetic, 1 or -1, or "auto".
         phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        overwrite: whether finished scans are made again, and files of others replaced.
+        overwrite: whether finished scans are made again, and files of other programs replaced.
         files: as of `nt.qsm`.
         steps: fields of `physics.swi.SWI`, such as `mip_mm`.
 

@@ -88,7 +88,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
             counts as failed.
         work: how the maps of one scan are made, and the settings that they depend on.
         output: folder for maps and page; its conflicts are found before the first map is made.
-        overwrite: whether finished scans are made again, and files of others replaced.
+        overwrite: whether finished scans are made again, and files of other programs replaced.
 
     Returns:
         One outcome per scan, ordered by `case_id`.

@@ -57,7 +57,7 @@ def make_qsm(
         chain: steps from phase to susceptibility; by default those of `QSM`.
         phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
         device: where maps are computed.
-        overwrite: whether finished scans are made again, and files of others replaced.
+        overwrite: whether finished scans are made again, and files of other programs replaced.
 
     Raises:
         DataError: an option is invalid, no scan can be read, or an output would replace an input.

@@ -65,7 +65,7 @@ def make_swi(
         handedness: sign of phase that is paramagnetic, 1 or -1, or "auto".
         phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
         device: where images are computed.
-        overwrite: whether finished scans are made again, and files of others replaced.
+        overwrite: whether finished scans are made again, and files of other programs replaced.
 
     Raises:
         DataError: an option is invalid, no scan can be read, or an output would replace an input.

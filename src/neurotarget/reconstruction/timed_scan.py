@@ -138,7 +138,7 @@ def write_maps(
         Files by the name of their map.
 
     Raises:
-        DataError: files of others would be replaced.
+        DataError: files of other programs would be replaced.
     """
     paths = {one.name: output / f"{file_stem(scan.path)}_{one.name}.nii.gz" for one in maps}
     sides = {name: path.with_name(f"{file_stem(path)}.json") for name, path in paths.items()}

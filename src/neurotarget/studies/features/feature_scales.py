@@ -1,4 +1,4 @@
-"""The intensity scale of each scan before its features: fitted on training cases, or of itself."""
+"""Intensity scale of scans before features: fitted on training cases, or on each scan itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,8 +40,8 @@ class Scales:
 
     Attributes:
         settings: of the features; `normalise` and `calibrated` count.
-        brains: file of a brain mask by case; without one a brain is all that has not the value
-            of the first voxel.
+        brains: file of a brain mask by case; without one, the brain is every voxel that differs
+            from the first voxel of the scan.
         landmarks: of the standard scale by contrast, for `nyul`.
         fitted_on: cases that the landmarks are from.
     """
@@ -187,8 +187,8 @@ def fit_scales(
             for `normalise=nyul`.
 
     Raises:
-        DataError: training cases are not known, one of them cannot be read, or nothing is fitted
-            that `fit_on` could be for.
+        DataError: training cases are not known, one of them cannot be read, or `fit_on` is given
+            although nothing is fitted.
     """
     scales = Scales(settings=settings, brains=brains or {})
     if settings.normalise != "nyul":
