@@ -40,13 +40,13 @@ def features(
 
     Args:
         source: a manifest, its path, or the folder of a data set.
-        output: folder for features.tsv and features.json; without it none is kept.
+        output: folder for features.tsv and features.json; without it no file is kept.
         target: a target whose contrasts and labels are measured.
         masks: folder of masks other than those of the data set.
         labels: regions by name, each an id or several that are merged; otherwise each value of a
             mask is a region.
-        brains: folder of brain masks, for `normalise`; without it a brain is all voxels of a
-            scan without skull.
+        brains: folder of brain masks, for `normalise`; without it the brain is what a
+            skull-stripped scan shows.
         fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case_id per
             line.
         save_images: whether the prepared images and response maps of each region are kept.

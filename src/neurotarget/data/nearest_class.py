@@ -12,10 +12,10 @@ MARGIN_VOX = 16  # around the voxels, where their classes are looked for first
 
 
 def give_to_nearest(classes: Integer[ndarray, "..."], shared: int, owners: Sequence[int]) -> None:
-    """Replace the class `shared` in place by that of `owners` whose nearest voxel is nearest.
+    """Replace the class `shared` in place by the class of `owners` that has the nearest voxel.
 
-    Distances are counted in voxels; of equal ones the first owner has the voxel. Without a voxel of
-    any owner they become background.
+    Distances are in voxels; of owners at equal distance the first gets the voxel. If no owner has a
+    voxel, the class becomes background.
     """
     mask = classes == shared
     box = next(iter(ndimage.find_objects(mask.astype(np.uint8))), None)

@@ -23,7 +23,7 @@ from neurotarget.files.writing import written
 from neurotarget.problems import DataError, some
 
 SUFFIX = ".safetensors"
-FORMAT = 1  # raised where older versions could not read what is written
+FORMAT = 1  # to be increased when older versions cannot read new files
 DOCUMENT, CARD, HASH = "neurotarget", "card", "sha256"  # the texts
 LENGTH_BYTES = 8  # of the header's length, at the start
 MOST_HEADER = 1 << 24  # bytes; the header of large ensembles has some hundred thousand
