@@ -127,7 +127,7 @@ def _grid_errors(target: Target) -> Errors:
         target.derived and is_sized,
     )
     yield (
-        "size_vox: found it with labels, whose sizes in mm would be lost, wanted a spacing",
+        "size_vox: found it for a target with labels, whose sizes in mm it loses, wanted a spacing",
         is_sized and target.labels,
     )
     yield "slices_last: found it without size_vox, wanted both", target.slices_last and not is_sized

@@ -104,10 +104,10 @@ def cropped(scan: Scanned, rng: np.random.Generator) -> Scanned:  # noqa: ARG001
 
 
 def rotated(scan: Scanned, rng: np.random.Generator) -> Scanned:
-    """A head turned by 25 degrees about a random axis through the middle of the scan.
+    """A head rotated by 25 degrees about a random axis through the middle of the scan.
 
-    Images are interpolated linearly, labels by nearest neighbour; what turns out of the grid is
-    lost.
+    Images are interpolated linearly, labels by nearest neighbour; what leaves the grid by the
+    rotation is lost.
     """
     axis = rng.standard_normal(3)
     turn = Rotation.from_rotvec(np.deg2rad(TURN_DEG) * axis / np.linalg.norm(axis)).as_matrix()
@@ -123,7 +123,7 @@ def rotated(scan: Scanned, rng: np.random.Generator) -> Scanned:
 def with_wrong_header(scan: Scanned, rng: np.random.Generator) -> Scanned:  # noqa: ARG001
     """A header that states that the head's top is its front; left and right stay right.
 
-    Only the affine changes, so a program that trusts it looks for the brain in a turned head.
+    Only the affine changes, so a program that trusts it looks for the brain in a rotated head.
     """
     turn = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
     return scan._replace(affine=turn @ scan.affine)

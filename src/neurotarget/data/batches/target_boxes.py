@@ -118,7 +118,7 @@ class Boxes:
         """Read what `as_dict` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: the values are others.
+            KeyError, TypeError, ValueError: the values have another form.
         """
         return cls(
             float(values["margin_mm"]),
