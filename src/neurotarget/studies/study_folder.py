@@ -47,6 +47,7 @@ FIGURES = (  # prefixes of figure names
     "dice",
     "failures",
     "sites",
+    "training",
 )
 
 # optional tables
@@ -56,7 +57,7 @@ SOMETIMES = (
     *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
     *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
     *("ranking", "free_response", "free_response_curve", "activation_hits"),
-    *("postprocessing", "recalibration"),
+    *("postprocessing", "recalibration", "training"),
 )
 
 

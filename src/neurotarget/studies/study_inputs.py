@@ -22,7 +22,7 @@ from neurotarget.scoring import evaluate, measure, read_rows
 from neurotarget.size_units import AREAS, VOLUMES
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
-from neurotarget.studies.run_origin import as_mapping, run_facts
+from neurotarget.studies.run_origin import as_mapping, run_facts, training_table
 from neurotarget.types import Case, Manifest, Row, Target
 
 SHOWN = 8  # most names in a sentence
@@ -248,6 +248,7 @@ def stored_tables(folder: Path) -> dict[str, pd.DataFrame]:
     By name; those without rows are absent, and so is every one outside of a run folder.
     """
     tables = {name: one.table(read_plain(folder / f"{name}.json")) for name, one in LEARNED.items()}
+    tables["training"] = training_table(folder)
     return {name: table for name, table in tables.items() if len(table)}
 
 

@@ -15,6 +15,7 @@ from neurotarget.report.drawing.panels import (
     pairs,
     panel_labels,
 )
+from neurotarget.report.drawing.training_curve import training_figure
 from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels
 from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.report.figures.calibration_curves import calibration_figure, calibration_labels
@@ -72,8 +73,9 @@ def all_figures(study: Study) -> list[NamedFigure]:
         "residuals": ("Residuals", residuals_figure),
         "parts": ("Dice of internal and external cases", parts_figure),
         "flow": ("Flow of cases", flow_figure),
+        "training": ("Training", training_figure),
     }
-    residuals, parts, flow = (
+    residuals, parts, flow, training = (
         [named_figure(f"study.{name}", title, figure)] if (figure := draw(study)) else []
         for name, (title, draw) in optional.items()
     )
@@ -86,7 +88,7 @@ def all_figures(study: Study) -> list[NamedFigure]:
     return [
         *_outcomes(study),
         *(_effects(study), *residuals, *values, *measured, *parts, *dice),
-        *(_failures(study), *_sites(study), *flow),
+        *(_failures(study), *_sites(study), *flow, *training),
     ]
 
 
