@@ -138,9 +138,21 @@ def test_masks_of_a_second_rater_choose_the_features_that_both_measure_alike(dat
     assert set(answers[[11, 12, 13, 14, 23]]) == {"yes"}
 
 
+def test_features_that_changes_of_the_masks_move_are_left_out(data, tmp_path):
+    words = [f"data.root={data / 'manifest.csv'}", "perturb=[erode,contour]", "permutations=0"]
+    analyse(composed(*words), tmp_path / "run", [])
+    table = pd.read_csv(tmp_path / "run" / "radiomics" / "robust.tsv", sep="\t")
+    assert 0 < table["kept"].sum() < len(table)
+    assert (table["n"] == 32).all()
+    assert (tmp_path / "run" / "contour_masks.tsv").is_file()
+    methods = (tmp_path / "run" / "radiomics" / "methods.md").read_text(encoding="utf-8")
+    assert "features of 3 masks of 32 cases were compared" in methods
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["perturb=[melt]"], "perturb: found melt, wanted some of erode, dilate, shift, contour"),
         (["contrasts=[t9]"], "radiomics.contrasts: t9, wanted contrasts of the data set; it has"),
         (["parts=[rind]"], "radiomics.parts: rind, wanted labels or regions of lesion; it has"),
         (["outcome=grade"], "no column grade"),

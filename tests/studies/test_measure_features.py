@@ -150,3 +150,50 @@ def test_a_data_set_without_masks_is_refused(data, tmp_path):
     cases.write_text(f"case_id\tt1\na\t{data / 'images' / 'a.nii.gz'}\n")
     with pytest.raises(DataError, match="no case with an image and a mask"):
         nt.features(cases)
+
+
+def test_features_of_changed_and_second_masks_are_compared(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    folder, second = tmp_path / "data", tmp_path / "second"
+    for place, name in enumerate("abcdef"):
+        image = rng.normal(100 + 20 * place, 5, (12, 12, 12)).astype("f4")
+        save(folder / "images" / f"{name}.nii.gz", image)
+        mask = np.zeros((12, 12, 12), np.uint8)
+        mask[3 : 6 + place // 2, 3:9, 3:9] = 1
+        save(folder / "masks" / f"{name}.nii.gz", mask)
+        save(second / f"{name}.nii.gz", np.roll(mask, 1, 1))
+    out = tmp_path / "out"
+    words = ["labels=core:1", "families=stat,morph", "perturb=erode,dilate,shift,contour"]
+    given = ["features", f"{folder}", f"output={out}", *words, f"second={second}"]
+    assert run(given) == 0
+    assert "features of all regions have an ICC(A,1) of 0.75 or more" in capsys.readouterr().out
+    table = pd.read_csv(out / "agreement.tsv", sep="\t").set_index("feature")
+    assert set(table["n"]) == {6}
+    assert table.loc["stat_mean", "value"] > 0.99  # of brightness
+    assert table.loc["morph_volume", "value"] < 0.5  # of the mask
+    names = ("erode", "dilate", "shift", "contour", "second")
+    volumes = {name: pd.read_csv(out / "again" / name / "features.tsv", sep="\t")["voxels"]
+               for name in names}  # fmt: skip
+    first = pd.read_csv(out / "features.tsv", sep="\t")["voxels"]
+    assert (volumes["erode"] < first).all()
+    assert (volumes["dilate"] > first).all()
+    assert (volumes["shift"] == first).all()
+    assert (volumes["second"] == first).all()
+    page = (out / "agreement.html").read_text("utf-8")
+    assert "6 cases, each measured with 6 masks: the masks as given, the second masks" in page
+    assert (
+        json.loads((out / "again/erode/features.json").read_text())["masks_changed_by"] == "erode"
+    )
+    assert run([*given, "families=stat"]) == 0  # other settings, the same folder
+    with pytest.raises(DataError, match="perturb: found melt, wanted some of erode, dilate"):
+        run([*given[:3], "perturb=melt"])
+
+
+def test_a_region_of_which_a_change_leaves_nothing_is_absent(tmp_path):
+    save(tmp_path / "images" / "a.nii.gz", np.zeros((5, 5, 5), "f4"))
+    mask = np.zeros((5, 5, 5), np.uint8)
+    mask[1:3, 1:3, 1:3] = 1
+    save(tmp_path / "masks" / "a.nii.gz", mask)
+    made = measure_features(read_manifest(tmp_path, None), tmp_path / "out", FAST, perturb="erode")
+    (row,) = made.table.to_dict("records")
+    assert (row["status"], row["note"]) == ("absent", "erode leaves no voxel")

@@ -114,7 +114,7 @@ def radiomics(
             clinical=tuple(clinical),
             image=tuple(image),
             site=site,
-            second=None if second is None else as_file(second),
+            second=() if second is None else (as_file(second),),
             stable=stable,
             external=None if external is None else as_file(external),
             external_where=external_where,

@@ -81,6 +81,7 @@ def measure_features(
     histograms: bool = False,
     workers: int = 1,
     overwrite: bool = False,
+    perturb: str = "",
 ) -> Measured:
     """Measure all regions of the cases with a mask; write features.tsv and features.json.
 
@@ -95,6 +96,7 @@ def measure_features(
         histograms: whether percentiles of each region are written to histograms.tsv and drawn.
         workers: number of processes that measure cases in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
+        perturb: how the mask of each region is changed: erode, dilate, shift or contour; "" not.
 
     Returns:
         The content of features.tsv, one row per case, contrast and label, and problems of the table
@@ -114,9 +116,10 @@ def measure_features(
     claim(output, files=outputs, overwrite=overwrite)
     scales = fit_scales(cases, settings, brains=brains, fit_on=fit_on)
     folder = output / "images" if save_images else None
-    measure = partial(measured_case, labels=labels, scales=scales, folder=folder)
+    measure = partial(measured_case, labels=labels, scales=scales, folder=folder, perturb=perturb)
     whole: dict[str, list[RegionFeatures]] = {}
     key = [settings.record(), labels, version("neurotarget"), *scales.key(), save_images]
+    key += [perturb] if perturb else []
     ours = partial(claim, output, overwrite=overwrite)  # in each process that writes images
     for case, made_from, regions in _measured(
         cases, files, measure, ours, key=key, workers=workers
@@ -130,7 +133,8 @@ def measure_features(
     problems = feature_problems(table, rescaled)
     write_text(output / TABLE, table_text(table, float_format=DIGITS))
     write_text(
-        output / SIDECAR, _sidecar(table, scales, problems, source=manifest.source, labels=labels)
+        output / SIDECAR,
+        _sidecar(table, scales, problems, source=manifest.source, labels=labels, perturb=perturb),
     )
     if histograms:
         _write_histograms(cases, whole, output)
@@ -212,6 +216,7 @@ def _sidecar(
     *,
     source: Path,
     labels: Labels | None,
+    perturb: str,
 ) -> str:
     """Settings, names and counts as JSON, from which the table can be made again."""
     names = {name: described(name) for name in table.columns if name not in FIXED}
@@ -223,6 +228,7 @@ def _sidecar(
         "normalisation": scales.record(),
         "slices": "across the last stored axis of each image",
         "labels": labels or "each value of a mask",
+        **({"masks_changed_by": perturb} if perturb else {}),
         "regions": table["status"].value_counts().to_dict(),
         "undefined_values": int(table["undefined"].sum()),
         "problems": [f"{one.level}: {one}" for one in problems],

@@ -1,16 +1,20 @@
 """`neurotarget features`: radiomics features of the regions of a data set."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from neurotarget.cli.arguments import PLACE, Positional, read_arguments
+from neurotarget.cli.arguments import PLACE, Input, Positional, read_arguments
 from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
+from neurotarget.image_features.perturbation import check_perturbations
 from neurotarget.problems import errors_of
+from neurotarget.studies.features.feature_agreement import AGAIN, write_agreement
 from neurotarget.studies.features.feature_choices import brain_masks, labels_of, with_bins
 from neurotarget.studies.measure_features import (
     SIDECAR,
@@ -18,6 +22,8 @@ from neurotarget.studies.measure_features import (
     measure_features,
     parse_labels,
 )
+
+MASKS = Input("folder of masks", Path.is_dir)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +51,14 @@ class Arguments:
     fit_on: str | None = None
     save_images: bool = False
     histograms: bool = False
+    second: Annotated[Path, MASKS] | None = None
+    perturb: tuple[str, ...] = ()
     workers: Annotated[int, integer(1, 256)] = 1
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse perturbations that are unknown."""
+        check_perturbations(self.perturb)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -64,21 +76,36 @@ def run(argv: Sequence[str]) -> int:
         else None
     )
     manifest = read_manifest(arguments.source, target, masks=arguments.masks)
-    measured = measure_features(
-        manifest,
-        arguments.output,
-        with_bins(settings, target),
+    second = (
+        {"second": read_manifest(arguments.source, target, masks=arguments.second)}
+        if arguments.second
+        else {}
+    )
+    measure = partial(
+        measure_features,
+        settings=with_bins(settings, target),
         labels=parse_labels(arguments.labels) or labels_of(target),
         brains=brain_masks(manifest, arguments.brains),
         fit_on=arguments.fit_on,
-        save_images=arguments.save_images,
-        histograms=arguments.histograms,
         workers=arguments.workers,
         overwrite=arguments.overwrite,
     )
+    measured = measure(
+        manifest,
+        arguments.output,
+        save_images=arguments.save_images,
+        histograms=arguments.histograms,
+    )
+    place = arguments.output / AGAIN
+    again = {name: measure(masks, place / name) for name, masks in second.items()}
+    again |= {name: measure(manifest, place / name, perturb=name) for name in arguments.perturb}
     for problem in measured.problems:
         print(f"{problem.level}: {problem}")
     counts = measured.table["status"].value_counts()
     print(", ".join(f"{count} regions {status}" for status, count in counts.items()))
     print(f"features  {arguments.output / TABLE}\nsettings  {arguments.output / SIDECAR}")
+    if again:
+        command = shlex.join(["neurotarget", "features", *argv])
+        compared = write_agreement(measured, again, arguments.output, command=command)
+        print(f"agreement {compared.page}\n{compared.sentence}")
     return 2 if errors_of(measured.problems) or "failed" in counts else 0

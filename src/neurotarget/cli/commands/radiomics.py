@@ -86,7 +86,7 @@ def run(argv: Sequence[str]) -> int:
             clinical=given.clinical,
             image=given.image,
             site=given.site,
-            second=given.second,
+            second=(given.second,) if given.second else (),
             stable=given.stable,
             external=given.external,
             external_where=given.external_where,

@@ -63,15 +63,17 @@ class Extraction(NamedTuple):
 
 
 class Robustness(NamedTuple):
-    """Features that are reproducible between two masks: the required ICC, and counts.
+    """Features that are reproducible over all masks: the required ICC, and counts.
 
-    Of `measured` features, `kept` reach the ICC; the second masks are those of `cases` cases.
+    Of `measured` features, `kept` reach the ICC; the masks are those of `cases` cases, each of
+    which was measured `times` times.
     """
 
     least_icc: float
     kept: int
     measured: int
     cases: int
+    times: int = 2
 
 
 def study_sentences(
@@ -163,7 +165,8 @@ def _preprocessing(one: FeatureSettings) -> str:
 def _robust(robust: Robustness | None) -> str:
     if robust is None:
         return ""
-    return (f"features of a second mask of {counted(robust.cases, 'case')} were compared: "
+    masks = "a second mask" if robust.times == 2 else f"{robust.times} masks"
+    return (f"features of {masks} of {counted(robust.cases, 'case')} were compared: "
             f"{robust.kept} of {robust.measured} features had an ICC(A,1) of "
             f"{robust.least_icc:g} or more and were kept")  # fmt: skip
 

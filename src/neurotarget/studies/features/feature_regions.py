@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from neurotarget.data.scans.volume import Volume, read_volume, same_grid, sized_
 from neurotarget.data.sides.midplane import Plane, middle_of
 from neurotarget.files.writing import written
 from neurotarget.image_features.extract import features_of
+from neurotarget.image_features.perturbation import perturbed
 from neurotarget.image_features.region import Region
 from neurotarget.problems import DataError, error
 from neurotarget.studies.features.feature_scales import Scales
@@ -44,7 +46,12 @@ class RegionFeatures(NamedTuple):
 
 
 def measured_case(
-    case: Case, *, labels: Labels | None, scales: Scales, folder: Path | None = None
+    case: Case,
+    *,
+    labels: Labels | None,
+    scales: Scales,
+    folder: Path | None = None,
+    perturb: str = "",
 ) -> list[RegionFeatures]:
     """Features of all regions of a case; an error is the note of a failed region.
 
@@ -55,6 +62,7 @@ def measured_case(
         labels: ids by name; None takes each id of the mask as a label.
         scales: how intensities are scaled, and the settings of the features.
         folder: for the prepared images, as `<folder>/<case_id>/<contrast>_<label>_<stage>.nii.gz`.
+        perturb: how the mask of each region is changed, see `image_features.perturbation`; "" not.
     """
     regions: list[RegionFeatures] = []
     read_mask = cache(partial(read_volume, case.label, case_id=case.case_id))
@@ -66,7 +74,7 @@ def measured_case(
             _check_grid(case, contrast, image, mask)
             array = scales.scaled(case, contrast, image, mask)
             middle = cache(partial(middle_of, array, mask.affine))
-            one = _Scan(case, contrast, array, mask, middle, scales, folder)
+            one = _Scan(case, contrast, array, mask, middle, scales, folder, perturb)
             regions += _regions(one, labels)
         except Exception as wrong:
             note = str(as_data_error(wrong, case.case_id))
@@ -85,6 +93,7 @@ class _Scan(NamedTuple):
     middle: Callable[[], Plane]  # of the head
     scales: Scales
     folder: Path | None
+    perturb: str
 
 
 def _check_grid(case: Case, contrast: str, image: Volume, mask: Volume) -> None:
@@ -114,6 +123,12 @@ def _regions(one: _Scan, labels: Labels | None) -> Iterator[RegionFeatures]:
         voxels = int(inside.sum())
         if not voxels:
             yield RegionFeatures(contrast, name, "absent", 0, {}, "the mask has no voxel of it")
+            continue
+        if one.perturb:  # the same change in all contrasts
+            inside = perturbed(inside, one.perturb, crc32(f"{case.case_id} {name}".encode()))
+            voxels = int(inside.sum())
+        if not voxels:
+            yield RegionFeatures(contrast, name, "absent", 0, {}, f"{one.perturb} leaves no voxel")
             continue
         try:
             made, percentiles = _features(one, name, inside)

@@ -9,9 +9,9 @@ from pathlib import Path
 class Radiomics:
     """Columns, terms and tables; `names` maps columns and terms to those of `external`.
 
-    With `is_number` the outcome is a column of numbers. `second` is a table with the same features
-    of a second mask or scan of some of the people; features with an ICC(A,1) below `stable` are
-    left out.
+    With `is_number` the outcome is a column of numbers. Each table of `second` has the same
+    features of another mask or scan of some of the people; features with an ICC(A,1) over all of
+    them below `stable` are left out.
     """
 
     outcome: str
@@ -23,7 +23,7 @@ class Radiomics:
     clinical: Sequence[str] = ()
     image: Sequence[str] = ()
     site: str = ""
-    second: Path | None = None
+    second: Sequence[Path] = ()
     stable: float = 0.75
     external: Path | None = None
     external_where: str = ""

@@ -117,7 +117,11 @@ def make_radiomics(
              **({"command": command} if command else {}),
              "seed": str(settings.chain.seed), "software": software()}  # fmt: skip
     robust = here.robust and Robustness(
-        asked.stable, len(here.robust.kept), len(here.robust.table), here.robust.n
+        asked.stable,
+        len(here.robust.kept),
+        len(here.robust.table),
+        here.robust.n,
+        here.robust.measurements,
     )
     sentences = study_sentences(study, extraction, robust, asked.clinical)
     checklists = {"metrics": metrics_table(sentences), "clear": clear_table(sentences)}
@@ -179,12 +183,12 @@ def _read(
     values = feature_values(features, people.rows, names, people.file)
     image, kept, notes = (values, list(features), []) if names else _usable(values, features)
     robust = None
-    if asked.second is not None and not names:
+    if asked.second and not names:
         robust = robust_features(people.case_ids, kept, image, asked)
         image = image[:, [kept.index(name) for name in robust.kept]]
         notes.append(f"{len(kept) - len(robust.kept)} of {len(kept)} features were left out, as "
-                     f"their ICC(A,1) with the second measurement of {robust.n} people is below "
-                     f"{asked.stable:g}.")  # fmt: skip
+                     f"their ICC(A,1) over {robust.measurements} measurements of {robust.n} people "
+                     f"is below {asked.stable:g}.")  # fmt: skip
         kept = robust.kept
     outcome = _outcome(people)
     keep = [place for place in range(len(site)) if place not in out]

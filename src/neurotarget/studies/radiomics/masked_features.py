@@ -47,7 +47,12 @@ class FeatureTable(NamedTuple):
 
 
 def features_of_masks(
-    scans: MaskedScans, *, settings: FeatureSettings, folder: Path, workers: int = 1
+    scans: MaskedScans,
+    *,
+    settings: FeatureSettings,
+    folder: Path,
+    workers: int = 1,
+    perturb: str = "",
 ) -> FeatureTable:
     """Measure the parts of each mask, and join them with what is known of the people.
 
@@ -56,6 +61,7 @@ def features_of_masks(
         settings: of the features.
         folder: gets features.tsv and features.json, as of `neurotarget features`.
         workers: number of processes that measure cases in parallel.
+        perturb: how the masks are changed before, see `image_features.perturbation`; "" not.
 
     Raises:
         DataError: the data set cannot be read, a contrast or part is unknown, no region was
@@ -64,7 +70,9 @@ def features_of_masks(
     target = replace(scans.target, outcomes=())
     labels = part_ids(target, scans.parts)
     manifest = _chosen(read_manifest(scans.manifest, target, masks=scans.masks), scans.contrasts)
-    measured = measure_features(manifest, folder, settings, labels=labels, workers=workers)
+    measured = measure_features(
+        manifest, folder, settings, labels=labels, workers=workers, perturb=perturb
+    )
     refuse_errors(errors_of(measured.problems))
     wide = wide_table(measured)
     people = covariate_table(manifest.cases).reset_index()

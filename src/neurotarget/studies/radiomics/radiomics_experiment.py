@@ -8,6 +8,7 @@ from typing import Any
 
 from neurotarget.files.ownership import claimed
 from neurotarget.image_features.feature_settings import FeatureSettings
+from neurotarget.image_features.perturbation import check_perturbations
 from neurotarget.problems import DataError
 from neurotarget.report.radiomics.radiomics_methods import Extraction
 from neurotarget.runs.folder.run_folder import write_json
@@ -69,6 +70,7 @@ def _study(config: Config, settings: Mapping[str, Any], folder: Path) -> Written
     given = {name: settings[name] or "" if name in ("time", "site") else settings[name]
              for name in CHOICES if name != "seed"}  # fmt: skip
     check_together(**{name: given[name] for name in ("time", "number", "model", "site", "by_site")})
+    check_perturbations(settings["perturb"])
     models = radiomic_settings(**given, seed=int(config["seed"]))
     if settings["table"] and root is None:
         return make_radiomics(Path(settings["table"]), asked, models, folder)
@@ -90,10 +92,14 @@ def _study(config: Config, settings: Mapping[str, Any], folder: Path) -> Written
     # sessions of one person share their folds
     case_id = "case_id" if people["subject_id"].is_unique else "subject_id"
     asked = replace(asked, case_id=case_id)
-    if asked.second is not None and asked.second.is_dir():
-        again = measured(replace(scans, masks=asked.second), folder=folder / SECOND)
-        write_tsv(again.table, folder / f"{SECOND}.tsv")
-        asked = replace(asked, second=folder / f"{SECOND}.tsv")
+    second = [path for path in asked.second if not path.is_dir()]
+    again = [(SECOND, replace(scans, masks=path), "") for path in asked.second if path.is_dir()]
+    again += [(f"{kind}_masks", scans, kind) for kind in settings["perturb"]]
+    for name, masks, kind in again:
+        table = measured(masks, folder=folder / name, perturb=kind).table
+        write_tsv(table, folder / f"{name}.tsv")
+        second.append(folder / f"{name}.tsv")
+    asked = replace(asked, second=second)
     return make_radiomics(
         folder / PEOPLE,
         asked,
@@ -117,7 +123,7 @@ def _asked(settings: Mapping[str, Any]) -> Radiomics:
         clinical=tuple(settings["clinical"]),
         image=tuple(settings["image"]),
         site=settings["site"] or "",
-        second=Path(settings["second"]) if settings["second"] else None,
+        second=(Path(settings["second"]),) if settings["second"] else (),
         stable=float(settings["stable"]),
         external=Path(settings["external"]) if settings["external"] else None,
         external_where=settings["external_where"] or "",
