@@ -71,7 +71,9 @@ RADIOMICS = {
     "radiomics.external_where": PLAIN_TEXT,
     "radiomics.unit": one_of("days", "weeks", "months", "years"),
     **dict.fromkeys((f"radiomics.{key}" for key in ("clinical", "image")), listed(TEXT)),
-    **dict.fromkeys((f"radiomics.{key}" for key in ("contrasts", "parts")), listed(TEXT)),
+    **dict.fromkeys(
+        (f"radiomics.{key}" for key in ("contrasts", "parts", "perturb")), listed(TEXT)
+    ),
     "radiomics.measure": BRANCH,
     "radiomics.measure.*": optional(either(REAL, FLAG, TEXT, listed(either(REAL, TEXT)))),
     "radiomics.workers": integer(1, 256),
