@@ -2,8 +2,8 @@
 
     <python> benchmarks/feature_peers.py <package> <image.nii.gz> <mask.nii.gz> <bins>
 
-The last line of the output is JSON: CPU seconds of the measurement, peak memory in GB of the process
-with all that it imports, and the features by the package's names.
+The last line of the output is JSON: CPU seconds of the measurement, peak memory in GB of the
+process with all that it imports, and the features by the package's names.
 """
 
 import json
