@@ -49,13 +49,19 @@ def mirp(image: str, mask: str, bins: int) -> Callable[[], Features]:
 
 
 def pysera(image: str, mask: str, bins: int) -> Callable[[], Features]:
-    """All categories, of the first order and in 3D."""
+    """All categories, of the first order and in 3D.
+
+    It takes arrays: version 2.1.5 turns the axes of masks from files of a cubic grid.
+    """
+    import nibabel as nib
+    import numpy as np
     from pysera import process_batch
 
+    scan, region = (np.asarray(nib.load(path).dataobj).astype(float) for path in (image, mask))
     folder = tempfile.mkdtemp()
     return lambda: process_batch(
-        image,
-        mask,
+        scan,
+        region,
         output_path=folder,
         enable_parallelism=False,
         num_workers="1",
