@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from neurotarget.data.tables.volume_columns import AREA_UNITS
+from neurotarget.data.tables.volume_columns import AREA_UNITS, NUMBERS
 from neurotarget.data.tables.volume_table import read_volume_table
+from neurotarget.outcome import Outcome
 from neurotarget.problems import DataError
+from neurotarget.quantity import NUMBER
 from neurotarget.size_units import PIXELS, VOLUMES, SizeUnits
 from neurotarget.stats.cohort.measured import Measured, Quantity, with_regions
 from neurotarget.studies.study_inputs import Material, sentence
@@ -39,7 +41,7 @@ def from_table(
     reading: Mapping[str, Any],
     reference: str | None = None,
 ) -> Material:
-    """Read volumes, or areas, of one or more methods from tables, without images.
+    """Read volumes, areas or other numbers of one or more methods from tables, without images.
 
     Args:
         paths: tables, one per method, or one with several.
@@ -55,6 +57,12 @@ def from_table(
         DataError: lists all problems of the tables; or the reference or a label is unknown.
     """
     stated = str(reading.get("unit", VOLUMES.unit)).casefold()
+    is_number = stated == NUMBERS
+    if is_number and target:
+        raise DataError(
+            f"unit: found number with target {target.name}, whose labels have sizes; leave out "
+            "target="
+        )
     units = target.size_units if target else AREA_UNITS.get(stated, VOLUMES)
     if target and target.is_flat:
         reading = {**reading, "unit": units.unit}
@@ -68,25 +76,39 @@ def from_table(
     columns = list(next(iter(read.volumes.values())).columns)
     if target is None:
         fit = _fit_names(columns)
-        target = table_target(_fit_names([paths[0].stem])[0], fit, units)
+        name = _fit_names([paths[0].stem])[0]
+        target = number_target(name, fit) if is_number else table_target(name, fit, units)
         named = dict(zip(columns, fit, strict=True))
         read = read._replace(
             volumes={name: table.rename(columns=named) for name, table in read.volumes.items()}
         )
-    volumes = {name: with_regions(table, target) for name, table in read.volumes.items()}
-    if reference is None and (len(volumes) == 1 or "reference" in volumes):
-        reference = "reference" if "reference" in volumes else next(iter(volumes))
-    if reference is not None:
-        if reference not in volumes:
-            raise DataError(
-                f"reference: got {reference!r}, wanted one of the methods {', '.join(volumes)}"
-            )
-        volumes = {reference: volumes.pop(reference), **volumes}
+    volumes = read.volumes
+    if not is_number:
+        volumes = {name: with_regions(table, target) for name, table in volumes.items()}
+    reference, volumes = _reference_first(volumes, reference)
     no_scores = pd.DataFrame(columns=list(Row._fields))
-    sizes = {units.noun: Quantity(units.noun, units.unit, volumes)}
-    measured = Measured(target, sizes, read.covariates, no_scores, reference)
+    noun, unit = (NUMBER, "") if is_number else (units.noun, units.unit)
+    measured = Measured(
+        target, {noun: Quantity(noun, unit, volumes)}, read.covariates, no_scores, reference
+    )
     notes = [sentence(problem) for problem in read.problems]
     return Material(measured, {}, None, None, tuple(notes), {})
+
+
+def _reference_first(
+    volumes: Mapping[str, pd.DataFrame], reference: str | None
+) -> tuple[str | None, dict[str, pd.DataFrame]]:
+    """Tables by method with the reference first: the named one, the only one, or `reference`."""
+    if reference is None and (len(volumes) == 1 or "reference" in volumes):
+        reference = "reference" if "reference" in volumes else next(iter(volumes))
+    if reference is None:
+        return None, dict(volumes)
+    if reference not in volumes:
+        raise DataError(
+            f"reference: got {reference!r}, wanted one of the methods {', '.join(volumes)}"
+        )
+    rest = {name: table for name, table in volumes.items() if name != reference}
+    return reference, {reference: volumes[reference], **rest}
 
 
 def _fit_names(names: Sequence[str]) -> list[str]:
@@ -120,6 +142,12 @@ def table_target(name: str, labels: Sequence[str], units: SizeUnits = VOLUMES) -
         dimensions=3 if units == VOLUMES else 2,
         spacing_px=(1.0, 1.0) if units == PIXELS else None,
     )
+
+
+def number_target(name: str, columns: Sequence[str]) -> Target:
+    """Return a target for columns of numbers that are no sizes, such as features of images."""
+    numbers = tuple(Outcome(column, "number") for column in columns)
+    return Target(name, ("table",), {}, (1.0, 1.0, 1.0), (1, 1, 1), outcomes=numbers)
 
 
 def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:

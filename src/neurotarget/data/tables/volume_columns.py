@@ -23,7 +23,8 @@ METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
 ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # suffix → mm³
 AREA_UNITS = {"mm2": AREAS, "mm²": AREAS, "px": PIXELS}
-UNITS = UNITS_MM3 | dict.fromkeys(AREA_UNITS, 1.0)  # areas keep their unit
+NUMBERS = "number"  # values that are no sizes, such as features of images
+UNITS = UNITS_MM3 | dict.fromkeys((*AREA_UNITS, NUMBERS), 1.0)  # areas keep their unit
 OURS = ("status", "note", "made_from", "total_mm3", "total_mm2", "total_px")  # of our own tables
 LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
 MOST = 40  # columns listed in a message
@@ -184,6 +185,8 @@ def _volumes(
 
 def _ends(unit: str) -> dict[str, float | None]:
     """Suffixes of columns, and the unit that each states."""
+    if unit == NUMBERS:
+        return {"": None}
     area = AREA_UNITS.get(unit)
     return ENDS if area is None else {"": None, "_area": None, f"_{area.unit}": 1.0}
 
@@ -191,7 +194,7 @@ def _ends(unit: str) -> dict[str, float | None]:
 def _area_unit(name: str, request: ColumnRequest) -> str:
     """Unit of areas at the end of a column's name, where volumes are wanted; else ""."""
     unit = _key(name).rpartition("_")[2]
-    return unit if unit in AREA_UNITS and request.unit not in AREA_UNITS else ""
+    return unit if unit in AREA_UNITS and request.unit not in (*AREA_UNITS, NUMBERS) else ""
 
 
 def _no_volumes(name: str, path: Path) -> Problem:
@@ -215,7 +218,8 @@ def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:
             areas = [unit for unit in AREA_UNITS if f"{_key(name)}_{unit}" in map(_key, names)]
             todo = f"set unit={areas[0]} for areas" if areas else todo
             found = f"no column {name} (only {some(names)})"
-            problems.append(error(found, f"the volumes of {label}", todo, file=files))
+            noun = "values" if request.unit == NUMBERS else "volumes"
+            problems.append(error(found, f"the {noun} of {label}", todo, file=files))
     return problems
 
 

@@ -18,6 +18,7 @@ from neurotarget.data.tables.covariates import (
 from neurotarget.data.tables.stats_files import SUFFIX, read_stats, tool_of, with_methods
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.tables.volume_columns import (
+    NUMBERS,
     UNITS,
     ColumnRequest,
     Roles,
@@ -71,7 +72,8 @@ def read_volume_table(
     another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` distinguishes several
     rows of a subject. The volumes of a label are in a column of its name, alone or with `_volume`,
     `_mm3`, `_ml` or `_cm3`, in any case; `unit` (mm3, ml, cm3) applies to names without a unit.
-    With `unit` mm2 or px these are areas, in columns that may end with `_area` or the unit.
+    With `unit` mm2 or px these are areas, in columns that may end with `_area` or the unit; with
+    number they are any numbers, in columns of exactly these names.
     `labels` are those of the target by default. All other columns are covariates; `levels`, or the
     target's, define codes such as 0 and 1.
 
@@ -103,7 +105,8 @@ def read_volume_table(
     problems += wrong
     if not roles:
         refuse_errors(problems)
-    cohort = _Cohort(roles, requested_covariates(target))
+    is_size = request.unit != NUMBERS
+    cohort = _Cohort(roles, requested_covariates(target), is_size=is_size)
     for table in roles:
         cohort.add(table)
     covariates, untyped = cohort.covariates(target, levels)
@@ -118,7 +121,12 @@ def read_volume_table(
 class _Cohort:
     """Cases of several tables with their cells."""
 
-    def __init__(self, tables: Sequence[Roles], names: Collection[str]) -> None:
+    def __init__(
+        self, tables: Sequence[Roles], names: Collection[str], *, is_size: bool = True
+    ) -> None:
+        self.least, self.wanted = (
+            (0.0, "a volume of 0 or more") if is_size else (-math.inf, "a number")
+        )
         self.names, self.cases_of = _cases(tables)
         self.volumes: dict[tuple[str, str], dict[str, float]] = {}  # method, label → case → mm³
         self.cells: dict[str, dict[str, str]] = {}  # covariate → case → text
@@ -167,13 +175,11 @@ class _Cohort:
                 continue
             value = float(text) * item.unit_mm3 if is_number(text) else math.nan
             known = values.setdefault(case, value)
-            if not 0 <= value < math.inf:
+            if not (self.least <= value < math.inf and math.isfinite(value)):
                 todo = "correct the cell, or write n/a where there is none"
                 if is_number(text.replace(",", ".")) and "," in text:
                     todo = "write a decimal point, not a comma"
-                self._refuse_cell(
-                    case, table, item.column, repr(text), "a volume of 0 or more", todo
-                )
+                self._refuse_cell(case, table, item.column, repr(text), self.wanted, todo)
             elif not math.isclose(known, value, rel_tol=1e-9):
                 todo = "correct one of them, or name the method of each in a column method"
                 both = f"{known:g} and {value:g} mm³"
