@@ -197,3 +197,18 @@ def test_a_region_of_which_a_change_leaves_nothing_is_absent(tmp_path):
     made = measure_features(read_manifest(tmp_path, None), tmp_path / "out", FAST, perturb="erode")
     (row,) = made.table.to_dict("records")
     assert (row["status"], row["note"]) == ("absent", "erode leaves no voxel")
+
+
+def test_shapes_of_real_tumours_agree_over_changed_masks_and_minima_do_not(shared_data, tmp_path):
+    place = shared_data / "brats2021_2mm"
+    names = sorted(path.name.removesuffix("_seg.nii.gz") for path in place.glob("*_seg.nii.gz"))
+    rows = [[name, place / f"{name}_flair.nii.gz", place / f"{name}_seg.nii.gz"] for name in names]
+    cases = pd.DataFrame(rows, columns=["case_id", "flair", "label"])
+    cases.to_csv(tmp_path / "cases.tsv", sep="\t", index=False)
+    words = ["labels=whole:1+2+4", "families=stat,morph", "normalise=zscore"]
+    out = [f"output={tmp_path / 'out'}", "perturb=erode,dilate"]
+    assert run(["features", f"{tmp_path / 'cases.tsv'}", *out, *words]) == 0
+    table = pd.read_csv(tmp_path / "out" / "agreement.tsv", sep="\t").set_index("feature")
+    assert table.loc["morph_volume", "n"] == 10
+    assert table.loc["morph_volume", "value"] > 0.75
+    assert table.loc["stat_min", "value"] < 0.75
