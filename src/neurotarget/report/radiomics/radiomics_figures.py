@@ -38,6 +38,7 @@ WIDTH, LEFT, AXES, TOP, FOOT = 8.05, 2.4, 3.0, 0.42, 0.6  # inches
 CHANCE = 0.5  # AUC or C
 MOST_THRESHOLD = 0.9
 MOST_FEATURES = 20
+MONOTONE = 0.5  # least rank correlation of SHAP values with their term
 LEAKED = Mark(MUTED, "X", "-")
 
 
@@ -190,6 +191,36 @@ def chosen_figure(study: RadiomicsStudy) -> Figure | None:
     axes.set_xlim(0, 1.03)
     axes.set_xlabel("share of models", fontsize=TEXT_PT)
     return finished(figure)
+
+
+@look()
+def shap_figure(study: RadiomicsStudy) -> Figure | None:
+    """Draw the mean absolute SHAP value of each term, the largest first; None without the table.
+
+    At most 20 terms are drawn. It reads the table `shap`.
+    """
+    table = study.tables.get("shap")
+    if table is None or not len(table):
+        return None
+    mark = Mark(SERIES[0], "o", "-")
+    rows = [
+        Row([str(row["term"])], [Point(row["shap"], row["shap"], row["shap"], mark)],
+            [Text(_direction(row["direction"]))])
+        for row in table.head(MOST_FEATURES).to_dict("records")
+    ]  # fmt: skip
+    figure = new_figure("shap_values", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)
+    axes, _ = draw_rows(figure, rows, Frame(4.0, TOP, 2.4), (Column(0.15, 1.0, "prediction"),))
+    axes.grid(axis="x")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("mean absolute SHAP value", fontsize=TEXT_PT)
+    return finished(figure)
+
+
+def _direction(correlation: float) -> str:
+    """Whether the prediction rises or falls with a term; neither if it is not monotone."""
+    if not abs(correlation) >= MONOTONE:
+        return "varies"
+    return "rises" if correlation > 0 else "falls"
 
 
 def _square(name: str) -> tuple[Figure, object]:

@@ -21,6 +21,7 @@ from neurotarget.report.radiomics.radiomics_figures import (
     number_figure,
     probability_figure,
     scores_figure_of,
+    shap_figure,
 )
 from neurotarget.report.radiomics.radiomics_sentences import (
     claims_sentence,
@@ -64,7 +65,8 @@ VALUES = {
 def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
     """Return the figures with captions, or why one is left out.
 
-    That of predicted numbers is present only if the outcome is a number.
+    That of predicted numbers is present only if the outcome is a number, and that of SHAP values if
+    the package `shap` is installed.
     """
     no_probability = (
         "Only classes have probabilities; risks by a day are in `neurotarget survival`."
@@ -72,6 +74,9 @@ def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
     numbers = [named_figure("radiomics.predicted_numbers", "Numbers of people left out",
                             number_figure(study), "No model could be fitted.")
                ] if study.material.outcome.is_number else []  # fmt: skip
+    explained = [named_figure("radiomics.shap_values", "What the model uses",
+                              shap_figure(study), "No model could be fitted.")
+                 ] if "shap" in study.tables else []  # fmt: skip
     return [
         *numbers,
         named_figure("radiomics.radiomic_scores", f"{score_name(study)} of people left out",
@@ -84,6 +89,7 @@ def radiomics_figures(study: RadiomicsStudy) -> list[NamedFigure]:
                      "Too few people for a curve."),
         named_figure("radiomics.chosen_features", "Features that the models chose",
                      chosen_figure(study), "No model chose an image feature."),
+        *explained,
     ]  # fmt: skip
 
 

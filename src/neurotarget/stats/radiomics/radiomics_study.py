@@ -30,6 +30,7 @@ from neurotarget.stats.radiomics.self_tests import (
     learning_points,
     permutation_test,
 )
+from neurotarget.stats.radiomics.shapley_values import has_shap, shap_table
 from neurotarget.stats.radiomics.single_features import single_features
 
 FEW_PER_FEATURE = 10  # fewer cases of the rarer class per term are too few (Peduzzi 1996)
@@ -125,6 +126,8 @@ def analyse_radiomics(
             material, scored[name], settings.chain, drawn, draws=settings.permutations, seed=seed
         )
         tables["permutation"] = _permutation_table(name, permuted)
+    if scored and has_shap():
+        tables["shap"] = shap_table(material, list(scored.values())[-1], seed)
     tables["learning"] = pd.DataFrame(
         [
             {"terms": name, "people": point.people, **point.value._asdict()}
