@@ -101,7 +101,7 @@ KEPT_IN = {
 OPTIONAL = frozenset(
     {
         *("optuna", "submitit", "dynamic_network_architectures", "skimage", "onnxruntime"),
-        *("onnxscript", "highdicom"),
+        *("onnxscript", "highdicom", "shap"),
     }
 )
 
