@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from monai.inferers import SlidingWindowInferer
 
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.nets.unet import UNet
 from neurotarget.process.allocator import keep_freed_memory

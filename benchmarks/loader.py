@@ -28,7 +28,7 @@ import yaml
 from scipy import ndimage
 from torch.utils.data import DataLoader
 
-from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.augmentation.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.cache import ensure
 from neurotarget.data.batches.direct_loader import DirectLoader

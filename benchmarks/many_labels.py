@@ -30,10 +30,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
-from neurotarget.inference.memory_need import need_mib
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.slab_labels import Slab
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.memory_need import need_mib
+from neurotarget.inference.windows.slab_labels import Slab
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
 from neurotarget.process.allocator import keep_freed_memory
 from neurotarget.process.free_memory import own_memory_mib

@@ -20,7 +20,7 @@ import torch
 
 import neurotarget as nt
 from neurotarget.cli.compose import compose_training
-from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.augmentation.augment import read_transforms
 from neurotarget.data.labels import class_of_id, to_file_ids
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.runs.network.objects import build

@@ -28,7 +28,7 @@ from neurotarget.data.scans.volume import (
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
 from neurotarget.metrics.case import measure_case, score_case
-from neurotarget.metrics.label_boxes import ClassMap
+from neurotarget.metrics.masks.label_boxes import ClassMap
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.metrics.rater_rows import Further
 from neurotarget.printable import cell, uncell

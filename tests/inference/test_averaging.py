@@ -9,7 +9,7 @@ from torch import nn
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.averaging import differences, joined, soup
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Roi, Target
 

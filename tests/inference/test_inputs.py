@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.scans.scratch import Scratch
+from neurotarget.data.formats.scratch import Scratch
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.problems import DataError

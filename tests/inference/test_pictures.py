@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neurotarget.data.scans.picture import save_picture
+from neurotarget.data.formats.picture import save_picture
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.inference.segment import picture_path
 

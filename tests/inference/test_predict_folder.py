@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
-from neurotarget.data.scans.scratch import Scratch
+from neurotarget.data.formats.scratch import Scratch
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.files.record import CLAIMED
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Roi, Target
 

@@ -13,7 +13,7 @@ from neurotarget.inference.averaging import joined
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.predict_outcomes import NO_STEPS, OutcomePredictor
 from neurotarget.inference.recalibration import Line, Recalibration
-from neurotarget.inference.whole_image import WholeImage
+from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Manifest, Target
 

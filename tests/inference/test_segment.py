@@ -8,7 +8,7 @@ from nibabel.nifti1 import Nifti1Extension
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation, read_scans
-from neurotarget.data.scans.formats import read_grid
+from neurotarget.data.formats.formats import read_grid
 from neurotarget.data.scans.volume import read_volume, same_grid
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.postprocess import Postprocessing

@@ -5,10 +5,10 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from neurotarget.metrics.case import measure_case, score_case
-from neurotarget.metrics.elements import surface_elements
+from neurotarget.metrics.masks.elements import surface_elements
+from neurotarget.metrics.masks.shape import touches_edge
+from neurotarget.metrics.masks.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.metrics.metric_units import UNITS, is_own
-from neurotarget.metrics.shape import touches_edge
-from neurotarget.metrics.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.types import Case, Target
 
 FILMS = Target("lungs", ("film",), {"lungs": (1,)}, spacing_px=(2, 2), patch_vox=(8, 8))

@@ -9,7 +9,7 @@ from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.predict_outcomes import OutcomePredictor
-from neurotarget.inference.whole_image import WholeImage
+from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.memory_layout import channels_last
 from neurotarget.models.nets.mrnet import MRNet

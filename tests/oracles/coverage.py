@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 from neurotarget.stats.core.interval import mean_interval
 from neurotarget.stats.core.resample import PairMeans, pair_means, pair_statistics
-from neurotarget.stats.study.agreement import agreement_intervals
+from neurotarget.stats.tables.agreement import agreement_intervals
 
 DESIGNS = ("normal", "skewed", "clustered")
 PEOPLE = (8, 12, 20, 40)

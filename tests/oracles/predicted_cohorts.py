@@ -10,9 +10,9 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from neurotarget.outcome import Outcome
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.stats.study.calibration_tables import calibration_bins_table, calibration_table
-from neurotarget.stats.study.discrimination_tables import confusion_table, discrimination_table
 from neurotarget.stats.study.results import Study
+from neurotarget.stats.tables.calibration_tables import calibration_bins_table, calibration_table
+from neurotarget.stats.tables.discrimination_tables import confusion_table, discrimination_table
 from neurotarget.types import Target
 
 COLUMNS = ["case_id", "subject_id", "split", "label", "metric", "value", "unit"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurotarget.metrics.overlap import dice
+from neurotarget.metrics.masks.overlap import dice
 from neurotarget.metrics.volume_agreement import icc_a1
 from neurotarget.phantom.dentate.plan import QSMPlan
 from neurotarget.phantom.simulated_raters import (

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import read_job
 from neurotarget.runs.folder.run_lock import HELD, running
-from neurotarget.training.devices import (
+from neurotarget.training.resources.devices import (
     independent_slurm_task,
     needs_own_process,
     num_devices,

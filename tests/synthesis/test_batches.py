@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.augmentation.augment import read_transforms
 from neurotarget.data.labels import class_of_id
 from neurotarget.synthesis.batches import Synthesis, SyntheticBatches
 from neurotarget.synthesis.deformation import Deformation

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
 from neurotarget.tasks.base import fuse

@@ -7,11 +7,11 @@ import pytest
 import torch
 import yaml
 
-from neurotarget.data.batches.augment import build_augmentation, read_transforms
-from neurotarget.data.batches.augmenter import Augmenter
+from neurotarget.data.augmentation.augment import build_augmentation, read_transforms
+from neurotarget.data.augmentation.augmenter import Augmenter
+from neurotarget.data.augmentation.warp import DRAWN
 from neurotarget.data.batches.batch_cuts import BatchCuts, seeds_of
 from neurotarget.data.batches.patches import Regions
-from neurotarget.data.batches.warp import DRAWN
 from neurotarget.process.programs import home
 from neurotarget.training.replaying.drawn_transforms import (
     READERS,

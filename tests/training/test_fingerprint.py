@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from neurotarget.training.plan_auto import fingerprint
+from neurotarget.training.resources.plan_auto import fingerprint
 
 
 def entry(sides, corner, box):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.augmentation.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.draws import DrawSampler

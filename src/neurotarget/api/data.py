@@ -20,10 +20,10 @@ from neurotarget.data.tables.text_table import is_missing
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import DataError, Problem
 from neurotarget.scoring import read_rows, write_rows
-from neurotarget.studies.prepare_cases import prepare_cases
-from neurotarget.studies.relabel import relabel as relabel_maps
+from neurotarget.studies.data_sets.prepare_cases import prepare_cases
+from neurotarget.studies.data_sets.relabel import relabel as relabel_maps
+from neurotarget.studies.data_sets.target_draft import init_target as draft_target
 from neurotarget.studies.score_predictions import score_predictions
-from neurotarget.studies.target_draft import init_target as draft_target
 from neurotarget.types import Manifest, Target
 
 TargetLike = Target | Path | str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.studies.fuse_masks import COLUMNS, Method, fuse_masks
+from neurotarget.studies.data_sets.fuse_masks import COLUMNS, Method, fuse_masks
 
 
 def fuse(

@@ -25,7 +25,7 @@ from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
 from neurotarget.runs.folder.recorded_overrides import read_overrides, recorded
-from neurotarget.training.devices import JOB
+from neurotarget.training.resources.devices import JOB
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')

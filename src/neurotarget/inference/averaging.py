@@ -15,7 +15,7 @@ from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.recalibration import mean_thresholds
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.slab_labels import Slab
+from neurotarget.inference.windows.slab_labels import Slab
 from neurotarget.problems import DataError
 from neurotarget.shapes import times
 from neurotarget.types import Roi, Target

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import as_data_error
 from neurotarget.data.cases.manifest import ENDINGS, read_manifest
-from neurotarget.data.cases.nnunet_raw import ALIASES
-from neurotarget.data.scans.dicom import (
+from neurotarget.data.formats.dicom import (
     INDEX,
     Series,
     convert_series,
@@ -19,8 +18,9 @@ from neurotarget.data.scans.dicom import (
     list_series,
     unfetched_slices,
 )
-from neurotarget.data.scans.film import FILM
-from neurotarget.data.scans.scratch import Scratch
+from neurotarget.data.formats.film import FILM
+from neurotarget.data.formats.scratch import Scratch
+from neurotarget.data.layouts.nnunet_raw import ALIASES
 from neurotarget.data.scans.volume import SUFFIXES, file_stem, film_files, image_files
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched

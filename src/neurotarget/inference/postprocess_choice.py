@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from neurotarget.inference.case_predictor import Chosen
 from neurotarget.inference.postprocess import ClassMap, Postprocessing
-from neurotarget.metrics.surface import hd95_mm, in_plane, surface_distances
+from neurotarget.metrics.masks.surface import hd95_mm, in_plane, surface_distances
 from neurotarget.pieces import CORNERS
 from neurotarget.shapes import Mask
 from neurotarget.types import Triple

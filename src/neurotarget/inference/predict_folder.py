@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
-from neurotarget.data.scans.detached import scan_digest
+from neurotarget.data.formats.detached import scan_digest
 from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove

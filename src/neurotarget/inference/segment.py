@@ -14,10 +14,10 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from neurotarget.data.batches.prepare import Preparation, Scans, read_scans, to_work
+from neurotarget.data.formats.picture import save_picture
+from neurotarget.data.formats.scan_report import GUESSED
 from neurotarget.data.labels import WHITE, class_of_id, to_classes, to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native
-from neurotarget.data.scans.picture import save_picture
-from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.scans.volume import counted_for, read_volume
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
@@ -25,20 +25,20 @@ from neurotarget.files.writing import written
 from neurotarget.inference.case_predictor import CasePredictor, finite
 from neurotarget.inference.ledger import Form, volume_form
 from neurotarget.inference.localiser import Limits, Located, locate
-from neurotarget.inference.memory_need import windows_that_fit
 from neurotarget.inference.outcome_table import Finding, finding_of, marks_path, write_finding
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.postprocess_choice import Example, choose
-from neurotarget.inference.slab_labels import Slab, label_maps
-from neurotarget.inference.structure_stats import (
+from neurotarget.inference.windows.memory_need import windows_that_fit
+from neurotarget.inference.windows.slab_labels import Slab, label_maps
+from neurotarget.inference.windows.structure_stats import (
     SoftVolumes,
     named_structures,
     write_colours,
     write_stats,
 )
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.metrics.film_scores import ruled
-from neurotarget.metrics.volume_error import voxel_mm3
+from neurotarget.metrics.masks.volume_error import voxel_mm3
 from neurotarget.pieces import large_pieces, unusual_pieces
 from neurotarget.problems import DataError
 from neurotarget.shapes import Image

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.cases.bids_files import BidsFile, list_bids
+from neurotarget.data.formats.formats import read_grid
+from neurotarget.data.formats.scan_report import corners_apart
+from neurotarget.data.layouts.bids_files import BidsFile, list_bids
 from neurotarget.data.reading_results import whole_number
-from neurotarget.data.scans.formats import read_grid
-from neurotarget.data.scans.scan_report import corners_apart
 from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.files.reading import read_plain
 from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition

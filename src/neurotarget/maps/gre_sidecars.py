@@ -7,7 +7,7 @@ deeper folders, and those with more entities, take precedence.
 import math
 from collections.abc import Mapping, Sequence
 
-from neurotarget.data.cases.bids_files import BidsFile
+from neurotarget.data.layouts.bids_files import BidsFile
 from neurotarget.data.reading_results import read_json
 from neurotarget.maps.gre import field_problems, te_problems
 from neurotarget.problems import Problem, error

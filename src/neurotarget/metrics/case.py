@@ -15,15 +15,24 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
-from neurotarget.metrics.lesions import NO_LESIONS, brats_scores
-from neurotarget.metrics.metric_units import name_in, units_in
-from neurotarget.metrics.overlap import dice, precision, recall
-from neurotarget.metrics.own_metrics import OwnMetrics, own_score
-from neurotarget.metrics.rater_rows import NOTHING, Further, further_scores
-from neurotarget.metrics.region_parts import parts_of
-from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
-from neurotarget.metrics.surface import (
+from neurotarget.metrics.masks.label_boxes import (
+    Boxes,
+    ClassMap,
+    label_boxes,
+    same_ignored,
+    union,
+    wider,
+)
+from neurotarget.metrics.masks.lesions import NO_LESIONS, brats_scores
+from neurotarget.metrics.masks.overlap import dice, precision, recall
+from neurotarget.metrics.masks.shape import (
+    borders_on,
+    pieces,
+    swapped,
+    swapped_in_space,
+    touches_edge,
+)
+from neurotarget.metrics.masks.surface import (
     SurfaceDistances,
     assd_mm,
     hd95_mm,
@@ -31,13 +40,17 @@ from neurotarget.metrics.surface import (
     surface_dice,
     surface_distances,
 )
-from neurotarget.metrics.volume_error import (
+from neurotarget.metrics.masks.volume_error import (
     volume_error_mm3,
     volume_error_percent,
     volume_mm3,
     volume_similarity,
     voxel_mm3,
 )
+from neurotarget.metrics.metric_units import name_in, units_in
+from neurotarget.metrics.own_metrics import OwnMetrics, own_score
+from neurotarget.metrics.rater_rows import NOTHING, Further, further_scores
+from neurotarget.metrics.region_parts import parts_of
 from neurotarget.shapes import Mask
 from neurotarget.types import Case, Row, Target, Triple, has_failed
 

@@ -8,10 +8,10 @@ from itertools import combinations
 from jaxtyping import Float, Integer, Num
 from numpy import ndarray
 
-from neurotarget.metrics.intensity import mean_inside
-from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored, union
-from neurotarget.metrics.overlap import dice
-from neurotarget.metrics.volume_error import volume_mm3, voxel_mm3
+from neurotarget.metrics.masks.intensity import mean_inside
+from neurotarget.metrics.masks.label_boxes import ClassMap, label_boxes, same_ignored, union
+from neurotarget.metrics.masks.overlap import dice
+from neurotarget.metrics.masks.volume_error import volume_mm3, voxel_mm3
 from neurotarget.types import Target
 
 Box = Integer[ndarray, "P Q R"]  # of a class map

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
 
-from neurotarget.metrics.label_boxes import ClassMap
+from neurotarget.metrics.masks.label_boxes import ClassMap
 from neurotarget.metrics.rater_rows import Further
 from neurotarget.types import Target
 

@@ -20,7 +20,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
-from neurotarget.data.scans.detached import scan_digest
+from neurotarget.data.formats.detached import scan_digest
 from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.files.reading import read_plain, real_path

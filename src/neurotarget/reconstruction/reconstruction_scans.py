@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from neurotarget.data.scans.formats import with_header
+from neurotarget.data.formats.formats import with_header
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import scan_acquisitions

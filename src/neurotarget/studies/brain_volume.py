@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.data.cases.bids import NATIVE
+from neurotarget.data.layouts.bids import NATIVE
 from neurotarget.data.scans.volume import Volume, read_volume
 from neurotarget.files.reading import opened
 from neurotarget.pieces import largest_piece

@@ -14,10 +14,10 @@ from neurotarget.data.scans.volume import counted_for, read_volume
 from neurotarget.data.series.knee_boxes import Box, of_finding, read_boxes
 from neurotarget.inference.outcome_table import MARK_COLUMNS, marks_path
 from neurotarget.inference.predict_outcomes import activation_path
-from neurotarget.metrics.position import Hit, hit_of
+from neurotarget.metrics.masks.position import Hit, hit_of
 from neurotarget.pieces import CORNERS
 from neurotarget.problems import DataError, error, refuse_errors, some
-from neurotarget.stats.study.findings import FilmMarks
+from neurotarget.stats.tables.findings import FilmMarks
 from neurotarget.studies.study_inputs import Material
 
 PLACE = list(MARK_COLUMNS[:3])

@@ -21,13 +21,13 @@ from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.study.findings import (
+from neurotarget.stats.study.reporting import with_reporting
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.tables.findings import (
     activation_hits_table,
     free_response_curve,
     free_response_table,
 )
-from neurotarget.stats.study.reporting import with_reporting
-from neurotarget.stats.study.results import Study
 from neurotarget.studies.brains import with_head_size
 from neurotarget.studies.marked_places import activation_hits, film_marks
 from neurotarget.studies.pictured_cases import RANKS, load_cases

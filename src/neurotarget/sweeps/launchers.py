@@ -32,7 +32,7 @@ from neurotarget.runs.folder.jobs import (
     same_overrides,
 )
 from neurotarget.runs.folder.run_lock import is_running
-from neurotarget.training.devices import PROGRAM
+from neurotarget.training.resources.devices import PROGRAM
 
 EARLIER = ".earlier"
 

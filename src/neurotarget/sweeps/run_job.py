@@ -34,7 +34,7 @@ from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.folder.run_lock import CLAIM_S, claimed_alone, running
 from neurotarget.sweeps.command_overrides import own_folders
 from neurotarget.sweeps.job_log import logged
-from neurotarget.training.devices import JOB, needs_own_process, rank, run_in_own_process
+from neurotarget.training.resources.devices import JOB, needs_own_process, rank, run_in_own_process
 
 LAST = Path("weights") / "last.ckpt"
 

@@ -12,11 +12,11 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from neurotarget.data.batches.augment import Transforms
-from neurotarget.data.batches.augmenter import Augmenter
+from neurotarget.data.augmentation.augment import Transforms
+from neurotarget.data.augmentation.augmenter import Augmenter
+from neurotarget.data.augmentation.batch_plan import Plan
+from neurotarget.data.augmentation.batch_transforms import Cut, Shape, augmented
 from neurotarget.data.batches.batch_cuts import seeds_of
-from neurotarget.data.batches.batch_plan import Plan
-from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
 from neurotarget.shapes import Batch
 from neurotarget.synthesis.deformation import (
     Deformation,

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from neurotarget.data.batches.warp import FOLD_FREE, rotation, spline_basis
+from neurotarget.data.augmentation.warp import FOLD_FREE, rotation, spline_basis
 from neurotarget.synthesis.label_map import LabelMap
 from neurotarget.synthesis.population import FIELDS, Population
 from neurotarget.types import Triple

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from neurotarget.anatomy.structures import structures
 from neurotarget.data.batches.cache import Entry, ensure, entry_folder, open_entry
+from neurotarget.data.formats.detached import scan_digest
 from neurotarget.data.labels import label_values
 from neurotarget.data.nearest_class import give_to_nearest
-from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.files.hashes import digest, hash_of_value

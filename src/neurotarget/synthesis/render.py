@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from neurotarget.data.batches.axis_maps import along_axes
+from neurotarget.data.augmentation.axis_maps import along_axes
 from neurotarget.synthesis.deformation import every_voxel, lattice_side
 
 Codes = Integer[Tensor, "I J K"]

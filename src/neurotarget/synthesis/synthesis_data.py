@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from neurotarget.data.attempts import attempts
-from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.augmentation.augment import read_transforms
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.direct_loader import DirectLoader
 from neurotarget.data.batches.prepare import join_errors

@@ -13,8 +13,8 @@ from neurotarget.data.sides.pairs import as_trained
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.predict_outcomes import OutcomePredictor, output_sizes
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.inference.whole_image import WholeImage
+from neurotarget.inference.windows.tiling import SlidingWindow
+from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.models.region_nets import RegionNets
 from neurotarget.outcome import OutcomeKind
 from neurotarget.problems import DataError

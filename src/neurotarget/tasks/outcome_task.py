@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.inference.predict_outcomes import output_sizes
-from neurotarget.inference.whole_image import WholeImage
+from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.outcome import Outcome
 from neurotarget.shapes import Batch, Image, Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor, TargetTask

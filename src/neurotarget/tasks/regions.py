@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.metrics.region_parts import merged
 from neurotarget.models.region_nets import WholeNet
 from neurotarget.types import Target

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.losses import DeepSupervision, Loss, crop
 from neurotarget.problems import DataError
 from neurotarget.shapes import Batch, Image, Inner, Levels, Logits

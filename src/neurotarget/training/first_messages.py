@@ -12,9 +12,9 @@ from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
 from neurotarget.tasks.guard import NotFiniteError
-from neurotarget.training.budget import planned_steps, warm_up_note
-from neurotarget.training.devices import independent_slurm_task, num_devices
-from neurotarget.training.step_probe import probed_seconds
+from neurotarget.training.resources.budget import planned_steps, warm_up_note
+from neurotarget.training.resources.devices import independent_slurm_task, num_devices
+from neurotarget.training.resources.step_probe import probed_seconds
 from neurotarget.training.training_bar import duration
 from neurotarget.training.training_parts import Start
 from neurotarget.types import Target

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytorch_lightning.callbacks import Callback
 
-from neurotarget.data.batches.augment import OwnTransform
+from neurotarget.data.augmentation.augment import OwnTransform
 from neurotarget.metrics.own_metrics import OwnMetric, try_metrics
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build, function_of

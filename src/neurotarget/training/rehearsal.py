@@ -6,7 +6,7 @@ from typing import Any
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError, error, some
-from neurotarget.training.devices import num_devices
+from neurotarget.training.resources.devices import num_devices
 from neurotarget.training.training_parts import Parts
 from neurotarget.types import Case, Target
 

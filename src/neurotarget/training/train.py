@@ -39,13 +39,13 @@ from neurotarget.runs.tracking.trackers import finish, loggers, run_tags
 from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits, write_usual
-from neurotarget.training.devices import rank
 from neurotarget.training.first_messages import announce, replayable
 from neurotarget.training.localising import located
-from neurotarget.training.memory_forecast import fit_memory
 from neurotarget.training.own_parts import own_callbacks, own_metrics
-from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.rehearsal import print_rehearsal, refuse_given_test
+from neurotarget.training.resources.devices import rank
+from neurotarget.training.resources.memory_forecast import fit_memory
+from neurotarget.training.resources.plan_auto import as_planned, with_plan
 from neurotarget.training.resumed import print_resumed, refuse_corrected
 from neurotarget.training.training_parts import Config, Parts, Start, build_data, build_parts, fit
 from neurotarget.types import Target

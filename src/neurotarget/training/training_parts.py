@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.augmentation.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.draws import start_server
 from neurotarget.data.sides.pairs import as_trained
@@ -29,10 +29,10 @@ from neurotarget.runs.tracking.cost import CostMeter
 from neurotarget.runs.tracking.stalls import StallMeter
 from neurotarget.tasks.base import TargetTask
 from neurotarget.tasks.score_outcomes import refuse_own
-from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
-from neurotarget.training.devices import starts_own_ranks
 from neurotarget.training.own_parts import own_augmentation
+from neurotarget.training.resources.budget import apply_budget
+from neurotarget.training.resources.devices import starts_own_ranks
 from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchio as tio
 
-from neurotarget.data.batches.augment import OwnTransform, build_augmentation, read_transforms
+from neurotarget.data.augmentation.augment import OwnTransform, build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, CutBatch
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.patches import Regions, to_batch

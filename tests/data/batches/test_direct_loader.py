@@ -7,7 +7,7 @@ import torch
 import torchio as tio
 from torch.utils.data import DataLoader, Dataset
 
-from neurotarget.data.batches.augment import OwnTransform, read_transforms
+from neurotarget.data.augmentation.augment import OwnTransform, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.direct_loader import DirectLoader, direct_seconds, made_ahead
 from neurotarget.data.batches.draws import DrawSampler, worker_context

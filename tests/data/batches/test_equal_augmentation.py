@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from scipy import stats
 
-from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.augmentation.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts
 from neurotarget.data.batches.draws import DrawSampler
 from neurotarget.data.batches.patches import Regions, to_batch

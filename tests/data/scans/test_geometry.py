@@ -13,7 +13,7 @@ from neurotarget.data.scans.geometry import (
     labels_to_work,
     whole_grid,
 )
-from neurotarget.inference.slab_labels import label_maps
+from neurotarget.inference.windows.slab_labels import label_maps
 
 ORIENTATIONS = ["RAS", "LPS", "LAS", "PSR", "SPL", "AIL"]
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.augmentation.augment import build_augmentation
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.sides.midplane import Plane, middle_of
 from neurotarget.data.sides.pairs import (

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.augmentation.augment import read_transforms
 from neurotarget.phantom.sella.cohort import SellaCohort, SellaPlan
 from neurotarget.phantom.sella.landmarks import code_of, find_landmarks
 from neurotarget.phantom.sella.scene import SellaScene

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from neurotarget.report.figures.calibration_curves import calibration_figure
-from neurotarget.report.figures.confusion_matrix import confusion_figure
-from neurotarget.report.figures.probability_strips import probabilities_figure
-from neurotarget.report.figures.roc_curves import discrimination_figure, discrimination_labels
 from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.report.outcome_figures.calibration_curves import calibration_figure
+from neurotarget.report.outcome_figures.confusion_matrix import confusion_figure
+from neurotarget.report.outcome_figures.probability_strips import probabilities_figure
+from neurotarget.report.outcome_figures.roc_curves import (
+    discrimination_figure,
+    discrimination_labels,
+)
 from oracles.predicted_cohorts import (
     BINARY,
     binary_study,

@@ -6,7 +6,7 @@ import pytest
 
 from neurotarget.report.pages.key_numbers import MOST_LABELS, failure_lines, key_numbers
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.study.tables import scores_table
+from neurotarget.stats.tables.tables import scores_table
 
 
 @pytest.fixture(scope="module")

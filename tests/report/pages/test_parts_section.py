@@ -14,9 +14,9 @@ from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.report.text.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.results import Study
-from neurotarget.stats.study.tables import agreement_table, scores_table
+from neurotarget.stats.tables.parts import parts_table
+from neurotarget.stats.tables.tables import agreement_table, scores_table
 from neurotarget.studies.study_inputs import with_planted
 from oracles.held_out_parts import rows_of, target
 from oracles.pages import Page

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.stats.core.free_response import free_response, response, sensitivity_at
-from neurotarget.stats.study.findings import (
+from neurotarget.stats.tables.findings import (
     FilmMarks,
     free_response_curve,
     free_response_table,

@@ -5,7 +5,7 @@ import pytest
 from neurotarget.metrics.case import score_case
 from neurotarget.stats.cohort.learning import study_learning
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.stats.study.tables import scores_table, values_table
+from neurotarget.stats.tables.tables import scores_table, values_table
 from neurotarget.types import Case, Row, Target
 
 TARGET = Target(

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import t
 from sklearn.metrics import brier_score_loss, log_loss
 
-from neurotarget.stats.study.calibration_tables import calibration_bins_table, calibration_table
+from neurotarget.stats.tables.calibration_tables import calibration_bins_table, calibration_table
 from oracles.predicted_cohorts import (
     BINARY,
     GRADES,

@@ -9,7 +9,7 @@ from sklearn.metrics import (
 )
 from statsmodels.stats.proportion import proportion_confint
 
-from neurotarget.stats.study.discrimination_tables import confusion_table, discrimination_table
+from neurotarget.stats.tables.discrimination_tables import confusion_table, discrimination_table
 from oracles.predicted_cohorts import (
     BINARY,
     GRADES,
@@ -166,7 +166,7 @@ def test_many_people_have_intervals_of_the_jackknife(monkeypatch):
     p, y = simulated(400)
     measured = cohort_of(BINARY, rows_of(BINARY, p, y))
     few = by_statistic(discrimination_table(measured)).loc["average_precision"]
-    monkeypatch.setattr("neurotarget.stats.study.outcome_rows.MOST_RESAMPLED", 399)
+    monkeypatch.setattr("neurotarget.stats.tables.outcome_rows.MOST_RESAMPLED", 399)
     many = by_statistic(discrimination_table(measured)).loc["average_precision"]
     assert (few["interval"], many["interval"]) == ("BCa", "jackknife-t")
     assert many["value"] == few["value"]

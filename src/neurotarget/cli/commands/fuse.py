@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
-from neurotarget.studies.fuse_masks import PAIRS, TABLE, Method, fuse_masks
+from neurotarget.studies.data_sets.fuse_masks import PAIRS, TABLE, Method, fuse_masks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
 from neurotarget.process.programs import command_for
-from neurotarget.studies.target_draft import init_target
+from neurotarget.studies.data_sets.target_draft import init_target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from neurotarget.cli.arguments import PLACE, Positional, read_arguments
 from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer
 from neurotarget.process.exit_codes import print_problems
-from neurotarget.studies.prepare_cases import prepare_cases
+from neurotarget.studies.data_sets.prepare_cases import prepare_cases
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from neurotarget.cli.arguments import PLACE, Positional, read_arguments
-from neurotarget.studies.relabel import TABLE, relabel
+from neurotarget.studies.data_sets.relabel import TABLE, relabel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.folder.run_lock import hold
-from neurotarget.training.devices import JOB, rank
+from neurotarget.training.resources.devices import JOB, rank
 
 CLOCK = "${now:"
 

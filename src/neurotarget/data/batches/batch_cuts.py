@@ -15,9 +15,9 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from neurotarget.data.batches.augment import Transforms
-from neurotarget.data.batches.augmenter import Augmenter, Numbers, Seeds
-from neurotarget.data.batches.batch_transforms import Cut, Shape, augmented
+from neurotarget.data.augmentation.augment import Transforms
+from neurotarget.data.augmentation.augmenter import Augmenter, Numbers, Seeds
+from neurotarget.data.augmentation.batch_transforms import Cut, Shape, augmented
 from neurotarget.data.batches.cache import HeldEntry
 from neurotarget.data.batches.draws import Draws, cut_into
 from neurotarget.data.batches.patches import seeded

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch.utils.data import DataLoader
 
-from neurotarget.data.batches.augment import build_augmentation, read_transforms
+from neurotarget.data.augmentation.augment import build_augmentation, read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, CutBatch
 from neurotarget.data.batches.cache import Entry, open_entry
 from neurotarget.data.batches.direct_loader import DirectLoader

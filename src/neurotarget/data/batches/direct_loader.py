@@ -16,7 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from neurotarget.data.batches.augment import read_transforms
+from neurotarget.data.augmentation.augment import read_transforms
 from neurotarget.data.batches.batch_cuts import BatchCuts, Places
 from neurotarget.data.batches.draws import DrawSampler, region_of, worker_context
 from neurotarget.types import Target

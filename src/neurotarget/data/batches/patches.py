@@ -12,10 +12,10 @@ import torchio as tio
 from numpy import ndarray
 from torch.utils.data import DataLoader, SequentialSampler
 
-from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.augmentation.augment import build_augmentation
+from neurotarget.data.augmentation.warp import DRAWN
 from neurotarget.data.batches.cache import HeldEntry
 from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of, worker_context
-from neurotarget.data.batches.warp import DRAWN
 from neurotarget.shapes import Batch
 from neurotarget.types import Target
 

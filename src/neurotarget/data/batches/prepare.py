@@ -15,9 +15,9 @@ from neurotarget.data.attempts import attempts
 from neurotarget.data.batches.cache import ensure, entry_folder
 from neurotarget.data.batches.roi import box_of
 from neurotarget.data.cases.checkup import examine
+from neurotarget.data.formats.detached import scan_digest
 from neurotarget.data.histogram_scale import PERCENTILES
 from neurotarget.data.labels import ClassOfId, class_of_id, to_classes
-from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import (
     Grid,
     image_to_work,

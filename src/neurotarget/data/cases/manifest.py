@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.cases.bids import Filters, scan_bids
-from neurotarget.data.cases.brats import is_brats, scan_brats
-from neurotarget.data.cases.case_table import scan_table
-from neurotarget.data.cases.masks import part_repeats, place_masks
-from neurotarget.data.cases.msd import scan_msd
-from neurotarget.data.cases.nnunet_raw import scan_nnunet
 from neurotarget.data.cases.paired_folders import masks_folder, scan_paired
-from neurotarget.data.cases.participant_rows import listed_people
 from neurotarget.data.cases.splits import split_conflicts
+from neurotarget.data.layouts.bids import Filters, scan_bids
+from neurotarget.data.layouts.brats import is_brats, scan_brats
+from neurotarget.data.layouts.case_table import scan_table
+from neurotarget.data.layouts.masks import part_repeats, place_masks
+from neurotarget.data.layouts.msd import scan_msd
+from neurotarget.data.layouts.nnunet_raw import scan_nnunet
+from neurotarget.data.layouts.participant_rows import listed_people
 from neurotarget.data.reading_results import ReadResult, read_json
 from neurotarget.data.scans.volume import missing_file
 from neurotarget.data.tables.covariates import check_hypotheses, check_sexes

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from neurotarget.data.scans.film import FILM
+from neurotarget.data.formats.film import FILM
+from neurotarget.data.formats.picture import PICTURE
 from neurotarget.data.scans.film_marks import Marks, Outline, alternating_runs, relative_runs
-from neurotarget.data.scans.picture import PICTURE
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.reading import load_json
 from neurotarget.problems import DataError, Problem, error, errors_of, some

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from neurotarget.data.cases.mark_files import KINDS, MARKS, read_marks
 from neurotarget.data.cases.sources import Files, Source
-from neurotarget.data.scans.film import FILM, film_tags
+from neurotarget.data.formats.film import FILM, film_tags
+from neurotarget.data.formats.picture import PICTURE, save_picture
 from neurotarget.data.scans.film_marks import Marks, drawn
-from neurotarget.data.scans.picture import PICTURE, save_picture
 from neurotarget.data.scans.volume import file_stem, read_volume
 from neurotarget.files.hashes import digest
 from neurotarget.files.writing import expand_home, table_text, write_text

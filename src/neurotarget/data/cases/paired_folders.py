@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.data.cases.masks import place_masks
 from neurotarget.data.cases.sources import Files, Source
+from neurotarget.data.layouts.masks import place_masks
 from neurotarget.data.reading_results import ReadResult
 from neurotarget.data.scans.volume import file_stem, film_files, image_files
 from neurotarget.data.tables.participants import add_participants

@@ -11,13 +11,13 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
-from neurotarget.data.scans.dicom_slice import MOST_ORIGIN_MM
-from neurotarget.data.scans.film import FILM
-from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
-from neurotarget.data.scans.members import file_and_number
-from neurotarget.data.scans.npy import NPY
-from neurotarget.data.scans.picture import PICTURE
-from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
+from neurotarget.data.formats.dicom_slice import MOST_ORIGIN_MM
+from neurotarget.data.formats.film import FILM
+from neurotarget.data.formats.formats import ITK, MGH, NIFTI, Stored, read_stored
+from neurotarget.data.formats.members import file_and_number
+from neurotarget.data.formats.npy import NPY
+from neurotarget.data.formats.picture import PICTURE
+from neurotarget.data.formats.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive

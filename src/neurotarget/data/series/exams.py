@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.data.cases.sources import Files, Source
-from neurotarget.data.scans.formats import NIFTI, read_grid
-from neurotarget.data.scans.npy import NPY, npy_head
+from neurotarget.data.formats.formats import NIFTI, read_grid
+from neurotarget.data.formats.npy import NPY, npy_head
 from neurotarget.data.scans.planes import PLANES, across, plane_of
 from neurotarget.data.scans.volume import UNREADABLE
 from neurotarget.data.series.mrnet_folder import Exam, is_mrnet, read_mrnet

@@ -18,7 +18,7 @@ from neurotarget.report.text.numbers import counted, mean_sd
 from neurotarget.report.text.placeholders import main_of, placeholders_of
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.study.tables import ALL_LABELS
+from neurotarget.stats.tables.tables import ALL_LABELS
 
 REFERENCE, ALL = "reference", "all"
 STATISTICS = ("dice", "pearson_r", "icc_a1")

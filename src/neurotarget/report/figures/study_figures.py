@@ -18,8 +18,6 @@ from neurotarget.report.drawing.panels import (
 from neurotarget.report.drawing.training_curve import training_figure
 from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels
 from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
-from neurotarget.report.figures.calibration_curves import calibration_figure, calibration_labels
-from neurotarget.report.figures.confusion_matrix import confusion_figure
 from neurotarget.report.figures.exclusions import flow_figure
 from neurotarget.report.figures.failure_rates import failures_figure
 from neurotarget.report.figures.forest import forest_figure, forest_groups
@@ -30,13 +28,7 @@ from neurotarget.report.figures.named_figures import (
     reasons_sentence,
 )
 from neurotarget.report.figures.part_strips import parts_figure
-from neurotarget.report.figures.probability_strips import probabilities_figure
 from neurotarget.report.figures.residuals import residuals_figure
-from neurotarget.report.figures.roc_curves import (
-    discrimination_figure,
-    discrimination_labels,
-    free_response_figure,
-)
 from neurotarget.report.figures.scatter import scatter_figure
 from neurotarget.report.figures.site_effects import (
     MOST_EFFECTS,
@@ -51,6 +43,17 @@ from neurotarget.report.figures.strips import (
     dice_figure,
     dice_labels,
     values_figure,
+)
+from neurotarget.report.outcome_figures.calibration_curves import (
+    calibration_figure,
+    calibration_labels,
+)
+from neurotarget.report.outcome_figures.confusion_matrix import confusion_figure
+from neurotarget.report.outcome_figures.probability_strips import probabilities_figure
+from neurotarget.report.outcome_figures.roc_curves import (
+    discrimination_figure,
+    discrimination_labels,
+    free_response_figure,
 )
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.placeholders import placeholders_of

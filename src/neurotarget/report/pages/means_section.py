@@ -8,8 +8,8 @@ from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, records, rows_of
 from neurotarget.stats.cohort.measured import Quantity
-from neurotarget.stats.study.means import views
 from neurotarget.stats.study.results import Study
+from neurotarget.stats.tables.means import views
 
 MOST_LABELS = 12
 

@@ -23,7 +23,7 @@ from neurotarget.report.text.sentences import (
     rows_of,
 )
 from neurotarget.stats.study.results import Study
-from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
+from neurotarget.stats.tables.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
 

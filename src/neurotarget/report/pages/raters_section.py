@@ -21,8 +21,8 @@ from neurotarget.report.text.sentences import (
     title_of,
 )
 from neurotarget.stats.cohort.measured import Quantity
-from neurotarget.stats.study.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study.results import Study
+from neurotarget.stats.tables.raters import CLOSER, LESS, OPEN
 
 NAME, TITLE = "raters", "Raters"
 MOST_LABELS = 4

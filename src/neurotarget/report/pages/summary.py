@@ -32,7 +32,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effects import claim
 from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.results import Study
-from neurotarget.stats.study.tables import ALL_LABELS, own_units
+from neurotarget.stats.tables.tables import ALL_LABELS, own_units
 from neurotarget.types import FAILED
 
 MOST_LABELS = 12  # of more labels, those of lowest Dice are shown

@@ -24,7 +24,7 @@ from neurotarget.report.drawing.row_figure import (
     draw_rows,
     rows_inch,
 )
-from neurotarget.report.figures.class_panels import mark_shares
+from neurotarget.report.outcome_figures.class_panels import mark_shares
 from neurotarget.report.radiomics.radiomics_sentences import score_name, scores_by_set
 from neurotarget.report.survival.risk_figures import MARKS
 from neurotarget.report.survival.survival_sentences import set_name

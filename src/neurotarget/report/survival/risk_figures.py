@@ -20,7 +20,7 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.panels import Mark, head, legend
-from neurotarget.report.figures.class_panels import mark_shares
+from neurotarget.report.outcome_figures.class_panels import mark_shares
 from neurotarget.stats.survival.risk_checks import net_benefit
 from neurotarget.stats.survival.survival_study import SurvivalStudy
 

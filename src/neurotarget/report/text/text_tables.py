@@ -11,7 +11,7 @@ from neurotarget.report.text.numbers import aligned, counted, estimate, mean_sd,
 from neurotarget.report.text.sentences import capital
 from neurotarget.stats.cohort.measured import Quantity
 from neurotarget.stats.cohort.subjects import CHANGE
-from neurotarget.stats.study.tables import ALL_SCORES
+from neurotarget.stats.tables.tables import ALL_SCORES
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:

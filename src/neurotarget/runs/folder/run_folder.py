@@ -23,7 +23,7 @@ from typing import Any
 import torch
 import yaml
 
-from neurotarget.data.cases.case_table import RATER
+from neurotarget.data.layouts.case_table import RATER
 from neurotarget.files.drafts import sweep
 from neurotarget.files.reading import check_regular, load_yaml, read_plain, real_path
 from neurotarget.files.writing import write_text, written

@@ -10,7 +10,7 @@ from neurotarget.data.scans.geometry import image_to_native
 from neurotarget.files.ownership import is_free
 from neurotarget.files.writing import write_text
 from neurotarget.inference.segment import Prediction, save_labels, save_like
-from neurotarget.inference.structure_stats import named_structures
+from neurotarget.inference.windows.structure_stats import named_structures
 from neurotarget.runs.layouts.lookup_tables import write_label_table
 from neurotarget.runs.layouts.map_layout import MapLayout
 from neurotarget.types import Case, Target

@@ -13,7 +13,7 @@ import pandas as pd
 
 from neurotarget.anatomy.structures import Colour
 from neurotarget.files.writing import table_text, write_text
-from neurotarget.inference.structure_stats import COLOURS, named_structures
+from neurotarget.inference.windows.structure_stats import COLOURS, named_structures
 from neurotarget.types import Target
 
 FOLDER = "lookup"

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurotarget.data.scans.scratch import scratch_folder
+from neurotarget.data.formats.scratch import scratch_folder
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.ledger import CaseResult

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from neurotarget.data.sides.pairs import as_trained
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.inference.windows.tiling import SlidingWindow
 from neurotarget.problems import DataError
 from neurotarget.tasks.kinds import Segmentation, TaskKind
 from neurotarget.types import Target

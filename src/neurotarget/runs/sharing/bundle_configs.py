@@ -10,7 +10,7 @@ from typing import Any
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.inference.segment import Predictor
-from neurotarget.inference.tiling import SIGMA
+from neurotarget.inference.windows.tiling import SIGMA
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import EXTERNAL, from_rows
-from neurotarget.stats.study.parts import COLUMNS, parts_table
-from neurotarget.stats.study.tables import agreement_table, scores_table
+from neurotarget.stats.tables.parts import COLUMNS, parts_table
+from neurotarget.stats.tables.tables import agreement_table, scores_table
 
 ARM_COLUMNS = ["arm", "seed", *COLUMNS]
 KEYS = ["case_id", "subject_id", "split", "label", "metric", "unit"]

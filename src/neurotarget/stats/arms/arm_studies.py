@@ -17,8 +17,8 @@ from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, ref
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import Measured, Quantity, quantity_table
 from neurotarget.stats.effects.effects import effects_table as study_effects
-from neurotarget.stats.study.tables import agreement_table as study_agreement
-from neurotarget.stats.study.tables import statistic_columns
+from neurotarget.stats.tables.tables import agreement_table as study_agreement
+from neurotarget.stats.tables.tables import statistic_columns
 
 REFERENCE = "reference"
 AGREEMENT_COLUMNS = [

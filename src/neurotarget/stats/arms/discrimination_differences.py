@@ -16,7 +16,7 @@ from neurotarget.stats.core.clustered_auc import auc_difference_of_cases, auc_of
 from neurotarget.stats.core.interval import Estimate
 from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import codes
-from neurotarget.stats.study.outcome_rows import FEW, FEW_OF_A_KIND, FEWEST_PEOPLE, why_unknown
+from neurotarget.stats.tables.outcome_rows import FEW, FEW_OF_A_KIND, FEWEST_PEOPLE, why_unknown
 
 COLUMNS = [
     *("arm", "other", "label", "auc_arm", "auc_arm_low", "auc_arm_high"),

@@ -27,21 +27,21 @@ from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
-from neurotarget.stats.study.calibration_tables import calibration_bins_table, calibration_table
-from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
-from neurotarget.stats.study.discrimination_tables import (
+from neurotarget.stats.study.ranking import ranking_table
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.tables.calibration_tables import calibration_bins_table, calibration_table
+from neurotarget.stats.tables.ceiling import ceiling_table, repeated_masks
+from neurotarget.stats.tables.discrimination_tables import (
     Thresholds,
     confusion_table,
     discrimination_table,
 )
-from neurotarget.stats.study.findings import findings_table
-from neurotarget.stats.study.means import mean_agreement_table, means_table, views
-from neurotarget.stats.study.parts import parts_table
-from neurotarget.stats.study.ranking import ranking_table
-from neurotarget.stats.study.raters import rater_differences_table, raters_table
-from neurotarget.stats.study.results import Study
-from neurotarget.stats.study.sites import harmonisation_table, sites_table
-from neurotarget.stats.study.tables import (
+from neurotarget.stats.tables.findings import findings_table
+from neurotarget.stats.tables.means import mean_agreement_table, means_table, views
+from neurotarget.stats.tables.parts import parts_table
+from neurotarget.stats.tables.raters import rater_differences_table, raters_table
+from neurotarget.stats.tables.sites import harmonisation_table, sites_table
+from neurotarget.stats.tables.tables import (
     OUTCOME_SCORES,
     agreement_table,
     own_units,

@@ -19,7 +19,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 
 from neurotarget.stats.cohort.measured import Measured, Quantity
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.study.tables import pair_rows
+from neurotarget.stats.tables.tables import pair_rows
 from neurotarget.target_relations import LIMITS
 
 COLUMNS = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.data.cases.masks import place_masks
+from neurotarget.data.layouts.masks import place_masks
 from neurotarget.image_features.feature_settings import BINS, FeatureSettings
 from neurotarget.problems import refuse_errors
 from neurotarget.studies.features.feature_regions import Labels

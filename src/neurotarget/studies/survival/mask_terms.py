@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid
-from neurotarget.metrics.position import centroid_distance_mm
+from neurotarget.metrics.masks.position import centroid_distance_mm
 from neurotarget.problems import DataError, error
 from neurotarget.quantity import VOLUME
 from neurotarget.scoring import prediction_path

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from neurotarget.data.batches.augmenter import (
+from neurotarget.data.augmentation.augmenter import (
     FLIP,
     OWN,
     Augmenter,

@@ -13,12 +13,12 @@ import torch
 from lightning_fabric.utilities import move_data_to_device
 from numpy import ndarray
 
+from neurotarget.data.augmentation.warp import DRAWN
 from neurotarget.data.batches.batch_cuts import seeds_of
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.draws import Draws
 from neurotarget.data.batches.patches import to_batch
 from neurotarget.data.batches.prepare import content_hashes
-from neurotarget.data.batches.warp import DRAWN
 from neurotarget.data.tables.named_labels import target_settings
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
@@ -33,11 +33,11 @@ from neurotarget.runs.tracking.stalls import EPOCH_KEY
 from neurotarget.shapes import Batch
 from neurotarget.synthesis.synthesis_data import SynthesisData
 from neurotarget.training.data_record import check_contents
-from neurotarget.training.devices import num_devices
 from neurotarget.training.localising import located
-from neurotarget.training.plan_auto import as_planned
 from neurotarget.training.replaying.drawn_transforms import Drawn, drawn_in_batch, drawn_in_queue
 from neurotarget.training.replaying.replay_files import Patch, Replayed, write_replay
+from neurotarget.training.resources.devices import num_devices
+from neurotarget.training.resources.plan_auto import as_planned
 from neurotarget.training.training_parts import build_data
 
 Config = Mapping[str, Any]

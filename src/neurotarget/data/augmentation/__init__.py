@@ -1,0 +1,1 @@
+"""Changes of patches in training: moved voxels, grey values and artefacts, over whole batches."""

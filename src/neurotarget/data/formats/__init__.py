@@ -1,0 +1,1 @@
+"""Files of scans, read within bounds: NIfTI, MetaImage, NRRD, NumPy, DICOM, films, pictures."""

@@ -1,0 +1,1 @@
+"""Figures of predicted outcomes: ROC curves, calibration, confusion and probabilities."""

@@ -1,0 +1,1 @@
+"""The tables of a study: agreement, sites, raters, parts, findings, discrimination."""

@@ -1,0 +1,138 @@
+"""Shared parts of the tables on predicted classes: statistics with interval and reason."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.predicted_classes import Predictions, predictions_of
+from neurotarget.stats.core.interval import Estimate, wilson_interval
+from neurotarget.stats.core.resample import ends, left_out, replicates
+from neurotarget.stats.core.studentised import jackknife_t
+from neurotarget.stats.tables.agreement import BCA, JACKKNIFE_T, NONE
+
+PLACE = ["label", "method", "stratum", "level"]
+VALUE = ["value", "low", "high", "interval"]
+COUNTS = ["n", "n_positive", "n_subjects", "n_missing", "n_failed", "reason"]
+FEWEST_PEOPLE = 10  # fewest people for an interval
+MOST_RESAMPLED, GROUPS = 5000, 200  # most people of a bootstrap, and groups of the jackknife above
+
+WILSON, DELONG, OBUCHOWSKI, WALD = "Wilson", "DeLong", "Obuchowski", "Wald"
+FEW = f"fewer than {FEWEST_PEOPLE} people: no interval"
+FEW_OF_A_KIND = "fewer than 3 people of a kind: no interval"
+NO_PREDICTION = "no case has both a prediction and a reference"
+ALL_POSITIVE, ALL_NEGATIVE = "all cases are positive", "no case is positive"
+NO_SPREAD = "too little spread between draws for an interval"
+CONSTANT = "all probabilities are equal"
+
+
+class Value(NamedTuple):
+    """A statistic with its interval and the kind of it; NaN where unknown, with the reason."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    interval: str = NONE
+    reason: str = ""
+
+
+class Place(NamedTuple):
+    """One label's predictions in one stratum."""
+
+    names: dict[str, str]  # cells of PLACE but the label
+    predictions: Predictions
+
+
+def places(measured: Measured) -> Iterator[Place]:
+    """Yield every outcome of classes in every stratum, the whole cohort first."""
+    for predictions in predictions_of(measured):
+        for stratum, level, case_ids in measured.strata():
+            names = {"method": predictions.method, "stratum": stratum, "level": level}
+            yield Place(names, predictions.of(case_ids))
+
+
+def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) -> str:
+    """Return why cases of both kinds cannot be distinguished, or "".
+
+    Args:
+        y: 1 for positive cases, else 0.
+        p: their probabilities; None where only the classes matter.
+    """
+    if not len(y):
+        return NO_PREDICTION
+    if y.min() == y.max():
+        return ALL_POSITIVE if y[0] else ALL_NEGATIVE
+    return CONSTANT if p is not None and np.ptp(p) == 0 else ""
+
+
+def unless_few(value: Value, n_subjects: int) -> Value:
+    """Return the value, without its interval where there are fewer than ten people.
+
+    The reason then says so, unless the value has one of its own.
+    """
+    if math.isnan(value.value) or n_subjects >= FEWEST_PEOPLE:
+        return value
+    return Value(value.value, reason=value.reason or FEW)
+
+
+def from_estimate(estimate: Estimate, kind: str, reason: str = "") -> Value:
+    """Return an estimate as a value with the kind of its interval.
+
+    Args:
+        estimate: value and ends; ends may be NaN.
+        kind: name of the interval, such as `DELONG`; `none` replaces it where there is no interval.
+        reason: why there is none; by default that a kind of case has fewer than three people.
+    """
+    value, low, high, _ = estimate
+    known = math.isfinite(low)
+    if not known and not reason:
+        reason = FEW_OF_A_KIND
+    return Value(value, low, high, kind if known else NONE, "" if known else reason)
+
+
+def share(hits: int, n: int, people: int, reason: str) -> Value:
+    """Return a share of cases with Wilson's interval, or the reason without cases.
+
+    Where people have several cases, the interval is that of the number of people.
+
+    Args:
+        hits: how many of the cases count.
+        n: number of cases.
+        people: number of people of these cases.
+        reason: why the share is unknown where `n` is 0.
+    """
+    if not n:
+        return Value(math.nan, reason=reason)
+    value = hits / n
+    return Value(value, *wilson_interval(value, people), WILSON)
+
+
+def resampled(
+    statistic: Callable[[Float[ndarray, "R S"]], Float[ndarray, " R"]], n_subjects: int, seed: int
+) -> Value:
+    """Return a statistic of rows of weights with its BCa interval over people.
+
+    Of many people, whose weights would not fit into memory, it is the jackknife's, which leaves out
+    200 groups of people in turn. Fewer than ten people have no interval.
+
+    Args:
+        statistic: takes weights (R, S), how often each row counts each person; returns R values.
+        n_subjects: number of people S.
+        seed: of the bootstrap.
+    """
+    if n_subjects < FEWEST_PEOPLE:
+        value = float(statistic(np.ones((1, n_subjects)))[0])
+        return Value(value, reason=FEW)
+    if is_large := n_subjects > MOST_RESAMPLED:
+        weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects, GROUPS)])
+    else:
+        weights = replicates(n_subjects, seed)
+    values = statistic(weights)
+    low, high = jackknife_t(values) if is_large else ends(values)
+    if math.isfinite(low) and low < high:
+        return Value(float(values[0]), low, high, JACKKNIFE_T if is_large else BCA)
+    return Value(float(values[0]), reason=NO_SPREAD)

@@ -1,0 +1,1 @@
+"""Commands on data sets before a study: preparation, other labels, fused masks, target files."""
