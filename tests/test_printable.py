@@ -25,7 +25,7 @@ from neurotarget.printable import (
 )
 from neurotarget.problems import DataError, Problem
 from neurotarget.process.exit_codes import ShownRecord, escape_output
-from neurotarget.report.pages.plain_page import _seen
+from neurotarget.report.sections.plain_page import _seen
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.sweeps.job_log import logged
 from neurotarget.types import Case, Row

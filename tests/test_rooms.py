@@ -76,6 +76,7 @@ SUB_ROOMS = {
         ("drawing",),
         ("outcome_figures",),
         ("figures",),
+        ("sections",),
         ("pages",),
         ("paper",),
         ("comparison", "search", "survival"),

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis, Matters
-from neurotarget.report.pages.cards import cards
+from neurotarget.report.sections.cards import cards
 from neurotarget.stats.cohort.measured import Measured, of_volumes
 from neurotarget.stats.effects.attenuation import slope_on_reference
 from neurotarget.stats.effects.effect_differences import effect_differences_table

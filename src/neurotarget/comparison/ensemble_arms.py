@@ -28,7 +28,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
-from neurotarget.report.pages.learned_steps import LEARNED
+from neurotarget.report.sections.learned_steps import LEARNED
 from neurotarget.report.text.numbers import counted, duration
 from neurotarget.runs.folder.run_folder import own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign

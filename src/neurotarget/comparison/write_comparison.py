@@ -22,7 +22,7 @@ from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.drawing.figure import saved_svg
-from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.sections.plain_page import PageFigure
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode

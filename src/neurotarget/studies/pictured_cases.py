@@ -31,7 +31,7 @@ from neurotarget.quantity import SIZES
 from neurotarget.report.drawing.activation_picture import activation_bytes
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
-from neurotarget.report.pages.viewer import cropped
+from neurotarget.report.sections.viewer import cropped
 from neurotarget.scoring import prediction_path
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL

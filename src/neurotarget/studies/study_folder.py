@@ -13,10 +13,10 @@ from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import saved_svg
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.plain_page import Code
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import DEFINED, Written, methods_text
+from neurotarget.report.sections.plain_page import Code
 from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy

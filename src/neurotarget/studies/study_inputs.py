@@ -13,8 +13,8 @@ from neurotarget.data.derivative_names import label_map_path
 from neurotarget.files.reading import read_plain
 from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
-from neurotarget.report.pages.learned_steps import LEARNED
-from neurotarget.report.pages.recalibration_texts import thresholds_of
+from neurotarget.report.sections.learned_steps import LEARNED
+from neurotarget.report.sections.recalibration_texts import thresholds_of
 from neurotarget.report.text.sentences import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.runs.folder.run_folder import PEOPLE, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target

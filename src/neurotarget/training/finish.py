@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
-from neurotarget.report.pages.learned_steps import LEARNED
+from neurotarget.report.sections.learned_steps import LEARNED
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.runs.network.localiser_files import localiser_facts
 from neurotarget.runs.network.trained_network import LOCALISER

@@ -14,8 +14,8 @@ from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.metrics.own_metrics import OwnMetrics
-from neurotarget.report.pages.learned_steps import LEARNED
 from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.report.sections.learned_steps import LEARNED
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.folder.run_folder import (
     weights_path,

@@ -8,7 +8,7 @@ from neurotarget.comparison.arms_text import verdicts
 from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_page import compare_html, question
-from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.sections.plain_page import PageFigure
 from neurotarget.report.text.numbers import amount, chance, duration, energy, memory, operations
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page

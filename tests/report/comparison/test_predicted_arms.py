@@ -4,7 +4,7 @@ from neurotarget.comparison.arms_text import summary_rows
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.comparison.discrimination_section import discrimination_section
-from neurotarget.report.pages.plain_page import page_figures
+from neurotarget.report.sections.plain_page import page_figures
 from neurotarget.stats.arms.comparison import compare
 from oracles.comparisons import a_comparison
 from oracles.predicted_cohorts import BINARY, noisy, predicted_arms, simulated

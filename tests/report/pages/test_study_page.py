@@ -17,8 +17,8 @@ from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.drawing.figure import DARK, LIGHT
 from neurotarget.report.pages import study_page as page_module
-from neurotarget.report.pages.plain_page import DARK_PAGE
 from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
+from neurotarget.report.sections.plain_page import DARK_PAGE
 from neurotarget.stats.study.analysis import analyse
 from oracles.pages import Page
 

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.people_section import (
-    missing_sentence,
-    people_lines,
-    people_sections,
-)
-from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
 from neurotarget.report.paper.methods_text import methods_text, short_command
 from neurotarget.report.paper.references import bibtex, references
+from neurotarget.report.sections.people_section import (
+    missing_sentence,
+    people_lines,
+    people_sections,
+)
+from neurotarget.report.sections.plain_page import page_figures
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.placeholders import VOLUMES, placeholders_of

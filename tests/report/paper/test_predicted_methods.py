@@ -1,8 +1,8 @@
 import pytest
 
-from neurotarget.report.pages.outcome_sections import outcome_sentences
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.sections.outcome_sections import outcome_sentences
 from neurotarget.stats.study.analysis import analyse
 from oracles.predicted_cohorts import BINARY, cohort_of, rows_of, simulated
 

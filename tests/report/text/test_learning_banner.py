@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from neurotarget.report.pages.cards import cards
 from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.sections.cards import cards
 from neurotarget.report.text.learning_banner import arms_banner, banner, banner_text
 from neurotarget.report.text.sentences import answer, comparison_sentence, headlines
 from neurotarget.stats.arms.comparison import compare

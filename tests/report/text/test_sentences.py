@@ -7,7 +7,7 @@ import pytest
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.number_text import digits_for, number, unit_text
-from neurotarget.report.pages.key_numbers import key_numbers
+from neurotarget.report.sections.key_numbers import key_numbers
 from neurotarget.report.text.claims import claim_sentence
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import (

@@ -11,7 +11,7 @@ from neurotarget.cli.configs.targets import load_target
 from neurotarget.cli.settings import integer
 from neurotarget.problems import DataError
 from neurotarget.quantity import one_of
-from neurotarget.report.pages.raters_section import rater_sentences
+from neurotarget.report.sections.raters_section import rater_sentences
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.report.text.sentences import headlines
 from neurotarget.runs.tracking.written_study import WrittenStudy

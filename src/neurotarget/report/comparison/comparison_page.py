@@ -16,7 +16,7 @@ from neurotarget.report.comparison.differences_section import difference_section
 from neurotarget.report.comparison.discrimination_section import discrimination_section
 from neurotarget.report.comparison.forest_figure import best_net, to_best
 from neurotarget.report.comparison.parts_of_arms import parts_sections
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.sections.plain_page import (
     Body,
     Grid,
     Head,

@@ -5,7 +5,7 @@ import math
 from neurotarget.number_text import DASH, digits_for
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate, p_value
 from neurotarget.report.text.placeholders import main_of, placeholders_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.number_text import DASH, number
-from neurotarget.report.pages.plain_page import Body, Grid, Head, Section, headings, render_page
+from neurotarget.report.sections.plain_page import Body, Grid, Head, Section, headings, render_page
 from neurotarget.report.text.numbers import counted
 
 PUBLISHED = {  # of the fusion, Bien et al. 2018, doi:10.1371/journal.pmed.1002699

@@ -11,7 +11,7 @@ import pandas as pd
 from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import arms_of
 from neurotarget.report.figures.part_strips import MARKS, parts_labels
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.sections.plain_page import Grid, Heading, Section
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import counted, mean_sd

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from neurotarget.number_text import DASH, is_known, number
 from neurotarget.report.figures.named_figures import NamedFigure
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.sections.plain_page import (
     Body,
     Grid,
     Head,

@@ -12,7 +12,7 @@ from statistics import median
 from typing import NamedTuple
 
 from neurotarget.number_text import DASH, number, unit_text
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.sections.plain_page import (
     Body,
     Grid,
     Head,

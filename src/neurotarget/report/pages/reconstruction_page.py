@@ -11,7 +11,7 @@ import pandas as pd
 
 from neurotarget.number_text import number
 from neurotarget.report.figures.named_figures import NamedFigure
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.sections.plain_page import (
     Body,
     Grid,
     Head,

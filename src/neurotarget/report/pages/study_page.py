@@ -14,15 +14,15 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from neurotarget.report.drawing.painted import palette_of
-from neurotarget.report.pages.cards import Card, cards
-from neurotarget.report.pages.key_numbers import KeyNumbers, failure_lines, key_numbers
-from neurotarget.report.pages.learned_steps import LEARNED
-from neurotarget.report.pages.means_section import means_sections
-from neurotarget.report.pages.outcome_numbers import outcome_numbers
-from neurotarget.report.pages.outcome_sections import outcome_answer, outcome_sections
-from neurotarget.report.pages.parts_section import parts_section
-from neurotarget.report.pages.people_section import people_sections
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.sections.cards import Card, cards
+from neurotarget.report.sections.key_numbers import KeyNumbers, failure_lines, key_numbers
+from neurotarget.report.sections.learned_steps import LEARNED
+from neurotarget.report.sections.means_section import means_sections
+from neurotarget.report.sections.outcome_numbers import outcome_numbers
+from neurotarget.report.sections.outcome_sections import outcome_answer, outcome_sections
+from neurotarget.report.sections.parts_section import parts_section
+from neurotarget.report.sections.people_section import people_sections
+from neurotarget.report.sections.plain_page import (
     PRED,
     TRUTH,
     Body,
@@ -34,8 +34,8 @@ from neurotarget.report.pages.plain_page import (
     scripts,
     shared,
 )
-from neurotarget.report.pages.raters_section import raters_section
-from neurotarget.report.pages.viewer import (
+from neurotarget.report.sections.raters_section import raters_section
+from neurotarget.report.sections.viewer import (
     MOST_CLASSES,
     PageCase,
     Volumes,

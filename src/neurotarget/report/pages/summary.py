@@ -13,8 +13,8 @@ import pandas as pd
 from neurotarget.metrics.metric_units import name_in
 from neurotarget.number_text import number
 from neurotarget.quantity import plural_of
-from neurotarget.report.pages.learned_steps import LEARNED
-from neurotarget.report.pages.outcome_summary import outcomes_summary, outcomes_table
+from neurotarget.report.sections.learned_steps import LEARNED
+from neurotarget.report.sections.outcome_summary import outcomes_summary, outcomes_table
 from neurotarget.report.text.learning_banner import learning_text
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import rows_of

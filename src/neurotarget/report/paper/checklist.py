@@ -11,7 +11,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
+from neurotarget.report.sections.people_section import (
+    missing_sentence,
+    people_lines,
+    tests_sentence,
+)
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.placeholders import placeholders_of
 from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of, values_of

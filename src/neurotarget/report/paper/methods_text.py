@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.pages.outcome_sections import outcome_sentences
-from neurotarget.report.pages.people_section import (
+from neurotarget.report.paper.references import bibtex, first_source, references
+from neurotarget.report.sections.outcome_sections import outcome_sentences
+from neurotarget.report.sections.people_section import (
     change_sentences,
     limits_sentences,
     missing_sentence,
     people_lines,
     tests_sentence,
 )
-from neurotarget.report.pages.raters_section import ceiling_sentences
-from neurotarget.report.paper.references import bibtex, first_source, references
+from neurotarget.report.sections.raters_section import ceiling_sentences
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import Definition, definitions, known_definitions
 from neurotarget.report.text.numbers import listed

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.number_text import number
-from neurotarget.report.pages.plain_page import Body, Grid, Head, Section, headings, render_page
+from neurotarget.report.sections.plain_page import Body, Grid, Head, Section, headings, render_page
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import table_specs
 from neurotarget.stats.radiomics.mask_agreement import REGION, agreement_counts

@@ -4,15 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from neurotarget.number_text import number
 from neurotarget.report.figures.named_figures import NamedFigure, named_figure
-from neurotarget.report.pages.plain_page import (
-    Body,
-    Grid,
-    Head,
-    PageFigure,
-    Section,
-    headings,
-    render_page,
-)
 from neurotarget.report.radiomics.radiomics_checklists import checklist_sentences
 from neurotarget.report.radiomics.radiomics_figures import (
     benefit_figure,
@@ -32,6 +23,15 @@ from neurotarget.report.radiomics.radiomics_sentences import (
     radiomics_people,
     score_name,
     stability_sentence,
+)
+from neurotarget.report.sections.plain_page import (
+    Body,
+    Grid,
+    Head,
+    PageFigure,
+    Section,
+    headings,
+    render_page,
 )
 from neurotarget.report.survival.survival_sentences import set_name
 from neurotarget.report.text.assets import page_text

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pandas as pd
 
 from neurotarget.number_text import DASH, number
-from neurotarget.report.pages.plain_page import (
+from neurotarget.report.search.search import STATUSES, Sweep
+from neurotarget.report.search.search_figures import all_figures, done, importances_of
+from neurotarget.report.sections.plain_page import (
     Body,
     Code,
     Grid,
@@ -21,8 +23,6 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     render_page,
 )
-from neurotarget.report.search.search import STATUSES, Sweep
-from neurotarget.report.search.search_figures import all_figures, done, importances_of
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import TableSpec, table_specs
 from neurotarget.report.text.learning_banner import Banner

@@ -16,7 +16,7 @@ from neurotarget.files.reading import BROKEN, opened, read_plain
 from neurotarget.inference.case_predictor import CasePredictor
 from neurotarget.number_text import number
 from neurotarget.printable import one_line
-from neurotarget.report.pages.outcome_summary import outcomes_table
+from neurotarget.report.sections.outcome_summary import outcomes_table
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.text_tables import scores_table
 from neurotarget.runs.folder.run_folder import PEOPLE, read_config

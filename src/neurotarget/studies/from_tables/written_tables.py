@@ -11,7 +11,7 @@ from neurotarget.data.tables.known_outcomes import OutcomeRows
 from neurotarget.files.writing import remove, write_text
 from neurotarget.problems import DataError
 from neurotarget.report.figures.named_figures import NamedFigure
-from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.sections.plain_page import PageFigure
 from neurotarget.studies.study_folder import saved_figures, write_tsv
 
 Study = TypeVar("Study")

@@ -9,8 +9,8 @@ import pytest
 from neurotarget.files.writing import write_text
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import compare_html
-from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.search.search_page import sweep_html
+from neurotarget.report.sections.plain_page import page_figures
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page
 from oracles.sweeps import a_sweep

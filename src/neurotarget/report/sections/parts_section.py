@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurotarget.number_text import DASH, number
 from neurotarget.report.figures.part_strips import MARKS, NAME, parts_labels
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import estimate, mean_sd, p_equals

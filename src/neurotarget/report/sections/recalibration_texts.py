@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from neurotarget.number_text import DASH, number
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import aligned, counted
 from neurotarget.report.text.sentences import label_text, rows_of

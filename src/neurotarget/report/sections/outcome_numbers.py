@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from neurotarget.number_text import DASH, number
 from neurotarget.outcome import Outcome
-from neurotarget.report.pages.key_numbers import KeyNumbers, Tile
+from neurotarget.report.sections.key_numbers import KeyNumbers, Tile
 from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.outcome_texts import class_text
 from neurotarget.report.text.sentences import records, title_of

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.number_text import number, unit_text
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import aligned, counted
 from neurotarget.report.text.sentences import rows_of

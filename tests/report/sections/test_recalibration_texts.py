@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from neurotarget.inference.recalibration_choice import Known, choose
 from neurotarget.outcome import Outcome
-from neurotarget.report.pages.recalibration_texts import (
+from neurotarget.report.sections.recalibration_texts import (
     recalibration_facts,
     recalibration_line,
     recalibration_section,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from neurotarget.report.pages.outcome_numbers import statistics_of
+from neurotarget.report.sections.outcome_numbers import statistics_of
 from neurotarget.report.text.numbers import aligned, estimate
 from neurotarget.stats.study.results import Study
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.report.pages.key_numbers import MOST_LABELS, failure_lines, key_numbers
+from neurotarget.report.sections.key_numbers import MOST_LABELS, failure_lines, key_numbers
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.tables.tables import scores_table
 

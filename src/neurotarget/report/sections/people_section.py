@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.number_text import DASH, number, unit_text
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import counted, estimate, listed, p_value
 from neurotarget.report.text.placeholders import in_unit

@@ -1,7 +1,7 @@
 import numpy as np
 
-from neurotarget.report.pages.outcome_numbers import outcome_numbers
-from neurotarget.report.pages.outcome_sections import (
+from neurotarget.report.sections.outcome_numbers import outcome_numbers
+from neurotarget.report.sections.outcome_sections import (
     outcome_answer,
     outcome_sections,
     outcome_sentences,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from neurotarget.number_text import digits_for, number
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, records, rows_of

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.pages.cards import cards
-from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.report.sections.cards import cards
+from neurotarget.report.sections.means_section import means_sections
 from neurotarget.report.text.claims import claim_sentence
 from neurotarget.report.text.text_tables import hypotheses_table
 from neurotarget.stats.cohort.measured import from_rows

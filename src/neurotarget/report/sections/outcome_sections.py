@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from neurotarget.number_text import DASH, number
-from neurotarget.report.pages.outcome_numbers import intercept_text, slope_text, statistics_of
-from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.sections.outcome_numbers import intercept_text, slope_text, statistics_of
+from neurotarget.report.sections.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import counted, estimate
 from neurotarget.report.text.outcome_texts import class_text, positive_text

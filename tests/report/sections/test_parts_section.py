@@ -7,10 +7,10 @@ import pytest
 from neurotarget.report.drawing.figure import svg_text
 from neurotarget.report.figures.part_strips import parts_figure
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.key_numbers import key_numbers
-from neurotarget.report.pages.parts_section import parts_section
 from neurotarget.report.pages.study_page import PageFigure, page_html
 from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.report.sections.key_numbers import key_numbers
+from neurotarget.report.sections.parts_section import parts_section
 from neurotarget.report.text.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse

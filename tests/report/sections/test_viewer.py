@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.report.pages.viewer import (
+from neurotarget.report.sections.viewer import (
     MOST_MISSES,
     PageCase,
     Volumes,

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from neurotarget.inference.postprocess import Postprocessing
-from neurotarget.report.pages.postprocessing import (
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.sections.postprocessing import (
     postprocessing_facts,
     postprocessing_line,
     postprocessing_section,
     postprocessing_text,
     trials_table,
 )
-from neurotarget.report.pages.study_page import page_html
 from neurotarget.size_units import PIXELS
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse

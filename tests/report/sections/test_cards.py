@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.report.pages.cards import cards
+from neurotarget.report.sections.cards import cards
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.pages import postprocessing, recalibration_texts
-from neurotarget.report.pages.plain_page import Section
+from neurotarget.report.sections import postprocessing, recalibration_texts
+from neurotarget.report.sections.plain_page import Section
 from neurotarget.stats.study.results import Study
 
 Record = Mapping[str, Any]

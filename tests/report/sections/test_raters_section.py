@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.report.pages.cards import cards
-from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
-from neurotarget.report.pages.raters_section import (
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.paper.checklist import claim_table
+from neurotarget.report.sections.cards import cards
+from neurotarget.report.sections.key_numbers import failure_lines, key_numbers
+from neurotarget.report.sections.raters_section import (
     ceiling_sentences,
     rater_sentences,
     raters_section,
 )
-from neurotarget.report.pages.study_page import page_html
-from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.text.sentences import answer, cohort, headlines
 from neurotarget.stats.study.analysis import analyse
 from oracles.pages import Page

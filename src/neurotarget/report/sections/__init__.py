@@ -1,0 +1,1 @@
+"""Sections of pages: key numbers, people, outcomes, raters, learnt steps, the viewer."""
