@@ -183,6 +183,10 @@ def test_features_of_changed_and_second_masks_are_compared(tmp_path, capsys):
     assert "6 cases, each measured with 6 masks: the masks as given, the second masks" in page
     sidecar = json.loads((out / "again" / "erode" / "features.json").read_text("utf-8"))
     assert sidecar["masks_changed_by"] == "erode"
+    settings = {"labels": {"core": 1}, "families": ("stat", "morph"), "perturb": ["erode"]}
+    made = nt.features(folder, second=second, **settings).attrs["agreement"].set_index("feature")
+    assert made.loc["stat_mean", "n"] == 6
+    assert made.loc["morph_volume", "value"] < made.loc["stat_mean", "value"]
     assert run([*given[:3], "labels=core:1", "families=stat", "perturb=shift"]) == 0  # once more
     with pytest.raises(SystemExit, match="2"):
         run([*given[:3], "perturb=melt"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ from neurotarget.api.data import Table, TargetLike, as_file, new_folder, read_ta
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.problems import refuse_errors
+from neurotarget.studies.features.feature_agreement import measure_and_compare
 from neurotarget.studies.features.feature_choices import (
     brain_masks,
     labels_of,
     merged_ids,
     with_bins,
 )
-from neurotarget.studies.measure_features import measure_features
 
 
 def features(
@@ -32,6 +32,8 @@ def features(
     fit_on: str | None = None,
     save_images: bool = False,
     histograms: bool = False,
+    second: Path | str | None = None,
+    perturb: Sequence[str] = (),
     workers: int = 1,
     overwrite: bool = False,
     **settings: Any,  # noqa: ANN401
@@ -52,6 +54,10 @@ def features(
         save_images: whether the prepared images and response maps of each region are kept.
         histograms: whether histograms.tsv, with percentiles of each region, and a figure of all
             cases are written.
+        second: folder of a second mask of each case; how well the features of both agree is in
+            `attrs["agreement"]` of the result, and in agreement.html of the output.
+        perturb: changes of the masks whose features are compared in the same way: `erode`,
+            `dilate`, `shift`, `contour`.
         workers: number of cases that are measured in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
         settings: those of `FeatureSettings`, such as `bin_size=25` or `convention="pyradiomics"`.
@@ -64,10 +70,12 @@ def features(
     """
     known = None if target is None else read_target(target, data=source)
     manifest = read_manifest(as_file(source), known, masks=masks)
-    measured = measure_features(
+    measured, compared = measure_and_compare(
         manifest,
         new_folder() if output is None else Path(output),
-        with_bins(FeatureSettings(**settings), known),
+        second=None if second is None else read_manifest(as_file(source), known, masks=second),
+        perturb=tuple(perturb),
+        settings=with_bins(FeatureSettings(**settings), known),
         labels=merged_ids(labels) if labels else labels_of(known),
         brains=brain_masks(manifest, None if brains is None else Path(brains)),
         fit_on=fit_on,
@@ -77,4 +85,6 @@ def features(
         overwrite=overwrite,
     )
     refuse_errors(measured.problems)
+    if compared is not None:
+        measured.table.attrs["agreement"] = compared.table
     return measured.table

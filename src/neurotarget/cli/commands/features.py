@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +13,11 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.image_features.feature_settings import FeatureSettings
 from neurotarget.image_features.perturbation import check_perturbations
 from neurotarget.problems import errors_of
-from neurotarget.studies.features.feature_agreement import AGAIN, write_agreement
+from neurotarget.studies.features.feature_agreement import measure_and_compare
 from neurotarget.studies.features.feature_choices import brain_masks, labels_of, with_bins
 from neurotarget.studies.measure_features import (
     SIDECAR,
     TABLE,
-    measure_features,
     parse_labels,
 )
 
@@ -76,36 +74,29 @@ def run(argv: Sequence[str]) -> int:
         else None
     )
     manifest = read_manifest(arguments.source, target, masks=arguments.masks)
-    second = (
-        {"second": read_manifest(arguments.source, target, masks=arguments.second)}
-        if arguments.second
-        else {}
-    )
-    measure = partial(
-        measure_features,
+    second = None
+    if arguments.second:
+        second = read_manifest(arguments.source, target, masks=arguments.second)
+    measured, compared = measure_and_compare(
+        manifest,
+        arguments.output,
+        second=second,
+        perturb=arguments.perturb,
         settings=with_bins(settings, target),
         labels=parse_labels(arguments.labels) or labels_of(target),
         brains=brain_masks(manifest, arguments.brains),
         fit_on=arguments.fit_on,
-        workers=arguments.workers,
-        overwrite=arguments.overwrite,
-    )
-    measured = measure(
-        manifest,
-        arguments.output,
         save_images=arguments.save_images,
         histograms=arguments.histograms,
+        workers=arguments.workers,
+        overwrite=arguments.overwrite,
+        command=shlex.join(["neurotarget", "features", *argv]),
     )
-    place = arguments.output / AGAIN
-    again = {name: measure(masks, place / name) for name, masks in second.items()}
-    again |= {name: measure(manifest, place / name, perturb=name) for name in arguments.perturb}
     for problem in measured.problems:
         print(f"{problem.level}: {problem}")
     counts = measured.table["status"].value_counts()
     print(", ".join(f"{count} regions {status}" for status, count in counts.items()))
     print(f"features  {arguments.output / TABLE}\nsettings  {arguments.output / SIDECAR}")
-    if again:
-        command = shlex.join(["neurotarget", "features", *argv])
-        compared = write_agreement(measured, again, arguments.output, command=command)
+    if compared is not None:
         print(f"agreement {compared.page}\n{compared.sentence}")
     return 2 if errors_of(measured.problems) or "failed" in counts else 0
