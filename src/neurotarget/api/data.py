@@ -12,6 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from neurotarget.api.notebook_html import html_table
+from neurotarget.cli.commands.look import transforms
 from neurotarget.cli.configs.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
@@ -20,6 +21,7 @@ from neurotarget.data.tables.text_table import is_missing
 from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import DataError, Problem
 from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.data_sets.look_at_data import Looked, look_at_data
 from neurotarget.studies.data_sets.prepare_cases import prepare_cases
 from neurotarget.studies.data_sets.relabel import relabel as relabel_maps
 from neurotarget.studies.data_sets.target_draft import init_target as draft_target
@@ -101,6 +103,44 @@ def lint(source: Table, target: TargetLike | None = None) -> Problems:
         problems = [*problems, *lint_cases.lint(manifest, known)]
     ordered = sorted(dict.fromkeys(problems), key=lambda one: one.level != "error")
     return Problems(tuple(ordered))
+
+
+def look(
+    source: Table,
+    target: TargetLike,
+    output: Path | str = "look",
+    *,
+    augment: str = "default",
+    cache: Path | str | None = None,
+    seed: int = 1,
+    overwrite: bool = False,
+) -> Looked:
+    """Write pages of the scans of a data set with their masks, and of augmented patches.
+
+    Args:
+        source: a manifest or data set.
+        target: whose labels are outlined.
+        output: new or empty folder of the pages and their pictures.
+        augment: name of the transforms in `conf/augment`.
+        cache: folder of the prepared cases; by default `cache/<target>`.
+        seed: of patches and transforms.
+        overwrite: whether files that neurotarget did not write may be replaced.
+
+    Returns:
+        `page` (every scan with its mask), `patches` (None if the data set has errors), `problems`.
+
+    Raises:
+        DataError: the data set cannot be read at all, or there is no such augmentation.
+    """
+    return look_at_data(
+        as_file(source),
+        read_target(target, data=source),
+        Path(output),
+        augmentation=transforms(augment),
+        cache=None if cache is None else Path(cache),
+        seed=seed,
+        overwrite=overwrite,
+    )
 
 
 def prepare(

@@ -23,6 +23,7 @@ NEEDS_ARGUMENTS = (
     "export",
     "fuse-series",
     "init-target",
+    "look",
     "qsm",
     "radiomics",
     "stress",

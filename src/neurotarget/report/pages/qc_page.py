@@ -68,6 +68,9 @@ class QCPage:
     table: str  # file of the numbers
     key: str
     usual: str = ""  # where the usual ranges come from
+    about: str = "Predictions to check"  # above the title
+    ask: str = ASK
+    made: str = "predicted"  # what has happened to a case that has not failed
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,12 +82,12 @@ def qc_html(content: QCPage) -> str:
     """
     cases = sorted(content.cases, key=lambda case: _order(case, content.columns))
     head = Head(
-        content.title, "Predictions to check", content.question, _cohort(cases), _answer(cases)
+        content.title, content.about, content.question, _cohort(cases, content.made), _answer(cases)
     )
     body = Body([], {}, content.notes, content.facts, known=[])
     sections = [_sizes(cases, content)] if content.columns else []
     links = [("cases", "Cases"), *((one.name, one.title) for one in sections), ("notes", "Notes")]
-    context = {**shared(head, body), "parts": sections, "sections": links, "ask": ASK}
+    context = {**shared(head, body), "parts": sections, "sections": links, "ask": content.ask}
     page = {
         "target": content.title,
         "known": [],
@@ -127,10 +130,10 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _cohort(cases: Sequence[QCCase]) -> str:
+def _cohort(cases: Sequence[QCCase], made: str) -> str:
     failed = sum(case.status == "failed" for case in cases)
     looked = sum(case.status == "done" and bool(case.note) for case in cases)
-    parts = [f"{len(cases) - failed} predicted", f"{looked} to look at"]
+    parts = [f"{len(cases) - failed} {made}", f"{looked} to look at"]
     parts += [f"{failed} failed"] if failed else []
     return f"{counted(len(cases), 'case')}: {', '.join(parts)}."
 
@@ -143,7 +146,7 @@ def _answer(cases: Sequence[QCCase]) -> str:
 
 
 def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
-    """Table of predicted sizes by label, next to the usual range."""
+    """Table of sizes by label, next to the usual range."""
     has_range = any(None not in (one.low, one.high) for one in content.columns)
     heads = ["Median", "Smallest", "Largest"]
     heads += ["Usual", "Cases outside"] if has_range else []
@@ -158,8 +161,9 @@ def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
             cells += [_usual(column), str(out) if None not in column[2:] else DASH]
         rows.append(cells)
     lead = f"Usual: {content.usual}." if has_range else ""
-    grid = Grid("Predicted numbers", headings(["Label"], heads), rows)
-    return Section("sizes", "Predicted numbers", lead, [grid])
+    title = "Predicted numbers" if content.made == "predicted" else "Sizes"
+    grid = Grid(title, headings(["Label"], heads), rows)
+    return Section("sizes", title, lead, [grid])
 
 
 def _usual(column: QCColumn) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,8 @@ class CasePictures:
         """
         try:
             scan, labels = self.predictor.looked_at(case, self.output)
-            content = _picture(case.case_id, scan, labels, self.predictor.target, self.colours)
+            target = self.predictor.target
+            content = case_picture(case.case_id, scan, labels, target, self.colours)
             with written(self.path(case.case_id)) as draft:
                 draft.write_bytes(content)
         except Exception as error:  # the prediction is good without its picture
@@ -78,14 +79,33 @@ class CasePictures:
             log.warning("qc: no picture of %d cases (%s): %s", len(self.lacking), names, reason)
 
 
-def _picture(
-    case_id: str, scan: Path, labels: Path | None, target: Target, colours: list[Colour]
+def case_picture(
+    case_id: str,
+    scan: Path,
+    labels: Path | None,
+    target: Target,
+    colours: Sequence[Colour],
+    *,
+    label_ids: Mapping[str, int] | None = None,
 ) -> bytes:
+    """Draw a scan with the outlines of a label map as JPEG.
+
+    Args:
+        case_id: for messages.
+        scan: file of the scan.
+        labels: file of the label map, on any grid of the same place; None draws the scan alone.
+        target: its labels are drawn.
+        colours: one per label.
+        label_ids: names and ids of the label map, where the data set states them.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     image = counted_for(read_volume(scan, case_id=case_id), target)
     known = image.is_oriented or not target.is_flat  # files of films rarely name sides
     if labels is None:
         return small_picture(image.array, None, image.affine, colours, has_sides=known)
-    volume = _classes(labels, case_id, class_of_id(target), target)
+    volume = _classes(labels, case_id, class_of_id(target, label_ids), target)
     image = sized_as(image, volume)
     shown = image.array if same_grid(image, volume) else None
     return small_picture(shown, volume.array, volume.affine, colours, has_sides=known)
