@@ -71,6 +71,7 @@ class QCPage:
     about: str = "Predictions to check"  # above the title
     ask: str = ASK
     made: str = "predicted"  # what has happened to a case that has not failed
+    noun: str = "case"
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ def qc_html(content: QCPage) -> str:
     """
     cases = sorted(content.cases, key=lambda case: _order(case, content.columns))
     head = Head(
-        content.title, content.about, content.question, _cohort(cases, content.made), _answer(cases)
+        content.title, content.about, content.question, _cohort(cases, content), _answer(cases)
     )
     body = Body([], {}, content.notes, content.facts, known=[])
     sections = [_sizes(cases, content)] if content.columns else []
@@ -130,12 +131,12 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _cohort(cases: Sequence[QCCase], made: str) -> str:
+def _cohort(cases: Sequence[QCCase], content: QCPage) -> str:
     failed = sum(case.status == "failed" for case in cases)
     looked = sum(case.status == "done" and bool(case.note) for case in cases)
-    parts = [f"{len(cases) - failed} {made}", f"{looked} to look at"]
+    parts = [f"{len(cases) - failed} {content.made}", f"{looked} to look at"]
     parts += [f"{failed} failed"] if failed else []
-    return f"{counted(len(cases), 'case')}: {', '.join(parts)}."
+    return f"{counted(len(cases), content.noun)}: {', '.join(parts)}."
 
 
 def _answer(cases: Sequence[QCCase]) -> str:

@@ -18,7 +18,7 @@ from neurotarget.number_text import (
 
 SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 MOST_SECONDS, MOST_MINUTES = 120, 120  # above, minutes or hours are shown
-IRREGULAR = {"person": "people"}
+IRREGULAR = {"person": "people", "patch": "patches"}
 
 
 def tick_text(value: float, _: int | None = None) -> str:

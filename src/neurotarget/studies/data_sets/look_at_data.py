@@ -165,6 +165,7 @@ def _patches(data: TargetData, output: Path, colours: Sequence[Colour]) -> Path:
         about="Augmented patches",
         ask="Do these patches look like scans?",
         made="drawn",
+        noun="patch",
         facts={"transforms": ", ".join(data.augmentation or {}), "seed": str(data.seed)},
     )
     write_text(output / PATCHES, qc_html(page))
