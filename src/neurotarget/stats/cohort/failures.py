@@ -333,7 +333,7 @@ def _implausible_size(view: _View) -> _Verdicts:
     def describe(case_id: object, label: str) -> str:
         volume = volumes.at[case_id, label]
         broken = next(one for one in limits[label] if not one[0] <= volume <= one[1])
-        low, high = (number(max(end, 0)) for end in broken[:2])
+        low, high = (_size(max(end, 0)) for end in broken[:2])
         return f"{_amount(volume, unit)}, {broken[2]} are {low}–{high}"
 
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
@@ -358,8 +358,12 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
     return ranges
 
 
+def _size(size: float) -> str:
+    return number(size, 0 if abs(size) >= 10 else None)
+
+
 def _amount(size: float, unit: str) -> str:
-    return f"{number(size)} {unit_text(unit)}"
+    return f"{_size(size)} {unit_text(unit)}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
