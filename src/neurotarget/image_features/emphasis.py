@@ -21,12 +21,12 @@ def emphasis_features(
     columns: Integer[ndarray, " N"],
     voxels: Integer[ndarray, " N"] | None = None,
 ) -> FeaturesOf:
-    """Function that gives a family's features of matrices with columns of these sizes.
+    """Return a function that computes a family's features from matrices with these columns.
 
     Args:
         family: rlm, szm, dzm or ngl, which decides the names.
         columns: size that each column of the matrices stands for.
-        voxels: voxels that an element of each column stands for; None: as many as its size, as of
+        voxels: voxels that an element of each column stands for; None takes its size, as for
             runs and zones.
     """
     covered = (columns if voxels is None else voxels).astype(float)

@@ -115,7 +115,7 @@ def _loops(case: int) -> list[list[int]]:
 
 
 def _segments(case: int, face: Sequence[int]) -> list[tuple[int, int]]:
-    """Lines on a face, each from the edge where it leaves the inside to where it came in."""
+    """Lines on a face, each from the edge where it leaves the mask to that where it entered."""
     inside = [bool(case >> corner & 1) for corner in face]
     crossed = {
         at: EDGES.index(tuple(sorted((face[at], face[(at + 1) % 4]))))

@@ -1,7 +1,7 @@
 """The table of an output folder with the result of each case, shared by several processes.
 
-Label maps have their volumes in volumes.tsv, or their areas in areas.tsv; outcomes have theirs in
-outcomes.tsv.
+volumes.tsv holds the volumes of labels, areas.tsv their areas in pictures, and outcomes.tsv the
+predicted outcomes.
 """
 
 import csv
@@ -35,7 +35,7 @@ class Form(NamedTuple):
         file: name of the table in its folder.
         column_of: name of the column by the name of a value, such as a label.
         total: column of the sum of all values; "" for none.
-        digits: after the decimal point.
+        digits: number of digits after the decimal point.
         least: a row with a smaller value is left out when the table is read.
     """
 
@@ -73,8 +73,8 @@ class Ledger:
     def finished(self) -> dict[str, CaseResult]:
         """Cases with status `done`, by case_id.
 
-        A row that is incomplete, has no number or one below `Form.least` is left out, so that its
-        case is predicted again; a table with other columns counts as empty.
+        A row is left out if it is incomplete, or if a value is not a number or is below
+        `Form.least`; its case is then predicted again. A table with other columns counts as empty.
         """
         return {
             case_id: CaseResult(

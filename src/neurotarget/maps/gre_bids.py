@@ -25,7 +25,7 @@ SUFFIXES = ("MEGRE", "GRE", "T2starw")
 PARTS = dict(zip(("mag", "phase"), POLAR, strict=True))
 COMPLEX_PARTS = dict(zip(("real", "imag"), COMPLEX, strict=True))
 OWN = "neurotarget"  # derivatives of this name are our own maps, which are never input
-NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # a mask's space
+NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # `space` of masks
 SHARED = ("subject", "session", "run", "acquisition")  # entities that a mask and its scan share
 
 

@@ -71,7 +71,7 @@ def make_study(
         target: replaces the source's own target.
         questions: hypotheses and limits.
         covariates: further ones, indexed by case; they replace those of the same name.
-        exclude: table of cases to leave out: those rated 3, or all without a column rating.
+        exclude: table of cases to leave out: those rated 3, or all if no column is named rating.
         output: folder to write into; by default the source's own, else study_<target>.
         seed: of the intervals.
         cases: number of cases that are shown as pictures.

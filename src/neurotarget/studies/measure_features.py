@@ -38,7 +38,7 @@ STANDARD = "IBSI 1, doi:10.1148/radiol.2020191145, and IBSI 2, doi:10.1148/radio
 
 
 class Measured(NamedTuple):
-    """The table of features, and what is wrong with it.
+    """The table of features, and its problems.
 
     The table has the columns `FIXED`, then one per feature, NaN where it is undefined or the region
     was not measured; problems are as in `feature_problems`.
@@ -96,7 +96,7 @@ def measure_features(
         histograms: whether percentiles of each region are written to histograms.tsv and drawn.
         workers: number of processes that measure cases in parallel.
         overwrite: whether files that neurotarget did not write may be replaced.
-        perturb: how the mask of each region is changed: erode, dilate, shift or contour; "" not.
+        perturb: change of each mask: erode, dilate, shift or contour; "" for none.
 
     Returns:
         The content of features.tsv, one row per case, contrast and label, and problems of the table

@@ -1,4 +1,4 @@
-"""Stop a training whose loss is no longer a number, before it overwrites good weights."""
+"""Stop a training whose loss is NaN or infinite, before it overwrites good weights."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -65,7 +65,7 @@ class NaNGuard(Callback):
         self._look(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Check the last loss, of an epoch without validation too."""
+        """Check the last loss, also in an epoch without validation."""
         self._look(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002

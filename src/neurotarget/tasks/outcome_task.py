@@ -1,4 +1,4 @@
-"""What the tasks that predict outcomes of whole images share."""
+"""Base of the tasks that predict outcomes of whole images."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple

@@ -67,7 +67,7 @@ def announce(
         data: gives the patches of an epoch.
         target: with the patch of the network.
         net: for a timed probe; with `plan=auto` there is none yet.
-        done: steps that are done already, of a resumed run.
+        done: number of steps that a resumed run has already trained.
         memory: forecast of the memory; "" without a network.
     """
     if line := independent_slurm_task(config["trainer"]):

@@ -44,8 +44,8 @@ class Line(NamedTuple):
     """One model; only name, description and reason are set if it cannot be built.
 
     Attributes:
-        stride: factors by which the sides of a patch must divide, such as 16 × 16 × 16.
-        deep_supervision: whether it scores coarser levels too in training.
+        stride: the sides of a patch must be multiples of these numbers, such as 16 × 16 × 16.
+        deep_supervision: whether the loss in training includes coarser levels.
         gflops_predict: 10⁹ operations for one batch; `gflops_train` adds the backward pass.
         memory_predict_mib: peak of a prediction; `memory_train_mib` that of a training step.
         reason: why the model cannot be built for the target; empty if it can.

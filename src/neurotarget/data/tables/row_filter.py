@@ -12,7 +12,7 @@ PART = re.compile(r"(?P<column>.+?)\s*(?P<sign>!?=)\s*(?P<values>.+)")
 
 
 def kept_rows(table: TextTable, where: str, path: Path) -> tuple[list[int], dict[int, str]]:
-    """Places of the rows to keep, and of each other row the condition that it fails.
+    """Indices of the rows to keep, and for each other row the condition that it fails.
 
     Values are compared without case, and numbers by value.
 

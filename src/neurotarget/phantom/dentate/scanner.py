@@ -116,7 +116,7 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
 def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
     """Susceptibility map of a scan by its site's reconstruction, within the scan's brain mask.
 
-    Returns the map in ppm in stored order, with what the reconstruction computed on the way.
+    Returns the map in ppm in stored order, with the intermediate results of the reconstruction.
     """
     return site.chain.reconstruct(
         scan.magnitude,
@@ -159,7 +159,7 @@ def _mask(
 ) -> Bool[ndarray, "I J K"]:
     """Brain with signal, in one piece and without holes, like a careful manual mask.
 
-    It contains no bone or air: exactly the sources outside the mask are background.
+    It contains no bone or air, so all background sources lie outside of it.
     """
     lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
     return ndimage.binary_fill_holes(largest_piece(own_brain(maps, spacing_mm) & lit))

@@ -71,7 +71,7 @@ class Difference(NamedTuple):
 def differences_figure(comparison: Comparison) -> Figure | None:
     """Draw the mean difference of the score to the best net; None without estimates.
 
-    Filled points are arms that differ significantly by both.
+    Filled points are arms that differ significantly by both methods.
     """
     differences = to_best(comparison)
     if not any(np.isfinite(one.by[0].value) for one in differences):
@@ -87,7 +87,7 @@ def differences_figure(comparison: Comparison) -> Figure | None:
 
 
 def best_net(comparison: Comparison) -> Arm | None:
-    """Return the best trained net that has learnt, with which others are compared.
+    """Return the best trained net that has learnt, with which the other arms are compared.
 
     If only ensembles or soups have learnt, the best of these; None if no arm has.
     """

@@ -48,8 +48,8 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
 
     `which` is an index into `sites_effects`. None where there are fewer effects, or one site only.
 
-    It reads the tables `sites` (estimates within and without each site) and `effects` (the line of
-    the whole cohort). Of many, the first 40 sites are drawn.
+    The figure reads the tables `sites` (estimates within and without each site) and `effects`
+    (the line of the whole cohort). Only the first 40 sites are drawn.
     """
     effects = sites_effects(study)
     if which >= len(effects):

@@ -67,16 +67,16 @@ def joined_networks(
 
     `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
     weights of one architecture. Both clean masks by the steps that more than half of the networks
-    have kept. Probabilities of outcomes are recalibrated by each network's own steps; those of a
+    use. Probabilities of outcomes are recalibrated by each network's own steps; those of a
     soup stay as they are. A single network stays as it is. `settings` are those of `predictor_of`.
 
     Raises:
-        DataError: a network cannot be built, or they do not fit together; lists the differences.
+        DataError: a network cannot be built, or the networks differ; the message lists how.
     """
     predictors, kept = [], []
     for network in networks:
         predictors.append(predictor_of(network, **settings))
-        kept.append(network._replace(weights={}))  # which are in the predictor now
+        kept.append(network._replace(weights={}))  # the predictor holds the weights
     if len(kept) == 1:
         return predictors[0], kept[0].made_by
     ensemble = joined(predictors)  # refuses different preprocessing

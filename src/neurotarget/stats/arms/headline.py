@@ -98,7 +98,7 @@ def _lead(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
     if math.isnan(shift):
         return f"{sentence}, but no case has a score by both it and {second}."
     ends = _interval(row)
-    turned = shift * score.sign < 0  # the interval is stated of a positive difference
+    turned = shift * score.sign < 0  # the sentence states a positive difference
     low, high = (-end for end in reversed(ends)) if turned else ends
     over = "" if _is_tested(row) else " over cases"
     interval = (
@@ -170,7 +170,7 @@ def _pair(tables: Tables, best: str, other: str, score: Headline) -> pd.Series:
 
 
 def _interval(row: pd.Series) -> tuple[float, float]:
-    """Interval of the mixed model, or of the cases where the model has no trainings."""
+    """Interval by the mixed model; that over cases where the model compares no trainings."""
     by_model = _is_tested(row) and not math.isnan(row["model_low"])
     ends = ("model_low", "model_high") if by_model else ("low", "high")
     return float(row[ends[0]]), float(row[ends[1]])

@@ -117,7 +117,7 @@ def estimate_effect(
 
 
 def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
-    """Return each hypothesis on the values of each method: as declared, with site, and head size.
+    """Return one row per hypothesis, method and model: as declared, with site, with head size.
 
     Every model is compared with the published effect, which was mostly found without TIV. `leads`
     marks the model whose verdict counts (see `lead`); `remark` explains why, where it is not the
@@ -257,7 +257,7 @@ def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, wha
         what: noun of the values in errors; by default the tested quantity.
 
     Raises:
-        NotEstimableError: it cannot be estimated.
+        NotEstimableError: the effect cannot be estimated.
     """
     if model.random:
         return fit_random(columns, values, cohort.covariates[model.random].to_numpy())
@@ -296,7 +296,7 @@ def _lost(
 
 
 def _refused(effect: Effect, why: str) -> Effect:
-    """The effect with its people and unit, but without any estimate."""
+    """The effect with its numbers of people and its unit, but without any estimate."""
     names = ("estimate", "low", "high", "low_90", "high_90", "p", "detectable", "power")
     nothing = dict.fromkeys((*names, "size", "size_low", "size_high"), math.nan)
     return replace(effect, **nothing, verdict=NO_CONCLUSION, reason=why)

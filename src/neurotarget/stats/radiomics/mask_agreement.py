@@ -24,7 +24,7 @@ def mask_agreement(tables: Sequence[pd.DataFrame], features: Sequence[str]) -> p
 
     Returns:
         One row per contrast, label and feature: value, low, high, and n, the number of cases that
-        have the feature by all masks. The value is NaN for fewer than three cases or no spread.
+        have the feature with all masks. The value is NaN for fewer than three cases or no spread.
     """
     keys = ["case_id", *REGION]
     done = [table[table["status"] == "done"].set_index(keys) for table in tables]

@@ -40,8 +40,8 @@ def people_table(
     """One row for all and for each group: n, events, median survival, survival at horizons.
 
     `groups` are masks of people. `follow_up_days` is the median follow-up by the reversed curve
-    (Schemper and Smith 1996, doi:10.1016/0197-2456(96)00075-X); `naive_median_days` is that of all
-    times, which counts the end of follow-up as death.
+    (Schemper and Smith 1996, doi:10.1016/0197-2456(96)00075-X); `naive_median_days` is the
+    median of all times, which counts the end of follow-up as death.
     """
     rows = []
     for name, mask in {"all": np.ones(len(cohort.days), dtype=bool), **groups}.items():
@@ -76,7 +76,7 @@ def group_test(cohort: Cohort, group: Integer[ndarray, " N"]) -> dict[str, float
 
 
 def hazards_table(cohort: Cohort) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Hazard ratios of each set's terms with Wald intervals; and reasons of sets without.
+    """Hazard ratios of the terms of each set, with Wald intervals; why a set has none.
 
     Ratios are per unit of a term; `sd` is its SD, NaN for an indicator. `p_proportional` tests
     whether the ratio is the same at all times.
@@ -118,7 +118,7 @@ def _hazard_rows(
 
 
 def _spread(values: Cases) -> float:
-    """SD of a term of numbers; NaN for an indicator, whose unit is whether it holds."""
+    """SD of a numeric term; NaN for an indicator, which is 0 or 1."""
     return math.nan if set(values.tolist()) <= {0.0, 1.0} else float(values.std(ddof=1))
 
 
@@ -234,5 +234,5 @@ def _ends(name: str, one: Estimate) -> dict[str, float]:
 
 
 def _finite(value: float) -> float:
-    """A value, or NaN where it is not reached."""
+    """A value; NaN for an infinite one, such as a median that the curve never reaches."""
     return value if math.isfinite(value) else math.nan

@@ -2,8 +2,8 @@
 
 Spacing is the median of the masks; a patch is 1.5 times the largest box around the structures, at
 most 96 voxels a side; left and right are paired by name, or else by place; plausible volumes are
-half of the smallest to twice the largest one. Whatever a user must check is a comment next to the
-value. The text is read as a training would read it before it is written.
+half of the smallest to twice the largest one. Each value that a user must check has a comment.
+The text is written only if a training could read it.
 """
 
 import textwrap
@@ -43,7 +43,7 @@ from neurotarget.studies.data_sets.measured_labels import (
 from neurotarget.target_relations import NAME
 from neurotarget.types import Case, Manifest, Target
 
-STEP_VOX = 8  # sides of patches are multiples, which every network of three levels or less accepts
+STEP_VOX = 8  # patch sides are multiples of it; every network of up to three levels accepts them
 LEAST_VOX, MOST_VOX = 32, 96  # sides of a proposed patch
 AROUND = 1.5  # side of a patch in sides of the structures' box, for their surroundings
 WIDER = (0.5, 2.0)  # plausible volumes: times the smallest and the largest that were found
@@ -280,7 +280,7 @@ def _region_lines(proposal: Proposal) -> list[str]:
 def _piece_lines(
     fit: Mapping[int, str], measured: Sequence[Measured], chosen: Sequence[int]
 ) -> list[str]:
-    """Labels that are not in one piece: of a number that most masks have, else any."""
+    """Pieces of each label that is not in one: the number that most masks have, else any."""
     counts = {
         value: [one.found[value].pieces for one in measured if value in one.found]
         for value in chosen
@@ -308,7 +308,7 @@ def _range(mm3: Sequence[float], measured: Sequence[Measured]) -> list[float]:
 
 
 def _hypothesis_lines(manifest: Manifest) -> list[str]:
-    """No hypotheses, and examples for the covariates of the data."""
+    """An empty setting `hypotheses`, with examples for the covariates of the data as comments."""
     known = {
         name.casefold(): name
         for case in manifest.cases
@@ -316,7 +316,7 @@ def _hypothesis_lines(manifest: Manifest) -> list[str]:
         if value is not None
     }
     has = [name for name in ("age", "sex", "group") if name in known]
-    lines = ["hypotheses: {}  # questions of the study, such as the following, and docs/targets.md"]
+    lines = ["hypotheses: {}  # questions of the study, such as these; see docs/targets.md"]
     if "sex" in has:
         lines.append(f'#   sex: "volume{" ~ sex + age" if "age" in has else ""}: F > M"')
     if "age" in has:
@@ -327,7 +327,7 @@ def _hypothesis_lines(manifest: Manifest) -> list[str]:
 
 
 def _distinct(names: Mapping[int, str]) -> dict[int, str]:
-    """Names with their value behind them where several are equal, or reserved."""
+    """Names; one that is reserved or occurs twice ends in the value of its label."""
     many = list(names.values())
     taken = {name for name, group in groupby(sorted(many)) if len([*group]) > 1} | {"total", IGNORE}
     return {

@@ -43,7 +43,7 @@ class Scales:
         brains: file of a brain mask by case; without one, the brain is every voxel that differs
             from the first voxel of the scan.
         landmarks: of the standard scale by contrast, for `nyul`.
-        fitted_on: cases that the landmarks are from.
+        fitted_on: cases from which the landmarks were computed.
     """
 
     settings: FeatureSettings
@@ -87,7 +87,7 @@ class Scales:
     ) -> Image:
         """The image scaled for one region: by the median of the other side of the head.
 
-        With any other normalisation, the image as it is.
+        Other normalisations leave the image unchanged.
 
         Args:
             contrast: decides the normalisation.
@@ -164,7 +164,7 @@ def other_side(array: Image, inside: Mask, mask: Volume, plane: Plane) -> Mask:
     other[tuple(there.T)] = True
     other &= (mask.array == 0) & np.isfinite(array)
     if other.sum() < LEAST_OTHER_SIDE * inside.sum():
-        found = f"{int(other.sum())} voxels opposite of a region of {int(inside.sum())}"
+        found = f"{int(other.sum())} voxels opposite a region of {int(inside.sum())}"
         todo = "choose normalise=brain_median for regions that cross the midline"
         raise DataError(error(found, "at least half as many, without a label", todo))
     return other
