@@ -12,8 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from neurotarget.api.notebook_html import html_table
-from neurotarget.cli.commands.look import transforms
-from neurotarget.cli.configs.targets import load_target
+from neurotarget.cli.configs.targets import load_target, transforms
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest

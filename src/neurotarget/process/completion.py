@@ -5,7 +5,7 @@ Imports nothing slow, so that a shell may make the script whenever it starts.
 
 import re
 
-from neurotarget.process.programs import GROUPS, SCRIPTS, commands, help_text, home
+from neurotarget.process.programs import commands, help_text, home
 
 COMPLETION = "--completion"
 KEYS = re.compile(r"(?<![\w.])([a-z]\w*(?:\.\w+)*=)")  # output=, data.root=
@@ -40,17 +40,13 @@ def completion_script() -> str:
     `autoload -U bashcompinit && bashcompinit` before it.
     """
     keys = {name: sorted({*KEYS.findall(help_text(name))}) for name in commands()}
-    for name in SCRIPTS:
-        groups = [f"{folder.name}=" for folder in (home() / "conf").iterdir() if folder.is_dir()]
-        keys[name] = sorted({*keys[name], *(groups if name == "train" else [])})
-    names = {
-        group: sorted(file.stem for file in (home() / "conf" / group).glob("*.yaml"))
-        for group in {*GROUPS, "augment", "loss", "optimizer", "task"}
-    }
+    folders = sorted(folder for folder in (home() / "conf").iterdir() if folder.is_dir())
+    names = {one.name: sorted(file.stem for file in one.glob("*.yaml")) for one in folders}
+    keys["train"] = sorted({*keys["train"], *(f"{group}=" for group in names)})
     return SCRIPT.format(
         commands=" ".join(["help", *commands()]),
         keys=_cases(keys),
-        values=_cases(dict(sorted(names.items()))),
+        values=_cases(names),
     )
 
 

@@ -25,6 +25,7 @@ from neurotarget.data.scans.volume import (
 )
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.inference.predict_outcomes import activation_path
+from neurotarget.metrics.masks.volume_error import volume_mm3, voxel_mm3
 from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError, some
 from neurotarget.quantity import SIZES
@@ -132,10 +133,10 @@ class CaseView(NamedTuple):
     @property
     def volumes_mm3(self) -> pd.DataFrame:
         """Volume of each label in both masks; for pictures in voxels of 1 mm, see `Target`."""
-        voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
+        size = voxel_mm3(self.affine)
         counts = {
             name: [
-                np.nan if mask is None else np.count_nonzero(mask == number) * voxel_mm3
+                np.nan if mask is None else volume_mm3(mask == number, size)
                 for mask in (self.reference, self.predicted)
             ]
             for number, name in enumerate(self.label_names, start=1)
@@ -158,7 +159,7 @@ def view_case(folder: Path, case_id: str) -> CaseView:
             f"{case_id}: found no such case in {folder}, wanted one of {some(material.cases)}"
         )
     target = material.measured.target
-    image, maps, affine, _, has_sides = _read(material.cases[case_id], target, material)
+    _, image, maps, affine, _, has_sides = _read(material.cases[case_id], target, material)
     picture = overlay_bytes(
         image,
         *maps,
@@ -173,10 +174,10 @@ def view_case(folder: Path, case_id: str) -> CaseView:
 
 def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     target, folder = study.measured.target, material.predictions
-    scan, maps, affine, has_ignored, has_sides = _read(case, target, material)
+    read = _read(case, target, material)
+    image, scan, maps, affine = read.image, read.scan, read.maps, read.affine
     caption = _caption(case.case_id, rank, study)
-    caption += "; without ignored voxels" if has_ignored else ""
-    image = _image(case, target) if target.outcomes else None
+    caption += "; without ignored voxels" if read.has_ignored else ""
     activation = _activation(case, image, target, folder)
     if activation is not None:
         spacing_mm = np.asarray(image.spacing_mm)
@@ -191,7 +192,7 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
         label_names=target.label_names,
         errors=rank in POOR,
         unit=target.size_units.length,
-        has_sides=has_sides,
+        has_sides=read.has_sides,
     )
     # the picture of one slice shows all that a viewer would
     part = (None, None, None, affine) if target.is_flat else cropped(scan, *maps, affine)
@@ -201,7 +202,8 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
 class _Read(NamedTuple):
     """Voxels of a case on the grid of its reference, or else of its prediction or scan."""
 
-    scan: ndarray | None
+    image: Volume | None  # the first contrast, on its own grid
+    scan: ndarray | None  # the same on the grid here; None on another
     maps: list[ndarray | None]  # of the reference and of the prediction
     affine: ndarray
     has_ignored: bool  # whether ignored voxels are left out of the maps
@@ -226,7 +228,9 @@ def _read(case: Case, target: Target, material: Material) -> _Read:
         raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
     scan = image.array if image is not None and same_grid(image, grid) else None
     maps, has_ignored = _judged([truth, pred], target)
-    return _Read(scan, maps, grid.affine, has_ignored, grid.is_oriented or not target.is_flat)
+    return _Read(
+        image, scan, maps, grid.affine, has_ignored, grid.is_oriented or not target.is_flat
+    )
 
 
 def _activation(

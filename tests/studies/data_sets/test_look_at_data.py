@@ -62,4 +62,4 @@ def test_problems_come_first_and_errors_leave_out_the_patches(here, capsys):
 def test_an_unknown_augmentation_is_one_sentence(here, capsys):
     with pytest.raises(SystemExit, match="2"):
         run(["look", "manifest.tsv", "target=ball.yaml", "augment=strongg"])
-    assert "augment=strongg: no such augmentation; did you mean strong" in capsys.readouterr().err
+    assert "augment=strongg: no such augment; did you mean strong" in capsys.readouterr().err

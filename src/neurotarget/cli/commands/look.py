@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from neurotarget.cli.arguments import PLACE, Positional, Seed, nearest_of, read_arguments
-from neurotarget.cli.configs.targets import load_target
-from neurotarget.files.reading import load_yaml
-from neurotarget.problems import DataError
+from neurotarget.cli.arguments import PLACE, Positional, Seed, read_arguments
+from neurotarget.cli.configs.targets import load_target, transforms
 from neurotarget.process.exit_codes import print_problems
-from neurotarget.process.programs import home
 from neurotarget.studies.data_sets.look_at_data import look_at_data
 
 
@@ -50,16 +47,3 @@ def run(argv: Sequence[str]) -> int:
     if looked.patches is not None:
         print(f"patches  {looked.patches}")
     return 2 if any(one.level == "error" for one in looked.problems) else 0
-
-
-def transforms(name: str) -> dict[str, Any]:
-    """Transforms of an augmentation by its name in `conf/augment`, here or in neurotarget's.
-
-    Raises:
-        DataError: there is none of this name.
-    """
-    folders = [home() / "conf" / "augment", Path("conf/augment")]
-    there = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
-    if name not in there:
-        raise DataError(f"augment={name}: no such augmentation;{nearest_of(name, there)}")
-    return load_yaml(there[name]) or {}

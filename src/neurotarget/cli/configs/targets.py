@@ -1,15 +1,39 @@
 """Load targets by their name or by the path of their file."""
 
 from pathlib import Path
+from typing import Any
 
 from neurotarget.cli.arguments import nearest_of
 from neurotarget.cli.configs.plain import resolved
 from neurotarget.data.tables.named_labels import target_settings
+from neurotarget.files.reading import load_yaml
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home
 from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.types import Target
+
+
+def conf_file(group: str, name: str) -> Path:
+    """File of a name in a group of `conf`, here or else in neurotarget's.
+
+    Raises:
+        DataError: there is none; the message has the nearest name.
+    """
+    folders = [home() / "conf" / group, Path("conf") / group]
+    there = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
+    if name not in there:
+        raise DataError(f"{group}={name}: no such {group};{nearest_of(name, there)}")
+    return there[name]
+
+
+def transforms(name: str) -> dict[str, Any]:
+    """Transforms of an augmentation by its name in `conf/augment`.
+
+    Raises:
+        DataError: there is none of this name.
+    """
+    return load_yaml(conf_file("augment", name)) or {}
 
 
 def load_target(name: str, *, source: Path | str | None = None, trust: bool = False) -> Target:
@@ -25,11 +49,7 @@ def load_target(name: str, *, source: Path | str | None = None, trust: bool = Fa
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        folders = [Path("conf/target"), home() / "conf" / "target"]
-        there = {file.stem: file for folder in folders[::-1] for file in folder.glob("*.yaml")}
-        if name not in there:
-            raise DataError(f"target={name}: no such target;{nearest_of(name, there)}")
-        path = there[name]
+        path = conf_file("target", name)
     settings = read_foreign(path)
     try:
         target = (

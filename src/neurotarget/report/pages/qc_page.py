@@ -72,6 +72,7 @@ class QCPage:
     ask: str = ASK
     made: str = "predicted"  # what has happened to a case that has not failed
     noun: str = "case"
+    numbers: str = "Predicted numbers"  # heading of the table of sizes
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,9 +83,7 @@ def qc_html(content: QCPage) -> str:
     Failed cases come first, then flagged ones, then those with the most values outside their range.
     """
     cases = sorted(content.cases, key=lambda case: _order(case, content.columns))
-    head = Head(
-        content.title, content.about, content.question, _cohort(cases, content), _answer(cases)
-    )
+    head = Head(content.title, content.about, content.question, _cohort(content), _answer(cases))
     body = Body([], {}, content.notes, content.facts, known=[])
     sections = [_sizes(cases, content)] if content.columns else []
     links = [("cases", "Cases"), *((one.name, one.title) for one in sections), ("notes", "Notes")]
@@ -131,7 +130,8 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _cohort(cases: Sequence[QCCase], content: QCPage) -> str:
+def _cohort(content: QCPage) -> str:
+    cases = content.cases
     failed = sum(case.status == "failed" for case in cases)
     looked = sum(case.status == "done" and bool(case.note) for case in cases)
     parts = [f"{len(cases) - failed} {content.made}", f"{looked} to look at"]
@@ -162,9 +162,8 @@ def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
             cells += [_usual(column), str(out) if None not in column[2:] else DASH]
         rows.append(cells)
     lead = f"Usual: {content.usual}." if has_range else ""
-    title = "Predicted numbers" if content.made == "predicted" else "Sizes"
-    grid = Grid(title, headings(["Label"], heads), rows)
-    return Section("sizes", title, lead, [grid])
+    grid = Grid(content.numbers, headings(["Label"], heads), rows)
+    return Section("sizes", content.numbers, lead, [grid])
 
 
 def _usual(column: QCColumn) -> str:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,7 +52,8 @@ class CasePictures:
         try:
             scan, labels = self.predictor.looked_at(case, self.output)
             target = self.predictor.target
-            content = case_picture(case.case_id, scan, labels, target, self.colours)
+            shown = read_shown(case.case_id, scan, labels, target)
+            content = shown_picture(shown, target, self.colours)
             with written(self.path(case.case_id)) as draft:
                 draft.write_bytes(content)
         except Exception as error:  # the prediction is good without its picture
@@ -79,36 +81,48 @@ class CasePictures:
             log.warning("qc: no picture of %d cases (%s): %s", len(self.lacking), names, reason)
 
 
-def case_picture(
+class Shown(NamedTuple):
+    """A scan and the classes of its label map, None without one."""
+
+    scan: Volume
+    classes: Volume | None
+
+
+def read_shown(
     case_id: str,
     scan: Path,
     labels: Path | None,
     target: Target,
-    colours: Sequence[Colour],
     *,
     label_ids: Mapping[str, int] | None = None,
-) -> bytes:
-    """Draw a scan with the outlines of a label map as JPEG.
+) -> Shown:
+    """Read what a picture shows.
 
     Args:
         case_id: for messages.
         scan: file of the scan.
-        labels: file of the label map, on any grid of the same place; None draws the scan alone.
-        target: its labels are drawn.
-        colours: one per label.
+        labels: file of the label map, on any grid of the same place; None for the scan alone.
+        target: whose labels are the classes.
         label_ids: names and ids of the label map, where the data set states them.
 
     Raises:
         DataError: a file cannot be read.
     """
     image = counted_for(read_volume(scan, case_id=case_id), target)
-    known = image.is_oriented or not target.is_flat  # files of films rarely name sides
     if labels is None:
-        return small_picture(image.array, None, image.affine, colours, has_sides=known)
+        return Shown(image, None)
     volume = _classes(labels, case_id, class_of_id(target, label_ids), target)
-    image = sized_as(image, volume)
-    shown = image.array if same_grid(image, volume) else None
-    return small_picture(shown, volume.array, volume.affine, colours, has_sides=known)
+    return Shown(sized_as(image, volume), volume)
+
+
+def shown_picture(shown: Shown, target: Target, colours: Sequence[Colour]) -> bytes:
+    """Draw a scan with the outlines of its label map as JPEG, each label in one of `colours`."""
+    image, volume = shown
+    known = image.is_oriented or not target.is_flat  # files of films rarely name sides
+    if volume is None:
+        return small_picture(image.array, None, image.affine, colours, has_sides=known)
+    array = image.array if same_grid(image, volume) else None
+    return small_picture(array, volume.array, volume.affine, colours, has_sides=known)
 
 
 def _classes(path: Path, case_id: str, ids: Mapping[int, int], target: Target) -> Volume:

@@ -14,8 +14,7 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.lint import lint
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.cases.sources import Files
-from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.data.scans.volume import counted_for, read_volume
+from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import write_text, written
@@ -24,7 +23,7 @@ from neurotarget.problems import DataError, Problem
 from neurotarget.report.drawing.small_picture import Colour, small_picture
 from neurotarget.report.pages.qc_page import QCCase, QCColumn, QCPage, qc_html
 from neurotarget.runs.layouts.lookup_tables import labels_of
-from neurotarget.runs.qc.qc_pictures import case_picture, picture_name
+from neurotarget.runs.qc.qc_pictures import picture_name, read_shown, shown_picture
 from neurotarget.types import Case, Manifest, Target
 
 PAGE, PATCHES = "look.html", "augmentation.html"
@@ -86,6 +85,7 @@ def look_at_data(
         about="Scans to check",
         ask="Which scans and masks can be used?",
         made="read",
+        numbers="Sizes of the masks",
         facts={"data": Path(source).name, "program": f"neurotarget {version('neurotarget')}"},
     )
     write_text(output / PAGE, qc_html(page))
@@ -103,6 +103,7 @@ def look_at_data(
             batch_size=1,
             patches_per_epoch=DRAWS,
             seed=seed,
+            learns_from="labels" if target.labels else "outcomes",
         )
         patches = _patches(data, output, colours)
     return Looked(output / PAGE, patches, problems)
@@ -119,25 +120,26 @@ def _case(
     """Draw a case; one that cannot be read has failed, with the reason."""
     own = [one for one in problems if one.case_id == case.case_id]
     note = "; ".join(f"found {one.found}, wanted {one.wanted}" for one in own)
-    scan = next(iter(case.images.values()))
-    path = output / PICTURES / picture_name(case.case_id)
+    scan = next(iter(case.images.values()), None)
+    if scan is None:
+        return QCCase(case.case_id, "failed", note or "no scan")
     try:
         ids = manifest.label_ids
-        content = case_picture(case.case_id, scan, case.label, target, colours, label_ids=ids)
-        values = {} if case.label is None else _volumes(case, manifest, target)
+        shown = read_shown(case.case_id, scan, case.label, target, label_ids=ids)
+        content = shown_picture(shown, target, colours)
     except (DataError, ValueError, OSError, MemoryError) as error:
         return QCCase(case.case_id, "failed", note or reason_of(error))
+    path = output / PICTURES / picture_name(case.case_id)
     _save(path, content)
-    return QCCase(case.case_id, "done", note, values, _link(path))
+    return QCCase(case.case_id, "done", note, _sizes(shown.classes, target), _link(path))
 
 
-def _volumes(case: Case, manifest: Manifest, target: Target) -> dict[str, float]:
-    """Size of each label in the mask, in the target's unit."""
-    volume = counted_for(read_volume(case.label, case_id=case.case_id), target)
-    ids = class_of_id(target, manifest.label_ids)
-    classes = to_classes(volume.array, ids, case_id=case.case_id, file=str(case.label))
-    counts = np.bincount(classes.ravel().astype(int), minlength=len(target.label_names) + 1)
-    size = voxel_mm3(volume.affine)
+def _sizes(classes: Volume | None, target: Target) -> dict[str, float]:
+    """Size of each label in a mask, in the target's unit; nothing without a mask."""
+    if classes is None:
+        return {}
+    counts = np.bincount(classes.array.ravel(), minlength=len(target.label_names) + 1)
+    size = voxel_mm3(classes.affine)
     return {name: float(counts[n] * size) for n, name in enumerate(target.label_names, start=1)}
 
 
