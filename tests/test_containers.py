@@ -136,8 +136,8 @@ def test_another_device_is_refused(noted, recipe, capfd):
 
 
 def test_the_linter_finds_nothing():
-    beside = Path(sys.executable).with_name("hadolint")
-    program = str(beside) if beside.is_file() else shutil.which("hadolint")
+    installed = Path(sys.executable).with_name("hadolint")
+    program = str(installed) if installed.is_file() else shutil.which("hadolint")
     if program is None:
         pytest.skip("no hadolint: it is there for Linux on x86-64")
     done = subprocess.run([program, DOCKERFILE], capture_output=True, text=True, check=False)

@@ -124,8 +124,11 @@ class TargetData(pl.LightningDataModule):
         """Replace settings that a network, a plan or an earlier stage decides.
 
         Raises:
+            TypeError: a setting cannot change.
             RuntimeError: the cases are prepared already, and the change would prepare them anew.
         """
+        if unknown := settings.keys() - Changes.__annotations__.keys():
+            raise TypeError(f"TargetData.change: found {sorted(unknown)}, which do not change")
         if self.manifest is not None and {"preparation", "boxes"} & settings.keys():
             raise RuntimeError("preparation and boxes change only before the cases are prepared")
         vars(self).update(settings)
