@@ -1,4 +1,4 @@
-"""Average precision: how pure the cases with the highest scores are, as subjects are resampled."""
+"""Average precision of scores, for the sample and for resampled subjects."""
 
 import math
 
@@ -19,7 +19,7 @@ def weighted_average_precision(
     """Average precision of every row of weights; NaN where a row has no positive case.
 
     The sum over thresholds of the precision times the gain in sensitivity, without interpolation;
-    equal scores share a threshold. The expected value of guessing is the prevalence.
+    equal scores share a threshold. Random scores have the prevalence as their expected value.
 
     Args:
         weights: (R, S), how often each row counts each subject, with all the subject's cases.
@@ -46,10 +46,10 @@ def weighted_average_precision(
 
 
 def average_precision(score: Cases, is_positive: Flags) -> float:
-    """Average precision of cases that count once each; NaN without a positive case.
+    """Average precision of cases of equal weight; NaN without a positive case.
 
-    1 where all positive cases score above all others. Where every case is positive it is 1 for any
-    score, so compare it with the prevalence.
+    It is 1 where all positive cases score above all negative ones. It is also 1 where every case is
+    positive, so compare it with the prevalence.
     """
     whole = np.ones((1, len(score)))
     return float(weighted_average_precision(whole, score, is_positive, np.arange(len(score)))[0])

@@ -1,7 +1,7 @@
-"""Calibration: whether a predicted probability of 30 % comes true in 30 % of such cases.
+"""Calibration: agreement of predicted probabilities with the observed shares of positive cases.
 
 p are probabilities of N cases, y is 1 for positive cases, else 0. Where subjects have several
-cases, standard errors are those of clusters.
+cases, standard errors are cluster-robust.
 """
 
 import math
@@ -25,7 +25,7 @@ Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
 
 MOST_BINS, FEWEST_OF_BIN = 10, 10
-FEWEST_OF_KIND = 3  # fewest subjects with and without the condition, for a regression
+FEWEST_OF_KIND = 3  # a regression needs this many subjects with, and without, the condition
 SMOOTHED = 0.75  # share of cases in each local fit of the curve
 LARGEST = 30.0  # a larger slope or intercept means that the fit has not converged
 MIDDLE = (0.025, 0.975)
@@ -40,8 +40,8 @@ class Recalibration(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Cases of similar probability: their mean probability and the observed share, with Wilson's
-    interval (of as many people as there are).
+    """Cases of similar probability: their mean probability and the observed share of positive ones,
+    with Wilson's interval for the number of people.
     """
 
     low_p: float
@@ -55,35 +55,36 @@ class Bin(NamedTuple):
 
 
 def recalibration(p: Cases, y: Cases, subject: Codes) -> Recalibration:
-    """Fit logit P(y = 1) = a + logit p, and = a + b · logit p; return a of the first, b of both.
+    """Return the calibration intercept and slope, by logistic regression on the log odds of p.
 
-    An intercept above 0 means that probabilities are too low on average, a slope below 1 that they
-    are too extreme, as after overfitting. Perfect values are 0 and 1.
+    The intercept is a of logit P(y = 1) = a + logit p; the slope is b of a second fit, a + b ·
+    logit p. Perfect values are 0 and 1. An intercept above 0 means that probabilities are too low
+    on average; a slope below 1 means that they are too extreme, as after overfitting.
 
-    Both are NaN with fewer than three people with or without the condition; the slope alone is NaN
-    where all probabilities are equal or separate both kinds of cases. Intervals are Wald's, of
-    clusters where a subject has several cases.
+    Both are NaN with fewer than three people with or without the condition. The slope is also NaN
+    where all probabilities are equal or separate positive from negative cases. Intervals are
+    Wald's, with cluster-robust errors where a subject has several cases.
 
     Source: Cox 1958, doi:10.2307/2333203; Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7.
     """
     n, nothing = len(p), Estimate.undefined(len(p))
     people = min(len(np.unique(subject[y == kind])) for kind in (0, 1))
     if people < FEWEST_OF_KIND:
-        few = f"fewer than {FEWEST_OF_KIND} people with or without it"
+        few = f"fewer than {FEWEST_OF_KIND} people with or without the condition"
         return Recalibration(nothing, nothing, few)
     place = logit(cut(p))
     intercept = _fitted(y, np.ones((n, 1)), subject, 0, offset=place)
     if np.ptp(place) == 0:
         return Recalibration(intercept or nothing, nothing, "all probabilities are equal")
     slope = _fitted(y, np.column_stack([np.ones(n), place]), subject, 1)
-    reason = "" if slope else "the probabilities separate both kinds of cases: no finite slope"
+    reason = "" if slope else "the probabilities separate positive from negative: no finite slope"
     return Recalibration(intercept or nothing, slope or nothing, reason)
 
 
 def _fitted(
     y: Cases, terms: Float[ndarray, "N T"], subject: Codes, which: int, offset: Cases | None = None
 ) -> Estimate | None:
-    """One coefficient of a logistic regression with Wald's interval; None if it has no maximum."""
+    """One coefficient of a logistic regression with Wald's interval; None if the fit fails."""
     clusters = {"cov_type": "cluster", "cov_kwds": {"groups": subject}}
     has_repeats = len(np.unique(subject)) < len(y)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -105,13 +106,13 @@ def _fitted(
 def calibration_bins(p: Cases, y: Cases, subject: Codes, most: int = MOST_BINS) -> list[Bin]:
     """Group cases into up to `most` bins of equal counts; equal probabilities share a bin.
 
-    A bin has about ten cases or more, so there are fewer bins of few cases. Bins come in the order
-    of their probability. The interval of the observed share counts people, not cases.
+    Bins come in the order of their probability. Each has about ten cases or more, so few cases make
+    fewer bins. The interval of the observed share counts people, not cases.
     """
     count = max(1, min(most, len(p) // FEWEST_OF_BIN))
     order = np.argsort(p, kind="stable")
     edges = {round(len(p) * number / count) for number in range(1, count)}
-    # an edge between equal probabilities moves behind them
+    # an edge between equal probabilities moves behind the last of them
     moved = {int(np.searchsorted(p[order], p[order][edge - 1], "right")) for edge in edges}
     cuts = sorted(moved - {0, len(p)})
     return [_bin(p[part], y[part], subject[part]) for part in np.split(order, cuts)]
@@ -126,7 +127,7 @@ def _bin(p: Cases, y: Cases, subject: Codes) -> Bin:
 def expected_calibration_error(bins: list[Bin]) -> float:
     """Mean over cases of |observed share − mean probability| of their bin.
 
-    It is above 0 by chance even where the calibration is perfect, more so with few cases.
+    Chance alone makes it larger than 0, even with perfect calibration, and more so with few cases.
 
     Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602.
     """
@@ -139,7 +140,7 @@ def smooth_calibration(
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " T"]]:
     """Local linear estimate of the observed share over the probability, cut to [0, 1].
 
-    It spans the middle 95 % of the probabilities, as a few cases at the ends would bend it.
+    The curve spans the middle 95 % of the probabilities, as a few cases at the ends would bend it.
 
     Returns:
         Probabilities at `count` equal steps, and the estimated share at each.

@@ -42,9 +42,9 @@ class Difference(NamedTuple):
 def auc_of_cases(score: Cases, is_positive: Flags, subject: Codes) -> Estimate:
     """Chance that a positive case has the higher score, ties counting half, with its interval.
 
-    The interval is on the logit scale, so it stays within [0, 1]. Where the two kinds of cases do
-    not overlap, it is Clopper and Pearson's with as many pairs as the rarer kind has subjects. NaN
-    where a kind has fewer than three subjects, or all scores are equal.
+    The interval is on the logit scale, so it stays within [0, 1]. Where the scores of positive and
+    negative cases do not overlap, it is Clopper and Pearson's with as many pairs as the rarer class
+    has subjects. NaN where a class has fewer than three subjects, or all scores are equal.
 
     Source: Qin and Hotilovac 2008, doi:10.1177/0962280207087173 (logit).
     """
@@ -64,8 +64,8 @@ def auc_of_cases(score: Cases, is_positive: Flags, subject: Codes) -> Estimate:
 def auc_covariance(scores: Scores, is_positive: Flags, subject: Codes) -> Areas:
     """AUCs of K scores of the same cases, and the covariance matrix of these estimates.
 
-    Each kind of case needs two subjects; with one, the divisor of the covariance is 0. Square roots
-    of its diagonal are standard errors on the scale of the AUC.
+    Each class needs two subjects; with one, the divisor of the covariance is 0. The square roots of
+    the diagonal are standard errors on the scale of the AUC.
     """
     n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
     above, below, values = _deviations(scores, is_positive, subject)
@@ -81,9 +81,9 @@ def auc_covariance(scores: Scores, is_positive: Flags, subject: Codes) -> Areas:
 def auc_difference_of_cases(scores: Scores, is_positive: Flags, subject: Codes) -> Difference:
     """AUC of the second column minus that of the first, on the same cases.
 
-    NaN where a kind of case has fewer than three subjects, or a score does not vary. Equal scores
-    have the difference 0 and p 1. Where both AUCs are exactly 0 or 1 and differ, the interval and p
-    are NaN, as nothing shows an error.
+    NaN where a class has fewer than three subjects, or a score does not vary. Equal scores have the
+    difference 0 and p 1. Where both AUCs are exactly 0 or 1 and differ, the interval and p are NaN,
+    as the scores give no estimate of the error.
     """
     n = len(scores)
     if _fewer_subjects(is_positive, subject) < FEWEST or (np.ptp(scores, axis=0) == 0).any():
@@ -115,9 +115,9 @@ def auc_difference_of_groups(
 def mean_auc(scores: Scores, classes: Codes, subject: Codes) -> Estimate:
     """Mean over K classes of the AUC of class k (column k) against all others, with its interval.
 
-    The variance is that of the subjects' joint influence on all K areas, so it allows for their
-    correlation. NaN where a class, or the rest, has fewer than three subjects, or a column does not
-    vary. The interval is on the logit scale; a mean of exactly 1 has none.
+    The variance is that of each subject's summed influence on all K areas, so it allows for their
+    correlation. NaN where a class or its complement has fewer than three subjects, or a column does
+    not vary. The interval is on the logit scale; a mean of exactly 1 has no interval.
 
     Source: Fawcett 2006, doi:10.1016/j.patrec.2005.10.010 (one class against the rest).
     """
@@ -154,7 +154,7 @@ def _deviations(
 
 
 def _fewer_subjects(is_positive: Flags, subject: Codes) -> int:
-    """Number of subjects with the kind of case that fewer have."""
+    """Number of subjects of the class, positive or negative, that has fewer."""
     return min(len(np.unique(subject[flags])) for flags in (is_positive, ~is_positive))
 
 
@@ -163,7 +163,7 @@ def _tested(value: float, variance: float, n: int) -> Difference:
     error = math.sqrt(max(variance, 0.0))
     half = float(norm.ppf(TAIL)) * error
     if error <= ROUNDING:
-        # equal scores, or both AUCs are exactly 0 or 1, which shows no error
+        # equal scores, or both AUCs are exactly 0 or 1: no estimate of the error
         ends = (0.0, 0.0) if not value else (math.nan, math.nan)
         return Difference(Estimate(value, *ends, n), math.nan if value else 1.0)
     p = float(2 * norm.sf(abs(value) / error))

@@ -1,4 +1,4 @@
-"""ComBat: remove the location and scale of each site from values and keep covariate effects.
+"""ComBat: remove the shift and scale of each site from values and keep covariate effects.
 
 The model is fitted on training cases only and then applied to other cases. A site without training
 cases is estimated from the values and covariates of its own cases; it needs no reference masks.
@@ -23,7 +23,7 @@ from neurotarget.problems import DataError
 from neurotarget.stats.core.interval import FEWEST
 
 Measurements = Float[ndarray, "N F"]  # F features: labels and regions, mm³
-Covariates = Real[ndarray, "N P"] | Sequence  # without a constant: each site has its own
+Covariates = Real[ndarray, "N P"] | Sequence  # without a constant, as each site has its own
 Features = Float[ndarray, " F"]
 Sites = Sequence | ndarray  # the site of each row
 
@@ -33,7 +33,7 @@ ROUNDING = 1e-10  # a spread below this share of the values is rounding error
 
 
 class Prior(NamedTuple):
-    """How features (or sites) scatter: normal locations in pooled SD, inverse gamma scales."""
+    """Distribution of site effects: normal locations in pooled SD, inverse gamma scales."""
 
     location_mean: float
     location_variance: float
@@ -52,10 +52,10 @@ class Site(NamedTuple):
 class Combat:
     """Fitted site effects; `transform` removes them.
 
-    `mean` and `sd` are the grand mean and the pooled SD of each feature, `slopes` the effects of
-    covariates on it, per unit about their means `centre`. A feature that does not vary
-    about the model has SD 0 and is left as it is. `prior` is the distribution of site effects over
-    the training sites, used for a new site; None without empirical Bayes.
+    `mean` and `sd` are the grand mean and the pooled SD of each feature. `slopes` are the effects
+    of covariates on each feature, per unit of the covariate; `centre` are the covariates' means. A
+    feature without residual variation has SD 0 and stays unchanged. `prior` is the distribution of
+    site effects over the training sites, used for a new site; None without empirical Bayes.
     """
 
     centre: Float[ndarray, " P"]
@@ -77,13 +77,13 @@ class Combat:
         """Estimate the offset that each site adds to values and the factor on their spread.
 
         Covariates are numbers whose effects stay in the values; categories come as columns of 0
-        and 1. NaN values are left out of their own feature. Empirical Bayes shrinks the effects
-        of a site towards the mean over its features; with one feature nothing is shrunk. A site
+        and 1. A NaN value is left out of its own feature only. Empirical Bayes shrinks the effects
+        of a site towards their mean over features; with one feature nothing is shrunk. A site
         with fewer than three values gets the pooled scale (published ComBat requires two).
 
         Raises:
-            DataError: one site only, a site with one case, a covariate that is NaN, or
-                covariates that are confounded with the sites.
+            DataError: there is one site only, a site has one case, a covariate is NaN, or
+                covariates are confounded with the sites.
         """
         values, names, covariates = _checked("Combat.fit", values, sites, covariates)
         every = _sites_of(names)
@@ -109,8 +109,8 @@ class Combat:
         """Return a copy with the effects of new sites added; nothing else changes.
 
         Locations and scales come from these cases, standardised as in training. With empirical
-        Bayes they are shrunk towards those of the training sites, over all features together, so
-        that shrinkage also works with one feature, unlike in `fit`.
+        Bayes they are shrunk towards the effects of the training sites, pooled over features.
+        Unlike in `fit`, this also works with one feature.
 
         Raises:
             DataError: a site is known already or has one case, or a covariate is NaN.
@@ -131,7 +131,7 @@ class Combat:
     ) -> Measurements:
         """Return values with the site effects removed.
 
-        NaN stays NaN, and so does a feature of which the site had fewer than two values.
+        NaN stays NaN. A feature becomes NaN where its site had fewer than two values of it.
 
         Args:
             values: (N, F), the features of the fit in their order.
@@ -170,12 +170,12 @@ class Combat:
 
 
 def least_squares(design: Float[ndarray, "N P"], values: Measurements) -> Float[ndarray, "P F"]:
-    """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
+    """Coefficients per feature from the cases with a value, in mm³ per unit of the design's column.
 
     Linearly dependent columns share their effect (the minimum-norm solution).
 
     Args:
-        design: (N, P), without NaN; a constant is a column of its own.
+        design: (N, P), without NaN; an intercept needs a column of ones.
         values: (N, F); a NaN leaves its case out of that feature alone.
     """
     there = ~np.isnan(values)
@@ -223,7 +223,7 @@ def _site(standard: Measurements) -> Site:
 
 
 def _prior(sites: Sequence[Site]) -> Prior | None:
-    """Moments over the features of all given sites; None for fewer than two values."""
+    """Moments of the site effects over features and sites; None for fewer than two values."""
     location = np.concatenate([site.location for site in sites])
     scale = np.concatenate([site.scale for site in sites])
     known = ~np.isnan(location)
@@ -275,7 +275,9 @@ def _checked(
     covariates = np.empty((len(values), 0)) if covariates is None else np.asarray(covariates)
     covariates = covariates.astype(float)
     if absent := int(np.isnan(covariates).any(axis=1).sum()):
-        raise DataError(f"{who}: {absent} of {len(names)} cases lack a covariate; drop and count")
+        raise DataError(
+            f"{who}: {absent} of {len(names)} cases lack a covariate; leave them out and count them"
+        )
     return values, names, covariates
 
 
@@ -284,18 +286,18 @@ def _sites_of(names: ndarray) -> list[str]:
     sites, counts = np.unique(names, return_counts=True)
     if few := [str(name) for name, count in zip(sites, counts, strict=True) if count < 2]:
         raise DataError(
-            f"Combat: got one case of {', '.join(few)}, wanted two or more of a site; leave it out"
+            f"Combat: got one case of {', '.join(few)}, wanted two or more per site; leave it out"
         )
     return [str(name) for name in sites]
 
 
 def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:
-    """Refuse covariates that differ only between sites: their effect cannot be estimated."""
+    """Refuse covariates that differ only between sites, as their effect cannot be estimated."""
     rank, constant = np.linalg.matrix_rank, np.ones((len(design), 1))
     covariates = design[:, n_sites:]
     alone = rank(np.column_stack([constant, covariates])) - 1
     if rank(design) < n_sites + alone:
         raise DataError(
-            "Combat.fit: the covariates cannot be distinguished from the sites, as where each sex "
-            "was scanned at a site of its own; leave such a covariate out"
+            "Combat.fit: a covariate cannot be distinguished from the sites, as where each sex was "
+            "scanned at another site; leave this covariate out"
         )

@@ -1,8 +1,8 @@
 """Counts of cases by reference class and predicted class, and the statistics of these counts.
 
 R rows of weights, C classes. The last of the C + 1 columns counts failed predictions: they are hits
-of no class, so they lower sensitivities and accuracy. Predictive values and kappa are of the
-predictions alone. Every statistic is NaN where its divisor is 0.
+of no class, so they lower sensitivities and accuracy. Predictive values and kappa leave them out.
+Every statistic is NaN where its divisor is 0.
 """
 
 import math
@@ -44,12 +44,12 @@ def accuracy(counts: Counts) -> Values:
 
 
 def sensitivities(counts: Counts) -> Float[ndarray, "R C"]:
-    """Share of each class's cases that are predicted as such; NaN for a class without cases."""
+    """Share of each class's cases with this predicted class; NaN for a class without cases."""
     return _ratio(_hits(counts), counts.sum(axis=2))
 
 
 def balanced_accuracy(counts: Counts) -> Values:
-    """Mean of the classes' sensitivities, so that rare classes count as much as frequent ones.
+    """Mean of the classes' sensitivities, which weights rare and frequent classes equally.
 
     Source: Brodersen et al. 2010, doi:10.1109/ICPR.2010.764.
     """

@@ -1,4 +1,4 @@
-"""How well values separate two groups a and b: AUC, Cohen's d and Welch's p.
+"""Separation of two groups a and b by a value: AUC, Cohen's d and Welch's p.
 
 Arguments are 1-D arrays without NaN, one value per subject. For values that were adjusted for
 covariates, pass `Slopes`: estimated slopes cost degrees of freedom and widen the interval, more so
@@ -168,8 +168,8 @@ def welch(a: A, b: B, slopes: Slopes = NONE) -> Welch:
 def widening(n_a: int, n_b: int, slopes: Slopes) -> float:
     """Factor by which estimated slopes increase the variance of the difference of means.
 
-    1 without adjustment. Two effects multiply: the slopes' own error, and the degrees of freedom
-    that they take.
+    It is 1 without adjustment, else the product of two effects: the slopes' own error, and the
+    degrees of freedom that they take.
     """
     plain = 1 / n_a + 1 / n_b
     freedom = n_a + n_b - 2
@@ -208,7 +208,7 @@ def weighted_d(
 
 
 def is_flat(a: A, b: B) -> bool:
-    """Whether neither group varies beyond rounding error.
+    """Return True if neither group varies beyond rounding error.
 
     The limit is relative to the largest value, as volumes of 10⁶ mm³ round at 10⁻¹⁰.
     """

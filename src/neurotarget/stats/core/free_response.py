@@ -1,9 +1,9 @@
-"""Free-response curve: findings that are marked, by the number of false marks a case.
+"""Free-response curve: share of findings that are marked against false marks per case.
 
-M marks, C cases, S subjects, R rows of weights over subjects, T points of the curve. A finding is
-found by its mark of the highest probability; further marks on it count nowhere.
+M marks, C cases, S subjects, R rows of weights over subjects, T points of the curve. The mark of
+the highest probability on a finding is its hit; further marks on it count neither as hit nor false.
 
-Source: Bunch et al. 1978, doi:10.1117/12.955926; rates as of LUNA16, Setio et al. 2017,
+Source: Bunch et al. 1978, doi:10.1117/12.955926; rates of LUNA16, Setio et al. 2017,
 doi:10.1016/j.media.2017.06.015.
 """
 
@@ -13,25 +13,25 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # false marks a case at which sensitivity is given
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # false marks per case at which sensitivity is reported
 ROUNDING = 1e-9  # of sums of weights
 
 Weights = Float[ndarray, "R S"]
 
 
 class Response(NamedTuple):
-    """Marks of all cases, from the most probable to the least, and the cases."""
+    """Marks of all cases in descending probability, and each person's cases and findings."""
 
     probability: Float[ndarray, " M"]
     is_hit: Bool[ndarray, " M"]  # the first mark on a finding
     is_false: Bool[ndarray, " M"]  # on no finding
     subject: Integer[ndarray, " M"]  # number of the person, from 0
     cases: Float[ndarray, " S"]  # number of each person's cases
-    findings: Float[ndarray, " S"]  # number of the findings in them
+    findings: Float[ndarray, " S"]  # number of findings in each person's cases
 
 
 class FreeResponse(NamedTuple):
-    """Points of the curve, from the highest threshold to the lowest; a mark at it counts."""
+    """Points of the curve in descending threshold; a mark at the threshold counts."""
 
     threshold: Float[ndarray, " T"]
     false_per_case: Float[ndarray, " T"]
@@ -45,10 +45,14 @@ def response(
     findings: Integer[ndarray, " C"],
     subject: Integer[ndarray, " C"],
 ) -> Response:
-    """Sort marks; `finding` is the number of the one that is marked in its case, 0 for none.
+    """Sort marks by descending probability and count the findings per person.
 
-    `case` is the number of each mark's case; `findings` and `subject` are of the cases, also of
-    those without marks.
+    Args:
+        probability: of each mark.
+        finding: number of the finding under each mark, within its case; 0 for a false mark.
+        case: number of each mark's case, from 0.
+        findings: number of findings in each case, also in cases without marks.
+        subject: number of each case's person, from 0.
     """
     order = np.argsort(-probability, kind="stable")
     probability, finding, case = probability[order], finding[order], case[order]
@@ -67,7 +71,7 @@ def response(
 
 
 def free_response(marks: Response) -> FreeResponse:
-    """Return the curve of all cases; its first point has no mark.
+    """Return the curve of all cases; at its first point no mark counts.
 
     Raises:
         ValueError: no case has a finding.
@@ -84,9 +88,9 @@ def free_response(marks: Response) -> FreeResponse:
 
 
 def sensitivity_at(weights: Weights, marks: Response, rate: float) -> Float[ndarray, " R"]:
-    """Sensitivity at the lowest threshold with at most `rate` false marks a case, for every row.
+    """Sensitivity at the lowest threshold with at most `rate` false marks per case, for each row.
 
-    NaN where the people of a row have no finding.
+    NaN where the subjects of a row have no finding.
     """
     lasts = _lasts(marks.probability)
     false, hits = (sums[:, lasts] for sums in _sums(weights, marks))

@@ -17,14 +17,14 @@ from neurotarget.stats.core.resample import LEVEL, LIMIT_SD, ROUNDING
 Cases = Float[ndarray, " N"]
 Ends = tuple[float, float]
 
-LARGE_T = 100.0  # above it the normal error of the shift (about 1) is negligible
+LARGE_T = 100.0  # above this t the error of the SD dominates that of the mean (about 1)
 FEWEST = 3  # fewest cases for which a spread is reported
 DOUBT = 0.2  # a Shapiro-Wilk p below this rules out formulas for normal values
 MOST_TESTED = 5000  # largest sample for which SciPy computes an accurate p
 
 
 class Estimate(NamedTuple):
-    """A value with its interval, from `n` cases; NaN where undefined."""
+    """A value with its 95 % interval, from `n` cases; NaN where undefined."""
 
     value: float
     low: float
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
 
     @classmethod
     def undefined(cls, n: int) -> "Estimate":
-        """An estimate without a value: too few cases, or no spread."""
+        """Return an estimate of NaN, for too few cases or values without spread."""
         return cls(math.nan, math.nan, math.nan, n)
 
 
@@ -47,7 +47,7 @@ class MeanSquares(NamedTuple):
 
 
 def is_normal(values: Cases) -> bool:
-    """Whether Shapiro and Wilk's p is 0.2 or more, so that formulas for normal values may be used.
+    """Return True if Shapiro and Wilk's p is 0.2 or more: formulas for normal values may be used.
 
     The level is high because the alternative intervals lose little where values are normal. Values
     without spread count as normal.
@@ -62,10 +62,10 @@ def is_normal(values: Cases) -> bool:
 def mean_interval(values: Cases, subject: Integer[ndarray, " N"], n_subjects: int) -> Ends:
     """Student's interval of a mean with subjects − 1 degrees of freedom, in the unit of `values`.
 
-    With several cases per subject, the standard error is that of a cluster sample.
+    With several cases per subject, the standard error is cluster-robust.
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1; Liang and Zeger 1986,
-    doi:10.1093/biomet/73.1.13 (error of clusters).
+    doi:10.1093/biomet/73.1.13 (cluster-robust error).
     """
     mean = float(values.mean())
     sums = np.bincount(subject, values - mean, minlength=n_subjects)
@@ -77,8 +77,8 @@ def mean_interval(values: Cases, subject: Integer[ndarray, " N"], n_subjects: in
 def sd_interval(sd: float, n: int) -> Ends:
     """Interval of the SD of `n` normal values, by the chi-square distribution.
 
-    The interval is exact for normal values and misleading for others, even with many of them; see
-    `is_normal`.
+    The interval is exact for normal values; for other distributions it is wrong even with many
+    values (see `is_normal`).
     """
     tails = np.array([(1 + LEVEL) / 2, (1 - LEVEL) / 2])
     low, high = sd * np.sqrt((n - 1) / chi2.ppf(tails, n - 1))
@@ -161,11 +161,11 @@ def wilson_interval(share: float, people: int) -> Ends:
 def noncentrality(t: float, freedom: float, p: float) -> float:
     """Noncentrality at which a share `p` of the t distribution lies below `t`.
 
-    It turns a t statistic into an end of the interval of a standardised difference. For |t| of 100
-    or more an approximation by the error of the SD is used.
+    The result turns a t statistic into one end of the interval of a standardised difference. From
+    |t| = 100 an approximation by the error of the SD is used.
     """
     if abs(t) < LARGE_T:
         return float(nctdtrinc(freedom, p, t))
-    # only the error of the SD matters here, and nctdtrinc would not return in useful time
+    # only the error of the SD matters here, and nctdtrinc would take too long
     quantile = chi2.isf(p, freedom) if t > 0 else chi2.ppf(p, freedom)
     return t * math.sqrt(float(quantile) / freedom)

@@ -1,10 +1,10 @@
 """Fusion of the probabilities of several series into one, by shrunken logistic regression.
 
 logit P(y = 1) = a + b · Σ w_k z_k, with z_k the log odds that the network of series k gives, and
-weights w = softmax(θ) over the series that the exam has. So weights are positive, sum to one, and a
-missing series leaves the others their shares; θ = 0 is the plain mean of those there. A penalty
-λ |θ|² / 2 shrinks the weights to equal ones. Of the λ in cross-validation, infinite among them, the
-largest is taken whose log loss is within one standard error of the smallest.
+weights w = softmax(θ) over the series that the exam has. So weights are positive and sum to one; a
+missing series does not change the ratios of the other weights, and θ = 0 gives the plain mean. A
+penalty λ |θ|² / 2 shrinks the weights towards equal weights. Cross-validation chooses the largest λ
+(infinity included) whose log loss is within one standard error of the smallest.
 
 N exams, K series. Source: Bien et al. 2018, doi:10.1371/journal.pmed.1002699 (logistic regression
 over series); Hoerl and Kennard 1970, doi:10.1080/00401706.1970.10488634 (shrinkage);
@@ -25,11 +25,11 @@ Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]  # number of each exam's subject, from 0
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, math.inf)
-WEAK = PENALTIES[0]  # for what the data alone say about the weights
+WEAK = PENALTIES[0]  # leaves the weights nearly to the data
 FOLDS, INNER_FOLDS = 5, 5
-FEWEST = 10  # exams of the rarer class, below which weights stay equal
-LEAST = 1e-4  # probabilities are cut to [LEAST, 1 − LEAST], so that no series decides alone
-DRAWS = 300  # of the bootstrap
+FEWEST = 10  # with fewer exams of the rarer class, weights stay equal
+LEAST = 1e-4  # probabilities are clipped to [LEAST, 1 − LEAST], so that no series decides alone
+DRAWS = 300  # bootstrap samples
 MIDDLE = (0.025, 0.975)
 
 
@@ -43,11 +43,11 @@ class Fusion(NamedTuple):
 
     @property
     def weights(self) -> Float[ndarray, " K"]:
-        """Weights of the series in an exam that has all."""
+        """Return the weights of the series in an exam that has all series."""
         return softmax(self.theta)
 
     def score(self, p: Probabilities) -> Cases:
-        """Weighted mean of the log odds of each exam's series; NaN without any."""
+        """Return the weighted mean log odds of each exam's series; NaN for an exam without any."""
         return _weighed(self.theta, _log_odds(p))[1]
 
 
@@ -60,7 +60,7 @@ class Fused(NamedTuple):
 
 
 def fit_fusion(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fusion:
-    """Fit a fusion to exams, its weights as equal as cross-validation allows.
+    """Fit a fusion to exams with weights as near to equal as cross-validation allows.
 
     With fewer than ten exams of a class the weights stay equal.
 
@@ -68,7 +68,7 @@ def fit_fusion(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fusi
         p: (N, K) probabilities, NaN where an exam lacks the series.
         y: 1 for positive exams, else 0.
         subject: number of each exam's person, from 0; folds keep a person together.
-        seed: of the folds in which the penalty is chosen.
+        seed: random seed of the folds in which the penalty is chosen.
     """
     return _fit(p, y, _chosen_penalty(p, y, subject, seed))
 
@@ -76,8 +76,8 @@ def fit_fusion(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fusi
 def fused_out_of_fold(p: Probabilities, y: Cases, subject: Codes, *, seed: int) -> Fused:
     """Score each exam by a fusion fitted to the exams of other people, in five folds.
 
-    Penalties too are chosen within the exams that a fold fits to, so that no exam has a part in its
-    own score. Arguments are those of `fit_fusion`.
+    Penalties, too, are chosen within the training exams of a fold, so that no exam takes part in
+    its own score. Arguments are those of `fit_fusion`.
     """
     folds = _folds(y, subject, FOLDS, seed)
     score, penalties = np.full(len(y), np.nan), []
@@ -90,9 +90,9 @@ def fused_out_of_fold(p: Probabilities, y: Cases, subject: Codes, *, seed: int) 
 
 
 def plain_mean(p: Probabilities) -> Cases:
-    """Mean probability of the series that each exam has; NaN without any.
+    """Mean probability of the series that each exam has; NaN for an exam without series.
 
-    The fusion that learns nothing, with which learned weights are compared.
+    It is the reference for the fusion with learned weights.
     """
     there = np.isfinite(p)
     return np.divide(
@@ -103,9 +103,9 @@ def plain_mean(p: Probabilities) -> Cases:
 def weight_intervals(
     p: Probabilities, y: Cases, subject: Codes, *, seed: int
 ) -> tuple[Float[ndarray, " K"], Float[ndarray, "2 K"]]:
-    """Weights that are hardly shrunk, and their 95 % bootstrap interval over subjects.
+    """Return hardly shrunk weights of the K series and their 95 % bootstrap interval over subjects.
 
-    Series matter differently only as far as these intervals exclude 1 / K.
+    A series differs from the others only if its interval excludes 1 / K.
     """
     rng, people = np.random.default_rng(seed), np.unique(subject)
     rows = [np.flatnonzero(subject == one) for one in people]
@@ -129,7 +129,7 @@ def _chosen_penalty(p: Probabilities, y: Cases, subject: Codes, seed: int) -> fl
                 parts.append(_losses(_fit(p[~held], y[~held], penalty), p[held], y[held]))
         losses[penalty] = np.concatenate(parts)
     best = min(losses.values(), key=np.mean)
-    # the largest penalty that is no worse than the best by one standard error of the difference
+    # the largest penalty whose loss is within one standard error of the best
     return max(penalty for penalty, loss in losses.items() if not _is_worse(loss, best))
 
 
@@ -160,7 +160,7 @@ def _fit(p: Probabilities, y: Cases, penalty: float) -> Fusion:
         )
 
     start = np.zeros(2 if is_equal else 2 + z.shape[1])
-    # the logarithm of the slope has a unit normal prior, or separable exams had no finite slope
+    # a unit normal prior on the logarithm of the slope keeps it finite for separable exams
     best = minimize(loss, start, jac=True, method="L-BFGS-B").x
     theta = np.zeros(z.shape[1]) if is_equal else best[2:]
     return Fusion(float(best[0]), float(np.exp(best[1])), theta, penalty)
@@ -186,7 +186,7 @@ def _weighed(theta: Float[ndarray, " K"], z: Probabilities) -> tuple[Probabiliti
 
 
 def _folds(y: Cases, subject: Codes, count: int, seed: int) -> Codes:
-    """Folds of whole subjects, with about equal shares of subjects that have the finding."""
+    """Folds of whole subjects, with about equal shares of subjects with a positive exam."""
     rng = np.random.default_rng(seed)
     people, place = np.unique(subject, return_inverse=True)
     ill = np.zeros(len(people), dtype=bool)

@@ -13,9 +13,9 @@ def corrected(
 ) -> Float[ndarray, " N"]:
     """Return p values corrected by Holm, or Benjamini and Hochberg; NaN is kept and not counted.
 
-    Holm's correction bounds the chance of any false finding, that of Benjamini and Hochberg the
-    expected share of false ones among the findings. Equals statsmodels' `multipletests`, which
-    collects the garbage of the process at each call.
+    Holm's correction bounds the chance of one or more false findings; that of Benjamini and
+    Hochberg bounds the expected share of false findings among all findings. Results equal those of
+    statsmodels' `multipletests`, which is slow as every call runs Python's garbage collection.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65; Benjamini and Hochberg 1995,
     doi:10.1111/j.2517-6161.1995.tb02031.x.

@@ -12,9 +12,9 @@ Points = Float[ndarray, " T"]
 
 
 class Curve(NamedTuple):
-    """Points of the curves, from the highest threshold to the lowest; a score at it is positive.
+    """Points of the curves in descending threshold; a score at the threshold counts as positive.
 
-    The first point calls nothing positive (threshold infinite, precision 1 by convention).
+    At the first point no case is positive (threshold infinite, precision 1 by convention).
     """
 
     threshold: Points
@@ -24,9 +24,9 @@ class Curve(NamedTuple):
 
 
 def operating_curve(score: Cases, is_positive: Flags) -> Curve:
-    """Points at every distinct score; both kinds of cases must occur.
+    """Return the points at every distinct score; positive and negative cases must occur.
 
-    Cases of equal score enter together, so that the curve does not depend on their order.
+    Cases of equal score share a point, so that the curve does not depend on their order.
     """
     order = np.argsort(-score, kind="stable")
     lasts = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])

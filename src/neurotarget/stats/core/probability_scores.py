@@ -1,4 +1,4 @@
-"""Brier score and log loss of predicted probabilities, and the parts of the Brier score.
+"""Brier score with its parts, and log loss, of predicted probabilities.
 
 p are probabilities of N cases and y is 1 for positive cases, else 0; smaller scores are better.
 """
@@ -15,29 +15,29 @@ from neurotarget.stats.core.resample import Values, Weights, weighted_means
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
 
-LEAST = 1e-7  # probabilities are cut to [LEAST, 1 − LEAST] before a logarithm
+LEAST = 1e-7  # probabilities are clipped to [LEAST, 1 − LEAST] before a logarithm
 
 
 class BrierParts(NamedTuple):
     """Brier score = miscalibration − discrimination + uncertainty."""
 
-    miscalibration: float  # what the best monotone recalibration would remove
-    discrimination: float  # what the recalibrated probabilities gain over the prevalence
+    miscalibration: float  # part that the best monotone recalibration would remove
+    discrimination: float  # gain of the recalibrated probabilities over the prevalence
     uncertainty: float  # score of the prevalence, π (1 − π)
 
 
 def cut(p: Cases) -> Cases:
-    """Probabilities without exact 0 and 1, whose logarithm or logit is infinite.
+    """Clip probabilities away from 0 and 1, whose logarithm or logit would be infinite.
 
-    A certain prediction that is wrong thus has a loss of 16.1 nats and not an infinite one.
+    A wrong prediction of probability 1 thus has a log loss of 16.1 nats.
     """
     return np.clip(p, LEAST, 1 - LEAST)
 
 
 def log_losses(p: Cases, y: Cases) -> Cases:
-    """Minus the logarithm of the probability of what occurred, of each case, in nats.
+    """Log loss of each case, in nats: −log of the probability of the observed class.
 
-    0 is perfect; a probability of one half has 0.69 whatever occurs.
+    0 is perfect; a probability of one half has 0.69 for either class.
     """
     return -np.log(np.where(y == 1, cut(p), 1 - cut(p)))
 
@@ -57,9 +57,9 @@ def brier_parts(p: Cases, y: Cases) -> BrierParts:
 
 
 def weighted_scaled_brier(weights: Weights, p: Cases, y: Cases, subject: Codes) -> Values:
-    """1 − Brier / Brier of the prevalence, for every row: 1 is perfect, 0 as the prevalence.
+    """1 − Brier score / Brier score of the prevalence, for every row of weights.
 
-    NaN where a row has cases of one kind only.
+    1 is perfect; 0 is no better than the prevalence. NaN where a row has one class only.
 
     Source: Steyerberg et al. 2010, doi:10.1097/EDE.0b013e3181c30fb2.
     """
@@ -71,9 +71,9 @@ def weighted_scaled_brier(weights: Weights, p: Cases, y: Cases, subject: Codes) 
 
 
 def weighted_expected_observed(weights: Weights, p: Cases, y: Cases, subject: Codes) -> Values:
-    """Mean probability over the share of positive cases, for every row; NaN without any.
+    """Mean probability divided by the share of positive cases, for every row of weights.
 
-    Above 1 probabilities are too high on average, below 1 too low.
+    Above 1 probabilities are too high on average, below 1 too low. NaN without positive cases.
     """
     _, means = weighted_means(weights, np.column_stack([p, y]), subject)
     expected, observed = means.T

@@ -1,8 +1,8 @@
 """Bootstrap and jackknife over subjects, as weights that count each subject per draw.
 
 The statistics here are functions of weighted means, so one matrix product computes them for all
-draws. With whole-number weights each equals the plain formula on the sample in which every case is
-repeated that often.
+draws. With whole-number weights, a statistic equals the plain formula on a sample in which every
+case is repeated as often as its weight says.
 
 R rows of weights, S subjects, N cases, K methods.
 """
@@ -30,7 +30,7 @@ Codes = Integer[ndarray, " N"]  # number of each case's subject, from 0
 
 
 class PairMeans(NamedTuple):
-    """Weighted moments of two methods x and y, of d = y − x and of their mean m; per row."""
+    """Weighted moments of two methods x and y, of d = y − x and of m = (x + y) / 2, per row."""
 
     n: Values
     mean_x: Values
@@ -45,7 +45,7 @@ class PairMeans(NamedTuple):
 
 
 def draws(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
-    """Return bootstrap weights: one row per draw, counts per subject; rows sum to S.
+    """Return bootstrap weights (count, S): how often each draw counts each subject; rows sum to S.
 
     The same seed gives the same draws.
     """
@@ -56,7 +56,10 @@ def draws(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
 
 
 def left_out(n_subjects: int, most: int = MOST_GROUPS) -> Weights:
-    """Return jackknife weights: each row leaves out one subject, or a group if over `most`."""
+    """Return jackknife weights: each row leaves out one subject.
+
+    With more than `most` subjects, each row leaves out a group of subjects.
+    """
     groups = min(n_subjects, most)
     if groups < 2:
         return np.empty((0, n_subjects))
@@ -66,7 +69,7 @@ def left_out(n_subjects: int, most: int = MOST_GROUPS) -> Weights:
 
 @lru_cache(maxsize=4)  # all labels of a table use the same weights
 def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
-    """Weights of the sample itself (row 0), of `count` draws, then of the jackknife; read-only."""
+    """Return read-only weights of the sample (row 0), then `count` draws, then the jackknife."""
     whole = np.ones((1, n_subjects))
     weights = np.concatenate([whole, draws(n_subjects, seed, count), left_out(n_subjects)])
     weights.setflags(write=False)
@@ -76,8 +79,8 @@ def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
 def codes(subjects: object) -> tuple[Codes, int]:
     """Return the subject number of each case, from 0, and the number of subjects.
 
-    Numbers follow the sorted names, so that they do not depend on the order of cases. All but
-    integers are compared as text.
+    Numbers follow the sorted names, so that they do not depend on the order of cases. Names other
+    than integers are compared as text.
     """
     names = np.asarray(subjects)
     if names.dtype.kind not in "iu":
@@ -129,7 +132,7 @@ def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
 def weighted_means(
     weights: Weights, values: Float[ndarray, "N M"], subject: Codes
 ) -> tuple[Values, Float[ndarray, "R M"]]:
-    """Sum of the case weights and weighted mean of each column, for every row of weights.
+    """Return the sum of case weights and each column's weighted mean, for every row of weights.
 
     Args:
         weights: (R, S), how often each row counts each subject; all cases of a subject share it.
@@ -149,14 +152,15 @@ def weighted_means(
 def weighted_mean(weights: Weights, values: Cases, subject: Codes) -> Values:
     """Mean over cases, for every row of weights.
 
-    The overall mean is subtracted first and added again: means of large volumes keep their digits.
+    The overall mean is subtracted first and added at the end, so that large volumes keep their
+    digits.
     """
     middle = values.mean()
     return middle + weighted_means(weights, (values - middle)[:, None], subject)[1][:, 0]
 
 
 def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMeans:
-    """Moments of two methods; the mean of 100 d / m counts 0 where both values are 0.
+    """Return the moments of two methods; 100 d / m is 0 where both values are 0.
 
     Source: Bland and Altman 1999, doi:10.1177/096228029900800204 (differences in % of the mean).
     """
@@ -181,13 +185,13 @@ def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMean
 
 
 def pair_statistics(pair: PairMeans) -> dict[str, Values]:
-    """Agreement of y with x for every row, by name; NaN where a draw has no spread.
+    """Return statistics of agreement of y with x by name, for every row; NaN without spread.
 
-    Differences are y − x and their limits are ± 1.96 SD. `proportional_slope` regresses the
-    differences on the mean of both; it is also nonzero where only the scatter of the methods
-    differs, and 0 where both have equal spread. `slope_on_reference` regresses the differences on
-    x by least squares; errors of x bias it downwards. `reference_slope` is the slope of y on x by
-    Deming regression with equal errors: 0.6 where y spans 0.6 of the spread of x.
+    Differences are y − x; limits of agreement are their mean ± 1.96 SD. `proportional_slope`
+    regresses the differences on the mean of both; it is 0 where x and y have equal spread, and
+    nonzero also where only their random errors differ. `slope_on_reference` regresses the
+    differences on x by least squares; errors of x bias it downwards. `reference_slope` is the slope
+    of y on x by Deming regression with equal errors: 0.6 where y spans 0.6 of the spread of x.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30 (ICC, table 4); Lin 1989,
     doi:10.2307/2532051 (CCC); Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8 (limits)
@@ -216,7 +220,7 @@ def pair_statistics(pair: PairMeans) -> dict[str, Values]:
 
 
 def _deming(pair: PairMeans) -> dict[str, Values]:
-    """Deming slope and intercept of y on x with equal errors; NaN where both are uncorrelated."""
+    """Deming slope and intercept of y on x with equal errors; NaN without correlation."""
     excess, twice = pair.var_y - pair.var_x, 2 * pair.cov_xy
     root = excess + np.hypot(excess, twice)
     slope = np.divide(root, twice, out=np.full(root.shape, math.nan), where=twice != 0)
@@ -236,7 +240,7 @@ def icc_statistics(
         k: number of methods.
         cases: mean square between cases.
         methods: mean square between methods.
-        error: mean square of what remains.
+        error: mean square of the residuals.
 
     Returns:
         `icc_a1` and `icc_c1` of every row; NaN where nothing varies.
@@ -259,7 +263,7 @@ def all_methods(
         subject: number of each case's subject, from 0.
 
     Returns:
-        `icc_a1` (absolute agreement) and `icc_c1` (consistency: a constant bias does not count).
+        `icc_a1` (absolute agreement) and `icc_c1` (consistency, which ignores a constant bias).
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30.
     """
@@ -284,7 +288,7 @@ def all_methods(
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
     """Spearman's rank correlation of every row, in [−1, 1].
 
-    Rows are ranked separately, ties get mean ranks. NaN where x or y does not vary in a row.
+    Each row is ranked separately; ties get mean ranks. NaN where x or y does not vary in a row.
     """
     blocks = []
     for start in range(0, len(weights), BLOCK_ROWS):
@@ -299,10 +303,10 @@ def _centred_ranks(weights: Float[ndarray, "R N"], values: Cases) -> Float[ndarr
     """Rank of each case minus the mean rank, where case i occurs `weights[i]` times."""
     order = np.argsort(values, kind="stable")
     firsts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])
-    level = np.empty(len(values), dtype=int)  # index of each case's value among the distinct ones
+    level = np.empty(len(values), dtype=int)  # index of each case's value among distinct values
     level[order] = np.searchsorted(firsts, np.arange(len(values)), side="right") - 1
     tied = np.add.reduceat(weights[:, order], firsts, axis=1)
-    # half of the total weight is below the mean rank, half of the ties below their own rank
+    # the mean rank is half the total weight; a tied value's rank adds half the weight of its ties
     middle = tied.sum(axis=1, keepdims=True) / 2
     return (np.cumsum(tied, axis=1) - tied / 2 - middle)[:, level]
 

@@ -10,7 +10,7 @@ Cases = Float[ndarray, " N"]
 
 
 def knots(values: Cases) -> Float[ndarray, " K"]:
-    """Return knots at quantiles of `values`, in their unit; fewer than three mean a straight line.
+    """Return knots at quantiles of `values`, in their unit; fewer than three give a straight line.
 
     Source: Harrell 2015, doi:10.1007/978-3-319-19425-7 (table 2.3).
     """

@@ -1,7 +1,7 @@
 """Split-plot model: sums of squares, likelihood of the variances, and degrees of freedom.
 
-Arms vary within cases and, with several seeds, trainings within arms; a block is the cases of one
-fold. B blocks, N cases, A arms, S seeds.
+Arms vary within cases; with several seeds, trainings vary within arms. A block holds the cases of
+one fold. B blocks, N cases, A arms, S seeds.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Kuznetsova et al. 2017,
 doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).
@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-Block = Float[ndarray, "_ A S"]  # scores of the N cases of a fold, whose number differs by fold
-FLOOR = 1e-10  # share of the whole variance used instead of 0, so that logarithms exist
-LEAST = 1e-6  # smallest residual, as a share of case × arm
-STEP = 1e-3  # of a variance, for second differences of the likelihood
+Block = Float[ndarray, "_ A S"]  # scores of the cases of a fold; folds may differ in size
+FLOOR = 1e-10  # share of the total variance used instead of 0, so that logarithms exist
+LEAST = 1e-6  # smallest residual variance, as a share of the variance of case × arm
+STEP = 1e-3  # share of a variance, for second differences of the likelihood
 
 
 class Sums(NamedTuple):
@@ -29,18 +29,18 @@ class Sums(NamedTuple):
     arms: int
     seeds: int
     case_square: float  # mean square of the cases' means
-    within: float  # squares of case × arm, on the mean over seeds
-    rest: float  # squares of case × seed within arm
-    runs: Float[ndarray, " B"]  # squares of the runs' means about their arm's
-    of_seeds: float  # variance of an arm's mean, by how its seeds differ over all folds
+    within: float  # sum of squares of case × arm, on the mean over seeds
+    rest: float  # sum of squares of case × seed within arm
+    runs: Float[ndarray, " B"]  # sum of squares of the runs' means about their arm's mean
+    of_seeds: float  # variance of an arm's mean, from its differences between seeds
 
 
 def sum_blocks(blocks: Sequence[Block]) -> Sums:
-    """Sum up blocks that were scored by the same arms, for the likelihood.
+    """Compute the sums of squares that the likelihood needs, from blocks with the same arms.
 
     Args:
-        blocks: one (N, A, S) array per fold, complete: every case has a score of every run. Arms
-            and seeds are in the same order in all of them; there are two arms or more.
+        blocks: one (N, A, S) array per fold. Every case has a score of every run; arms and seeds
+            have the same order in all folds; there are two arms or more.
     """
     _, arms, seeds = blocks[0].shape
     n = np.array([len(block) for block in blocks], dtype=float)
@@ -68,8 +68,8 @@ def sum_blocks(blocks: Sequence[Block]) -> Sums:
 def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor: float) -> float:
     """−2 × restricted log likelihood, without constants and the variance between cases.
 
-    Contrasts of arms and contrasts of seeds within an arm, each split into the block's mean and the
-    deviations from it, are independent: each has one variance and one sum of squares.
+    The likelihood is a product of independent parts with one variance and one sum of squares each:
+    contrasts of arms, and of seeds within an arm, as means of a block and deviations from them.
 
     Args:
         sums: statistics of the data by `sum_blocks`.
@@ -99,10 +99,10 @@ def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor:
 def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int) -> float:
     """Degrees of freedom of the variance V of an arm's mean over several seeds, 2 V² / var V.
 
-    The variance of V follows from the covariance of the estimated components by the gradient of V.
-    That covariance is twice the inverse curvature of the deviance or, where a component is at the
-    edge of its range and the curvature is not positive, the inverse of the expected information.
-    Returns `fewest` where nothing varies.
+    The delta method gives var V from the covariance of the variance components. That covariance is
+    twice the inverse curvature of the deviance. Where a component is at the edge of its range and
+    the curvature is not positive, it is the inverse of the expected information. The function
+    returns `fewest` where nothing varies.
     """
     residual, case_arm, run = variances
     within = case_arm + residual / sums.seeds
@@ -110,7 +110,7 @@ def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int
         return float(fewest)
     residual = max(residual, LEAST * within)  # where all trainings are equal
     at = np.array([residual, case_arm, run])
-    # a step may make a component negative, but never a sum that a logarithm is taken of
+    # a step may make a component negative, but never the argument of a logarithm
     steps = STEP * np.array([residual, within, run + residual / sums.n.max()])
     scaled = _curvature(sums, at, np.diag(steps))
     if np.linalg.eigvalsh(scaled).min() <= 0:
@@ -166,5 +166,5 @@ def _by_spread(sums: Sums) -> Float[ndarray, "B 3"]:
 
 
 def arm_contrasts(means: Float[ndarray, "B A"]) -> Float[ndarray, "B A"]:
-    """Return each arm minus the mean over arms, by block; rows sum to 0."""
+    """Return each arm minus the mean over arms, per block; rows sum to 0."""
     return means - means.mean(axis=1, keepdims=True)

@@ -21,8 +21,9 @@ CERTAIN = 1 - 1e-12  # largest coefficient used, since Fisher's z of 1 is infini
 def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
     """Interval of a statistic computed for the sample (row 0) and for each row of `left_out`.
 
-    Student's t with subjects − 1 degrees of freedom on the jackknife's error; coefficients (`kind`
-    "z") on the scale of Fisher's z. NaN where leaving out a subject makes the statistic undefined.
+    The interval is Student's t with subjects − 1 degrees of freedom times the jackknife's standard
+    error. `kind` "z" uses the scale of Fisher's z, for correlation coefficients. NaN where the
+    statistic is undefined without one of the subjects.
 
     Source: Tukey 1958, Annals of Mathematical Statistics 29:614; Miller 1974,
     doi:10.1093/biomet/61.1.1; for regression lines Linnet 1993, doi:10.1093/clinchem/39.3.424.
@@ -44,9 +45,9 @@ def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
 def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tuple[float, float]]:
     """Studentised bootstrap of the SD of values and of their mean ± 1.96 SD, by name.
 
-    `weights` are bootstrap draws of subjects. The deviation of each draw is divided by the draw's
-    own linearised error; the SD is on the log scale. NaN where half of the draws or more have no
-    spread.
+    `weights` (R, S) are bootstrap draws of subjects. The deviation of each draw is divided by the
+    draw's own linearised error; the SD is on the log scale. NaN where half of the draws or more
+    have no spread.
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593, section 12.5.
     """
@@ -59,7 +60,7 @@ def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tu
     for name, (value, error) in whole.items():
         with np.errstate(all="ignore"):  # a draw without spread has no error
             t = (in_draws[name][0] - value) / in_draws[name][1]
-        # two distinct values in equal parts: the SD has no error beyond rounding
+        # for two distinct values in equal parts the error of the SD is only rounding
         t = t[np.isfinite(t) & (in_draws[name][1] > NO_ERROR * error[0])]
         if 2 * len(t) <= len(weights) or not error[0] > 0:
             intervals[name] = (math.nan, math.nan)
