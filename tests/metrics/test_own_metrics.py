@@ -41,7 +41,7 @@ def test_an_error_names_metric_and_case(function):
 
 @pytest.mark.parametrize("name", ["dice", "mean_t1", "reference_x", "a@b", "a b", ""])
 def test_a_name_of_ours_is_refused(name):
-    with pytest.raises(DataError, match="wanted one of your own; rename it"):
+    with pytest.raises(DataError, match="wanted a free name; rename the metric"):
         try_metrics({name: OwnMetric(lambda *_: 1.0)})
 
 

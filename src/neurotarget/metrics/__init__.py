@@ -1,1 +1,1 @@
-"""Scores of one case: functions of boolean arrays and spacings; no tensors, no files."""
+"""Scores of one case: functions of boolean arrays and spacings, without tensors or files."""

@@ -1,12 +1,12 @@
 """Score one case: class maps → rows with every metric of every label.
 
 A class map holds 0 for background, i + 1 for the target's label i, and the target's `ignored_class`
-for voxels that nobody has judged; both maps of a case have the same grid, in stored order. Ignored
-voxels are left out of reference and prediction: they are in no volume, piece or overlap, and a mask
-that ends at them has no surface there.
+for unlabelled voxels; both maps of a case have the same grid, in stored order. Ignored voxels are
+left out of reference and prediction: no volume, piece or overlap counts them, and a mask that ends
+at them has no surface there.
 
-Until rows are made, metrics are called as in volumes; the `affine` and `spacing_mm` of a target in
-pixels have voxels of 1 mm, and rows say px.
+Until rows are made, metrics have the names of volumes (mm³, mm). A target in pixels has an `affine`
+and `spacing_mm` of 1 mm, and its rows have the unit px.
 """
 
 import math
@@ -84,7 +84,7 @@ def score_case(
     further: Further = NOTHING,
     own: OwnMetrics | None = None,
 ) -> list[Row]:
-    """Return the rows of a prediction (None: no prediction) and its reference (None: no reference).
+    """Return the rows of a prediction `pred` and its reference `truth`; None for a missing map.
 
     A label that is in neither map has NaN scores. `types.has_failed` defines failed labels; a label
     without a predicted voxel has Dice 0 and no distances. Without a reference, swapped sides are
@@ -93,13 +93,13 @@ def score_case(
     Each rater in `further` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
     `reference_swapped@<rater>` of pairs in an `oriented` scan, and `rater_dice@<rater>` against
     the reference, `rater_dice@<a>@<b>` against another rater. Each scan adds `mean_<contrast>`
-    inside the prediction, `reference_mean_<contrast>` inside the reference, and the latter with
-    `@<rater>` inside a rater's mask; NaN for an empty mask. If the reference, or a rater's mask in
-    place of the prediction, has ignored voxels, `reference_borders_on_ignored` is 1 for labels
-    whose volume may be incomplete.
+    inside the prediction, `reference_mean_<contrast>` inside the reference, and
+    `reference_mean_<contrast>@<rater>` inside a rater's mask; NaN for an empty mask. If one of the
+    two maps has ignored voxels, `reference_borders_on_ignored` is 1 for labels whose volume may be
+    incomplete.
 
-    `own` adds scores by the user's own functions. Each region of the target has rows as a label
-    has, and those of BraTS (see `lesions`).
+    `own` adds scores by the user's own functions. Each region of the target has the rows of a label
+    and the BraTS scores (see `lesions`).
     """
     rows, known = [], {"affine": affine, "spacing_mm": spacing_mm, "oriented": oriented}
     for part in parts_of(target):
@@ -122,7 +122,7 @@ def _scored(
     further: Further,
     own: OwnMetrics,
 ) -> dict[str, Scores]:
-    """Scores of the labels of two maps, as those of `score_case`."""
+    """Return the scores of `score_case` by label and metric."""
     ignored = None
     if truth is not None and pred is not None:
         truth, pred, ignored = same_ignored(target, truth, pred)
@@ -151,10 +151,10 @@ def measure_case(
     oriented: bool = True,
     further: Further = NOTHING,
 ) -> list[Row]:
-    """Return the rows of a reference and of further raters without a prediction.
+    """Return the rows of a reference and of further raters, for a case without a prediction.
 
-    The rows are those of `score_case` that begin with `reference_` or compare raters. Without a
-    reference (`truth` is None) its measures are NaN.
+    They are the rows of `score_case` whose metric begins with `reference_` or compares raters.
+    Without a reference (`truth` is None) its measures are NaN.
     """
     rows = []
     for part in parts_of(target):
@@ -167,7 +167,7 @@ def measure_case(
 def _measured(
     truth: ClassMap | None, target: Target, *, affine: Affine, oriented: bool, further: Further
 ) -> dict[str, Scores]:
-    """Measures of the labels of a reference, as those of `measure_case`."""
+    """Return the measures of `measure_case` by label and metric."""
     scores = {
         label: {f"reference_{metric}": value for metric, value in values.items()}
         for label, values in _alone(truth, target, affine, oriented=oriented).items()
@@ -229,7 +229,7 @@ def _alone(
 
 
 def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) -> Scores:
-    """Whether left and right labels are swapped, by the affine."""
+    """Return 1 for labels whose left and right are swapped according to the affine, else 0."""
     crossed = {}
     for pair in target.pairs:
         box = union(*(boxes[label] for label in pair))
@@ -246,7 +246,7 @@ def _add_sides(
     *,
     oriented: bool,
 ) -> None:
-    """Add whether further raters have swapped left and right."""
+    """Add `reference_swapped@<rater>`: 1 where a further rater has swapped left and right."""
     for name, classes in further.raters.items() if oriented else ():
         crossed = _crossed(classes, label_boxes(classes, target), target, affine)
         for label, value in crossed.items():
@@ -254,7 +254,7 @@ def _add_sides(
 
 
 def _add_borders(scores: Mapping[str, Scores], truth: ClassMap, target: Target) -> None:
-    """Add whether each label borders on ignored voxels, if there are any."""
+    """Add `reference_borders_on_ignored` of each label, if the map has ignored voxels."""
     ignored = truth == target.ignored_class
     if not ignored.any():
         return
@@ -273,7 +273,7 @@ def _compare(
     ignored: Mask | None,
 ) -> None:
     """Add the metrics of a prediction against its reference."""
-    lesions = {} if target.is_flat else target.regions  # of pictures there are no mm³
+    lesions = {} if target.is_flat else target.regions  # lesions have limits in mm³
     if pred is None:
         for label, values in scores.items():
             values |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
@@ -308,7 +308,7 @@ def _add_own(
     spacing_mm: Triple,
     case_id: str,
 ) -> None:
-    """Add scores of the user's own, of masks on the whole grid."""
+    """Add the scores of the user's own functions, of masks on the whole grid."""
     for number, (label, values) in enumerate(scores.items(), start=1) if own else ():
         for name, metric in own.items():
             masks = () if pred is None else (truth == number, pred == number)

@@ -1,4 +1,4 @@
-"""Score of a whole film from the probabilities of its pixels, and the marks of its peaks."""
+"""Score of a whole film from the probabilities of its pixels, and marks at their peaks."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from scipy import ndimage
 
 from neurotarget.image_score import ImageScore
 
-LEAST = 0.05  # probability of a mark: lower peaks are noise
-APART = 0.05  # of the shorter side: marks closer than this are one
+LEAST = 0.05  # lowest probability of a mark: lower peaks are noise
+APART = 0.05  # share of the shorter side; of marks closer than this, the highest stays
 MOST_MARKS = 20
 
 Map = Float[ndarray, "..."]  # probabilities of one label
 
 
 class Mark(NamedTuple):
-    """A place where a finding is suspected: the pixel of a peak, and its probability."""
+    """A suspected finding: the pixel of a peak and its probability."""
 
     place: tuple[int, ...]
     probability: float
@@ -26,7 +26,7 @@ class Mark(NamedTuple):
 def film_score(probabilities: Map, rule: ImageScore) -> float:
     """Probability of a finding in a whole film, 0 to 1, by the rule of the target.
 
-    A film of fewer pixels than the rule counts is used as a whole.
+    A film with fewer pixels than the rule needs is used as a whole.
     """
     values = np.asarray(probabilities, dtype=np.float64).ravel()
     if rule.by == "maximum":
@@ -39,9 +39,9 @@ def film_score(probabilities: Map, rule: ImageScore) -> float:
 
 
 def centred(values: Map, threshold: float) -> Map:
-    """Probabilities rescaled on either side of a threshold, so that it becomes 0.5.
+    """Rescale probabilities below and above `threshold`, so that the threshold becomes 0.5.
 
-    0 and 1 stay, and so does the order. `threshold` lies between them.
+    0, 1 and the order of values do not change. `threshold` lies between 0 and 1.
     """
     low = values * (0.5 / threshold)
     high = 0.5 + (values - threshold) * (0.5 / (1 - threshold))
@@ -49,21 +49,21 @@ def centred(values: Map, threshold: float) -> Map:
 
 
 def ruled(probabilities: Map, rule: ImageScore) -> Map:
-    """Probabilities whose part above 0.5 is the mask by the rule; others than `triplet` keep them.
+    """Rescale probabilities so that the mask by the rule consists of the values above 0.5.
 
-    By the triplet rule none is above 0.5 in a negative film.
+    Only the rule `triplet` changes probabilities; in a negative film it leaves none above 0.5.
     """
     if rule.by != "triplet":
         return probabilities
     if film_score(probabilities, rule) <= 0.5:
-        return 0.4 * probabilities  # interpolation overshoots 0.5 where that is the most
+        return 0.4 * probabilities  # with a maximum of 0.5, interpolation would overshoot 0.5
     return centred(probabilities, rule.bottom_score).astype(probabilities.dtype)
 
 
 def marks_of(probabilities: Map) -> list[Mark]:
-    """Peaks of a probability map from the highest, none near a higher one, 20 at most.
+    """Return up to 20 peaks of a probability map, the highest first, none near a higher peak.
 
-    These are the marks of a free response: Bunch et al. 1978, doi:10.1117/12.955926.
+    They are the marks of a free-response curve: Bunch et al. 1978, doi:10.1117/12.955926.
     """
     sides = [side for side in probabilities.shape if side > 1]
     apart = max(1, round(APART * min(sides, default=1)))

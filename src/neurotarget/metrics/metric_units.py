@@ -1,6 +1,6 @@
-"""The metrics of this program with their units; every other metric in rows is a user's own.
+"""The metrics of this package with their units; any other metric in rows is a user's own.
 
-Metrics are called as in volumes (`volume_mm3`, `hd95_mm`) until rows are made; rows of pictures
+Metrics have the names of volumes (`volume_mm3`, `hd95_mm`) until rows are made; rows of pictures
 have `area_px` and `hd95_px`, or `area_mm2`.
 """
 
@@ -12,14 +12,14 @@ OF_VOLUMES = {
     "recall": "",
     "hd95_mm": "mm",
     "assd_mm": "mm",
-    "surface_dice": "mm2/mm2",  # of area: rows of older versions have "", as they counted voxels
+    "surface_dice": "mm2/mm2",  # share of area; older versions counted voxels, with the unit ""
     "volume_mm3": "mm3",
     "reference_volume_mm3": "mm3",
     "volume_error_mm3": "mm3",
     "volume_error_abs_mm3": "mm3",
     "volume_error_percent": "%",
     "volume_similarity": "",
-    "brats_dice": "",  # of regions, as the next three; by BraTS's rule for empty masks
+    "brats_dice": "",  # of regions, with BraTS's rule for empty masks, as the next three
     "brats_hd95_mm": "mm",
     "lesion_dice": "",
     "lesion_hd95_mm": "mm",
@@ -36,9 +36,9 @@ OF_VOLUMES = {
 
 
 def name_in(metric: str, units: SizeUnits) -> str:
-    """Name of one of our metrics in these units; a user's own keeps its name.
+    """Return the name of a metric in these units; a user's own metric keeps its name.
 
-    `volume_mm3` is `area_px` in pixels. The name of a rater after an `@` stays.
+    `volume_mm3` becomes `area_px` in pixels. The name of a rater after an `@` does not change.
     """
     name, at, rater = metric.partition("@")
     if name in OF_VOLUMES:
@@ -47,16 +47,13 @@ def name_in(metric: str, units: SizeUnits) -> str:
 
 
 def units_in(units: SizeUnits) -> dict[str, str]:
-    """Our metrics with their units, in these units.
-
-    By the names of `name_in`; the order is that of the rows of a case.
-    """
+    """Return the unit of each metric, by its name in these units, in the order of a case's rows."""
     across = units.length if units.noun == "area" else "mm2"
     own = {"mm3": units.unit, "mm": units.length, "mm2/mm2": f"{across}/{across}"}
     return {name_in(name, units): own.get(unit, unit) for name, unit in OF_VOLUMES.items()}
 
 
-# in the order of volumes, whose units those of one name have
+# volumes come first for the order, and last for the units of shared names
 UNITS = units_in(VOLUMES) | units_in(AREAS) | units_in(PIXELS) | units_in(VOLUMES)
 OF_OUTCOMES = (
     *("probability", "number", "risk"),
@@ -66,7 +63,7 @@ OURS = ("mean_", "reference_")  # beginnings of further names: means of contrast
 
 
 def is_own(metric: str) -> bool:
-    """Whether a metric is a user's own, by its name.
+    """Return True if a metric is a user's own, judged from its name.
 
     Names that begin with `mean_` or `reference_`, or contain an `@`, are never a user's own.
     """

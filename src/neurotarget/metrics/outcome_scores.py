@@ -1,7 +1,7 @@
 """Score the predicted outcomes of one case: values and reference → rows.
 
-The rows of a label are its `probability` or `number`, and the same of the reference; those of the
-outcome are whether the prediction `failed`, and its errors. Units: an outcome's own for numbers.
+The rows of a label are its `probability` or `number`, and the same of the reference. The rows of
+the outcome are `failed` (1 without a prediction) and the errors. Numbers have the outcome's unit.
 """
 
 import math
@@ -23,10 +23,11 @@ def score_outcome(
 ) -> list[Row]:
     """Return the rows of one outcome of a case.
 
-    `predicted` holds a value for each of the outcome's labels; None: there is no prediction, which
-    counts as failed and has no score. `code` is the reference (see `Outcome.code`), or NaN without
-    one. `log_loss` is in nats; `brier` is (p − y)² of a binary outcome, and the sum of it over
-    several classes. Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+    `predicted` holds a value for each of the outcome's labels, or is None without a prediction,
+    which counts as failed and has no score. `code` is the reference (see `Outcome.code`), NaN if
+    unknown. `log_loss` is in nats; `brier` is (p − y)² of a binary outcome, and its sum over the
+    classes of other outcomes. Source: Brier 1950,
+    doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
     known = not math.isnan(code)
     truth = dict.fromkeys(outcome.labels, math.nan)
@@ -51,16 +52,16 @@ def score_outcome(
 def errors_of(
     outcome: Outcome, predicted: Mapping[str, float] | None, truth: Mapping[str, float]
 ) -> dict[str, float]:
-    """Errors of a prediction; NaN without one, except that it is not `correct`.
+    """Return the errors of a prediction; without one they are NaN, and `correct` is 0.
 
     Args:
-        outcome: of classes, or of a number.
+        outcome: classes, or a number.
         predicted: value of each of the outcome's labels; None without a prediction.
-        truth: reference of each label: 0 or 1 of classes, else the number.
+        truth: reference of each label: 0 or 1 for classes, else the number.
 
     Returns:
-        `correct`, `log_loss` (nats) and `brier` of classes; `error` (predicted minus reference) and
-        `error_abs` of numbers.
+        For classes `correct`, `log_loss` (nats) and `brier`; for a number `error` (predicted minus
+        reference) and `error_abs` in the outcome's unit.
     """
     if not outcome.is_class:
         error = math.nan if predicted is None else predicted[outcome.name] - truth[outcome.name]

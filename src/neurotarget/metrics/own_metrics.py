@@ -37,10 +37,10 @@ def try_metrics(metrics: OwnMetrics) -> None:
     for name, metric in metrics.items():
         if not re.fullmatch(r"\w+", name) or not is_own(name):
             raise DataError(
-                f"metrics.{name}: found a name that is taken or has other signs than letters, "
-                "digits and _, wanted one of your own; rename it"
+                f"metrics.{name}: found a name that is taken or has characters other than letters, "
+                "digits and _, wanted a free name; rename the metric"
             )
-        own_score(name, metric, *masks, spacing_mm=(1.0, 1.0, 1.0), where="a try on two cubes")
+        own_score(name, metric, *masks, spacing_mm=(1.0, 1.0, 1.0), where="a test on two cubes")
 
 
 def own_score(
@@ -50,9 +50,9 @@ def own_score(
     spacing_mm: Triple,
     where: str,
 ) -> float:
-    """The score of a reference and a predicted mask on one grid.
+    """Compute a user's score of a reference and a predicted mask on one grid.
 
-    NaN where there are no masks, both are empty or the score is not finite.
+    NaN where no masks are given, both are empty or the score is not finite.
 
     Raises:
         DataError: the function raises, or returns no number; `where` names the case and label.
@@ -65,6 +65,6 @@ def own_score(
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(
             f"metrics.{name}: found an error in {where} ({reason}), wanted a number from "
-            "(reference, predicted, spacing_mm), NaN where it is undefined; correct the function"
+            "(reference, predicted, spacing_mm), NaN where undefined; correct the function"
         ) from error
     return score if math.isfinite(score) else math.nan

@@ -14,7 +14,7 @@ from neurotarget.metrics.masks.overlap import dice
 from neurotarget.metrics.masks.volume_error import volume_mm3, voxel_mm3
 from neurotarget.types import Target
 
-Box = Integer[ndarray, "P Q R"]  # of a class map
+Box = Integer[ndarray, "P Q R"]  # part of a class map
 
 Scan = Num[ndarray, "I J K"]
 Scores = dict[str, dict[str, float]]  # label → metric → value
@@ -22,10 +22,10 @@ Scores = dict[str, dict[str, float]]  # label → metric → value
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """Further data of a case on the grid of its maps.
+    """Masks of further raters, and scans, on the grid of a case's maps.
 
-    `raters` holds further masks by rater, `scans` the contrasts with a unit, whose means inside
-    every mask become rows.
+    `raters` holds class maps by rater. `scans` holds scans by contrast, for contrasts with a unit;
+    their means inside every mask become rows.
     """
 
     raters: Mapping[str, ClassMap] = field(default_factory=dict)
@@ -49,8 +49,8 @@ def further_scores(
     Each rater has `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`, and
     `rater_dice@<rater>` against the reference, `rater_dice@<a>@<b>` against another rater. Each
     scan has `mean_<contrast>` inside the prediction, `reference_mean_<contrast>` inside the
-    reference, and the latter with the suffix `@<rater>` inside that rater's mask; NaN for an empty
-    mask. A missing prediction has Dice 0 and no mean; with `alone` there are no rows of it.
+    reference, and `reference_mean_<contrast>@<rater>` inside that rater's mask; NaN for an empty
+    mask. A missing prediction has Dice 0 and a mean of NaN; with `alone` it has no metrics.
     """
     scores: Scores = {label: {} for label in target.labels}
     if not (further.raters or further.scans):
@@ -95,7 +95,7 @@ def _add_prediction(
 def _add_means(
     scores: Scores, metric: str, classes: ClassMap | None, further: Further, target: Target
 ) -> None:
-    """Add the means of all scans inside each label of a map; `metric` has {} for the contrast."""
+    """Add the mean of each scan inside each label; {} in `metric` stands for the contrast."""
     boxes = dict.fromkeys(target.labels) if classes is None else label_boxes(classes, target)
     for contrast, scan in further.scans.items():
         for number, (label, box) in enumerate(boxes.items(), start=1):
@@ -113,7 +113,7 @@ def _add_volumes(
 
 
 def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
-    """Dice of each label of two maps, without the voxels that either ignores."""
+    """Dice of each label of two maps, without voxels that either map ignores."""
     one, other, _ = same_ignored(target, one, other)
     both = [label_boxes(classes, target) for classes in (one, other)]
     by_label = {}

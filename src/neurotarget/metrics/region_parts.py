@@ -1,4 +1,4 @@
-"""The maps that a case is scored by: that of the labels, and one of each region."""
+"""The maps that are scored in a case: the map of the labels, and one map per region."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -14,26 +14,26 @@ from neurotarget.types import Target
 
 
 class Part(NamedTuple):
-    """A target whose classes are those of another one, or several of them as one."""
+    """A part of a whole target that is scored like a target: its labels, or one region."""
 
     target: Target
-    classes: Integer[ndarray, " L"] | None  # new class of each class, ignored ones last
+    classes: Integer[ndarray, " L"] | None  # new class of each class, the ignored one last
 
     def of(self, classes: ClassMap | None) -> ClassMap | None:
-        """A class map of the whole target as one of this part; None stays None."""
+        """Return a class map of the whole target as a class map of this part; None stays None."""
         return classes if classes is None or self.classes is None else self.classes[classes]
 
     def further(self, further: Further) -> Further:
-        """Maps of further raters as those of this part; scans stay."""
+        """Return the further raters' maps as maps of this part, and unchanged scans."""
         raters = {name: self.of(classes) for name, classes in further.raters.items()}
         return Further(raters, further.scans)
 
 
 def merged(target: Target, name: str, members: Collection[str]) -> Target:
-    """The target with some of its labels as its only one, of any number of pieces.
+    """Return a target whose only label `name` joins some labels, with any number of pieces.
 
-    Pairs, hypotheses, published values and ranges of sizes are dropped, as they are about the
-    labels alone. `name` may be that of a region, which the new target then has.
+    Pairs, hypotheses, published values and ranges of sizes are dropped, as they hold for the
+    original labels. If `name` is a region of the target, the new target has this region.
     """
     ids = tuple(number for label in members for number in target.labels[label])
     no_ranges: Mapping[str, object] = {target.size_units.range_field: {}}
@@ -51,14 +51,14 @@ def merged(target: Target, name: str, members: Collection[str]) -> Target:
 
 
 def parts_of(target: Target) -> list[Part]:
-    """The labels of a target, and each of its regions that is no label, as a target of its own.
+    """Return the target itself, then one part for each region that is not also a label.
 
-    The first part is the target itself, whose maps stay as they are.
+    The maps of the first part do not change.
     """
     parts = [Part(target, None)]
     for name, members in target.regions.items():
         if name not in target.labels:
             inside = [label in members for label in target.labels]
-            classes = np.array([0, *inside, 2], dtype=np.uint8)  # 2: ignored, after one label
+            classes = np.array([0, *inside, 2], dtype=np.uint8)  # 2 is the ignored class
             parts.append(Part(merged(target, name, members), classes))
     return parts

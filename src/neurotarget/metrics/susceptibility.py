@@ -18,7 +18,7 @@ Map = Float[ndarray, "I J K"]
 
 
 def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Return the root mean square error in % of the truth's SD; 0 is perfect, 100 an empty map.
+    """Return the root mean square error in % of the truth's SD; a map of zeros has 100.
 
     NaN where the mask is empty or the truth constant.
     Source: Langkammer et al. 2018, doi:10.1002/mrm.26830.
@@ -42,7 +42,7 @@ def correlation(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
 
 
 def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Return the least-squares slope of the map on the truth; below 1 is too little contrast.
+    """Return the least-squares slope of the map on the truth; below 1 the contrast is too low.
 
     NaN where the mask is empty or the truth constant.
 
@@ -55,18 +55,18 @@ def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
 
 
 def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
-    """Return the mean of a structure inside the mask minus the mean of the mask, in ppm, or NaN.
+    """Return the mean of a structure minus the mean of the brain mask, in ppm, or NaN.
 
-    Voxels of the structure that background removal has removed are left out.
+    Voxels of the structure outside the mask, as after background removal, are left out.
     """
     both = inside & mask
     return float(chi_ppm[both].mean() - chi_ppm[mask].mean()) if both.any() else math.nan
 
 
 def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence[float]) -> Mask:
-    """Return the voxels of the mask with a distance to a structure between both `ring_mm`.
+    """Return the voxels of the mask whose distance to a structure is within `ring_mm`, in mm.
 
-    The inner distance keeps partial volume at the border of the structure out. Empty without a
+    The lower distance leaves out partial volume at the border of the structure. Empty without a
     structure.
     """
     if not inside.any():
@@ -76,9 +76,10 @@ def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence
 
 
 def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
-    """Return by how many SDs of its surroundings a structure is darker than these.
+    """Return the mean of the surroundings minus that of a structure, in SDs of the surroundings.
 
-    NaN where either is empty or the surroundings are constant.
+    Negative where the structure is brighter. NaN where either is empty or the surroundings are
+    constant.
     """
     if not (inside.any() and around.any()):
         return math.nan
@@ -87,9 +88,10 @@ def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
 
 
 def contrast_percent(image: Map, inside: Mask, around: Mask) -> float:
-    """Return how much darker a structure is than its surroundings, in % of these, or NaN.
+    """Return the mean of the surroundings minus that of a structure, in % of the surroundings.
 
-    Negative where it is brighter. NaN where either is empty or the surroundings have the mean 0.
+    Negative where the structure is brighter. NaN where either is empty or the surroundings have
+    the mean 0.
     """
     if not (inside.any() and around.any()):
         return math.nan

@@ -15,20 +15,20 @@ Cases = Float[ndarray, " N"]
 
 
 def pearson_r(truth: Cases, pred: Cases) -> float:
-    """Return Pearson's correlation, in [−1, 1]; neither bias nor a wrong scale lowers it."""
+    """Return Pearson's correlation, in [−1, 1]; bias and a wrong scale do not lower it."""
     return math.nan if _is_undefined(truth, pred) else float(pearsonr(truth, pred).statistic)
 
 
 def spearman_rho(truth: Cases, pred: Cases) -> float:
-    """Return Spearman's rank correlation, in [−1, 1]; ties have their mean rank."""
+    """Return Spearman's rank correlation, in [−1, 1]; tied values get their mean rank."""
     return math.nan if _is_undefined(truth, pred) else float(spearmanr(truth, pred).statistic)
 
 
 def icc_a1(truth: Cases, pred: Cases) -> float:
     """Return ICC(A,1): two-way absolute agreement of single values, at most 1; bias lowers it.
 
-    The closed form (MSR − MSE) / (MSR + (k − 1) MSE + k (MSC − MSE) / n) for k = 2 methods and
-    n cases; the same number as ICC(2,1) of Shrout and Fleiss.
+    It is (MSR − MSE) / (MSR + (k − 1) MSE + k (MSC − MSE) / n) for k = 2 methods and n cases, and
+    equals ICC(2,1) of Shrout and Fleiss.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30.
     """

@@ -1,1 +1,1 @@
-"""Numbers of one or two masks: overlap, surfaces, lesions, shape, volume and position."""
+"""Measures of one or two masks: overlap, surfaces, lesions, shape, volume and position."""

@@ -1,7 +1,8 @@
 """The surface of a mask as small elements with areas, as in DeepMind's surface-distance.
 
-Each corner of 2 × 2 × 2 voxels, some of which are inside and some outside the mask, has the
-triangles of marching cubes; for a mask in 2D, 2 × 2 pixels have pieces of its outline.
+A corner is the point where 2 × 2 × 2 voxels meet. A corner with voxels inside and outside the mask
+has the triangles of marching cubes. For a mask in 2D, the corner of 2 × 2 pixels has pieces of the
+outline.
 
 Source: Nikolov et al. 2021, doi:10.2196/26151; the triangles are those of their code, DeepMind's
 `surface-distance` (Apache-2.0).
@@ -42,7 +43,10 @@ Region = Bool[ndarray, "*axes"]  # a mask in 2D or 3D
 
 
 class Elements(NamedTuple):
-    """Corners that have elements, in voxels (corner i is between voxels i − 1 and i), and sizes."""
+    """Positions of corners with elements, in voxels, and the summed size of their elements.
+
+    Corner i is between voxels i − 1 and i.
+    """
 
     corners: Integer[ndarray, "E D"]
     sizes: Float[ndarray, " E"]  # mm², or mm for masks in 2D
@@ -51,9 +55,9 @@ class Elements(NamedTuple):
 def surface_elements(
     mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None = None
 ) -> Elements:
-    """Return the elements of a 2D or 3D mask; outside the array is outside the mask.
+    """Return the elements of a 2D or 3D mask; voxels beyond the array count as outside the mask.
 
-    A corner that touches an `ignored` voxel has none, as the mask may extend into it.
+    A corner that touches an `ignored` voxel has no element, as the mask may extend into the voxel.
     """
     code = _codes(mask)
     is_surface = (code != 0) & (code != 2 ** (2**mask.ndim) - 1)
@@ -80,7 +84,7 @@ def _codes(mask: Region) -> Integer[ndarray, "..."]:
 
 @lru_cache(maxsize=64)
 def _sizes(spacing_mm: tuple[float, ...]) -> Float[ndarray, " C"]:
-    """Size of the elements at a corner by its configuration."""
+    """Summed size of the elements at a corner, by its configuration, in mm² (mm in 2D)."""
     if len(spacing_mm) == 2:
         first, second = spacing_mm
         slanted = math.hypot(first, second) / 2

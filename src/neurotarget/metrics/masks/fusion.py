@@ -1,7 +1,7 @@
-"""Fusion of several masks of one scan, and those that failed, found without a reference.
+"""Fusion of several masks of one scan, and detection of failed masks without a reference.
 
-Masks are boolean arrays of one grid. `majority` counts votes, `simple` weighs them by agreement
-with the fused mask and drops the worst, `staple` estimates how good each mask is.
+Masks are boolean arrays of one grid. `majority` counts votes. `simple` weights votes by agreement
+with the fused mask and drops the worst masks. `staple` estimates the accuracy of each mask.
 """
 
 import math
@@ -19,23 +19,23 @@ from neurotarget.metrics.masks.overlap import dice
 
 Masks = Mapping[str, Bool[ndarray, "I J K"]]
 
-LARGEST_SHARE = 0.5  # of a scan that a mask of a lesion or structure may fill
-FAR_DICE = 0.5  # a mask whose median Dice with the others is below has failed
-FEWEST = 3  # masks among which an odd one can be found
+LARGEST_SHARE = 0.5  # largest share of a scan that the mask of a lesion or structure may fill
+FAR_DICE = 0.5  # a mask has failed if its median Dice with the other masks is lower
+FEWEST = 3  # masks needed to find one that is unlike the others
 SIMPLE_ALPHA, SIMPLE_ROUNDS = 2.0, 10
 
 
 class Failed(NamedTuple):
-    """A mask that is left out of a fusion, and why."""
+    """A mask that is left out of a fusion, and the reason."""
 
     name: str
     reason: str
 
 
 def agreement(masks: Masks) -> dict[tuple[str, str], float]:
-    """Dice of each pair of masks; NaN where both are empty.
+    """Dice of each pair of masks, by the pair's names; NaN where both are empty.
 
-    By the names of the pair, in the order of `masks`.
+    Pairs come in the order of `masks`.
 
     Raises:
         ValueError: masks differ in shape or are not boolean.
@@ -47,10 +47,11 @@ def agreement(masks: Masks) -> dict[tuple[str, str], float]:
 
 
 def failed_masks(masks: Masks) -> list[Failed]:
-    """Masks that cannot be right: of one value, too large, or unlike all others.
+    """Return masks that must be wrong: all or no voxels, too large, or unlike all others.
 
-    A mask is unlike the others if its median Dice with those that are not refused for their size is
-    below `FAR_DICE`; this needs three of them. An empty mask is refused where another is not.
+    A mask is too large if it fills more than `LARGEST_SHARE` of the scan. An empty mask has failed
+    if another mask is not empty. If three masks or more remain, a mask is unlike the others if its
+    median Dice with them is below `FAR_DICE`.
     """
     failed = []
     for name, mask in masks.items():
@@ -74,15 +75,15 @@ def failed_masks(masks: Masks) -> list[Failed]:
 
 
 def majority(masks: Masks) -> Bool[ndarray, "I J K"]:
-    """Voxels that more than half of the masks mark; of an even number, half is not enough."""
+    """Voxels that more than half of the masks mark; exactly half is not enough."""
     return 2 * sum(mask.astype(np.int16) for mask in masks.values()) > len(masks)
 
 
 def simple(masks: Masks) -> Bool[ndarray, "I J K"]:
-    """Majority weighted by each mask's Dice with the fused mask, without masks that are far below.
+    """Majority weighted by each mask's Dice with the fused mask, without the worst masks.
 
-    In each round masks whose Dice lies more than `SIMPLE_ALPHA` SD below the mean are dropped,
-    until none is, and the fused mask stays. Ties are not marked.
+    Each round drops masks whose Dice lies more than `SIMPLE_ALPHA` SD below the mean. Rounds end
+    when no mask is dropped and the fused mask does not change. A tie is not marked.
 
     Source: Langerak et al. 2010, doi:10.1109/TMI.2010.2057442.
     """
@@ -101,10 +102,11 @@ def simple(masks: Masks) -> Bool[ndarray, "I J K"]:
 
 
 def staple(masks: Masks) -> Bool[ndarray, "I J K"]:
-    """Voxels of probability above 0.5, with the sensitivity and specificity of each mask estimated.
+    """Voxels of probability above 0.5 by STAPLE, which estimates each mask's accuracy.
 
-    Computed in the box of all masks and two voxels around it, since background far away makes every
-    mask specific. Source: Warfield et al. 2004, doi:10.1109/TMI.2004.828354.
+    Sensitivities and specificities are estimated in the box of all masks, two voxels wider at each
+    side, since distant background would make every mask specific. Source: Warfield et al. 2004,
+    doi:10.1109/TMI.2004.828354.
     """
     first = next(iter(masks.values()))
     result = np.zeros(first.shape, dtype=bool)

@@ -16,7 +16,7 @@ Boxes = dict[str, Box | None]
 def label_boxes(classes: ClassMap, target: Target) -> Boxes:
     """Return the bounding box of every label, found in one pass; None for an absent label.
 
-    Ignored voxels, whose class lies above those of the labels, are in no box.
+    Ignored voxels, whose class is above those of the labels, are in no box.
     """
     boxes = find_objects(classes, max_label=target.num_labels - 1)
     return dict(zip(target.labels, boxes, strict=True))
@@ -25,10 +25,10 @@ def label_boxes(classes: ClassMap, target: Target) -> Boxes:
 def same_ignored(
     target: Target, one: ClassMap, other: ClassMap
 ) -> tuple[ClassMap, ClassMap, Mask | None]:
-    """Return both maps with the union of their ignored voxels, and this union or None.
+    """Return both maps with the union of their ignored voxels, and this union, None if empty.
 
-    What one map ignores is so no error of the other. Maps without ignored voxels are returned
-    themselves, others as copies.
+    So a voxel that one map ignores is no error of the other map. Without ignored voxels the
+    function returns the maps themselves, else copies.
     """
     ignored = (one == target.ignored_class) | (other == target.ignored_class)
     if not ignored.any():
@@ -38,18 +38,17 @@ def same_ignored(
 
 
 def wider(box: Box) -> Box:
-    """Return a box with one voxel more at each face, inside the grid.
+    """Return a box that is one voxel wider at each face.
 
-    The upper end may lie one voxel outside; a slice of an array stops at its end.
+    It may end one voxel beyond the grid, where slices of an array stop.
     """
     return tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
 
 
 def union(*boxes: Box | None) -> Box:
-    """Return the smallest box around all boxes; an empty one without boxes.
+    """Return the smallest box around all boxes; without boxes, an empty box.
 
-    An array that is cut by the empty box has no voxel, so that all metrics of it are those of empty
-    masks.
+    An array cropped to the empty box has no voxel, so its metrics are those of empty masks.
     """
     known = [box for box in boxes if box]
     if not known:

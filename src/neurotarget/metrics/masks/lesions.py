@@ -1,10 +1,10 @@
 """Scores of each lesion of a mask, as BraTS does since 2023, and BraTS's rule for empty masks.
 
-Each piece of the reference, together with the pieces within `REACH_MM`, is one lesion. It is
-compared with all predicted pieces that touch it or lie within the same reach. A lesion without any
-has Dice 0 and a distance of `LOST_MM`, and so has each predicted piece that belongs to none. The
-score of a case is the mean over lesions and such pieces. Lesions of at most `LEAST_MM3` are left
-out of it. Where neither mask has a voxel, Dice is 1 and the distance 0.
+Reference pieces that connect when dilated by `REACH_MM` are one lesion. A lesion is compared with
+all predicted pieces that touch the dilated lesion. A lesion without a predicted piece has Dice 0
+and a distance of `LOST_MM`, and so has each predicted piece without a lesion. The score of a case
+is the mean over lesions of more than `LEAST_MM3` and predicted pieces without a lesion. Where
+neither mask has a voxel, Dice is 1 and the distance 0.
 
 Sources: Moawad et al. 2023, arXiv:2306.00838, and the code for gliomas of BraTS 2023,
 https://github.com/rachitsaluja/BraTS-2023-Metrics, which counts voxels of 1 mm instead of mm.
@@ -26,7 +26,7 @@ from neurotarget.shapes import Mask
 REACH_MM = 3.0
 LEAST_MM3 = 50.0
 LOST_MM = 374.0  # diagonal of a scan of BraTS, 240 × 240 × 155 mm
-NO_LESIONS = {  # scores of a prediction that is missing
+NO_LESIONS = {  # scores of a missing prediction
     "brats_dice": 0.0,
     "brats_hd95_mm": LOST_MM,
     "lesion_dice": 0.0,
@@ -36,7 +36,7 @@ EDGES = generate_binary_structure(3, 2)  # voxels that share an edge; BraTS dila
 
 
 class LesionScores(NamedTuple):
-    """Means over the lesions of a case, and over predicted pieces that are none."""
+    """Means over the lesions of a case and the predicted pieces without a lesion."""
 
     dice: float
     hd95_mm: float
@@ -45,9 +45,9 @@ class LesionScores(NamedTuple):
 def brats_scores(
     truth: Mask, pred: Mask, scores: Mapping[str, float], spacing_mm: Sequence[float]
 ) -> dict[str, float]:
-    """Dice and HD95 by BraTS's rule for empty masks, and those of the lesions.
+    """Return Dice and HD95 (mm) by BraTS's rule for empty masks, and the means over lesions.
 
-    `scores` are `dice` and `hd95_mm` of the masks, which are NaN where one or both are empty.
+    `scores` are `dice` and `hd95_mm` of the masks, undefined where one or both are empty.
     """
     empty = (not truth.any()) + (not pred.any())
     own = (scores["dice"], scores["hd95_mm"])
@@ -56,11 +56,10 @@ def brats_scores(
 
 
 def lesion_scores(truth: Mask, pred: Mask, spacing_mm: Sequence[float]) -> LesionScores:
-    """Score the lesions of a mask; of two empty masks 1 and 0 mm.
+    """Return mean Dice and HD95 (mm) over the lesions of a mask; two empty masks score 1 and 0 mm.
 
-    False pieces of the prediction count as lesions with Dice 0 and a distance of `LOST_MM`. The
-    reach is a number of voxels: `REACH_MM` over the cube root of a voxel's volume, and one at
-    least.
+    Predicted pieces without a lesion count with Dice 0 and a distance of `LOST_MM`. The dilation is
+    a number of voxels: `REACH_MM` over the cube root of a voxel's volume, rounded, and at least 1.
     """
     reach = max(round(REACH_MM / float(np.prod(spacing_mm)) ** (1 / 3)), 1)
     truth, pred = (np.pad(mask, reach + 1) for mask in (truth, pred))  # room for the dilation

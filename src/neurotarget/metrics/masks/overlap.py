@@ -1,4 +1,4 @@
-"""Overlap of two masks as ratios without unit.
+"""Overlap of two masks as ratios.
 
 `truth` and `pred` are boolean arrays of equal shape. A ratio with denominator 0 is NaN, not 1, so
 that an absent target cannot raise a mean.
@@ -41,6 +41,6 @@ def _counts(name: str, truth: Mask, pred: Mask) -> tuple[int, int, int]:
     if truth.shape != pred.shape or truth.dtype != bool or pred.dtype != bool:
         raise ValueError(
             f"{name}: got truth {truth.dtype} {truth.shape} and pred {pred.dtype} {pred.shape}, "
-            "wanted two boolean arrays on one grid; compare label maps with == first"
+            "wanted two boolean arrays on one grid; make masks from label maps by =="
         )
     return int((truth & pred).sum()), int(truth.sum()), int(pred.sum())

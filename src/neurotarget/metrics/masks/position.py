@@ -1,4 +1,4 @@
-"""Positions: centroids of masks, and whether a map is highest in a finding."""
+"""Positions: centroids of masks, and the highest voxel of an activation map."""
 
 import math
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from neurotarget.shapes import Mask
 
 
 def centroid_mm(mask: Mask, affine: Float[ndarray, "4 4"]) -> Float[ndarray, " 3"]:
-    """Mean position of a mask's voxels in mm, in the space of `affine`; NaN of an empty mask."""
+    """Mean position of a mask's voxels in mm, in the space of `affine`; NaN for an empty mask."""
     sides = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
     count = int(sides[0].sum())
     if not count:
@@ -23,8 +23,8 @@ def centroid_mm(mask: Mask, affine: Float[ndarray, "4 4"]) -> Float[ndarray, " 3
 def centroid_distance_mm(first: Mask, second: Mask, affine: Float[ndarray, "4 4"]) -> float:
     """Distance between the centroids of two masks on one grid, in mm; NaN if one is empty.
 
-    Of a tumour and the brain, as Weninger et al. 2019 compared it with age as a term of survival;
-    doi:10.1007/978-3-030-11726-9_1.
+    Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1, compared the distance between tumour and
+    brain with age as predictors of survival.
     """
     if first.shape != second.shape:
         raise ValueError(
@@ -36,7 +36,7 @@ def centroid_distance_mm(first: Mask, second: Mask, affine: Float[ndarray, "4 4"
 
 
 class Hit(NamedTuple):
-    """Where the highest place of a map of activations lies, in one case."""
+    """Position of the highest voxel of one case's activation map relative to the finding."""
 
     hit: bool  # the highest voxel lies in the finding
     slice_hit: bool  # its slice, along the last axis, has a voxel of the finding
@@ -44,7 +44,7 @@ class Hit(NamedTuple):
 
 
 def hit_of(activation: Float[ndarray, "I J K"], finding: Bool[ndarray, "I J K"]) -> Hit:
-    """Compare a map of activations with the voxels of a finding: the pointing game.
+    """Compare an activation map with the voxels of a finding, by the pointing game.
 
     Source: Zhang et al. 2018, doi:10.1007/s11263-017-1059-x.
 
@@ -54,6 +54,6 @@ def hit_of(activation: Float[ndarray, "I J K"], finding: Bool[ndarray, "I J K"])
     if activation.shape != finding.shape:
         raise ValueError(f"hit_of: map {activation.shape}, finding {finding.shape}; use one grid")
     if not finding.any():
-        raise ValueError("hit_of: found no voxel of the finding, wanted some; leave the case out")
+        raise ValueError("hit_of: found no voxel of the finding, wanted any; leave the case out")
     place = np.unravel_index(int(np.argmax(activation)), activation.shape)
     return Hit(bool(finding[place]), bool(finding[..., place[2]].any()), float(finding.mean()))

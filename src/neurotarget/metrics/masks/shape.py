@@ -19,16 +19,16 @@ CORNERS = np.ones((3, 3, 3), dtype=bool)  # connectivity: voxels that share a co
 def pieces(mask: Mask) -> int:
     """Count the connected components of a mask; voxels that share a corner are connected.
 
-    Single voxels count; an empty mask has 0.
+    A single voxel counts as a piece; an empty mask has 0.
     """
     return int(label(mask, structure=CORNERS)[1])
 
 
 def touches_edge(box: Sequence[slice], shape: Sequence[int]) -> bool:
-    """Return whether a mask has a voxel on the border of its grid, where it may be cut off.
+    """Return True if a mask has a voxel on the border of its grid, where it may be cut off.
 
-    `box` is the bounding box of the mask and `shape` the sides of the grid, in voxels. An empty
-    mask has no box. A side of one voxel, as of pictures, has no border.
+    `box` is the bounding box of the mask, which is not empty; `shape` are the sides of the grid in
+    voxels. A side of one voxel, as in pictures, has no border.
     """
     return any(
         length > 1 and (side.start == 0 or side.stop == length)
@@ -37,18 +37,15 @@ def touches_edge(box: Sequence[slice], shape: Sequence[int]) -> bool:
 
 
 def borders_on(mask: Mask, other: Mask) -> bool:
-    """Return whether a voxel of a mask shares a face with a voxel of the other.
-
-    Also true where they overlap.
-    """
+    """Return True if a voxel of one mask shares a face with, or is, a voxel of the other."""
     return bool((binary_dilation(mask) & other).any())
 
 
 def swapped(truth_left: Mask, truth_right: Mask, pred_left: Mask, pred_right: Mask) -> float:
-    """Return 1 where left and right of a prediction overlap the other side's reference, else 0.
+    """Return 1 if left and right of a prediction are swapped against the reference, else 0.
 
-    A side is swapped if it overlaps the other side's reference more than its own. Both sides must
-    be swapped, or the only one that overlaps a reference; NaN without any overlap.
+    A side is swapped if it overlaps the other side's reference more than its own. The result is 1
+    if this holds for all sides that overlap a reference; NaN if no side does.
     """
     shapes = {mask.shape for mask in (truth_left, truth_right, pred_left, pred_right)}
     if len(shapes) > 1:
@@ -63,10 +60,10 @@ def swapped(truth_left: Mask, truth_right: Mask, pred_left: Mask, pred_right: Ma
 
 
 def swapped_in_space(left: Mask, right: Mask, affine: Float[ndarray, "4 4"]) -> float:
-    """Return 1 where the centre of the left mask is to the right of the right one's, else 0.
+    """Return 1 if the centroid of the left mask is to the right of that of the right mask, else 0.
 
-    `affine` maps voxels to world coordinates (RAS+), independent of its translation. NaN where a
-    mask is empty or the centres are level.
+    `affine` maps voxels to world coordinates (RAS+); its translation has no effect. NaN where a
+    mask is empty or the centroids are level.
     """
     if not (left.any() and right.any()):
         return math.nan

@@ -15,12 +15,12 @@ def voxel_mm3(affine: Float[ndarray, "4 4"]) -> float:
 
 
 def volume_mm3(mask: Mask, one_voxel_mm3: float) -> float:
-    """Return the volume of a mask in mm³: its voxels times the volume of one, by `voxel_mm3`."""
+    """Return the volume of a mask in mm³: its voxels times `one_voxel_mm3`, by `voxel_mm3`."""
     return int(np.count_nonzero(mask)) * one_voxel_mm3
 
 
 def volume_error_mm3(reference_mm3: float, predicted_mm3: float) -> float:
-    """Return predicted minus reference volume, in mm³; NaN if either is."""
+    """Return predicted minus reference volume, in mm³; NaN if either is NaN."""
     return predicted_mm3 - reference_mm3
 
 
@@ -32,7 +32,7 @@ def volume_error_percent(reference_mm3: float, predicted_mm3: float) -> float:
 
 
 def volume_similarity(reference_mm3: float, predicted_mm3: float) -> float:
-    """Return 1 − |difference| / sum of two volumes, in [0, 1]; two empty ones give NaN.
+    """Return 1 − |difference| / sum of two volumes, in [0, 1]; NaN if both are 0.
 
     Source: Taha and Hanbury 2015, doi:10.1186/s12880-015-0068-x.
     """
