@@ -1,1 +1,1 @@
-"""Rows to estimates: no files, no plots."""
+"""Estimates and tables from rows of rows.csv, without files or plots."""

@@ -22,5 +22,5 @@ def test_many_small_numbers_keep_their_figures():
 
 @pytest.mark.usefixtures("any_array")
 def test_a_scan_on_another_grid_is_refused():
-    with pytest.raises(ValueError, match=r"scan \(2, 2, 3\), mask \(2, 2, 2\); put them on one"):
+    with pytest.raises(ValueError, match=r"scan \(2, 2, 3\), mask \(2, 2, 2\); resample to one"):
         mean_inside(np.ones((2, 2, 3)), np.ones((2, 2, 2), dtype=bool))

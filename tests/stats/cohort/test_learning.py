@@ -66,8 +66,8 @@ def test_the_trivial_mask_stands_beside_the_dice():
     known = Training(steps=2, expected_steps=2, all_foreground_dice=0.012)
     found = judge_learning(dice=0.0, n_failed=0, n_masks=1, training=known)
     assert found.reasons == (
-        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, and one of all that the "
-        "network looks at 0.012.",
+        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, a mask of all voxels that "
+        "the network sees 0.012.",
         "2 training steps were done of 2 that its settings require.",
     )
 
@@ -86,7 +86,7 @@ def test_without_held_out_masks_validation_tells():
 def test_a_good_validation_points_at_the_held_out_scans():
     found = judge_learning(dice=0.01, n_failed=9, n_masks=9, training=Training(dice=0.81))
     assert found.verdict == "not learnt"
-    assert "Validation reached a Dice of 0.810: the held-out scans are unlike" in found.reasons[2]
+    assert "Validation reached a Dice of 0.810: the held-out scans differ" in found.reasons[2]
 
 
 @pytest.mark.parametrize(

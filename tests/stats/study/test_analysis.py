@@ -115,7 +115,7 @@ def test_without_external_cases_a_study_is_what_it_was():
 @pytest.mark.parametrize(
     ("borders", "expected"),
     [
-        (1, "2 cases have ignored voxels.*in 1 of them they border on b.*of the judged part"),
+        (1, "2 cases have ignored voxels.*in 1 of them they border on b.*of the labelled part"),
         (0, "2 cases have ignored voxels.*no structure borders on them"),
     ],
 )

@@ -91,7 +91,7 @@ def test_adjusted_within_the_groups_d_is_that_of_the_linear_model():
     fit = smf.ols("v ~ C(group, Treatment('other')) + age + C(sex) + tiv", frame).fit()
     assert row["d"] == pytest.approx(fit.params.iloc[1] / math.sqrt(fit.scale))
     assert row["p"] == pytest.approx(fit.pvalues.iloc[1], rel=0.1)
-    assert row["adjusted_for"] == "age, sex, tiv (fitted on everybody, within the groups)"
+    assert row["adjusted_for"] == "age, sex, tiv (fitted on all subjects, within the groups)"
 
 
 def test_slopes_come_from_the_controls_where_they_are_known():
@@ -173,7 +173,7 @@ def test_sex_is_no_covariate_of_its_own_contrast():
     table = people().drop(columns="group")
     values = volumes_of(people())
     found = biomarkers_table(measured(table, reference=values))["adjusted_for"]
-    assert found.tolist() == ["age, tiv (fitted on everybody, within the groups)"]
+    assert found.tolist() == ["age, tiv (fitted on all subjects, within the groups)"]
 
 
 def test_scans_of_a_subject_are_averaged():
@@ -280,12 +280,12 @@ def test_clear_atrophy_reads_as_an_auc_above_one_half(statistics):
     found = biomarkers_table(groups120(statistics))
     assert (found["auc"] > 0.55).all()
     assert (found["auc_raw"] < 0.45).all()
-    assert set(found["auc_of"]) == {"control larger than patient, as by the medians of hand"}
+    assert set(found["auc_of"]) == {"control larger than patient, by the medians of hand"}
 
 
 def test_claims_that_disagree_decide_nothing(statistics):
     study = groups120(statistics, a="volume: patient < control", b="volume: control < patient")
-    assert biomarkers_table(study)["auc_of"].str.endswith("as by the medians of hand").all()
+    assert biomarkers_table(study)["auc_of"].str.endswith("by the medians of hand").all()
 
 
 def few(table):
@@ -326,7 +326,7 @@ def test_constant_and_absent_volumes_are_reported():
     assert found.loc["absent", "reason"].tolist() == [text] * 2
     steps = found.loc["steps"].iloc[0]
     assert (steps["auc"], steps["auc_high"], steps["auc_raw"]) == (1, 1, 0)
-    assert steps["auc_of"] == "control larger than patient, as by the medians of reference"
+    assert steps["auc_of"] == "control larger than patient, by the medians of reference"
     assert math.isnan(steps["d"])
     assert steps["reason"] == "the volumes do not vary within the groups"
     deltas = biomarker_differences_table(measured(bare, reference=labels, predicted=labels))

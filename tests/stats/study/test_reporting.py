@@ -114,7 +114,7 @@ def test_differences_that_grow_with_size_lead_to_the_ratio():
     assert row["p_constant"] < 0.05
     assert row["spread_slope"] > 0.02
     assert row["holds"] == "no"
-    assert "not of one spread: read the limits of the ratio" in row["reason"]
+    assert "not of constant spread: read the limits of the ratio" in row["reason"]
     assert row["ratio_lower"] < 1 < row["ratio_upper"]
     assert row["ratio_upper"] / row["ratio"] == pytest.approx(np.exp(0.2), rel=0.1)
 

@@ -1,4 +1,4 @@
-"""Find people who are in the cohort twice under two ids: their rows agree in every known value."""
+"""Find people who are in the cohort under two ids, by cases that agree in every known value."""
 
 import math
 from itertools import combinations
@@ -10,15 +10,15 @@ from scipy.stats import poisson
 
 from neurotarget.stats.cohort.measured import Measured
 
-FEW = 10  # a column of at most so many distinct numbers counts as categories
-IN_ORDER = 0.999  # rank correlation
-CHANCE = 0.01  # a probability of so many equal rows above this may be a coincidence
+FEW = 10  # a column with at most this many distinct numbers counts as categories
+IN_ORDER = 0.999  # rank correlation above which two columns hold the same quantity
+CHANCE = 0.01  # above this probability, equal rows may be a coincidence
 
 
 class Copies(NamedTuple):
-    """Pairs of cases of different subjects with all values equal, and their probability by chance.
+    """Pairs of cases with all values equal but different subjects, and their probability by chance.
 
-    `chance` is the probability of as many pairs or more among people who are all different.
+    `chance` is the probability of this number of pairs, or more, if all people are different.
     """
 
     pairs: list[tuple[str, str]]
@@ -26,16 +26,16 @@ class Copies(NamedTuple):
 
     @property
     def are_certain(self) -> bool:
-        """Whether chance is ruled out as an explanation."""
+        """True if chance is ruled out as an explanation."""
         return bool(self.pairs) and self.chance < CHANCE
 
 
 def copied_people(measured: Measured) -> Copies:
     """Find cases of different subjects that agree in all covariates and volumes.
 
-    The probability assumes independent columns: a Poisson tail whose mean is the number of pairs of
-    cases times the share of pairs that agree. Columns with equal rank order (a volume in mm³ and in
-    ml) count once. Values that are missing in both cases agree.
+    Two missing values agree. The probability is a Poisson tail whose mean is the number of pairs of
+    cases times the expected share of pairs that agree, if columns are independent. Columns with
+    equal rank order (a volume in mm³ and in ml) count once.
     """
     table = _values(measured)
     if len(table) < 2 or not len(table.columns):
@@ -55,7 +55,7 @@ def copied_people(measured: Measured) -> Copies:
 
 
 def _values(measured: Measured) -> pd.DataFrame:
-    """Known values of each case without its ids; columns without any value are left out."""
+    """Return the values of each case without ids, and without columns that have no value."""
     known = measured.covariates.drop(columns=["subject_id", "case_id"], errors="ignore")
     labels = list(measured.measure.labels)
     parts = [known, *(values[labels] for values in measured.values.values())]
@@ -65,7 +65,7 @@ def _values(measured: Measured) -> pd.DataFrame:
 
 
 def _in_order_with_another(table: pd.DataFrame) -> list[str]:
-    """Numeric columns with the same rank order as an earlier one, such as in another unit."""
+    """Numeric columns with the same rank order as an earlier column, such as in another unit."""
     order = table.select_dtypes("number").rank().corr().abs().to_numpy()
     names = list(table.select_dtypes("number"))
     duplicates: list[str] = []
@@ -79,8 +79,8 @@ def _share(table: pd.DataFrame) -> float:
     """Expected share of pairs of different people that agree in all columns, if independent.
 
     Two normal values agree with probability step / (2 √π SD), where step is the rounding of the
-    numbers: the smallest gap between two of them. Categories agree with the sum of their squared
-    frequencies. So the copies themselves do not make agreement look likely.
+    numbers, estimated as the smallest gap between two of them. Two categories agree with the sum of
+    squared frequencies. So copied people do not raise the expected share.
     """
     shares = []
     for _, values in table.items():

@@ -1,8 +1,8 @@
-"""Failed cases by several stated definitions: the rate of each, and a list of the cases.
+"""Failed cases by several definitions: the rate of each definition, and a list of the cases.
 
-Masks have several definitions, predicted outcomes one: there is no prediction. A case fails a
-definition if any of its labels does. Where a definition cannot be applied (no
-scores, no plausible range) its row gives the reason. Reference masks are checked by those
+Masks have several definitions of failure; predicted outcomes have one, a missing prediction. A case
+has failed by a definition if any of its labels has. Where a definition cannot be applied (no
+scores, no plausible range) its row gives the reason. Reference masks are checked by the
 definitions that need no reference.
 """
 
@@ -21,7 +21,7 @@ from neurotarget.stats.core.interval import LEVEL
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 
-FEWEST_CASES = 10  # fewest references for a usual range of volumes
+FEWEST_CASES = 10  # fewest reference masks for a usual range of volumes
 WIDE_SD = 3.0
 POOR = 0.5
 NO_SCORES = "no scores of masks"
@@ -36,7 +36,7 @@ CASE_COLUMNS = (
 
 
 class Definition(NamedTuple):
-    """One definition of failure; cases are ordered by `severity`, the worst is the highest."""
+    """One definition of failure; lists of cases begin with the highest `severity`."""
 
     name: str
     description: str
@@ -47,23 +47,24 @@ class Definition(NamedTuple):
 FAILED = Definition("failed", f"A mask failed: {FAILED_IS}.", 8, needs_reference=True)
 CRASH = Definition(
     "crash_or_empty",
-    "There is no mask, or it is empty and the reference is not known to be empty too.",
+    "There is no mask, or the mask is empty and the reference is not known to be empty too.",
     7,
 )
 NEARLY_COMPLETE = Definition(
-    "dice_below_0.1", "Dice is below 0.1: hardly any of it is right.", 6, needs_reference=True
+    "dice_below_0.1", "Dice is below 0.1: the masks hardly overlap.", 6, needs_reference=True
 )
-SWAPPED = Definition("swapped", "The masks of left and right have changed sides.", 5)
+SWAPPED = Definition("swapped", "The masks of left and right are swapped.", 5)
 BELOW_HALF = Definition(
     "dice_below_0.5",
-    "A poor mask, failed or not: Dice is below 0.5, less than half of the two masks is shared.",
+    "A poor mask, failed or not: Dice is below 0.5, so the masks share less than half of their "
+    "voxels.",
     4,
     needs_reference=True,
 )
 IMPLAUSIBLE = Definition(
     "implausible_size",
-    "The size lies outside the plausible range of the target, or further than 3 SD from the mean "
-    "of the reference's sizes where there are ten of them or more.",
+    "The size lies outside the plausible range of the target or, with ten reference masks or more, "
+    "further than 3 SD from the mean size of the reference masks.",
     3,
 )
 EDGE = Definition(
@@ -71,8 +72,8 @@ EDGE = Definition(
 )
 PIECES = Definition(
     "unusual_pieces",
-    "The mask has another number of connected pieces than the target expects, which is one unless "
-    "the target states a number.",
+    "The number of connected pieces is not the number that the target expects; unless the target "
+    "states a number, it expects one.",
     1,
 )
 NO_PREDICTION = Definition("no_prediction", "There is no prediction of the case.", 8)
@@ -81,7 +82,7 @@ DEFINITIONS = (*OF_MASKS, NO_PREDICTION)
 
 
 class _View(NamedTuple):
-    """One method's masks; `prefix` is that of the metrics that describe them."""
+    """One method's masks; `prefix` begins the names of the metrics that describe them."""
 
     measured: Measured
     method: str
@@ -91,7 +92,7 @@ class _View(NamedTuple):
     is_scored: bool
 
     def scores(self, metric: str) -> pd.DataFrame:
-        """A metric as cases × labels, NaN where it has no row."""
+        """Return a metric as cases × labels, NaN where it has no row."""
         table = self.measured.scores
         rows = table[table["metric"] == metric] if self.is_scored and len(table) else table[:0]
         wide = rows.pivot(index="case_id", columns="label", values="value") if len(rows) else None
@@ -99,11 +100,11 @@ class _View(NamedTuple):
         return pd.DataFrame(math.nan, **shape) if wide is None else wide.reindex(**shape)
 
     def is_cut(self) -> pd.DataFrame:
-        """Where a structure may extend into ignored voxels, so that its mask is incomplete."""
+        """Return True where a structure may extend into ignored voxels: its mask is incomplete."""
         return self.scores("reference_borders_on_ignored") == 1
 
     def truth(self) -> pd.DataFrame:
-        """Sizes of the reference; NaN where there is none."""
+        """Return the sizes of the reference; NaN where there is no reference."""
         known = self.measured.values.get(self.measured.reference or "")
         labels = self.volumes.columns
         return self.volumes * math.nan if known is None else known[labels]
@@ -115,18 +116,18 @@ class _Verdicts(NamedTuple):
     value: pd.DataFrame
     is_judged: pd.DataFrame
     is_failed: pd.DataFrame
-    badness: pd.DataFrame  # sort key of the failures of one definition, the worst is the highest
+    badness: pd.DataFrame  # sort key of the failures of one definition; the worst have the highest
     unit: str
-    describe: Callable[[object, str], str]  # case and label → text of what is wrong
+    describe: Callable[[object, str], str]  # case and label → text on the failure
     reason: str = ""  # why the definition cannot be applied
 
 
 def failures_table(measured: Measured) -> pd.DataFrame:
     """Return the rate of failed cases by method and definition, with Wilson's 95 % interval.
 
-    `n` counts the cases that can be judged. Where subjects have several cases, the interval is
-    computed for the number of subjects. Where no case can be judged, the rate is NaN and `reason`
-    explains why.
+    `n` counts the cases to which the definition applies. Where subjects have several cases, the
+    interval is computed for the number of subjects. Where no case counts, the rate is NaN and
+    `reason` explains why.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
@@ -146,11 +147,11 @@ def failures_table(measured: Measured) -> pd.DataFrame:
 
 
 def failed_cases_table(measured: Measured) -> pd.DataFrame:
-    """Return a row for each case × label × definition that failed, the worst first.
+    """Return one row per case, label and definition that failed, the worst first.
 
-    The definition `failed` is left out, as its two kinds have rows of their own. `severity` is that
-    of the definition; within one, the lowest Dice, the volume furthest outside and the number of
-    pieces furthest from the expected one come first.
+    The definition `failed` is left out, as its two kinds (no mask, Dice below 0.1) have rows of
+    their own. Rows are ordered by the severity of the definition, then by the lowest Dice, the size
+    furthest outside its range, or the number of pieces furthest from the expected number.
     """
     rows = []
     for view, definition, verdicts in _judged(measured):
@@ -175,11 +176,11 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
 
 
 def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label")) -> pd.Series:
-    """Return from rows whether each mask failed (`types.has_failed`), indexed by `keys`.
+    """Return whether each mask failed (`types.has_failed`), from rows, indexed by `keys`.
 
-    Masks without rows are absent from the result, and so are labels that are empty in reference and
-    prediction alike (an undefined Dice). A mask without a reference has no Dice, and fails only if
-    it is missing.
+    Masks without rows are absent from the result, and so are labels that are empty in both
+    reference and prediction (an undefined Dice). A mask without a reference has no Dice, and fails
+    only if it is missing.
     """
     rows = scores[scores["metric"].isin(["failed", "dice"])] if len(scores) else scores
     if not len(rows):
@@ -202,7 +203,7 @@ def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]
 
 
 def _predictions(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:
-    """Yield for each method which of its predictions are missing, by its rows if it has any."""
+    """Yield the missing predictions of each method, from its rows if it has any."""
     owners = {label: own[0] for label, own in measured.measure.parts.items()}
     names, cases = list(dict.fromkeys(owners.values())), measured.covariates.index
     nothing = pd.DataFrame(math.nan, cases, list(owners))
@@ -223,14 +224,14 @@ def _predictions(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdi
 
 
 def _has_rows(measured: Measured) -> bool:
-    """Whether a network has rows, though perhaps no mask or prediction."""
+    """Return True if a network has rows, even without a mask or prediction."""
     return "failed" in set(measured.scores.get("metric", ()))
 
 
 def _views(measured: Measured) -> Iterator[_View]:
     """Yield the methods, then the reference; scores belong to the first method.
 
-    Further raters are left out: their masks are not judged.
+    Further raters are left out: their masks are not checked.
     """
     labels, cases = list(measured.measure.labels), measured.covariates.index
     methods = list(measured.automatic)
@@ -268,7 +269,7 @@ def _crash_or_empty(view: _View) -> _Verdicts:
 
 
 def _failed(view: _View) -> _Verdicts:
-    """No mask, an empty mask, or (from scores) nearly no overlap."""
+    """Find missing masks, empty masks and, from scores, masks with nearly no overlap."""
     lost, dice = _crash_or_empty(view), view.scores("dice")
     is_failed = has_failed(dice, is_lost=lost.is_failed & lost.is_judged)
     return lost._replace(is_failed=is_failed, is_judged=lost.is_judged | dice.notna())
@@ -287,7 +288,7 @@ def _dice_below(least: float) -> Callable[[_View], _Verdicts]:
 
 
 def _flagged(metric: str, text: str) -> Callable[[_View], _Verdicts]:
-    """Failures by a metric of the mask itself that is 1 where it failed."""
+    """Return a check by a metric of the mask itself that is 1 for a failure."""
 
     def check(view: _View) -> _Verdicts:
         values = view.scores(f"{view.prefix}{metric}")
@@ -299,7 +300,7 @@ def _flagged(metric: str, text: str) -> Callable[[_View], _Verdicts]:
 
 
 def _unusual_pieces(view: _View) -> _Verdicts:
-    """Masks with another number of pieces than the target expects; an empty one has none."""
+    """Find masks whose number of pieces is not the expected one; empty masks do not fail."""
     values, expected = view.scores(f"{view.prefix}pieces"), view.measured.target.expected_pieces
     numbers = pd.Series({label: expected.get(label) for label in values}, dtype=float)
     apart = (values - numbers).abs()
@@ -315,12 +316,12 @@ def _unusual_pieces(view: _View) -> _Verdicts:
 
 
 def _implausible_size(view: _View) -> _Verdicts:
-    """Volumes outside the target's plausible range, or outside mean ± 3 SD of the reference's.
+    """Find sizes outside the target's plausible range, or outside mean ± 3 SD of the reference.
 
-    Both limits apply where both are known. Without a reference, mean ± 3 SD are of the method's own
-    volumes. Empty masks are not part of the mean, and a mask is not judged where the reference is
-    empty as well. Mean ± 3 SD that include the case itself find no outlier among ten cases: one of
-    n values can be at most (n − 1) / √n SD from the mean.
+    Both limits apply where both are known. Without a reference, mean and SD are those of the
+    method's own sizes. Empty masks do not count for mean and SD. An empty mask is not checked if
+    the reference is empty, too. Where mean ± 3 SD include the case itself, they find no outlier
+    among ten cases: one of n values is at most (n − 1) / √n SD from the mean.
     """
     volumes, truth = view.volumes, view.truth()
     limits = {label: _limits(view, label) for label in volumes}
@@ -344,7 +345,7 @@ def _implausible_size(view: _View) -> _Verdicts:
 
 
 def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
-    """Lowest and highest size, and the name of the range between them."""
+    """Return the ranges of size of a label: lowest and highest size, and the range's name."""
     target, reference = view.measured.target, view.measured.reference
     ranges = []
     if label in target.size_ranges:
@@ -371,7 +372,7 @@ CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
     CRASH.name: _crash_or_empty,
     NEARLY_COMPLETE.name: _dice_below(FAILED_DICE),
     BELOW_HALF.name: _dice_below(POOR),
-    SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
+    SWAPPED.name: _flagged("swapped", "left and right are swapped"),
     IMPLAUSIBLE.name: _implausible_size,
     EDGE.name: _flagged("touches_edge", "touches the edge of the scan"),
     PIECES.name: _unusual_pieces,

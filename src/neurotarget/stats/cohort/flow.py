@@ -1,4 +1,4 @@
-"""Flow of cases from the manifest to each effect: how many are excluded at each step, and why."""
+"""Flow of cases from the manifest to each effect: number and reason of exclusions at each step."""
 
 import pandas as pd
 
@@ -18,8 +18,8 @@ def flow_table(
 ) -> pd.DataFrame:
     """Return one row per step: number of cases and people, number excluded and the reason.
 
-    `n_listed` is the number of cases in the manifest; those without scores are excluded at
-    the second step, and the `n_excluded` of a list of exclusions at the third. For an effect, `n`
+    `n_listed` is the number of cases in the manifest. Cases without scores are excluded at the
+    second step, the `n_excluded` cases of a list of exclusions at the third. For an effect, `n`
     counts people, as in the table of effects, and `n_left_out` counts cases.
     """
     n, people = len(measured.covariates), measured.subjects.nunique()

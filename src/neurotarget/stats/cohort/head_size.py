@@ -2,7 +2,7 @@
 
 The third method, ANCOVA, has TIV as a term of the model. All keep the unit of the volumes. The
 residual method is preferred: it removes the association with TIV, whereas the proportion reverses
-it in structures that grow less than the head does (Opfer 2022,
+the association in structures that grow less than the head (Opfer 2022,
 doi:10.1007/s00234-022-02961-6; Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037). But where
 two groups differ in TIV, as women and men do, a slope from all subjects attributes part of the
 group difference to head size; ANCOVA separates the two.
@@ -24,9 +24,9 @@ Subjects = Float[ndarray, " N"]
 
 
 def find_tiv(columns: Iterable[str]) -> str | None:
-    """Return the first column of head size, in any case and unit, or None.
+    """Return the first column of head size, in upper or lower case and any unit, or None.
 
-    This is a name of TIV, or `brain_mm3`, the brain volume that a study measures from scans.
+    It is a column named like TIV, or `brain_mm3`, the brain volume that a study measures.
     """
     return next((name for name in columns if NAMES.fullmatch(str(name))), None)
 
@@ -36,8 +36,8 @@ def residual(
 ) -> Subjects:
     """Return V − b (TIV − mean TIV) in mm³; b is the slope of V on TIV in `controls`, or in all.
 
-    NaN in either stays NaN and is left out of slope and mean. Where TIV does not vary among the
-    controls, volumes are returned unchanged.
+    A subject with NaN in V or TIV gets NaN and is left out of slope and mean. Where TIV does not
+    vary among the controls, volumes are returned unchanged.
 
     Source: Opfer 2022, doi:10.1007/s00234-022-02961-6; Sanfilipo 2004,
     doi:10.1016/j.neuroimage.2004.03.037.
@@ -45,7 +45,7 @@ def residual(
     volumes, tiv = np.asarray(volumes, dtype=float), np.asarray(tiv, dtype=float)
     known = np.isfinite(volumes) & np.isfinite(tiv)
     if not known.any():
-        return volumes + tiv  # NaN where either is
+        return volumes + tiv  # NaN where V or TIV is NaN
     away = tiv - tiv[known].mean()
     is_fitted = known if controls is None else known & np.asarray(controls, dtype=bool)
     if is_fitted.sum() < 2 or np.ptp(tiv[is_fitted]) == 0:
@@ -56,10 +56,10 @@ def residual(
 
 
 def proportion(volumes: Subjects, tiv: Subjects) -> Subjects:
-    """Return V / TIV × mean TIV in mm³; NaN in either, or a TIV of 0 or less, gives NaN.
+    """Return V / TIV × mean TIV in mm³; NaN where V or TIV is NaN, or TIV is 0 or less.
 
-    Source: Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037; multiplied by the mean so that
-    the unit stays.
+    Source: Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037; the factor mean TIV, our addition,
+    keeps the unit.
     """
     volumes, tiv = np.asarray(volumes, dtype=float), np.asarray(tiv, dtype=float)
     head = np.where(tiv > 0, tiv, np.nan)

@@ -1,9 +1,9 @@
-"""Whether a network has learnt its target, and which effects its masks cannot answer.
+"""Verdict whether a network has learnt its target, and effects that its masks cannot answer.
 
-A Dice is meaningful only against that of a trivial mask: 0 for an empty one, 2 f / (1 + f) for one
-of all voxels, where the label fills a share f of the volume that the network sees (the region of
-interest, where the target has one). `gain` rescales Dice so that the better trivial mask has 0 and
-a perfect mask 1, as for Cohen's kappa.
+A Dice has a meaning only next to that of a trivial mask: 0 for an empty mask, 2 f / (1 + f) for a
+mask of all voxels, where the label fills a share f of the volume that the network sees (the region
+of interest, where the target has one). `gain` rescales Dice so that the better trivial mask has 0
+and a perfect mask 1, as Cohen's kappa does for agreement.
 
 Source: Cohen 1960, doi:10.1177/001316446002000104 (correction for chance).
 """
@@ -31,21 +31,22 @@ UNKNOWN = "not known"  # no mask could be scored
 LEAST_GAIN = FAILED_DICE  # below: not learnt; for a small structure, a mean Dice below 0.1
 SAFE_GAIN = 0.25  # below: doubtful
 MOST_FAILED = 0.5  # share of failed masks; above: not learnt
-SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated from such volumes
+SAFE_FAILED = 0.2  # share of failed masks; above: doubtful, and no effect is estimated from them
 LEAST_STEPS = 0.5  # share of the expected steps; below: a warning
-FEW_STEPS = 500  # fewer steps in a training limited by time only: a warning
+FEW_STEPS = 500  # a training limited by time only that has fewer steps: a warning
 
 FEWEST = 3  # fewest cases for which equal volumes are suspicious
-ROUNDING = 1e-10  # relative
+ROUNDING = 1e-10  # a spread below this share of the values is rounding error
 PREDICTED = "predicted"  # method name of a network's masks in a study of rows
 
 
 class Training(NamedTuple):
-    """Facts about a training apart from its masks; NaN, or "", where unknown.
+    """Facts about a training apart from its held-out masks; NaN, or "", where unknown.
 
-    `expected_steps` is the number set for it, in steps or in epochs × steps. `dice` is the mean
-    over labels in validation, `all_foreground_dice` the Dice of a mask of all voxels there.
-    `time_limit` is the setting that limits its time, such as `trainer.max_time=00:00:05:00`.
+    `expected_steps` is the number that the settings ask for, in steps or in epochs × steps. `dice`
+    is the mean over labels in validation, `all_foreground_dice` the validation Dice of a mask of
+    all voxels. `time_limit` is the setting that limits the training time, such as
+    `trainer.max_time=00:00:05:00`.
     """
 
     steps: float = math.nan
@@ -56,9 +57,9 @@ class Training(NamedTuple):
 
     @classmethod
     def read(cls, content: object) -> "Training":
-        """Read a training from summary.json's content; absent or malformed values are unknown.
+        """Read a training from the `content` of summary.json.
 
-        `content` is what the file holds, of any type: the file may come from another version.
+        Absent and malformed values become unknown, as another version may have written the file.
         """
         known = content if isinstance(content, Mapping) else {}
         numbers = {key: as_number(known.get(key)) for key in cls._fields if key != "time_limit"}
@@ -66,7 +67,7 @@ class Training(NamedTuple):
 
 
 class Learning(NamedTuple):
-    """One of four verdicts, the sentences that justify it, and warnings that do not change it."""
+    """One of four verdicts, its reasons as sentences, and warnings that do not change it."""
 
     verdict: str
     reasons: tuple[str, ...]
@@ -76,8 +77,8 @@ class Learning(NamedTuple):
 def gain(dice: float, all_foreground_dice: float) -> float:
     """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one.
 
-    Negative where a trivial mask is better. An unknown (NaN) Dice of all foreground counts as 0, so
-    that only the empty mask is compared with; NaN where a mask of all voxels is perfect.
+    Negative where a trivial mask is better. An unknown (NaN) `all_foreground_dice` counts as 0, the
+    Dice of an empty mask. NaN where a mask of all voxels is perfect.
     """
     trivial = 0.0 if math.isnan(all_foreground_dice) else max(all_foreground_dice, 0.0)
     return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
@@ -91,14 +92,16 @@ def judge_learning(
     n_scored: int | None = None,
     training: Training | None = None,
 ) -> Learning:
-    """Judge whether a network has learnt, by held-out masks, or by validation without any.
+    """Return the verdict whether a network has learnt, from held-out masks or else validation.
+
+    A mask is one label of one case.
 
     Args:
-        dice: mean Dice of the held-out masks, a lost one counting 0; NaN if there is none.
-        n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
-        n_masks: held-out masks that could be judged.
-        n_scored: how many of them have a Dice, by default all; others have no reference.
-        training: facts about the training; validation and steps are judged from it.
+        dice: mean Dice of the held-out masks, where a missing mask has 0; NaN without masks.
+        n_failed: number of held-out masks that failed (`types.has_failed`).
+        n_masks: number of held-out masks that could be checked.
+        n_scored: number of these masks with a Dice, which needs a reference; by default all.
+        training: facts about the training, with its validation and its steps.
     """
     known = training or Training()
     n_scored = n_masks if n_scored is None else n_scored
@@ -119,16 +122,16 @@ def judge_learning(
         verdict = DOUBTFUL if progress < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
     if verdict == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
         reasons.append(
-            f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
-            "of training, or were read differently."
+            f"Validation reached a Dice of {known.dice:.3f}: the held-out scans differ from those "
+            "of training, or were prepared differently."
         )
     warnings = tuple(_warnings(known))
-    steps = () if warnings else _steps_done(known)  # the warnings contain it too
+    steps = () if warnings else _steps_done(known)  # a warning states the steps, too
     return Learning(verdict, (*reasons, *steps), warnings)
 
 
 def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
-    """Judge a run without scored held-out cases by the best values that validation logged.
+    """Return the verdict on a run without held-out scores, from its best validation values.
 
     Keys of `values` are `val/dice_mean`, `val/dice_all_foreground` and `val/failed_share`.
     """
@@ -146,24 +149,22 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
 
 
 def time_note(training: Training) -> str:
-    """Return a note that the result depends on the machine, where time limits the training.
-
-    Empty where the training had no limit of time.
-    """
+    """Return a note that a training limited by time depends on the machine; else ""."""
     if not training.time_limit:
         return ""
-    done = f"{number(training.steps, 0)} training steps were" if training.steps >= 0 else "what was"
+    known = training.steps >= 0
+    done = f"; {number(training.steps, 0)} training steps were done here" if known else ""
     return (
-        f"The result depends on the machine: {training.time_limit} limits the training time, in "
-        f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
+        f"The result depends on the machine: {training.time_limit} limits the training time{done}. "
+        "A slower or busy machine does fewer steps, a faster machine more."
     )
 
 
 def study_learning(measured: Measured, training: Training | None) -> Learning | None:
-    """Judge the network behind the masks of a study; None where there is no network.
+    """Return the verdict on the network whose masks a study measures; None without a network.
 
-    Only the method `predicted` is known to be a network; masks of other folders may be a person's.
-    Predicted outcomes are judged elsewhere.
+    Only the method `predicted` is known to be a network; other masks may be a person's. Predicted
+    outcomes get their verdict elsewhere.
     """
     if not measured.main.is_of_masks:
         return None
@@ -171,18 +172,18 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
     if PREDICTED not in measured.methods and not is_lost:
         return None
     rows = measured.scores
-    if "label" in rows:  # a region has rows besides those of its labels
+    if "label" in rows:  # a region has rows in addition to those of its labels
         rows = rows[~rows["label"].isin([*measured.target.all_regions])]
     return judge_rows(rows, training)
 
 
 def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:
-    """Judge by rows of rows.csv, of masks or of predicted outcomes.
+    """Return the verdict on a network from rows.csv, of masks or of predicted outcomes.
 
     Args:
-        rows: rows of one network, or of several runs.
+        rows: rows of one run, or of several runs.
         training: facts about the training; None if unknown.
-        keys: columns that distinguish masks of one case and label, such as `run`.
+        keys: columns that distinguish masks of the same case and label, such as `run`.
     """
     masks = failed_masks(rows, (*keys, "case_id", "label"))
     if (skill := outcome_skill(rows)) is not None:
@@ -199,7 +200,7 @@ def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Lea
 
 
 def _judge_outcomes(skill: Skill, failures: pd.Series, training: Training) -> Learning:
-    """Judge a network by its predictions of outcomes; a skill of 0 is that of guessing."""
+    """Return the verdict on a network from predicted outcomes; guessing has a skill of 0."""
     failed = float(failures.mean()) if len(failures) else 0.0
     reasons = [skill.sentence] if skill.sentence else []
     if failed:
@@ -218,12 +219,12 @@ def _judge_outcomes(skill: Skill, failures: pd.Series, training: Training) -> Le
 def refusals(
     masks: pd.Series, target: Target, learning: Learning | None = None, *, whose: str = ""
 ) -> dict[str, str]:
-    """Return why the values of each label or region allow no conclusion; usable labels are absent.
+    """Return the reason why a label or region allows no conclusion, for each unusable one.
 
-    `masks` holds which masks, or predictions of outcomes, failed (index with a level `label`).
-    Labels are refused where more than a fifth of theirs, or of those of the region's labels,
-    failed, or the network has not learnt. `whose` begins the sentence, where they are not a
-    network's.
+    `masks` is True where a mask, or a prediction of an outcome, failed (index with a level
+    `label`). A label is unusable where more than a fifth of its masks failed, a region where more
+    than a fifth of its labels' masks failed; all are unusable where the network has not learnt.
+    `whose` replaces the beginning of the sentence, which is about the network.
     """
     what = "masks" if target.labels else "predictions"
     is_failed = FAILED if target.labels else "no prediction"
@@ -243,7 +244,7 @@ def refusals(
 def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[str, str], str]:
     """Return the `refusals` of every method of a study, by method and label.
 
-    For a method without scores, masks are failed that are empty where the reference is not.
+    For a method without scores, a mask has failed if it is empty and the reference is not.
     """
     reasons: dict[tuple[str, str], str] = {}
     for method, masks in _judged(measured):
@@ -256,7 +257,7 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
 
 
 def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
-    """Labels with one constant reference value, against which no method can be judged."""
+    """Return a reason for labels whose reference does not vary, so that no method can be tested."""
     if measured.reference is None:
         return {}
     table = measured.values[measured.reference].dropna(axis="columns", how="all")
@@ -273,11 +274,11 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
 
 
 def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
-    """Return the cohort with NaN values where masks or predictions failed, and which failed.
+    """Return the cohort with NaN where masks or predictions failed, and tables of failures.
 
-    An empty mask that failed does not mean a volume of 0 mm³. The tables of the second result, by
-    method, have one row per case and one column per label or region; a region fails with any of
-    its labels.
+    An empty mask that failed does not mean a volume of 0 mm³. The tables of failures, by method,
+    have one row per case and one column per label or region. A region fails if any of its labels
+    fails.
     """
     failed = {
         method: failed_by_label(masks, measured)
@@ -298,16 +299,16 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
 
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
-    """Yield which masks of each method failed, by case and label; people's count as correct."""
+    """Yield which masks of each automatic method failed, by case and label."""
     for place, method in enumerate(measured.automatic):
         masks = failed_masks(measured.scores) if place == 0 else _empty(measured, method)
         yield method, masks if len(masks) else _empty(measured, method)
 
 
 def failed_by_label(masks: pd.Series, measured: Measured) -> pd.DataFrame:
-    """Whether each case (row) failed in each label, or in any label of a region (column).
+    """Return whether each case (row) failed in each label, or in any label of a region (column).
 
-    A case or label that `masks` lacks counts as not failed.
+    A case or label that is absent from `masks` counts as not failed.
     """
     cases, parts = measured.covariates.index, _parts(measured.target)
     labels = list(dict.fromkeys(label for own in parts.values() for label in own))
@@ -322,7 +323,7 @@ def _parts(target: Target) -> dict[str, tuple[str, ...]]:
 
 
 def _empty(measured: Measured, method: str) -> pd.Series:
-    """Whether each size is 0 where the reference's is not; unknown ones are absent."""
+    """Return True for sizes of 0 where the reference is larger; unknown sizes are absent."""
     if measured.reference is None or measured.main.name not in SIZES:
         return failed_masks(pd.DataFrame())
     labels = list(measured.measure.labels)
@@ -340,7 +341,7 @@ def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:
         return
     against = ""
     if not math.isnan(trivial):
-        against = f"; an empty mask has 0, and one of all that the network looks at {trivial:.3f}"
+        against = f"; an empty mask has 0, a mask of all voxels that the network sees {trivial:.3f}"
     yield f"The mean Dice of {whose} is {dice:.3f}{against}."
 
 
@@ -359,23 +360,23 @@ def _warnings(training: Training) -> Iterable[str]:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
             f"Only {number(steps, 0)} of {number(wanted, 0)} expected training steps ({share}) "
-            f"were done{by_time}: train longer, or on a machine that is not busy."
+            f"were done{by_time}: train longer, or use a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
             f"Only {number(steps, 0)} training steps were done{by_time}, wanted {FEW_STEPS} at "
-            "least: give it more time, or a machine that is not busy."
+            "least: set a longer time, or use a machine that is not busy."
         )
 
 
 def as_number(value: object) -> float:
-    """Return a value of a JSON file as a float; NaN if it is no number, such as a text or true."""
+    """Return a value of a JSON file as a float; NaN if it is not a number, such as text or true."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan
 
 
 def facts_of(training: Training) -> dict[str, Any]:
-    """Return a training as JSON values for summary.json; unknown and infinite ones are left out."""
+    """Return a training as JSON values for summary.json, without unknown and infinite values."""
     return {
         key: value
         for key, value in training._asdict().items()

@@ -26,13 +26,13 @@ from neurotarget.stats.cohort.subjects import written
 from neurotarget.types import Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; lower ends of the bands, the last one is open
-CATEGORICAL = ("sex", "site", "group", "scanner")  # strata besides age, where a cohort has them
-PARTS = {"test": "internal", "external": "external"}  # by split; other splits have no part
+CATEGORICAL = ("sex", "site", "group", "scanner")  # strata in addition to age, if they are known
+PARTS = {"test": "internal", "external": "external"}  # part by split; other splits have no part
 INTERNAL, EXTERNAL = PARTS.values()
 
 
 class Stratum(NamedTuple):
-    """A part of the cohort with rows of its own in tables."""
+    """A subgroup of the cohort with its own rows in tables."""
 
     stratum: str  # all, or the covariate
     level: str  # all, or its value
@@ -43,9 +43,9 @@ class Stratum(NamedTuple):
 class Quantity:
     """One quantity of the cases of a cohort, such as the volume, by several methods.
 
-    `tables` maps each method or rater to a table with one row per case (index `case_id`), one
-    column per label and then one per region of the target (`Target.all_regions`), in `unit`; NaN
-    where there is no value.
+    `tables` maps each method or rater to a table in `unit`, with one row per case (index `case_id`)
+    and one column per label, then per region of the target (`Target.all_regions`). Missing values
+    are NaN.
     """
 
     name: str  # one of `Target.quantities`
@@ -54,31 +54,31 @@ class Quantity:
 
     @property
     def noun(self) -> str:
-        """Name in a sentence: `volume`, `mean of qsm`, `value`, `probability`."""
+        """Singular in a sentence: `volume`, `mean of qsm`, `value`, `probability`."""
         return noun_of(self.name)
 
     @property
     def plural(self) -> str:
-        """Name of several in a sentence: `volumes`, `probabilities`."""
+        """Plural in a sentence: `volumes`, `probabilities`."""
         return plural_of(self.name)
 
     @property
     def table_name(self) -> str:
-        """Name of the table of its means: `volumes`."""
+        """Name of the table of means of this quantity: `volumes`."""
         return self.plural.replace(" ", "_")
 
     @property
     def is_probability(self) -> bool:
-        """Whether it is a probability, whose reference is 0 or 1 instead of a measurement."""
+        """True for a probability, whose reference is 0 or 1 instead of a measurement."""
         return self.name == PROBABILITY
 
     @property
     def is_of_masks(self) -> bool:
-        """Whether it is measured from masks."""
+        """True if the quantity is measured from masks."""
         return is_of_masks(self.name)
 
     def column(self, name: str) -> str:
-        """Return the name of a column in this unit: `bias_mm3`; of a ratio the name itself."""
+        """Return a column name with this unit, such as `bias_mm3`; for a ratio, `name` itself."""
         return with_unit(name, self.unit)
 
 
@@ -86,12 +86,12 @@ class Quantity:
 class Measured:
     """Quantities of the cases of a cohort, with their scores and covariates.
 
-    `quantities` are by name; the first is the main one, which all tables of a study are about that
-    do not say otherwise. Its tables have the rows of `covariates`, whose first column is
-    `subject_id`. `reference` names the method that counts as truth; it is the first, or None if all
-    are equal. `scores` are rows of rows.csv of one method against the reference; empty where there
-    are only values. `raters` names the methods that are further raters of the same scans; they come
-    last.
+    `quantities` are by name. The first is the main quantity: a table of a study is about it unless
+    the table says otherwise. Its tables have the rows of `covariates`, whose first column is
+    `subject_id`. `reference` names the method that counts as truth, which is the first method; it
+    is None if no method does. `scores` are the rows of rows.csv that score one method against the
+    reference; empty if only values are known. `raters` names the methods that are further raters
+    of the same scans; they are the last methods.
     """
 
     target: Target
@@ -121,17 +121,17 @@ class Measured:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every two methods, the reference first in its pairs."""
+        """All pairs of methods; the reference is first in its pairs."""
         return tuple(combinations(self.values, 2))
 
     @property
     def automatic(self) -> tuple[str, ...]:
-        """Methods that are neither the reference nor a rater, such as a network."""
+        """Methods other than the reference and the raters, such as a network."""
         return tuple(one for one in self.methods if one not in (self.reference, *self.raters))
 
     @property
     def network(self) -> str | None:
-        """Method whose masks are scored; None where all masks are people's."""
+        """Method whose masks are scored; None where people made all masks."""
         return next(iter(self.automatic), None)
 
     @property
@@ -140,7 +140,7 @@ class Measured:
         return self.measure_of(self.main.name)
 
     def measure_of(self, name: str) -> Measure:
-        """Return labels and regions of a quantity, by the target, else by the columns."""
+        """Return labels and regions of a quantity, from the target, else from the columns."""
         if known := self.target.quantities.get(name):
             return known
         quantity = self.quantities[name]
@@ -149,7 +149,7 @@ class Measured:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of the main quantity, and the regions that they sum to."""
+        """Labels and regions of the main quantity."""
         return tuple(self.measure.parts)
 
     @property
@@ -186,14 +186,11 @@ class Measured:
         return self.measure_of(hypothesis.measure).unit
 
     def only(self, name: str) -> "Measured":
-        """Return the cohort with this quantity alone, which becomes the main one.
-
-        Scores and covariates stay.
-        """
+        """Return the cohort with this quantity alone, and all scores and covariates."""
         return replace(self, quantities={name: self.quantities[name]})
 
     def without(self, case_ids: Sequence[str]) -> "Measured":
-        """Return the cohort without some cases in values, scores and covariates."""
+        """Return the cohort without these cases in values, scores and covariates."""
         left_out = list(case_ids)
         quantities = {
             name: replace(
@@ -212,12 +209,12 @@ class Measured:
         return replace(self, quantities=quantities, covariates=covariates, scores=scores)
 
     def with_values(self, tables: Mapping[str, pd.DataFrame]) -> "Measured":
-        """Return the cohort with other tables of the main quantity; the others are kept."""
+        """Return the cohort with other tables of the main quantity; other quantities stay."""
         main = replace(self.main, tables=tables)
         return replace(self, quantities={**self.quantities, main.name: main})
 
     def strata(self) -> Iterator[Stratum]:
-        """Yield the whole cohort, then each part, sex, site, group and age band in it.
+        """Yield the whole cohort, then each part, sex, site, group, scanner and age band in it.
 
         Parts are used only where some cases are external and some are not.
         """
@@ -243,7 +240,7 @@ class Measured:
 
 
 def of_volumes(tables: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
-    """Return the quantities of a cohort with volumes in mm³ alone; `tables` are by method."""
+    """Return the quantities of a cohort with volumes alone; `tables` in mm³ are by method."""
     return {VOLUME: Quantity(VOLUME, "mm3", tables)}
 
 
@@ -256,15 +253,15 @@ def from_rows(
 ) -> Measured:
     """Build a cohort from the values and scores of rows.csv.
 
-    `methods` are the names for the reference's and the predicted values, such as
-    `reference_volume_mm3` and `volume_mm3`; the first is the reference. Further raters
-    (`reference_volume_mm3@<rater>`) come after both. A method without any value of the main
-    quantity is left out, and so are further quantities without any. Cases that are not in
-    `covariates` (index `case_id`) keep the subject of their rows, and have no covariates.
+    `methods` are the names of the reference (metric `reference_volume_mm3`) and of the prediction
+    (`volume_mm3`). Further raters (`reference_volume_mm3@<rater>`) come after both. A method
+    without a value of the main quantity is left out, and so is a further quantity without values.
+    Cases that are not in `covariates` (index `case_id`) keep the subject of their rows, and have no
+    covariates.
 
     Raises:
-        DataError: a case has two values of one score, no label of the target is there, or a rater
-            has the name of one of `methods`.
+        DataError: a case has two values of one score, the rows have no label of the target, or a
+            rater has the name of one of `methods`.
     """
     _refuse_others(rows, target)
     subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
@@ -300,7 +297,7 @@ def from_rows(
 
 
 def _refuse_others(rows: pd.DataFrame, target: Target) -> None:
-    """Refuse rows of two runs, or of another target."""
+    """Refuse rows that mix two runs or belong to another target."""
     twice = rows[rows.duplicated(["case_id", "label", "metric"])]
     if len(twice):
         first = twice.iloc[0]
@@ -313,14 +310,14 @@ def _refuse_others(rows: pd.DataFrame, target: Target) -> None:
         there = ", ".join(sorted(set(rows["label"]))) or "none"
         raise DataError(
             f"rows: found scores of the labels {there}, wanted those of target {target.name} "
-            f"({', '.join(named)}); name the target of these rows"
+            f"({', '.join(named)}); set the target that these rows belong to"
         )
 
 
 def _tables(
     rows: pd.DataFrame, measure: Measure, metrics: Mapping[str, str]
 ) -> dict[str, pd.DataFrame]:
-    """Values of the labels of a quantity, by method; without methods that have none."""
+    """Return the values of a quantity's labels by method, without methods that have no value."""
     tables = {method: _wide(rows, metric.format(measure.metric), measure.labels)
               for method, metric in metrics.items()}  # fmt: skip
     return {method: table for method, table in tables.items() if table.notna().any(axis=None)}
@@ -345,7 +342,7 @@ def _raters(rows: pd.DataFrame, methods: tuple[str, str], measure: Measure) -> l
 
 
 def _finite(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of numbers with NaN for infinite ones."""
+    """Return a table of numbers with NaN in place of infinite values."""
     return table.astype(float).where(np.isfinite(table.astype(float)))
 
 
@@ -360,8 +357,8 @@ def quantity_table(
 ) -> pd.DataFrame:
     """Return the values of a quantity's labels in order, and of its regions.
 
-    A region has the sum of sizes, and means weighted by `sizes`, the volumes of the same masks.
-    Other quantities have no regions. An infinite value becomes NaN.
+    The size of a region is the sum over its labels. The mean of a region is weighted by `sizes`,
+    the volumes of the same masks. Other quantities have no regions. An infinite value becomes NaN.
     """
     if measure.name in SIZES:
         return with_regions(wide, target)
@@ -374,7 +371,7 @@ def quantity_table(
 def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
     """Return volumes in mm³ of the labels in the target's order and of its regions.
 
-    A region is NaN where a label of it is. An infinite volume becomes NaN.
+    A region is NaN where one of its labels is NaN. An infinite volume becomes NaN.
     """
     table = _finite(volumes.reindex(columns=list(target.label_names)))
     sums = {

@@ -1,4 +1,4 @@
-"""How much better than guessing a network predicts outcomes, from the rows of its predictions."""
+"""Skill of a network's predicted outcomes compared with guessing."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ GUESSED_AUROC = 0.5
 class Skill(NamedTuple):
     """Skill over all outcomes: 0 for guessing, 1 for perfect predictions; NaN if unknown.
 
-    `may_be_guessing`: the interval of every AUROC includes that of guessing, or no R² is above 0.
+    `may_be_guessing` is True if the interval of every AUROC includes 0.5, or no R² is above 0.
     """
 
     value: float
@@ -25,10 +25,10 @@ class Skill(NamedTuple):
 
 
 def outcome_skill(rows: pd.DataFrame) -> Skill | None:
-    """Skill of the predictions in rows.csv; None where they are of no outcome.
+    """Return the skill of the predictions in rows.csv; None if no outcome was predicted.
 
-    That of classes is 2 AUROC − 1 (each class against the rest), that of numbers R² against the
-    mean of the references; both are averaged over labels.
+    The skill is 2 AUROC − 1 of a class (against all other classes), and R² against the mean of the
+    references of a number; both are averaged over labels.
     """
     parts = [*_classes(rows), *_numbers(rows)]
     if not parts:

@@ -1,4 +1,4 @@
-"""Table 1: characteristics of the cohort, in all and by part, with counts of missing values."""
+"""Table 1: characteristics of the whole cohort and its parts, with counts of missing values."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,11 +26,11 @@ COLUMNS = [
 def people_table(measured: Measured, people: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return Table 1: people, scans, age, head size, sex, group and site, in all and by part.
 
-    People are counted, with the first known value of several scans. `percent` is of all people of
-    the part, including those without a value, who are counted as missing. Parts are internal and
+    A person counts once, with the first known value of their scans. `percent` refers to all people
+    of the part, including those without a value, who are counted as missing. Parts are internal and
     external, where the cases have both, and the two groups of hypotheses. `people` (index
-    `case_id`; `subject_id`, `split`, covariates) adds the splits of the network's training, whose
-    people this study has not measured.
+    `case_id`; `subject_id`, `split`, covariates) adds the people of the network's training, whom
+    this study has not measured, by split.
     """
     shown, table = _shown(measured.covariates), measured.covariates
     rows = [row for part, cases in _parts(measured) for row in _rows(table.loc[cases], part, shown)]
@@ -96,7 +96,7 @@ def _numbers(values: pd.Series) -> dict[str, float]:
 
 
 def _shown(covariates: pd.DataFrame) -> list[str]:
-    """Columns of age, head size and then categories; other columns are not shown."""
+    """Return the columns to show: age, head size and then categories."""
     head = find_tiv(covariates)
     ages = [name for name in covariates if usual_name(str(name)) == "age"]
     named = [name for name in covariates if _is_category(str(name))]

@@ -1,4 +1,4 @@
-"""Predicted probabilities of a cohort's outcomes with the reference, by case."""
+"""Predicted probabilities of a cohort's outcomes, with the reference of each case."""
 
 import math
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.resample import codes
 
 PREDICTED = "predicted"  # method of the rows of rows.csv
-THRESHOLD = 0.5  # used in addition to the one that a run has stored
+THRESHOLD = 0.5  # used in addition to the threshold that a run has stored
 
 
 class Predictions(NamedTuple):
     """Probabilities of one outcome; all tables and series have the same cases (index `case_id`).
 
-    Columns are the outcome's labels; `references` are 1 in the column of the case's class, else 0,
-    or NaN without a reference. `is_failed` cases have no prediction.
+    Columns are the outcome's labels. `references` are 1 in the column of the case's class and 0 in
+    the others, or NaN without a reference. Cases in `is_failed` have no prediction.
     """
 
     outcome: Outcome
@@ -32,11 +32,11 @@ class Predictions(NamedTuple):
 
     @property
     def has_several(self) -> bool:
-        """Whether there are several classes, each with a label of its own."""
+        """True for several classes, each with its own label; False for a binary outcome."""
         return self.outcome.kind == "classes"
 
     def of(self, case_ids: pd.Index) -> "Predictions":
-        """Return the same with these cases only, in this order.
+        """Return the predictions of these cases, in this order.
 
         Raises:
             KeyError: a case is not among those of the predictions.
@@ -45,10 +45,10 @@ class Predictions(NamedTuple):
         return Predictions(self.outcome, self.method, *(one.loc[case_ids] for one in tables))
 
     def sample(self, label: str) -> "Sample":
-        """Return the cases with a reference of a label: one class against the rest.
+        """Return the cases with a reference, for one class against all other classes.
 
-        Cases without a reference are counted in `n_missing`; subjects are numbered from 0 among the
-        others.
+        Cases without a reference are counted in `n_missing`. Subjects of the other cases are
+        numbered from 0.
         """
         truth = self.references[label].to_numpy(float)
         known = np.isfinite(truth)
@@ -59,10 +59,11 @@ class Predictions(NamedTuple):
                       int((~known).sum()))  # fmt: skip
 
     def grades(self, threshold: float = THRESHOLD) -> "Grades":
-        """Return reference and predicted class of the cases with a reference, by number.
+        """Return numbers of the reference and predicted class of the cases with a reference.
 
-        A binary outcome is predicted as positive above the threshold; of several classes the one of
-        the largest probability is predicted. A failed prediction has the number after the last.
+        A binary outcome is predicted as positive above the threshold. Of several classes, the class
+        with the largest probability is predicted. A failed prediction has the number after the last
+        class.
         """
         references, n_classes = self.references.to_numpy(float), len(self.outcome.classes)
         known = np.isfinite(references).all(axis=1)
@@ -79,7 +80,7 @@ class Predictions(NamedTuple):
 class Sample(NamedTuple):
     """Cases of one label: probability, reference (0 or 1) and number of the subject.
 
-    Failed predictions, which have no probability, are kept apart.
+    Failed predictions, which have no probability, have separate fields.
     """
 
     p: Float[ndarray, " N"]
@@ -91,7 +92,7 @@ class Sample(NamedTuple):
 
     @property
     def is_positive(self) -> Bool[ndarray, " N"]:
-        """Whether each case is positive."""
+        """True for positive cases."""
         return self.y == 1
 
     @property
@@ -115,9 +116,9 @@ class Grades(NamedTuple):
 
 
 def predictions_of(measured: Measured) -> list[Predictions]:
-    """Return the predictions of every outcome of classes that has any row of scores.
+    """Return the predictions of every outcome of classes that has rows of scores.
 
-    A case is failed if a row says so, or if one of its classes has no probability.
+    A case has failed if its row `failed` is 1, or if one of its classes has no probability.
     """
     found, index = [], measured.covariates.index
     for outcome in measured.target.outcomes:
@@ -130,7 +131,7 @@ def predictions_of(measured: Measured) -> list[Predictions]:
         failed = _wide(rows, "failed", index, [outcome.name])[outcome.name] == 1
         if not (failed.any() or tables[0].notna().any(axis=None)):
             continue
-        # a probability of a failed case is not one, and one class without makes it unknown
+        # a failed case has no probabilities, and a case that lacks one probability has failed
         is_unknown = failed | tables[0].isna().any(axis=1)
         tables[0] = tables[0].mask(is_unknown, math.nan)
         method = measured.network or PREDICTED

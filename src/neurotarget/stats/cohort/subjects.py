@@ -17,21 +17,21 @@ from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import level_key
 from neurotarget.quantity import noun_of, plural_of
 
-# numbers in columns of these names are group names, not quantities
-CHANGE = "their subjects change"  # a covariate between visits; part of a reason
-AGE, SEX = ("age", "age_years"), ("sex", "gender")  # names of columns, in any case
+# in columns with these names, numbers are categories
+CHANGE = "their subjects change"  # part of a reason: a covariate changes between visits
+AGE, SEX = ("age", "age_years"), ("sex", "gender")  # names of columns, in upper or lower case
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 
 class NotEstimableError(Exception):
-    """Why an effect cannot be estimated; its text goes into the column `reason`."""
+    """An effect cannot be estimated; the text goes into the column `reason`."""
 
 
 class Cohort(NamedTuple):
-    """Values (one column per method) and covariates of the same subjects, complete.
+    """Complete values (one column per method) and covariates of the same subjects.
 
-    Covariates are floats, or text where they name categories. `n_dropped` counts cases; `note`
-    lists those whose subjects change category.
+    Covariates are floats, or text for categories. `n_dropped` counts the cases left out. `note`
+    states how many cases are left out because their subjects change category.
     """
 
     values: pd.DataFrame
@@ -50,12 +50,12 @@ def gather(
     """Return the subjects that have every value and every covariate of the hypothesis.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. `numbers` names
-    covariates that are needed in addition. Text and the names in `CATEGORIES` are categories.
-    Where the hypothesis compares two groups, cases of a third are ignored.
+    further covariates that are needed. Covariates that hold text, or are named in `CATEGORIES`, are
+    categories. Where the hypothesis compares two groups, cases of other groups are ignored.
 
     Raises:
-        NotEstimableError: a covariate is absent, unknown in all cases, or not a number where it
-            must be.
+        NotEstimableError: a covariate is absent, unknown in all cases, or not a number where the
+            model needs a number.
     """
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:
@@ -82,9 +82,9 @@ def gather(
 
 
 def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
-    """Return whether each case belongs to a hypothesis; cases of a third group do not.
+    """Return True for cases that belong to a hypothesis, False for cases of a third group.
 
-    Cases without a known group do: they are counted as incomplete later.
+    Cases of an unknown group belong to it; they are counted as incomplete later.
     """
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return np.ones(len(covariates), dtype=bool)
@@ -103,15 +103,15 @@ def quantities(hypothesis: Hypothesis) -> str:
 
 
 def key(value: object) -> str:
-    """Return the normalised name of a category: 1 and 1.0, f and F are equal.
+    """Return the normalised name of a category, for comparisons: 1 equals 1.0, f equals F.
 
-    For comparisons only; `written` gives the name that is shown.
+    `written` returns the name for tables and texts.
     """
     return written(value).casefold()
 
 
 def written(value: object) -> str:
-    """Return a category as it is shown: 1.0 as 1, and numbers of many digits in full."""
+    """Return a category as text for tables: 1.0 as 1, and long numbers with all digits."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value).strip()
     return f"{value:.15g}"  # fewer digits could make two long numbers equal
@@ -120,7 +120,8 @@ def written(value: object) -> str:
 def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
     """Return the hypothesis without terms that do not vary among the subjects.
 
-    A spline or an interaction is left out with any of its covariates. The tested covariate stays.
+    A spline or an interaction is left out if one of its covariates does not vary. The tested
+    covariate stays.
     """
     fixed = {name for name in covariates if covariates[name].dropna().nunique() == 1}
     kept = [
@@ -143,26 +144,26 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
         return ""
     counts = ", ".join(f"{value} {n}" for value, n in others.value_counts().items())
     return (
-        f"{len(others)} of {len(covariates)} cases are of neither group of {name} in "
+        f"{len(others)} of {len(covariates)} cases have another {name} than "
         f"{' and '.join(hypothesis.groups)} ({counts}); {hypothesis.name} leaves them out."
     )
 
 
 def levels(values: pd.Series) -> list[str]:
-    """Return the categories in alphabetical order, without regard to case.
+    """Return the categories in alphabetical order, ignoring upper and lower case.
 
-    The first one is the baseline of a model.
+    The first category is the baseline of a model.
     """
     return sorted(values.unique(), key=str.casefold)
 
 
 def is_category(values: pd.Series) -> bool:
-    """Return whether a covariate of a cohort holds categories; `gather` makes all others floats."""
+    """Return True if a covariate of a cohort holds categories; `gather` makes numbers floats."""
     return values.dtype == object
 
 
 def _known(values: pd.DataFrame, terms: pd.DataFrame, what: str) -> Bool[ndarray, " N"]:
-    """Whether each case has all values and terms; an error names those that no case has."""
+    """Return True for cases with all values and terms; an error names those that no case has."""
     lacks, unknown = values.isna().to_numpy(), terms.isna().to_numpy()
     if len(terms) and lacks.all(axis=0).any():
         raise NotEstimableError(f"no case has a {what}")
@@ -172,7 +173,7 @@ def _known(values: pd.DataFrame, terms: pd.DataFrame, what: str) -> Bool[ndarray
 
 
 def _quantities(hypothesis: Hypothesis) -> set[str]:
-    """Covariates that the model uses as numbers: that of a slope, and those of splines."""
+    """Covariates that the model uses as numbers: the tested slope's, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
     names = {match[1] for match in curved if match}
     if hypothesis.covariate and hypothesis.groups is None and "*" not in hypothesis.covariate:
@@ -181,7 +182,7 @@ def _quantities(hypothesis: Hypothesis) -> set[str]:
 
 
 def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:
-    """A covariate as floats, or as text for categories; `groups` keep the hypothesis's spelling."""
+    """Return a covariate as floats, or as text for categories, spelt as in `groups`."""
     is_named = groups is not None or str(values.name).casefold() in CATEGORIES
     if values.dtype == float and not is_named and not np.isinf(values.to_numpy()).any():
         return values
@@ -201,7 +202,7 @@ def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None
 
 
 def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
-    """Means over the scans of each subject; who changes category is dropped and counted."""
+    """Average the scans of each subject; subjects who change category are dropped and counted."""
     if subjects.is_unique:
         return cohort
     people = subjects.to_numpy()

@@ -1,1 +1,1 @@
-"""The tables of a study of one cohort; no files and no figures."""
+"""The tables of a study of one cohort, without files and figures."""

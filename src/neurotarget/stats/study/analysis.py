@@ -65,15 +65,17 @@ def analyse(
     """Compute every table of a study; the same seed gives the same intervals.
 
     Missing parts of a cohort (a second method, sites, groups) give empty tables or rows with a
-    reason, never an error. There is a table `parts` where cases are external or scores published,
-    `findings` where some cases lack a label, `raters`, `ceiling` and `rater_differences` with
-    further raters, `means` and `mean_agreement` where a contrast has a unit. Agreement, slopes over
-    age and harmonisation need quantities that all methods measure, so there are none of
-    probabilities. Failed masks have no volume: they are counted, and left out of all tables but
-    scores and failures. `training` holds facts about the network's training; effects have no
-    conclusion where masks failed too often or the network has not learnt. Where classes were
-    predicted there are `discrimination`, `calibration`, `calibration_bins` and `confusion`;
-    `thresholds` are those that a run has stored, by outcome.
+    reason, never an error. Some tables exist only where the cohort has data for them: `parts` with
+    external cases or published scores; `findings` where some cases lack a label; `raters`,
+    `ceiling` and `rater_differences` with further raters; `means` and `mean_agreement` where a
+    contrast has a unit; `discrimination`, `calibration`, `calibration_bins` and `confusion` where
+    classes were predicted. Agreement, slopes over age and harmonisation need a quantity that all
+    methods measure, so a probability has none of them.
+
+    Failed masks have no volume: they are counted, and left out of all tables but scores and
+    failures. `training` holds facts about the network's training; effects have no conclusion where
+    masks failed too often or the network has not learnt. `thresholds` are those that a run has
+    stored, by outcome.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
@@ -120,7 +122,7 @@ def analyse(
 
 
 def _of_measurements(measured: Measured) -> Measured:
-    """The cohort without values of the main quantity if that is a probability."""
+    """Return the cohort without values of its main quantity if this is a probability."""
     return measured.with_values({}) if measured.main.is_probability else measured
 
 
@@ -176,7 +178,7 @@ def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
-    """The table of sites with the reason instead of numbers for refused methods and labels."""
+    """Return the table of sites, with a reason instead of numbers for refused labels."""
     keys = list(zip(sites["method"], sites["label"], strict=True))
     is_refused = pd.Series([key in refused for key in keys], index=sites.index, dtype=bool)
     if not is_refused.any():
@@ -189,11 +191,11 @@ def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
 
 
 def cases_table(measured: Measured) -> pd.DataFrame:
-    """Return a row per case: subject, covariates, quantities by method, scores.
+    """Return one row per case: subject, covariates, quantities by method, scores.
 
-    A column of the main quantity is `<label>_<method>_<unit>`, one of another quantity
-    `<label>_<method>_<quantity>_<unit>`.
-    `part` is internal or external, where both occur and no covariate has that name.
+    Columns of the main quantity are named `<label>_<method>_<unit>`, columns of other quantities
+    `<label>_<method>_<quantity>_<unit>`. `part` is internal or external, where both occur and no
+    covariate has that name.
     """
     known = measured.covariates.drop(columns="case_id", errors="ignore")
     if "part" not in known and (measured.parts == EXTERNAL).any():
@@ -254,7 +256,7 @@ def _swapped(measured: Measured) -> list[str]:
 
 
 def _ignored(measured: Measured) -> list[str]:
-    """A sentence on cases with ignored voxels, which nobody has judged."""
+    """A sentence on cases with ignored voxels, which have no label."""
     rows = measured.scores
     if "metric" not in rows:
         return []
@@ -269,7 +271,7 @@ def _ignored(measured: Measured) -> list[str]:
     return [
         f"{beginning}; in {cut['case_id'].nunique()} of them they border on {labels}, which may "
         f"extend there: all {measured.main.plural} here, predicted ones too, are those of the "
-        "judged part, not of the whole structure."
+        "labelled part, not of the whole structure."
     ]
 
 

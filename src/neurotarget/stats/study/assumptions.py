@@ -1,12 +1,12 @@
-"""Checks of limits of agreement: are they valid in the unit, and narrow enough for use?
+"""Checks of limits of agreement: their assumptions, and whether they are acceptable.
 
-Limits of agreement assume normal differences of constant spread. Where either fails, limits of the
-ratio of both values (by logarithms) are reported in addition. Whether two methods may replace each
-other is judged by limits that were set in advance: those of the target (`acceptable`).
+Limits of agreement assume normal differences of constant spread. Where an assumption fails, read
+the limits of the ratio of both values (by logarithms) instead. Two methods may replace each other
+if their limits lie within limits set in advance, those of the target (`acceptable`).
 
 Sources: Bland and Altman 1999, doi:10.1177/096228029900800204 (spread, ratios); Shapiro and Wilk
 1965, doi:10.1093/biomet/52.3-4.591; Breusch and Pagan 1979, doi:10.2307/1911963; Gerke 2020,
-doi:10.3390/diagnostics10050334 (limits that are set in advance).
+doi:10.3390/diagnostics10050334 (limits set in advance).
 """
 
 import math
@@ -33,13 +33,14 @@ INSIDE, OUTSIDE, OPEN = "inside", "outside", "undecided"
 
 
 def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Check the differences of each pair of methods by label, and judge the limits of agreement.
+    """Check the differences and the limits of agreement of each pair of methods, by label.
 
-    One person counts once, by the mean of their scans. `p_normal` is Shapiro–Wilk's, `p_constant`
-    Breusch–Pagan's over the mean of both; `spread_slope` is the slope of the absolute difference on
-    that mean. `ratio` is the geometric mean of second / first with its 95 % limits, where both are
-    above 0. The verdict is `inside` where the intervals of both limits of `agreement` lie within
-    ± `acceptable`, `outside` where one lies beyond it, else `undecided`.
+    One person counts once, by the mean of their scans. `p_normal` is the p of Shapiro and Wilk's
+    test, `p_constant` that of Breusch and Pagan's test over the mean of both methods.
+    `spread_slope` is the slope of the absolute difference on that mean. `ratio` is the geometric
+    mean of second / first with its 95 % limits, where all values are above 0. The verdict is
+    `inside` where the intervals of both limits of `agreement` lie within ± `acceptable`, `outside`
+    where one interval lies beyond, else `undecided`.
     """
     rows = []
     for first, second in measured.pairs:
@@ -66,7 +67,7 @@ def _checks(first: np.ndarray, second: np.ndarray) -> dict[str, object]:
     p_constant = float(het_breuschpagan(differences - differences.mean(), scale)[1])
     slope = float(np.polyfit(size, np.abs(differences - differences.mean()), 1)[0])
     broken = [
-        name for name, p in (("normal", p_normal), ("of one spread", p_constant)) if p < ALPHA
+        name for name, p in (("normal", p_normal), ("of constant spread", p_constant)) if p < ALPHA
     ]
     row = {"p_normal": p_normal, "p_constant": p_constant, "spread_slope": slope}
     row |= {"holds": "no" if broken else "yes"}
@@ -118,12 +119,12 @@ def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:
 def acceptable_limit(
     acceptable: Mapping[str, float], quantity: Quantity, mean: float
 ) -> tuple[float, str]:
-    """Return the acceptable half width of limits of agreement, and its unit; NaN without any.
+    """Return the acceptable half width of limits of agreement, and its unit; NaN if not set.
 
     Args:
         acceptable: the target's limits by name, in the unit of the quantity or in percent.
-        quantity: what was measured.
-        mean: its mean, to which percentages refer.
+        quantity: the measured quantity.
+        mean: mean of the quantity, to which percentages refer.
     """
     if (own := quantity.column(LIMITS)) in acceptable:
         return acceptable[own], quantity.unit

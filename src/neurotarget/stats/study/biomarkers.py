@@ -1,11 +1,11 @@
-"""How well a quantity discriminates two groups: AUC, Cohen's d and Welch's test, after adjustment.
+"""Discrimination of two groups by a quantity: adjusted AUC, Cohen's d and Welch's test.
 
 d is the mean of group a minus that of b, and `auc_raw` the chance that a value of a is larger than
-one of b. `auc` is oriented so that values above 0.5 agree with the hypothesis: where it expects a
-to be smaller, `auc` is the chance that a value of a is smaller. Without a hypothesis the medians
-of the first method decide the direction (see `auc_of`), and the expected AUC without a difference
-is a little above 0.5. One person counts once: several scans of a subject are averaged. Rows without
-an estimate give the reason.
+one of b. `auc` is oriented so that values above 0.5 agree with the hypothesis: where this expects
+smaller values in a, `auc` is the chance that a value of a is smaller. Without a hypothesis the
+medians of the first method decide the direction (see `auc_of`); then the expected AUC without a
+difference is a little above 0.5. One person counts once: several scans of a subject are averaged.
+Rows without an estimate give the reason.
 """
 
 import math
@@ -57,7 +57,7 @@ CLAIMED = "as claimed"
 
 
 class _Side(NamedTuple):
-    """Group that is expected to have larger values: 1 for a, −1 for b, and the basis for this."""
+    """Group with the expected larger values: `sign` is 1 for a, −1 for b, by the given `basis`."""
 
     sign: int
     basis: str
@@ -67,8 +67,8 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
     """Return n, d, AUC, Welch's p and q by label or region, method and contrast.
 
     Values are adjusted for age, sex and, for volumes, TIV where the cohort has them (see
-    `adjusted_sample`); `adjusted_for` lists them and whom the slopes were fitted on. q is
-    Benjamini and Hochberg's over the labels of a method and contrast.
+    `adjusted_sample`). `adjusted_for` lists these covariates and the subjects that their slopes
+    were fitted on. q is Benjamini and Hochberg's over the labels of a method and contrast.
 
     Source: Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
@@ -86,12 +86,12 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
 def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return Δd and ΔAUC between the methods of each pair (second − first) on the same subjects.
 
-    ΔAUC is oriented as AUC is and has DeLong's interval. Δd has a percentile interval from a
+    ΔAUC has the orientation of AUC and DeLong's interval. Δd has a percentile interval from a
     bootstrap of subjects within each group. Slopes of the adjustment are not estimated again in
     each draw; instead draws are widened by as much as estimated slopes widen a difference of means.
-    p is two-sided, of Δd, and at least 1 / draws; q is Benjamini and Hochberg's over the labels of
-    a pair and contrast. If both methods find the expected direction, the one with the larger |d|
-    discriminates better.
+    p is the two-sided p of Δd and at least 1 / draws; q is Benjamini and Hochberg's over the labels
+    of a pair and contrast. If both methods find the expected direction, the method with the larger
+    |d| discriminates better.
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593.
     """
@@ -121,14 +121,14 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
             first = next(iter(people))
             sample = adjusted_sample(groups, people[first][[label]])
             difference = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
-            sign, whose = -1 if difference < 0 else 1, f"as by the medians of {first}"
+            sign, whose = -1 if difference < 0 else 1, f"by the medians of {first}"
         larger, smaller = (group_a, group_b) if sign > 0 else (group_b, group_a)
         sides[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
     return sides
 
 
 def _claimed(measured: Measured, groups: Groups) -> int:
-    """Sign of a minus b by the hypotheses on it; 0 where there is none, or two disagree."""
+    """Sign of a minus b by the hypotheses on the contrast; 0 without any, or if two disagree."""
     covariate, *pair = groups.contrast
     names = [key(name) for name in pair]
     signs = set()
@@ -145,7 +145,7 @@ def _claimed(measured: Measured, groups: Groups) -> int:
 
 
 def _oriented(area: Estimate, sign: int) -> tuple[float, float, float]:
-    """An AUC and its ends, as the chance that the expected group has the larger value."""
+    """Return an AUC and its ends as the chance that the expected group has the larger value."""
     if sign > 0:
         return area[:3]
     return 1 - area.value, 1 - area.high, 1 - area.low
@@ -200,7 +200,7 @@ def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> tuple[float, Float[n
     middle = np.nanmean(differences)
     wider = math.sqrt(widening(len(sample.a), len(sample.b), sample.slopes))
     differences = middle + wider * (differences - middle)
-    # rounding errors of equal numbers are no difference
+    # a difference within rounding error is 0
     value = second - first if abs(second - first) > ROUNDING else 0.0
     return value, np.where(np.abs(differences) > ROUNDING, differences, 0.0)
 
@@ -208,7 +208,7 @@ def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> tuple[float, Float[n
 @lru_cache(maxsize=8)  # labels and methods mostly have the same subjects
 def _weights(n_a: int, n_b: int, seed: int) -> tuple[ndarray, ...]:
     """Bootstrap weights of two groups, (subjects, draws) each."""
-    sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
+    sizes = enumerate((n_a, n_b))  # one seed per group, as the groups are independent
     return tuple(np.ascontiguousarray(draws(n, seed + number).T) for number, n in sizes)
 
 
@@ -220,7 +220,7 @@ def _two_sided(differences: ndarray) -> float:
 
 
 def _stacked(blocks: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    """All blocks as one table, with q over the labels of each block."""
+    """Join all blocks to one table, with q over the labels of each block."""
     if not blocks:
         return pd.DataFrame(columns=list(columns))
     tables = [block.assign(q=corrected(block["p"].to_numpy(float), "fdr_bh")) for block in blocks]

@@ -33,15 +33,15 @@ class Contrast(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """The subjects of a contrast and what their values are adjusted for."""
+    """The subjects of a contrast and the terms that their values are adjusted for."""
 
     contrast: Contrast
     is_a: pd.Series  # one row per subject of either group
     terms: pd.DataFrame  # numbers, one row per subject; NaN where unknown
-    names: tuple[str, ...]  # covariate that each column of terms belongs to
-    lacking: tuple[str, ...]  # covariates that not all the subjects have
-    remarks: tuple[str, ...]  # covariates that are left out, and why
-    is_absent: bool = False  # whether the cohort has no such covariate
+    names: tuple[str, ...]  # covariate of each column of terms
+    lacking: tuple[str, ...]  # covariates that some subjects lack
+    remarks: tuple[str, ...]  # covariates that are left out, with the reason
+    is_absent: bool = False  # True if the cohort lacks the contrast's covariate
     measure: str = VOLUME  # name of the quantity
 
 
@@ -52,16 +52,16 @@ class Sample(NamedTuple):
     b: Float[ndarray, "B M"]
     slopes: Slopes
     adjusted_for: str
-    note: str  # who was left out
-    reason: str  # why there is no estimate, or ""
+    note: str  # subjects left out, or ""
+    reason: str  # reason for a missing estimate, or ""
 
 
 def contrasts(measured: Measured) -> tuple[Contrast, ...]:
     """Return the two-group contrasts of a cohort: those in hypotheses, then the diagnosis.
 
-    A column group, diagnosis or dx that is in no hypothesis is used where it has two values, with
-    controls second. Sex is used where there is no other contrast. Contrasts that differ only in the
-    order of their groups are one, in the order of the first hypothesis.
+    A column `group`, `diagnosis` or `dx` outside the hypotheses is a contrast if it has two values;
+    controls are the second group. Sex is used where there is no other contrast. Contrasts that
+    differ only in the order of their groups count once, in the order of the first hypothesis.
     """
     table = measured.covariates
     listed: list[Contrast] = []
@@ -83,7 +83,7 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
 def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
     """Return mean values over the cases of each subject, one row per subject.
 
-    A missing value is left out of its mean; it is NaN where all cases lack it.
+    A mean leaves out missing values; it is NaN where all cases lack the value.
     """
     return table.groupby(measured.subjects.to_numpy()).mean()
 
@@ -91,9 +91,9 @@ def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
 def adjusted_sample(groups: Groups, table: pd.DataFrame) -> Sample:
     """Return adjusted values (one column per method) of the subjects with all needed values.
 
-    The residual method: V − b · (x − mean x). b is fitted on the controls where one group can be
-    recognised as controls, else on all subjects within groups, so that the group difference is not
-    part of b. Terms that do not vary are left out.
+    The residual method gives V − b · (x − mean x). b is fitted on the controls if a group has a
+    name of `CONTROLS`, else on all subjects within groups, so that b does not contain the group
+    difference. Terms that do not vary are left out.
 
     Source: Sanfilipo et al. 2004, doi:10.1016/j.neuroimage.2004.03.037.
     """
@@ -126,7 +126,7 @@ def _why_not(groups: Groups, first: ndarray, values: ndarray) -> str:
 
 
 def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray, Slopes, str]:
-    """Adjusted values, the cost of the slopes, and a text on covariates and fitted subjects."""
+    """Return adjusted values, the cost of the slopes, and a text on covariates and subjects."""
     first, terms = is_a.to_numpy(dtype=bool), groups.terms.loc[is_a.index].to_numpy(dtype=float)
     names = tuple(dict.fromkeys(groups.names))
     for fitted, whom in _fitted_on(groups.contrast, first):
@@ -159,12 +159,12 @@ def _residuals(
 
 
 def _fitted_on(contrast: Contrast, first: ndarray) -> Iterator[tuple[ndarray, str]]:
-    """Candidate subjects for fitting the slopes, the best choice first, with their name."""
+    """Yield subjects to fit the slopes on and a text that names them, the best choice first."""
     if contrast.covariate.casefold() not in SEX:
         for name, members in ((contrast.group_a, first), (contrast.group_b, ~first)):
             if key(name) in CONTROLS:
                 yield members, f"the controls, {contrast.covariate} {name}"
-    yield np.ones(len(first), dtype=bool), "everybody, within the groups"
+    yield np.ones(len(first), dtype=bool), "all subjects, within the groups"
 
 
 def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
@@ -179,9 +179,9 @@ def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
 def groups_of(measured: Measured, contrast: Contrast) -> Groups:
     """Return the subjects of both groups, with their age, sex and, for volumes, TIV where known.
 
-    The contrast's own covariate is left out, and so are those that less than half of them have.
-    Subjects whose group changes between visits are in neither. A cohort without the covariate
-    gives empty groups with `is_absent`.
+    Covariates that less than half of the subjects have are left out, and so is the contrast's own
+    covariate. Subjects whose group changes between visits are in neither group. A cohort without
+    the contrast's covariate gives empty groups with `is_absent`.
     """
     table, subjects = measured.covariates, measured.subjects
     name = find_column(table.columns, (contrast.covariate,))
@@ -212,7 +212,7 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
 
 
 def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.DataFrame:
-    """A covariate as numbers per subject: its mean, or an indicator of each level but one."""
+    """Return a covariate as numbers per subject: its mean, or indicators of all levels but one."""
     if not is_category:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         numbers = numbers.where(np.isfinite(numbers))
@@ -225,14 +225,14 @@ def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.Data
 
 
 def _categories(values: pd.Series, subjects: pd.Series) -> pd.Series:
-    """Group of each subject; subjects without one, or who change it, are left out."""
+    """Group of each subject; subjects without a group, or who change it, are left out."""
     keys = values.dropna().map(key)
     grouped = keys.groupby(subjects.loc[keys.index].to_numpy())
     return grouped.first()[grouped.nunique() == 1]
 
 
 def _two_values(values: pd.Series) -> tuple[str, str] | None:
-    """The two groups of a column, controls second; None where it has not exactly two."""
+    """The two groups of a column, controls second; None for another number of groups."""
     named = {key(value): written(value) for value in values.dropna()}
     if len(named) != 2:
         return None
@@ -241,5 +241,5 @@ def _two_values(values: pd.Series) -> tuple[str, str] | None:
 
 
 def _same(contrast: Contrast) -> tuple:
-    """Key that is equal for contrasts that differ in order or spelling only."""
+    """Return a key that is equal for contrasts that differ in order or spelling only."""
     return key(contrast.covariate), frozenset(key(group) for group in contrast[1:])

@@ -1,10 +1,10 @@
-"""Whether two methods rank structures alike by how well they discriminate two groups.
+"""Agreement of two methods in the ranking of structures by their discrimination of two groups.
 
 A segmenter that keeps a disease's pattern finds the largest effects where the reference has them.
 Cohen's d of each label, adjusted as in `biomarkers`, is correlated over labels between the methods,
 by Spearman's rho and Kendall's tau. Intervals are percentiles of a bootstrap of subjects within
-each group, the same for all labels: they say how certain the agreement is for other people, not
-for other structures. Labels that not all subjects have are left out and counted.
+each group, the same for all labels. So they hold for other people, not for other structures. Labels
+that some subjects lack are left out and counted.
 
 Source: Kendall 1938, doi:10.1093/biomet/30.1-2.81; Efron and Tibshirani 1993,
 doi:10.1201/9780429246593.
@@ -39,9 +39,9 @@ Effects = Float[ndarray, "rows labels"]
 
 
 def ranking_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return rho and tau of d over labels by contrast and pair of methods.
+    """Return rho and tau of d over labels, per contrast and pair of methods.
 
-    Sums of labels are not ranked. Empty for a target with fewer than four labels.
+    Regions (sums of labels) are not ranked. Empty for a target with fewer than four labels.
     """
     labels = [name for name in measured.labels if name in measured.target.label_names]
     if len(labels) < FEWEST_LABELS:
@@ -67,7 +67,7 @@ def _row(groups: Groups, pair: dict[str, pd.DataFrame], labels: list[str], seed:
     if len(used) < FEWEST_LABELS:
         nothing = (math.nan,) * 6
         return *head, *nothing, sum(most), f"fewer than {FEWEST_LABELS} labels of all subjects"
-    # the first draw has each subject once: the estimate itself
+    # the first draw has each subject once: it gives the estimate itself
     weights = [np.vstack([np.ones(n), draws(n, seed + number)]).T for number, n in enumerate(most)]
     first, second = (
         np.stack([weighted_d(s.a[:, k], s.b[:, k], *weights, slopes=s.slopes) for s in used], 1)

@@ -1,4 +1,4 @@
-"""Further tables that reviewers ask for: Table 1, case flow, model checks, change within people."""
+"""Tables that reviewers ask for: Table 1, case flow, model checks, change within people."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from neurotarget.stats.effects.testing import tests_table
 from neurotarget.stats.study.assumptions import assumptions_table
 from neurotarget.stats.study.results import Study
 
-MARGIN = 0.05  # of Dice, where the target states none
+MARGIN = 0.05  # margin of Dice, where the target states none
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
 
 
@@ -22,9 +22,9 @@ def with_reporting(
 ) -> Study:
     """Return the study with Table 1, the flow of cases, model checks and change within people.
 
-    `n_listed` is the number of cases in the manifest, `n_excluded` that of a list of exclusions.
-    `people` are those of the network's splits,
-    as for `people_table`. Tables without rows are left out.
+    `n_listed` is the number of cases in the manifest, `n_excluded` the number that a list excludes.
+    `people` are those of the network's splits, as for `people_table`. Tables without rows are left
+    out.
     """
     measured, tables = study.measured, dict(study.tables)
     agreement = tables.get("agreement")
@@ -34,7 +34,7 @@ def with_reporting(
         "flow": flow_table(measured, tables["effects"], n_listed=n_listed, n_excluded=n_excluded),
         "tests": tests_table(measured, tables["effects"]),
     }
-    if agreement is not None:  # of quantities that all methods measure, so not of probabilities
+    if agreement is not None:  # probabilities have no agreement
         further |= {
             "assumptions": assumptions_table(measured, agreement),
             "longitudinal": longitudinal_table(measured),
@@ -49,10 +49,11 @@ def with_reporting(
 def noninferiority_table(
     differences: pd.DataFrame, acceptable: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Return whether the network's Dice with a person is not inferior to a second rater's.
+    """Test whether the network's Dice with a rater is not inferior to that of a second rater.
 
-    `differences` is `rater_differences` of a study. Not inferior: the interval lies above −margin;
-    better: above 0; inferior: below −margin. The margin is the acceptable `dice_margin`, else 0.05.
+    `differences` is the table `rater_differences` of a study. The network is not inferior if the
+    interval of the difference lies above −margin, better if above 0, inferior if below −margin.
+    The margin is the target's acceptable `dice_margin`, else 0.05.
 
     Source: Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.
     """

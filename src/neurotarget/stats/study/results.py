@@ -1,4 +1,4 @@
-"""The result of a study: all tables, as the report shows them without further computation."""
+"""The result of a study: all tables, which the report shows without further computation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from neurotarget.stats.cohort.measured import Measured
 class Study:
     """Tables of a study by name, as they are written to `study/<name>.tsv`.
 
-    `notes` are sentences on what was left out, with counts; `facts` are the origin of the numbers
-    (experiment, model, commit, command), shown at the end of the page. `learning` is the judgement
-    whether the network behind the masks has learnt, where there is one.
+    `notes` are sentences on left-out cases, with counts. `facts` state the origin of the numbers
+    (experiment, model, commit, command) and stand at the end of the page. `learning` is the verdict
+    whether the network has learnt; None without a network.
     """
 
     measured: Measured
