@@ -110,7 +110,7 @@ def test_a_seed_without_an_icc_leaves_no_mean():
     ]
     row = compare(arms_of(rows, target("front"))).tables["arms"].iloc[0]
     assert math.isnan(row["front_icc_a1"])
-    assert row["reason"] == "no mean ICC of front, as a seed has none"
+    assert row["reason"] == "no mean ICC of front, as a seed has no ICC"
 
 
 def test_an_arm_costs_the_mean_of_its_runs():

@@ -34,7 +34,7 @@ def test_a_missing_run_is_named():
 
 def test_a_score_that_comes_twice_is_named():
     (sentence,) = design_errors([*FULL, FULL[0]])
-    assert "unet/fold=0,seed=1 has two rows of one score for c1" in sentence
+    assert "unet/fold=0,seed=1 has two rows of the same score for c1" in sentence
 
 
 def test_a_long_list_counts_the_rest():

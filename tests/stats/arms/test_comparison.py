@@ -90,8 +90,8 @@ def test_a_large_comparison_takes_seconds():
 def test_folds_that_share_training_data_are_reported(compared):
     one = compare(simulated({"a": 0.79, "b": 0.8}, n=18))
     for found, words in (
-        (one, "the variance of a difference is increased 2.5-fold"),
-        (compared, "rest on seeds and do"),
+        (one, "the variance of a difference is multiplied by 2.5"),
+        (compared, "come from seeds and do"),
     ):
         assert found.notes[0].startswith("The 3 folds share training data")
         assert words in found.notes[0]

@@ -1,6 +1,7 @@
-"""Judge which arms of a comparison have learnt; the others are shown without a rank.
+"""Find the arms of a comparison that have learnt; other arms are shown without a rank.
 
-An arm has not learnt if at least half of its runs have not; if any has not, it is doubtful.
+An arm has not learnt if at least half of its runs have not learnt. It is doubtful if any of its
+runs has not learnt or is doubtful.
 """
 
 import math
@@ -26,10 +27,10 @@ Learnings = Mapping[str, Learning]  # by arm
 
 
 def learning_of_arms(arms: Arms) -> dict[str, Learning]:
-    """Judge every arm by its held-out masks and the columns of `runs` about its trainings.
+    """Return the verdict on every arm, from its held-out masks and the columns of `runs`.
 
-    Ensembles of nets are compared with the same trivial masks as the nets. What `runs` does not
-    have, such as the number of steps, counts as unknown.
+    Ensembles of nets are compared with the same trivial masks as the nets. A column that `runs`
+    lacks, such as the number of steps, counts as unknown.
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan
@@ -46,7 +47,7 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
 
 
 def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
-    """Return the scores of the arms that have learnt; None where no net has."""
+    """Return the scores of the arms that have learnt; None where no net has learnt."""
     arms = scored.arms
     able = [arm for arm in arms.names if learnings[arm].verdict != NOT_LEARNT]
     if not set(able) & set(arms.nets):
@@ -57,9 +58,9 @@ def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
 
 
 def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:
-    """Return the labels for which an arm allows no conclusion, and why, by arm and seed.
+    """Return the labels for which an arm allows no conclusion, with the reason, by arm and seed.
 
-    An arm and seed of which every label can be used has an empty mapping.
+    The mapping of an arm and seed is empty if every label can be used.
     """
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     masks = failed_masks(rows, ("arm", "seed", "run", "case_id", "label"))
@@ -86,7 +87,7 @@ def _judged(rows: pd.DataFrame, run: pd.Series, trivial: float) -> Learning:
 
 
 def _together(runs: list[Learning], whole: Learning) -> Learning:
-    """Verdict on an arm from those on its runs, with the sentences on all its masks."""
+    """Return the verdict on an arm from those on its runs, with the reasons from all its masks."""
     bad = sum(one.verdict == NOT_LEARNT for one in runs)
     weak = sum(one.verdict == DOUBTFUL for one in runs)
     if bad and 2 * bad >= len(runs):

@@ -16,7 +16,7 @@ KEYS = ["case_id", "subject_id", "split", "label", "metric", "unit"]
 def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
     """Return `parts_table` of every arm and seed; scores of several folds are averaged.
 
-    No rows where the scores have no column `split`.
+    Without a column `split` in the scores there are no rows.
     """
     if "split" not in arms.scores:
         return pd.DataFrame(columns=ARM_COLUMNS)
@@ -35,11 +35,11 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
 
 
 def without_external(arms: Arms) -> tuple[Arms, list[str]]:
-    """Return the arms with internal cases only, and a note on the external ones.
+    """Return the arms with internal cases only, and a note on the external cases.
 
-    Every fold scores the same external cases, so the folds are not independent on these. Where all
-    cases are external (leave-one-site-out), they stay. Arms without internal cases are removed,
-    such as an ensemble of folds.
+    Every fold scores the same external cases, so their scores are not independent between folds.
+    Where all cases are external (leave-one-site-out), they stay. Arms without internal cases, such
+    as an ensemble of folds, are removed.
     """
     known = arms.scores["split"] if "split" in arms.scores else pd.Series(dtype=object)
     is_external = (known == EXTERNAL).reindex(arms.scores.index, fill_value=False)

@@ -1,9 +1,9 @@
-"""Scores of every case by run and by arm: the headline's, such as Dice, and further ones.
+"""Scores of every case by run and by arm: the main score, such as Dice, and further scores.
 
 A case's score is its mean over the labels, then over all runs of an arm that hold the case out. A
-lost mask has a Dice and a surface Dice of 0 and a volume error equal to the reference volume; HD95
-has no worst value, so a case with a lost mask has none. A label that is in neither mask is
-undefined and left out. A failed prediction of classes has the worst Brier score.
+missing or empty mask has a Dice and a surface Dice of 0 and a volume error equal to the reference
+volume; HD95 has no worst value, so it is undefined. A label that is in neither mask is undefined
+and left out. A failed prediction of classes has the worst Brier score.
 """
 
 import math
@@ -30,7 +30,8 @@ SAME = 1e-9  # a smaller difference of scores is rounding error
 class Scored(NamedTuple):
     """One score as tables with one row per case (index `case_id`), by label, `mean` first.
 
-    `held_out` holds which cases each run was scored on, even if their score is undefined.
+    `held_out` is True for the cases (rows) on which a run (column) was scored, even if their score
+    is undefined.
     """
 
     arms: Arms
@@ -46,7 +47,7 @@ class Scored(NamedTuple):
 
     @property
     def has_repeats(self) -> bool:
-        """Whether a subject has several cases."""
+        """True if a subject has several cases."""
         return bool(self.subjects.duplicated().any())
 
     def runs_of(self, arm: str) -> list[str]:
@@ -55,16 +56,16 @@ class Scored(NamedTuple):
         return [run for run in runs.index[runs["arm"] == arm] if run in self.held_out]
 
     def complete(self, label: str, arms: Sequence[str]) -> pd.DataFrame:
-        """Scores of the cases that all of `arms` have a score for; columns are the arms."""
+        """Return the scores of cases with a score by all of `arms`; columns are the arms."""
         return self.by_arm[label][list(arms)].dropna()
 
     def per_subject(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Mean over the cases of each subject, since tests assume independent subjects."""
+        """Return the mean over the cases of each subject, since tests assume independence."""
         return table.groupby(self.subjects.reindex(table.index)).mean()
 
 
 def score_arms(arms: Arms) -> Scored:
-    """Return the headline's score of all runs and arms; duplicates of a run are averaged.
+    """Return the main score of all runs and arms; duplicates of a run are averaged.
 
     A target with one label has the table `mean` alone.
     """
@@ -77,7 +78,7 @@ def score_arms(arms: Arms) -> Scored:
 
 
 def secondary_scores(arms: Arms) -> dict[str, Scored]:
-    """Return absolute error of sizes, and surface Dice or else HD95, where available.
+    """Return the absolute error of sizes, and surface Dice or else HD95, where available.
 
     Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in
     addition to an overlap).
@@ -109,9 +110,9 @@ def secondary_scores(arms: Arms) -> dict[str, Scored]:
 
 
 def headline_rows(arms: Arms) -> pd.DataFrame:
-    """Return rows of the headline's score; failed predictions of classes have the worst one.
+    """Return the rows of the main score; failed predictions of classes get the worst score.
 
-    The worst Brier score is 1 of a binary outcome, and 2 over several classes.
+    The worst Brier score is 1 for a binary outcome, and 2 over several classes.
     """
     rows = _of_labels(arms, arms.headline.metric)
     if arms.headline.metric != BRIER:
@@ -126,7 +127,7 @@ def headline_rows(arms: Arms) -> pd.DataFrame:
 
 
 def _of_outcomes(arms: Arms) -> dict[str, Scored]:
-    """Log loss of predicted classes, where there is one; failed predictions have none."""
+    """Log loss of predicted classes, if known; undefined for failed predictions."""
     rows = _of_labels(arms, LOG_LOSS)
     if arms.headline.metric != BRIER or not rows["value"].notna().any():
         return {}
@@ -134,7 +135,7 @@ def _of_outcomes(arms: Arms) -> dict[str, Scored]:
 
 
 def size_units_of(arms: Arms) -> SizeUnits:
-    """Return the units of the sizes of the arms' masks, by their rows: pixels, areas or volumes."""
+    """Return the units of the masks' sizes, from the rows: pixels, areas or volumes."""
     there = set(arms.scores["metric"])
     return next((units for units in UNITS if f"reference_{units.size}" in there), VOLUMES)
 
@@ -145,7 +146,7 @@ def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
 
 
 def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
-    """Scores by run and by arm, and the held-out cases, which `rows` of the headline define."""
+    """Return scores by run and by arm, and the held-out cases, which `rows` define."""
     cases = by_run[MEAN].index
     pairs = rows.drop_duplicates(["case_id", "run"]).assign(value=True)
     held_out = pairs.pivot(index="case_id", columns="run", values="value").notna()
@@ -176,7 +177,7 @@ def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
 
 
 def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
-    """Return the mean of each case over an arm's runs with a value; one column per arm.
+    """Return the mean of each case over the runs of an arm that have a value; one column per arm.
 
     `table` has one row per case and one column per run. NaN where no run of the arm has a value.
     """
@@ -188,9 +189,9 @@ def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
 
 
 def mean_of(metric: str, arms: Arms) -> pd.Series:
-    """Return the mean of a metric by arm, over labels, runs and cases as for Dice, or NaN.
+    """Return the mean of a metric per arm, over labels, runs and cases as for Dice, or NaN.
 
-    Cases without a value are left out, so arms may be averaged over different cases.
+    Cases without a value are left out, so means of two arms may be over different cases.
     """
     return (
         over_runs(_over_labels(wide(_of_labels(arms, metric), arms)), arms)
@@ -200,7 +201,7 @@ def mean_of(metric: str, arms: Arms) -> pd.Series:
 
 
 def undefined(arms: Arms) -> list[str]:
-    """Return sentences on labels whose score is undefined in some cases; empty without any."""
+    """Return a sentence on each label whose score is undefined in some cases."""
     rows, score = headline_rows(arms), arms.headline
     why = "neither mask has it" if score.metric == DICE else "there is no prediction"
     sentences = []

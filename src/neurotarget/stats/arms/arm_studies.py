@@ -1,7 +1,7 @@
-"""A study of each arm: agreement of its values with the reference, and effects on them.
+"""A study of each arm: agreement of its values with the reference, and effects on its values.
 
-The values of the held-out cases of all folds with one seed form one cohort, so that no case was in
-the training data. Only cases with a reference value count.
+The held-out cases of all folds with one seed form one cohort, so no case was in the training data
+of its network. Only cases with a reference value count.
 """
 
 import math
@@ -37,7 +37,7 @@ STATISTICS = {  # statistic in the study's table → column here
 
 
 class Cohort(NamedTuple):
-    """The main quantity by an arm's runs of one seed; rows are cases, columns labels or regions."""
+    """The main quantity from one arm's runs of one seed; rows are cases, columns are labels."""
 
     arm: str
     seed: int
@@ -45,7 +45,7 @@ class Cohort(NamedTuple):
 
 
 def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
-    """Return the reference's main quantity, and those of every arm and seed on the same cases.
+    """Return the main quantity of the reference, and of every arm and seed on the same cases.
 
     Where several folds hold out a case, its values are averaged. Cases without any reference value
     are left out.
@@ -78,7 +78,7 @@ def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
 
 
 def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFrame:
-    """Return the target's declared hypotheses on the reference's and each arm's values.
+    """Test the target's hypotheses on the values of the reference and of each arm.
 
     Reference and arms have the same cases. `reason` names the published effect where the verdict
     depends on it. Arms that have not learnt, or whose masks failed too often, have no conclusion.
@@ -116,7 +116,7 @@ def verdict_text(effects: pd.DataFrame, arm: str) -> str:
 
 
 def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Measured]]:
-    """Yield each cohort together with the reference; without covariates there are no strata."""
+    """Yield each cohort together with the reference, with or without covariates (strata)."""
     reference, every = cohorts(arms)
     subjects = arms.scores.drop_duplicates("case_id").set_index("case_id")["subject_id"]
     known = pd.DataFrame({"subject_id": subjects.reindex(reference.index)})
@@ -171,14 +171,15 @@ def _agreement(measured: Measured, cohort: Cohort, label: str, agreement: pd.Dat
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with integer seeds, missing for the reference."""
+    """Return the table with integer seeds, which the reference lacks."""
     return table.astype({"seed": "Int64"})
 
 
 def mean_icc(agreement: pd.DataFrame, arm: str, label: str) -> float:
-    """Return the mean ICC(A,1) of an arm over its seeds; NaN if any is NaN, as it may be worst.
+    """Return the mean ICC(A,1) of an arm over its seeds.
 
-    Also NaN where the arm has no row of the label.
+    It is NaN if the ICC of any seed is NaN, which may be the worst seed, and if the arm has no row
+    of the label.
     """
     rows = agreement[(agreement["arm"] == arm) & (agreement["label"] == label)]
     return float(rows["icc_a1"].mean(skipna=False)) if len(rows) else math.nan

@@ -36,7 +36,7 @@ SPREAD_COLUMNS = [
 ]
 COST_COLUMNS = ("run", "arm", "fold", "seed")
 
-MADE = "made of trained nets, which alone have ranks and a probability of being best"
+MADE = "made of trained nets; only nets have a rank and a probability of being best"
 MADE_SEEDS = "made of several trainings"
 ONE_SEED = "one seed: the spread between seeds is not known"
 ONE_FOLD = "one fold"
@@ -52,12 +52,12 @@ def arms_table(
 ) -> pd.DataFrame:
     """Return one row per arm, the best first and those that have not learnt last.
 
-    `tables` are the other tables of the comparison, `chances` the probabilities to be best.
+    `tables` are the other tables of the comparison, `chances` the probabilities of being best.
 
-    The headline's score is the mean over labels, runs and cases, with the worst value where masks
-    or predictions failed (Dice 0); its interval is over subjects, for these trainings. `n_failed`
-    and `n_scored` count masks or predictions, one per case and run; HD95 is undefined for a lost
-    mask. Costs are means over runs.
+    The main score is the mean over labels, runs and cases, with the worst value where masks or
+    predictions failed (Dice 0). Its interval is over subjects and holds for these trainings only.
+    `n_failed` and `n_scored` count masks or predictions, one per case and run. HD95 is undefined
+    for a missing or empty mask. Costs are means over runs.
     """
     distance = f"hd95_{size_units_of(scored.arms).length}"
     hd95 = mean_of(distance, scored.arms)
@@ -89,9 +89,10 @@ def arms_table(
 def spread_table(scored: Scored) -> pd.DataFrame:
     """Return the SD of each arm's score between cases, between folds and between seeds.
 
-    Between cases: of their scores, each averaged over runs. Between folds: of the folds' mean
-    scores, which differ in their cases as well. Between seeds: of the mean scores of the runs of a
-    fold, pooled over folds; this is the effect of repeating the training.
+    The SD between cases is that of the cases' scores, averaged over runs. The SD between folds is
+    that of the folds' mean scores; folds differ in their cases, too. The SD between seeds is that
+    of the mean scores of runs of the same fold, pooled over folds: the effect of repeating the
+    training.
     """
     rows = []
     for label in scored.labels:
@@ -112,7 +113,7 @@ def spread_table(scored: Scored) -> pd.DataFrame:
 def costs_table(scored: Scored) -> pd.DataFrame:
     """Return one row per run: its mean score, then the columns of `runs` about its cost.
 
-    Costs that were not recorded are NaN. `MEASURED` names those that are numbers; times are in
+    Costs that were not recorded are NaN. `MEASURED` names the costs that are numbers; times are in
     seconds, memory in MiB, energy in Wh.
     """
     means, metric = scored.by_run[MEAN].mean(), scored.arms.headline.metric
@@ -128,8 +129,8 @@ def costs_table(scored: Scored) -> pd.DataFrame:
 def cases_table(scored: Scored) -> pd.DataFrame:
     """Return one row per case: the folds that hold it out, and its score by each arm.
 
-    Arms come from the best to the worst. `fold` is a number if every case is held out by one fold,
-    else a text.
+    Columns of arms go from the best to the worst. `fold` is a number if every case is held out by
+    one fold, else a text.
     """
     runs = scored.arms.runs
     nets = [run for run in scored.held_out if runs.at[run, "kind"] == NET]
@@ -169,7 +170,7 @@ def _summary(scored: Scored, arm: str, seed: int) -> dict:
 
 
 def _cell(table: pd.DataFrame, arm: str, column: str) -> float:
-    """Value of an arm over all labels; NaN where it has none."""
+    """Value of an arm over all labels; NaN if unknown."""
     rows = table[(table["arm"] == arm) & (table["label"] == MEAN)]
     return float(rows[column].iloc[0]) if len(rows) else math.nan
 
@@ -187,10 +188,10 @@ def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
 
 
 def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
-    """Sentence on labels for which some seeds have no ICC, so that there is no mean."""
+    """Return a reason for labels without a mean ICC, as a seed has no ICC."""
     known = agreement[agreement["arm"] == arm].groupby("label", sort=False)["icc_a1"]
     labels = [label for label, icc in known if icc.isna().any() and icc.notna().any()]
-    return f"no mean ICC of {listed(labels)}, as a seed has none" if labels else ""
+    return f"no mean ICC of {listed(labels)}, as a seed has no ICC" if labels else ""
 
 
 def _costs(arms: Arms, arm: str) -> dict:
@@ -202,7 +203,7 @@ def _costs(arms: Arms, arm: str) -> dict:
 
 
 def _failures(arms: Arms) -> dict[str, int]:
-    """Failed masks per arm, one mask per case and run; no entry for arms without scores."""
+    """Number of failed masks per arm, over cases and runs; no entry for arms without scores."""
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     masks = failed_masks(rows, ("arm", "run", "case_id", "label"))
     failed = masks.groupby(["arm", "run", "case_id"], sort=False).any()

@@ -1,7 +1,7 @@
 """Input of a comparison: scores and costs of the runs of several arms.
 
-An arm is one method to make masks: an architecture, an ensemble of its runs, or the average of
-their weights. Each (arm, fold, seed) is one run, scored on the cases that its fold holds out.
+An arm is one method: an architecture, an ensemble of its runs, or a soup, the average of their
+weights. Each (arm, fold, seed) is one run, scored on the cases that its fold holds out.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ class Arms:
     """Scores of all runs in the long format of rows.csv, and the cost of each run.
 
     `scores` has the columns arm, kind (`net`, `ensemble`, `soup`), run, fold, seed (−1 for arms
-    that are made of several), case_id, subject_id, label, metric, value and unit. `runs` (index
+    made of several seeds), case_id, subject_id, label, metric, value and unit. `runs` (index
     `run`) has arm, kind, fold and seed, then columns of costs, NaN where unknown.
     `covariates` (index `case_id`) begins with `subject_id`; it may have no rows.
     """
@@ -71,7 +71,7 @@ class Arms:
         return labels_of(self.target, self.headline)
 
     def only(self, names: Collection[str]) -> "Arms":
-        """Return a copy with only these arms; the cases of the covariates stay."""
+        """Return a copy with these arms only; `covariates` keep all cases."""
         scores, runs = (table[table["arm"].isin(names)] for table in (self.scores, self.runs))
         return replace(self, scores=scores, runs=runs)
 
@@ -81,7 +81,7 @@ class Arms:
 
 
 def check_design(arms: Arms) -> list[str]:
-    """Return sentences on pairs of fold and seed that a net lacks, and on repeated scores.
+    """Return sentences on missing runs (a fold and seed that another net has) and repeated scores.
 
     `comparison.read_run` and `comparison.design` check the cases and labels of runs.
     """
@@ -89,7 +89,7 @@ def check_design(arms: Arms) -> list[str]:
 
 
 def listed(names: Iterable[object], shown: int = SHOWN) -> str:
-    """Return the first names and the number of the rest: `a, b and 3 more`; "" without any."""
+    """Return the first names and the number of further ones: `a, b and 3 more`; "" if empty."""
     every = [str(name) for name in names]
     if len(every) <= shown:
         return ", ".join(every)
@@ -97,7 +97,7 @@ def listed(names: Iterable[object], shown: int = SHOWN) -> str:
 
 
 def _missing_runs(arms: Arms) -> Iterator[str]:
-    """Pairs of fold and seed that one net lacks and another has."""
+    """Yield a sentence for each net that lacks a fold and seed which another net has."""
     nets = arms.runs[arms.runs["kind"] == NET]
     own: dict[str, set[Group]] = {
         arm: set(zip(rows["fold"].astype(int), rows["seed"].astype(int), strict=True))
@@ -107,11 +107,11 @@ def _missing_runs(arms: Arms) -> Iterator[str]:
     for arm, groups in own.items():
         if lacking := sorted(every - groups):
             named = [f"fold {fold} seed {seed}" for fold, seed in lacking]
-            yield f"{arm} has no run of {listed(named)}; train it, or leave the others' out."
+            yield f"{arm} has no run of {listed(named)}; train it, or leave out that of other nets."
 
 
 def _twice(scores: pd.DataFrame) -> Iterator[str]:
     twice = scores[scores.duplicated(["run", "case_id", "label", "metric"])]
     for run, rows in twice.groupby("run", sort=False):
         cases = list(dict.fromkeys(rows["case_id"]))
-        yield f"{run} has two rows of one score for {listed(cases)}; keep one row of each."
+        yield f"{run} has two rows of the same score for {listed(cases)}; keep one row per score."

@@ -1,9 +1,9 @@
 """Probability that each net has the highest mean score for other cases and trainings.
 
-Means are sampled from the mixed model, whose error includes trainings. The best observed net is
-often best by luck, so means are first shrunk towards their common mean, by the spread that chance
-alone explains: for two equal nets, a probability above 95 % is then as rare as an interval of their
-difference that excludes 0.
+Means are sampled from the mixed model, whose error includes the variance between trainings. The
+best observed net is often best by luck, so means are first shrunk towards their common mean, by the
+spread that chance alone explains. Then, for two equal nets, a probability above 95 % is as rare as
+an interval of their difference that excludes 0.
 
 Source: Efron and Morris 1975, doi:10.1080/01621459.1975.10479864 (shrinkage); Gelman et al. 2012,
 doi:10.1080/19345747.2011.618213 (instead of a correction for the number of pairs).
@@ -24,7 +24,7 @@ DRAWS = 20_000
 FEWEST_SEEDS, FEWEST_FOLDS = 2, 3
 FEW_TRAININGS = (
     "the probability of being best needs two seeds or three folds of each net, as one training "
-    "does not show how another would turn out"
+    "does not show the spread between trainings"
 )
 NOTHING_SHARED = "no case has a score by all arms"
 
@@ -34,8 +34,8 @@ def best_probabilities(
 ) -> tuple[dict[str, float], str]:
     """Return the share of draws in which each net has the best mean, and a reason for NaN.
 
-    NaN with one net, or with fewer than two seeds and fewer than three folds. Nets with equal means
-    share a draw.
+    NaN with one net, or with fewer than two seeds and fewer than three folds. If several nets have
+    the best mean of a draw, each gets an equal part of the draw.
     """
     none = dict.fromkeys(nets, math.nan)
     if len(nets) < 2:
@@ -54,7 +54,7 @@ def best_probabilities(
 def _sampled(
     means: Float[ndarray, " A"], error: float, freedom: float, seed: int
 ) -> Float[ndarray, "D A"]:
-    """Shrunk means plus Student's errors; the means are equal where chance explains them."""
+    """Sample shrunk means plus Student's errors; means are equal if chance explains the spread."""
     own = error**2 / 2  # variance of one mean
     two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.975, 0.95))
     by_chance = (two_sided**2 - one_sided**2) * own

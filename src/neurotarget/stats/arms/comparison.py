@@ -31,16 +31,16 @@ from neurotarget.stats.arms.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.arms.ranks import ranks_table
 from neurotarget.types import Target
 
-UNEVEN = 0.01  # p of equal spreads, below which one spread for all arms is a poor summary
+UNEVEN = 0.01  # p of equal spreads, below which the model's single spread does not fit
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Tables of a comparison by name, as they are written to `compare/<name>.tsv`.
 
-    `sentence` states which arm is best and which cannot be distinguished from it, by the score
-    `headline`. `notes` are sentences on what was left out, with counts; `facts` are the origin of
-    the numbers (experiment, commit, command).
+    `sentence` names the best arm and the arms that cannot be distinguished from it, by the score
+    `headline`. `notes` are sentences on left-out data, with counts; `facts` are the origin of the
+    numbers (experiment, commit, command).
     """
 
     target: Target
@@ -106,7 +106,7 @@ def compare(
 
 
 def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
-    """Mixed model of the nets by label; none where no net has learnt."""
+    """Fit the mixed model of the nets per label; empty if no net has learnt."""
     if ranked is None:
         return {}
     return {label: fit_arms(ranked, label, ranked.arms.nets) for label in ranked.labels}
@@ -115,7 +115,7 @@ def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
 def _rankings(
     ranked: Scored | None, fits: Mapping[str, MixedFit], seed: int
 ) -> dict[str, pd.DataFrame]:
-    """Tables that compare arms with each other; without rows where no net has learnt."""
+    """Return the tables that compare arms with each other; without rows if no net has learnt."""
     if ranked is None:
         empty = {"differences": DIFFERENCE_COLUMNS, "ranks": RANK_COLUMNS}
         tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
@@ -141,13 +141,13 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
     shared = f"The {fit.n_folds} folds share training data, so they are not independent trainings"
     if fit.shares_training:
         yield (
-            f"{shared}: where only folds show the spread between trainings, the variance of a "
-            f"difference is increased {training_overlap(fit.n_folds):.2g}-fold (Nadeau and Bengio "
+            f"{shared}: as only folds show the spread between trainings, the variance of a "
+            f"difference is multiplied by {training_overlap(fit.n_folds):.2g} (Nadeau and Bengio "
             "2003, doi:10.1023/A:1024068626366)."
         )
     else:
         yield (
-            f"{shared}; the intervals of the mixed model rest on seeds and do not cover other "
+            f"{shared}; the intervals of the mixed model come from seeds and do not cover other "
             "training data."
         )
 
@@ -161,20 +161,20 @@ def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
     if ranked and (lacking := cases - len(ranked.complete(MEAN, nets_ranked))):
         yield (
             f"{lacking} of {cases} cases lack a score by some architecture; they count in the "
-            "means of the others, not in ranks and tests of all."
+            "means of other architectures, but not in ranks and tests of all."
         )
     for arm in (arm for arm in arms.names if arm not in nets):
         own = int(scored.held_out[scored.runs_of(arm)].any(axis=1).sum())
         if own < cases:
             yield (
                 f"{arm} was scored on {own} of {cases} cases only, so do not compare its mean "
-                f"{arms.headline.title} with those of other arms; its differences from them are on "
-                "shared cases."
+                f"{arms.headline.title} with those of other arms; its differences from other arms "
+                "are on shared cases."
             )
     if scored.has_repeats:
         yield (
-            f"{cases} cases come from {scored.subjects.nunique()} subjects; intervals draw "
-            "subjects, and tests take the mean of each."
+            f"{cases} cases come from {scored.subjects.nunique()} subjects; intervals resample "
+            "subjects, and tests use the mean of each subject."
         )
     if why and len(nets_ranked) > 1:
         yield f"{why[0].upper()}{why[1:]}."
@@ -183,7 +183,7 @@ def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
 
 
 def _uneven(scored: Scored) -> Iterator[str]:
-    """A sentence on an arm whose trainings vary far more than those of the others.
+    """Yield a sentence on an arm whose trainings vary far more than those of other arms.
 
     Source: Cochran 1941, doi:10.1111/j.1469-1809.1941.tb02271.x (largest of several variances).
     """
@@ -203,6 +203,6 @@ def _uneven(scored: Scored) -> Iterator[str]:
     if spread[worst] > SAME and k * f.sf(ratio, freedom, (k - 1) * freedom) < UNEVEN:
         yield (
             f"The trainings of {worst} vary far more (SD {math.sqrt(spread[worst]):.3f}) than "
-            f"those of the others ({math.sqrt(others):.3f}); as the mixed model has one spread for "
-            "all, the others look less certain than they are: compare them without it as well."
+            f"those of other arms ({math.sqrt(others):.3f}). As the mixed model has one spread for "
+            f"all, other arms look less certain than they are: compare them without {worst}, too."
         )

@@ -1,7 +1,8 @@
 """Differences of AUROC between arms on the same cases, by DeLong's test.
 
-The probabilities of all trainings of an arm that hold a case out are averaged first, so that an arm
-has one AUROC: that of the ensemble of its trainings. The test takes these trainings as given.
+The probabilities of a case are first averaged over all trainings of an arm that hold the case out,
+so an arm has one AUROC: that of the ensemble of its trainings. The test takes these trainings as
+given.
 """
 
 import math
@@ -23,16 +24,16 @@ COLUMNS = [
     *("auc_other", "auc_other_low", "auc_other_high", "difference", "low", "high"),
     *("p", "p_holm", "n", "n_positive", "n_subjects", "n_left_out", "reason"),
 ]
-SEPARATE = "both separate the classes without an error: no interval"
-NOTHING_SHARED = "no case has a prediction by both and a reference"
+SEPARATE = "both arms separate the classes without an error: no interval"
+NOTHING_SHARED = "no case has predictions by both arms and a reference"
 
 
 def discrimination_differences_table(arms: Arms) -> pd.DataFrame:
     """Return AUROC of `arm` minus that of `other` for each pair of arms and every class.
 
-    Cases need a reference and a probability by both arms; `n_left_out` counts the others. Holm's
-    correction is over the pairs of a class, separately for pairs of nets and for other pairs. No
-    rows without predicted classes.
+    Cases need a reference and a probability by both arms; `n_left_out` counts cases without.
+    Holm's correction is over the pairs of a class, separately for pairs of nets and for other
+    pairs. Without predicted classes there are no rows.
     """
     labels = [label for one in arms.target.outcomes if one.is_class for label in one.labels]
     rows = [row for label in labels for row in _of_label(arms, label)]
@@ -64,7 +65,7 @@ def _of_label(arms: Arms, label: str) -> list[dict]:
 
 
 def _difference(p: pd.DataFrame, y: pd.Series, subjects: pd.Series) -> dict:
-    """Cells of one pair, over the cases that have all values."""
+    """Return the cells of one pair of arms, over the cases that have all values."""
     whole = p.notna().all(axis=1) & y.notna()
     scores, truth = p[whole].to_numpy(float)[:, ::-1], y[whole].to_numpy(float)
     subject, n_subjects = codes(subjects[whole]) if whole.any() else (np.zeros(0, int), 0)

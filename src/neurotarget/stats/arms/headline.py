@@ -12,13 +12,13 @@ from neurotarget.stats.arms.main_score import DICE_HEADLINE, Headline
 from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, distinguished
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
-VISIBLE = 0.0005  # a smaller SD would be shown as 0.000
+VISIBLE = 0.0005  # a smaller SD would be printed as 0.000
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 def headline(tables: Tables, score: Headline = DICE_HEADLINE) -> str:
-    """Return sentences on the best net, its lead, nets that are as good, and the uncertainty.
+    """Return sentences on the best net, its lead, nets that do not differ, and the uncertainty.
 
     `score` orders the arms; its metric is a column of the table of arms.
     """
@@ -82,10 +82,7 @@ def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame, score: H
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence: `a, b and c`.
-
-    There must be one name at least.
-    """
+    """Return one name or more as a list in a sentence: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
@@ -106,7 +103,7 @@ def _lead(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
     )
     if shift < 0:  # means of arms are over their own cases
         return (
-            f"{sentence}, but on the {row['n_cases']} cases that both have a score of {second} is "
+            f"{sentence}, but on the {row['n_cases']} cases with a score by both, {second} is "
             f"{-shift:.3f} {side} it{interval}."
         )
     return (
@@ -119,7 +116,8 @@ def _ties(tables: Tables, nets: pd.DataFrame, score: Headline, end: str) -> str:
     best, *others = nets["arm"]
     if not any(_is_tested(_pair(tables, best, arm, score)) for arm in others):
         reason = _pair(tables, best, others[0], score)["told_apart"]
-        return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
+        between = "the two" if len(nets) == 2 else f"the {len(nets)}"
+        return f"Whether {between} differ by more than two trainings of one net is {reason}{end}"
     distinct = distinguished(tables["differences"], metric=score.metric)
     tied = [arm for arm in others if frozenset((best, arm)) not in distinct]
     why = _why_tied(_pair(tables, best, tied[0], score), tied[0], len(nets), score) if tied else ""
@@ -134,14 +132,9 @@ def _ties(tables: Tables, nets: pd.DataFrame, score: Headline, end: str) -> str:
     is_behind = all(
         score.sign * _pair(tables, best, arm, score)["mean_difference"] > 0 for arm in rest
     )
-    verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
+    verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can be distinguished"
     behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
     return f"{join_names(tied)} cannot be distinguished from it{why}; {behind}{end}"
-
-
-def _larger_than_training(n_nets: int) -> str:
-    both = "the two" if n_nets == 2 else f"the {n_nets}"
-    return f"{both} differ by more than another training would change"
 
 
 def _is_tested(row: pd.Series) -> bool:
@@ -149,7 +142,9 @@ def _is_tested(row: pd.Series) -> bool:
 
 
 def _why_tied(row: pd.Series, other: str, n_nets: int, score: Headline) -> str:
-    """Reason why two arms are not distinguished although the interval between them excludes 0."""
+    """Return why two arms are not distinguished although the interval of their difference excludes
+    0; "" if it includes 0.
+    """
     low, high = _interval(row)
     if not (low > 0 or high < 0):
         return ""
@@ -160,7 +155,7 @@ def _why_tied(row: pd.Series, other: str, n_nets: int, score: Headline) -> str:
     if SPLIT in row["reason"]:
         side = "higher" if score.sign > 0 else "lower"
         return f": its mean is {side}, but {other} is better on most cases"
-    return f" once it is counted that {math.comb(n_nets, 2)} pairs are compared"
+    return f" after correction for the {math.comb(n_nets, 2)} compared pairs"
 
 
 def _pair(tables: Tables, best: str, other: str, score: Headline) -> pd.Series:
@@ -170,14 +165,17 @@ def _pair(tables: Tables, best: str, other: str, score: Headline) -> pd.Series:
 
 
 def _interval(row: pd.Series) -> tuple[float, float]:
-    """Interval by the mixed model; that over cases where the model compares no trainings."""
+    """Interval by the mixed model; the interval over cases if the model has no trainings."""
     by_model = _is_tested(row) and not math.isnan(row["model_low"])
     ends = ("model_low", "model_high") if by_model else ("low", "high")
     return float(row[ends[0]]), float(row[ends[1]])
 
 
 def _made(arms: pd.DataFrame, nets: pd.DataFrame, score: Headline) -> str:
-    """The best ensemble or soup, if it is better than the best net on as many cases."""
+    """Return a part of a sentence on the best ensemble or soup, if it is better than the best net.
+
+    It must have at least as many cases as the best net.
+    """
     best = (score.sign * nets[score.metric]).max()
     made = arms[(arms["kind"] != NET) & (score.sign * arms[score.metric] > best + SAME)]
     made = made[made["n_cases"] >= nets["n_cases"].iloc[0]]
@@ -200,13 +198,13 @@ def _spread(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
     run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
-            "With one seed, the spread between trainings is too small to see next to that of the "
-            f"cases, which differ by {_size(nets['case_sd'])}, {counts}."
+            "With one seed, the spread between trainings is too small to be seen next to that "
+            f"between cases, {_size(nets['case_sd'])}, {counts}."
         )
     if run.notna().any():
         return (
-            f"Another training changes the mean {score.title} of {whose} by {_size(run)}, as far "
-            f"as its folds show, {cases}, {counts}."
+            f"Another training changes the mean {score.title} of {whose} by {_size(run)}, as "
+            f"estimated from its folds, {cases}, {counts}."
         )
     once = "once" if nets["n_runs"].max() == 1 else "once per fold"
     return (
@@ -216,7 +214,7 @@ def _spread(tables: Tables, nets: pd.DataFrame, score: Headline) -> str:
 
 
 def _run_sd(tables: Tables) -> pd.Series:
-    """SD between trainings by the mixed model; NaN where the model has only cases."""
+    """SD between trainings by the mixed model; NaN if the model has cases only."""
     rows = tables["variance"]
     return rows[(rows["label"] == MEAN) & (rows["component"] == "run")]["sd"]
 

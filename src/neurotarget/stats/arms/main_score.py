@@ -1,4 +1,4 @@
-"""The score that orders the arms of a comparison, chosen by the rows that there are."""
+"""The main score of a comparison, which orders the arms; the rows decide which score it is."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from neurotarget.types import Target
 
 
 class Headline(NamedTuple):
-    """A score of a case; its column in tables is `metric`, its ends `<metric>_low` and `_high`."""
+    """A score of a case; its columns in tables are `metric`, `<metric>_low` and `<metric>_high`."""
 
     metric: str
     title: str  # in a sentence, after "mean"
@@ -34,8 +34,8 @@ ERROR_HEADLINE = Headline("error_abs", "absolute error", "", False)
 def headline_of(target: Target, scores: pd.DataFrame) -> Headline:
     """Return Dice for a target with labels, else the Brier score, else the absolute error.
 
-    Of the latter two the first that has rows is used; Dice if neither has. The unit of an absolute
-    error is that of its rows, or none where they have several.
+    Of the latter two, the first that has rows is used; if neither has rows, Dice. The unit of an
+    absolute error is that of its rows, or "" if they have several units.
     """
     if target.labels or "metric" not in scores:
         return DICE_HEADLINE

@@ -1,20 +1,20 @@
 """Mixed model of the scores of several arms, with random effects of the case and of the training.
 
-score = arm + fold + case + (case × arm) + run + residual, where a run is one training: its weights
-are shared by all the cases that it is tested on, so 200 cases of one training are not 200
-independent observations of its architecture. Arms and folds are fixed, the others random; case ×
-arm can be separated from the residual if an arm was trained with several seeds. Fitted by REML. In
-a complete design (every run of a fold scores the same cases) the likelihood depends on a few sums
-of squares only; results equal those of statsmodels' MixedLM, in 2 ms instead of 100.
+score = arm + fold + case + (case × arm) + run + residual, where a run is one training. All cases of
+a run share its weights, so 200 cases of one training are not 200 independent observations of its
+architecture. Arms and folds are fixed effects, the other terms random. Case × arm can be separated
+from the residual if an arm was trained with several seeds. The model is fitted by REML. In a
+complete design (every run of a fold scores the same cases) the likelihood depends on a few sums of
+squares only; results equal those of statsmodels' MixedLM, in 2 ms instead of 100.
 
-A difference of two arms has the error of both arms' mean runs. Its interval is Student's t with
-Satterthwaite's degrees of freedom, as in lmerTest. Where an arm was trained once per fold, only the
-spread between folds shows the variance of trainings; as folds share most of their training data,
-this variance is multiplied by Nadeau and Bengio's factor. Where arms differ more between folds than
-their seeds explain, the error is that of folds, with the same factor; where a seed is good or bad
-in all folds, it is that of the seeds' means. With a single training per arm the model has only
-cases, 40 % of the intervals of equal arms exclude 0, and no conclusion is drawn.
-tests/oracles/mixed_arms.py measures how often equal arms are found to differ.
+The error of a difference of two arms includes the spread between the runs of both arms. Its
+interval is Student's t with Satterthwaite's degrees of freedom, as in lmerTest. Where an arm was
+trained once per fold, only the spread between folds shows the variance of trainings; as folds share
+most of their training data, this variance is multiplied by Nadeau and Bengio's factor. Where arms
+differ more between folds than their seeds explain, the error is that of folds, with the same
+factor; where a seed is good or bad in all folds, it is that of the seeds' means. With a single
+training per arm the model has cases only, 40 % of the intervals of equal arms exclude 0, and there
+is no conclusion. tests/oracles/mixed_arms.py measures how often equal arms are found to differ.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Satterthwaite 1946,
 doi:10.2307/3002019, as in Kuznetsova et al. 2017, doi:10.18637/jss.v082.i13 (degrees of freedom);
@@ -46,11 +46,11 @@ from neurotarget.stats.core.split_plot import (
     sum_blocks,
 )
 
-POOLED = 0.5  # from this p on, seeds and folds are pooled as estimates of one spread
-NOTHING = 1e-8  # a component below this share counts as 0: the optimiser ends near 0, not at it
+POOLED = 0.5  # from this p on, seeds and folds are pooled as estimates of the same variance
+NOTHING = 1e-8  # a component below this share counts as 0, as the optimiser stops close to 0
 
-CASES_ONLY = "one training per arm: the model counts the cases alone, not the chance of training"
-IN_RESIDUAL = "with one training per arm and fold it holds case × arm as well"
+CASES_ONLY = "one training per arm: the model has cases only, not the spread between trainings"
+IN_RESIDUAL = "with one training per arm and fold the residual includes case × arm"
 
 
 class Difference(NamedTuple):
@@ -67,9 +67,9 @@ class MixedFit:
     """Means of arms by the model (they differ from plain means where folds differ in size).
 
     `error` is the standard error of the difference of any two arms, and `freedom` its degrees of
-    freedom; both are NaN without an estimate, and `reason` explains this. `has_runs` is whether the
-    error includes trainings, `shares_training` whether it is estimated from folds, which share
-    training data.
+    freedom; both are NaN without an estimate, and `reason` explains this. `has_runs` is True if the
+    error includes the spread between trainings, `shares_training` if it is estimated from folds,
+    which share training data.
     """
 
     means: dict[str, float]
@@ -86,8 +86,8 @@ class MixedFit:
     def difference(self, arm: str, other: str) -> Difference:
         """Return the difference `arm` − `other`, in the unit of the score.
 
-        All are NaN if the model lacks a mean of an arm, or an error. Where neither trainings nor
-        cases differ, the interval has no width.
+        All values are NaN if the model lacks the mean of an arm, or an error. Where neither
+        trainings nor cases differ, the interval has no width.
         """
         value = self.means.get(arm, math.nan) - self.means.get(other, math.nan)
         if math.isnan(value) or math.isnan(self.error):
@@ -100,7 +100,7 @@ class MixedFit:
 
 
 class Blocks(NamedTuple):
-    """Scores of the cases of each fold, whether runs can be modelled, and a note."""
+    """Scores of the cases of each fold; `has_runs` is True if the model can include runs."""
 
     blocks: list[Block]
     has_runs: bool
@@ -108,10 +108,10 @@ class Blocks(NamedTuple):
 
 
 def fit_arms(scored: Scored, label: str, arms: Sequence[str]) -> MixedFit:
-    """Fit the model to the headline's score of one label, over the runs of all `arms`.
+    """Fit the model to the main score of one label, over the runs of all `arms`.
 
-    Only cases that all runs of a fold have scored count. With one arm there is nothing to compare,
-    and means and error are undefined.
+    Only cases with a score by all runs of a fold count. With one arm, means and error are
+    undefined.
     """
     if len(arms) < 2:
         return MixedFit({}, math.nan, math.nan, reason="there is one arm")
@@ -122,17 +122,17 @@ def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
     """Fit the model to blocks of cases that were scored by the same runs.
 
     Args:
-        gathered: scores (N, A, S) of each fold, and whether runs can be modelled.
+        gathered: scores (N, A, S) of each fold, with `has_runs`.
         arms: names of the A arms, in their order.
 
     Returns:
-        The fit; without means and error where there are not two cases more than folds.
+        The fit; without means and error if cases outnumber folds by less than two.
     """
     blocks = [block for block in gathered.blocks if len(block)]
     n_cases = sum(len(block) for block in blocks)
     notes = gathered.notes
     if n_cases - len(blocks) < 2:
-        why = (*notes, "too few cases that all arms have a score of")
+        why = (*notes, "too few cases with a score by all arms")
         return MixedFit({}, math.nan, math.nan, n_cases=n_cases, reason="; ".join(why))
     sums = sum_blocks(blocks)
     run_freedom = (sums.arms - 1) * (len(blocks) - 1)
@@ -169,10 +169,10 @@ def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
 
 
 def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
-    """Variance components of each label's model as SD and as a share of their sum.
+    """Return the variance components of each label's model, as SD and as share of their sum.
 
-    One row per label and component (`case`, `case_arm`, `run`, `residual`), NaN with the reason
-    where the design does not show it.
+    One row per label and component (`case`, `case_arm`, `run`, `residual`); NaN, with the reason,
+    if the design cannot estimate it.
     """
     rows = []
     for label, fit in fits.items():
@@ -180,7 +180,7 @@ def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
         for name in ("case", "case_arm", "run", "residual"):
             variance = fit.variances.get(name, math.nan)
             if name == "case_arm" and math.isnan(variance):
-                continue  # part of the residual
+                continue  # the residual includes it
             is_joint = name == "residual" and "case_arm" not in fit.variances
             reason = fit.reason if math.isnan(variance) else IN_RESIDUAL if is_joint else ""
             share = variance / total if total else math.nan
@@ -189,7 +189,7 @@ def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
 
 
 def _gather(scored: Scored, label: str, arms: Sequence[str]) -> Blocks:
-    """Blocks of the design; if it is not complete, runs are averaged and there is a note."""
+    """Return the blocks of the design; if it is incomplete, runs are averaged, with a note."""
     runs = {arm: scored.runs_of(arm) for arm in arms}
     seeds = scored.arms.runs["seed"].to_dict()
     groups: dict[bytes, list[str]] = {}
@@ -201,7 +201,7 @@ def _gather(scored: Scored, label: str, arms: Sequence[str]) -> Blocks:
         for group in groups.values()
     ]
     if np.sum(places, axis=0).max(initial=0) > 1 or not all(all(one) for one in own):
-        why = "arms or folds share some of their cases only: the model counts cases alone"
+        why = "arms or folds share only some of their cases: the model has cases only"
         return Blocks(_without_runs(scored, label, arms), False, (why,))
     is_even = len({len(names) for one in own for names in one}) == 1
     blocks = [
@@ -237,7 +237,7 @@ def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, fl
     """REML estimates of the variances of residual, case × arm and run."""
     start = _moments(sums)
     if max(start) + _between_blocks(sums) <= NOTHING**2 * scale:
-        return 0.0, 0.0, 0.0  # arms differ by a constant at most: no variance to fit
+        return 0.0, 0.0, 0.0  # differences of arms do not vary: no variance to fit
     free = [True, sums.seeds > 1, has_runs]
 
     def variances(sds: ndarray) -> tuple[float, float, float]:
@@ -254,7 +254,7 @@ def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, fl
 
 
 def _moments(sums: Sums) -> tuple[float, float, float]:
-    """Variances from mean squares; exact if folds have equal size and none is negative."""
+    """Variances from mean squares; exact if folds have equal size and no variance is negative."""
     free, n = float(sums.n.sum() - len(sums.n)), float(sums.n.mean())
     within = sums.within / ((sums.arms - 1) * free)
     if sums.seeds == 1:
@@ -268,7 +268,7 @@ def _moments(sums: Sums) -> tuple[float, float, float]:
 def _block_variances(
     sums: Sums, residual: float, case_arm: float, run: float
 ) -> Float[ndarray, " B"]:
-    """Variance of an arm's mean in each block, without the part that arms share."""
+    """Variance of an arm's mean in each block, without the part that is common to all arms."""
     variances = run / sums.seeds + (case_arm + residual / sums.seeds) / sums.n
     return np.maximum(variances, FLOOR**2)
 
@@ -276,7 +276,7 @@ def _block_variances(
 def training_overlap(folds: int) -> float:
     """Return the factor on the variance of a mean over folds for their shared training data.
 
-    1 + k · n_test / n_train, with n_test / n_train = 1 / (k − 1) of k folds of all cases.
+    The factor is 1 + k · n_test / n_train, with n_test / n_train = 1 / (k − 1) for k folds.
 
     Source: Nadeau and Bengio 2003, doi:10.1023/A:1024068626366; Bouckaert and Frank 2004,
     doi:10.1007/978-3-540-24775-3_3 (cross-validation).
@@ -287,12 +287,12 @@ def training_overlap(folds: int) -> float:
 def _guarded(
     sums: Sums, variance: float, freedom: float, run_freedom: int
 ) -> tuple[float, float, bool]:
-    """Error variance of an arm's mean, at least that of folds or seeds, and degrees of freedom.
+    """Return error variance of an arm's mean, degrees of freedom, and True for the error of folds.
 
-    Where a seed is good or bad in all folds, since they start from the same weights, seeds alone
-    estimate it. Where arms differ between folds more than their seeds explain, folds do; both are
-    pooled unless a lenient test separates them. With one seed only folds are used. The last value
-    is whether the error is that of folds.
+    The variance is at least that of folds or seeds. A seed may be good or bad in all folds, since
+    they start from the same weights; then seeds alone estimate the variance. Where arms differ
+    between folds more than their seeds explain, folds estimate it; seeds and folds are pooled
+    unless a lenient test separates them. With one seed only folds are used.
     """
     if len(sums.n) < 2:
         return variance, freedom, False

@@ -1,11 +1,12 @@
 """Paired differences of arms on the same cases: in Dice, volume error and a boundary score.
 
-Two tests are used, as they cover different sources of chance. Wilcoxon's signed rank test and the
-bootstrap take the trainings as given and test whether the difference holds for other cases; the
-mixed model tests whether it holds for other trainings, too. Two arms are distinguished if both
-tests are significant, each corrected by Holm for the number of pairs, and favour the same arm; they
-do not if an arm is a little better on most cases and fails on some. With one training per arm there
-is no test, since most pairs of equal networks would seem to differ.
+Two tests are used, as they cover different sources of chance. Wilcoxon's signed rank test takes the
+trainings as given and tests whether the difference holds for other cases, as does the bootstrap
+interval. The mixed model tests whether it holds for other trainings, too. Two arms are
+distinguished if both tests are significant, each corrected by Holm for the number of pairs, and
+favour the same arm; the tests disagree if an arm is a little better on most cases and fails on
+some. With one training per arm there is no test, since most pairs of equal networks would seem to
+differ.
 
 Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
 jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
@@ -30,7 +31,7 @@ from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 ALPHA = 0.05
-FEWEST_SIGNED = 6  # with fewer, Wilcoxon's two-sided p is always above 0.05: 2 / 2⁵
+FEWEST_SIGNED = 6  # with five, Wilcoxon's two-sided p is at least 2 / 2⁵, above 0.05
 
 COLUMNS = [
     *("arm", "other", "label", "metric", "n_cases", "n_subjects"),
@@ -43,12 +44,12 @@ APART, NOT_APART = "yes", "no"
 ONE_TRAINING = "not testable from one training"
 OTHER_DESIGN = "not testable, as not every arm was scored on the same cases"
 TOO_FEW = "fewer than 3 subjects"
-MOST_SIGNED = 13  # 8,192 combinations of signs
+MOST_SIGNED = 13  # with more, there are over 8,192 combinations of signs
 
-UNDONE = "clear on these trainings, but others could undo it: the model's p after Holm is {:.2g}"
-SPLIT = "better in the mean, but worse by ranks: the other is better on most subjects"
+UNDONE = "not significant over trainings: the mixed model's p after Holm is {:.2g}"
+SPLIT = "better in the mean, but worse by ranks: the other arm is better on most subjects"
 ALL_SAME = "no case differs"
-NO_WORST = "cases in which either lost a mask are left out, as HD95 has no worst value"
+NO_WORST = "cases with a missing or empty mask are left out, as HD95 has no worst value"
 TOO_FEW_SIGNED = f"fewer than {FEWEST_SIGNED} subjects differ, Wilcoxon's p cannot be below 0.05"
 
 
@@ -60,13 +61,13 @@ def differences_table(
     pairs: Sequence[tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return differences of a score, arm − other, of each pair of nets, and of some made arms.
+    """Return differences of a score, arm − other, of pairs of nets and some ensembles and soups.
 
-    `metric` names the score, by default the headline's. `pairs` are those of `compared_pairs`
-    unless given. `fits` are the mixed models by label; for an arm that is made of nets the model is
+    `metric` names the score, by default the main score. `pairs` are by default those of
+    `compared_pairs`. `fits` are the mixed models by label; for an ensemble or soup the model is
     fitted to the pair. Wins are cases in which `arm` is better (smaller, for errors and distances).
     Holm's correction is within each label, separately for pairs of nets and for other pairs.
-    `told_apart` is yes, no, or the reason why it cannot be tested.
+    `told_apart` is yes if the arms are distinguished, else no, or the reason why there is no test.
     """
     pairs = compared_pairs(scored) if pairs is None else pairs
     metric = metric or scored.arms.headline.metric
@@ -91,9 +92,9 @@ def differences_table(
 
 
 def order(scored: Scored) -> list[str]:
-    """Return the arms by mean score, the best first and those without any last.
+    """Return the arms by mean score, the best first and arms without a score last.
 
-    Arms are averaged over their own cases, so the order is that of the table of arms and no test.
+    Each arm is averaged over its own cases, as in the table of arms, so the order is no test.
     """
     means = scored.arms.headline.sign * scored.by_arm[MEAN].mean()
     means = means.reindex(list(scored.arms.names))
@@ -108,7 +109,7 @@ def distinguished(
     Args:
         differences: the table of `differences_table`.
         label: `mean` over labels, or one label.
-        metric: name of the score, such as that of the headline.
+        metric: name of the score, by default Dice.
     """
     rows = differences[(differences["label"] == label) & (differences["metric"] == metric)]
     rows = rows[rows["told_apart"] == APART]
@@ -116,10 +117,10 @@ def distinguished(
 
 
 def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
-    """Return all pairs of nets, and some pairs with made arms; the better mean is first.
+    """Return all pairs of nets, and some pairs with ensembles or soups; the better mean is first.
 
     An ensemble or a soup is compared with the best net and with the arms that `runs` lists in its
-    column `parts`, if there is one; the best of all arms is compared with every other.
+    column `parts`, if it has one. The best of all arms is compared with every other arm.
     """
     kinds, ordered = scored.arms.kinds, order(scored)
     nets = [arm for arm in ordered if kinds[arm] == NET]
@@ -132,7 +133,7 @@ def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
 
 
 def _parts(scored: Scored, arm: str) -> list[str]:
-    """Arms that a made arm consists of, from the column `parts` of `runs` (one name per line)."""
+    """Arms that an ensemble or soup consists of, from the column `parts` (one name per line)."""
     runs = scored.arms.runs
     if "parts" not in runs:
         return []
@@ -184,7 +185,7 @@ def _row(
 
 
 def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
-    """Reason why the trainings of two arms cannot be tested; "" where they can."""
+    """Return why the trainings of two arms cannot be tested; "" if they can."""
     if fit.has_runs:
         return ""
     few = min(len(scored.runs_of(arm)) for arm in pair)
@@ -192,11 +193,11 @@ def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
 
 
 def _wilcoxon(differences: Float[ndarray, " N"]) -> tuple[float, str]:
-    """Two-sided p of the signed rank test with one difference per subject, and its limitation."""
+    """Return the two-sided p of the signed rank test, one difference per subject, and a reason."""
     differences = np.where(np.abs(differences) < SAME, 0.0, differences)
     n_signed = int(np.count_nonzero(differences))
     if not len(differences):
-        return math.nan, "no case has a score by both"
+        return math.nan, "no case has a score by both arms"
     if not n_signed:
         return 1.0, ALL_SAME
     # differences that are equal up to rounding share a rank
@@ -214,8 +215,8 @@ def signed_rank_p(differences: Float[ndarray, " N"]) -> float:
     """Return the two-sided p of Wilcoxon's signed rank test on nonzero differences.
 
     For up to 13 differences all combinations of signs are enumerated, which also handles ties;
-    scipy's enumeration takes seconds. For more, the p is exact without ties up to 50,
-    else by the normal approximation.
+    SciPy's enumeration takes seconds. For 14 to 50 differences without ties, the p is exact, else
+    by the normal approximation.
     """
     n = len(differences)
     if n > MOST_SIGNED:

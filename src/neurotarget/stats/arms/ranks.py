@@ -1,8 +1,8 @@
 """Mean ranks of arms over cases, and letters for arms that cannot be distinguished.
 
-Friedman's test is for any difference between arms; arms whose mean ranks differ by less than
+Friedman's test looks for any difference between arms. Arms whose mean ranks differ by less than
 Nemenyi's critical difference are not distinguished by ranks alone. The letters are based on the
-tests of pairs, not on mean ranks, which depend on the other arms in the comparison.
+tests of pairs, as mean ranks depend on the other arms in the comparison.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html (ranks, critical difference); Benavoli et
 al. 2016, jmlr.org/papers/v17/benavoli16a.html (pairs instead of mean ranks); Piepho 2004,
@@ -28,17 +28,17 @@ COLUMNS = [
     *("n_cases", "reason"),
 ]
 
-TWO_ARMS = "Friedman's test asks for three arms, see the differences of the two"
+TWO_ARMS = "Friedman's test needs three arms, see the differences of the two"
 ONE_ARM = "there is one arm"
-UNTESTED = "all share a letter, as what another training would change is not known from one"
+UNTESTED = "all share a letter, as one training does not show the spread between trainings"
 NO_CASES = "no case has a score by all arms"
 
 
 def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean rank of every net over the cases that all nets have scored; 1 is best.
+    """Return the mean rank of every net over the cases with a score by all nets; 1 is best.
 
-    Where subjects have several cases, their mean scores are ranked. `group` holds the letters of an
-    arm: arms that share a letter are not distinguished in `differences`.
+    Where subjects have several cases, the subjects' mean scores are ranked. `group` holds the
+    letters of an arm: arms that share a letter are not distinguished in `differences`.
     """
     nets = [arm for arm in order(scored) if arm in set(scored.arms.nets)]
     rows, headline = [], scored.arms.headline
@@ -85,7 +85,7 @@ def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
 def critical_difference(n_arms: int, n_cases: int) -> float:
     """Return Nemenyi's critical difference of mean ranks at 5 %; NaN for one arm or no case.
 
-    Mean ranks of two arms that differ by less do not distinguish them.
+    Two arms are not distinguished if their mean ranks differ by less.
 
     Source: Demšar 2006, section 3.2.2.
     """
@@ -100,9 +100,10 @@ def _nemenyi(n_arms: int) -> float:
 
 
 def letters(arms: Sequence[str], distinct: Collection[frozenset[str]]) -> dict[str, str]:
-    """Letters of each arm, given those distinguished: two share a letter where they are not.
+    """Return the letters of each arm: two arms share a letter unless they are distinguished.
 
-    `arms` are sorted, the best first, which has the letter a. A letter too many is never given.
+    `arms` are sorted, the best first, which has the letter a. `distinct` are the distinguished
+    pairs. No arm gets a redundant letter.
 
     Source: Piepho 2004, doi:10.1198/1061860043515 (insert and absorb).
     """
