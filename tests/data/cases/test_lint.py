@@ -133,6 +133,21 @@ def test_a_split_without_a_label_is_an_error(lint_sentences, label):
     )
 
 
+def test_a_label_that_may_be_absent_is_wanted_in_training_only(lint_sentences, label, make_target):
+    def drop(*cases):
+        return lambda folder: [
+            label(folder / f"c{index:02d}_mask.nii.gz", ids=(1,)) for index in cases
+        ]
+
+    target = make_target(volume_range_mm3={"b": (0.0, 1e5)})
+    columns = {"split": ["train"] * 8 + ["val"] * 2 + ["test"] * 2}
+    sentences = lint_sentences(drop(8, 9), target, columns=columns)
+    assert [item for item in sentences if item.startswith("error")] == []
+    assert any("warning: found no voxel of b in the val cases" in item for item in sentences)
+    sentences = lint_sentences(drop(*range(8)), target, columns=columns)
+    assert any("error: found no voxel of b in the train cases" in item for item in sentences)
+
+
 def test_cases_without_a_label_are_counted(lint_sentences):
     columns = {"label": ["", *(f"c{index:02d}_mask.nii.gz" for index in range(1, 12))]}
     sentences = lint_sentences(columns=columns)

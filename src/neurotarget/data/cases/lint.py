@@ -168,7 +168,11 @@ def _check_foreground(
     splits: Mapping[str, str],
     target: Target,
 ) -> list[Problem]:
-    """Find labels that are absent from all cases of a split; without splits, from all cases."""
+    """Find labels that are absent from all cases of a split; without splits, from all cases.
+
+    An error, except in validation and test cases for a label whose range of plausible sizes begins
+    at 0: the target then expects cases without it.
+    """
     if all(case.label is None for case in cases):
         return []
     total: dict[str, dict[str, float]] = {}
@@ -180,15 +184,23 @@ def _check_foreground(
             sums[name] = sums.get(name, 0.0) + size
         if case.label is not None and checkup.label_mm3 is None:
             unread.add(split)
+    read = {split: sums for split, sums in total.items() if split not in unread}
+    return [problem for split, sums in read.items() for problem in _absent(sums, split, target)]
+
+
+def _absent(sums: Mapping[str, float], split: str, target: Target) -> list[Problem]:
+    absent = [name for name, size in sums.items() if size == 0]
+    ranges = {name: target.size_ranges.get(name, (1.0, 1.0)) for name in absent}
+    expected = [name for name in absent if split in ("val", "test") and ranges[name][0] <= 0]
+    wanted = "each label in each split"
+    where = f"the {split} cases" if split else "the data set"
     problems = []
-    for split, sums in total.items():
-        if split in unread:
-            continue
-        if absent := [name for name, size in sums.items() if size == 0]:
-            where = f"the {split} cases" if split else "the data set"
-            found = f"no voxel of {some(absent)} in {where}"
-            todo = "add labelled cases, correct the target's labels, or assign the splits again"
-            problems.append(error(found, "each label in each split", todo))
+    if expected:
+        todo = "their Dice is undefined where nothing is predicted, and 0 elsewhere"
+        problems.append(warning(f"no voxel of {some(expected)} in {where}", wanted, todo))
+    if missing := [name for name in absent if name not in expected]:
+        todo = "add labelled cases, correct the target's labels, or assign the splits again"
+        problems.append(error(f"no voxel of {some(missing)} in {where}", wanted, todo))
     return problems
 
 
