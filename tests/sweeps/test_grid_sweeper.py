@@ -112,7 +112,7 @@ def test_the_overview_counts_and_says_what_is_next(tmp_path):
         f"    log {tmp_path}/c/job.log",
         f"  results   {tmp_path}",
         f"  next      neurotarget compare {tmp_path}",
-        f"  the rest  python train.py resume={tmp_path}",
+        f"  resume    python train.py resume={tmp_path}",
     ]
 
 

@@ -16,15 +16,16 @@ Interpolation = Literal["linear", "cubic"]
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings:
-    """How a region is prepared and which features it gets.
+    """Settings of the preparation of a region, and of its features.
 
     Attributes:
-        spacing_mm: of the grid that image and mask are resampled to; of two values the slices stay
+        spacing_mm: of the grid that image and mask are resampled to; two values leave the slices
             as they are; empty for none.
         interpolation: of the image; masks are resampled linearly and cut at half.
         rounded: whether resampled intensities are rounded to whole numbers.
         low, high: intensities outside leave the region of intensities; None is no bound.
-        outlier_sd: so many standard deviations from the mean leave it too; None is no bound.
+        outlier_sd: intensities more than this number of SDs from the mean leave it too;
+            None is no bound.
         bins: number of grey levels, for arbitrary units; or
         bin_size: of a grey level, for calibrated units.
         calibrated: contrasts in calibrated units. If there are any, they alone have `bin_size`,
@@ -113,7 +114,7 @@ class FeatureSettings:
 
     @property
     def has_levels(self) -> bool:
-        """Whether a family needs grey levels."""
+        """Return whether a family needs grey levels."""
         return bool(set(self.families) & LEVELLED)
 
     def for_contrast(self, contrast: str) -> "FeatureSettings":

@@ -1,4 +1,4 @@
-"""How intensities lie in space: centre of mass, autocorrelation, and local peaks.
+"""Distribution of intensities in space: centre of mass, autocorrelation, and local peaks.
 
 Definitions of IBSI, arXiv:1612.07003, sections 3.1 and 3.2.
 """

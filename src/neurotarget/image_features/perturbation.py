@@ -1,6 +1,6 @@
-"""Masks as another reader might have drawn them: shrunk, grown, moved or redrawn by about a voxel.
+"""Masks as another reader might delineate them: shrunk, grown, moved or bent by about a voxel.
 
-Features that such a change moves more than people differ are of the reader rather than the person.
+A feature that such a change alters more than people differ in it describes the reader, not them.
 
 Source: Zwanenburg et al. 2019, doi:10.1038/s41598-018-36938-4 (perturbations); McGraw and Wong
 1996, doi:10.1037/1082-989X.1.1.30 (ICC over them).

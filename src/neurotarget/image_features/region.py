@@ -129,7 +129,7 @@ def _slices_first(wanted: Sequence[float], old: Spacing) -> Spacing | None:
 
 
 def _box(mask: Bool[ndarray, "K I J"], spacing_mm: Spacing, around_mm: float) -> tuple[slice, ...]:
-    """Box of a mask with a margin, of Inf all."""
+    """Box of a mask with a margin in mm; the whole grid if the margin is Inf."""
     spans = []
     for places, side, step in zip(np.nonzero(mask), mask.shape, spacing_mm, strict=True):
         margin = int(min(around_mm / step, side)) + 1

@@ -100,7 +100,7 @@ class OutcomeEnsemble(_Joined, OutcomePredictor):
 
     @property
     def has_maps(self) -> bool:
-        """Whether all members have maps of activations."""
+        """Return whether all members have maps of activations."""
         return all(member.has_maps for member in self.members)
 
     def activation_maps(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "labels I J K"]:
@@ -121,7 +121,7 @@ class OutcomeEnsemble(_Joined, OutcomePredictor):
 
 
 def joined(members: Sequence[CasePredictor]) -> CasePredictor:
-    """One predictor of several, with the mean of their probabilities and numbers.
+    """Join several predictors into one, with the mean of their probabilities and numbers.
 
     Raises:
         DataError: there is none, or they differ in contrasts, labels, outcomes, spacing, region of
@@ -152,7 +152,7 @@ def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
 
 
 def _are_near(regions: Sequence[Roi | None]) -> bool:
-    """Whether regions have one anchor, and their hull is hardly larger than each of them."""
+    """Return whether regions have one anchor, and a hull hardly larger than each of them."""
     if any(region is None or region.anchor != regions[0].anchor for region in regions):
         return False
     low, high = _hull(regions)

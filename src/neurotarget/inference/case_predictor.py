@@ -141,7 +141,7 @@ class CasePredictor(ABC):
 
     @property
     def has_maps(self) -> bool:
-        """Whether a run keeps the maps of its held-out cases, which `probabilities` asks for."""
+        """Return whether a run keeps maps of its held-out cases, as `probabilities` asks for."""
         return False
 
     @property
@@ -170,7 +170,7 @@ class CasePredictor(ABC):
         *,
         probabilities: bool,
     ) -> None:
-        """Write the files of a case atomically, those of an earlier prediction are replaced.
+        """Write the files of a case atomically, in place of those of an earlier prediction.
 
         Args:
             prediction: of `predict`.
@@ -190,7 +190,7 @@ class CasePredictor(ABC):
 
     @abstractmethod
     def has_reference(self, case: Case) -> bool:
-        """Whether steps can be chosen on a case: its mask, or an outcome's class, must be known."""
+        """Return whether steps can be chosen on a case, whose mask or class must be known."""
 
     @abstractmethod
     def example(self, case: Case, manifest: Manifest) -> Any:  # noqa: ANN401

@@ -128,7 +128,7 @@ class Ledger:
                 self._write({name: line for name, line in lines.items() if name not in dropped})
 
     def _lines(self) -> dict[str, dict[str, str]]:
-        """Complete lines as text, by case_id; empty if the table is missing or foreign."""
+        """Complete lines as text, by case_id; empty if there is no table with our columns."""
         try:
             with opened_text(self.path) as stream:
                 table = csv.DictReader(stream, delimiter="\t", strict=True)

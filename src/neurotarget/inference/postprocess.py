@@ -111,7 +111,7 @@ def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
     """
 
     def is_common(count: int) -> bool:
-        """Whether so many networks are more than half."""
+        """Return whether `count` networks are more than half of them."""
         return 2 * count > len(several)
 
     def labels(name: str) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which k
 mean Dice of the validation cases rises and that of no label falls. It is stricter: no single case
 may lose more than `MOST_LOST`, or than the mean gain if that is larger, and each label needs
 `FEWEST` validation cases. A step that does not change Dice counts as a gain if fewer pieces remain
-beyond the number that the target expects. Of a label that may have any number of pieces, such as
-lesions, none is dropped for the number alone.
+beyond the number that the target expects. A label that may have any number of pieces, such
+as lesions, loses no piece for the number alone.
 """
 
 import math
@@ -117,7 +117,7 @@ class _Scores(NamedTuple):
 def choose(examples: Sequence[Example], expected: Expected) -> Chosen:
     """Try the steps one after the other, each on the result of those kept before it.
 
-    Labels are tried at once and judged separately, since a step on one does not affect the others.
+    Labels are tried at once and compared separately, as a step on one does not affect the others.
     With fewer than `FEWEST` examples nothing is tried.
 
     Args:
@@ -215,7 +215,9 @@ def _scores(examples: Sequence[Example], steps: Postprocessing, expected: Expect
     size = len(expected) + 1
     dice, excess = np.full((len(examples), size - 1), math.nan), []
     for row, one in enumerate(examples):
-        pred = _judged(one, steps.apply(one.pred, tuple(expected), one.voxel_mm3), size - 1)
+        pred = _without_ignored(
+            one, steps.apply(one.pred, tuple(expected), one.voxel_mm3), size - 1
+        )
         shared, truth, predicted = (
             np.bincount(part.ravel(), minlength=size)[1:size]
             for part in (one.truth[one.truth == pred], one.truth, pred)
@@ -237,7 +239,7 @@ def _excess(mask: Mask, most: int | None) -> int:
 
 
 def _trial(one: Postprocessing, name: str, before: _Scores, after: _Scores) -> Trial:
-    """Judge a step on one label."""
+    """Decide whether to keep a step on one label."""
     step = next(key for key, value in one.as_dict().items() if value)
     known = ~np.isnan(before.dice)
     fewer = after.excess.sum() < before.excess.sum()
@@ -247,7 +249,7 @@ def _trial(one: Postprocessing, name: str, before: _Scores, after: _Scores) -> T
 
 
 def _together(before: _Scores, after: _Scores) -> Trial:
-    """Judge the largest piece of all labels: no label may lose, and their mean has to gain."""
+    """Decide on the largest piece of all labels: no label may lose, and the mean must gain."""
     known = ~np.isnan(before.dice)
     labels = np.flatnonzero(known.any(axis=0))
     means = [
@@ -268,7 +270,7 @@ def _together(before: _Scores, after: _Scores) -> Trial:
 
 
 def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
-    """Why a step is not kept, from the Dice of the cases; "" if it is kept."""
+    """Return why a step is not kept, from the Dice of the cases; "" if it is kept."""
     if len(before) < FEWEST:
         return f"fewer than {FEWEST} validation cases have this label"
     gain = float(after.mean() - before.mean())
@@ -279,7 +281,7 @@ def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
     return "" if is_tidier or gain > SAME else NO_CHANGE
 
 
-def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
+def _without_ignored(one: Example, pred: ClassMap, last: int) -> ClassMap:
     """Set a prediction to background where the reference ignores voxels."""
     ignored = one.truth > last
     return np.where(ignored, 0, pred) if ignored.any() else pred
@@ -294,8 +296,8 @@ def _hd95(
     """Mean HD95 of a class before and after, mm, over the cases with both values."""
     distances = []
     for one, after in zip(examples, changed, strict=True):
-        judged = (_judged(one, part, last) for part in (one.pred, after))
-        truth, *sides = (part == number for part in (one.truth, *judged))
+        scored = (_without_ignored(one, part, last) for part in (one.pred, after))
+        truth, *sides = (part == number for part in (one.truth, *scored))
         *planes, sides_mm = in_plane(truth.shape, one.spacing_mm, truth, *sides)
         distances.append(
             [hd95_mm(surface_distances(planes[0], side, sides_mm)) for side in planes[1:]]

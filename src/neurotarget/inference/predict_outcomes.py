@@ -80,7 +80,7 @@ class OutcomePredictor(CasePredictor):
 
     @property
     def has_maps(self) -> bool:
-        """Whether the network has maps of activations."""
+        """Return whether the network has maps of activations."""
         return hasattr(self.net, "activation_maps")
 
     @property
@@ -129,7 +129,7 @@ class OutcomePredictor(CasePredictor):
         return Recalibration(**values)
 
     def has_reference(self, case: Case) -> bool:
-        """Whether the class of any outcome is known."""
+        """Return whether the class of any outcome is known."""
         codes = outcome_codes(case, self.target)
         outcomes = zip(self.target.outcomes, codes, strict=True)
         return any(one.is_class and np.isfinite(code) for one, code in outcomes)
@@ -225,7 +225,7 @@ class OutcomePredictor(CasePredictor):
         return flags
 
     def _is_far(self, outcome: Outcome, value: float) -> bool:
-        """Whether a number is more than `FAR_SD` from the mean of the training cases."""
+        """Return whether a number is more than `FAR_SD` from the mean of the training cases."""
         centre, spread = (getattr(self.net, name, None) for name in ("centre", "spread"))
         if centre is None:
             return False

@@ -53,12 +53,12 @@ def refuse_files(
 
 
 def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
-    """Whether the predictions in a folder are of these weights; a folder without any is not.
+    """Return whether the predictions in a folder are of these weights; False without any.
 
     Args:
         output: folder of predictions.
         made_by: hash of the weights.
-        overwrite: whether other weights are no error.
+        overwrite: whether other weights are accepted.
 
     Raises:
         DataError: they are of other weights, and `overwrite` is not set.
@@ -91,12 +91,12 @@ def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> Non
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
-            f"output: {output} cannot be written ({reason}); choose a folder that can"
+            f"output: {output} cannot be written ({reason}); choose another folder"
         ) from error
 
 
 def older_predictions(folder: Path) -> list[Path] | None:
-    """Files of a prediction folder of a version that kept no record of them; None if it is not one.
+    """Return the predictions in a folder by a version that kept no record; None without any.
 
     Its table lists our cases; a map that is newer than the table has been corrected by hand.
     """

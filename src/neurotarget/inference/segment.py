@@ -161,7 +161,7 @@ class Predictor(CasePredictor):
     def save(self, prediction: Prediction, output: Path, *, probabilities: bool) -> None:
         """Write the label map, and one map of probabilities per label if wanted.
 
-        Where labels are structures by name, also their statistics, and the colours of the map.
+        Where labels are structures by name, their statistics and colours are written too.
         """
         if probabilities:
             save_probabilities(prediction, self.target, output)
@@ -238,7 +238,7 @@ class Predictor(CasePredictor):
         return Postprocessing.read(values, target.size_units)
 
     def has_reference(self, case: Case) -> bool:
-        """Whether the case has a reference mask."""
+        """Return whether the case has a reference mask."""
         return case.label is not None
 
     def example(self, case: Case, manifest: Manifest) -> Example:

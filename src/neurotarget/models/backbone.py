@@ -46,11 +46,11 @@ class Backbone(nn.Module):
     def with_coarse(
         self, logits: Logits, levels: Sequence[Feature], heads: nn.ModuleList
     ) -> Logits | Levels:
-        """Scores, in training with those of the decoder's coarser levels; levels coarsest first.
+        """Return the scores; in training with deep supervision also those of coarser levels.
 
         Args:
             logits: scores of the finest level.
-            levels: features of the decoder's levels, the finest last.
+            levels: features of the decoder's levels, coarsest first.
             heads: one per coarser level to be scored, in the order of `levels`; none without deep
                 supervision.
 

@@ -183,7 +183,7 @@ class ChannelNorm(Function):
 
 
 class PReLU(Function):
-    """PReLU with one slope, or one a channel."""
+    """PReLU with one slope, or one per channel."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, feature: Tensor, slope: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ class PReLU(Function):
 
 
 def _is_point(conv: nn.Conv3d) -> bool:
-    """Whether a convolution takes each voxel by itself, and all of its channels."""
+    """Return whether a convolution combines the channels of each single voxel alone."""
     is_single = conv.kernel_size == conv.stride == (1, 1, 1) and conv.groups == 1
     return is_single and conv.padding in ((0, 0, 0), "valid")
 

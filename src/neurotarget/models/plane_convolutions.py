@@ -73,7 +73,7 @@ class PlaneConvTranspose3d(GuardedConvTranspose3d):
 
 
 def _keeps_one_slice(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> bool:
-    """Whether the input has one slice, and the output only this one."""
+    """Return whether input and output have a single slice, the same one."""
     if feature.shape[-1] != 1 or not isinstance(conv.padding, Sequence):
         return False
     is_even = 2 * conv.padding[2] == conv.dilation[2] * (conv.kernel_size[2] - 1)

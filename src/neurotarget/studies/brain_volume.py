@@ -53,7 +53,7 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
 
     Args:
         cases: all of the cohort; a source that lacks more than a fifth of them is not used.
-        contrasts: whose scan is looked at, the preferred one first.
+        contrasts: those whose scan may be read, the preferred contrast first.
     """
     seen = [case for case in cases if _scan_of(case, contrasts)]
     if not seen:

@@ -152,7 +152,7 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
 
 
 def own_target(rows: Path, levels: CodeBook) -> Target | None:
-    """Target of the run behind some rows with a code book; None without one: it is read as it is.
+    """Return the target of the run behind some rows, with a code book; None without a code book.
 
     `rows` is a run folder or the rows.csv in one. Without a code book the run's own target needs no
     change.

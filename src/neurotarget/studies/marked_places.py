@@ -26,8 +26,8 @@ PLACE = list(MARK_COLUMNS[:3])
 class Hits(NamedTuple):
     """Maps against boxes: one row per case and label, and the number of cases without a map.
 
-    `hit` and `slice_hit` are whether the highest place of the map lies in a box, or on a slice with
-    one; `chance` is how often a random place would.
+    `hit` and `slice_hit` state whether the highest place of the map lies in a box, or on a slice
+    with a box; `chance` is the probability of a hit by a random place.
     """
 
     table: pd.DataFrame  # label, case_id, subject, hit, slice_hit, chance

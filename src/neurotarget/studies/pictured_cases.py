@@ -227,7 +227,7 @@ def _read(case: Case, target: Target, material: Material) -> _Read:
     if grid is None:
         raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
     scan = image.array if image is not None and same_grid(image, grid) else None
-    maps, has_ignored = _judged([truth, pred], target)
+    maps, has_ignored = _without_ignored([truth, pred], target)
     return _Read(
         image, scan, maps, grid.affine, has_ignored, grid.is_oriented or not target.is_flat
     )
@@ -246,7 +246,9 @@ def _activation(
     return volume.array if volume.array.shape == image.array.shape else None
 
 
-def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndarray | None], bool]:
+def _without_ignored(
+    volumes: Sequence[Volume | None], target: Target
+) -> tuple[list[ndarray | None], bool]:
     """Class maps without the voxels that either ignores, as in scoring."""
     maps = [None if volume is None else volume.array for volume in volumes]
     known = [one for one in maps if one is not None]

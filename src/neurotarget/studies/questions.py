@@ -62,7 +62,7 @@ def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Mate
 
 
 def _is_limit(key: str) -> bool:
-    """Whether a key is a half width of limits of agreement, in the quantity's unit or in %."""
+    """Return whether a key is a half width of limits of agreement, in a unit or in %."""
     return key.startswith(f"{LIMITS}_")
 
 

@@ -1,4 +1,4 @@
-"""Where the numbers of a run come from: settings, commit, command, software of the training."""
+"""Origin of the numbers of a run: settings, commit, command, software of the training."""
 
 import shlex
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from neurotarget.runs.folder.run_folder import read_config
 def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Return the origin of a run's numbers as text by name, from its summary and run.json.
 
-    What a run has not recorded is absent.
+    Facts that a run has not recorded are absent.
     """
     names = {
         "experiment": "experiment",

@@ -1,4 +1,4 @@
-"""Scores of a folder of predictions, of whatever kind its target has."""
+"""Score a folder of predictions: label maps, or outcomes for a target without labels."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ def score_predictions(
     which: Collection[str],
     own: OwnMetrics | None = None,
 ) -> list[Row]:
-    """Rows of label maps, or of outcomes.tsv for a target without labels.
+    """Return score rows of label maps, or of outcomes.tsv for a target without labels.
 
     Args:
         manifest: cases with their reference masks or outcomes.

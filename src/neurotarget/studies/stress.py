@@ -1,4 +1,4 @@
-"""How often a run fails on scans that are worse than usual, against the same scans as they are."""
+"""Share of cases in which a run fails on distorted scans, compared with the original scans."""
 
 import math
 from collections.abc import Iterable, Sequence

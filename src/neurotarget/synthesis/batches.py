@@ -62,7 +62,7 @@ class Scene(Protocol):
 
 @dataclass(frozen=True)
 class Synthesis:
-    """How synthetic scans differ from each other: shapes, grey values, and gain after scaling.
+    """Ranges in which synthetic scans differ: shapes, grey values, and gain after scaling.
 
     `gain` is the range of the factor on the scaled image, `offset` the largest number added to it
     or subtracted from it. `scene` draws further structures; patches then lie about its centre.

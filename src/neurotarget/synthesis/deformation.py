@@ -1,4 +1,4 @@
-"""Where in a label map the voxels of a patch lie: position, shape of the head, elastic deformation.
+"""Positions of the voxels of a patch in a label map: place, shape of the head, deformation.
 
 Positions are computed on a lattice of every `LATTICE`-th voxel and interpolated between, which
 costs a tenth of the time and leaves no visible difference, since all deformations are smooth.
@@ -55,7 +55,7 @@ class Deformation:
 
 
 class Placement(NamedTuple):
-    """Where a patch lies in its map: positions on the lattice, and whether it is mirrored."""
+    """Place of a patch in its map: positions on the lattice, and whether it is mirrored."""
 
     positions: Float[Tensor, "3 i j k"]  # in voxels of the map
     is_mirrored: bool

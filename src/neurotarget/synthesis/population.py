@@ -46,9 +46,10 @@ class Population:
     wider: float = 0.08
 
     def amounts_mm(self, rng: np.random.Generator) -> Float[ndarray, " fields"]:
-        """How far the walls of each field's structures move, in mm; outwards is positive.
+        """Draw the movement in mm of the walls of each field's structures; outwards is positive.
 
-        In the order of `FIELDS`; all are 0 in a head that neither ages nor has narrow ventricles.
+        Values are in the order of `FIELDS`; all are 0 in a head that neither ages nor has narrow
+        ventricles.
         """
         kind, strength = rng.random(), rng.random()
         factors = strength * rng.uniform(0.5, 1.0, len(FIELDS))
@@ -96,7 +97,7 @@ def displacement_fields(
 
 
 def is_of_brain() -> ndarray:
-    """Whether each code is brain or fluid, so that stripping a skull keeps it; (codes,) bool."""
+    """Mark the codes of brain and fluid, which skull stripping keeps; (codes,) bool."""
     known = known_tissues()
     kept = [place in (BRAIN, FLUID) for place in known.places]
     return np.array(kept)[known.tissue_of_code]

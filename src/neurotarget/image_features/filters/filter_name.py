@@ -83,7 +83,7 @@ class Filter:
 
     @property
     def needs_whole(self) -> bool:
-        """Whether the response of a voxel depends on the whole image."""
+        """Return whether the response of a voxel depends on the whole image."""
         return self.kind == "simoncelli" or bool(self.riesz)
 
     @property

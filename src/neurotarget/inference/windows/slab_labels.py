@@ -62,7 +62,7 @@ def label_maps(slabs: Iterable[Slab], grid: Grid, num_labels: int) -> Maps:
 
 
 class _Interpolation:
-    """Planes of the scan, each as soon as all working planes that it is interpolated from came."""
+    """Interpolates planes of the scan, each once all the working planes for it have come."""
 
     def __init__(self, grid: Grid) -> None:
         first, *others = native_matrices(grid)

@@ -12,7 +12,7 @@ LEAST_SIDE = 63  # smaller slices vanish in the three poolings
 
 
 class MRNet(VectorBackbone):
-    """Features of each slice along K, their mean over the slice, the maximum over slices, a layer.
+    """AlexNet on each slice along K, the maximum of mean features over slices, a linear layer.
 
     A series may have any number of slices. One contrast is repeated in three channels, as in the
     original, so that weights of ImageNet fit by their names (`features.0.weight`).

@@ -68,7 +68,7 @@ def _check_stages(feature_size: int, depths: Sequence[int], num_heads: Sequence[
     if len(depths) != 4 or len(num_heads) != 4:
         raise ValueError(
             f"SwinUNETR: got {len(depths)} depths and {len(num_heads)} numbers of heads, wanted "
-            "four of each, one a stage; correct conf/model/swin_unetr.yaml"
+            "four of each, one per stage; correct conf/model/swin_unetr.yaml"
         )
     widths = [feature_size * 2**stage for stage in range(4)]
     unshared = [f"{w} by {h}" for w, h in zip(widths, num_heads, strict=True) if w % h]

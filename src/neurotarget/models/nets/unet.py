@@ -128,8 +128,8 @@ def steps_between(
     steps = tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
     if any(len(step) != 3 or min(step) < 1 for step in steps):
         raise ValueError(
-            f"{net}: got strides {strides}, wanted whole numbers of at least 1, one a step or "
-            "three; correct model.strides"
+            f"{net}: got strides {strides}, wanted whole numbers of at least 1, one per step "
+            "or three; correct model.strides"
         )
     return steps
 

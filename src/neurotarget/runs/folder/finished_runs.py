@@ -1,4 +1,4 @@
-"""Finding of run folders, in a multirun or a parent of several, and which are finished."""
+"""Find run folders in a multirun or a parent folder, and check which runs are finished."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ NEEDED = ("config.yaml", "summary.json", "rows.csv")
 
 
 def run_folders(places: Sequence[Path]) -> list[Path]:
-    """Run folders at some paths, each once: a path itself, or those up to three levels below.
+    """Return the run folders at some paths, each once: a path, or folders up to 3 levels below.
 
     Links, such as `latest`, are followed only if they are the path itself.
 
@@ -39,10 +39,10 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
 
 
 def why_unfinished(folder: Path) -> str:
-    """Why a run has no results, and the path of its log; "" if it is finished.
+    """Return why a run has no results, with the path of its log; "" if it is finished.
 
-    A run is finished once config, summary and rows are written; `folder` may be one without a
-    result.
+    A run is finished once config, summary and rows are written; `folder` may have
+    no result.
     """
     job = read_job(folder)
     log = f"; its log is {job.log}" if job.log.is_file() else ""

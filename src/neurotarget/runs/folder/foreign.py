@@ -41,7 +41,7 @@ HARMLESS = re.compile(  # settings of Hydra itself that name neither code nor a 
 
 
 def is_shareable(path: str) -> bool:
-    """Whether a `_target_` is a class that is defined in the shareable modules.
+    """Return whether a `_target_` is a class that is defined in the shareable modules.
 
     Classes that these modules only import do not count.
     """
@@ -108,8 +108,8 @@ def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
         folder: of the run, for the message and for the caches that are known for it.
 
     Raises:
-        DataError: one names code, a config folder, an environment variable or a database, or has
-            files written elsewhere.
+        DataError: an override names code, a config folder, an environment variable or a database,
+            or has files written elsewhere.
     """
     for override in overrides:
         if reason := _why_not(override, folder):
@@ -122,7 +122,7 @@ def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
 
 
 def sends(override: str) -> bool:
-    """Whether an override may send scores and pictures away, or to another account.
+    """Return whether an override may send scores and pictures away, or to another account.
 
     Group, tags and the offline modes of W&B do not; any other setting of the logger may.
     """
@@ -133,7 +133,7 @@ def sends(override: str) -> bool:
 
 
 def is_known_cache(override: str, folder: Path) -> bool:
-    """Whether an override names a cache that was given for the run in `folder`.
+    """Return whether an override names a cache that was given for the run in `folder`.
 
     Only the settings in `CACHES` name caches; see `known_caches`.
     """
@@ -142,10 +142,10 @@ def is_known_cache(override: str, folder: Path) -> bool:
 
 
 def is_elsewhere(override: str) -> bool:
-    """Whether an override may write files outside of the working folder.
+    """Return whether an override may write files outside of the working folder.
 
     Args:
-        override: `key=value`, also as one of a sweep's settings; those that name no place are not.
+        override: `key=value`, also as a setting of a sweep; False if it names no path.
     """
     bare, _, value = _bare(override).partition("=")
     if bare not in PLACES:  # a branch may contain one, or the values of a search

@@ -31,13 +31,13 @@ class Job(NamedTuple):
 
 
 class JobResult(NamedTuple):
-    """Result of a job; `values` are the best ones of its training, by metric.
+    """Result of a job; `values` are the best values of its training, by metric.
 
     Attributes:
         folder: of the job.
         status: "missing" if there is no result.
         overrides: of the command line, without those of Hydra itself.
-        values: best ones by metric; NaN where a value was not finite.
+        values: best values of the training, by metric; NaN where a value was not finite.
         reason: one sentence if the job failed or was pruned, else "".
         log: path of job.log, which may be absent.
     """
@@ -84,8 +84,8 @@ def write_result(
     Args:
         folder: of the job.
         status: done, failed or pruned.
-        overrides: with which it was started.
-        values: best ones of its training, by metric.
+        overrides: those that started the job.
+        values: best values of its training, by metric.
         reason: one sentence if it failed or was pruned.
 
     Raises:
@@ -104,7 +104,7 @@ def write_result(
 
 
 def is_done(folder: Path, overrides: Sequence[str]) -> bool:
-    """Whether the job in `folder` was finished or pruned, with these overrides in any order."""
+    """Return whether a job was finished or pruned with these overrides, in any order."""
     return result_of(folder, overrides).status in ("done", "pruned")
 
 
@@ -119,7 +119,7 @@ def result_of(folder: Path, overrides: Sequence[str]) -> JobResult:
 
 
 def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether two lists of overrides give the same result.
+    """Return whether two lists of overrides give the same result.
 
     Their order, and where and how the jobs run (settings of Hydra, of one invocation), are ignored.
     """

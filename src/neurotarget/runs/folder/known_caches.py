@@ -34,7 +34,7 @@ def note_runs(caches: Iterable[Path], run: Path) -> None:
 
 
 def is_noted(cache: Path, run: Path) -> bool:
-    """Whether a cache was given for a run or its multirun, by this user, and has no outward link.
+    """Return whether this user gave a cache for a run or its multirun, and no link leads out.
 
     A list that is part of an untrusted folder may name any run; then only that folder is written
     to, as long as no link leads out of it.
@@ -50,7 +50,7 @@ def is_noted(cache: Path, run: Path) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a file or folder (no link) belongs to the user, and others may not change it."""
+    """Return whether a file or folder (no link) is the user's, and nobody else may change it."""
     status = path.lstat()
     is_mine = hasattr(os, "getuid") and status.st_uid == os.getuid()
     return is_mine and not path.is_symlink() and not status.st_mode & 0o002

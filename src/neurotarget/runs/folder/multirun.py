@@ -109,10 +109,10 @@ def resume_command_of(folder: Path, own: Sequence[str] = ()) -> str:
 
 
 def must_be_repeated(override: str, folder: Path) -> bool:
-    """Whether an override must be typed again on resuming, as the run is untrusted.
+    """Return whether an override must be typed again when an untrusted run is resumed.
 
-    It must if it names a config folder, may send results away, or writes outside of the working
-    folder.
+    This holds for an override that names a config folder, may send results away, or writes outside
+    of the working folder.
     """
     is_far = is_elsewhere(override) and not is_known_cache(override, folder)
     return override.startswith("--config-dir=") or is_far or sends(override)

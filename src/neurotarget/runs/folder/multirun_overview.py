@@ -21,8 +21,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
 
     Returns:
         Lines for the terminal: counts by status, jobs that have not learnt or failed with their
-            logs,
-        and commands to compare and to resume.
+            logs, and commands to compare and to resume.
     """
     counts = {
         "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
@@ -44,10 +43,10 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     if sum((one.folder / ROWS).is_file() for one in results) > 1:
         lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
     if counts["failed"] + counts["not run"]:
-        lines.append(f"  the rest  {resume_command_of(folder)}")
+        lines.append(f"  resume    {resume_command_of(folder)}")
     if others := _unfinished_others(folder, {one.folder.name for one in results}):
         lines.append(
-            f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
+            f"  earlier   {len(others)} jobs of an earlier command in this folder are not done: "
             f"{', '.join(others)}; run that command again with hydra.sweep.dir"
         )
     return "\n".join(lines)

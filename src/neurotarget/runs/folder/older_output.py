@@ -1,4 +1,4 @@
-"""Output of versions that kept no record: recognised by marker files, and ours by name only."""
+"""Output of older versions, which kept no record: it is recognised by the names of files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,10 +29,10 @@ MAPS = ("maps/*_desc-*_Chimap.nii.gz", "maps/*_desc-*_swi.nii.gz")
 
 
 def older_output(folder: Path) -> list[Path] | None:
-    """Files that an older version wrote into a run, study or comparison folder; None if it is not
-    one.
+    """Return the files that an older version wrote into a folder; None for any other folder.
 
-    Masks are left out: their own folder records which are ours.
+    The folder is of a run, a study or a comparison. Masks are left out: the record of their own
+    folder lists those that neurotarget wrote.
     """
     if not _is_ours(folder):
         return None

@@ -55,8 +55,8 @@ class RunLock(Holder):
         """Take the lock or wait for it, longer if the other machine that has the lease may be dead.
 
         Args:
-            timeout: seconds to wait for a process on this machine; a far lease is awaited until it
-                ends.
+            timeout: seconds to wait for a process on this machine; the lease of another machine is
+                awaited until it ends.
 
         Raises:
             Timeout: another process holds it.
@@ -91,7 +91,7 @@ class RunLock(Holder):
         return match[1] if match else ""
 
     def is_far(self) -> bool:
-        """Whether another machine has the lease."""
+        """Return whether another machine has the lease."""
         # filelock adds the PID namespace, as containers share a host's name
         return bool(self.host()) and self.host().partition("/")[0] != socket.gethostname()
 
@@ -114,7 +114,7 @@ def running(folder: Path) -> RunLock:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a process works on this job now, on this machine or another.
+    """Return whether a process works on this job now, on this machine or another.
 
     The lock of a process that has ended does not count.
     """
@@ -133,7 +133,7 @@ def is_running(folder: Path) -> bool:
 def claimed_alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder, as two processes would corrupt each other's files.
 
-    Another process that only looks whether a job runs is awaited for `CLAIM_S`.
+    It waits `CLAIM_S` seconds for a process that only checks whether a job runs.
 
     Raises:
         DataError: another process works there.

@@ -139,8 +139,8 @@ def _readme(target: Target) -> str:
     return (
         f"# {target.name}\n\nLabel maps by neurotarget, each on the grid of its scan, as "
         "BIDS-Derivatives. `dseg.tsv` has number, name and colour of each label, `volumes.tsv` "
-        "the volumes in mm³ and what to look at, and `people_volumes.tsv` the volumes with what "
-        "the data set says of each person.\n"
+        "the volumes in mm³ and notes on what to check, and `people_volumes.tsv` the volumes with "
+        "the covariates of each person.\n"
     )
 
 

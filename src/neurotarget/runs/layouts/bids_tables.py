@@ -1,8 +1,8 @@
 """Tables of a folder of BIDS-Derivatives: its people, and their volumes.
 
-`people_volumes.tsv` has a row for each label map with the volumes in mm³, joined with what the data
-set's `participants.tsv` and `sub-*_sessions.tsv` say; BIDS' tables allow one row per person. If
-each person has one label map, `participants.tsv` has the volumes too. Both are made from
+`people_volumes.tsv` has a row for each label map with the volumes in mm³, joined with
+`participants.tsv` and `sub-*_sessions.tsv` of the data set; BIDS' tables allow one row per person.
+If each person has one label map, `participants.tsv` has the volumes too. Both are made from
 volumes.tsv, which several processes share.
 """
 
@@ -33,7 +33,7 @@ def write_tables(form: Form, output: Path, source: Path) -> None:
     Args:
         form: of volumes.tsv.
         output: folder of the predictions, whose volumes.tsv lists the cases.
-        source: what was predicted: a data set, or a file next to its participants.tsv.
+        source: data set that was predicted, or a file next to its participants.tsv.
     """
     root = source if source.is_dir() else source.parent
     results = [one for _, one in sorted(Ledger(output, form).finished().items())]

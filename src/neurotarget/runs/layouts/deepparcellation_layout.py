@@ -50,13 +50,14 @@ class Parcellation(NamedTuple):
 class DeepParcellationLayout(MapLayout):
     """A predictor of label maps whose cases become `<case_id>/mri/`, as deepParcellation names it.
 
-    A scan, of a 4-D file the first frame, is predicted as the network was trained, and its label
-    map is then brought onto the conformed grid, by the nearest voxel. A network that was trained on
-    conformed scans needs such scans as input.
+    A scan (the first frame of a 4-D file) is segmented as in the training of the network. Its
+    label map is then resampled to the conformed grid by nearest neighbour. A network that was
+    trained on conformed scans needs conformed scans as input.
 
-    The brain mask is that of its own network where there are binary networks, else all labels. It
-    is saved with the label map, which is not cut to it. `stat.csv`, separated by tabs, has the
-    voxels of each label, of all together as `Brain mask`, and their shares of the largest number.
+    Binary networks include one of the brain mask; otherwise the mask is the union of all labels.
+    It is saved next to the label map, which is not cut to it. `stat.csv`, separated by tabs, has
+    the voxels of each label, of all together as `Brain mask`, and their shares of the largest
+    number.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
     """
@@ -67,7 +68,7 @@ class DeepParcellationLayout(MapLayout):
 
     @classmethod
     def is_fit(cls, inner: CasePredictor) -> bool:
-        """Whether label maps of volumes are predicted from one contrast."""
+        """Return whether the predictor makes label maps of volumes from one contrast."""
         return super().is_fit(inner) and len(inner.target.contrasts) == 1
 
     def files(self, case_id: str, output: Path) -> list[Path]:
@@ -105,7 +106,7 @@ class DeepParcellationLayout(MapLayout):
         """Write the files of a case atomically, the label map last.
 
         Raises:
-            DataError: probabilities are wanted, which have no place here.
+            DataError: probabilities are wanted, for which this layout has no file.
         """
         if probabilities:
             raise DataError(
@@ -137,7 +138,7 @@ def _conformed(prediction: Prediction, conformed: Volume) -> Prediction:
 
 
 def statistics(classes: ndarray, target: Target) -> pd.DataFrame:
-    """Voxels of each label and of all, and their shares of the largest number, named ICV there.
+    """Count the voxels of each label and of all; `ICV` is their share of the largest number.
 
     Args:
         classes: label map on the conformed grid.

@@ -94,7 +94,7 @@ class DicomSegs:
         results: Iterable[CaseResult],
         ready: Callable[[Case], AbstractContextManager],
     ) -> int:
-        """Write those of finished cases that have none yet; returns how many cases have one.
+        """Write the segmentations that finished cases lack; return how many cases have one.
 
         Args:
             cases: in the order of the results.

@@ -108,7 +108,7 @@ def _line(one: Label, *, last: int) -> str:
 
 
 def _rgb(number: int) -> Colour:
-    """Colour of a label: those of our figures, then hues of which no two are equal."""
+    """Colour of a label: one of the colours of figures, then a hue that no other label has."""
     if number <= len(FIRST):
         red, green, blue = bytes.fromhex(FIRST[number - 1].removeprefix("#"))
         return red, green, blue

@@ -20,7 +20,7 @@ class MapLayout:
         """Wrap a predictor.
 
         Raises:
-            DataError: it does not predict what the layout holds.
+            DataError: the layout cannot hold its predictions.
         """
         if not self.is_fit(inner):
             raise DataError(
@@ -31,12 +31,12 @@ class MapLayout:
 
     @classmethod
     def is_fit(cls, inner: CasePredictor) -> bool:
-        """Whether the layout can hold what is predicted: label maps of volumes, not of pictures."""
+        """Return whether the layout can hold the predictions: label maps of volumes."""
         return isinstance(inner, Predictor) and not inner.target.is_flat
 
     @property
     def target(self) -> Target:
-        """What is predicted."""
+        """Target of the predictor: its contrasts, grid and labels."""
         return self.inner.target
 
     @property

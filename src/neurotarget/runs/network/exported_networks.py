@@ -72,7 +72,7 @@ def networks_in(path: Path) -> Iterator[TrainedNetwork]:
 def networks_of(file: NetworkFile, path: Path) -> Iterator[TrainedNetwork]:
     """The networks of a file's content; errors name its path.
 
-    Each of several has its number in its name and hash, and all have the localiser.
+    Each of several networks has its number in its name and hash; all share the localiser.
 
     Raises:
         DataError: it contains unknown keys, or lacks some.
@@ -148,7 +148,7 @@ def _check_config(config: object, path: Path) -> None:
     """Refuse a config with other keys than those that are kept.
 
     Raises:
-        DataError: it has unknown keys, or is none.
+        DataError: it has unknown keys, or is no config.
     """
     _check_keys(config, tuple(KEPT), path, "a network's config", may_lack=True)
     for key, names in KEPT.items():

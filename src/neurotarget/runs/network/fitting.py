@@ -80,7 +80,7 @@ def build_net(
 
 
 def _in_plane(side: object) -> object:
-    """One number as three, of which the third is 1; three stay."""
+    """Expand one number to three, of which the third is 1; three numbers stay as they are."""
     return [side, side, 1] if isinstance(side, int) else side
 
 
@@ -157,7 +157,7 @@ def try_patch(net: nn.Module, target: Target) -> None:
     Two patches, as batch norms need more than one value.
 
     Raises:
-        DataError: they do not.
+        DataError: the sides do not fit.
     """
     try:
         with torch.no_grad():

@@ -31,12 +31,12 @@ class Localisation(NamedTuple):
 
     @property
     def is_hit(self) -> bool:
-        """Whether the target was found, and the localisation accepted."""
+        """Return whether the target was found, and the localisation accepted."""
         return not self.located.reason and self.inside >= HIT
 
     @property
     def is_miss(self) -> bool:
-        """Whether a wrong localisation was accepted: the only error without fallback."""
+        """Return whether a wrong localisation was accepted: the only error without fallback."""
         return not self.located.reason and self.inside < HIT
 
 
@@ -59,7 +59,7 @@ def compared(located: Located, reference: Box | None, grid: Grid, limits: Limits
 
 
 def facts_of(by_case: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
-    """Statistics of the training cases and of all others; no case was seen by its localiser.
+    """Statistics of training cases and of others, none of them used to train their localiser.
 
     Returns:
         For `training` and `other`: `cases`, `found` (hits), `missed` (wrong and accepted),

@@ -52,7 +52,7 @@ def localiser_facts(folder: Path) -> dict[str, Any]:
 
 
 def is_whole(folder: Path, weights: Path) -> bool:
-    """Whether all files of a localiser can be read; prints which one is broken.
+    """Return whether all files of a localiser can be read; prints which one is broken.
 
     Args:
         folder: of its boxes, limits and config.

@@ -26,9 +26,9 @@ SUFFIX = ".safetensors"
 FORMAT = 1  # to be increased when older versions cannot read new files
 DOCUMENT, CARD, HASH = "neurotarget", "card", "sha256"  # the texts
 LENGTH_BYTES = 8  # of the header's length, at the start
-MOST_HEADER = 1 << 24  # bytes; the header of large ensembles has some hundred thousand
+MOST_HEADER = 1 << 24  # bytes; the header of large ensembles has a few hundred thousand
 MOST_BYTES = 1 << 32  # of a file
-AGAIN = "get the file again from where you have it"
+AGAIN = "get the file again from its source"
 
 
 class NetworkFile(NamedTuple):
@@ -105,7 +105,7 @@ def read_network_file(path: Path) -> NetworkFile:
 
 
 def is_network_file(path: Path) -> bool:
-    """Whether a file begins as one that was exported; its content may be broken."""
+    """Return whether a file begins as one that was exported; its content may be broken."""
     try:
         with opened(path) as stream:
             _header_of(stream)

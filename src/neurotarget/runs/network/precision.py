@@ -20,7 +20,7 @@ def precision_for(requested: str, accelerator: str) -> str:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether oneDNN runs bfloat16 on this processor at speed."""
+    """Return whether oneDNN runs bfloat16 on this processor at speed."""
     return bool(
         torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )

@@ -151,7 +151,7 @@ def predict_scans(
 
 
 def _each(*acts: Look | None) -> Look:
-    """One function that calls all of these with a predicted case; None is left out."""
+    """Combine functions into one that calls all of them with a predicted case; skip None."""
     wanted = [act for act in acts if act]
 
     def look(case: Case) -> None:

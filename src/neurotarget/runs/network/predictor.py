@@ -114,7 +114,7 @@ def predictor_of(
 
 
 def _drops_contrasts(config: Mapping[str, Any]) -> bool:
-    """Whether contrasts have dropped out in training, so that the network can do without some."""
+    """Return whether training dropped contrasts, so that the network can do without some."""
     settings = (config.get("augment") or {}).get("contrast_dropout")
     return isinstance(settings, Mapping) and settings.get("p", 1) != 0
 

@@ -50,7 +50,7 @@ def load_ensemble(
 ) -> tuple[CasePredictor, str]:
     """One predictor of several runs; `weights` are best, last, or a list with one of these per run.
 
-    See `joined_networks` for the rest.
+    See `joined_networks` for the other arguments.
     """
     kinds = [weights] * len(runs) if isinstance(weights, str) else list(weights)
     networks = (read_run(run, weights=kind) for run, kind in zip(runs, kinds, strict=True))

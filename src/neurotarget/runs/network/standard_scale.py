@@ -30,9 +30,9 @@ class Scaled(NamedTuple):
 def learn_scale(config: Config, data: TargetData, folder: Path, *, resumed: bool) -> Scaled:
     """Give data and configuration the landmarks of a standard scale, if they want one.
 
-    The landmarks stand in the config.yaml of the run, which predictions read. A resumed run keeps
-    its own. Broken files are skipped; the preparation reports them. Of each contrast up to
-    `MOST_READ` training cases are read.
+    The config.yaml of the run keeps the landmarks for predictions. A resumed run keeps its own.
+    Broken files are skipped; the preparation reports them. Of each contrast up to `MOST_READ`
+    training cases are read.
 
     Args:
         config: settings of the run; a changed copy is returned.

@@ -58,7 +58,7 @@ def task_kind(config: Mapping[str, Any], *, make: Callable[..., Any] = build) ->
 
 
 def _path(config: Mapping[str, Any], make: Callable[..., Any]) -> str:
-    """Where the class of the task is; for an untrusted configuration one of our own."""
+    """Path of the class of the task; for an untrusted configuration, of a class of ours."""
     path = str((config.get("task") or {}).get("_target_", ""))
     is_unused = make is build_foreign and not path.startswith(OURS)
     return SEGMENTATION if not path or is_unused else path

@@ -1,4 +1,4 @@
-"""Trained networks as they are stored: plain values and weights, of which nothing has been called.
+"""Trained networks as they are stored: plain values and weights, before any object is built.
 
 A run folder holds one, with the localiser of a cascade in a folder of its own.
 """
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class TrainedNetwork(NamedTuple):
-    """A network, what it was trained for, and what its predictions need; errors name the files.
+    """A network with its configuration and its steps of post-processing; errors name the files.
 
     Attributes:
         name: of its run or file.

@@ -21,5 +21,5 @@ def read_usual(config_file: Path) -> Usual | None:
     try:
         return Usual.from_plain(load_json(path))
     except BROKEN as error:
-        log.warning("%s cannot be read (%s): films are not judged", path, error)
+        log.warning("%s cannot be read (%s): films are not checked", path, error)
         return None

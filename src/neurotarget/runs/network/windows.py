@@ -56,7 +56,7 @@ def build_windows(
 
 
 def flips_sides(config: Mapping[str, Any]) -> bool:
-    """Whether training flips left and right, as an augmentation or as scans are synthesised."""
+    """Return whether training flips left and right, by augmentation or synthesis of scans."""
     flip = (config.get("augment") or {}).get("flip") or {}
     if flip and flip.get("p", 1) > 0 and 0 in flip.get("axes", [0]):
         return True

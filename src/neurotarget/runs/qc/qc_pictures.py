@@ -32,7 +32,7 @@ def picture_name(case_id: str) -> str:
 
 
 class CasePictures:
-    """Draws cases into a folder; what cannot be drawn is left out, and counted.
+    """Draws pictures of cases into a folder; cases that cannot be drawn are left out and counted.
 
     Args:
         predictor: of the predictions, for the files of a case.
@@ -56,7 +56,7 @@ class CasePictures:
             content = shown_picture(shown, target, self.colours)
             with written(self.path(case.case_id)) as draft:
                 draft.write_bytes(content)
-        except Exception as error:  # the prediction is good without its picture
+        except Exception as error:  # the prediction is valid without its picture
             self.lacking[case.case_id] = reason_of(error)
 
     def path(self, case_id: str) -> Path:
@@ -96,7 +96,7 @@ def read_shown(
     *,
     label_ids: Mapping[str, int] | None = None,
 ) -> Shown:
-    """Read what a picture shows.
+    """Read the scan and the label map that a picture shows.
 
     Args:
         case_id: for messages.

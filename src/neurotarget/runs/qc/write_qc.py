@@ -28,7 +28,7 @@ def write_qc(
     runs: Sequence[Path],
     made_by: str,
 ) -> Path | None:
-    """Write the page over all cases in the table of a folder; None where a foreign one is kept.
+    """Write the page of all cases in a folder's table; None if a page changed by hand is kept.
 
     Args:
         output: folder of predictions.
@@ -36,7 +36,7 @@ def write_qc(
         target: name, question, labels and outcomes.
         pictures: of the cases.
         runs: folders of the runs that made the predictions, for the sizes of their references.
-        made_by: hash of the weights, by which ratings are kept apart in the browser.
+        made_by: hash of the weights; a browser keeps the ratings of each separately.
     """
     path = output / PAGE
     if not is_free(path):

@@ -36,7 +36,7 @@ def measured_change(
     *,
     make: Callable[..., Any],
 ) -> str:
-    """Sentence on how the first held-out case is predicted by stored weights and by those of runs.
+    """Return a sentence that compares a held-out case's predictions by stored and own weights.
 
     Args:
         predictor: with the weights of the runs.
@@ -51,7 +51,7 @@ def measured_change(
     case = held_out_case(folders, predictor.target)
     if case is None:
         return "The change is not known: no scan of a held-out case was found."
-    # as a reader gets them
+    # the networks as read from the file
     file = NetworkFile(json.loads(json.dumps({"format": 1, **document})), "", dict(tensors), "")
     stored, _ = joined_networks(networks_of(file, folders[0]), device="cpu", make=make)
     before, after = (one.predict(case, probabilities=True) for one in (predictor, stored))

@@ -174,7 +174,7 @@ def _scores(summary: Mapping[str, Any]) -> str:
 
 
 def _failures(summary: Mapping[str, Any]) -> str:
-    """How many held-out cases failed, and whether the network has learnt."""
+    """Number of held-out cases that failed, and the verdict on the training."""
     try:
         failed, cases = summary["n_failed"], counted(summary["n_test"], "held-out case")
         lines = [f"{failed} of {cases} failed."]

@@ -76,7 +76,7 @@ class ScoreNetwork(nn.Module):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the scores are those of one network, whose softmax are its probabilities."""
+        """Return whether the scores are of one network, and their softmax its probabilities."""
         own = type(self.members[0]).to_probabilities
         return len(self.members) == 1 and own is Predictor.to_probabilities
 

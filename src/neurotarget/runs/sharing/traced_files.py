@@ -160,7 +160,7 @@ def _forget_sources(model: Any) -> None:  # noqa: ANN401
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's notes on packages and on changes in PyTorch."""
+    """Suppress the exporter's notes on packages and on changes in PyTorch."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

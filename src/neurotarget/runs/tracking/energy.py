@@ -17,7 +17,7 @@ class EnergyMeter:
     """
 
     def __init__(self, devices: Sequence[int] = (), *, joules: float | None = None) -> None:
-        """Measure GPUs by their numbers; `joules` is what a run had used before it was stopped."""
+        """Measure GPUs by their numbers; `joules` is the energy of a run before it stopped."""
         self.devices = list(devices)
         self.joules = 0.0 if self.devices and joules is None else joules
         self._before = (0.0, 0.0)  # seconds, watts
@@ -33,7 +33,7 @@ class EnergyMeter:
             self.joules += (now[0] - before[0]) * (now[1] + before[1]) / 2
 
     def resume(self, joules: float | None) -> None:
-        """Add the energy of the run before it was resumed; unknown if that was."""
+        """Add the energy of the run before it was resumed; None makes the sum unknown."""
         self.joules = None if joules is None or self.joules is None else self.joules + joules
 
     @property

@@ -121,7 +121,7 @@ class StallMeter(Callback):
             trainer.profiler = trainer.profiler.inner
 
     def facts(self, data: TargetData) -> dict[str, Any]:
-        """For summary.json: `waiting`, `patches_per_s`, and `waiting_note` where it is much.
+        """Return `waiting`, `patches_per_s` and, for long waits, `waiting_note`, for summary.json.
 
         Empty if nothing was trained; `data` has the settings that the note refers to.
         """

@@ -1,4 +1,4 @@
-"""Several masks of each case, of people or of programs, fused to one; failed ones are left out."""
+"""Fuse several masks of each case, by people or programs, to one; failed masks are left out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def _remove(case_id: str, path: Path) -> None:
 
 
 def masks_of(source: Path) -> dict[str, dict[str, Path]]:
-    """Masks of each case, by the name of who made them.
+    """Return the masks of each case, by the name of the person or program.
 
     Args:
         source: a folder with the masks of one case, or with a folder for each program or person.
@@ -137,7 +137,7 @@ def masks_of(source: Path) -> dict[str, dict[str, Path]]:
 def _attempt(case_id: str, paths: Mapping[str, Path], made: Path, method: Method) -> FusedCase:
     try:
         if len(paths) < FEWEST:
-            todo = "add the masks of the others"
+            todo = "add the masks of other people or programs"
             raise DataError(error("one mask", "two or more", todo, case_id=case_id))
         return _fuse_case(case_id, paths, made, method)
     except (DataError, OSError) as wrong:
@@ -181,10 +181,10 @@ def _fuse_case(case_id: str, paths: Mapping[str, Path], made: Path, method: Meth
 
 
 def fused_labels(maps: Labels, method: Method) -> Integer[ndarray, "I J K"]:
-    """Label maps fused label by label; a voxel of several fused labels gets that of most votes.
+    """Fuse label maps label by label; a voxel in several fused labels gets that with most votes.
 
     Args:
-        maps: label maps of one grid, by who made them.
+        maps: label maps of one grid, by person or program.
         method: majority, simple or staple.
 
     Returns:

@@ -117,7 +117,7 @@ def _case(
     colours: Sequence[Colour],
     problems: Sequence[Problem],
 ) -> QCCase:
-    """Draw a case; one that cannot be read has failed, with the reason."""
+    """Draw a case; a case that cannot be read counts as failed, with the reason."""
     own = [one for one in problems if one.case_id == case.case_id]
     note = "; ".join(f"found {one.found}, wanted {one.wanted}" for one in own)
     scan = next(iter(case.images.values()), None)

@@ -26,7 +26,7 @@ def prepare_cases(
 
     Args:
         source: a manifest or data set.
-        target: what its spacing, contrasts and labels are.
+        target: gives the spacing, contrasts and labels.
         cache: folder of the prepared cases; by default `cache/<target>`, where a training looks.
         workers: number of cases that are prepared in parallel.
 

@@ -60,8 +60,8 @@ def relabel(
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        One result per label map. One that fails has its reason in `notes`, and the others are
-        written all the same.
+        One result per label map. A map that fails has its reason in `notes`; the other maps are
+        still written.
 
     Raises:
         DataError: there is no label map or numbering, or an output would replace an input.

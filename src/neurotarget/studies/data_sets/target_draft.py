@@ -1,7 +1,7 @@
 """Draft of a target file for a user's scans and masks, with measured sizes in comments.
 
 Spacing is the median of the masks; a patch is 1.5 times the largest box around the structures, at
-most 96 voxels a side; left and right are paired by name, or else by place; plausible volumes are
+most 96 voxels per side; left and right are paired by name, or else by place; plausible volumes are
 half of the smallest to twice the largest one. Each value that a user must check has a comment.
 The text is written only if a training could read it.
 """
@@ -280,7 +280,7 @@ def _region_lines(proposal: Proposal) -> list[str]:
 def _piece_lines(
     fit: Mapping[int, str], measured: Sequence[Measured], chosen: Sequence[int]
 ) -> list[str]:
-    """Pieces of each label that is not in one: the number that most masks have, else any."""
+    """Lines on labels in several pieces: the number of pieces in most masks, else any."""
     counts = {
         value: [one.found[value].pieces for one in measured if value in one.found]
         for value in chosen

@@ -1,4 +1,4 @@
-"""Features measured again with other masks, and how well they agree with the first."""
+"""Measure features again with other masks, and compute their agreement with the first."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

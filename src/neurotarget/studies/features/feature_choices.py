@@ -14,7 +14,7 @@ from neurotarget.types import Manifest, Target
 def with_bins(settings: FeatureSettings, target: Target | None = None) -> FeatureSettings:
     """The settings with 32 bins, if neither their number nor their size is given.
 
-    Contrasts with a unit in the target are calibrated, unless a number of bins is asked for all.
+    Contrasts with a unit in the target are calibrated, unless a number of bins is given for all.
     """
     units = tuple(target.units) if target else ()
     if units and not settings.calibrated and (settings.bins is None or settings.bin_size):

@@ -38,10 +38,10 @@ def feature_problems(table: pd.DataFrame, rescaled: Collection[str] = ()) -> lis
 
 
 def mixed_units(medians: "pd.Series[float]", of: str) -> list[Problem]:
-    """Whether the medians of an image fall into groups far apart, by case.
+    """Return an error if the medians of an image fall into groups that are far apart.
 
-    They do where neighbours in order differ by a factor of 50 or more, as maps of one quantity in
-    several units do.
+    Groups are separated where sorted neighbours differ by a factor of 50 or more, as maps of one
+    quantity in several units do.
 
     Args:
         medians: by case; those of 0 or below are ignored.

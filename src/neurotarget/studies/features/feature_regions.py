@@ -60,9 +60,9 @@ def measured_case(
     Args:
         case: its scans by contrast, and its mask, all on one grid.
         labels: ids by name; None takes each id of the mask as a label.
-        scales: how intensities are scaled, and the settings of the features.
+        scales: scales of the intensities, with the settings of the features.
         folder: for the prepared images, as `<folder>/<case_id>/<contrast>_<label>_<stage>.nii.gz`.
-        perturb: how the mask of each region is changed, see `image_features.perturbation`; "" not.
+        perturb: change of each region's mask, see `image_features.perturbation`; "" for none.
     """
     regions: list[RegionFeatures] = []
     read_mask = cache(partial(read_volume, case.label, case_id=case.case_id))
@@ -159,7 +159,7 @@ def _features(
 
 
 def _save(folder: Path, region_name: str, stage: str, region: Region, mask: Volume) -> None:
-    """Write what a feature is measured on, and with the image its two masks."""
+    """Write the image or response map of a region; with the image also its two masks."""
     arrays = {stage: region.image.astype(np.float32)}
     if stage == "image":
         arrays |= {"mask": region.mask.astype(np.uint8), "counted": region.voxels.astype(np.uint8)}

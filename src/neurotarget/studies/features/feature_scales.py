@@ -36,7 +36,7 @@ Mask = Bool[ndarray, "I J K"]
 
 @dataclass(frozen=True, kw_only=True)
 class Scales:
-    """How intensities are scaled.
+    """Settings and fitted values by which intensities are scaled.
 
     Attributes:
         settings: of the features; `normalise` and `calibrated` count.

@@ -34,14 +34,14 @@ class WrittenTables(NamedTuple, Generic[Study]):
 
 
 def reasons_of(people: FollowUp | OutcomeRows) -> dict[str, int]:
-    """Number of people of each reason for leaving them out, most frequent reason first."""
+    """Count the people left out for each reason, the most frequent reason first."""
     return counted_reasons([one.reason for one in people.left_out])
 
 
 def in_both(here: Collection[str], there: Collection[str]) -> set[str]:
-    """Ids of people of both tables; rows without ids are of nobody known.
+    """Ids of people who are in both tables; rows without an id are ignored.
 
-    Someone in both would be predicted by a model that was fitted to them.
+    A person in both would be predicted by a model that was fitted to this person.
     """
     return {name for name in {*here} & {*there} if not name.startswith("row ")}
 
@@ -50,7 +50,7 @@ def check_external(external: object, *, of_external: bool) -> None:
     """Refuse arguments of another cohort without the cohort.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no other cohort.
     """
     if of_external and external is None:
         raise DataError("names= and external_where= belong to external=; set it, or leave them out")

@@ -22,7 +22,7 @@ from neurotarget.types import Manifest, Target
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedScans:
-    """Scans and masks of a data set, and which of them are measured; empty is all.
+    """Scans and masks of a data set, and the parts to measure; empty settings take all.
 
     `masks` is a folder of masks in place of the data set's own.
     """
@@ -61,7 +61,7 @@ def features_of_masks(
         settings: of the features.
         folder: gets features.tsv and features.json, as of `neurotarget features`.
         workers: number of processes that measure cases in parallel.
-        perturb: how the masks are changed before, see `image_features.perturbation`; "" not.
+        perturb: change of each mask, see `image_features.perturbation`; "" for none.
 
     Raises:
         DataError: the data set cannot be read, a contrast or part is unknown, no region was

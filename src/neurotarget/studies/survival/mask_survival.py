@@ -25,7 +25,7 @@ VOLUMES, POSITION = "volumes", "distance"  # sets of terms of masks
 
 
 class Masks(NamedTuple):
-    """Whose masks are measured: those of runs, or of a data set with its target.
+    """Source of the masks that are measured: runs, or a data set with its target.
 
     `predicted` chooses between the masks of runs and the reference masks of the same cases. With
     runs, `target` only gives the outcome.
@@ -56,7 +56,7 @@ def make_mask_survival(
     the brain are taken; clinical terms alone and with each of these two are then compared as well.
 
     Args:
-        masks: whose masks are measured.
+        masks: source of the masks.
         columns: of time and event; without a time, those of the target's outcome.
         questions: terms, groups and another cohort.
         output: folder to write into; the table is people.tsv in it.

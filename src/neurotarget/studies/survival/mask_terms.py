@@ -155,7 +155,7 @@ def _distances(
 def _masks(
     material: Material, target: Target, cases: Sequence[Case], *, predicted: bool
 ) -> Iterator[tuple[Case, Path | None]]:
-    """The measured mask of each case, if it is at hand."""
+    """Yield each case with its mask; None where the file is missing."""
     folder = material.predictions
     for case in cases:
         path = case.label
@@ -173,7 +173,7 @@ def _case_distances(
     *,
     predicted: bool,
 ) -> dict[str, float] | None:
-    """Distances of the parts of one case, NaN of empty ones; None if they cannot be known."""
+    """Distances of the parts of one case in mm, NaN for an empty part; None without a brain."""
     if mask is None:
         return None
     try:
