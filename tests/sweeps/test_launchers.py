@@ -266,7 +266,7 @@ def test_where_a_process_of_a_pool_dies_the_rest_is_resumed(run, capfd):
     many, printed = Path("runs/many"), capfd.readouterr().out
     assert statuses(many)["arm=dies"] == "failed"
     assert "failed: arm=dies: ended without a result" in printed
-    assert f"the rest  python train.py resume={many.resolve()}" in printed
+    assert f"resume    python train.py resume={many.resolve()}" in printed
     Path("calm").touch()
     assert run("resume=runs/many") == 0
     assert set(statuses(many).values()) == {"done"}
