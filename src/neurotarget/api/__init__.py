@@ -1,1 +1,1 @@
-"""The public Python interface: each command as a function, for notebooks and programs."""
+"""The public Python interface: one function per command, for notebooks and programs."""

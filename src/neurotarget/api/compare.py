@@ -40,7 +40,7 @@ def compare(
     An arm is a network with its settings; its runs differ only in fold and seed.
 
     Args:
-        runs: a multirun folder, run folders, or folders that contain some.
+        runs: a multirun folder, run folders, or folders that contain run folders.
         output: folder to write into.
         settings: further arguments of `neurotarget.comparison.write_comparison.compare_runs`, such
             as common, ensembles, seed, title, device, overwrite.

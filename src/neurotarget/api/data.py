@@ -60,15 +60,15 @@ class Problems:
 def read_target(
     target: TargetLike, *, data: Table | Manifest | None = None, trust: bool = False
 ) -> Target:
-    """A target by its name in `conf/target`, or by the path of its YAML file.
+    """Read a target by its name in `conf/target`, or by the path of its YAML file.
 
     Args:
-        target: the name or path; a target is returned as it is.
-        data: the manifest or data set, whose tables of labels have the ids of named labels.
+        target: the name or path; a `Target` is returned unchanged.
+        data: the manifest or data set, whose label tables give the ids of named labels.
         trust: whether the file may name code that is not neurotarget's.
 
     Raises:
-        DataError: there is no such target, or the file holds none.
+        DataError: the target does not exist, or the file describes no target.
     """
     if isinstance(target, Target):
         return target
@@ -78,7 +78,7 @@ def read_target(
 
 
 def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
-    """The cases of a data set: a manifest (CSV, TSV or DataFrame), MSD, nnU-Net or BIDS.
+    """Read the cases of a data set: a manifest (CSV, TSV or DataFrame), MSD, nnU-Net or BIDS.
 
     Paths in a DataFrame are relative to the working folder.
 
@@ -118,11 +118,11 @@ def look(
 
     Args:
         source: a manifest or data set.
-        target: whose labels are outlined.
+        target: the target whose labels are outlined.
         output: new or empty folder of the pages and their pictures.
         augment: name of the transforms in `conf/augment`.
         cache: folder of the prepared cases; by default `cache/<target>`.
-        seed: of patches and transforms.
+        seed: seed of patches and transforms.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
@@ -176,14 +176,14 @@ def evaluate(
     rows: Path | str | None = None,
     metrics: Mapping[str, tuple[Score, str]] | None = None,
 ) -> pd.DataFrame:
-    """Scores of label maps against the reference masks, or of predicted outcomes.
+    """Score label maps against the reference masks, or predicted outcomes.
 
     Args:
         predictions: folder of label maps `<case_id>.nii.gz`, or with outcomes.tsv.
         manifest: the cases, with their reference masks or outcomes.
-        target: what was predicted.
-        rows: file to write the rows to, for `neurotarget.study`.
-        metrics: scores of your own by name: a function of the boolean masks (reference, predicted)
+        target: the target that was predicted.
+        rows: file for the rows, which `neurotarget.study` reads.
+        metrics: your own scores by name: a function of the boolean masks (reference, predicted)
             and spacing_mm that returns a number, and its unit.
 
     Returns:
@@ -191,7 +191,7 @@ def evaluate(
         mask has Dice 0 and failed 1.
 
     Raises:
-        DataError: masks lie on another grid or hold unknown values, or no case has one.
+        DataError: masks lie on another grid or hold unknown values, or no case has a mask.
     """
     known = read_target(target, data=manifest)
     cases = manifest if isinstance(manifest, Manifest) else read_manifest(manifest, known)
@@ -223,7 +223,7 @@ def relabel(
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        One row per map: case_id, is_written, and notes on what is wrong with it.
+        One row per map: case_id, is_written, and notes on its problems.
 
     Raises:
         DataError: there is no label map or numbering, `unknown` is another word, or an output would
@@ -253,13 +253,13 @@ def init_target(
 
     Args:
         places: a manifest or data set, or a folder of scans and a folder of masks.
-        name: of the target; by default that of the folder.
+        name: name of the target; by default the name of the folder.
         labels: names or values of the labels to include; by default all.
         output: the file; by default conf/target/<name>.yaml.
         overwrite: whether a file that neurotarget did not write may be replaced.
 
     Returns:
-        The path of the file, which `neurotarget.read_target` takes.
+        The path of the file, which `neurotarget.read_target` reads.
 
     Raises:
         DataError: there is no mask, a label is unknown, masks cannot be read, or the file exists.
@@ -268,7 +268,7 @@ def init_target(
 
 
 def as_file(table: Table) -> Path:
-    """The path of a table; a DataFrame is written to a temporary file, deleted at exit.
+    """Return the path of a table; a DataFrame is written to a temporary file, deleted at exit.
 
     Relative paths in it are relative to the working folder.
     """
@@ -280,7 +280,7 @@ def as_file(table: Table) -> Path:
 
 
 def _with_absolute_paths(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with absolute paths in each column that holds files."""
+    """Return the table with absolute paths in each column that holds files."""
     whole, here = table.copy(), Path.cwd()
     for name in table.columns:
         cells = table[name].tolist()
@@ -298,9 +298,9 @@ def _is_file(path: Path) -> bool:
 
 
 def new_folder() -> Path:
-    """A temporary folder, deleted when the process ends.
+    """Create a temporary folder, deleted when the process ends.
 
-    For data frames that commands read from files.
+    It holds data frames that commands read from files.
     """
     place = tempfile.TemporaryDirectory(prefix="neurotarget-")
     atexit.register(place.cleanup)
@@ -308,7 +308,7 @@ def new_folder() -> Path:
 
 
 def as_paths(tables: Table | Sequence[Table]) -> list[Path]:
-    """Paths of one table or of several; a DataFrame is written to a file, see `as_file`."""
+    """Return the paths of one or several tables; a DataFrame is written to a file (`as_file`)."""
     is_one = isinstance(tables, pd.DataFrame | Path | str)
     return [as_file(table) for table in ([tables] if is_one else tables)]
 

@@ -31,10 +31,10 @@ def export(
     output: Path | str,
     **settings: object,
 ) -> NetworkFile:
-    """Write a finished run, or several as an ensemble, into one file for other people.
+    """Write a finished run, or several as an ensemble, into one file to share.
 
     Args:
-        run: a run, its folder, a folder of several, or a list of these.
+        run: a run, its folder, a folder of several runs, or a list of these.
         output: the file, whose name ends in .safetensors, or the folder of a bundle.
         settings: those of `neurotarget.runs.sharing.export_runs.export_runs`, such as card, half,
             name, ensemble, overwrite, and kind="monai" for a bundle of MONAI.

@@ -43,18 +43,18 @@ def features(
     Args:
         source: a manifest, its path, or the folder of a data set.
         output: folder for features.tsv and features.json; without it no file is kept.
-        target: a target whose contrasts and labels are measured.
-        masks: folder of masks other than those of the data set.
+        target: the target whose contrasts and labels are measured.
+        masks: folder of masks that replace those of the data set.
         labels: regions by name, each an id or several that are merged; otherwise each value of a
             mask is a region.
-        brains: folder of brain masks, for `normalise`; without it the brain is what a
-            skull-stripped scan shows.
+        brains: folder of brain masks, for `normalise`; by default the nonzero voxels of a
+            skull-stripped scan.
         fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case_id per
             line.
         save_images: whether the prepared images and response maps of each region are kept.
         histograms: whether histograms.tsv, with percentiles of each region, and a figure of all
             cases are written.
-        second: folder of a second mask of each case; how well the features of both agree is in
+        second: folder of a second mask of each case; the agreement of the features of both is in
             `attrs["agreement"]` of the result, and in agreement.html of the output.
         perturb: changes of the masks whose features are compared in the same way: `erode`,
             `dilate`, `shift`, `contour`.

@@ -19,7 +19,7 @@ def fuse(
     """Fuse several masks of each case into one; failed masks are left out.
 
     Args:
-        source: a folder with the masks of one case, or with a folder for each program or person.
+        source: a folder with the masks of one case, or with one folder per program or rater.
         output: folder for `<case>.nii.gz`, fused.tsv and agreement.tsv.
         method: majority, simple or staple; each label is fused separately.
         overwrite: whether files that neurotarget did not write may be replaced.
@@ -29,7 +29,7 @@ def fuse(
         was not written has one row with the status failed.
 
     Raises:
-        DataError: no case has two masks, or an output would replace one.
+        DataError: no case has two masks, or an output would replace a mask.
     """
     cases = fuse_masks(Path(source), Path(output), method=method, overwrite=overwrite)
     rows = [row for case in cases for row in case.lines]

@@ -1,4 +1,4 @@
-"""Fusion of networks of several series from Python."""
+"""Fusion of networks for several series from Python."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def fuse_series(
     seed: int = 0,
     overwrite: bool = False,
 ) -> FusedSeries:
-    """Fuse the probabilities of finished runs, each of one series of the same exams.
+    """Fuse the probabilities of finished runs, each trained on one series of the same exams.
 
     Args:
-        runs: a multirun folder, run folders, or folders that contain some.
-        output: folder to write into; by default `fusion` in the first.
-        seed: of folds and bootstrap.
-        overwrite: whether files may be replaced that neurotarget did not write.
+        runs: a multirun folder, run folders, or folders that contain run folders.
+        output: folder to write into; by default `fusion` in the first folder of `runs`.
+        seed: seed of folds and bootstrap.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
         DataError: no outcome has finished runs of two series, or enough exams.

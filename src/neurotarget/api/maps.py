@@ -31,7 +31,7 @@ class Maps:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome], report: Path) -> Maps:
-        """The results of a command, by scan."""
+        """Build the table of a command's outcomes, one row per scan."""
         rows = [(one.case_id, one.status, one.main, one.note) for one in outcomes]
         return cls(pd.DataFrame(rows, columns=["case_id", "status", "map", "note"]), report)
 
@@ -66,13 +66,13 @@ def qsm(
     ```
 
     Args:
-        source: a BIDS folder; without it `files` names those of one scan.
+        source: a BIDS folder; without it, `files` names the files of one scan.
         output: folder for the maps; scans whose maps are finished are kept.
-        phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
+        phase_scale: storage of phase: auto, radians, range, or radians per stored unit.
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: whether finished scans are made again, and files of other programs replaced.
         files: fields of `maps.gre_files.GREFiles`: magnitude and phase, or real and imaginary
-            (a path, or one per echo), te_ms, field_t, b0, mask; of a BIDS folder suffix, field_t,
+            (a path, or one per echo), te_ms, field_t, b0, mask; for a BIDS folder suffix, field_t,
             b0.
         steps: fields of `physics.qsm.QSM`, such as `background`, `inversion`, `handedness`.
 
@@ -101,14 +101,14 @@ def swi(
     """Write susceptibility-weighted images, their minimum projections and filtered phase.
 
     Args:
-        source: a BIDS folder; without it `files` names those of one scan, as of `nt.qsm`.
+        source: a BIDS folder; without it, `files` names the files of one scan, as in `nt.qsm`.
         output: folder for the images; scans whose images are finished are kept.
         axis: voxel axis across the slices, "0" to "2", or "auto".
-        handedness: sign of phase that is paramagnetic, 1 or -1, or "auto".
-        phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
+        handedness: sign of the phase of paramagnetic tissue, 1 or -1, or "auto".
+        phase_scale: storage of phase: auto, radians, range, or radians per stored unit.
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: whether finished scans are made again, and files of other programs replaced.
-        files: as of `nt.qsm`.
+        files: as in `nt.qsm`.
         steps: fields of `physics.swi.SWI`, such as `mip_mm`.
 
     Raises:

@@ -21,20 +21,20 @@ def list_models(
     batch: int = 2,
     patch_vox: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """Models in `conf/model`, with what they cost for a target.
+    """List the models in `conf/model`, with their cost for a target.
 
     Args:
         target: name, file or target; without it one contrast, one label, and patches of 64³.
         names: models to list, such as `unet`; by default all.
-        batch: patches of a batch.
-        patch_vox: sides of a patch; by default the target's, enlarged to what a model needs.
+        batch: number of patches in a batch.
+        patch_vox: sides of a patch, voxels; by default the target's, enlarged for each model.
 
     Returns:
         One row per model: parameters, stride, patch_vox, optimizer, learning rate, GFLOPs and MiB
-        of a batch in prediction and in training; `reason` where it cannot be built.
+        of a batch in prediction and in training; `reason` if a model cannot be built.
 
     Raises:
-        DataError: there is no such target or model.
+        DataError: the target or a model does not exist.
     """
     known = ANY_TARGET if target is None else read_target(target)
     sides = None if patch_vox is None else tuple(patch_vox)
@@ -43,14 +43,14 @@ def list_models(
 
 
 def list_weights() -> pd.DataFrame:
-    """Trained networks that come with the package: name, size in MB, and what they are for."""
+    """List the trained networks of this package: name, size in MB, and purpose."""
     return pd.DataFrame(shipped_networks(), columns=ShippedNetwork._fields)
 
 
 def model_card(network: str) -> str:
-    """Model card of a shipped network, or of a file of `nt.export`, as Markdown.
+    """Return the model card of a network of this package, or of a file of `nt.export`, as Markdown.
 
     Raises:
-        DataError: there is no such network or file.
+        DataError: the network or file does not exist.
     """
     return read_card(file_of(network))

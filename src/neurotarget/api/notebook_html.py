@@ -9,7 +9,7 @@ MOST_ROWS = 20
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """The first rows of a table as escaped HTML; empty text for an empty table."""
+    """Write the first rows of a table as escaped HTML; empty text for an empty table."""
     if not len(table):
         return ""
     more = len(table) - MOST_ROWS
@@ -18,7 +18,7 @@ def html_table(table: pd.DataFrame) -> str:
 
 
 def html_page(title: str, page: Path, *parts: str) -> str:
-    """A heading, `parts` of HTML, and the path of the whole page.
+    """Join a heading, `parts` of HTML, and the path of the whole page.
 
     The heading and the path are escaped, the parts are not: they must be HTML already. A page that
     was not written has no path.

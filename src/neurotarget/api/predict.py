@@ -102,12 +102,12 @@ def predict(
 
 
 def place_of(run: RunFolder | Path | str | os.PathLike) -> str:
-    """Path of a run, of its folder or of an exported file, or the name of a shipped network."""
+    """Return the path of a run folder or an exported file, or the name of a network."""
     return os.fspath(getattr(run, "folder", run))
 
 
 def _written(images: Images, folder: Path) -> Path:
-    """Write images of one case to disk, where readers find them: a file, or a manifest."""
+    """Write the images of one case to disk; return the path of one image, or of a manifest."""
     if not isinstance(images, Mapping):
         nib.save(images, folder / "scan.nii.gz")
         return folder / "scan.nii.gz"

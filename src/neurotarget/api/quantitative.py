@@ -22,7 +22,7 @@ def adc(
         scan: 4-D diffusion-weighted scan.
         output: folder for the maps.
         b_values: one per volume of the scan, in s/mm²; by default those of `<scan>.bval`.
-        mask: voxels that get a value; by default all that are not air.
+        mask: voxels that get a value; by default all voxels outside of air.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
@@ -51,7 +51,7 @@ def dsc(
         output: folder for the maps.
         aif: mask of an artery, for the arterial input function; by default voxels with early, high
             and narrow curves are found.
-        mask: voxels that get a value; by default all that are not air.
+        mask: voxels that get a value; by default all voxels outside of air.
         settings: those of `reconstruction.perfusion_maps.make_dsc`, such as `te_ms=30, tr_s=1.5`.
 
     Returns:

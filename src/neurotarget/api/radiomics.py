@@ -18,11 +18,11 @@ from neurotarget.studies.from_tables.written_tables import check_external
 
 
 class Radiomics(TableResults):
-    """A radiomics study: what it found, its tables by name, and its files."""
+    """A radiomics study: its results, its tables by name, and its files."""
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """One row per person: outcome, and predictions by models fitted to other people."""
+        """Table with one row per person: outcome, and predictions of models fitted to others."""
         return self.tables["predictions"]
 
 
@@ -58,7 +58,7 @@ def radiomics(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Radiomics:
-    """Whether image features in a table predict an outcome, and add to clinical terms.
+    """Test whether image features predict an outcome, and whether they add to clinical terms.
 
     ```
     nt.radiomics(people, "idh=mutant", clinical=["age", "sex"], image=["original_*"])
@@ -71,31 +71,31 @@ def radiomics(
         number: whether the outcome is a column of numbers, which ridge regression predicts.
         time: column of the time to the event, for Cox's model.
         clinical: terms: columns, or `<column>=<value>`.
-        image: patterns of columns; by default those named after a family of features.
+        image: patterns of columns; by default the columns named after a family of features.
         where: rows to keep, such as "resection=GTR; site=a|b".
-        unit: of the times: days, weeks, months or years.
+        unit: unit of the times: days, weeks, months or years.
         id_column: column of ids.
         site: column of sites.
         combat: whether effects of sites are removed, within the training folds.
         by_site: whether one site is left out at a time.
-        model: logistic, elastic_net, svm, forest, boosting; cox of times; ridge of numbers.
+        model: logistic, elastic_net, svm, forest, boosting; cox for times; ridge for numbers.
         select: univariate, mrmr, lasso or none.
-        features: most image features of a model.
+        features: largest number of image features in a model.
         correlation: largest rank correlation of two features that are both kept.
         balance: whether classes are weighted to equal sums.
         folds: number of cross-validation folds.
         repeats: number of repetitions of the cross-validation.
-        permutations: draws of the permutation test.
+        permutations: number of permutations of the permutation test.
         matters: smallest gain of AUC or C that matters.
-        second: the same features of a second mask or scan of some of the people; those with an
+        second: the same features of a second mask or scan of some people; features with an
             ICC(A,1) below `stable` are left out, before the folds and without the outcome.
         stable: least ICC(A,1).
         external: another cohort, to which the models are applied unchanged.
         external_where: rows of the other cohort to keep.
-        names: from columns and terms of `table` to those of the other cohort, where they differ.
+        names: mapping of columns and terms of `table` to differing names in the other cohort.
         output: folder to write into.
-        seed: of folds, permutations and intervals.
-        overwrite: whether files may be replaced that neurotarget did not write.
+        seed: seed of folds, permutations and intervals.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
         DataError: a table cannot be used, or too few people are left.

@@ -20,15 +20,14 @@ def stress(
     seed: int = 0,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Failure rates of a run on scans with noise, motion, thick slices and more.
+    """Measure failure rates of a run on scans with noise, motion, thick slices and more.
 
     Args:
-        run: a run, its folder, a file of `nt.export`, or the name of a network that comes with
-            neurotarget.
+        run: a run, its folder, a file of `nt.export`, or the name of a network of this package.
         data: scans with label maps: a manifest or data set.
         output: new or empty folder for the distorted scans, their masks, stress.tsv and stress.png.
         conditions: any of noise, motion, thick_slices (5 mm), cropped, rotated, wrong_header.
-        seed: of noise, movements and rotations.
+        seed: seed of noise, movements and rotations.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:

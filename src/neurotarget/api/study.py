@@ -32,7 +32,7 @@ class Study:
 
     @property
     def effects(self) -> pd.DataFrame:
-        """A row an effect and method: estimate, interval, verdict."""
+        """Table with one row per effect and method: estimate, interval, verdict."""
         return self.tables.get("effects", pd.DataFrame())
 
     def _repr_html_(self) -> str:
@@ -67,7 +67,7 @@ def study(
     cases: int = 12,
     overwrite: bool = False,
 ) -> Study:
-    """Agreement, effects with verdicts and failures of a run, of masks, or of measured volumes.
+    """Estimate agreement, effects with verdicts and failures from a run, masks or volumes.
 
     ```
     nt.study(rows=run)
@@ -79,28 +79,28 @@ def study(
         rows: a run, its folder, or a rows.csv of `evaluate`.
         masks: folder of the masks of one rater.
         table: volumes that were measured elsewhere, with covariates: a table or several.
-        manifest: cases and covariates of `masks`, or of `rows` that are no run's.
-        target: what was segmented; a run knows its own.
-        covariates: further ones, joined by the column case_id.
+        manifest: cases and covariates of `masks`, or of `rows` that no run wrote.
+        target: the segmented target; not needed for a run, which records it.
+        covariates: table of further covariates, joined by the column case_id.
         second: folder of the masks of a second rater or a method.
         predictions: masks of the second method, for the pictures of `rows`.
-        boxes: fastMRI+'s table of boxes, for the maps of activations of `rows`.
+        boxes: table of boxes from fastMRI+, to compare with the activation maps of `rows`.
         labels: columns of `table` that hold volumes.
         ask: hypotheses in place of the target's, such as "volume: F > M".
         matters: smallest effect of interest, such as "5 %", "20 mm3" or "0.3 d".
         acceptable: limits set before the data are seen, such as {"limits_percent": 15}.
-        levels: what codes of covariates stand for, such as {"sex": {"0": "M", "1": "F"}}.
+        levels: meaning of the codes of covariates, such as {"sex": {"0": "M", "1": "F"}}.
         id_column: column of `table` that names the case.
         method_column: column of `table` that names the method.
         methods: suffixes of columns of `table` that name methods.
-        unit: of the volumes of `table`: mm3 or ml; of areas mm2 or px.
+        unit: unit of `table`: mm3 or ml for volumes, mm2 or px for areas.
         reference: method of `table` that counts as truth.
-        exclude: table of cases to leave out, such as the ratings of `qc.html`: those rated 3, or
-            all if it has no column rating.
+        exclude: table of cases to leave out, such as the ratings of `qc.html`: the cases rated 3,
+            or all cases of a table without the column rating.
         output: folder to write into.
-        seed: of the intervals.
+        seed: seed of the resampling for confidence intervals.
         cases: number of cases that are shown as pictures.
-        overwrite: whether files may be replaced that neurotarget did not write.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
         DataError: files cannot be read or written; there is one sentence per problem.
@@ -160,10 +160,10 @@ def study(
 
 
 def _by_case(table: Table) -> pd.DataFrame:
-    """A table with its column case_id as index.
+    """Read a table and set its column case_id as index.
 
     Raises:
-        DataError: it has no such column.
+        DataError: the table has no column case_id.
     """
     whole = (
         table if isinstance(table, pd.DataFrame) else pd.read_csv(table, sep=None, engine="python")

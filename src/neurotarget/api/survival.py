@@ -22,7 +22,7 @@ class Survival(TableResults):
 
     @property
     def risks(self) -> pd.DataFrame:
-        """One row per person: score and risks with intervals, and those of held-out models."""
+        """Table with one row per person: score and risks with intervals, fitted and held out."""
         return self.tables.get("risks", pd.DataFrame())
 
 
@@ -55,7 +55,7 @@ def survival(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Survival:
-    """Estimate survival, fit models of it, and test whether images improve on clinical terms.
+    """Estimate survival, fit survival models, and test whether images improve on clinical terms.
 
     ```
     nt.survival(people, "days", "died", clinical=["age", "sex"], image=["volume"])
@@ -63,22 +63,22 @@ def survival(
     ```
 
     Args:
-        table: a file or DataFrame with one row per person; with masks, further columns by case.
+        table: a file or DataFrame with one row per person; with masks, a table of further columns.
         time: column of the time to the event, or to the end of follow-up.
-        event: column that is 1 where the event was observed; without it all were.
+        event: column that is 1 where the event was observed; without it all events were observed.
         run: finished runs, whose masks of held-out cases are measured.
         manifest: a data set whose masks are measured; it needs `target`.
-        target: of the data set.
+        target: target of the data set.
         masks: `predicted` or `reference` masks of runs; or a folder of masks in place of those of
             the data set.
         clinical: terms, each a column, `<column>=<value>`, or `<name>: norm(x+y+z)`.
-        image: terms from images, compared with the clinical ones and added to them; of masks
+        image: terms from images, compared with the clinical terms and added to them; for masks
             `<part>_ml` and `<part>_distance_mm`.
-        sets: further sets of terms by name, each compared with the clinical ones.
+        sets: further sets of terms by name; each set is compared with the clinical terms.
         group: column of groups whose curves are compared.
         where: rows to keep, such as "resection=GTR; site=a|b".
         event_is: value of the column `event` that means that the event was observed.
-        unit: of the times: days, weeks, months or years.
+        unit: unit of the times: days, weeks, months or years.
         id_column: column of ids.
         model: cox, linear or forest.
         months: horizons of the predicted risks.
@@ -87,10 +87,10 @@ def survival(
         matters: smallest gain in C that matters.
         external: another cohort, to which the models are applied unchanged.
         external_where: rows of the other cohort to keep.
-        names: from columns and terms of `table` to those of the other cohort, where they differ.
+        names: mapping of columns and terms of `table` to differing names in the other cohort.
         output: folder to write into.
-        seed: of folds and intervals.
-        overwrite: whether files may be replaced that neurotarget did not write.
+        seed: seed of folds and intervals.
+        overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
         DataError: a table cannot be used, or too few people or events are left.
@@ -127,7 +127,7 @@ def _masks(
     target: TargetLike | None,
     masks: str,
 ) -> Masks | None:
-    """Masks to measure; None if there is only a table.
+    """Collect the masks to measure; None if there is only a table.
 
     Raises:
         DataError: both a run and a data set are given, or a data set without its target.

@@ -15,7 +15,7 @@ from neurotarget.studies.from_tables.written_tables import WrittenTables
 
 @dataclass(frozen=True)
 class TableResults:
-    """A study: what it found, its tables by name, and its files."""
+    """A study: its results, its tables by name, and its files."""
 
     headlines: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
@@ -25,7 +25,7 @@ class TableResults:
 
     @classmethod
     def of(cls, done: WrittenTables) -> Self:
-        """The results of a study that was written."""
+        """Build the results from a study's written tables."""
         tables = dict(done.study.tables)
         return cls(tuple(done.headlines), tables, done.figures, done.page, tuple(done.notes))
 

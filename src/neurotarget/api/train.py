@@ -27,18 +27,18 @@ from neurotarget.training.training_parts import Start
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder: what was trained, how well it does, and its report."""
+    """A run folder: the trained network, its scores, and its report."""
 
     folder: Path
 
     @property
     def report(self) -> Path:
-        """The page of its study."""
+        """Path of the report page."""
         return self.folder / "report.html"
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
-        """Numbers of its study on the held-out cases, as summary.json has them.
+        """Results on the held-out cases, as in summary.json.
 
         Raises:
             DataError: the run is not finished.
@@ -58,12 +58,12 @@ class Run:
 
     @cached_property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """Tables of its study by name, such as effects and agreement."""
+        """Tables of the run's study by name, such as effects and agreement."""
         paths = sorted((self.folder / "study").glob("*.tsv"))
         return {path.stem: pd.read_csv(path, sep="\t", keep_default_na=True) for path in paths}
 
     def case(self, case_id: str) -> CaseView:
-        """Scan, reference and predicted mask of a held-out case; a notebook shows its picture.
+        """Read scan, reference and predicted mask of a held-out case; notebooks show a picture.
 
         Raises:
             DataError: the run has no such case, or its files cannot be read.
@@ -104,8 +104,8 @@ def train(
         root: the data: a manifest, MSD, nnU-Net or BIDS folder (the key data.root).
         folder: run folder to write; by default runs/<name>/<time>.
         resume: a run folder to continue; other arguments are taken from its record.
-        config_dir: folder with targets, models and experiments of your own; by default ./conf.
-        overrides: further overrides as the command line has them, such as "~augment.gamma".
+        config_dir: folder with your own targets, models and experiments; by default ./conf.
+        overrides: further overrides as on the command line, such as "~augment.gamma".
         settings: any key of `conf/train.yaml`; `a__b` stands for the key a.b.
 
     Returns:
@@ -147,7 +147,7 @@ def open_run(folder: Path | str) -> Run:
     """Open the folder of an earlier training.
 
     Raises:
-        DataError: it is not a run folder.
+        DataError: the folder is not a run folder.
     """
     run = Run(Path(folder))
     if not (run.folder / "config.yaml").is_file():

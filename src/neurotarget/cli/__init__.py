@@ -1,4 +1,4 @@
-"""Commands: they read arguments and Hydra configurations, call other packages, print results."""
+"""Commands, which read arguments and Hydra configurations, call other rooms and print results."""
 
 from neurotarget.process.waiting import choose_wait_policy
 

@@ -38,7 +38,7 @@ class Positional(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A path that must exist: what it must be, and the test."""
+    """A path that must exist: a noun for the expected kind of path, and the test for this kind."""
 
     noun: str
     fits: Callable[[Path], bool]
@@ -49,7 +49,7 @@ PLACE = Input("file or folder", Path.exists)
 
 
 class Reader(NamedTuple):
-    """How text becomes a value: the text after `wanted` in a message, and the conversion.
+    """Conversion of a text to a value, and the text after `wanted` in a message.
 
     The conversion raises ValueError if the text does not fit.
     """
@@ -61,13 +61,13 @@ class Reader(NamedTuple):
 def read_arguments(command: str, argv: Sequence[str], *kinds: type) -> tuple[Any, ...]:
     """Read the arguments of a command into an instance of each dataclass.
 
-    A name that several dataclasses have belongs to the first. That inputs exist is checked last,
+    A name that several dataclasses have belongs to the first. Whether inputs exist is checked last,
     after the dataclasses have checked which arguments go together.
 
     Args:
         command: name after `neurotarget`, for messages.
-        argv: arguments `key=value`; one without `=` is the value of the field with `Positional`.
-            A path that exists counts as such a value even if its name contains `=`.
+        argv: arguments `key=value`; an argument without `=` is the value of the field with
+            `Positional`, and so is the path of an existing file whose name contains `=`.
         kinds: dataclasses, whose fields are all arguments that the command accepts.
 
     Returns:
@@ -115,7 +115,7 @@ def read_value(key: str, text: str, hint: object) -> Any:  # noqa: ANN401
         hint: the type of the field, with the `Kind` in `Annotated` if its values are limited.
 
     Raises:
-        DataError: it cannot be converted, or is not one of the permitted values.
+        DataError: the text cannot be converted, or its value is not permitted.
     """
     kind, hint = _extra(hint, Kind), _bare(hint)
     wanted, read = _reader(hint)
@@ -137,7 +137,7 @@ def expanded(path: str) -> str:
 
 
 def exists(path: str) -> bool:
-    """Whether a file or folder exists; False for text that cannot be a path."""
+    """Return whether a file or folder exists; False for text that cannot be a path."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):  # too long, or with characters that no path has
@@ -145,7 +145,7 @@ def exists(path: str) -> bool:
 
 
 def nearest_of(name: str, known: Iterable[str]) -> str:
-    """End of a message about an unknown name: the nearest known name, and all known names.
+    """Return the end of a message about an unknown name: the nearest known name, then all.
 
     The text starts with a space, so that it follows `no such …;` directly.
     """
@@ -155,7 +155,7 @@ def nearest_of(name: str, known: Iterable[str]) -> str:
 def _texts(
     command: str, argv: Sequence[str], hints: Mapping[str, object]
 ) -> dict[str, str | list[str]]:
-    """Text of each argument by its name; a list for those without a name if there may be many."""
+    """Texts of arguments by name; a list for a positional argument that takes several values."""
     unnamed = next((key for key, hint in hints.items() if _extra(hint, Positional)), "")
     is_many = get_origin(_bare(hints.get(unnamed))) is tuple
     texts: dict[str, str | list[str]] = {}
@@ -177,14 +177,14 @@ def _texts(
 
 
 def _bare(hint: object) -> object:
-    """A type without None and Annotated."""
+    """Return a type without None and Annotated."""
     if NoneType in get_args(hint):
         (hint,) = (one for one in get_args(hint) if one is not NoneType)
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _extra(hint: object, kind: type[Extra]) -> Extra | None:
-    """What `Annotated` adds to a type."""
+    """Return the object of a given kind that `Annotated` adds to a type; None without one."""
     annotated = [hint, *get_args(hint)]  # within X | None
     extras = [extra for one in annotated for extra in getattr(one, "__metadata__", ())]
     return next((extra for extra in extras if isinstance(extra, kind)), None)
@@ -234,7 +234,7 @@ def _number(text: str) -> float:
 
 
 def _without_brackets(text: str) -> str:
-    """Content of `[a,b]`; a name may have a bracket of its own."""
+    """Return the content of `[a,b]`; a single bracket may belong to a name."""
     return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
@@ -258,7 +258,7 @@ def _options(text: str) -> dict[str, float]:
 
 
 def _check_input(key: str, value: object, hint: object) -> None:
-    """Refuse a path that does not exist, or is not what it must be."""
+    """Refuse a path that does not exist, or is a file where a folder is wanted, or the reverse."""
     wanted = _extra(hint, Input)
     if wanted is None or value is None:
         return

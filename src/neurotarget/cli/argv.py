@@ -97,9 +97,9 @@ def check_argv(config_path: Path, config_name: str) -> None:
 
 
 def fuses(argv: Sequence[str], config_path: Path) -> bool:
-    """Whether the experiment trains several networks and fuses them, so that it needs no `-m`.
+    """Return whether an experiment trains several networks and fuses them, and needs no `-m`.
 
-    A job, a dry run, a search, a resumed run and `fuse=false` stay as they are.
+    A single job, a dry run, a search, a resumed run and `fuse=false` return False.
     """
     keys = {key_of(one) for one in argv}
     if JOB in os.environ or keys & {"fuse", "resume"} or "sweep=optuna" in argv or is_dry(argv):
@@ -127,7 +127,7 @@ def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
 
 
 def resumed_argv(argv: Sequence[str]) -> list[str]:
-    """Arguments of a resumed run: the recorded ones, then those given now.
+    """Return the arguments of a resumed run: the recorded arguments, then those given now.
 
     A run resumes in its folder. A multirun is started again with its own folder, so that its
     sweeper runs the missing jobs. The recorded arguments may come from another user: they may only
@@ -162,7 +162,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
 
 
 def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
-    """Recorded arguments that only choose settings; prints which ones are left out.
+    """Return the recorded arguments that only choose settings; print those that are left out.
 
     Raises:
         DataError: an argument does more than choose a setting.
@@ -178,14 +178,14 @@ def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
 
 
 def _caches(argv: Sequence[str]) -> list[Path]:
-    """Caches outside of the working folder, from complete arguments."""
+    """Return the cache folders outside the working folder, read from complete arguments."""
     typed = [one for one in argv if key_of(one) in CACHES and is_elsewhere(one)]
     values = [_unquoted(one.partition("=")[2]) for one in typed]
     return [Path(value) for value in values if "," not in value or exists(value)]
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
-    """Folder of the run to resume, from complete arguments; None for a multirun."""
+    """Return the folder of the run to resume, from complete arguments; None for a multirun."""
     places = _values(argv, "resume")
     return _unquoted(places[-1]) if places and places[-1] != "null" else None
 
@@ -196,7 +196,7 @@ def check_launcher(argv: Sequence[str]) -> None:
     Hydra would only report that the group `hydra/launcher` has no such choice.
 
     Raises:
-        DataError: its plugin for Hydra is not installed.
+        DataError: the Hydra plugin of the launcher is not installed.
     """
     for argument in argv:
         key, _, name = argument.partition("=")
@@ -245,7 +245,7 @@ def _paths(key: str, value: str, is_sweep: bool) -> str:
 
 
 def _several(text: str) -> str:
-    """Split paths at commas; a part is as long as possible while it exists."""
+    """Split text at commas into paths; of the possible paths, the longest that exists is taken."""
     parts, values = text.split(","), []
     while parts:
         longest = range(len(parts), 0, -1)
@@ -301,7 +301,7 @@ def _without(argv: Sequence[str], keys: Collection[str]) -> list[str]:
 
 
 def _trusted(argv: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether `trust=true` is given, and the other arguments."""
+    """Return whether `trust=true` is given, and the other arguments."""
     given = [read_value("trust", value, bool) for value in _values(argv, "trust")]
     return any(given), _without(argv, {"trust"})
 

@@ -48,7 +48,7 @@ def compose_training(overrides: Sequence[str]) -> Composed:
 
 
 def override(key: str, value: object) -> str:
-    """Override that sets a key to a Python value; `a__b` stands for `a.b`.
+    """Return the override that sets a key to a Python value; `a__b` stands for `a.b`.
 
     None becomes `null`, a mapping or list its form in Hydra's grammar, and a Path a quoted text.
     Other texts stay as they are; `compose_training` quotes those that Hydra would misread.
@@ -57,7 +57,7 @@ def override(key: str, value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """A value in Hydra's grammar."""
+    """Write a value in Hydra's grammar."""
     if value is None:
         return "null"
     if isinstance(value, bool):

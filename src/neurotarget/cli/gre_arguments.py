@@ -1,4 +1,4 @@
-"""Arguments of `neurotarget qsm` and `neurotarget swi` that name scans, and their outcomes."""
+"""Read the scans that `neurotarget qsm` and `neurotarget swi` map, and print the outcomes."""
 
 import sys
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ Files = Annotated[tuple[Path, ...], FILE]
 
 @dataclass(frozen=True, kw_only=True)
 class ScanArguments:
-    """A BIDS folder or plain files, how their phase is read, and where maps go.
+    """Arguments for a BIDS folder or plain files, for the reading of phase, and for the output.
 
     Attributes:
         source: BIDS folder whose scans are all mapped; None if files are named instead.
-        magnitude: one file per echo, or one 4-D file; so are `phase`, `real` and `imaginary`.
-        te_ms: echo times of plain files; a BIDS folder has them in its sidecars.
-        mask: brain mask of plain files; None if it is found in the scan.
-        field_t: field strength, tesla; of a BIDS folder where sidecars have none.
+        magnitude: one file per echo, or one 4-D file, as for `phase`, `real` and `imaginary`.
+        te_ms: echo times of plain files; for a BIDS folder they are read from its sidecars.
+        mask: brain mask of plain files; None derives it from the scan.
+        field_t: field strength, tesla; for a BIDS folder used only if a sidecar has none.
         b0: direction of the main field along the voxel axes; None takes it from the affine.
-        suffix: which scans of a BIDS folder, such as MEGRE; None takes all known ones.
-        phase_scale: how stored phase becomes radians: `auto`, `radians`, `range` or a factor.
-        handedness: sign of the phase of paramagnetic tissue; `auto` finds it from the data.
+        suffix: suffix of the scans of a BIDS folder, such as MEGRE; None takes all known suffixes.
+        phase_scale: conversion of stored phase to radians: `auto`, `radians`, `range` or a factor.
+        handedness: sign of the phase of paramagnetic tissue; `auto` estimates it from the data.
     """
 
     source: Annotated[Path, Positional("a BIDS folder"), BIDS] | None = None
@@ -57,9 +57,9 @@ class ScanArguments:
 
 
 def files_of(arguments: ScanArguments) -> GREFiles:
-    """The files that the arguments name, before any is opened.
+    """Return the files that the arguments name, without opening them.
 
-    `check` of the result refuses files that do not go together, and names the one that is absent.
+    `check` of the result refuses files that do not go together, and names an absent file.
     """
     return GREFiles(*(getattr(arguments, name) for name in GREFiles._fields))
 
@@ -68,7 +68,7 @@ def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
     """Print how many scans have maps, and the paths; returns 2 if some failed, else 0.
 
     Args:
-        outcomes: one per scan; `kept` ones were made by an earlier run with the same settings.
+        outcomes: one per scan; maps with `kept` were made by an earlier run with the same settings.
         output: the folder of the maps.
         kind: `qsm` or `swi`, which is also the name of the page.
     """

@@ -43,11 +43,11 @@ def run(argv: Sequence[str]) -> int:
         raise DataError(f"neurotarget {command}: no such command;{nearest_of(command, commands())}")
     with resumable_with(same_command(argv)) if command in RESUMABLE else nullcontext():
         module = import_module(f"neurotarget.cli.commands.{command.replace('-', '_')}")
-        gc.freeze()  # what was imported stays: collections of garbage need not look at it
+        gc.freeze()  # imported objects stay: garbage collections need not visit them
         return module.run(arguments)
 
 
 def _expanded(argument: str) -> str:
-    """An argument with `~` expanded to the home folder, also after `key=`."""
+    """Expand `~` in an argument to the home folder, also after `key=`."""
     key, sign, value = argument.partition("=")
     return f"{key}={expanded(value)}" if sign else expanded(argument)

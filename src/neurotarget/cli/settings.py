@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from neurotarget.problems import DataError, Problem
 
-OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # settings of others are unchecked
+OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # settings of other classes pass
 MISSING = "???"  # a mandatory value that is not set, which is reported elsewhere
 ADVICE = "correct it on the command line or in conf"
 
 
 class Kind(NamedTuple):
-    """Permitted values of a setting: the text after `wanted` in a message, and the test.
+    """Permitted values of a setting: a description, used after `wanted` in messages, and a test.
 
     `fits` gets a plain value of a configuration (number, text, list, mapping or None), or the
     converted value of an argument.
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number from `low` to `high`; a float such as 1e5 is accepted.
+    """Return the kind of whole numbers from `low` to `high`; a float such as 1e5 is accepted.
 
     Both ends are permitted. The default of `high` is not shown in messages.
     """
@@ -43,13 +43,13 @@ def whole(low: int, high: int = 2**31 - 1) -> Kind:
 
 
 def integer(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number of type int, for counts and indices; 1e5 is refused, and so is True."""
+    """Return the kind of int numbers, for counts and indices; 1e5 and True are refused."""
     kind = whole(low, high)
     return Kind(kind.wanted, lambda value: isinstance(value, int) and kind.fits(value))
 
 
 def number(low: float, high: float, *, above: bool = False, below: bool = False) -> Kind:
-    """A finite number from `low` to `high`; `above` and `below` exclude that end.
+    """Return the kind of finite numbers; `above` excludes `low`, and `below` excludes `high`.
 
     Integers fit, truth values, NaN and infinity do not.
     """
@@ -67,7 +67,7 @@ def number(low: float, high: float, *, above: bool = False, below: bool = False)
 
 
 def one_of(*known: object) -> Kind:
-    """One of some values of the same type, so that True does not match 1.
+    """Return the kind of the given values; types must match, so that True does not match 1.
 
     The message lists all of them, truth values as `true` and `false`, as they are typed in YAML.
     """
@@ -80,13 +80,13 @@ def one_of(*known: object) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """Any of several kinds; the message joins what each of them wants by `or`."""
+    """Return a kind that accepts the values of several kinds; `or` joins their descriptions."""
     wanted = ", or ".join(kind.wanted for kind in kinds)
     return Kind(wanted, lambda value: any(kind.fits(value) for kind in kinds))
 
 
 def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kind:
-    """A list of values of one kind, with `count` items if given, in ascending order if `rising`.
+    """Return the kind of lists: `count` items of one kind if given, ascending if `rising`.
 
     Equal neighbours count as ascending. An empty list fits unless `count` forbids it; a text is no
     list, although Python could iterate over it.
@@ -104,7 +104,7 @@ def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kin
 
 
 def matching(pattern: str, wanted: str) -> Kind:
-    """A text that a regular expression matches as a whole; `wanted` describes it in messages."""
+    """Return the kind of texts that a regular expression matches fully; `wanted` describes them."""
     form = re.compile(pattern, re.DOTALL)
     return Kind(wanted, lambda value: isinstance(value, str) and bool(form.fullmatch(value)))
 
@@ -120,7 +120,7 @@ BRANCH = Kind("keys with values", lambda value: isinstance(value, Mapping))
 
 
 def optional(kind: Kind) -> Kind:
-    """A kind, or null."""
+    """Return a kind that also accepts null."""
     return either(NULL, kind)
 
 
@@ -146,7 +146,7 @@ def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None
 
 
 def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
-    """Kind of a key: its own entry in the table, else the first pattern that matches.
+    """Return the kind of a key: its entry in the table, else that of the first matching pattern.
 
     A pattern matches only keys with as many dots as it has. None means that the table does not
     restrict the key.
@@ -182,6 +182,6 @@ def _is_number(value: object) -> bool:
 
 
 def shown_value(value: object) -> str:
-    """A value for a message, cut after 80 characters: None as `null`, texts in quotes."""
+    """Write a value for a message, cut after 80 characters: None as `null`, texts in quotes."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

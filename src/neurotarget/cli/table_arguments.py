@@ -1,4 +1,4 @@
-"""What commands about people in tables share: names of another cohort, and what is printed."""
+"""Read names of another cohort's columns, and print results, for studies of tables of people."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from neurotarget.studies.from_tables.written_tables import WrittenTables
 
 
 def names_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Names of columns or terms in the other table, from texts `<here>:<there>`.
+    """Read the names of columns or terms in another cohort's table from texts `<here>:<there>`.
 
     Returns:
-        The name there by the name here; a later text replaces an earlier one of the same name.
+        Other cohort's name by this cohort's name; a later text replaces an earlier text of a name.
 
     Raises:
         DataError: a text has another form.
@@ -25,7 +25,7 @@ def names_of(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def print_written(done: WrittenTables) -> None:
-    """Print the headlines and notes of a study, and where its page and tables are."""
+    """Print the headlines and notes of a study, and the paths of its page and tables."""
     for line in done.headlines:
         print(line)
     for note in done.notes:

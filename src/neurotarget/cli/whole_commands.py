@@ -1,4 +1,4 @@
-"""Words of `neurotarget train` that stand for several arguments: `cv=5` and `--dry-run`."""
+"""Expand arguments of `neurotarget train` that stand for several: `cv=5` and `--dry-run`."""
 
 import atexit
 import shutil
@@ -17,7 +17,7 @@ SEARCH = "sweep=optuna"
 
 
 def with_whole_commands(argv: Sequence[str]) -> list[str]:
-    """Arguments with `--dry-run` as a setting, and the folds that `cv=` stands for.
+    """Return arguments with `--dry-run` as a setting, and with the folds that `cv=` stands for.
 
     A dry run of a cross-validation is that of its first fold.
 
@@ -47,12 +47,12 @@ def with_whole_commands(argv: Sequence[str]) -> list[str]:
 
 
 def is_dry(argv: Sequence[str]) -> bool:
-    """Whether arguments ask for a dry run; the last `dry_run=` counts, as in Hydra."""
+    """Return whether arguments ask for a dry run; the last `dry_run=` counts, as in Hydra."""
     return FLAGS.get((_value(argv, DRY) or "").lower(), False)
 
 
 def _dry(argv: Sequence[str]) -> list[str]:
-    """Arguments of a dry run, whose folder goes when the process ends."""
+    """Return the arguments of a dry run, whose folder is removed when the process ends."""
     several = {*MULTIRUN} & {*argv} or [
         one for one in argv if key_of(one) == "resume" and one != "resume=null"
     ]
@@ -68,6 +68,6 @@ def _dry(argv: Sequence[str]) -> list[str]:
 
 
 def _value(argv: Sequence[str], key: str) -> str | None:
-    """The last value that arguments give to a key."""
+    """Return the last value that arguments give to a key; None if there is none."""
     values = [one.partition("=")[2] for one in argv if key_of(one) == key and "=" in one]
     return values[-1] if values else None

@@ -1,4 +1,4 @@
-"""Drafts (temporary files next to their target), and the removal of those of killed processes.
+"""Drafts (temporary files next to their target), and removal of the drafts of killed processes.
 
 The name of a draft identifies its writer: `.draft-<machine>-<process>-<name>`. A draft of this
 machine whose process has ended is removed at once. Drafts of other machines and of earlier versions
@@ -22,7 +22,7 @@ SWEPT: set[Path] = set()  # folders that this process has swept
 
 
 def draft_path(path: Path) -> Path:
-    """Path where this process writes the draft of a file or folder."""
+    """Return the path where this process writes the draft of a file or folder."""
     return path.with_name(f"{DRAFT}{_machine()}-{os.getpid()}-{path.name}")
 
 
@@ -39,9 +39,9 @@ def sweep(folder: Path, now_s: float) -> None:
     """Remove abandoned drafts from a folder, but not from its subfolders.
 
     Args:
-        folder: where drafts are looked for.
-        now_s: the time by the clock of the file system, such as that of a file just written: the
-            clock of a server may differ from ours.
+        folder: folder in which drafts are searched.
+        now_s: time by the clock of the file system, such as the time of a file just written; a
+            server's clock may differ from that of this machine.
     """
     for draft in folder.glob(f"{DRAFT}*"):
         with suppress(OSError):  # another process may have removed it
@@ -70,7 +70,7 @@ def sweep_once(folder: Path, now_s: float) -> None:
 
 
 def _is_left(name: str) -> bool:
-    """Whether a draft belongs to a process of this machine that has ended."""
+    """Return whether a draft belongs to a process of this machine that has ended."""
     parts = NAME.fullmatch(name)
     # on Windows signal 0 is Ctrl-C
     if not parts or parts[1] != _machine() or os.name == "nt":

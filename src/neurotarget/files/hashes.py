@@ -1,4 +1,4 @@
-"""Hashes (SHA-256) of files, texts and plain values, by which results are recognised again."""
+"""Compute hashes (SHA-256) of files, texts and plain values, which identify results."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ UNREAD = "unread"
 
 
 def digest(path: Path | str) -> str:
-    """Hash of a file's content; `UNREAD` if it cannot be read (its reader reports that).
+    """Hash a file's content; `UNREAD` if it cannot be read, which the file's reader reports.
 
-    64 hexadecimal digits, as `sha256sum` prints.
+    The hash has 64 hexadecimal digits, as `sha256sum` prints.
     """
     try:
         with opened(path) as stream:
@@ -22,12 +22,12 @@ def digest(path: Path | str) -> str:
 
 
 def hash_of_text(text: str, digits: int | None = None) -> str:
-    """Hash of a text in UTF-8, as hexadecimal digits; the first of them with `digits`."""
+    """Hash a text in UTF-8; return all hexadecimal digits, or the first `digits`."""
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def hash_of_value(value: object, digits: int | None = None) -> str:
-    """Hash of plain values as JSON with sorted keys; values that JSON lacks count as their text.
+    """Hash plain values as JSON with sorted keys; values that JSON lacks are hashed as text.
 
     Tuples hash like lists, and a Path like its text.
     """

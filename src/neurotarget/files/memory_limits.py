@@ -1,4 +1,4 @@
-"""Lack of memory, on CPU or in a worker, as an error with what to do about it."""
+"""Raise lack of memory, on CPU or in a worker, as an error that states a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def breakdowns(resume_command: str) -> Iterator[None]:
 
 @contextmanager
 def within_memory(what: str, todo: str) -> Iterator[None]:
-    """Raise lack of memory as DataError that names the table or cases in work.
+    """Raise lack of memory as DataError that names the table or cases being processed.
 
     Raises:
         DataError: memory did not suffice.
@@ -56,7 +56,7 @@ def _is_memory(error: MemoryError | RuntimeError) -> bool:
 
 
 def _todo(error: MemoryError | RuntimeError) -> str | None:
-    """What the user can do about it; None for an error of another kind."""
+    """Return the user's remedy for lack of memory; None for an error of another kind."""
     if WORKER in str(error):
         return "usually for lack of memory: set fewer data.workers (0 for none)"
     if _is_memory(error):

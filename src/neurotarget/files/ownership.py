@@ -1,7 +1,7 @@
-"""Which files may be replaced or removed; a folder is claimed before anything is written into it.
+"""Protect files of other programs: a folder is claimed before anything is written into it.
 
 An output folder must be new, empty, or contain neurotarget's record (`record.py`). Foreign files
-are those that others have put there, or have changed since neurotarget wrote them. They are
+are files that neurotarget did not write, or that were changed since it wrote them. They are
 reported and kept, unless the user sets `overwrite=true`.
 """
 
@@ -61,14 +61,14 @@ def claim(
 
     Args:
         folder: created if missing.
-        files: files that will be written, as far as known.
+        files: the files that will be written, if known.
         older: recognises folders of versions that kept no record.
-        overwrite: allow replacing files of others, also through links.
+        overwrite: allow replacing foreign files, also through links.
         shared: the folder may contain anything; only one file is written into it.
         key: name of the argument that gave the folder.
 
     Raises:
-        DataError: it contains foreign files, or links that lead outside, or it
+        DataError: the folder contains foreign files or links that lead outside, or it
             cannot be written.
     """
     folder = Path(folder)
@@ -102,7 +102,7 @@ def claimed(folder: Path, *, older: Older = none_older, key: str = "output") -> 
     """Claim a folder unless this process has already claimed it or a folder above it.
 
     Raises:
-        DataError: as `claim`.
+        DataError: as in `claim`.
     """
     if record_of(Path(folder) / RECORD) is None:
         claim(folder, older=older, key=key)
@@ -146,7 +146,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
 
 
 def is_free(path: Path) -> bool:
-    """Whether a path may be written: it does not exist, or it may be replaced.
+    """Return whether a path may be written: it does not exist, or it may be replaced.
 
     Outside of claimed folders every path is free: nothing there is under our control.
     """
@@ -157,7 +157,7 @@ def is_free(path: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Remove our files from a folder, and subfolders that become empty; keep files of others.
+    """Remove neurotarget's files and emptied subfolders from a folder; keep foreign files.
 
     Raises:
         DataError: a file cannot be removed.
@@ -208,7 +208,7 @@ def refuse_twins(files: Mapping[str, Iterable[Path]], *, key: str = "output") ->
 
 
 def _is_one_file(path: Path, other: Path) -> bool:
-    """Whether the file system treats two names as the same file."""
+    """Return whether the file system treats two names as the same file."""
     if path.parent != other.parent or not path.parent.is_dir():
         return False
     tried, twin = map(draft_path, (path, other))

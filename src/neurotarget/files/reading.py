@@ -168,7 +168,7 @@ def check_regular(path: Path | str) -> None:
 
 
 def is_there(path: Path | str) -> bool:
-    """Whether a path exists, even as a broken link; False for names that no path can have."""
+    """Return whether a path exists, even as a broken link; False for an impossible name."""
     try:
         return os.path.lexists(path)
     except ValueError:  # characters that no path may have, such as a null byte
@@ -176,7 +176,7 @@ def is_there(path: Path | str) -> bool:
 
 
 def real_path(path: Path | str) -> Path:
-    """Absolute path with links followed; a circular link or an impossible name is kept as it is."""
+    """Return the absolute path with links followed; circular links and invalid names are kept."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError):
@@ -184,7 +184,7 @@ def real_path(path: Path | str) -> Path:
 
 
 def why_not_regular(path: Path | str) -> str | None:
-    """Why a path is not a regular file, such as `no such file`; None if it is one."""
+    """Return why a path is not a regular file, such as `no such file`; None for a regular file."""
     try:
         check_regular(path)
     except OSError as error:

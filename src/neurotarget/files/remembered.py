@@ -1,6 +1,6 @@
-"""Values of file contents that are kept, so that an unchanged file is not read again.
+"""Store values computed from file contents, so that an unchanged file is not read again.
 
-A cohort has gigabytes of scans, whose hashes decide whether prepared cases can be used again.
+A cohort has gigabytes of scans; their hashes decide whether prepared cases can be used again.
 """
 
 import json
@@ -15,7 +15,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
 
-MOST = 50_000  # files; those that were asked for first are forgotten
+MOST = 50_000  # files; the oldest entries are removed
 SETTLED_S = 3.0  # after a shorter time, another change may leave a file with the same times
 
 Value = int | str
@@ -25,7 +25,7 @@ State = list[int]  # inode, size in bytes, times of content and of state in ns
 class Remembered:
     """A function of a file's content that reads a file only if it has changed.
 
-    As for git, a file is unchanged if its inode, size, and times of content and of state are. A
+    As in git, a file is unchanged if its inode, size, and times of content and state are equal. A
     value is not kept if the file has changed in the last seconds or while it was read.
     """
 
@@ -33,7 +33,7 @@ class Remembered:
         self.of, self.kept, self.is_changed = of, dict(kept), False
 
     def __call__(self, path: Path) -> Value:
-        """The value of a file; exceptions are those of the function."""
+        """Return the value of a file; exceptions of the function pass through."""
         name, state = os.path.abspath(path), _state(path)  # noqa: PTH100  # links stay
         known = self.kept.get(name)
         if state is not None and isinstance(known, list) and known[:-1] == state:
@@ -48,7 +48,7 @@ class Remembered:
 
 @contextmanager
 def remembered(of: Callable[[Path], Value], store: Path) -> Iterator[Remembered]:
-    """A function whose values are read from a JSON file, and written there when the block ends.
+    """Yield a function with values from a JSON file, and write new values there at the end.
 
     Of two processes, the last one keeps its values; a folder that cannot be written keeps none.
     """

@@ -10,9 +10,9 @@ POINTERS = {b"/annex/objects/": "datalad get", b"version https://git-lfs": "git 
 
 
 class Unfetched(NamedTuple):
-    """What is at the path instead of the file, and the command that fetches it.
+    """Description of the object at the path in place of the file, and the command that fetches it.
 
-    Both are parts of a sentence: `found` follows `found`, and `todo` ends the message.
+    Both are parts of a message: `found` follows the word "found", and `todo` ends the message.
     """
 
     found: str

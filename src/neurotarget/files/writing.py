@@ -15,7 +15,7 @@ from neurotarget.files.record import NAME_ONLY, record_of
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
 
-DRAWN = (".html", ".jpg", ".png", ".svg")  # can be made again from tables and volumes in seconds
+DRAWN = (".html", ".jpg", ".png", ".svg")  # pages and figures, made again within seconds
 STATE = frozenset(  # rewritten each time a run starts or resumes; users do not edit these
     (
         "areas.tsv",
@@ -89,7 +89,7 @@ def _enter(path: Path, draft: Path) -> None:
 
 
 def is_state(path: Path) -> bool:
-    """Whether neurotarget's files of this name are recognised by the name, without a digest.
+    """Return whether neurotarget's files of this name are recognised by name, without a digest.
 
     These are checkpoints, and files that change each time a run resumes. Tables in `study/` and
     `compare/` are recognised by their digest.
@@ -99,7 +99,7 @@ def is_state(path: Path) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether neurotarget wrote a file and its content has not changed since."""
+    """Return whether neurotarget wrote a file and its content has not changed since."""
     record = record_of(path)
     known = record.digests(path) if record else []
     if not known or path.is_symlink() or not path.is_file():
@@ -111,7 +111,7 @@ def is_ours(path: Path) -> bool:
 def remove(path: Path, *, is_replaced: bool = False) -> bool:
     """Remove a file that neurotarget wrote, and its folder if empty; False for a foreign file.
 
-    With `is_replaced` and a record that allows replacing, the file may be anybody's.
+    With `is_replaced` and a record that allows replacing, a foreign file is removed too.
 
     Raises:
         OSError: the disk refuses it.
@@ -145,7 +145,7 @@ def _sync(path: Path) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file in UTF-8, as a whole or not at all.
+    """Write a text file in UTF-8, either completely or not at all.
 
     Raises:
         DataError: the file cannot be written.
@@ -181,7 +181,7 @@ def check_writable(folder: Path) -> None:
     """Refuse an output folder that can be neither written nor made.
 
     Raises:
-        DataError: it, or the folder that it would be made in, may not be written or is a file.
+        DataError: the folder, or its nearest existing parent, is a file or may not be written.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):

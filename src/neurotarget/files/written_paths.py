@@ -11,7 +11,7 @@ DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # a Windows drive inside a pat
 
 
 def place(root: Path, text: str) -> Path:
-    """Parse a path; a relative one starts at `root`.
+    """Parse a path; a relative path starts at `root`.
 
     Backslashes separate folders, as on Windows, unless a file with that exact name exists.
     """
@@ -22,8 +22,8 @@ def place(root: Path, text: str) -> Path:
 
 
 def has_foreign_drive(path: Path) -> bool:
-    """Whether a path names a Windows drive on a system that has no drives.
+    """Return whether a path names a Windows drive on a system that has no drives.
 
-    Such a path comes from a table that was written on another machine; its reader says so.
+    Such a path comes from a table written on another machine; the table's reader reports this.
     """
     return os.name != "nt" and DRIVE.search(str(path)) is not None

@@ -1,1 +1,1 @@
-"""How a command's process behaves: signals, exit codes, help, error messages."""
+"""Behaviour of a command's process: signals, exit codes, help, error messages."""

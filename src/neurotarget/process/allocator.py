@@ -1,4 +1,4 @@
-"""Memory of tensors that PyTorch frees and asks for again in each step."""
+"""Keep the memory of tensors that PyTorch frees and requests again in each step."""
 
 import ctypes
 import sys
@@ -9,11 +9,11 @@ MOST_KEPT = 2**31 - 1  # bytes
 
 
 def keep_freed_memory() -> bool:
-    """Keep the memory of freed tensors for the next ones, until the process ends; True where done.
+    """Keep freed memory for the next tensors until the process ends; return True with glibc.
 
     The allocator of glibc takes a new mapping for each tensor of more than some megabytes, and the
-    system fills it with zeros page by page when it is first used: copying 2 MB then takes 1.3 ms in
-    place of 0.23. All threads share what is kept. Other allocators, as on other systems or by
+    system fills it with zeros page by page at first use: copying 2 MB then takes 1.3 ms in
+    place of 0.23 ms. All threads share the kept memory. Other allocators, as on other systems or by
     LD_PRELOAD, are left as they are.
 
     Source: mallopt(3).

@@ -34,7 +34,7 @@ complete -o default -F _neurotarget neurotarget
 
 
 def completion_script() -> str:
-    """Script that completes commands, their arguments, and names in `conf`; otherwise files.
+    """Return a script that completes commands, arguments and names in `conf`; otherwise files.
 
     The names are those in the `conf` of this program when the script is made. Zsh needs
     `autoload -U bashcompinit && bashcompinit` before it.
@@ -51,6 +51,6 @@ def completion_script() -> str:
 
 
 def _cases(words: dict[str, list[str]]) -> str:
-    """Branches of a `case` that set `words`."""
+    """Write the branches of a shell `case` that set `words`."""
     lines = (f'        {name}) words="{" ".join(listed)}" ;;' for name, listed in words.items())
     return "\n".join(lines)

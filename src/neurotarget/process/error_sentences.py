@@ -1,4 +1,4 @@
-"""The reason of a failure as one sentence, for tables and logs."""
+"""Write the reason of a failure as one sentence, for tables and logs."""
 
 from neurotarget.problems import CaseError, DataError
 
@@ -7,10 +7,10 @@ ENDED = "ended without a result: it was killed, or ran out of memory, disk or ti
 
 
 def reason_of(error: BaseException) -> str:
-    """Message of an error in one line; with its type unless it is one of our own errors.
+    """Return the message of an error in one line, after its type unless neurotarget raised it.
 
-    Of a DataError with several problems, the first error is given, and how many more there are. An
-    exit within a worker gets the reason behind it, or its status. The line is cut after `SHOWN`
+    A DataError with several problems gives the first error and the number of further errors. An
+    exit within a worker gives its cause, or its status. The line is cut after `SHOWN`
     characters.
     """
     if isinstance(error, SystemExit):
@@ -34,7 +34,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def unwritable(error: UnicodeEncodeError) -> str:
-    """Sentence about a name with characters that the encoding of this locale lacks.
+    """Return a sentence about a name with characters that the encoding of this locale lacks.
 
     The name starts at the last space before the characters, and is shown with escapes.
     """

@@ -22,15 +22,15 @@ class ShownRecord(logging.LogRecord):
     """A log record whose control and invisible characters are printed as escapes."""
 
     def getMessage(self) -> str:  # noqa: N802
-        """Text of the record, in which control and invisible characters of names are escapes."""
+        """Return the record's text with control and invisible characters as escapes."""
         return escape_controls(super().getMessage())
 
 
 def escape_output() -> None:
     """Print characters that the locale lacks or that control a terminal as escapes; logs too.
 
-    A file name from a foreign data set could otherwise move the cursor or recolour the terminal.
-    Calling it twice changes nothing more.
+    A file name from another data set could otherwise move the cursor or recolour the terminal.
+    A second call changes nothing.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -81,7 +81,7 @@ def _print_error(error: DataError | CaseError | OSError | UnicodeEncodeError | M
 
 
 def _print_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
-    """Print an error that may be our own fault, and how to see its origin."""
+    """Print an error that neurotarget may have caused, and the setting that shows its origin."""
     if isinstance(error, CaseError):
         # a worker sends its whole stack as text; the last line is our message
         print(f"error: {one_line(str(error).strip().splitlines()[-1])}", file=sys.stderr)
@@ -102,7 +102,7 @@ def print_data_error(error: DataError) -> None:
 
 
 def print_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
-    """Print up to `SHOWN` problems to stderr: errors, mirrored scans, the rest; count others."""
+    """Print up to `SHOWN` problems to stderr: errors, then mirrored scans, then other warnings."""
     ordered = sorted(problems, key=lambda one: (one.level != "error", MIRRORED not in one.found))
     for problem in ordered[:SHOWN]:
         print(f"{problem.level}: {problem}", file=sys.stderr)

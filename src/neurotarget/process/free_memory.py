@@ -1,4 +1,4 @@
-"""Memory that this process may still take: of the machine, and of a limit set by cgroups."""
+"""Measure the memory that this process may still take, on the machine and within its cgroups."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,9 +14,9 @@ FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 
 
 def free_memory_mib(groups: Path = CGROUPS, own: Path = OWN) -> float:
-    """MiB that are free for this process and its children, without swapping.
+    """Return the memory that is free for this process and its children without swapping, MiB.
 
-    The smallest of what the machine has and what each cgroup of the process leaves, as set by
+    This is the smallest of the machine's free memory and the rest of each cgroup's limit, set by
     Slurm, Docker or systemd. Files in the system's cache count as free.
     """
     free = [float(psutil.virtual_memory().available)]
@@ -27,12 +27,12 @@ def free_memory_mib(groups: Path = CGROUPS, own: Path = OWN) -> float:
 
 
 def own_memory_mib() -> float:
-    """Resident memory of this process, MiB, without that of its children."""
+    """Return the resident memory of this process without its children, MiB."""
     return psutil.Process().memory_info().rss / MIB
 
 
 def _folders(groups: Path, own: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
-    """Folders of the memory cgroups of this process, from its own one upwards."""
+    """Yield the folders of the memory cgroups of this process, from the innermost upwards."""
     with suppress(OSError):
         for line in own.read_text(encoding="utf-8").splitlines():
             _, controllers, place = line.split(":", 2)
@@ -46,7 +46,7 @@ def _folders(groups: Path, own: Path) -> Iterator[tuple[Path, tuple[str, str, st
 
 
 def _left(folder: Path, limit: str, used: str, freed: str) -> float:
-    """Bytes that a cgroup leaves; raises ValueError where it has no limit."""
+    """Return the bytes that are left within a cgroup's limit; raise ValueError without a limit."""
     most = int((folder / limit).read_text(encoding="utf-8"))  # "max" is no number
     lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
     stat = dict(line.split() for line in lines)

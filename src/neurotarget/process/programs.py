@@ -35,7 +35,7 @@ GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help li
 
 
 def home() -> Path:
-    """Folder of conf, train.py and predict.py: the repository, or part of the installed package.
+    """Find the folder of conf, train.py and predict.py: the repository or the installed package.
 
     The repository counts only if the package is imported from its `src` folder.
     """
@@ -57,9 +57,9 @@ def run_script(name: str, argv: Sequence[str]) -> None:
 
 
 def command_for(name: str) -> list[str]:
-    """Arguments that start train.py or predict.py from the working directory.
+    """Return the arguments that start train.py or predict.py from the working directory.
 
-    They repeat how the user started this program: by `neurotarget`, or by the path of a script.
+    They start with `neurotarget` or the path of a script, as the user's own command did.
     """
     program = Path(sys.argv[0])
     is_module = program.name == "__main__.py" and program.parent.name == "neurotarget"
@@ -75,10 +75,10 @@ def command_for(name: str) -> list[str]:
 
 
 def help_text(name: str) -> str:
-    """Help text of a command with the options of the `conf` groups; of all commands for `help`.
+    """Return the help of a command, or of all for `help`, with the options of the `conf` groups.
 
     Raises:
-        KeyError: there is no such command.
+        KeyError: the command does not exist.
     """
     path = HELP / f"{name}.txt"
     if name in HELP_FLAGS:
@@ -101,12 +101,12 @@ def _with_choices(line: str) -> str:
 
 
 def commands() -> list[str]:
-    """Every command that has a help text, in alphabetical order, with `train` and `predict`."""
+    """List every command with a help text, in alphabetical order, with `train` and `predict`."""
     return sorted(path.stem for path in HELP.glob("*.txt") if path.stem != "neurotarget")
 
 
 def requested_help(argv: Sequence[str]) -> str | None:
-    """Help text that a `neurotarget` command line requests; None if it requests none.
+    """Return the help text that a `neurotarget` command line requests; None if it requests none.
 
     `help <command>`, `<command> help`, and a command without the arguments that it needs, all give
     the help of that command.

@@ -22,7 +22,7 @@ ECHO_S = 2.0  # a second signal within this time is the same stop (process, then
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal requested that this process end; has its number, unlike KeyboardInterrupt.
+    """Raised on a signal that ends this process; unlike KeyboardInterrupt, has the signal's number.
 
     It derives from KeyboardInterrupt, so that libraries that clean up after Ctrl-C do so on every
     signal.
@@ -88,7 +88,7 @@ def _stopped(number: int) -> str:
 
 
 def signal_of(error: BaseException | None) -> int | None:
-    """Signal that caused an error; None if no signal did.
+    """Return the number of the signal that caused an error; None if no signal did.
 
     Lightning turns KeyboardInterrupt into an exit with status 1, and SIGTERM into a kind of
     SystemExit without a status, which a shell takes for success.
@@ -104,7 +104,7 @@ def signal_of(error: BaseException | None) -> int | None:
 
 @contextmanager
 def resumable_with(command: str) -> Iterator[None]:
-    """Note the resume command on errors from a signal, a full disk or lack of memory.
+    """Attach the resume command to errors from a signal, a full disk or lack of memory.
 
     The error itself is raised unchanged; `resume_note` reads the note where the error is printed.
     Other errors get no note: the same command would fail again.
@@ -119,7 +119,7 @@ def resumable_with(command: str) -> Iterator[None]:
 
 
 def same_command(arguments: Sequence[str]) -> str:
-    """Shell command that runs this program with the given arguments, quoted for a POSIX shell."""
+    """Return the shell command that runs this program with arguments, quoted for a POSIX shell."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         return shlex.join(["python", "-m", "neurotarget", *arguments])
@@ -128,7 +128,7 @@ def same_command(arguments: Sequence[str]) -> str:
 
 
 def resume_note(error: BaseException) -> list[str]:
-    """The resume command that `resumable_with` noted, as a clause; empty if there is none."""
+    """Return the resume command that `resumable_with` attached, as a clause; else an empty list."""
     return [f"resume with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
 
 
@@ -136,8 +136,8 @@ def end_stopped(error: BaseException, number: int) -> None:
     """Print that the command was stopped and exit with 128 + signal number, as shells do.
 
     Args:
-        error: what the signal raised; its note with the resume command is printed too.
-        number: of the signal, such as 2 for Ctrl-C.
+        error: error that the signal raised; its note with the resume command is printed too.
+        number: number of the signal, such as 2 for Ctrl-C.
     """
     parts = [_stopped(number), "what was finished is kept", *resume_note(error)]
     try:
@@ -153,7 +153,7 @@ def end_stopped(error: BaseException, number: int) -> None:
 def stoppable(command: Callable[P, R]) -> Callable[P, R]:
     """Exit with one sentence and the signal's status if a signal stops the command.
 
-    Other exits, such as of `sys.exit(2)`, pass through.
+    Other exits, such as `sys.exit(2)`, pass through.
     """
 
     @functools.wraps(command)

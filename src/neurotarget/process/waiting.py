@@ -1,4 +1,4 @@
-"""The wait policy of OpenMP's threads, chosen by the load of the machine at start."""
+"""Choose the wait policy of OpenMP's threads by the load of the machine at start."""
 
 import os
 
@@ -6,7 +6,7 @@ BUSY = 1.5  # runnable processes per core, mean over the last minute
 
 
 def wait_policy(load: float, cores: int) -> str | None:
-    """`PASSIVE` (threads sleep while waiting) on a busy machine; else None, OpenMP's default.
+    """Return `PASSIVE` (waiting threads sleep) on a busy machine; else None, OpenMP's default.
 
     Spinning threads hold the core that the awaited thread needs. On 2 cores with 9 other processes,
     a prediction step took 2.8 to 4.5 s spinning and 0.5 to 0.75 s sleeping, a training step 4.0 to

@@ -12,7 +12,7 @@ WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in INVOCATION_KE
 
 
 def multirun_overrides(config: DictConfig) -> list[str]:
-    """Overrides of a multirun's command, without those that name its folder.
+    """Return the overrides of a multirun's command, without those that name its folder.
 
     The command that resumes the multirun names its folder itself.
     """
@@ -22,7 +22,7 @@ def multirun_overrides(config: DictConfig) -> list[str]:
 
 
 def own_folders(hydra: HydraConf) -> list[str]:
-    """`--config-dir=` arguments for the user's own config folders; empty if there are none."""
+    """Return `--config-dir=` arguments for the user's own config folders; empty without any."""
     return [
         f"--config-dir={source.path}"
         for source in hydra.runtime.config_sources
@@ -31,14 +31,14 @@ def own_folders(hydra: HydraConf) -> list[str]:
 
 
 def overrides_of(hydra: HydraConf) -> list[str]:
-    """The user's own config folder, and the overrides that started a job, in their order."""
+    """Return the user's own config folder, and the overrides that started a job, in their order."""
     return [*own_folders(hydra), *hydra.overrides.task]
 
 
 def repeated_overrides(hydra: HydraConf) -> list[str]:
-    """Overrides that must be typed again whenever a run is resumed, as its record is untrusted.
+    """Return overrides that must be typed again to resume a run, as its record is untrusted.
 
-    They name the user's own config folder, output folders elsewhere, and where scores are sent.
+    They name the user's own config folder, other output folders, and the tracker of scores.
     """
     folder = Path(hydra.runtime.output_dir)
     again = [override for override in hydra.overrides.task if must_be_repeated(override, folder)]

@@ -1,6 +1,6 @@
-"""The folds of a multirun as one cohort: each case predicted once, by the run that held it out.
+"""Pool the folds of a multirun into one cohort: each case comes from the fold that held it out.
 
-`<multirun>/cross_validation/` has the files of a run folder besides weights: rows.csv, cases.tsv,
+`<multirun>/cross_validation/` has the files of a run folder without weights: rows.csv, cases.tsv,
 predictions/, summary.json, the study and its report; folds.tsv states which fold predicted a case.
 With other swept settings, such as two models, it has a folder for each combination of them.
 
@@ -54,9 +54,9 @@ MASKS = (".nii.gz", ".png")
 
 
 class Fold(NamedTuple):
-    """A finished run of one fold, and the cases that it has held out.
+    """A finished run of one fold, and its held-out cases.
 
-    `number` is that of the fold, from 0; `config` and `summary` are the content of its files.
+    `number` is the fold's number, from 0; `config` and `summary` are the content of its files.
     """
 
     number: int
@@ -117,12 +117,13 @@ def print_pooled(pooled: Sequence[Pooled], folder: Path) -> None:
 
 
 def pooled_folder(place: Path) -> Path:
-    """The pooled folds of a multirun, made now if they are not there; any other path as it is.
+    """Pool the folds of a multirun unless that is done, and return the folder.
 
-    `place` is what a user gave as rows, so that a multirun can be studied like a run.
+    `place` is the user's argument `rows`, so that a multirun can be studied like a run. Any other
+    path is returned unchanged.
 
     Raises:
-        DataError: as `pool_multirun`, or there are several combinations of settings.
+        DataError: as in `pool_multirun`, or there are several combinations of settings.
     """
     if not (place / MULTIRUN).is_file():
         return place
@@ -140,7 +141,7 @@ def pooled_folder(place: Path) -> Path:
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
-    """Run folders of each combination of settings besides the fold, by the name of its folder."""
+    """Group the run folders by settings other than the fold; the key is the group's folder name."""
     lines = read_record(folder).get("jobs") or []
     words = {
         line["name"]: [one for one in line["words"] if key_of(one) not in OWN] for line in lines
@@ -233,7 +234,7 @@ def _fold(run: Path) -> Fold:
 
 
 def _common_target(folds: Sequence[Fold]) -> Target:
-    """The target of all folds; without a region, which each fold may have found for itself."""
+    """Return the target of all folds, without its region, which may differ between folds."""
     regions = {fold.target.roi for fold in folds}
     roi = regions.pop() if len(regions) == 1 else None
     first = replace(folds[0].target, roi=roi)
@@ -247,7 +248,7 @@ def _common_target(folds: Sequence[Fold]) -> Target:
 
 
 def _owners(folds: Sequence[Fold]) -> dict[str, list[int]]:
-    """Numbers of the folds that have held out each case."""
+    """Return the numbers of the folds that have held out each case."""
     owners: dict[str, list[int]] = {}
     for fold in folds:
         for case in fold.cases:
@@ -256,7 +257,7 @@ def _owners(folds: Sequence[Fold]) -> dict[str, list[int]]:
 
 
 def _config(folds: Sequence[Fold], target: Target) -> dict[str, Any]:
-    """Configuration of the first fold, with the number of folds in place of its own."""
+    """Return the configuration of the first fold, with the number of folds in place of its fold."""
     config = dict(folds[0].config)
     own = {key: value for key, value in config["target"].items() if key != "roi" or target.roi}
     return {**config, "cv": len(folds), "target": own}
@@ -289,7 +290,7 @@ def _write_predictions(folds: Sequence[Fold], kept: set[str], place: Path) -> No
 
 
 def _text_table(path: Path) -> pd.DataFrame:
-    """Cells of a table that neurotarget has written, as they are."""
+    """Read the cells of a table that neurotarget has written, as text."""
     lines = list(csv.reader(read_text(path).splitlines(), delimiter="\t"))
     return pd.DataFrame(lines[1:], columns=lines[0]) if lines else pd.DataFrame()
 
@@ -306,9 +307,9 @@ def _write_folds(folds: Sequence[Fold], kept: set[str], path: Path) -> None:
 
 
 def _summary(folds: Sequence[Fold], place: Path) -> dict[str, Any]:
-    """Facts about all folds; the training is that of the fold with the lowest Dice in validation.
+    """Summarise all folds; the training is that of the fold with the lowest validation Dice.
 
-    A network that has not learnt its target in one fold is reported for all.
+    If the network of one fold has not learnt its target, the summary reports this for all folds.
     """
     first = folds[0].summary
     trainings = [fold.summary.get("training") or {} for fold in folds]

@@ -1,4 +1,4 @@
-"""Warnings about jobs that are not run again although configuration or code have changed."""
+"""Warn about jobs that are not run again although configuration or code have changed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,15 +22,15 @@ SHOWN = 3  # settings named in a message
 def outdated_jobs(
     loader: ConfigLoader, config: DictConfig, jobs: Sequence[Job], folder: Path
 ) -> Iterator[str]:
-    """Messages about jobs done with the same overrides, but other config files or other code.
+    """Yield messages about jobs done with the same overrides, but other config files or code.
 
     Such jobs are kept, as their results are valid for the settings that they had.
 
     Args:
-        loader: of Hydra.
-        config: Hydra's, before the overrides of any job.
+        loader: Hydra's config loader.
+        config: Hydra's configuration before the overrides of any job.
         jobs: finished jobs; the first fifty are checked.
-        folder: that of the multirun.
+        folder: folder of the multirun.
     """
     changed = {
         job.name: keys
@@ -52,7 +52,7 @@ def outdated_jobs(
 
 
 def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -> list[str]:
-    """Settings whose values would be different if the job was run now."""
+    """Return the settings whose values would differ if the job was run now."""
     try:
         before = OmegaConf.load(folder / ".hydra" / "config.yaml")
         now = loader.load_sweep_config(config, list(job.overrides))

@@ -1,4 +1,4 @@
-"""Grid of a multirun: all combinations of the listed values, as in `model=a,b data.fold=0,1`."""
+"""Run the grid of a multirun: all combinations of listed values, as `model=a,b data.fold=0,1`."""
 
 import itertools
 import sys
@@ -34,7 +34,7 @@ FUSION = "neurotarget.comparison.series_fusion"  # likewise
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
-    """One job per distinct combination; the last key varies fastest.
+    """Return one job per distinct combination; the last key varies fastest.
 
     If a key is repeated, the later override counts. A job is named after the keys that vary.
 
@@ -76,10 +76,10 @@ def sweep_grid(
 
     Args:
         arguments: overrides on the command line; they take precedence over `params`.
-        launcher: as Hydra set it up.
-        config: Hydra's, before the overrides of any job.
-        context: Hydra's.
-        params: key → values, from a configuration.
+        launcher: the launcher that Hydra set up.
+        config: Hydra's configuration before the overrides of any job.
+        context: Hydra's context.
+        params: values by key, from a configuration.
         max_batch_size: jobs passed to the launcher at once; None for all of them.
 
     Returns:
@@ -133,6 +133,6 @@ def sweep_grid(
 
 
 def _by_now(result: JobResult) -> JobResult:
-    """Present result of a job that was left to another process."""
+    """Return the current result of a job that was left to another process."""
     current = result_of(result.folder, result.overrides)
     return current if result.status == "missing" and current.status != "missing" else result

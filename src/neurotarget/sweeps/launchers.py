@@ -1,4 +1,4 @@
-"""Calls to Hydra's launchers: jobs that are done are left out, and each job gets a result.
+"""Call Hydra's launchers: finished jobs are left out, and each job gets a result.
 
 A launcher raises at the first job that was killed: a pool of processes (joblib, Ray) then ends all
 jobs that it was running, and submitit's other jobs continue by themselves. Jobs without a result
@@ -40,14 +40,14 @@ EARLIER = ".earlier"
 def launch_jobs(
     launcher: Launcher, jobs: Sequence[Job], folder: Path, *, first_number: int = 0
 ) -> list[JobResult]:
-    """Run jobs in `folder`, that of the multirun, and return the result of each, in their order.
+    """Run jobs in the multirun's `folder`; return the result of each job, in their order.
 
     All jobs run, even if some fail: those with an exception have written the reason; those that
     were killed are recognised by their missing result.
 
     Args:
         launcher: from Hydra's `Plugins.instance().instantiate_launcher`.
-        jobs: those that are done with the same overrides are read, not run.
+        jobs: jobs; the results of finished jobs with the same overrides are read.
         folder: `hydra.sweep.dir` of the launcher's config.
         first_number: `hydra.job.num` of the first job.
 
@@ -81,7 +81,7 @@ def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
 
 
 def _launch_problem(launcher: Launcher, job: Job, folder: Path) -> str:
-    """Why a job cannot be launched, or ""."""
+    """Return why a job cannot be launched; empty if it can."""
     if is_running(folder):
         return "another process works on it now"
     try:
@@ -110,10 +110,10 @@ def _move_earlier_files(folder: Path, job: Job) -> None:
 def _launch(
     launcher: Launcher, jobs: Sequence[Job], folder: Path, first_number: int
 ) -> dict[str, str]:
-    """Run all jobs; return the reasons of those without a result, by name.
+    """Run all jobs; return the failure reasons of jobs without a result, by name.
 
     Raises:
-        DataError: the launcher starts none of them.
+        DataError: the launcher starts no job.
     """
     overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
     before = {job.name: _log_bytes(folder, job) for job in jobs}
@@ -132,7 +132,7 @@ def _launch(
 
 
 def _raised(done: JobReturn) -> str:
-    """Why a job failed before it could write a result."""
+    """Return why a job failed before it could write a result."""
     try:
         with redirect_stderr(io.StringIO()):
             _ = done.return_value
@@ -142,7 +142,7 @@ def _raised(done: JobReturn) -> str:
 
 
 def _log_bytes(folder: Path, job: Job) -> int:
-    """Size of a job's log, which grows when the job starts; -1 if there is none."""
+    """Return the size of a job's log, which grows when the job starts; -1 without a log."""
     try:
         return (folder / job.name / LOG).stat().st_size
     except OSError:

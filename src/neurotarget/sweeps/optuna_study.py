@@ -1,4 +1,4 @@
-"""The Optuna side of a search: settings, study, storage, sampler, pruner, objectives."""
+"""Optuna's part of a search: settings, study, storage, sampler, pruner, objectives."""
 
 import json
 import math
@@ -31,8 +31,8 @@ class Search:
     """Validated settings of a search, from `sweep` of the configuration.
 
     `objectives`, `metrics` and `directions` are in the same order. `startup_trials` are sampled at
-    random, before sampler and pruner use earlier trials; `parallel` is the number of trials that
-    one call of the launcher gets.
+    random, before sampler and pruner use earlier trials; `parallel` is the number of trials per
+    call of the launcher.
     """
 
     objectives: tuple[str, ...]
@@ -60,13 +60,13 @@ def read_search(
     name: str,
     task: type[TargetTask] = SegmentationTask,
 ) -> Search:
-    """Settings of the search in `folder`, checked.
+    """Check the settings of the search in `folder` and return them.
 
     Args:
         sweep: section `sweep` of the resolved configuration.
-        folder: that of the search; the default storage is study.db in it.
-        name: of the study, unless the settings name one.
-        task: declares the scores that can be objectives; `auto` is its first.
+        folder: folder of the search; the default storage is study.db in it.
+        name: name of the study, unless the settings name the study.
+        task: task that declares the possible objectives; `auto` takes the first.
 
     Raises:
         DataError: a setting has an invalid value; the message names the valid ones.
@@ -134,7 +134,7 @@ def need_optuna() -> None:
     """Check that Optuna is installed.
 
     Raises:
-        DataError: it is missing or too old; the message states what to install.
+        DataError: Optuna is missing or too old; the message states what to install.
     """
     try:
         import optuna
@@ -153,7 +153,7 @@ def need_optuna() -> None:
 def open_study(search: Search, lock: FileLock) -> "optuna.Study":
     """Open or create the study of a search; one process at a time creates it.
 
-    `lock` is one in the folder of the search.
+    `lock` is a lock in the folder of the search.
 
     Raises:
         DataError: the storage cannot be opened, or its study has other objectives.
@@ -180,7 +180,7 @@ def load_study(search: Search) -> "optuna.Study":
     """Open the study of a search from one of its jobs.
 
     Raises:
-        DataError: there is none, or the storage cannot be opened.
+        DataError: the study does not exist, or the storage cannot be opened.
     """
     return _study(search, "load_study")
 
@@ -203,7 +203,7 @@ def _study(search: Search, function: str, **more: object) -> "optuna.Study":
 
 
 def unopened(search: Search, error: Exception) -> DataError:
-    """Error about a storage that cannot be opened, with the reason of `error` and no password."""
+    """Return the error for a storage that cannot be opened, with its reason and no password."""
     reason = masked(" ".join(str(error).split())[:300]) or type(error).__name__
     return DataError(
         f"sweep.storage={search.shown_storage}: the study {search.study_name} cannot be opened "
@@ -222,7 +222,7 @@ def _storage(url: str) -> "optuna.storages.BaseStorage":
 
 
 def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
-    """The sampler of one trial.
+    """Return the sampler of one trial.
 
     Each trial has its own seed, derived from its number: several processes or a resumed search
     never repeat samples, and a search in one process is reproducible.
@@ -242,9 +242,9 @@ def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
 
 
 def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
-    """The pruner of a search, which works on epochs counted from 1.
+    """Return the pruner of a search; it counts epochs from 1.
 
-    No trial is pruned within its first `warmup_epochs`, nor with the pruner none.
+    No trial is pruned within its first `warmup_epochs`. The pruner `none` prunes no trial.
     """
     import optuna
 
@@ -259,7 +259,7 @@ def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
 def objective_values(
     values: Mapping[str, float], metrics: Sequence[str]
 ) -> tuple[list[float], str]:
-    """Each objective from logged values, and why one is undefined ("" if none is).
+    """Compute each objective from logged values, and why one is undefined ("" if none is).
 
     `metrics` are names of logged values, in the order of the objectives; those that end in `/` are
     means over all labels.
@@ -269,12 +269,11 @@ def objective_values(
 
 
 def objective_value(values: Mapping[str, float], metric: str) -> tuple[float, str]:
-    """An objective from logged values; NaN with a reason if it is undefined.
+    """Compute an objective from logged values; NaN with a reason if it is undefined.
 
     Args:
         values: logged values by name, such as `val/dice/dentate`.
-        metric: one of these names, or the start of several up to `/`, which gives their mean over
-            labels.
+        metric: one of these names, or a prefix that ends in `/`, which gives the mean over labels.
     """
     of_labels = metric.endswith("/")
     parts = {
@@ -290,7 +289,7 @@ def objective_value(values: Mapping[str, float], metric: str) -> tuple[float, st
 
 
 def not_learnt(values: Mapping[str, float]) -> str:
-    """Why a trial has not learnt, from its validation metrics; "" if it has, or may have.
+    """Return why a trial has not learnt, from its validation metrics; "" if it may have learnt.
 
     Such a trial is never the best one, whatever its objective.
     """
@@ -302,11 +301,11 @@ def check_same_search(study: "optuna.Study", current: Mapping[str, Any]) -> None
     """Store the definition of the search in the study, and refuse a study with another one.
 
     Args:
-        study: of the storage, which may be shared with other processes.
-        current: as `signature` returns it.
+        study: study of the storage, which may be shared with other processes.
+        current: definition of the search, from `signature`.
 
     Raises:
-        DataError: the study has another definition; lists the differences.
+        DataError: the study has another definition; the message lists the differences.
     """
     before = study.user_attrs.get("search")
     if before is None:
@@ -331,9 +330,10 @@ def _shown(value: object) -> str:
 
 
 def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[str, str, float]]:
-    """Objective, parameter, and its share of what separates the best trials from the others.
+    """Compute the importance of each parameter for each objective, as a share of their sum.
 
-    PED-ANOVA compares the best tenth of the trials, at least five, with the rest. Empty for fewer
+    PED-ANOVA compares the best tenth of the trials, at least five, with the other trials. The list
+    has rows of objective, parameter and importance; it is empty for fewer
     than ten trials or a single parameter.
     Source: Watanabe et al. 2023, doi:10.48550/arXiv.2304.10255.
     """

@@ -60,9 +60,9 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
     """Run the search that `config.sweep` and the overrides define.
 
     Args:
-        launcher: as Hydra set it up.
-        config: Hydra's, before the overrides of any trial.
-        overrides: of the command line; those with several values are searched.
+        launcher: the launcher that Hydra set up.
+        config: Hydra's configuration before the overrides of any trial.
+        overrides: overrides of the command line; keys with several values are searched.
 
     Raises:
         DataError: settings are refused, the storage does not answer, or every trial failed.
@@ -145,9 +145,9 @@ class SearchProcess:
         print(conclusion(self.study, tables), flush=True)
 
     def _next(self, workers: Workers) -> list["optuna.Trial"] | None:
-        """Trials for one call of the launcher: those left by ended processes first, then new ones.
+        """Return the trials for one launcher call: first those of ended processes, then new trials.
 
-        An empty list if a left trial's job still runs; `None` if all trials are done.
+        The list is empty if the job of an unfinished trial still runs; None if all are done.
         """
         from optuna.trial import Trial
 
@@ -217,7 +217,7 @@ class SearchProcess:
 
 
 def is_left(trial: "optuna.trial.FrozenTrial", workers: Workers) -> bool:
-    """Whether a trial was started by a process of this folder that has ended.
+    """Return whether a trial was started by a process of this folder that has ended.
 
     A trial without a mark of its process counts as left a minute after its start.
     """

@@ -14,7 +14,7 @@ FOLDER = ".workers"
 
 
 class Workers(Holder):
-    """Worker numbers that this process holds: its own, and those of processes that have ended.
+    """Worker numbers that this process holds: its own, and the numbers of ended processes.
 
     A trial is marked with the number of its process. If the lock of a number can be taken, its
     process has ended, and its unfinished trials are taken over.

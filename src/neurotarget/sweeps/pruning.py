@@ -1,4 +1,4 @@
-"""Pruning of trials that do worse than others did by the same epoch."""
+"""Prune trials that score worse than earlier trials at the same epoch."""
 
 import warnings
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def pruning(config: Mapping[str, Any], folder: Path) -> list[Callback]:
-    """Callbacks that a job of a search adds to its trainer; none if the search does not prune.
+    """Return the callbacks of a search's job for its trainer; empty if the search does not prune.
 
     Args:
         config: resolved configuration of the job; `sweep.trial` is its trial number.
-        folder: that of the job, inside that of the search.
+        folder: folder of the job, inside the folder of the search.
 
     Raises:
         DataError: settings of the search are invalid, or this is not a job of a search.
@@ -63,7 +63,7 @@ class PruneBadTrials(Callback):
         self.trial: optuna.Trial | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Find the trial in the storage; without it, training continues unpruned."""
+        """Find the trial in the storage; if it is not found, training continues unpruned."""
         if trainer.is_global_zero:
             self.trial = self._find()
 

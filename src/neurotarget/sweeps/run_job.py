@@ -1,4 +1,4 @@
-"""One job of a multirun: it always writes a result.json, and its failure stops no other job."""
+"""Run one job of a multirun: it always writes result.json, and its failure stops no other job."""
 
 import gc
 import math
@@ -188,16 +188,16 @@ def _attempt(train: Train, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
 
 
 def _is_requeued(error: BaseException) -> bool:
-    """Whether submitit ends the job at its time limit, to be resumed; then no result is written.
+    """Return whether submitit ends the job at its time limit; then no result is written.
 
-    Its signal handler exits with -1, or raises an error of its own.
+    Submitit resumes the job later. Its signal handler exits with -1, or raises its own error.
     """
     is_exit = isinstance(error, SystemExit) and error.code == -1
     return is_exit or type(error).__module__.startswith("submitit")
 
 
 def _free() -> None:
-    """Free the memory of this job, which reference cycles hold, for the next job of the process."""
+    """Free memory that reference cycles of this job hold, for the next job of the process."""
     gc.collect()
     torch = sys.modules.get("torch")  # a job that has not loaded it holds nothing on a GPU
     if torch is not None and torch.cuda.is_available():

@@ -27,7 +27,7 @@ OWN = ("sweep.", "hydra.", "hydra/")  # prefixes of settings that cannot be sear
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One setting that is searched, by its key on the command line.
+    """One searched setting, by its key on the command line.
 
     Either `choices` (texts as on the command line) or numbers from `low` to `high`, both included,
     in steps of `step` if given.
@@ -43,7 +43,7 @@ class Dimension:
     is_whole: bool = False
 
     def suggest(self, trial: "optuna.Trial") -> str:
-        """Override for one trial; a value that was sampled before is kept, to resume the trial."""
+        """Return the override for one trial; a resumed trial keeps its sampled value."""
         if self.choices:
             return f"{self.key}={trial.suggest_categorical(self.key, self.choices)}"
         if self.is_whole:
@@ -57,7 +57,7 @@ class Dimension:
 
     @property
     def first_values(self) -> tuple[str, ...]:
-        """Overrides for a check that the setting exists: every choice, or the lowest number."""
+        """Return overrides that test if the setting exists: every choice, or the lowest number."""
         if self.choices:
             return tuple(f"{self.key}={choice}" for choice in self.choices)
         return (f"{self.key}={int(self.low) if self.is_whole else self.low}",)
@@ -66,13 +66,13 @@ class Dimension:
 def read_space(
     overrides: Sequence[str], loader: ConfigLoader
 ) -> tuple[list[str], tuple[Dimension, ...]]:
-    """Split overrides into those with one value and those that are searched.
+    """Split overrides into settings with one value and searched settings.
 
     If a key is repeated, the later override counts, as in Hydra.
 
     Args:
-        overrides: as on the command line.
-        loader: of Hydra, which resolves `glob`.
+        overrides: overrides as on the command line.
+        loader: Hydra's config loader, which resolves `glob`.
 
     Returns:
         The overrides with one value as they were written, and the searched settings, in their
@@ -107,7 +107,8 @@ def dimension(override: Override) -> Dimension:
     """Parse one swept override: choices, an interval or a range.
 
     Raises:
-        DataError: it is a setting of the search itself, has an unknown tag, or no usable values.
+        DataError: the key is a setting of the search itself, or has an unknown tag or no usable
+            values.
     """
     key, text = override.get_key_element(), str(override.input_line)
     if override.key_or_group.startswith(OWN):
@@ -162,7 +163,7 @@ def _check_ends(text: str, low: float, high: float, *, is_log: bool) -> None:
 
 
 def _range(key: str, text: str, value: RangeSweep) -> Dimension:
-    """Numbers from start to stop, which is excluded as in Python."""
+    """Return the numbers from start to stop, which is excluded as in Python."""
     start, stop, step = (Decimal(str(end)) for end in (value.start, value.stop, value.step))
     count = math.ceil((stop - start) / step) if step else 0
     if count < 1:

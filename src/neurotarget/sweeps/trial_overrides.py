@@ -1,4 +1,4 @@
-"""Overrides of a search: those of all trials, those that are searched, and its signature."""
+"""Split the overrides of a search into fixed and searched settings, and compute its signature."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -29,16 +29,16 @@ ANYWHERE = (  # overrides that may differ between machines
 def split_overrides(
     loader: ConfigLoader, config: DictConfig, space: Mapping[str, Any], overrides: Sequence[str]
 ) -> tuple[list[str], tuple[Dimension, ...]]:
-    """Split overrides into those of every trial and the searched ones (also from `sweep.space`).
+    """Split overrides into fixed and searched settings, including those of `sweep.space`.
 
     The command line takes precedence over `sweep.space`. Values of `sweep.space` are tried before
-    the first trial starts, so that a misspelt one cannot stop a search after hours.
+    the first trial starts, so that a misspelt value cannot stop a search after hours.
 
     Args:
-        loader: of Hydra.
-        config: Hydra's, before the overrides of any trial.
+        loader: Hydra's config loader.
+        config: Hydra's configuration before the overrides of any trial.
         space: settings with their values as text, from `sweep.space`.
-        overrides: of the command line.
+        overrides: overrides of the command line.
 
     Returns:
         Overrides with one value, and searched settings.
@@ -90,9 +90,9 @@ def _try(loader: ConfigLoader, config: DictConfig, overrides: list[str], overrid
 
 
 def of_trials(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Overrides passed to a trial; the number of trials, for example, may change between runs.
+    """Return the overrides that are passed to a trial.
 
-    Settings of the search that do not affect a training are dropped.
+    Settings of the search that do not affect a training are dropped, such as the number of trials.
     """
     dropped = tuple(f"sweep.{key}=" for key in NOT_OF_TRIALS)
     return tuple(override for override in overrides if not override.lstrip("+").startswith(dropped))
@@ -101,10 +101,10 @@ def of_trials(overrides: Sequence[str]) -> tuple[str, ...]:
 def signature(
     objectives: Sequence[str], overrides: Sequence[str], space: Sequence[Dimension]
 ) -> dict[str, Any]:
-    """Definition of a search: objectives, searched settings, and all others that affect results.
+    """Return the definition of a search: objectives, searched settings, and fixed overrides.
 
     Settings that may differ between machines, such as paths and devices, are absent, so that
-    several of them can share a search.
+    several machines can share a search.
 
     Returns:
         `objective` and `words` (fixed overrides, sorted) as lists, and the text of each searched
@@ -116,10 +116,10 @@ def signature(
 
 
 def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of a configuration, including branches, in its order."""
+    """List every dotted key of a configuration, including branches, in its order."""
 
     def walk(node: object, prefix: str) -> Iterator[str]:
-        """Keys below a node, each branch before what is in it."""
+        """Yield the keys below a node, each branch before its content."""
         if isinstance(node, dict):
             for key, value in node.items():
                 yield f"{prefix}{key}"

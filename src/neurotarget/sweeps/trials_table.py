@@ -1,4 +1,4 @@
-"""Results of a search so far: the table of its trials, its page, and the next command."""
+"""Write the results of a search so far: table of trials, page, and next command."""
 
 import math
 import shlex
@@ -42,7 +42,7 @@ OWN = ("sweep", "held_out", *INVOCATION_KEYS)  # settings of the search, not of 
 
 @dataclass
 class Tables:
-    """Settings for the tables and the page of a search, which `write` brings up to date."""
+    """Settings for the tables and the page of a search, which `write` updates."""
 
     folder: Path
     target: str
@@ -55,7 +55,7 @@ class Tables:
     def write(self, study: "optuna.Study", *, at_end: bool = False) -> None:
         """Write trials.tsv and sweep.html from the current state of the study.
 
-        The page takes a second, so that it is written at most once in `PAGE_EVERY_S` and `at_end`.
+        The page takes a second, so it is written at most once per `PAGE_EVERY_S`, and `at_end`.
         """
         trials = trials_table(study, self.search, self.space)
         table = table_text(trials)
@@ -86,9 +86,9 @@ class Tables:
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
-    """One row per started trial, by number; columns as in `Sweep.trials`.
+    """Return a table with one row per started trial, by number; columns as in `Sweep.trials`.
 
-    Settings whose choices are all numbers are numbers in the table, others text.
+    Settings whose choices are all numbers are numbers in the table; other settings are text.
 
     `search` gives the objectives, `space` the settings; both are columns.
     """
@@ -122,7 +122,7 @@ def _are_numbers(choices: Iterable[str]) -> bool:
 
 
 def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """The best trial, or with several objectives the Pareto front, sorted by the first objective.
+    """Return the best trial, or for several objectives the Pareto front by the first objective.
 
     Trials whose network has not learnt are excluded.
     """
@@ -132,7 +132,7 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
     sign = -1 if study.directions[0].name == "MAXIMIZE" else 1
 
     def place(trial: "optuna.trial.FrozenTrial") -> tuple[float, int]:
-        """Key for sorting: the best first objective first, then the lower number."""
+        """Return the sort key: first objective, best first, then trial number."""
         return sign * trial.values[0], trial.number
 
     if len(study.directions) == 1:
@@ -142,20 +142,20 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
 
 
 def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """Trials whose training finished, whether their network has learnt or not."""
+    """Return trials whose training finished, including networks that have not learnt."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
 
 
 def command_of(
     trial: "optuna.trial.FrozenTrial", overrides: Sequence[str], space: Sequence[Dimension]
 ) -> str:
-    """Command line that trains with a trial's settings and scores the held-out cases.
+    """Return the command that trains with a trial's settings and scores the held-out cases.
 
     Settings of the search itself are absent from it.
 
     Args:
-        trial: usually the best one.
-        overrides: of every trial, and --config-dir.
+        trial: a trial, usually the best.
+        overrides: overrides of every trial, and --config-dir.
         space: searched settings; those that the trial did not use are left out.
     """
     kept = [one for one in overrides if key_of(one).split(".")[0] not in OWN]
@@ -164,12 +164,12 @@ def command_of(
 
 
 def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Tables) -> str:
-    """Result of a trial in one line for the terminal, and the best so far.
+    """Write the result of a trial and the best trial so far, in one line for the terminal.
 
     Args:
-        study: after the result was reported to it.
-        number: of the trial.
-        result: of its job, whose log is named if it failed.
+        study: study that contains the result.
+        number: number of the trial.
+        result: result of the trial's job; a failed job is listed with its log.
         tables: names of objectives and settings.
     """
     trial = study.get_trials(deepcopy=False)[number]
@@ -196,10 +196,10 @@ def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Ta
 
 
 def conclusion(study: "optuna.Study", tables: Tables) -> str:
-    """Result of the search, and the next command.
+    """Write the result of the search, and the next command.
 
-    It names the best trial, the command that trains it, and the page; trials that have not learnt
-    are counted.
+    The text names the best trial, the command that trains it, and the page. It counts the trials
+    that have not learnt.
 
     Raises:
         DataError: no trial was finished, and none is running.
@@ -231,7 +231,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
 
 
 def seconds_of(folder: Path, lasted_s: float | None) -> float | None:
-    """Seconds of training over all starts of the job, as it recorded them; else `lasted_s`."""
+    """Return the recorded seconds of training over all starts of the job; else `lasted_s`."""
     try:
         return float(read_plain(folder / "cost.json")["train_s"])
     except (ValueError, KeyError, TypeError, OverflowError):

@@ -1,1 +1,1 @@
-"""Commands, one file each, named as the command: arguments, one call, and what is printed."""
+"""One file per command, with its name: the file reads arguments, makes one call, prints results."""

@@ -16,8 +16,8 @@ class Arguments:
     Attributes:
         scan: diffusion-weighted volumes in one 4-D file.
         output: folder for the maps, named after the scan.
-        b_values: of the volumes, s/mm²; where empty, the `.bval` file next to the scan.
-        mask: voxels that get a value; None takes all that are not air.
+        b_values: b-value of each volume, s/mm²; if empty, read from the `.bval` file of the scan.
+        mask: voxels that get a value; None takes all voxels outside of air.
         overwrite: replace files that neurotarget did not write.
     """
 
@@ -33,7 +33,8 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid, the scan or its b-values cannot be used, or an output
-            would replace a foreign file.
+            would replace a file that neurotarget did
+            not write.
     """
     (arguments,) = read_arguments("adc", argv, Arguments)
     paths = make_adc(

@@ -23,8 +23,8 @@ class Arguments:
         output: folder of the comparison; None derives it from the runs.
         common: keep only the folds, seeds and cases that all arms have.
         ensembles: also predict with the ensemble and the soup of each arm, which takes time.
-        title: of the page; where empty, the name of the experiment.
-        seed: of the intervals.
+        title: title of the page; if empty, the name of the experiment.
+        seed: seed of the resampling for confidence intervals.
         trust: permit network classes of the user's own.
     """
 
@@ -57,7 +57,7 @@ def print_comparison(done: WrittenComparison) -> None:
     """Print the table of arms, the conclusion, the notes and the paths of the files.
 
     Warnings about networks that learned nothing come first. A target with hypotheses also gets one
-    verdict per arm, over its seeds.
+    verdict per arm over its seeds.
     """
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""

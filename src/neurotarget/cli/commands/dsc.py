@@ -1,4 +1,4 @@
-"""`neurotarget dsc`: maps of perfusion from a scan of a bolus of contrast agent."""
+"""`neurotarget dsc`: perfusion maps from a dynamic susceptibility contrast (DSC) scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,13 +19,13 @@ class Arguments:
         te_ms: echo time; None reads it from the scan's JSON.
         tr_s: time between volumes; None reads it from the scan's JSON.
         aif: mask of an artery; None finds early, high and narrow curves.
-        mask: voxels that get a value; None takes all that are not air.
-        skip: volumes before the steady state, which are left out.
-        baseline: volumes between those and the bolus; None finds their number.
-        leakage: correct for contrast agent outside of vessels.
-        first_pass: integrate fitted gamma variates, so that recirculation does not count.
-        tissue_factor: of haematocrits and density, ml/g.
-        cut: share of the largest singular value below which values are left out.
+        mask: voxels that get a value; None takes all voxels outside of air.
+        skip: number of volumes before the steady state, which are left out.
+        baseline: number of volumes between `skip` and the bolus; None finds it.
+        leakage: correct for contrast agent that leaks out of vessels.
+        first_pass: integrate fitted gamma-variate curves, which exclude recirculation.
+        tissue_factor: factor for haematocrits and tissue density, ml/g.
+        cut: singular values below this share of the largest are left out.
     """
 
     scan: Annotated[Path, Positional("a 4-D scan of a bolus"), FILE]
@@ -48,7 +48,8 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid, the scan or its times cannot be used, or an output would
-            replace a foreign file.
+            replace a file that neurotarget did
+            not write.
     """
     (arguments,) = read_arguments("dsc", argv, Arguments)
     given = {one.name: getattr(arguments, one.name) for one in fields(arguments)}

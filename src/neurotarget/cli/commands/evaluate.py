@@ -1,4 +1,4 @@
-"""`neurotarget evaluate`: score saved predictions, and print the tables over the scores."""
+"""`neurotarget evaluate`: score saved predictions, and print a summary of the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Arguments:
     Attributes:
         source: manifest or data set with the reference label maps.
         target: name in `conf/target`, or path of a target file.
-        trust: permit classes of the user's own in the target file.
+        trust: permit the user's own classes in the target file.
         predictions: folder of the predicted label maps, one per case.
         rows: file for the scores, one row per case, label and metric.
     """
@@ -45,7 +45,8 @@ def run(argv: Sequence[str]) -> int:
     counts as `test`.
 
     Raises:
-        DataError: an argument is invalid, the data have errors, or the file of `rows=` is foreign.
+        DataError: an argument is invalid, the data have errors, or `rows=` names a file that
+            neurotarget did not write.
     """
     (arguments,) = read_arguments("evaluate", argv, Arguments)
     target = load_target(arguments.target, source=arguments.source, trust=arguments.trust)

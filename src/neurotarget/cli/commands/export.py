@@ -1,4 +1,4 @@
-"""`neurotarget export run=<run> output=<file>`: trained networks in one file for other people."""
+"""`neurotarget export run=<run> output=<file>`: write trained networks to one file to share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ class Arguments:
 
     Attributes:
         run: folders of runs; several are exported as one ensemble.
-        output: its suffix chooses the format: `.safetensors`, `.onnx` or `.pt2`.
+        output: file to write; its suffix sets the format: `.safetensors`, `.onnx` or `.pt2`.
         format: `monai` writes a bundle folder in place of a file.
-        name: of the network; None takes that of the target.
-        card: Markdown whose sections join the model card.
+        name: name of the network; None takes the name of the target.
+        card: Markdown file whose sections are added to the model card.
         half: store weights with 16 bits; the card states how much predictions change.
         weights: checkpoint with the best monitored score, or the last one.
-        ensemble: mean of predictions, or one network with the mean of the weights.
+        ensemble: average the predictions, or the weights into one network.
     """
 
     run: tuple[str, ...]
@@ -38,7 +38,7 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the file or bundle, print its model card and how it is used; returns 0.
+    """Write the file or bundle, print its model card and the command that uses it; returns 0.
 
     Raises:
         DataError: a run cannot be read, or the file cannot be written.

@@ -29,14 +29,14 @@ class Arguments:
     """Arguments of the command besides the settings of the features.
 
     Attributes:
-        target: gives contrasts and labels; None measures each value of the masks.
+        target: target with contrasts and labels; None measures each value of the masks.
         masks: folder of masks that replace those of the data set.
-        labels: regions such as `core:1+4`; where empty, those of the target, or each value.
-        brains: folder of brain masks, which some ways to normalise need.
+        labels: regions such as `core:1+4`; if empty, the labels of the target, or each mask value.
+        brains: folder of brain masks, which some methods of normalisation need.
         fit_on: training cases of `normalise=nyul`: `train`, `all`, or a file of case ids.
         save_images: keep the prepared images and response maps of each region.
         histograms: also write percentiles of each region and a figure.
-        workers: cases that are measured in parallel.
+        workers: number of cases that are measured in parallel.
     """
 
     source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
@@ -60,12 +60,12 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the table of features, and print what is wrong with it.
+    """Write the table of features, and print its problems.
 
     Returns 2 if a region could not be measured, or units are mixed; the table is written anyway.
 
     Raises:
-        DataError: an argument is invalid, the data have errors, or the output is foreign.
+        DataError: an argument is invalid, the data have errors, or the output is not neurotarget's.
     """
     arguments, settings = read_arguments("features", argv, Arguments, FeatureSettings)
     target = (

@@ -1,4 +1,4 @@
-"""`neurotarget fuse`: several masks of each case to one."""
+"""`neurotarget fuse`: fuse several masks of each case into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
     """Write the fused masks and print which were left out; returns 2 if a case was not written.
 
     Raises:
-        DataError: an argument is invalid, no case has two masks, or an output would replace one.
+        DataError: an argument is invalid, no case has two masks, or an output would replace a mask.
     """
     (arguments,) = read_arguments("fuse", argv, Arguments)
     cases = fuse_masks(

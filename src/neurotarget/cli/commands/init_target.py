@@ -17,8 +17,8 @@ class Arguments:
 
     Attributes:
         places: a manifest or data set, or a folder of scans and one of masks.
-        labels: names or values of the masks to take; all where empty.
-        name: of the target; None takes that of the folder.
+        labels: names or values of the masks to take; empty takes all.
+        name: name of the target; None takes the name of the folder.
         output: path of the target file; None writes `conf/target/<name>.yaml`.
     """
 

@@ -32,10 +32,10 @@ HEAD = (
     "what",
 )
 NOTE = """
-deep: scores coarser levels too, in training. GFLOPs and MiB are those of one batch of patches: of a
-prediction, and of a step of training, forward and backward. Memory is that of weights, of what the
-optimizer and the average of the weights keep, and of results alive at one time, in 32 bits; the
-program and what libraries need come on top."""
+deep: the loss in training includes coarser levels. GFLOPs and MiB are those of one batch of
+patches: of a prediction, and of a step of training, forward and backward. Memory includes the
+weights, their average, the state of the optimizer, and results alive at one time, in 32 bits; the
+memory of the program and of libraries is not included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +43,11 @@ class Arguments:
     """Arguments of the command.
 
     Attributes:
-        model: names in `conf/model`; all at its top where empty.
-        target: sets contrasts, labels and patch; None takes one contrast and one label.
-        batch: patches of one step, which scale operations and memory.
-        patch: sides in voxels; None takes the patch of the target, made to fit each model.
-        tsv: file for the same table with all digits.
+        model: names in `conf/model`; empty takes all models outside its sub-folders.
+        target: target with contrasts, labels and patch; None takes one contrast and one label.
+        batch: number of patches in one step; operations and memory grow with it.
+        patch: sides in voxels; None fits the patch of the target to each model.
+        tsv: file that gets the same table with all digits.
     """
 
     model: tuple[str, ...] = ()

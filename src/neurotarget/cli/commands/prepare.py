@@ -18,7 +18,7 @@ class Arguments:
 
     Attributes:
         cache: folder for prepared cases; None takes `cache/<target>`, where a training looks.
-        workers: cases that are prepared in parallel.
+        workers: number of cases that are prepared in parallel.
     """
 
     source: Annotated[Path, Positional("a manifest or a data set"), PLACE]
@@ -29,7 +29,7 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Prepare every case, print the problems of the data and the folder; returns 0.
+    """Prepare every case, print the problems of the data and the folder of the cases; returns 0.
 
     Cases that are prepared already are kept, so that a stopped command continues.
 

@@ -1,4 +1,4 @@
-"""`neurotarget radiomics`: image features and an outcome in a table, models of them, a report."""
+"""`neurotarget radiomics`: model an outcome from a table of image features, and write a report."""
 
 import shlex
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid or does not go together with another, the table lacks a
-            column, too few people remain, or the output is foreign.
+            column, too few people remain, or the output is not neurotarget's.
     """
     (given,) = read_arguments("radiomics", argv, Arguments)
     done = make_radiomics(

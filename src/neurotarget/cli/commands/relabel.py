@@ -1,4 +1,4 @@
-"""`neurotarget relabel`: label maps of another atlas in FreeSurfer's numbers."""
+"""`neurotarget relabel`: convert label maps of another atlas to FreeSurfer's numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Arguments:
     """Arguments of the command.
 
     Attributes:
-        numbering: the name of an atlas, or a table of its numbers and FreeSurfer's structures.
-        unknown: what happens to values that the numbering lacks: with `error` the label map is not
+        numbering: name of an atlas, or a table from its numbers to FreeSurfer's structures.
+        unknown: treatment of values that the numbering lacks: with `error` the label map is not
             written, with `background` they become 0.
     """
 
@@ -27,10 +27,11 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write the label maps and print what was wrong with them; returns 2 if one was not written.
+    """Write the label maps and print their problems; returns 2 if a map was not written.
 
     Raises:
-        DataError: an argument is invalid, there is no label map, or an output would replace one.
+        DataError: an argument is invalid, there is no label map, or an output would replace an
+            input.
     """
     (arguments,) = read_arguments("relabel", argv, Arguments)
     results = relabel(

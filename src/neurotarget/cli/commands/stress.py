@@ -1,4 +1,4 @@
-"""`neurotarget stress`: how often a network fails on scans that are worse than usual."""
+"""`neurotarget stress`: measure how often a network fails on distorted scans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Arguments:
     """Arguments of the command.
 
     Attributes:
-        run: a run folder, an exported file, or the name of a network that ships.
+        run: a run folder, an exported file, or the name of a network of this package.
         data: manifest or data set, with label maps.
         output: folder for distorted scans, masks, the table and the figure.
         conditions: distortions; the undistorted scans always come first.
-        seed: of noise, movements and rotations.
+        seed: seed of noise, movements and rotations.
     """
 
     run: str
@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument or condition is invalid, the network does not fit the data, or the
-            output is foreign.
+            output is not neurotarget's.
     """
     (arguments,) = read_arguments("stress", argv, Arguments)
     table = stress_run(

@@ -1,4 +1,4 @@
-"""`neurotarget study …`: one study from a table of scores or volumes, or from masks."""
+"""`neurotarget study …`: make one study from a table of scores or volumes, or from masks."""
 
 import shlex
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid or has no meaning for this source, a table or mask cannot
-            be read, or the output is foreign.
+            be read, or the output is not neurotarget's.
     """
     (arguments,) = read_arguments("study", argv, Arguments)
     kind = next(name for name in SOURCES if getattr(arguments, name))

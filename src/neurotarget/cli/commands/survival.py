@@ -1,4 +1,4 @@
-"""`neurotarget survival`: times to an event of people, models of them, and a report."""
+"""`neurotarget survival`: model times to an event, and write a report."""
 
 import shlex
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Arguments:
         check_external(self.external, of_external=bool(self.names or self.external_where))
 
     def _check_source(self) -> None:
-        """Check that there is one source of people, with what belongs to it."""
+        """Check that there is one source of people, with the arguments that belong to it."""
         is_plain = not (self.run or self.manifest)  # a table alone
         claims = {
             ": found run= and manifest=, wanted one of them": self.run and self.manifest,
@@ -96,7 +96,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid or does not go together with another, a column is absent,
-            too few people or events remain, or the output is foreign.
+            too few people or events remain, or the output is not neurotarget's.
     """
     (arguments,) = read_arguments("survival", argv, Arguments)
     argv = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
@@ -149,9 +149,9 @@ def _masks(arguments: Arguments) -> Masks:
 
 
 def sets_of(text: str) -> dict[str, tuple[str, ...]]:
-    """Sets of terms by name, from a text `<name>: <term>,<term>; <name>: …`.
+    """Read sets of terms by name from a text `<name>: <term>,<term>; <name>: …`.
 
-    Empty parts between semicolons are skipped; an empty text gives no set. A name that comes twice
+    Empty parts between semicolons are skipped; an empty text gives no set. A repeated name
     keeps its last terms.
 
     Raises:

@@ -35,7 +35,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     Raises:
         DataError: a setting or the data are invalid.
     """
-    gc.freeze()  # what was imported stays: collections of garbage need not look at it
+    gc.freeze()  # imported objects stay: garbage collections need not visit them
     hydra, config = HydraConfig.get(), plain(cfg)
     check_train(config)
     folder, overrides = Path(hydra.runtime.output_dir), overrides_of(hydra)

@@ -1,4 +1,4 @@
-"""`neurotarget weights`: trained networks that come with the package, and model cards."""
+"""`neurotarget weights`: list the trained networks of this package, or print a model card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print a table of the networks that ship, or the model card of one; returns 0.
+    """Print a table of the networks of this package, or the model card of one network; returns 0.
 
     Raises:
         DataError: there is no such network.

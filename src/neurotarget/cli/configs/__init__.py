@@ -1,1 +1,1 @@
-"""Hydra's configurations: composed, checked setting by setting, and turned into plain values."""
+"""Compose Hydra's configurations, check each setting, and convert them to plain values."""

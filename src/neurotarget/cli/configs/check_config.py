@@ -38,7 +38,7 @@ CHECKS = {"train": check_train, "predict": check_predict}
 
 
 def _misspelt(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Unknown keys at the top level that are spelt like a known key.
+    """Yield problems of unknown keys at the top level that are spelt like a known key.
 
     Other unknown keys may be values that the user's own files refer to.
     """
@@ -50,7 +50,7 @@ def _misspelt(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _conflicts(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Values that are valid alone, but not with each other or in their product."""
+    """Yield problems of values that are valid alone, but not together."""
 
     def value_of(*keys: str) -> Any:  # noqa: ANN401
         node: Any = config

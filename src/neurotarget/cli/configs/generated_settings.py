@@ -1,4 +1,4 @@
-"""Permitted values of the settings of data that are generated: cohorts, and scans of label maps."""
+"""Permitted values of the settings of generated data: cohorts, and scans from label maps."""
 
 from neurotarget.cli.settings import (
     BRANCH,

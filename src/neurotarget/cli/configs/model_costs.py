@@ -74,10 +74,10 @@ def list_models(
     names: Sequence[str] = (),
     conf: Path = CONF,
 ) -> list[Line]:
-    """Lines of the named models, or of all models at the top of conf/model.
+    """Return the lines of the named models, or of all models at the top of conf/model.
 
     A patch is made as large as each model needs. A model of whole images has the outputs of the
-    target's outcomes, or one where it has none; one of voxels is left out for a target without
+    target's outcomes, else one output. A voxel-wise model is left out for a target without
     labels, unless it is named.
 
     Raises:
@@ -110,7 +110,7 @@ def write_table(lines: Sequence[Line], path: Path) -> None:
     """Write lines as TSV, one row per model under the names of the fields; an unknown value is n/a.
 
     Raises:
-        DataError: the file cannot be written, or it is foreign.
+        DataError: the file cannot be written, or neurotarget did not write the file at the path.
     """
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
@@ -154,7 +154,7 @@ def _line(
 
 
 def _task_for(model: Mapping[str, Any], target: Target) -> tuple[type[TargetTask], Target]:
-    """The kind of task that trains a model, and a target for it."""
+    """Return the kind of task that trains a model, and a target for the task."""
     kind = located(str(model["_target_"]))
     if not (inspect.isclass(kind) and issubclass(kind, VectorBackbone)):
         return SegmentationTask, target
@@ -166,7 +166,7 @@ def _task_for(model: Mapping[str, Any], target: Target) -> tuple[type[TargetTask
 
 
 def _composed(name: str, search: list[str]) -> dict[str, Any]:
-    """Settings of a training with this model, as far as they affect cost."""
+    """Compose the settings of a training with this model that affect cost."""
     config = compose("train", [f"model={name}", *search])
     parts = OmegaConf.masked_copy(config, ["model", "loss", "optimizer", "patch_vox", "task"])
     settings = OmegaConf.to_container(parts)
@@ -176,7 +176,7 @@ def _composed(name: str, search: list[str]) -> dict[str, Any]:
 def _profiles(
     net: nn.Module, target: Target, config: Mapping[str, Any], batch: int
 ) -> tuple[Profile, Profile]:
-    """Cost of a prediction and of a training step, with the memory layout of the task."""
+    """Measure the cost of a prediction and of a training step, in the memory layout of the task."""
     if config["channels_last"]:
         channels_last(net)
     shape = (batch, len(target.channels), *target.patch_vox)
@@ -188,7 +188,7 @@ def _profiles(
 
 
 def _what(file: Path) -> str:
-    """First comment line of a config, which describes it."""
+    """Return the first comment line of a configuration file, which describes the model."""
     lines = file.read_text(encoding="utf-8").splitlines()
     comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
     return next((line for line in comments if not line.startswith("@package")), "")

@@ -38,11 +38,11 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
 
     Every choice of a sweep over a group is checked, and the first value of other sweeps. Flags
     other than `-m` (`--help`, `--cfg`, …) are left to Hydra. Returns the configuration, for a sweep
-    without the swept keys; None with such flags, or if the configuration needs the swept keys.
+    without the swept keys; None with flags of Hydra, or if the configuration needs the swept keys.
 
     Raises:
-        DataError: an override is invalid, or names an unknown key, group or choice; the message
-            names the nearest.
+        DataError: an override is invalid, or has an unknown key, group or choice; the message
+            gives the nearest known name.
     """
     own, argv = _search_path(argv)
     if any(argument.startswith("-") and argument not in MULTIRUN for argument in argv):
@@ -112,7 +112,7 @@ def _parse(argument: str) -> Override:
 
 
 def _combinations(overrides: list[Override]) -> list[list[str]]:
-    """Overrides without sweeps: all first values, then each further choice of a group."""
+    """Return overrides without sweeps: all first values, then each further choice of a group."""
     values = [list(_values(override)) for override in overrides]
     firsts = [several[0] for several in values if several]
     lines = [firsts]
@@ -125,7 +125,7 @@ def _combinations(overrides: list[Override]) -> list[list[str]]:
 
 
 def _values(override: Override) -> Iterator[str]:
-    """Single-value overrides of a sweep: all choices of a group, else the first value."""
+    """Yield single-value overrides of a sweep: all choices of a group, else the first value."""
     if not override.is_sweep_override():
         yield override.input_line or ""
         return
@@ -155,7 +155,7 @@ def _compose(config_name: str, arguments: list[str]) -> DictConfig:
 
 
 def _check_choice(override: Override) -> None:
-    """Refuse a value that is no choice of a group, such as null, which Hydra cannot handle."""
+    """Refuse a value that is not a choice of a group, such as null, which Hydra cannot handle."""
     if override.is_delete() or override.is_sweep_override():
         return
     options, value = _options(override.key_or_group), override.value()
@@ -220,7 +220,7 @@ def _unknown_choice(error: MissingConfigException) -> str:
 
 
 def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) -> str:
-    """Message for a choice without such a variant, as `small/resunet`, which is small already.
+    """Return the message for a choice without a variant, such as `small/resunet`.
 
     `options` are the choices that have the variant.
     """
@@ -232,7 +232,7 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
 
 
 def _explain(config_name: str, arguments: list[str], error: Exception) -> str:
-    """Message about the override that fails, found by composing without the plain values."""
+    """Return the message about the failing override, found by composing without plain values."""
     overrides = [_parse(argument) for argument in arguments]
     kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
     kept += [one for one in overrides if _options(one.key_or_group)]
@@ -281,7 +281,7 @@ def _value_for_a_branch(override: Override, branch: DictConfig) -> str:
 
 
 def _options(group: str) -> list[str]:
-    """Choices of a group; none of a key inside one, of which Hydra would search every folder."""
+    """Return the choices of a group; none for a key in one, as Hydra would search every folder."""
     if "." in group:
         return []
     return _loader().get_group_options(group, ObjectType.CONFIG)

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved configuration as dicts and lists, for files and trackers.
+    """Return a resolved configuration as dicts and lists, for files and trackers.
 
     A missing value stays `???`.
 
@@ -18,5 +18,5 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values with each reference `${…}` resolved."""
+    """Return plain values with each reference `${…}` resolved."""
     return plain(OmegaConf.create(dict(settings)))

@@ -67,7 +67,7 @@ def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
 
 
 def _is_timed(config: DictConfig, *, is_sweep: bool) -> bool:
-    """Whether the folder's name contains the time, so that each run creates a new one."""
+    """Return whether the folder's name contains the time, so that each run creates a new folder."""
     node = config.hydra.sweep if is_sweep else config.hydra.run
     return CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
 
@@ -76,7 +76,7 @@ def _check_disk_space(folder: Path, config: DictConfig) -> None:
     """Refuse a full disk before Hydra writes its record there, since Hydra prints a traceback.
 
     Raises:
-        DataError: a file of the size of that record cannot be written.
+        DataError: a file of the size of the record cannot be written.
     """
     draft = draft_path(folder / "config.yaml")
     try:

@@ -37,7 +37,7 @@ AMOUNT = number(0, 1e9)
 WIDTH = integer(1, 65_536)
 STEP = either(integer(1, 64), listed(integer(1, 64), 3))
 TRIPLE_MM = listed(number(0, 1000, above=True), 3)
-SIDES = either(listed(integer(1, 4096), 3), listed(integer(1, 4096), 2))  # two of pictures
+SIDES = either(listed(integer(1, 4096), 3), listed(integer(1, 4096), 2))  # 2-D images have two
 RANGE = listed(AMOUNT, 2, rising=True)
 SIZES = listed(either(AMOUNT, one_of(math.inf)), 2, rising=True)  # the higher may be infinite
 STRENGTH = either(AMOUNT, RANGE)

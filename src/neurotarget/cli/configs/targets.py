@@ -15,10 +15,10 @@ from neurotarget.types import Target
 
 
 def conf_file(group: str, name: str) -> Path:
-    """File of a name in a group of `conf`, here or else in neurotarget's.
+    """Find the file of a name in a group of `conf`: the user's own, else neurotarget's.
 
     Raises:
-        DataError: there is none; the message has the nearest name.
+        DataError: no file has this name; the message has the nearest name.
     """
     folders = [home() / "conf" / group, Path("conf") / group]
     there = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
@@ -28,10 +28,10 @@ def conf_file(group: str, name: str) -> Path:
 
 
 def transforms(name: str) -> dict[str, Any]:
-    """Transforms of an augmentation by its name in `conf/augment`.
+    """Read the transforms of an augmentation by its name in `conf/augment`.
 
     Raises:
-        DataError: there is none of this name.
+        DataError: no augmentation has this name.
     """
     return load_yaml(conf_file("augment", name)) or {}
 
@@ -39,7 +39,7 @@ def transforms(name: str) -> dict[str, Any]:
 def load_target(name: str, *, source: Path | str | None = None, trust: bool = False) -> Target:
     """Load a target by its name in `conf/target`, or by the path of a YAML file.
 
-    Labels that it names are looked up in the tables next to `source`, a manifest or data set.
+    Label names of the target are looked up in the tables next to `source`, a manifest or data set.
 
     The file may come from another user; unless `trust` is set, it may only call targets of this
     program.
