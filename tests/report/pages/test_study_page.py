@@ -120,13 +120,14 @@ def test_volumes_are_what_the_case_holds(found):
     np.testing.assert_array_equal(np.asarray(truth.dataobj), case.truth)
 
 
-def test_a_figure_stands_inline_and_a_missing_one_says_why(found):
-    figures = [PageFigure("a", "A", "words", SVG), PageFigure("b", "B", "no sex", None)]
+def test_a_figure_stands_inline_and_one_without_data_is_a_line_with_its_reason(found):
+    figures = [PageFigure("b", "B", "no sex", None), PageFigure("a", "A", "words", SVG)]
     text = page_html(found, figures, [], title="x")
     assert '<svg viewBox="0 0 9 9">' in text
     assert "<?xml" not in text
     assert "DOCTYPE svg" not in text
-    assert "No figure. no sex" in text
+    assert '<li id="figure-b">B: no sex</li>' in text
+    assert text.count('class="drawing"') == 1
 
 
 def test_every_table_is_there_in_full(found):
