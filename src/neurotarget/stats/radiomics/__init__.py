@@ -1,1 +1,1 @@
-"""Models of image features within nested folds, and what their selection would have claimed."""
+"""Models of image features in nested folds, and the optimism of selecting features outside them."""

@@ -1,7 +1,8 @@
 """The chain from features to predictions, fitted as a whole to the cases of a training fold.
 
-A case is a row of: the number of its site, C clinical terms, F image features. Nothing is learned
-from other cases: sites, gaps, pruning, selection, scaling, penalty and model are of these.
+A row holds one case: the number of its site, C clinical terms, F image features. All steps learn
+from the training cases only: site effects, missing values, pruning, selection, scaling, penalty and
+model.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class ChainSettings:
-    """What is done within a training fold; `harmonise` removes effects of sites by ComBat.
+    """Settings of the steps within a training fold; `harmonise` removes site effects by ComBat.
 
     Attributes:
         most: largest number of image features of a model; clinical terms are not counted.
@@ -55,7 +56,7 @@ class Columns(NamedTuple):
 
 
 class FittedChain(NamedTuple):
-    """Steps and model, fitted; `strength` is the penalty that was chosen within the fold."""
+    """Fitted steps and model; `strength` is the penalty that was chosen within the fold."""
 
     columns: Columns
     steps: Pipeline
@@ -63,15 +64,16 @@ class FittedChain(NamedTuple):
     strength: float
 
     def predict(self, rows: Rows) -> Float[ndarray, " N"]:
-        """Probability of the positive class, the number, or log hazard ratio.
+        """Return the probability of the positive class, the number, or the log hazard ratio.
 
-        `rows` are as in fitting: site, clinical terms, image features, which may have gaps.
+        `rows` have the columns of the fit: site, clinical terms, image features. Image features may
+        be missing (NaN).
         """
         return predicted(self.model, self.steps.transform(rows))
 
     @property
     def chosen(self) -> Bool[ndarray, " F"]:
-        """Which image features the model has."""
+        """True for image features that the model uses."""
         flags = np.zeros(self.columns.image, dtype=bool)
         if self.columns.image:
             image = self.steps.named_steps["columns"].named_transformers_["image"]
@@ -80,9 +82,9 @@ class FittedChain(NamedTuple):
 
 
 def preparation(settings: ChainSettings, columns: Columns) -> Pipeline:
-    """Return the steps before the model: clinical terms as they are, image features chosen.
+    """Return the unfitted steps before the model: they keep clinical terms and select features.
 
-    Both are scaled to SD 1 in the end. The steps are not fitted yet.
+    The last step scales both to SD 1.
     """
     clinical = list(range(1, 1 + columns.clinical))
     image = [0, *range(1 + columns.clinical, 1 + sum(columns))]
@@ -97,7 +99,7 @@ def preparation(settings: ChainSettings, columns: Columns) -> Pipeline:
 def fit_chain(
     settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome
 ) -> FittedChain:
-    """Choose the penalty in folds of these cases, then fit the chain to all of them.
+    """Choose the penalty in inner folds of these cases, then fit the chain to all these cases.
 
     Raises:
         NoFitError: no feature varies, or a model has no finite coefficients.
@@ -110,7 +112,7 @@ def fit_chain(
 
 
 def _tuned(settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outcome) -> float:
-    """Penalty with the least loss in inner folds; of equal ones the strongest regularisation."""
+    """Penalty with the least loss in inner folds; among ties the strongest regularisation."""
     tried = TRIED[settings.model]
     losses = np.zeros(len(tried))
     for test in inner_folds(outcome, settings.seed):
@@ -124,7 +126,7 @@ def _tuned(settings: ChainSettings, columns: Columns, rows: Rows, outcome: Outco
 
 
 def inner_folds(outcome: Outcome, seed: int) -> list[Bool[ndarray, " N"]]:
-    """Masks of the cases that are left out at a time; the cases of a person share a fold."""
+    """Return one mask of left-out cases per fold; all cases of a person are in one fold."""
     fold: Integer[ndarray, " N"] = draw_case_folds(outcome, INNER_FOLDS, 1, seed)[0]
     return [fold == number for number in np.unique(fold)]
 
@@ -153,7 +155,7 @@ def _model(
 
 
 def _loss(score: Float[ndarray, " N"], outcome: Outcome) -> float:
-    """Log loss of classes; mean squared error of numbers; of times, 1 − C."""
+    """Log loss for classes, mean squared error for numbers, 1 − C for times."""
     if outcome.is_number:
         return float(np.square(score - outcome.y).mean())
     if not outcome.is_survival:

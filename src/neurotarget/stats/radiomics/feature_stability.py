@@ -1,4 +1,4 @@
-"""Stability of features: how alike chains choose them, and how alike two masks measure them.
+"""Stability of features: agreement of chains on their selection, and of masks on their values.
 
 N cases, K measurements, M chains, F features.
 """
@@ -18,10 +18,10 @@ FEWEST_CASES = 3
 
 
 def selection_stability(chosen: Bool[ndarray, "M F"]) -> Estimate:
-    """Agreement of M chains on the features that they choose: 1 always the same, 0 by chance.
+    """Agreement of M chains on the features that they choose: 1 if always the same, 0 by chance.
 
-    The interval takes the chains for independent, which folds of the same cases are not, so that
-    it is too narrow. NaN with one chain, or where all choose nothing or everything.
+    The interval assumes independent chains. Folds of the same cases are not independent, so it is
+    too narrow. NaN with one chain, or where all chains choose no feature or all features.
 
     Source: Nogueira et al. 2018, Journal of Machine Learning Research 18(174):1-54.
     """
@@ -45,7 +45,7 @@ def selection_stability(chosen: Bool[ndarray, "M F"]) -> Estimate:
 
 
 def chosen_table(names: list[str], chosen: Bool[ndarray, "M F"]) -> pd.DataFrame:
-    """How often each feature was chosen, the most frequent first; only those ever chosen.
+    """Count how often each feature was chosen, the most frequent first, without unchosen features.
 
     Columns are `feature`, `chosen` (number of chains), `chains` and `share`.
     """
@@ -64,7 +64,7 @@ def chosen_table(names: list[str], chosen: Bool[ndarray, "M F"]) -> pd.DataFrame
 def measurement_icc(values: Float[ndarray, "N K"]) -> Estimate:
     """ICC(A,1) of a feature over K measurements of the same cases, with its interval.
 
-    Cases that lack a measurement are left out. NaN with fewer than three cases, or without spread.
+    Cases without all measurements are left out. NaN with fewer than three cases or without spread.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30.
     """

@@ -1,7 +1,7 @@
 """Steps of a pipeline that prepare image features: sites, missing values, pruning, selection.
 
-Each is a transformer of scikit-learn that learns from the cases it is fitted to, which are those of
-a training fold. N cases, F features.
+Each step is a transformer of scikit-learn that is fitted to the cases of a training fold. N cases,
+F features.
 """
 
 import numpy as np
@@ -19,19 +19,18 @@ ROUNDING = 1e-10  # a spread below this share of the values is rounding error
 class SiteEffects(TransformerMixin, BaseEstimator):
     """Remove the offset and spread of each site from features by ComBat.
 
-    The first column has the number of each case's site, and is taken off. A site that was not seen
-    in fitting is estimated from its own cases, without their outcome; one with a single case stays
-    as it is.
+    The first column holds the number of each case's site and is removed. The effect of a new site
+    is estimated from its own cases, without their outcome; a new site with a single case stays
+    unchanged.
     """
 
     def __init__(self, harmonise: bool = True) -> None:
         self.harmonise = harmonise
 
     def fit(self, values: Features, target: ndarray | None = None) -> "SiteEffects":  # noqa: ARG002
-        """Learn the effects of the sites with two cases or more.
+        """Estimate the effects of the sites with two cases or more, without the outcome.
 
-        With fewer than two such sites there is nothing to compare, and `transform` changes nothing.
-        The outcome is not used.
+        With fewer than two such sites `transform` changes nothing.
 
         Raises:
             DataError: the values do not suffice for ComBat.
@@ -44,7 +43,7 @@ class SiteEffects(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, values: Float[ndarray, "N G"]) -> Features:
-        """Features without the effects of their sites, and without the column of sites."""
+        """Return the features without site effects and without the column of sites."""
         sites, features = values[:, 0], values[:, 1:].copy()
         if self.combat_ is None:
             return features
@@ -59,10 +58,10 @@ class SiteEffects(TransformerMixin, BaseEstimator):
 
 
 class ChosenFeatures(TransformerMixin, BaseEstimator):
-    """Fill in medians; keep features that vary, of similar ones one, and of those the strongest.
+    """Fill gaps with medians, drop constant and correlated features, then select the strongest.
 
     `correlation` is the largest absolute rank correlation that two kept features may have; 1 keeps
-    all. `places_` are the columns that are left.
+    all. `places_` are the kept columns.
     """
 
     def __init__(
@@ -75,8 +74,8 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
     def fit(self, values: Features, target: ndarray) -> "ChosenFeatures":
         """Learn medians and the columns to keep.
 
-        A feature without any finite value is filled with 0, and so is dropped as one that does not
-        vary. `target` is what estimators are fitted to: class, number, or days and event (N, 2).
+        A feature without a finite value is filled with 0 and dropped, as it does not vary. `target`
+        is the target of the estimators: class, number, or days and event (N, 2).
         """
         whole = np.isfinite(values)
         self.medians_ = np.median(values, axis=0)
@@ -95,7 +94,7 @@ class ChosenFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, values: Features) -> Float[ndarray, "N K"]:
-        """The kept columns, with gaps filled by medians of the training cases."""
+        """Return the kept columns, with gaps filled by medians of the training cases."""
         return self._filled(values)[:, self.places_]
 
     def _filled(self, values: Features) -> Features:

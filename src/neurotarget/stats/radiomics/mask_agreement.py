@@ -18,13 +18,13 @@ def mask_agreement(tables: Sequence[pd.DataFrame], features: Sequence[str]) -> p
     """ICC(A,1) of each feature of each region over K masks, with its interval.
 
     Args:
-        tables: one per mask, one row per case, contrast and label, with a column `status`; only
-            rows that are `done` in all of them are compared.
+        tables: one table per mask, with one row per case, contrast and label, and a column
+            `status`; only rows that are `done` in all tables are compared.
         features: columns of the F features.
 
     Returns:
-        One row per contrast, label and feature: value, low, high, and n, the number of cases that
-        have the feature with all masks. The value is NaN for fewer than three cases or no spread.
+        One row per contrast, label and feature: value, low, high, and n, the number of cases with
+        the feature for all masks. The value is NaN for fewer than three cases or no spread.
     """
     keys = ["case_id", *REGION]
     done = [table[table["status"] == "done"].set_index(keys) for table in tables]

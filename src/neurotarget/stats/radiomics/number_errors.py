@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the true ones: R², mean absolute error, calibration line.
+"""Errors of predicted numbers: R², mean absolute error and calibration line.
 
 N cases, W rows of weights of people.
 """
@@ -20,11 +20,11 @@ NAMES = ("r2", "mae", "slope", "intercept")
 def errors_of_arms(
     outcome: Outcome, scored: Mapping[str, RadiomicArm], seed: int
 ) -> pd.DataFrame:  # fmt: skip
-    """Errors of cases left out by set, with BCa intervals over people.
+    """Return the errors of held-out cases per set of terms, with BCa intervals over people.
 
-    R² compares squared errors with those of the mean of all: 0 or less is no better than that.
-    Errors are means over repeats; the line is of the true number on the prediction, its mean over
-    repeats. `mae_mean` is the mean absolute error of the mean of all.
+    R² compares squared errors with those of the mean of all cases; at 0 or less, predictions are no
+    better than this mean. Errors are means over repeats; the line regresses the true number on the
+    mean prediction over repeats. `mae_mean` is the mean absolute error of the mean of all cases.
 
     Source: Efron 1987, doi:10.1080/01621459.1987.10478410 (intervals).
     """
@@ -50,8 +50,8 @@ def weighted_errors(
     Args:
         weights: (W, S), how often each row counts each person.
         outcome: the true numbers.
-        score: (R, N) predictions of R repeats. Errors are means over repeats; the line is of the
-            true number on the mean prediction.
+        score: (R, N) predictions of R repeats. Errors are means over repeats; the line regresses
+            the true number on the mean prediction.
     """
     middle = float(outcome.y.mean())
     y, p = outcome.y - middle, score.mean(axis=0) - middle

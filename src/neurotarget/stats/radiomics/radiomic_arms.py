@@ -1,6 +1,6 @@
-"""Arms of a radiomics study: clinical terms, image features, both; predicted in nested folds.
+"""Arms of a radiomics study: clinical terms, image features, or both, predicted in nested folds.
 
-N cases, R repeats of folds, F image features, M models (one a fold and repeat).
+N cases, R repeats of folds, F image features, M models (one per fold and repeat).
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Flags = Bool[ndarray, " N"]
 
 
 class Material(NamedTuple):
-    """Cases: the number of each one's site, clinical terms and image features by name, outcome."""
+    """Cases with the number of their site, clinical terms, image features by name, and outcome."""
 
     case_ids: list[str]
     outcome: Outcome
@@ -40,7 +40,7 @@ class Material(NamedTuple):
     positive_is: str = ""  # column and value of the positive class
 
     def rows(self, name: str) -> tuple[Columns, Rows]:
-        """What a chain of one set sees: clinical, image, or both.
+        """Return the input of a chain for one set of terms: `clinical`, `image` or `both`.
 
         Returns:
             Numbers of the clinical and image columns, and the rows: first the site, then clinical
@@ -53,16 +53,16 @@ class Material(NamedTuple):
 
     @property
     def sets(self) -> list[str]:
-        """Sets of terms that can be compared."""
+        """Names of the sets of terms that can be compared."""
         has = {"clinical": self.clinical.shape[1] > 0, "image": self.image.shape[1] > 0}
         named = [name for name, there in has.items() if there]
         return [*named, "both"] if len(named) > 1 else named
 
 
 class LeftOutScores(NamedTuple):
-    """Scores of each case by chains without its person, and what those chains chose.
+    """Scores of each case by chains without its person, and the features that those chains chose.
 
-    `reasons` are why chains could not be fitted; their cases have NaN.
+    `reasons` state why chains could not be fitted; the cases of such a fold have NaN.
     """
 
     fold: Folds
@@ -71,20 +71,20 @@ class LeftOutScores(NamedTuple):
     reasons: tuple[str, ...] = ()
 
     def first(self, repeats: int) -> "LeftOutScores":
-        """Those of the first repeats; `chosen` stays that of all.
+        """Return the scores of the first repeats only; `chosen` keeps all repeats.
 
-        For tests that refit many times and cannot afford all repeats.
+        Tests that refit chains many times need it, as all repeats would take too long.
         """
         return self._replace(fold=self.fold[:repeats], score=self.score[:repeats])
 
     @property
     def is_complete(self) -> bool:
-        """Whether every case was predicted in every repeat."""
+        """True if every case was predicted in every repeat."""
         return bool(np.isfinite(self.score).all())
 
 
 class RadiomicArm(NamedTuple):
-    """A set of terms: its chain fitted to all cases, and scores of cases left out.
+    """A set of terms with its chain fitted to all cases, and scores of held-out cases.
 
     Without a fit, `reason` states why.
     """
@@ -96,18 +96,18 @@ class RadiomicArm(NamedTuple):
 
     @property
     def is_scored(self) -> bool:
-        """Whether there is a model, and every case was predicted."""
+        """True if the chain could be fitted and every case was predicted."""
         return self.fit is not None and self.held.is_complete
 
 
 def fit_radiomic_arm(
     material: Material, name: str, settings: ChainSettings, fold: Folds
 ) -> RadiomicArm:
-    """Predict every case by chains without its person, and fit one to all.
+    """Predict every case by chains without its person, and fit a chain to all cases.
 
-    `name` is the set of terms: `clinical`, `image` or `both`. `fold` (R, N) has the fold of each
-    case in each repeat; the cases of a person share one. An arm whose chain of all cases cannot be
-    fitted keeps the predictions, and has the reason.
+    `name` is the set of terms: `clinical`, `image` or `both`. `fold` (R, N) holds the fold of each
+    case in each repeat; all cases of a person are in one fold. If the chain of all cases cannot be
+    fitted, the arm has the predictions and the reason.
     """
     columns, rows = material.rows(name)
     held = left_out_scores(settings, columns, rows, material.outcome, fold)
@@ -126,10 +126,10 @@ def left_out_scores(
     fold: Folds,
     kept: Callable[[Flags], Flags] | None = None,
 ) -> LeftOutScores:
-    """Predict the cases of each fold by a chain that was fitted to the others.
+    """Predict the cases of each fold by a chain that was fitted to the other folds.
 
-    `kept` takes the mask of the training cases and returns the mask of those that are used; None
-    uses all. Folds whose chain could not be fitted have NaN, and the reason is kept.
+    `kept` takes the mask of the training cases and returns the mask of the cases to use; None uses
+    all training cases. A fold whose chain could not be fitted has NaN and adds a reason.
     """
     score, chosen = np.full(fold.shape, np.nan), []
     reasons: dict[str, None] = {}
@@ -149,26 +149,26 @@ def left_out_scores(
 
 
 def held_pairs(outcome: Outcome, held: LeftOutScores) -> PairShares:
-    """Pairs of cases of one fold, whose scores come from one chain; mean over repeats.
+    """Return pairs of cases of the same fold, whose scores come from one chain; mean over repeats.
 
-    Folds that are sites may lack a class: their cases are in no pair.
+    Folds that are sites may lack a class; their cases are in no pair.
     """
     return same_fold_pairs([outcome.pairs(row) for row in held.score], held.fold)
 
 
 def discrimination(outcome: Outcome, held: LeftOutScores, seed: int) -> Estimate:
-    """AUC or C of cases left out, with its interval over people.
+    """AUC or C of held-out cases, with its interval over people.
 
-    Only cases of one fold are compared, see `held_pairs`.
+    Only cases of the same fold are compared, see `held_pairs`.
     """
     return share(held_pairs(outcome, held), seed, outcome.subject)
 
 
 def pooled_discrimination(outcome: Outcome, held: LeftOutScores) -> float:
-    """AUC or C over all pairs, also of cases that different chains predicted.
+    """AUC or C over all pairs, including pairs of cases that different chains predicted.
 
-    Differences between chains enter it, so it may be lower than `discrimination`; reported as many
-    studies state it.
+    Differences between chains affect it, so it may be lower than `discrimination`. It is reported
+    as many studies state it.
     """
     return mean_pairs([outcome.pairs(row) for row in held.score]).value
 
@@ -176,8 +176,8 @@ def pooled_discrimination(outcome: Outcome, held: LeftOutScores) -> float:
 def fold_spread(outcome: Outcome, held: LeftOutScores) -> tuple[float, float]:
     """Mean and SD over folds and repeats of the AUC or C within a fold.
 
-    Folds without a pair are left out; NaN if all are. The SD is no standard error: folds share
-    their training cases.
+    Folds without a pair are left out; NaN if no fold has a pair. The SD is not a standard error, as
+    folds share their training cases.
     """
     values = []
     for score, folds in zip(held.score, held.fold, strict=True):
@@ -189,9 +189,9 @@ def fold_spread(outcome: Outcome, held: LeftOutScores) -> tuple[float, float]:
 
 
 def gain(outcome: Outcome, first: LeftOutScores, second: LeftOutScores, seed: int) -> Estimate:
-    """AUC or C of `second` less that of `first`, of the same cases, with its paired interval.
+    """AUC or C of `second` minus that of `first` on the same cases, with its paired interval.
 
-    Positive where `second` is better; both must be complete.
+    Positive where `second` is better. Both must have a score of every case.
     """
     pairs = [held_pairs(outcome, held) for held in (first, second)]
     return share_difference(*pairs, seed, outcome.subject)

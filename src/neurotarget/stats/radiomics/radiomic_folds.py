@@ -1,4 +1,4 @@
-"""Folds of cases: all cases of a person in one, and equal numbers of positive people in each."""
+"""Folds of cases, with all cases of a person in one fold and equal numbers of positive people."""
 
 import numpy as np
 from jaxtyping import Integer
@@ -11,10 +11,10 @@ Folds = Integer[ndarray, "R N"]
 
 
 def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Folds:
-    """Draw folds of people; one who has a positive case counts as positive.
+    """Draw random folds of people; a person with a positive case counts as positive.
 
-    There are no more folds than people of the rarer class, or with an event: none lacks one. Of
-    numbers, folds have equally many people above the median.
+    There are at most as many folds as people of the rarer class, or with an event, so that every
+    fold has one. For numbers, folds have equally many people above the median.
 
     Returns:
         (R, N), the number of the fold of each case in each repeat.
@@ -29,9 +29,9 @@ def draw_case_folds(outcome: Outcome, count: int, repeats: int, seed: int) -> Fo
 
 
 def positive_people(outcome: Outcome) -> Cases:
-    """1 for each person with a positive case, or an event; or the largest number of each.
+    """Return 1 for each person with a positive case or an event, else 0; for numbers the largest.
 
-    In the order of the numbers in `outcome.subject`.
+    People are in the order of the numbers in `outcome.subject`.
     """
     people = np.full(int(outcome.subject.max()) + 1, -np.inf)
     np.maximum.at(people, outcome.subject, outcome.y)

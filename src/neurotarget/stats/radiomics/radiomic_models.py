@@ -1,4 +1,4 @@
-"""Models of features as estimators of scikit-learn, and the penalties that are tried within folds.
+"""Models of features as estimators of scikit-learn, and the penalties to choose from in folds.
 
 N cases, P columns.
 """
@@ -20,7 +20,7 @@ from neurotarget.stats.survival.cox import NoFitError, fit_cox
 Terms = Float[ndarray, "N P"]
 RadiomicModel = Literal["logistic", "elastic_net", "svm", "forest", "boosting", "cox", "ridge"]
 
-# what is tried; larger is weaker regularisation of the linear models and the support vectors
+# values to choose from; larger values regularise linear models and support vectors less
 TRIED: Mapping[str, tuple[float, ...]] = {
     "logistic": (0.01, 0.1, 1.0),
     "elastic_net": (0.03, 0.1, 1.0),
@@ -35,17 +35,17 @@ L1_SHARE = 0.5
 
 
 class RidgeCox(BaseEstimator):
-    """Cox's hazards with a ridge penalty, of days and events (N, 2).
+    """Cox's hazards with a ridge penalty, fitted to days and events (N, 2).
 
-    The ridge is 0.01 / strength times the number of events: a penalty per event means the same for
-    small and large cohorts.
+    The ridge is 0.01 / strength times the number of events. A penalty per event has the same effect
+    in small and large cohorts.
     """
 
     def __init__(self, strength: float = 1.0) -> None:
         self.strength = strength
 
     def fit(self, terms: Terms, target: Float[ndarray, "N 2"]) -> "RidgeCox":
-        """Fit the terms that vary; the others have no effect.
+        """Fit the terms that vary; constant terms have no effect.
 
         Args:
             terms: (N, P), scaled to SD 1 by the chain.
@@ -61,16 +61,16 @@ class RidgeCox(BaseEstimator):
         return self
 
     def decision_function(self, terms: Terms) -> Float[ndarray, " N"]:
-        """Log hazard ratio of each case to the average one."""
+        """Return the log hazard ratio of each case to the average case."""
         return self.cox_.score(terms[:, self.used_])
 
     def risk(self, terms: Terms, day: float) -> Float[ndarray, " N"]:
-        """Probability of the event by a day, counted as the days of the fit are."""
+        """Return the probability of the event by a day, in the time scale of the fit."""
         return self.cox_.risk(terms[:, self.used_], day)
 
 
 class SupportVectors(ClassifierMixin, BaseEstimator):
-    """Support vectors with a radial kernel, and probabilities by Platt's scaling within folds.
+    """Support vector machine with a radial kernel, and probabilities by Platt's scaling in folds.
 
     Source: Platt 1999, Advances in Large Margin Classifiers, 61-74.
     """
@@ -80,7 +80,7 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
 
     def fit(self, terms: Terms, y: Float[ndarray, " N"]) -> "SupportVectors":
-        """Fit the vectors, and the scaling to predictions of three folds where there are enough.
+        """Fit the vectors, and the scaling to predictions in three folds if cases suffice.
 
         Raises:
             NoFitError: a class has fewer than two cases.
@@ -94,12 +94,12 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, terms: Terms) -> Float[ndarray, "N 2"]:
-        """Probabilities of both classes, in the order of `classes_`; rows sum to 1."""
+        """Return the probabilities (N, 2) of both classes, in the order of `classes_`."""
         return self.scaled_.predict_proba(terms)
 
 
 def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int) -> BaseEstimator:
-    """Return a model with one of the penalties that are tried.
+    """Return an unfitted model with the penalty `strength`.
 
     Source: Hoerl and Kennard 1970, doi:10.1080/00401706.1970.10488634 (ridge); Zou and Hastie 2005,
     doi:10.1111/j.1467-9868.2005.00503.x (elastic net); Cortes and Vapnik 1995,
@@ -131,9 +131,9 @@ def estimator(kind: RadiomicModel, strength: float, *, balance: bool, seed: int)
 
 
 def predicted(model: BaseEstimator, terms: Terms) -> Float[ndarray, " N"]:
-    """Probability of the positive class, a number, or Cox's log hazard ratio.
+    """Return the probability of the positive class, the number, or Cox's log hazard ratio.
 
-    Higher means more likely positive, larger, or an earlier event.
+    Higher values mean: more likely positive, a larger number, an earlier event.
     """
     if isinstance(model, Ridge):
         return model.predict(terms)

@@ -1,4 +1,4 @@
-"""What models of image features predict: a class, a number, or the time to an event.
+"""The outcome that models of image features predict: a class, a number, or the time to an event.
 
 N cases.
 """
@@ -16,9 +16,10 @@ Codes = Integer[ndarray, " N"]  # number of each case's person, from 0
 
 
 class Outcome(NamedTuple):
-    """Whether each case is positive, or its event was observed, and the days until then.
+    """Outcome of each case: `y` is 1 for the positive class, or if the event was observed, else 0.
 
-    With `is_number`, `y` is the number itself.
+    Times to an event also have days until the event or the end of follow-up. With `is_number`, `y`
+    is the number itself.
     """
 
     y: Cases
@@ -28,17 +29,17 @@ class Outcome(NamedTuple):
 
     @property
     def is_class(self) -> bool:
-        """Whether classes are predicted."""
+        """True if classes are predicted."""
         return self.days is None and not self.is_number
 
     @property
     def statistic(self) -> str:
-        """`auc` of classes, else `c`."""
+        """Name of the statistic: `auc` for classes, else `c`."""
         return "auc" if self.is_class else "c"
 
     @property
     def rarer(self) -> int:
-        """Cases that limit the size of a model: of the rarer class, with the event, or all."""
+        """Number of cases that limits the model: of the rarer class, with the event, or all."""
         if self.is_number:
             return len(self.y)
         count = int(self.y.sum())
@@ -46,24 +47,24 @@ class Outcome(NamedTuple):
 
     @property
     def is_survival(self) -> bool:
-        """Whether times to an event are predicted."""
+        """True if times to an event are predicted."""
         return self.days is not None
 
     @property
     def target(self) -> Float[ndarray, "N ..."]:
-        """What estimators are fitted to: classes, or days and events (N, 2)."""
+        """Target of the estimators: classes or numbers (N,), or days and events (N, 2)."""
         return self.y if self.days is None else np.column_stack([self.days, self.y])
 
     def take(self, rows: Shaped[ndarray, " M"]) -> "Outcome":
-        """Outcome of some cases, by a mask or by their places; their people are numbered anew."""
+        """Return the outcome of some cases, by mask or index, with people renumbered from 0."""
         people = np.unique(self.subject[rows], return_inverse=True)[1]
         days = None if self.days is None else self.days[rows]
         return Outcome(self.y[rows], people, days, self.is_number)
 
     def pairs(self, score: Cases) -> PairShares:
-        """Pairs of cases whose order is known: their concordant share is the AUC, or C.
+        """Return the pairs of cases with a known order; their concordant share is the AUC or C.
 
-        Of numbers, the larger one should have the larger prediction.
+        For numbers, the case with the larger number should have the larger prediction.
         """
         if self.is_number:
             return harrell_pairs(-self.y, np.ones(len(self.y)), score)
@@ -73,19 +74,19 @@ class Outcome(NamedTuple):
 
 
 def parts(target: Float[ndarray, "N ..."]) -> tuple[Cases | None, Cases]:
-    """Days (None of classes), and class or event, of what estimators are fitted to.
+    """Split `Outcome.target` into days (None unless times are predicted), and class or event.
 
-    The reverse of `Outcome.target`; of numbers the second part is the number.
+    For numbers the second part is the number.
     """
     return (None, target) if target.ndim == 1 else (target[:, 0], target[:, 1])
 
 
 def residuals(target: Float[ndarray, "N ..."]) -> Cases:
-    """Outcome less what a model without terms expects, of each case.
+    """Residual of each case: its outcome minus the expectation of a model without terms.
 
-    Of classes and numbers this is y less the mean, of times the martingale residual: the event less
-    the cumulative hazard (Nelson and Aalen) until then. A linear method that is fitted to residuals
-    thus serves all three.
+    For classes and numbers it is y minus the mean. For times it is the martingale residual: the
+    event minus the cumulative hazard (Nelson and Aalen) until then. So a linear method that is
+    fitted to residuals serves all three kinds.
 
     Source: Therneau et al. 1990, doi:10.1093/biomet/77.1.147.
     """

@@ -33,15 +33,15 @@ from neurotarget.stats.radiomics.self_tests import (
 from neurotarget.stats.radiomics.shapley_values import has_shap, shap_table
 from neurotarget.stats.radiomics.single_features import single_features
 
-FEW_PER_FEATURE = 10  # fewer cases of the rarer class per term are too few (Peduzzi 1996)
+FEW_PER_FEATURE = 10  # cases of the rarer class that each term needs (Peduzzi 1996)
 LIMITS = {(True, False): "events", (False, False): "cases of the rarer class",
           (False, True): "cases"}  # fmt: skip
-PERFECT = 0.98  # a feature alone with such an AUC may be the outcome itself
+PERFECT = 0.98  # a single feature with a higher AUC may be the outcome itself
 
 
 @dataclass(frozen=True)
 class RadiomicSettings:
-    """What is computed; `matters` is the smallest difference of AUC or C that matters."""
+    """Settings of a study; `matters` is the smallest difference of AUC or C that matters."""
 
     chain: ChainSettings
     folds: int = 5
@@ -53,7 +53,7 @@ class RadiomicSettings:
 
 @dataclass(frozen=True)
 class RadiomicsStudy:
-    """Results; `arms` are by set, `tables` by name."""
+    """Results of a study: `arms` by set of terms, `tables` by name."""
 
     material: Material
     settings: RadiomicSettings
@@ -67,12 +67,12 @@ class RadiomicsStudy:
 
     @property
     def statistic(self) -> str:
-        """`auc` of classes, `c` of times and numbers."""
+        """Name of the statistic: `auc` for classes, `c` for times and numbers."""
         return self.material.outcome.statistic
 
     @property
     def scored(self) -> list[str]:
-        """Sets whose cases were all predicted."""
+        """Sets of terms that predicted all cases."""
         return [name for name, arm in self.arms.items() if arm.is_scored]
 
 
@@ -83,17 +83,17 @@ def analyse_radiomics(
     other: Material | None = None,
     site_names: Sequence[str] = (),
 ) -> RadiomicsStudy:
-    """Predict people in nested folds, compare the sets, test the procedure, and transport it.
+    """Predict people in nested folds, compare sets of terms, and test the models elsewhere.
 
     Args:
         material: cases with the clinical terms and image features.
-        settings: what is computed, with how many repeats.
-        other: another cohort, to which the models of all people here are applied unchanged.
+        settings: settings of the study.
+        other: another cohort, to which the models of all people are applied without refitting.
         site_names: names by the numbers of sites, for notes where folds are sites.
 
     Returns:
-        The study, whose `tables` lack those that do not apply: `errors` is of numbers alone,
-        `features`, `stability` and `leakage` need image features that could be scored.
+        The study. It has the table `errors` only for numbers, and `features`, `stability` and
+        `leakage` only if image features could be scored.
     """
     seed, outcome = settings.chain.seed, material.outcome
     fold = _folds(material, settings, outcome, seed, repeats=settings.repeats)
@@ -144,7 +144,7 @@ def analyse_radiomics(
 def _folds(
     material: Material, settings: RadiomicSettings, outcome: Outcome, seed: int, *, repeats: int
 ) -> Folds:
-    """Folds of the cases with an outcome; sites do not depend on it, on the seed or repeats."""
+    """Return the folds of the cases; folds that are sites ignore outcome, seed and repeats."""
     if settings.by_site:
         sites: Integer[ndarray, " N"] = np.unique(material.site, return_inverse=True)[1]
         return sites[None, :]
@@ -168,7 +168,7 @@ def _permutation_table(name: str, one: Permutation) -> pd.DataFrame:
 
 
 def rarer_and_terms(material: Material, chain: ChainSettings) -> tuple[int, int]:
-    """Cases that limit a model's size, and the most terms that it may have.
+    """Return the number of cases that limits a model's size, and its largest number of terms.
 
     The second number counts all clinical terms and up to `chain.most` image features.
     """
@@ -184,7 +184,7 @@ def radiomic_notes(
     fold: Folds,
     site_names: Sequence[str],
 ) -> list[str]:
-    """What a reader must know: sizes, folds, failed arms, features that look like the outcome."""
+    """Return notes on sizes, folds, failed arms, and features that may be the outcome itself."""
     notes, outcome = [], material.outcome
     people, features = int(outcome.subject.max()) + 1, material.image.shape[1]
     if features >= people:
@@ -220,9 +220,10 @@ def radiomic_notes(
 
 
 def perfect_notes(material: Material) -> list[str]:
-    """Features that separate the classes alone, which may be the outcome under another name.
+    """Return a sentence on features that alone separate the classes: they may be the outcome.
 
-    One sentence that names up to five of them, or nothing. A feature with gaps is not judged.
+    It names up to five features. Features with missing values are not checked. Without such a
+    feature the list is empty.
     """
     found = []
     for name, values in zip(material.image_names, material.image.T, strict=True):

@@ -26,11 +26,11 @@ PAIRS = (("both", "clinical"), ("image", "clinical"), ("both", "image"))
 
 
 def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: int) -> pd.DataFrame:
-    """Scores of cases left out, of each set, and of the cases fitted to (apparent).
+    """Return each set's scores of held-out cases and of the training cases (apparent).
 
-    One row per set and statistic: `auc` or `c`, the same `_pooled` over all pairs, its `_fold_mean`
-    and `_fold_sd`, and `_apparent`. Only the first has an interval. A set without scores has one
-    row with the reason.
+    One row per set of terms and statistic: `auc` or `c`, with its interval; the same with the
+    suffix `_pooled` (over all pairs), `_fold_mean`, `_fold_sd` or `_apparent`, without intervals. A
+    set without scores has one row with the reason.
     """
     outcome, rows = material.outcome, []
     main = outcome.statistic
@@ -58,9 +58,9 @@ def radiomic_scores(material: Material, arms: Mapping[str, RadiomicArm], seed: i
 def gains_table(
     outcome: Outcome, scored: Mapping[str, RadiomicArm], matters: float, seed: int
 ) -> pd.DataFrame:
-    """Paired differences of AUC or C between sets, with what their intervals say.
+    """Return paired differences of AUC or C between sets of terms, with a verdict.
 
-    One row per pair of sets that both have scores; `matters` is the smallest difference that
+    One row per pair of sets that both have scores. `matters` is the smallest difference that
     matters, for `gain_verdict`.
     """
     rows = []
@@ -75,9 +75,9 @@ def gains_table(
 
 
 def probabilities(arm: RadiomicArm) -> Cases:
-    """Probability of each case left out, mean over repeats.
+    """Return the held-out probability of each case, mean over repeats.
 
-    Of times it is the log hazard ratio, of numbers the number.
+    For times it is the log hazard ratio, for numbers the predicted number.
     """
     return arm.held.score.mean(axis=0)
 
@@ -85,9 +85,9 @@ def probabilities(arm: RadiomicArm) -> Cases:
 def calibration_of_arms(
     outcome: Outcome, scored: Mapping[str, RadiomicArm]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Calibration of the probabilities of cases left out, and bins of similar ones.
+    """Return the calibration of held-out probabilities, and bins of cases of similar probability.
 
-    Times have none here: `neurotarget survival` calibrates risks by a day; and numbers have
+    Only classes have it: `neurotarget survival` calibrates risks by a day, and numbers have
     `errors_of_arms`.
     """
     if not outcome.is_class:
@@ -102,14 +102,14 @@ def calibration_of_arms(
 
 
 def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
-    """Intercept and slope with intervals, mean probability over share, Brier score and scaled.
+    """Return calibration intercept and slope with intervals, E:O, Brier score and scaled Brier.
 
-    `brier_scaled` is 1 for perfect predictions, 0 for those of the prevalence; it is negative for
-    worse ones.
+    `brier_scaled` is 1 for perfect predictions, 0 if they are no better than the prevalence, and
+    negative if they are worse. E:O is the mean probability divided by the share of positive cases.
 
     Args:
         p: probability of each case.
-        outcome: of classes.
+        outcome: outcome of classes.
     """
     fit = recalibration(p, outcome.y, outcome.subject)
     brier, parts = float(np.square(p - outcome.y).mean()), brier_parts(p, outcome.y)
@@ -123,10 +123,10 @@ def calibration_row(p: Cases, outcome: Outcome) -> dict[str, float]:
 
 
 def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """One row per case: outcome, and what chains without the person predict (mean over repeats).
+    """Return one row per case: outcome, and predictions by chains without the person.
 
-    A column per set of terms holds the prediction; of times, `outcome` is whether the event was
-    observed and `days` the time.
+    Predictions are means over repeats, in one column per set of terms. For times, `outcome` is 1 if
+    the event was observed, and `days` is the time.
     """
     outcome = material.outcome
     table = {
@@ -139,10 +139,10 @@ def predictions_table(material: Material, scored: Mapping[str, RadiomicArm]) -> 
 
 
 def final_table(material: Material, scored: Mapping[str, RadiomicArm]) -> pd.DataFrame:
-    """Terms of each set's model of all cases; coefficients per SD of linear models, else NaN.
+    """Return the terms of each set's model of all cases, with coefficients per SD.
 
-    `strength` is the penalty that was chosen. These models saw all cases: their coefficients
-    describe, and `radiomic_scores` judges.
+    Coefficients are NaN for models that are not linear. `strength` is the chosen penalty. These
+    models are fitted to all cases, so they have no held-out score; see `radiomic_scores`.
     """
     rows = []
     for name, arm in scored.items():
@@ -163,10 +163,10 @@ def terms_of(material: Material, fit: FittedChain) -> list[str]:
 
 
 def coefficients(fit: FittedChain, count: int) -> list[float]:
-    """Coefficients per SD of a linear model; NaN of models without any.
+    """Return the coefficients per SD of a linear model; NaN for other models.
 
     Args:
-        fit: the chain; Cox's terms that did not vary have 0.
+        fit: the chain; in Cox's model, terms that did not vary have 0.
         count: number of terms, for models without coefficients.
     """
     model = fit.model
@@ -182,7 +182,7 @@ def coefficients(fit: FittedChain, count: int) -> list[float]:
 def transport_of_arms(
     other: Material, scored: Mapping[str, RadiomicArm], seed: int
 ) -> pd.DataFrame:
-    """AUC or C, and calibration, of each set's model in another cohort, without any refitting.
+    """Return AUC or C, and calibration, of each set's model in another cohort, without refitting.
 
     Sets whose terms the other cohort lacks are left out; only classes have calibration.
     """

@@ -1,7 +1,7 @@
-"""Which features go with an outcome: univariate statistics, mRMR, and the path of a LASSO.
+"""Selection of features by the outcome: univariate statistics, mRMR, and the path of a LASSO.
 
-N cases, F features. Everything here learns from the outcome, so that it belongs into training
-folds.
+N cases, F features. All functions but `unlike` use the outcome, so call them in training folds
+only.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ Target = Float[ndarray, "N ..."]
 Places = Integer[ndarray, " K"]
 Selection = Literal["univariate", "mrmr", "lasso", "none"]
 
-LEAST_CORRELATION = 0.001  # mean correlations below it would make a quotient arbitrary
+LEAST_CORRELATION = 0.001  # smaller mean correlations would make the quotient arbitrary
 
 
 def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
-    """Strength of each feature alone: F of classes or of a number, or the score test of a hazard.
+    """Strength of each feature alone: F for classes or a number, the score test for a hazard.
 
-    Larger is stronger, whatever the direction; 0 for a feature that does not vary.
+    Larger is stronger, in either direction; 0 for a feature that does not vary.
 
     Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x (score test, here with Breslow's ties).
     """
@@ -35,18 +35,18 @@ def relevance(features: Features, target: Target) -> Float[ndarray, " F"]:
 
 
 def univariate(features: Features, target: Target, most: int) -> Places:
-    """Places of the features that are strongest alone, the strongest first.
+    """Return the indices of up to `most` features that are strongest alone, the strongest first.
 
-    Up to `most` of them; features may be alike, which `unlike` prevents before.
+    They may be correlated; apply `unlike` first.
     """
     return np.argsort(-relevance(features, target), kind="stable")[:most]
 
 
 def mrmr(features: Features, target: Target, most: int) -> Places:
-    """Places of features that are strong and little correlated with those chosen before.
+    """Return the indices of features that are strong and little correlated with each other.
 
-    Each next one has the largest quotient of its strength and its mean absolute correlation with
-    the chosen ones.
+    Each next feature has the largest quotient of its strength and its mean absolute correlation
+    with the features chosen before.
 
     Source: Ding and Peng 2005, doi:10.1142/S0219720005001004; quotient with F and correlation:
     Zhao et al. 2019, doi:10.1109/DSAA.2019.00059.
@@ -64,9 +64,9 @@ def mrmr(features: Features, target: Target, most: int) -> Places:
 
 
 def lasso(features: Features, target: Target, most: int) -> Places:
-    """Places of the features with a coefficient where the path of a LASSO first has `most`.
+    """Return the indices of the nonzero features where the path of a LASSO first has `most`.
 
-    The path is of the residuals of a model without terms, so that it serves classes and times.
+    The LASSO is fitted to the residuals of a model without terms, so it serves classes and times.
 
     Source: Efron et al. 2004, doi:10.1214/009053604000000067 (path).
     """
@@ -88,10 +88,10 @@ SELECTIONS: dict[str, Callable[[Features, Target, int], Places]] = {
 
 
 def unlike(features: Features, most: float) -> Places:
-    """Places of features of which no two have a larger absolute rank correlation than `most`.
+    """Return the indices of features whose pairwise absolute rank correlations are at most `most`.
 
-    Of each pair the one goes that has the larger mean correlation with all others, which does not
-    look at the outcome.
+    Of a pair with a higher correlation, the feature with the larger mean correlation with all
+    features is dropped. The outcome is not used.
 
     Source: Kuhn 2008, doi:10.18637/jss.v028.i05 (findCorrelation).
     """
@@ -119,7 +119,7 @@ def _class_f(features: Features, y: Float[ndarray, " N"]) -> Float[ndarray, " F"
 def _cox_score(
     features: Features, days: Float[ndarray, " N"], event: Float[ndarray, " N"]
 ) -> Float[ndarray, " F"]:
-    order = np.argsort(-days, kind="stable")  # the longest time first, so that sums are at risk
+    order = np.argsort(-days, kind="stable")  # longest time first: cumulative sums are over at risk
     times, happened, x = days[order], event[order] == 1, (features - features.mean(axis=0))[order]
     ends = np.searchsorted(-times, -times, side="right") - 1
     count = np.arange(1, len(x) + 1)[ends][happened][:, None]

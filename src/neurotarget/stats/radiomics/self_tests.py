@@ -26,13 +26,13 @@ from neurotarget.stats.radiomics.radiomic_arms import (
 from neurotarget.stats.radiomics.radiomic_folds import Folds
 from neurotarget.stats.radiomics.radiomics_outcome import Outcome
 
-SHARES = (0.4, 0.6, 0.8)  # of the people of a training fold
+SHARES = (0.4, 0.6, 0.8)  # shares of the people of a training fold
 FEWEST_PEOPLE = 10
 CURVE_REPEATS = 3
 
 
 class Permutation(NamedTuple):
-    """AUC or C of one draw of folds, those of permuted outcomes, and the one-sided p.
+    """AUC or C of one draw of folds, the same for permuted outcomes, and the one-sided p.
 
     `n_failed` permutations, in which a chain could not be fitted, do not count in p.
     """
@@ -53,7 +53,7 @@ class Leakage(NamedTuple):
 
 
 class CurvePoint(NamedTuple):
-    """AUC or C of cases left out by chains of so many people."""
+    """AUC or C of held-out cases by chains that were fitted to a number of people."""
 
     people: float
     value: Estimate
@@ -68,10 +68,10 @@ def permutation_test(
     draws: int,
     seed: int,
 ) -> Permutation:
-    """Repeat everything with outcomes permuted over people, in one draw of folds each.
+    """Repeat the whole procedure with outcomes permuted over people, in one draw of folds each.
 
-    `drawn` returns the folds (1, N) of an outcome by a seed; the observed value is that of the
-    arm's first draw. p counts it among the permuted ones.
+    `drawn` returns the folds (1, N) for an outcome and a seed. The observed value is that of the
+    arm's first draw; p counts it among the permuted values.
 
     Source: Ojala and Garriga 2010, Journal of Machine Learning Research 11:1833-1863; Phipson and
     Smyth 2010, doi:10.2202/1544-6115.1585 (p).
@@ -89,11 +89,11 @@ def permutation_test(
 
 
 def permuted(outcome: Outcome, random: np.random.Generator) -> Outcome:
-    """Outcomes exchanged between people with equally many cases, so that a person keeps theirs.
+    """Exchange the outcomes of people who have equally many cases.
 
-    A person's cases stay together: an exchange of single cases would break the correlation within
-    people, and make chance look smaller than it is. One with a unique number of cases keeps their
-    own.
+    A person's outcomes stay together. An exchange of single cases would break the correlation
+    within people, so that the spread by chance would look too small. A person with a unique number
+    of cases keeps the own outcomes.
     """
     order = np.arange(len(outcome.y))
     counts = np.bincount(outcome.subject)
@@ -112,11 +112,11 @@ def permuted(outcome: Outcome, random: np.random.Generator) -> Outcome:
 def leakage(
     material: Material, arm: RadiomicArm, settings: ChainSettings, seed: int
 ) -> Leakage | None:
-    """What choosing image features on all cases, before the folds, would have claimed.
+    """Return the AUC or C if image features are selected on all cases, before the folds.
 
-    `arm` is that of the image features, whose model of all cases has chosen among them. Pruning
-    and selection see everybody; scaling, penalty and model stay within the folds. None where a
-    chain cannot be fitted.
+    `arm` is the arm of image features; its model of all cases gives the selection. Pruning and
+    selection use all people; scaling, penalty and model stay within the folds. None where a chain
+    cannot be fitted.
 
     Source: Ambroise and McLachlan 2002, doi:10.1073/pnas.102102699.
     """
@@ -138,10 +138,10 @@ def leakage(
 def learning_points(
     material: Material, arm: RadiomicArm, settings: ChainSettings, seed: int
 ) -> list[CurvePoint]:
-    """AUC or C of cases left out by chains of shares of the other people, each test fold whole.
+    """Return AUC or C of held-out cases by chains fitted to shares of the training people.
 
-    The last point, of all other people, is of the arm itself. Points of fewer than ten people, or
-    with chains that could not be fitted, are left out.
+    Test folds stay whole. The last point, with all training people, is that of the arm itself.
+    Points of fewer than ten people, or with chains that could not be fitted, are left out.
     """
     whole = arm.held.first(CURVE_REPEATS)
     sizes = [len(np.unique(material.outcome.subject[folds != number]))
@@ -157,7 +157,7 @@ def learning_points(
 def _of_fewer(
     material: Material, name: str, settings: ChainSettings, fold: Folds, share: float, seed: int
 ) -> tuple[LeftOutScores, float]:
-    """Scores by chains of a share of the training people, drawn within classes; and their mean."""
+    """Return scores by chains of a share of the training people, sampled within classes."""
     columns, rows = material.rows(name)
     outcome, random, sizes = material.outcome, np.random.default_rng(seed), []
 

@@ -1,6 +1,6 @@
 """SHAP values of the terms of a model, if the package `shap` is installed (extra `shap`).
 
-They describe the model of all people, and are no scores: those are of people left out.
+They describe the model of all people; they are no held-out scores.
 """
 
 from importlib.util import find_spec
@@ -12,21 +12,21 @@ from neurotarget.stats.radiomics.radiomic_arms import Material, RadiomicArm
 from neurotarget.stats.radiomics.radiomic_models import predicted
 from neurotarget.stats.radiomics.radiomics_tables import terms_of
 
-MOST_PEOPLE = 200  # explained, and averaged over
-ORDERS = 5  # orders of the terms, each forwards and backwards
+MOST_PEOPLE = 200  # most people whose predictions are explained and averaged
+ORDERS = 5  # permutations of the terms, each forwards and backwards
 
 
 def has_shap() -> bool:
-    """Whether the package `shap` is installed."""
+    """Return True if the package `shap` is installed."""
     return find_spec("shap") is not None
 
 
 def shap_table(material: Material, arm: RadiomicArm, seed: int) -> pd.DataFrame:
-    """Mean absolute SHAP value of each term of a set's model, the largest first.
+    """Return the mean absolute SHAP value of each term of a set's model, the largest first.
 
-    Values are of the prediction: a probability, a number or a log hazard ratio; `direction` is
-    their rank correlation with the term, NaN without spread. Of larger cohorts, 200 people drawn by
-    lot are explained. Needs the package `shap`.
+    Values are in the unit of the prediction: a probability, a number or a log hazard ratio.
+    `direction` is their rank correlation with the term, NaN without spread. Of larger cohorts, a
+    random sample of 200 people is explained. Needs the package `shap`.
 
     Source: Lundberg and Lee 2017, arXiv:1705.07874.
     """

@@ -1,6 +1,6 @@
-"""Which image features go with the outcome, after correction for all that were tested.
+"""Association of each image feature with the outcome, corrected for the number of tests.
 
-N people, F features, K claimed features. Everybody is used: these are tests, and no scores.
+N people, F features, K claimed features. All people are used: these are tests, not held-out scores.
 """
 
 import numpy as np
@@ -23,13 +23,13 @@ Values = Float[ndarray, "N F"]
 
 
 def single_features(material: Material) -> pd.DataFrame:
-    """One row per feature that goes with the outcome or is among the ten strongest, by p.
+    """Return one row per feature that is significant or among the ten strongest, ordered by p.
 
-    `p` is of the partial rank correlation with the residuals of a model without terms, `p_holm`
-    corrected for all features. A feature with a `claim` is the strongest given those claimed
-    before, corrected alike; the others that go with the outcome add nothing to them, and `alike` is
-    the largest absolute rank correlation with a claimed one. A person counts once, with the first
-    row; gaps are filled with medians.
+    `p` is that of the partial rank correlation with the residuals of a model without terms;
+    `p_holm` is corrected for all features. A feature with a `claim` number is the strongest given
+    the features claimed before, with the same correction. Other significant features add nothing
+    to the claimed ones; `alike` is their largest absolute rank correlation with a claimed feature.
+    A person counts once, with the first row; gaps are filled with medians.
 
     Source: Conover and Iman 1981, doi:10.1080/00031305.1981.10479327 (ranks); Holm 1979,
     Scandinavian Journal of Statistics 6:65.
@@ -67,7 +67,8 @@ def partial_p(
 ) -> Float[ndarray, " F"]:
     """Two-sided p of the partial correlation of each feature with `rest`, adjusted for `given`.
 
-    All are centred. A feature that `given` explain has p 1, as have all where `rest` is explained.
+    All inputs are centred. A feature that `given` explains has p 1; if `given` explains `rest`, all
+    features have p 1.
     """
     n, k = given.shape
     q = np.linalg.qr(given)[0] if k else given
@@ -86,10 +87,11 @@ def partial_p(
 
 
 def _claims(ranks: Values, rest: Float[ndarray, "N 1"]) -> list[int]:
-    """Features in the order in which they are claimed, each adjusted for those before.
+    """Return features in the order of their claims, each adjusted for the features before.
 
-    Those before count as straight lines of their ranks and as monotone curves: of a binary outcome
-    that a feature separates, a line leaves a remainder, with which others go by its shape alone.
+    The adjustment uses the ranks of the earlier features as straight lines and as monotone curves.
+    Where a feature separates a binary outcome, a line alone leaves a residual whose shape other
+    features would correlate with.
     """
     claims: list[int] = []
     given = np.zeros((len(ranks), 0))
