@@ -157,7 +157,10 @@ def learning_points(
 def _of_fewer(
     material: Material, name: str, settings: ChainSettings, fold: Folds, share: float, seed: int
 ) -> tuple[LeftOutScores, float]:
-    """Return scores by chains of a share of the training people, sampled within classes."""
+    """Return scores by chains of a share of the training people, and the mean number of people.
+
+    People are sampled within classes.
+    """
     columns, rows = material.rows(name)
     outcome, random, sizes = material.outcome, np.random.default_rng(seed), []
 

@@ -23,9 +23,9 @@ MANY, FEW_DRAWS = 600, 500
 
 
 class PairShares(NamedTuple):
-    """Weight of each usable pair (i, j), and the part of it that is concordant.
+    """Weight of each usable pair (i, j), and the concordant part of this weight.
 
-    i has the event and must have the higher risk.
+    Person i has the event and must have the higher risk.
     """
 
     usable: Pairs
@@ -33,16 +33,16 @@ class PairShares(NamedTuple):
 
     @property
     def value(self) -> float:
-        """Share of concordant pairs; NaN without a usable pair."""
+        """Return the share of concordant pairs; NaN without a usable pair."""
         total = float(self.usable.sum())
         return float(self.concordant.sum()) / total if total > 0 else math.nan
 
 
 def harrell_pairs(days: Cases, event: Cases, risk: Cases) -> PairShares:
-    """Pairs in which it is known who had the event first; equal risks count half.
+    """Return the pairs in which it is known who had the event first; equal risks count half.
 
-    At equal times, the one with the event is first if the other's follow-up ends without it. Two
-    events at one time are no pair.
+    At equal times, a person with the event is first if the other person's follow-up ends without
+    it. Two events at the same time are no pair.
 
     Source: Harrell et al. 1982, doi:10.1001/jama.1982.03320430047030.
     """
@@ -50,10 +50,10 @@ def harrell_pairs(days: Cases, event: Cases, risk: Cases) -> PairShares:
 
 
 def uno_pairs(days: Cases, event: Cases, risk: Cases, until: float | None = None) -> PairShares:
-    """Harrell's pairs with events before `until` days, weighted against censoring.
+    """Return Harrell's pairs with events before `until` days, weighted against censoring.
 
-    The weight is 1 / G² with G the probability of being followed up until the event, so C does not
-    depend on how long people were followed up.
+    The weight is 1 / G², where G is the probability of being followed up until the event. So C does
+    not depend on the length of follow-up.
 
     Source: Uno et al. 2011, doi:10.1002/sim.4154.
     """
@@ -65,9 +65,9 @@ def uno_pairs(days: Cases, event: Cases, risk: Cases, until: float | None = None
 
 
 def time_auc_pairs(days: Cases, event: Cases, risk: Cases, day: float) -> PairShares:
-    """Pairs of a person with the event by a day and one without it until after that day.
+    """Return pairs of a person with the event by a day and a person without it until after the day.
 
-    Source: Uno et al. 2007, doi:10.1198/016214507000000149 (weights 1 / G of the first).
+    Source: Uno et al. 2007, doi:10.1198/016214507000000149 (weights 1 / G of the first person).
     """
     followed = censoring_survival(days, event, days)
     early = (event == 1) & (days <= day)
@@ -77,7 +77,7 @@ def time_auc_pairs(days: Cases, event: Cases, risk: Cases, day: float) -> PairSh
 
 
 def class_pairs(is_positive: Cases, score: Cases) -> PairShares:
-    """Pairs of a positive and a negative case, whose share is the AUC; ties count half.
+    """Return pairs of a positive and a negative case, whose share is the AUC; ties count half.
 
     Source: Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
     """
@@ -85,10 +85,10 @@ def class_pairs(is_positive: Cases, score: Cases) -> PairShares:
 
 
 def share(pairs: PairShares, seed: int, subject: Codes | None = None) -> Estimate:
-    """A share of pairs with its BCa interval over people; `subject` numbers those of the cases.
+    """Return a share of pairs with its BCa interval over people; `subject` is each case's person.
 
-    Without `subject` each case is a person of its own. A drawn pair counts as often as the product
-    of how often its two people are drawn.
+    Without `subject` each case is another person. In a draw, a pair has the product of its two
+    people's counts as weight.
     """
     return _estimated(_ratios(pairs, _weights(pairs, seed, subject)), pairs, subject)
 
@@ -96,34 +96,34 @@ def share(pairs: PairShares, seed: int, subject: Codes | None = None) -> Estimat
 def share_difference(
     first: PairShares, second: PairShares, seed: int, subject: Codes | None = None
 ) -> Estimate:
-    """Share of `second` minus that of `first`, of the same people, with its paired interval.
+    """Return the share of `second` minus that of `first` in the same people, with its interval.
 
-    Both shares are computed in the same draws, so what they have in common cancels. A case without
-    `subject` is a person of its own.
+    Both shares are computed in the same draws, so their common variation cancels. Without `subject`
+    each case is another person.
     """
     weights = _weights(first, seed, subject)
     return _estimated(_ratios(second, weights) - _ratios(first, weights), first, subject)
 
 
 def mean_pairs(several: list[PairShares]) -> PairShares:
-    """Mean weights of several sets of pairs of the same people, such as those of repeats.
+    """Return the mean weights of several sets of pairs of the same people, such as of repeats.
 
-    The share of the result is then one statistic over all repeats, whose interval is over people
-    and not over repeats.
+    The share of the result is one statistic over all repeats; its interval is over people and not
+    over repeats.
     """
     return PairShares(*(sum(each) / len(several) for each in zip(*several, strict=True)))
 
 
 def within(pairs: PairShares, same: Bool[ndarray, "N N"]) -> PairShares:
-    """Pairs of people of one fold only, whose risks come from one model.
+    """Return the pairs of people of the same fold, whose risks come from one model.
 
-    `same` is true where i and j are in the same fold.
+    `same` is True where i and j are in the same fold.
     """
     return PairShares(pairs.usable * same, pairs.concordant * same)
 
 
 def _earlier(days: Cases, event: Cases) -> Bool[ndarray, "N N"]:
-    """Whether i is known to have the event before j."""
+    """Return True where i is known to have the event before j."""
     later = days[:, None] < days[None, :]
     tied = (days[:, None] == days[None, :]) & (event[None, :] == 0)
     return (event[:, None] == 1) & (later | tied)
@@ -145,7 +145,7 @@ def _people(pairs: PairShares, subject: Codes | None) -> int:
 
 
 def draw_count(n: int) -> int:
-    """Number of draws over n people; fewer of many people, whose intervals are narrow.
+    """Return the number of draws over n people: fewer for many people, whose intervals are narrow.
 
     A draw over pairs costs n² products.
     """

@@ -1,8 +1,7 @@
-"""Cox's proportional hazards: coefficients, baseline, predictions, and the test of the assumption.
+"""Cox's proportional hazards: coefficients, baseline, predictions, and test of proportionality.
 
-N people, P terms. The likelihood is maximised by Newton's method over sorted sums, which takes
-milliseconds, so that it can be fitted anew in every fold and draw; statsmodels' PHReg gives the
-same numbers.
+N people, P terms. Newton's method over sorted sums maximises the likelihood in milliseconds, so the
+model can be fitted again in every fold and draw; statsmodels' PHReg gives the same numbers.
 """
 
 import math
@@ -23,14 +22,14 @@ LARGEST = 30.0  # a larger coefficient of a standardised term means that there i
 
 
 class NoFitError(ValueError):
-    """A model that has no finite coefficients; the message is the reason."""
+    """A model has no finite coefficients; the message is the reason."""
 
 
 class Cox(NamedTuple):
     """Fitted hazards: coefficients of P terms (log hazard ratio per unit), and the baseline.
 
-    `cumulative` is the cumulative hazard of a person with average terms, just after each of
-    `days`, at which there are events.
+    `cumulative` is the cumulative hazard of a person with average terms, just after each of the
+    `days` with an event.
     """
 
     coefficients: Float[ndarray, " P"]
@@ -52,18 +51,19 @@ class Cox(NamedTuple):
         return 2 * norm.sf(np.abs(self.coefficients) / self.errors)
 
     def score(self, terms: Float[ndarray, "M P"]) -> Float[ndarray, " M"]:
-        """Log hazard ratio of each person to one with average terms; higher is worse.
+        """Return the log hazard ratio of each person to a person with average terms.
 
-        `terms` are in the units of the fit; the average is that of the people fitted to.
+        Higher is worse. `terms` are in the units of the fit; the average is over the training
+        people.
         """
         return (terms - self.centre) @ self.coefficients
 
     def risk(self, terms: Float[ndarray, "M P"], day: float) -> Float[ndarray, " M"]:
-        """Probability of the event by a day; 0 before the first event of the people fitted to."""
+        """Return the probability of the event by a day; 0 before the first training event."""
         return 1 - np.exp(-self.hazard_at(day) * np.exp(self.score(terms)))
 
     def hazard_at(self, day: float) -> float:
-        """Cumulative hazard of the baseline at a day; it stays constant after the last event."""
+        """Return the baseline's cumulative hazard at a day; constant after the last event."""
         place = int(np.searchsorted(self.days, day, side="right")) - 1
         return float(self.cumulative[place]) if place >= 0 else 0.0
 
@@ -71,7 +71,7 @@ class Cox(NamedTuple):
 class _Deaths(NamedTuple):
     """Sums over people at risk at each of D events, in the order of time.
 
-    `share` is the part of the tied events that is no longer at risk, 0 with Breslow's ties.
+    `share` is the share of the tied events that is no longer at risk; 0 with Breslow's ties.
     """
 
     order: ndarray  # people by time
@@ -86,16 +86,17 @@ def fit_cox(
 ) -> Cox:
     """Fit the hazards of N people by partial likelihood.
 
-    `ridge` is subtracted times half the sum of squared coefficients of standardised terms, so that
-    many terms that go together have finite ones; standard errors are then too small.
+    The log likelihood is reduced by `ridge` / 2 times the sum of squared coefficients of
+    standardised terms, so that many correlated terms have finite coefficients. Then standard errors
+    are too small.
 
     Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x; ties: Efron 1977,
     doi:10.1080/01621459.1977.10480613, or Breslow 1974, doi:10.2307/2529620; ridge: Verweij and
     Van Houwelingen 1994, doi:10.1002/sim.4780132307.
 
     Raises:
-        NoFitError: there is no event, a term does not vary, depends on others, or separates
-            those with the event.
+        NoFitError: there is no event, or a term does not vary, depends on other terms, or separates
+            people with the event.
     """
     if not event.any():
         raise NoFitError("no person has the event")
@@ -137,12 +138,12 @@ def _maximised(terms: Terms, deaths: _Deaths, ridge: float) -> tuple[float, ndar
 
 
 def _is_flat(hessian: ndarray, deaths: _Deaths) -> bool:
-    """Whether the likelihood hardly bends, as where it still rises far from any coefficient."""
+    """Return True if the likelihood is nearly flat: it has no maximum at a finite coefficient."""
     return len(hessian) > 0 and np.linalg.eigvalsh(hessian).min() < FLAT * len(deaths.dead)
 
 
 def _deaths(days: Cases, event: Cases, ties: Ties) -> _Deaths:
-    order = np.lexsort((-event, days))  # at equal times those with the event come first
+    order = np.lexsort((-event, days))  # at equal times, people with the event come first
     times, happened = days[order], event[order] == 1
     dead = np.flatnonzero(happened)
     starts = np.searchsorted(times, times[dead], side="left")
@@ -167,7 +168,7 @@ def _likelihood(found: ndarray, terms: Terms, deaths: _Deaths) -> tuple[float, n
     weight = np.exp(score - score.max(initial=0.0))
     products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     columns = weight[:, None] * np.column_stack([np.ones(len(x)), x, products])
-    # summed from the last person, as differences of sums of all would lose the digits of few
+    # summed from the last person: differences of total sums would lose digits of the last people
     behind = np.vstack([np.cumsum(columns[::-1], axis=0)[::-1], np.zeros(columns.shape[1])])
     at_risk = behind[deaths.starts]
     tied = at_risk - behind[deaths.ends]
@@ -194,9 +195,9 @@ def _baseline(days: Cases, event: Cases, score: Cases) -> tuple[ndarray, ndarray
 
 
 def proportionality(days: Cases, event: Cases, terms: Terms, fit: Cox) -> ndarray:
-    """Test of each term whether its hazard ratio is the same at all times; p, (P,).
+    """Return p (P,) of the test whether each term's hazard ratio is the same at all times.
 
-    Scaled Schoenfeld residuals are correlated with the rank of the time of the event: 1 plus the
+    The test correlates scaled Schoenfeld residuals with the rank of the event's time: 1 plus the
     number of earlier events.
 
     Source: Schoenfeld 1982, doi:10.1093/biomet/69.1.239; Grambsch and Therneau 1994,

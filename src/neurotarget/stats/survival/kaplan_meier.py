@@ -69,7 +69,7 @@ def survival_curve(days: Cases, event: Cases) -> Curve:
 
 
 def survival_at(curve: Curve, day: float) -> Estimate:
-    """Survival at a day with its interval; NaN after the last follow-up, unless it is 0 there.
+    """Return survival at a day with its interval; NaN after the end of follow-up, unless it is 0.
 
     Before the first time of the curve survival is 1, without an interval.
     """
@@ -85,15 +85,15 @@ def survival_at(curve: Curve, day: float) -> Estimate:
 def number_at_risk(days: Cases, at: Times) -> Integer[ndarray, " T"]:
     """Count the people who are still followed up just before each time.
 
-    For the line of numbers below a survival curve; who leaves at that time still counts.
+    A person who leaves at that time still counts. Figures show these numbers below the curve.
     """
     return (days[None, :] >= at[:, None]).sum(axis=1)
 
 
 def median_days(curve: Curve) -> Estimate:
-    """First day at which survival is 50 % or less, with its interval; infinite where not reached.
+    """Return the first day with survival of 50 % or less, with its interval; infinite if none.
 
-    The interval holds the days whose own interval of survival includes 50 %.
+    The interval consists of the days at which the interval of survival includes 50 %.
 
     Source: Brookmeyer and Crowley 1982, doi:10.2307/2530286.
     """
@@ -110,7 +110,7 @@ def _first_below(curve: Curve, values: Times) -> float:
 def log_rank(days: Cases, event: Cases, group: Integer[ndarray, " N"]) -> LogRank:
     """Test whether the survival of K groups, numbered from 0, is equal.
 
-    Chi-square and p are NaN where no event can tell the groups apart, as without any event.
+    Chi-square and p are NaN where no event can distinguish the groups, as without any event.
 
     Source: Mantel 1966; Peto and Peto 1972, doi:10.2307/2344317.
     """
@@ -136,7 +136,7 @@ def log_rank(days: Cases, event: Cases, group: Integer[ndarray, " N"]) -> LogRan
 
 
 def censoring_survival(days: Cases, event: Cases, at: Times, *, after: bool = False) -> Times:
-    """Probability G of being followed up until just before each day, or beyond it with `after`.
+    """Return the probability G of follow-up until just before each day; with `after`, beyond it.
 
     At equal times, events come before ends of follow-up.
     """

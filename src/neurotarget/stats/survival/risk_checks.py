@@ -19,7 +19,7 @@ THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
 class RiskGroup(NamedTuple):
-    """People of similar risk: mean predicted risk, and the observed one by Kaplan and Meier."""
+    """People of similar risk: mean predicted risk, and observed risk by Kaplan and Meier."""
 
     predicted: float
     observed: float
@@ -39,7 +39,7 @@ class RiskCalibration(NamedTuple):
 
 
 class NetBenefit(NamedTuple):
-    """Net benefit at each threshold of treating by the risk, and of treating all."""
+    """Net benefit of treating people above each threshold of risk, and of treating all people."""
 
     thresholds: Float[ndarray, " T"]
     model: Float[ndarray, " T"]
@@ -50,8 +50,8 @@ def risk_calibration(days: Cases, event: Cases, risk: Cases, day: float) -> Risk
     """Compare predicted risks of the event by a day with the observed share of events.
 
     The slope is that of Cox's hazards over log(−log(1 − risk)); below 1, risks are too extreme. It
-    is NaN where it cannot be estimated. Groups are of similar risk and ten people or more each, up
-    to five of them.
+    is NaN where it cannot be estimated. There are up to five groups of similar risk, of ten people
+    or more each.
 
     Source: Austin et al. 2020, doi:10.1002/sim.8570; Crowson et al. 2016,
     doi:10.1177/0962280213497434.
@@ -78,7 +78,7 @@ def _group(days: Cases, event: Cases, risk: Cases, day: float) -> RiskGroup:
 
 
 def observed_risk(days: Cases, event: Cases, day: float) -> Estimate:
-    """Share with the event by a day, by Kaplan and Meier, with its interval.
+    """Return the share of people with the event by a day, by Kaplan and Meier, with its interval.
 
     NaN where the last follow-up ends before the day without the event.
     """
@@ -89,10 +89,10 @@ def observed_risk(days: Cases, event: Cases, day: float) -> Estimate:
 def net_benefit(
     days: Cases, event: Cases, risk: Cases, day: float, thresholds: ndarray = THRESHOLDS
 ) -> NetBenefit:
-    """Benefit of acting on risks above a threshold, in true positives per person.
+    """Return the net benefit of acting on risks above a threshold, in true positives per person.
 
-    The share with the event among those above it is Kaplan and Meier's; NaN where their follow-up
-    ends before the day.
+    The share with the event among people above the threshold is Kaplan and Meier's; NaN where their
+    follow-up ends before the day.
 
     Source: Vickers et al. 2008, doi:10.1186/1472-6947-8-53.
     """

@@ -1,4 +1,4 @@
-"""Arms of a survival study: sets of terms with a model each, predicted in folds, and their scores.
+"""Arms of a survival study: a set of terms and a model per arm, predicted in folds, with scores.
 
 N people, P terms, R repeats, H horizons in days.
 """
@@ -36,10 +36,10 @@ FEWEST = 5  # fewest events before, and people followed up beyond, a horizon
 
 
 class Cohort(NamedTuple):
-    """People with times, and the terms of each set by its name: their names, and values (N, P).
+    """People with times, and sets of terms by name: the terms' names, and values (N, P).
 
-    `days` are times to the event or to the end of follow-up; `event` is 1 where it was observed,
-    else 0. All sets are of the same people.
+    `days` are times to the event or to the end of follow-up; `event` is 1 where the event was
+    observed, else 0. All sets have the same people.
     """
 
     case_ids: Sequence[str]
@@ -48,12 +48,12 @@ class Cohort(NamedTuple):
     sets: Mapping[str, tuple[Sequence[str], Float[ndarray, "N P"]]]
 
     def terms(self, name: str) -> Float[ndarray, "N P"]:
-        """Values of the terms of a set."""
+        """Return the values of the terms of a set."""
         return self.sets[name][1]
 
 
 class Plan(NamedTuple):
-    """How models are compared: horizons, folds (R, N), and the seed of fits and intervals."""
+    """Plan of a comparison: horizons, folds (R, N), and the seed of fits and intervals."""
 
     horizons_months: tuple[float, ...]
     fold: Folds
@@ -66,9 +66,9 @@ class Plan(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """A model of one set of terms: fitted on all people, and held-out predictions of each.
+    """A model of one set of terms: its fit to all people, and held-out predictions of each person.
 
-    Without a fit, `reason` tells why.
+    Without a fit, `reason` states why.
     """
 
     terms: str
@@ -79,15 +79,15 @@ class Arm(NamedTuple):
 
     @property
     def is_scored(self) -> bool:
-        """Whether everybody has a held-out prediction."""
+        """True if every person has a held-out prediction."""
         return self.held is not None and self.held.is_complete
 
 
 def fit_arm(cohort: Cohort, terms: str, model: ModelKind, plan: Plan) -> Arm:
-    """Fit a model on everybody, and predict each person by models without them.
+    """Fit a model to all people, and predict each person by models without this person.
 
-    An arm whose model cannot be fitted on everybody has neither fit nor predictions. If only models
-    of folds fail, their people have NaN and the arm is not scored.
+    If the model cannot be fitted to all people, the arm has neither fit nor predictions. If only
+    models of folds fail, the people of these folds have NaN and the arm is not scored.
     """
     x = cohort.terms(terms)
     try:
@@ -99,9 +99,9 @@ def fit_arm(cohort: Cohort, terms: str, model: ModelKind, plan: Plan) -> Arm:
 
 
 def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple[float, ...]:
-    """Horizons with at least five events before them and five people followed up beyond.
+    """Return the horizons, in months and in the given order, that have enough people.
 
-    In months, as they were given, and in their order.
+    A horizon needs five events before it and five people followed up beyond it.
     """
     return tuple(
         month for month in months
@@ -111,11 +111,11 @@ def usable_horizons(days: Cases, event: Cases, months: Sequence[float]) -> tuple
 
 
 def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
-    """Pair weights of each discrimination statistic of held-out scores, by name.
+    """Return the pair weights of each discrimination statistic of held-out scores, by name.
 
-    Names are `c` (Harrell's), `c_uno`, `auc_<months>m` at each horizon, and `c_pooled`. Pairs are
-    within folds, but all pairs where one person is left out at a time; those of `c_pooled` are all
-    pairs.
+    Names are `c` (Harrell's), `c_uno`, `auc_<months>m` at each horizon, and `c_pooled`. `c_pooled`
+    uses all pairs. The other statistics use pairs within folds, or all pairs where one person is
+    left out at a time.
     """
     days, event, held = cohort.days, cohort.event, arm.held
     pairs = [harrell_pairs(days, event, row) for row in held.score]
@@ -132,9 +132,9 @@ def arm_pairs(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, PairShares]:
 
 
 def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
-    """Each person's part of the Brier score at each horizon, mean over repeats.
+    """Return each person's part of the Brier score at each horizon, mean over repeats.
 
-    By name `brier_<months>m`; empty for a model that predicts days and no risks.
+    Keys are `brier_<months>m`; empty for a model that predicts days and no risks.
     """
     found = {}
     for place, (month, day) in enumerate(zip(plan.horizons_months, plan.horizons, strict=True)):
@@ -146,10 +146,9 @@ def arm_brier(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Cases]:
 
 
 def arm_scores(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Estimate]:
-    """Held-out discrimination and error of an arm with intervals over people, by statistic.
+    """Return held-out discrimination and error of an arm with intervals over people, by statistic.
 
-    Statistics are those of `arm_pairs`, for which higher is better, and of `arm_brier`, for which
-    lower is.
+    Statistics are those of `arm_pairs` (higher is better) and of `arm_brier` (lower is better).
     """
     scores = {name: share(one, plan.seed) for name, one in arm_pairs(cohort, arm, plan).items()}
     for name, parts in arm_brier(cohort, arm, plan).items():
@@ -158,9 +157,10 @@ def arm_scores(cohort: Cohort, arm: Arm, plan: Plan) -> dict[str, Estimate]:
 
 
 def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict[str, Estimate]:
-    """Scores of `second` minus those of `first`, with paired intervals over people.
+    """Return scores of `second` minus those of `first`, with paired intervals over people.
 
-    Only statistics that both arms have. A positive difference of a Brier score is worse.
+    The result has the statistics that both arms have. A positive difference of a Brier score is
+    worse.
     """
     before, after = (arm_pairs(cohort, arm, plan) for arm in (first, second))
     found = {name: share_difference(before[name], after[name], plan.seed) for name in before}
@@ -172,7 +172,7 @@ def arm_differences(cohort: Cohort, first: Arm, second: Arm, plan: Plan) -> dict
 
 
 def mean_over_people(parts: Cases, seed: int) -> Estimate:
-    """Mean over people with its BCa interval, in the unit of `parts`.
+    """Return the mean over people with its BCa interval, in the unit of `parts`.
 
     `parts` has one value per person, without NaN.
     """
@@ -182,9 +182,9 @@ def mean_over_people(parts: Cases, seed: int) -> Estimate:
 
 
 class Refits(NamedTuple):
-    """What models that are fitted to bootstrap samples say of each person, D draws.
+    """Predictions of each person by models that were fitted to D bootstrap samples.
 
-    `optimism` is how much better C is on the sample that a model was fitted to.
+    `optimism` is C on the sample that a model was fitted to minus C on all people, mean over draws.
     """
 
     score: Float[ndarray, "D N"]
@@ -195,10 +195,10 @@ class Refits(NamedTuple):
 
 
 def refit(cohort: Cohort, arm: Arm, plan: Plan) -> Refits:
-    """Fit a model anew to bootstrap samples of people, and predict everybody by each.
+    """Fit a model to bootstrap samples of people, and predict all people by each fit.
 
-    Samples to which the model cannot be fitted are left out and counted in `n_failed`; if none can,
-    arrays have no draws and the optimism is NaN.
+    Samples to which the model cannot be fitted are left out and counted in `n_failed`. If all fits
+    fail, arrays have no draws and the optimism is NaN.
 
     Source: Harrell et al. 1996, Statistics in Medicine 15:361-387 (optimism).
     """

@@ -1,4 +1,4 @@
-"""Errors of predicted survival: the Brier score against censoring, and errors of predicted days."""
+"""Errors of predicted survival: Brier score weighted for censoring, errors of predicted days."""
 
 import math
 from typing import NamedTuple
@@ -58,9 +58,10 @@ def survivor_class(days: Cases) -> Integer[ndarray, " N"]:
 
 
 def brier_parts(days: Cases, event: Cases, risk: Cases, day: float) -> Cases:
-    """Weighted squared error of each person's risk of the event by a day; their mean is the score.
+    """Return the weighted squared error of each person's risk of the event by a day.
 
-    People whose follow-up ends before that day count 0, and those who remain count for them.
+    The mean over people is the Brier score. People whose follow-up ends before that day have weight
+    0, and the other people have larger weights instead.
 
     Source: Graf et al. 1999, Statistics in Medicine 18:2529-2545; inverse probability weights:
     Gerds and Schumacher 2006, doi:10.1002/bimj.200610301.
@@ -75,10 +76,10 @@ def brier_parts(days: Cases, event: Cases, risk: Cases, day: float) -> Cases:
 
 
 def brier_score(days: Cases, event: Cases, risk: Cases, day: float) -> tuple[float, float]:
-    """Brier score at a day, and that of the curve of all people as everybody's risk.
+    """Return the Brier score at a day, and the score if all people have the average observed risk.
 
-    A model is of use if its score is the lower one. Both are NaN where follow-up ends before the
-    day.
+    A model is useful if its score is lower than the second. Both are NaN where follow-up ends
+    before the day.
     """
     null = 1 - survival_at(survival_curve(days, event), day).value
     if not math.isfinite(null):

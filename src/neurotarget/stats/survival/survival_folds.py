@@ -1,6 +1,6 @@
 """Predictions of people by models that were fitted without them, in repeated folds.
 
-R repeats, N people, H horizons. Everything that is learned is learned within the training folds.
+R repeats, N people, H horizons. All fits use the training folds only.
 """
 
 from typing import NamedTuple
@@ -23,30 +23,30 @@ Folds = Integer[ndarray, "R N"]
 
 
 class HeldOut(NamedTuple):
-    """Predictions of each repeat, NaN where the model of a fold could not be fitted."""
+    """Held-out predictions of each repeat; NaN where the model of a fold could not be fitted."""
 
     fold: Folds
     score: Float[ndarray, "R N"]
     days: Float[ndarray, "R N"]
     risk: Float[ndarray, "H R N"]
-    reasons: tuple[str, ...]  # why models could not be fitted, each once
+    reasons: tuple[str, ...]  # distinct reasons why models could not be fitted
 
     @property
     def is_complete(self) -> bool:
-        """Whether everybody was predicted in every repeat."""
+        """True if every person was predicted in every repeat."""
         return bool(np.isfinite(self.score).all())
 
     @property
     def leaves_one_out(self) -> bool:
-        """Whether each fold is one person."""
+        """True if each fold is one person."""
         return len(np.unique(self.fold[0])) == self.fold.shape[1]
 
 
 def draw_folds(event: Cases, count: int, repeats: int, seed: int) -> Folds:
-    """Random folds of equal size with equal numbers of events; 0 folds leave one person out.
+    """Return random folds of equal size with equal numbers of events; 0 folds leave one person out.
 
-    Sizes and numbers of events differ by one at most. Leaving one out has nothing random, so there
-    is one repeat then, whatever `repeats` is.
+    Sizes and numbers of events differ by one at most. Leaving one person out is not random, so it
+    has one repeat, whatever `repeats` is.
     """
     n = len(event)
     if count == 0:
@@ -70,19 +70,19 @@ def held_out(
     *,
     seed: int = 0,
 ) -> HeldOut:
-    """Predict the people of each fold by a model of the others.
+    """Predict the people of each fold by a model that was fitted to the other folds.
 
     Args:
-        kind: of model.
+        kind: kind of model.
         days: times to the event or to the end of follow-up.
         event: 1 where the event was observed, else 0.
         terms: (N, P), without NaN.
         fold: (R, N), the fold of each person in each repeat.
         horizons: days by which risks are predicted.
-        seed: of the random forest.
+        seed: random seed of the random forest.
 
     Returns:
-        Predictions, NaN for folds whose model could not be fitted; `reasons` has why.
+        Predictions; NaN, with a reason in `reasons`, for folds whose model could not be fitted.
     """
     score, predicted = np.full(fold.shape, np.nan), np.full(fold.shape, np.nan)
     risk = np.full((len(horizons), *fold.shape), np.nan)
@@ -102,11 +102,11 @@ def held_out(
 
 
 def same_fold_pairs(pairs: list[PairShares], fold: Folds) -> PairShares:
-    """Mean over repeats of the pairs of people of one fold, whose scores come from one model.
+    """Return the pairs of people of the same fold, whose scores come from one model.
 
-    Pairs across folds compare models: a person with a long time lowers the mean of the others, so
-    that held-out means run against the truth, and leave-one-out C of a model without information
-    is 0 and not 0.5.
+    Weights are means over repeats. Pairs across folds compare models: leaving out a person with a
+    long time lowers the mean of the training people, so held-out means run against the truth, and
+    leave-one-out C of a model without information is 0 and not 0.5.
 
     Source: Airola et al. 2011, doi:10.1016/j.csda.2010.11.018.
     """

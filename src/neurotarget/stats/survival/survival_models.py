@@ -1,7 +1,7 @@
-"""Models of survival that are fitted on some people and predict others.
+"""Models of survival that are fitted to some people and predict other people.
 
-N people, P terms. Cox's model uses everybody; linear regression and the random forest predict days
-and need people whose event was observed.
+N people, P terms. Cox's model uses all people; linear regression and the random forest predict days
+and need an observed event of every person.
 """
 
 from typing import Literal, NamedTuple
@@ -21,7 +21,7 @@ TREES = 25  # as Weninger's submission to BraTS 2018
 
 
 class Predicted(NamedTuple):
-    """Score of each person (higher is worse); days, and risks of H horizons, NaN without."""
+    """Score of each person (higher is worse), days, and risks at H horizons; NaN if unknown."""
 
     score: Float[ndarray, " M"]
     days: Float[ndarray, " M"]
@@ -29,7 +29,7 @@ class Predicted(NamedTuple):
 
 
 class FittedModel(NamedTuple):
-    """A model of the terms that vary among those it was fitted on; the others have no effect."""
+    """A model of the terms that vary among the training people; constant terms have no effect."""
 
     used: Bool[ndarray, " P"]
     cox: Cox | None = None
@@ -39,8 +39,8 @@ class FittedModel(NamedTuple):
     def predict(self, terms: Float[ndarray, "M P"], horizons: Float[ndarray, " H"]) -> Predicted:
         """Predict people by their terms; `horizons` are in days.
 
-        Cox's model gives scores and risks. The others give days, and their negative as the score.
-        What a model does not give is NaN. `terms` has all columns of the fit.
+        Cox's model gives scores and risks. Other models give days, and minus the days as the score.
+        Predictions that a model does not give are NaN. `terms` has all columns of the fit.
         """
         x, nothing = terms[:, self.used], np.full(len(terms), np.nan)
         no_risk = np.full((len(horizons), len(terms)), np.nan)
@@ -62,8 +62,8 @@ def fit_model(
     Source: Breiman 2001, doi:10.1023/A:1010933404324 (forest); `cox` for the hazards.
 
     Raises:
-        NoFitError: the model has no finite coefficients, or people without the event are among
-            those of a model of days.
+        NoFitError: the model has no finite coefficients, or a model of days gets people without the
+            event.
     """
     used = terms.std(axis=0) > 0
     x = terms[:, used]

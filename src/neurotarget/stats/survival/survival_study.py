@@ -37,15 +37,15 @@ from neurotarget.stats.survival.transport import transport_table, transported_ri
 CLINICAL, IMAGE, BOTH = "clinical", "image", "both"
 THIRDS = ("lowest third", "middle third", "highest third")  # of held-out risk
 FEWEST_OF_GROUP = 5
-FEW_EVENTS_PER_TERM = 10  # fewer make hazards unreliable (Peduzzi 1995)
+FEW_EVENTS_PER_TERM = 10  # with fewer, hazards are unreliable (Peduzzi 1995)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is computed; `matters` is the smallest difference of C that matters.
+    """Settings of a study; `matters` is the smallest difference of C that matters.
 
-    `months` are horizons of risks; those with too few events before or people beyond are left out
-    with a note.
+    `months` are the horizons of risks. A horizon with too few events before it or people beyond it
+    is left out with a note.
     """
 
     model: ModelKind = "cox"
@@ -58,10 +58,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class SurvivalStudy:
-    """Results; `main` has the arm of each set with the model of the settings.
+    """Results of a study; `main` has the arm of each set of terms with the model of the settings.
 
-    `risks` are held-out risks of the event (H, N) by set, means over repeats. `groups` number the
-    people of each named grouping from 0.
+    `risks` are held-out risks of the event (H, N) by set, means over repeats. `groups` are the
+    group numbers of the people, from 0, by the name of the grouping.
     """
 
     cohort: Cohort
@@ -77,7 +77,7 @@ class SurvivalStudy:
 
     @property
     def lead(self) -> Arm | None:
-        """The arm whose predictions are written: the one with most terms, if it was fitted."""
+        """The arm with most terms, whose predictions are written; None if it was not fitted."""
         scored = [arm for arm in self.main.values() if arm.is_scored]
         return scored[-1] if scored else None
 
@@ -89,9 +89,10 @@ def analyse_survival(
     group: tuple[Integer[ndarray, " N"], Sequence[str]] | None = None,
     other: Cohort | None = None,
 ) -> SurvivalStudy:
-    """Fit, predict held-out people, compare the sets of terms, and apply them to another cohort.
+    """Fit models, predict held-out people, compare sets of terms, and apply models elsewhere.
 
-    `group` numbers the people from 0, with the names of the groups.
+    `group` holds the group number of each person, from 0, and the names of the groups. `other` is
+    another cohort.
     """
     months = usable_horizons(cohort.days, cohort.event, settings.months)
     folds = min(settings.folds, int(cohort.event.sum())) if settings.folds else 0
@@ -130,7 +131,7 @@ def analyse_survival(
 
 
 def _transported(other: Cohort, arms: Sequence[Arm], plan: Plan) -> dict[str, pd.DataFrame]:
-    """Scores and calibration in another cohort, at horizons that its follow-up reaches."""
+    """Return scores and calibration in another cohort, at horizons that its follow-up reaches."""
     known = usable_horizons(other.days, other.event, plan.horizons_months)
     near = np.isin(plan.horizons_months, known)
     risks = transported_risks(other, arms, plan)
@@ -143,11 +144,11 @@ def _transported(other: Cohort, arms: Sequence[Arm], plan: Plan) -> dict[str, pd
 def differences_table(
     cohort: Cohort, main: Mapping[str, Arm], plan: Plan, matters: float
 ) -> pd.DataFrame:
-    """Scores of clinical terms against those of images, of both and of further sets, paired.
+    """Return paired differences of scores between sets of terms: clinical, image, both, further.
 
-    One row per pair of sets and statistic; `difference` is that of `terms` minus `against`. Pairs
-    with a set that could not be scored are absent. Only Harrell's C has a verdict, see
-    `gain_verdict`.
+    One row per pair of sets and statistic; `difference` is the score of `terms` minus that of
+    `against`. Pairs with a set that could not be scored are absent. Only Harrell's C has a verdict,
+    see `gain_verdict`.
     """
     rows = []
     further = [(name, CLINICAL) for name in cohort.sets if name not in (CLINICAL, IMAGE, BOTH)]
@@ -164,12 +165,12 @@ def differences_table(
 
 
 def gain_verdict(gain: Estimate, matters: float) -> str:
-    """What an interval of a gain in C says: better, worse, no gain that matters, or undecided.
+    """Return the verdict on a gain in C: better, worse, no gain that matters, or undecided.
 
     Args:
         gain: difference of C with its interval; positive is better.
-        matters: smallest gain that matters; an interval below it with 0 inside claims `no gain that
-            matters`.
+        matters: smallest gain that matters; the verdict is `no gain that matters` if the interval
+            includes 0 and ends below it.
     """
     if not math.isfinite(gain.low):
         return "undecided"
@@ -181,12 +182,12 @@ def gain_verdict(gain: Estimate, matters: float) -> str:
 
 
 def _other_kinds(cohort: Cohort) -> list[ModelKind]:
-    """Models of days in addition to Cox's, where everybody's event was observed."""
+    """Return the models of days, for which every person's event must have been observed."""
     return ["cox", "linear", "forest"] if (cohort.event == 1).all() else ["cox"]
 
 
 def _mean_arm(cohort: Cohort, kinds: Collection[ModelKind], plan: Plan) -> list[Arm]:
-    """The mean of the others' days as prediction, with which models of days are compared."""
+    """Return an arm that predicts the mean days of the training people, to compare models with."""
     if "linear" not in kinds:
         return []
     nothing = cohort._replace(sets={"none": ((), np.empty((len(cohort.days), 0)))})
@@ -234,7 +235,7 @@ def _notes(
 
 
 def corrected_c(study: SurvivalStudy) -> tuple[float, float]:
-    """Apparent C of the leading arm, and C after the optimism of bootstrap samples is taken off.
+    """Return the apparent C of the leading arm, and this C minus the optimism of the bootstrap.
 
     Both are NaN where no arm was scored.
     """

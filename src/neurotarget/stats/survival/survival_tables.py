@@ -37,7 +37,7 @@ TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 def people_table(
     cohort: Cohort, groups: Mapping[str, ndarray], horizons_months: Sequence[float]
 ) -> pd.DataFrame:
-    """One row for all and for each group: n, events, median survival, survival at horizons.
+    """Return a row for all people and per group: n, events, median survival, survival at horizons.
 
     `groups` are masks of people. `follow_up_days` is the median follow-up by the reversed curve
     (Schemper and Smith 1996, doi:10.1016/0197-2456(96)00075-X); `naive_median_days` is the
@@ -69,17 +69,17 @@ def group_test(cohort: Cohort, group: Integer[ndarray, " N"]) -> dict[str, float
     """Log-rank test of groups that are numbered from 0.
 
     Returns:
-        `chi2`, its degrees of `freedom`, and `p`; NaN where no event can tell the groups apart.
+        `chi2`, its degrees of `freedom`, and `p`; NaN where no event can distinguish the groups.
     """
     test = log_rank(cohort.days, cohort.event, group)
     return {"chi2": test.chi2, "freedom": test.freedom, "p": test.p}
 
 
 def hazards_table(cohort: Cohort) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Hazard ratios of the terms of each set, with Wald intervals; why a set has none.
+    """Return hazard ratios of each set's terms, with Wald intervals, and reasons for missing sets.
 
-    Ratios are per unit of a term; `sd` is its SD, NaN for an indicator. `p_proportional` tests
-    whether the ratio is the same at all times.
+    Ratios are per unit of a term; `sd` is the SD of the term, NaN for an indicator.
+    `p_proportional` tests whether the ratio is the same at all times.
     """
     rows, reasons = [], {}
     for name, (terms, values) in cohort.sets.items():
@@ -123,7 +123,7 @@ def _spread(values: Cases) -> float:
 
 
 def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFrame:
-    """Held-out scores of each arm, and C on the people that it was fitted to (apparent).
+    """Return the held-out scores of each arm, and C on its training people (apparent).
 
     One row per arm and statistic; `optimism` is apparent minus held-out C. An arm without scores
     has one row, with NaN and the reason.
@@ -145,18 +145,18 @@ def scores_table(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFram
 
 
 def apparent_c(cohort: Cohort, arm: Arm, plan: Plan) -> float:
-    """Harrell's C of a model on the people that it was fitted to.
+    """Return Harrell's C of a model on its training people.
 
-    Overfitting makes it too high; `scores_table` gives it beside the held-out one.
+    Overfitting makes it too high; `scores_table` reports it together with the held-out C.
     """
     score = arm.fit.predict(cohort.terms(arm.terms), plan.horizons).score
     return harrell_pairs(cohort.days, cohort.event, score).value
 
 
 def days_table(cohort: Cohort, arms: Sequence[Arm]) -> pd.DataFrame:
-    """Errors of predicted days and accuracy of BraTS's classes; means over repeats.
+    """Return errors of predicted days and accuracy of BraTS's classes; means over repeats.
 
-    One row per arm that predicts days; Cox's model predicts none.
+    One row per arm that predicts days, which Cox's model does not.
     """
     rows = []
     for arm in arms:
@@ -172,7 +172,7 @@ def calibration_table(
     days: Cases, event: Cases, risks: Mapping[str, Float[ndarray, "H N"]],
     horizons_months: Sequence[float],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Calibration of risks by set and horizon, and the groups of similar risk behind it.
+    """Return the calibration of risks by set of terms and horizon, and its groups of similar risk.
 
     Args:
         days: times to the event or to the end of follow-up.
@@ -196,10 +196,10 @@ def calibration_table(
 
 
 def risks_table(cohort: Cohort, arm: Arm, plan: Plan, refits: Refits) -> pd.DataFrame:
-    """One row per person: held-out prediction, and that of the final model with its interval.
+    """Return one row per person: held-out prediction, and the final model's with its interval.
 
-    The interval is that of the model's prediction over bootstrap samples; a person's own time
-    scatters far more.
+    The interval is that of the model's prediction over bootstrap samples; the time of a person
+    varies far more.
     """
     final = arm.fit.predict(cohort.terms(arm.terms), plan.horizons)
     table = {
@@ -234,5 +234,5 @@ def _ends(name: str, one: Estimate) -> dict[str, float]:
 
 
 def _finite(value: float) -> float:
-    """A value; NaN for an infinite one, such as a median that the curve never reaches."""
+    """Return the value, or NaN if infinite, such as a median that the curve never reaches."""
     return value if math.isfinite(value) else math.nan

@@ -1,4 +1,4 @@
-"""Transport: models of one cohort applied to another, without any refitting."""
+"""Transport: models of one cohort applied to another cohort without refitting."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,10 @@ from neurotarget.stats.survival.survival_errors import brier_parts
 
 
 def transport_table(other: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFrame:
-    """Scores of each arm's model, fitted to all people of its cohort, in another cohort.
+    """Return the scores in another cohort of each arm's model, fitted to all people of its cohort.
 
-    An arm is left out if its terms are not in the other cohort, and a horizon if the follow-up
-    there does not reach it.
+    An arm is left out if the other cohort lacks its terms, a horizon if the follow-up of the other
+    cohort does not reach it.
     """
     rows = []
     for arm in arms:
@@ -54,9 +54,9 @@ def transport_table(other: Cohort, arms: Sequence[Arm], plan: Plan) -> pd.DataFr
 def transported_risks(
     other: Cohort, arms: Sequence[Arm], plan: Plan
 ) -> dict[str, Float[ndarray, "H N"]]:
-    """Risks of the people of another cohort by set, of models that predict risks.
+    """Return the risks of the people of another cohort by set, for models that predict risks.
 
-    Rows are all horizons of the plan, also those that the other cohort's follow-up does not reach.
+    Rows are all horizons of the plan, including those beyond the other cohort's follow-up.
     """
     risks = {}
     for arm in arms:
