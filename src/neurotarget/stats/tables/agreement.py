@@ -91,7 +91,7 @@ def agreement_intervals(
         table: (N, K), one row per case and one column per method, without NaN; three cases or more.
         subject: number of each case's subject, from 0.
         n_subjects: number of subjects.
-        seed: of the resampled intervals.
+        seed: random seed of the resampled intervals.
     """
     weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
     replicated = _replicated(table, subject, weights)
@@ -122,7 +122,7 @@ def _statistic(value: float, ends_of: Ends, interval: str) -> Statistic:
 
 
 def _replicated(table: Table, subject: Codes, weights: ndarray) -> dict[str, ndarray]:
-    """Every statistic for every row of weights; Spearman's rho of the first row alone."""
+    """Return every statistic for every row of weights; Spearman's rho for the first row only."""
     if table.shape[1] > 2:
         statistics = all_methods(weights, table, subject)
         return {"icc_a1": statistics["icc_a1"], "icc_a1_fixed": statistics["icc_a1"]} | statistics

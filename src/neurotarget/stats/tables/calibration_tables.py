@@ -1,7 +1,7 @@
-"""Whether predicted probabilities come true as often as they say, and their overall error.
+"""Calibration and overall error of predicted probabilities.
 
-Intervals are at 95 % over people; fewer than ten people have values without intervals. Failed
-predictions have no probability: they are counted and in no statistic.
+Intervals are at 95 % over people; with fewer than ten people there are values without intervals.
+Failed predictions have no probability: they are counted, but no statistic includes them.
 """
 
 import math
@@ -54,11 +54,12 @@ A_PART = "part of the Brier score: no interval"
 def calibration_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return Brier score, log loss, calibration intercept and slope, E:O and ECE.
 
-    By label and stratum; of several classes each against the rest, and rows of the outcome's own
-    name hold the Brier score and log loss over all classes. `brier_scaled` is 1 where perfect and 0
-    for a constant prediction of the prevalence; the Brier score is `miscalibration` −
-    `discrimination` + `uncertainty`. `expected_observed` is the mean probability over the share
-    of positive cases. ECE has up to ten bins of equal counts (see `calibration_bins_table`).
+    Rows are by label and stratum. Of several classes, each is compared with all other classes, and
+    rows with the outcome's name hold Brier score and log loss over all classes. `brier_scaled` is 1
+    for perfect predictions and 0 for a constant prediction of the prevalence. The Brier score is
+    `miscalibration` − `discrimination` + `uncertainty`. `expected_observed` (E:O) is the mean
+    probability divided by the share of positive cases. ECE has up to ten bins of equal counts (see
+    `calibration_bins_table`).
     """
     rows = []
     for names, predictions in places(measured):
@@ -70,11 +71,11 @@ def calibration_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def calibration_bins_table(measured: Measured) -> pd.DataFrame:
-    """Return the observed share of positive cases by bin of predicted probability, with Wilson's
+    """Return the observed share of positive cases per bin of predicted probability, with Wilson's
     interval, over the whole cohort.
 
-    `bin` counts from 1, the lowest probability, within each label. Labels without a case that has
-    both prediction and reference have no rows.
+    Bins of a label are numbered from 1, the lowest probability. A label has no rows if no case has
+    both prediction and reference.
     """
     rows = []
     for predictions in predictions_of(measured):

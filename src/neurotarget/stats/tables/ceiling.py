@@ -1,8 +1,8 @@
 """Agreement of people's masks: intra-rater and inter-rater error.
 
-This is the ceiling for a network: it cannot be shown to agree better with a rater than that rater
-with themselves (intra-rater error), or with masks by several raters than these among each other
-(inter-rater error).
+It is the ceiling for a network. No data can show that a network agrees better with a rater than the
+rater with themselves (intra-rater error), or better with several raters than the raters with each
+other (inter-rater error).
 """
 
 import math
@@ -35,8 +35,8 @@ def ceiling_table(
     """Return intra- and inter-rater error of each pair of sets of people's masks, by label.
 
     `error_<unit>` is the SD of one mask: the SD of differences divided by √2, with the interval of
-    `agreement`; `error_percent` is of the mean value. A systematic shift is not part of the error
-    but of the column of bias. ICC, bias and Dice are those of `raters`.
+    `agreement`; `error_percent` is relative to the mean value. A systematic shift is not part of
+    the error; the column of bias shows it. ICC, bias and Dice are those of `raters`.
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
     """
@@ -91,9 +91,9 @@ def repeated_masks(measured: Measured) -> Measured | None:
 def people_of(measured: Measured) -> dict[str, str]:
     """Return the rater of each set of masks: `rater1_again` and `rater1` are the same person.
 
-    The reference masks belong to the single rater in a covariate `rater`. Without it they belong to
-    the one rater who drew again and whose first masks have no column of their own. Otherwise their
-    rater is unknown, and the reference counts as a person of its own.
+    The reference masks belong to the single rater in a covariate `rater`. Without this covariate
+    they belong to the one rater with repeated masks whose first masks have no column. Otherwise
+    their rater is unknown, and the reference counts as another person.
     """
     people = {name: AGAIN.sub("", name) for name in measured.raters}
     first = measured.reference

@@ -1,8 +1,8 @@
-"""How well predicted probabilities separate the classes of an outcome, in the cohort and its parts.
+"""Discrimination of an outcome's classes by predicted probabilities, in the cohort and its parts.
 
-Intervals are at 95 % over people; fewer than ten people have values without intervals. A failed
-prediction is counted: it is wrong in sensitivity, specificity and accuracy, and in no predictive
-value or AUROC, as it has no probability (Schuetz et al. 2012, doi:10.1136/bmj.e6717).
+Intervals are at 95 % over people; with fewer than ten people there are values without intervals. A
+failed prediction counts as wrong in sensitivity, specificity and accuracy. It does not count in
+predictive values and AUROC, as it has no probability (Schuetz et al. 2012, doi:10.1136/bmj.e6717).
 """
 
 import math
@@ -57,10 +57,10 @@ def discrimination_table(
     """Return AUROC, average precision and the statistics at thresholds, by label and stratum.
 
     A binary outcome has the threshold 0.5 and, if it differs, that of `thresholds`. Of several
-    classes each is compared with the rest and counts as predicted where its probability is the
-    largest (no threshold); rows of the outcome's own name hold means over classes (macro), accuracy
-    and Cohen's kappa, with quadratic weights where classes are ordered. `n` are cases with a
-    prediction and a reference, `n_missing` those without a reference.
+    classes, each is compared with all other classes and counts as predicted where its probability
+    is the largest (no threshold). Rows with the outcome's name hold means over classes (macro),
+    accuracy and Cohen's kappa, with quadratic weights where classes are ordered. `n` counts cases
+    with a prediction and a reference, `n_missing` cases without a reference.
     """
     rows = []
     for names, predictions in places(measured):
@@ -76,10 +76,10 @@ def discrimination_table(
 
 
 def confusion_table(measured: Measured, thresholds: Thresholds | None = None) -> pd.DataFrame:
-    """Return the number of cases by reference and predicted class, with their share of the former.
+    """Return the number of cases by reference and predicted class, and shares of the reference class.
 
-    One row per outcome, stratum, threshold, reference and predicted class. Failed predictions are a
-    predicted class of their own, which has rows only where there are some. Intervals are Wilson's.
+    One row per outcome, stratum, threshold, reference and predicted class. Failed predictions, if
+    any, are an additional predicted class. Intervals are Wilson's.
     """
     rows = []
     for names, predictions in places(measured):
@@ -101,7 +101,7 @@ def confusion_table(measured: Measured, thresholds: Thresholds | None = None) ->
 
 
 def _thresholds(predictions: Predictions, stored: Thresholds | None) -> list[float]:
-    """Thresholds of an outcome; NaN for several classes, where the largest probability counts."""
+    """Return the thresholds of an outcome; NaN for several classes, which have no threshold."""
     if predictions.has_several:
         return [math.nan]
     own = (stored or {}).get(predictions.outcome.name, math.nan)
@@ -131,7 +131,7 @@ def _curves(sample: Sample, seed: int) -> Iterator[dict]:
         subject, _ = codes(sample.subject)
         kind = DELONG if n == n_subjects else OBUCHOWSKI
         estimate = auc_of_cases(sample.p, sample.is_positive, subject)
-        if math.isnan(estimate.value):  # fewer than three people of a kind
+        if math.isnan(estimate.value):  # fewer than three people of a class
             estimate = _plain_auc(sample)
         area = unless_few(from_estimate(estimate, kind), n_subjects)
         ranked = resampled(
@@ -159,7 +159,7 @@ def _operating(
     n_classes = len(predictions.outcome.classes)
     for threshold in _thresholds(predictions, stored):
         truth, pred, subject, n_missing = predictions.grades(threshold)
-        if predictions.has_several:  # this class against the rest
+        if predictions.has_several:  # this class against all other classes
             failed = pred == n_classes
             truth, pred = (truth == place).astype(int), (pred == place).astype(int)
             pred = np.where(failed, 2, pred)

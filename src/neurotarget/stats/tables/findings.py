@@ -1,9 +1,10 @@
-"""How well masks tell who has a finding, where some cases have none: AUROC, sensitivity, Dice.
+"""Detection of a finding by masks, where some cases have no finding: AUROC, sensitivity, Dice.
 
-The score of a case is the size of its mask; a case without a mask counts as negative by sensitivity
-and specificity, and has no AUROC (Schuetz et al. 2012, doi:10.1136/bmj.e6717). Intervals are at
-95 % over people. Dice over positive cases is not that of SIIM-ACR 2019, which counts 1 for each
-negative case without a mask, and so depends on how frequent the finding is.
+The score of a case is the size of its mask. A case without a predicted mask counts as predicted
+negative in sensitivity and specificity and is left out of AUROC (Schuetz et al. 2012,
+doi:10.1136/bmj.e6717). Intervals are at 95 % over people. `dice_positive` is over positive cases;
+`dice_siim` is the score of SIIM-ACR 2019, which is 1 for a negative case with an empty mask and so
+depends on the prevalence of the finding.
 """
 
 import math
@@ -57,7 +58,7 @@ THIRDS = ("smallest third", "middle third", "largest third")
 
 
 class FilmMarks(NamedTuple):
-    """Films with their number of findings, and their marks with the finding that each meets."""
+    """Films with their number of findings, and marks with the finding under each mark."""
 
     films: pd.DataFrame  # case_id, subject, findings
     marks: pd.DataFrame  # case_id, probability, finding: its number in the film, 0 for none
@@ -67,7 +68,7 @@ class FilmMarks(NamedTuple):
 def findings_table(measured: Measured) -> pd.DataFrame:
     """Return AUROC, sensitivity by size, specificity and Dice of each label that some cases lack.
 
-    No rows where there are no masks, or where every case has the label, or none.
+    There are no rows without masks, or where all cases have the label, or none has it.
     """
     rows = []
     network = measured.network
@@ -82,12 +83,12 @@ def findings_table(measured: Measured) -> pd.DataFrame:
 
 
 def free_response_table(marks: FilmMarks, label: str, *, seed: int = 0) -> pd.DataFrame:
-    """Return the share of findings that are marked at fixed numbers of false marks a film.
+    """Return the share of findings that are marked at fixed numbers of false marks per film.
 
     Args:
         marks: films, also those without findings, and their marks.
         label: name of the finding, for the first column.
-        seed: of the bootstrap over people.
+        seed: random seed of the bootstrap over people.
 
     Returns:
         One row per rate of `RATES`, with the interval over people.
@@ -109,7 +110,7 @@ def free_response_table(marks: FilmMarks, label: str, *, seed: int = 0) -> pd.Da
 
 
 def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
-    """Return the points of the free-response curve, from the highest threshold on.
+    """Return the points of the free-response curve in descending threshold.
 
     Raises:
         ValueError: no film has a finding.
@@ -120,12 +121,12 @@ def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
 
 
 def activation_hits_table(hits: pd.DataFrame, *, n_missing: int = 0) -> pd.DataFrame:
-    """Return how often maps of activations are highest in a finding, and how often by chance.
+    """Return the share of activation maps that are highest in a finding, and the share by chance.
 
     Args:
         hits: one row per case and label: label, subject, hit, slice_hit, chance. `chance` is the
-            probability that a random place would hit.
-        n_missing: cases whose maps could not be judged.
+            probability that a random voxel lies in the finding.
+        n_missing: number of cases whose maps could not be scored.
     """
     rows = []
     for label, own in hits.groupby("label", sort=False):

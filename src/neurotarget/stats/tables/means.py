@@ -28,7 +28,7 @@ def means_table(measured: Measured) -> pd.DataFrame:
 
 
 def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the agreement of each pair of methods in these means.
+    """Return the agreement of each pair of methods in the means of contrasts.
 
     Columns are those of `agreement_table` and the contrast. No rows where no contrast has a unit.
     """
@@ -42,7 +42,7 @@ def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 def views(measured: Measured) -> Iterator[tuple[str, Measured]]:
     """Yield each contrast with means, and the cohort with these as its main quantity.
 
-    Tables of sizes can so be made of means without code of their own.
+    So the functions that make tables of sizes also make tables of means.
     """
     for name in measured.quantities:
         if contrast := contrast_of(name):

@@ -37,7 +37,7 @@ class Scans(NamedTuple):
     subjects: ndarray
     sites: ndarray
     columns: Covariates  # without the constant
-    values: Measurements  # NaN where there is none
+    values: Measurements  # NaN where unknown
 
     def only(self, rows: Rows) -> "Scans":
         """Return a subset of the rows, given by a mask."""
@@ -86,9 +86,9 @@ def gather_scans(
 
 
 def folds(scans: Scans, count: int, *, seed: int) -> Codes:
-    """Return a fold number for each row, drawn by subject and balanced over the sites.
+    """Return a random fold number for each row; folds keep subjects whole and are balanced by site.
 
-    A subject with scans at several sites is in one fold, and counts for the first site.
+    A subject with scans at several sites counts for the first site.
     """
     site_of = pd.Series(scans.sites).groupby(scans.subjects).first()
     shuffled = site_of.sample(frac=1, random_state=seed).sort_values(kind="stable")
@@ -100,9 +100,9 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     """Return the errors at a site of a model fitted on the other sites, before and after ComBat.
 
     Subjects who were scanned at the site are not in the fit. Subjects of a category that no other
-    site has are not predicted. The site is harmonised in `count` parts, each with site effects
-    from the rest of the site. A feature that too few subjects have is NaN; `reason` says so only
-    where all features are.
+    site has are not predicted. The site is harmonised in `count` parts; the site effects of a part
+    come from the other parts. A feature that too few subjects have is NaN; `reason` mentions it
+    only if all features are NaN.
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])

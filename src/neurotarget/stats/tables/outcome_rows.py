@@ -31,7 +31,7 @@ CONSTANT = "all probabilities are equal"
 
 
 class Value(NamedTuple):
-    """A statistic with its interval and the kind of it; NaN where unknown, with the reason."""
+    """A statistic, its interval and the kind of interval; NaN where unknown, with the reason."""
 
     value: float
     low: float = math.nan
@@ -56,7 +56,7 @@ def places(measured: Measured) -> Iterator[Place]:
 
 
 def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) -> str:
-    """Return why cases of both kinds cannot be distinguished, or "".
+    """Return why positive and negative cases cannot be distinguished, or "".
 
     Args:
         y: 1 for positive cases, else 0.
@@ -70,9 +70,9 @@ def why_unknown(y: Float[ndarray, " N"], p: Float[ndarray, " N"] | None = None) 
 
 
 def unless_few(value: Value, n_subjects: int) -> Value:
-    """Return the value, without its interval where there are fewer than ten people.
+    """Return the value, without its interval if there are fewer than ten people.
 
-    The reason then says so, unless the value has one of its own.
+    The reason states this, unless the value already has a reason.
     """
     if math.isnan(value.value) or n_subjects >= FEWEST_PEOPLE:
         return value
@@ -85,7 +85,7 @@ def from_estimate(estimate: Estimate, kind: str, reason: str = "") -> Value:
     Args:
         estimate: value and ends; ends may be NaN.
         kind: name of the interval, such as `DELONG`; `none` replaces it where there is no interval.
-        reason: why there is none; by default that a kind of case has fewer than three people.
+        reason: reason for a missing interval; by default that a class has fewer than three people.
     """
     value, low, high, _ = estimate
     known = math.isfinite(low)
@@ -100,10 +100,10 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
     Where people have several cases, the interval is that of the number of people.
 
     Args:
-        hits: how many of the cases count.
+        hits: number of cases that count.
         n: number of cases.
         people: number of people of these cases.
-        reason: why the share is unknown where `n` is 0.
+        reason: reason for an unknown share, if `n` is 0.
     """
     if not n:
         return Value(math.nan, reason=reason)
@@ -116,13 +116,13 @@ def resampled(
 ) -> Value:
     """Return a statistic of rows of weights with its BCa interval over people.
 
-    Of many people, whose weights would not fit into memory, it is the jackknife's, which leaves out
-    200 groups of people in turn. Fewer than ten people have no interval.
+    For more than 5000 people, whose weights would not fit into memory, the interval is the
+    jackknife's over 200 groups of people. Fewer than ten people have no interval.
 
     Args:
         statistic: takes weights (R, S), how often each row counts each person; returns R values.
         n_subjects: number of people S.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
     """
     if n_subjects < FEWEST_PEOPLE:
         value = float(statistic(np.ones((1, n_subjects)))[0])

@@ -1,7 +1,7 @@
 """Results for held-out cases of sites in training (internal) and of other sites (external).
 
-Each row has the value that others have published for this target. These are of other scans, raters
-and networks, so there is no test between the two.
+Each row has the published value for this target, if any. Published values come from other scans,
+raters and networks, so they are not tested against ours.
 """
 
 import math
@@ -49,11 +49,11 @@ def parts_table(
     """Return scores and agreement of each part, label and region, with published values.
 
     Numbers against the reference come from `agreement` and `scores`, the study's tables, with their
-    intervals over subjects; those against each further rater follow, over the cases that this rater
-    has drawn, with Dice as the only score. `sd` is over cases. `p` is that of r by Student's t with
-    the number of subjects as the number of pairs. `n_failed` counts cases in which a label failed.
-    A statistic with several published values has a row for each. No rows where no case is external
-    and nothing is published.
+    intervals over subjects. Numbers against each further rater follow, over the cases that this
+    rater has delineated, with Dice as the only score. `sd` is over cases. `p` is that of r by
+    Student's t with the number of subjects as the number of pairs. `n_failed` counts cases in which
+    a label failed. A statistic has one row per published value. There are no rows if no case is
+    external and nothing is published.
     """
     if not ((measured.parts == EXTERNAL).any() or measured.target.published):
         return pd.DataFrame(columns=COLUMNS)
@@ -82,7 +82,7 @@ def _rows(
 
 
 def _against(measured: Measured, rater: str) -> Measured:
-    """The cases of a further rater, with that rater's masks as the reference."""
+    """Return the cases of a further rater, with this rater's masks as the reference."""
     values = measured.values[rater].dropna(how="all")
     tables = {PAIR[0]: values, PAIR[1]: measured.values[PAIR[1]].loc[values.index]}
     scores = measured.scores[measured.scores["case_id"].isin(values.index)]

@@ -1,8 +1,8 @@
 """Further raters of the same scans: agreement among people, and of the network with each.
 
-The network's agreement with one person is compared with another person's agreement with the same
-one, on the same cases. An interval of the difference that includes 0 does not show that there is no
-difference, so the ends are reported.
+The network's agreement with a person is compared with another person's agreement with this person,
+on the same cases. An interval of the difference that includes 0 does not prove equality, so the
+ends are reported.
 """
 
 import math
@@ -41,8 +41,8 @@ MEASURES = ("dice", "icc_a1")
 def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
     """Return mean Dice, ICCs, Pearson's r and bias of each pair of network, reference and raters.
 
-    One row per pair and label or region. `n` counts the cases with a Dice of both, `n_missing`
-    those without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
+    One row per pair and label or region. `n` counts the cases with a Dice of the pair, `n_missing`
+    cases without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
     The Dice of a region is the mean over its labels. Statistics of the main quantity, over
     `n_volumes` cases, are those of `agreement`, the study's table; the bias is second − first, and
     its column ends in its unit. Intervals of Dice are Student's t over people. No rows without
@@ -61,12 +61,12 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
 
 
 def rater_differences_table(measured: Measured) -> pd.DataFrame:
-    """Return the network's agreement with a person minus another person's with the same one.
+    """Return the network's agreement with a person minus another person's with this person.
 
-    One row each for mean Dice and ICC(A,1) of sizes, over the cases that all three have.
-    `finding` tells whether the interval excludes 0, and on which side. Intervals are Student's t
-    over people (for ICC by the jackknife), not corrected for the number of rows. No rows without a
-    network.
+    There is one row for mean Dice and one for ICC(A,1) of sizes, over the cases that all three
+    have. `finding` states whether the interval lies above 0, below 0 or includes 0. Intervals are
+    Student's t over people (for ICC by the jackknife), not corrected for the number of rows.
+    Without a network there are no rows.
     """
     rows = []
     for network, against, rater in _triples(measured):

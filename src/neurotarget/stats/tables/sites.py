@@ -1,4 +1,4 @@
-"""Several sites: does a result depend on one site, and does harmonisation help at a new one?
+"""Several sites: dependence of results on one site, and harmonisation of a new site.
 
 A subject counts once per site: several scans there are averaged. Harmonisation is `Combat` over all
 labels and regions, fitted without the cases that it is tested on. Where the target declares no

@@ -1,9 +1,9 @@
 """The study's tables of values, agreement of methods, and scores of masks.
 
 Every table has a row for each label and region and each stratum. An unknown number is NaN, with the
-cause in `reason`. Intervals are at 95 % over people, and `interval` names the kind of each: for
-means Student's t with people − 1 degrees of freedom, for agreement the choice of
-`agreement.agreement_intervals`. Strata of fewer than ten people have values without intervals.
+cause in `reason`. Intervals are at 95 % over people, and `interval` names their kind: Student's t
+with people − 1 degrees of freedom for means, the choice of `agreement.agreement_intervals` for
+agreement. Strata of fewer than ten people have values without intervals.
 """
 
 import math
@@ -138,7 +138,7 @@ def values_table(measured: Measured) -> pd.DataFrame:
 
 
 def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Agreement of each pair of methods in the main quantity; differences are second − first.
+    """Return the agreement of each pair of methods in the main quantity, second − first.
 
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0),
     for volumes and areas only: 0 is a convention for other quantities, such as susceptibility.
@@ -195,14 +195,14 @@ def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) 
 
 
 def scores_table(measured: Measured) -> pd.DataFrame:
-    """Return the mean of every score of the masks with its spread; a lost mask has Dice 0.
+    """Return the mean of every score of the masks with its spread.
 
-    NaN scores are left out and counted (`n_nan`): a lost mask has no surface, so distances are
-    those of the other masks. `n_failed` counts cases that failed in the label (for `mean`, in any).
-    Intervals are cut at the ends of the score's range. A region has rows where it was scored.
-    Scores of the user's own metrics follow, without limits of their intervals, and then those of
-    predicted outcomes, which a case without a prediction lacks.
-    Where there are several labels, `mean` is the mean Dice of each case over its labels.
+    A missing or empty mask has Dice 0. NaN scores are left out and counted (`n_nan`): such a mask
+    has no surface, so distances are those of the other masks. `n_failed` counts cases that failed
+    in the label (for `mean`, in any label). Intervals are clipped to the score's range. A region
+    has rows if it was scored. Scores of the user's own metrics follow, with unclipped intervals,
+    then scores of predicted outcomes, which a case without a prediction lacks. With several labels,
+    `mean` is the mean Dice of each case over its labels.
     """
     own = measured.target.size_units
     units = {name: ALL_SCORES[name] for name in (name_in(one, own) for one in SCORE_UNITS)}
@@ -295,7 +295,7 @@ def _reason(statistic: Statistic | None, too_few: str, flat: Sequence[str]) -> s
 
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
-    """Whether each case failed in each label, or in any label of a region; rows are cases."""
+    """Return whether each case (row) failed in each label, or in any label of a region (column)."""
     failed = failed_by_label(failed_masks(measured.scores), measured)
     if ALL_LABELS not in failed:
         failed[ALL_LABELS] = failed[list(measured.target.label_names)].any(axis=1)
