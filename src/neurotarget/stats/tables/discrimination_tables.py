@@ -76,7 +76,7 @@ def discrimination_table(
 
 
 def confusion_table(measured: Measured, thresholds: Thresholds | None = None) -> pd.DataFrame:
-    """Return the number of cases by reference and predicted class, and shares of the reference class.
+    """Return counts by reference and predicted class, with the share of the reference class.
 
     One row per outcome, stratum, threshold, reference and predicted class. Failed predictions, if
     any, are an additional predicted class. Intervals are Wilson's.
