@@ -1,4 +1,4 @@
-"""Work on one case of many: an error becomes a message about the case, and the others continue."""
+"""Work on many cases: an error becomes a message about its case, and the other cases continue."""
 
 import os
 import traceback
@@ -22,8 +22,8 @@ MEMORY_ADVICE = "close other programs, set fewer workers, or device=cpu"
 def reason_of(error: Exception) -> str:
     """Message of an exception on one line; NEUROTARGET_TRACEBACK=1 prints its stack.
 
-    Lack of memory, which PyTorch reports as a RuntimeError, is named and gets advice; a message of
-    any other exception is cut after 300 characters and starts with its type.
+    A lack of memory, which PyTorch reports as a RuntimeError, is named with advice. The message of
+    any other exception starts with its type and is cut after 300 characters.
     """
     text = " ".join(str(error).split())
     if isinstance(error, DataError):
@@ -38,7 +38,7 @@ def reason_of(error: Exception) -> str:
 def as_data_error(error: Exception, case_id: str) -> DataError:
     """Convert an exception to a DataError that names the case.
 
-    One that has problems already is returned as it is, since these name the case and the file.
+    A DataError with problems is returned unchanged, since they name the case and the file.
     """
     if isinstance(error, DataError) and error.problems:
         return error
@@ -54,7 +54,7 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
 def attempts(
     function: Callable[[Case], T], cases: Iterable[Case], workers: int
 ) -> Iterator[Iterator[T | DataError]]:
-    """Call a function of each case in threads; results in their order, errors among them.
+    """Call a function with each case, in threads.
 
     Once the block is left only running calls finish: `ThreadPoolExecutor` alone would finish all
     pending cases, for hours, before it raises an error or ends a stopped command.
@@ -65,12 +65,11 @@ def attempts(
         workers: number of threads, at least one.
 
     Yields:
-        An iterator of results and of DataErrors in their place; it waits for the next case in
-        order.
+        Iterator over the results, in the order of the cases; a failed case gives its DataError.
     """
 
     def attempt(case: Case) -> T | DataError:
-        """Result of one case, or the DataError that stands in its place."""
+        """Return the result of one case, or its DataError."""
         try:
             return function(case)
         except Exception as error:

@@ -1,7 +1,7 @@
 """Names of label maps in a folder of BIDS-Derivatives.
 
-A case named by BIDS' entities, `sub-01_ses-02_run-1`, keeps them. Any other case is a person of its
-own: `scan 7` becomes `sub-scan7`, since values of entities consist of letters and digits.
+A case named by BIDS' entities, `sub-01_ses-02_run-1`, keeps them. Any other case counts as one
+person: `scan 7` becomes `sub-scan7`, since values of entities consist of letters and digits.
 
 Source: BIDS 1.11, Derivatives, Imaging data types; Gorgolewski et al. 2016,
 doi:10.1038/sdata.2016.44.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from neurotarget.files.hashes import hash_of_value
 
-# entities of `dseg` and `probseg` in the order of the standard; others are left out of names
+# entities of `dseg` and `probseg` in the order of the standard; other entities are left out
 ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "run", "echo", "part", "chunk", "space")
 DESCRIPTION = "desc-neurotarget"
 ENTITY = re.compile(r"([a-z]+)-([a-zA-Z0-9]+)")
@@ -25,9 +25,9 @@ def entities_in(case_id: str) -> dict[str, str]:
     A suffix at the end (`sub-01_T1w`) is left out.
 
     Returns:
-        Value of each entity by its short name. A name that is not of the form is one person:
-        `sub` is all its letters and digits, so two names that differ only in others have equal
-        entities.
+        Value of each entity by its short name. A name of another form counts as one person:
+        `sub` holds its letters and digits, so names that differ only in other characters have
+        equal entities.
     """
     *parts, last = case_id.split("_")
     if not SUFFIX.fullmatch(last):
@@ -40,7 +40,7 @@ def entities_in(case_id: str) -> dict[str, str]:
 
 
 def plain_value(text: str) -> str:
-    """The letters and digits of a text, as the value of an entity; its hash if it has none."""
+    """Letters and digits of a text, as the value of an entity; the hash of a text without any."""
     return re.sub(r"[^a-zA-Z0-9]", "", text) or hash_of_value(text, 8)
 
 

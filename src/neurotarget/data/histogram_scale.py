@@ -35,7 +35,7 @@ def foreground_landmarks(values: Real[ndarray, "..."]) -> Landmarks | None:
 
 
 def standard_landmarks(scans: Iterable[Landmarks], top: float = 1.0) -> Landmarks:
-    """Mean landmarks of scans, each first brought to 0 to `top`.
+    """Mean landmarks of scans, after the landmarks of each scan are scaled to 0 to `top`.
 
     Args:
         scans: landmarks of each scan; its first and last differ, as in `foreground_landmarks`.
@@ -53,7 +53,7 @@ def standard_landmarks(scans: Iterable[Landmarks], top: float = 1.0) -> Landmark
 def moved(
     values: Real[ndarray, "..."], own: Landmarks, standard: Sequence[float]
 ) -> Float[ndarray, "..."]:
-    """Values whose landmarks move from `own` to `standard`, linearly between and beyond them.
+    """Map values so that landmarks `own` become `standard`, linearly between and beyond them.
 
     The first and last of `own` must differ. Where several are equal, as in a histogram with gaps,
     only the first of them is used.

@@ -63,8 +63,8 @@ def outside_table(
 ) -> list[Problem]:
     """Warn about values that are read as background and are no structure of FreeSurfer's table.
 
-    Only where labels are structures by name and every other value counts as background; `array` has
-    the ids of a label file, and `mapping` is that of `class_of_id`.
+    The check applies only where labels are named structures and every other value counts as
+    background. `array` has the ids of a label file, and `mapping` is that of `class_of_id`.
     """
     if OTHER_ID not in mapping or not _structure_classes(target):
         return []
@@ -155,7 +155,7 @@ def to_classes(array: ndarray, mapping: ClassOfId, *, case_id: str = "", file: s
         found += f" (in {_counts(array, unknown)} voxels)"
         todo = (
             "add them to the target's labels, to its background_ids where they are background "
-            f"(background_ids: {OTHERS} means all), or to its ignore_ids where nobody has judged "
+            f"(background_ids: {OTHERS} means all), or to its ignore_ids where no rater labelled "
             "these voxels"
         )
         todo = _numbered_otherwise(unknown, known) or todo
@@ -200,7 +200,7 @@ def looked_up(array: ndarray, values: ndarray, classes: ndarray) -> ndarray:
 
 
 def _with_white(mapping: ClassOfId, values: ndarray) -> ClassOfId:
-    """The mapping, with 255 as the only class where a mask is black and white, 0 and 255."""
+    """Add 255 to the mapping, as the only class, if the mask has only the values 0 and 255."""
     classes = {number for number in mapping.values() if number}
     is_black_and_white = values.size and values[-1] == WHITE and {*values.tolist()} <= {0, WHITE}
     if not is_black_and_white or WHITE in mapping or len(classes) != 1:
@@ -250,7 +250,7 @@ def _shared_id(value: int, first: str, second: str) -> Problem:
 def _not_ignored(value: int, read_as: str) -> Problem:
     found = f"id {value}, whose voxels the data set ignores, read as {read_as}"
     todo = (
-        f"remove {value} from the target's background_ids and labels: nobody has judged these "
+        f"remove {value} from the target's background_ids and labels: no rater labelled these "
         "voxels, and a structure may extend into them; no score counts them"
     )
     return error(found, "ignored voxels that are neither label nor background", todo)

@@ -15,8 +15,8 @@ def work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray,
     Args:
         classes: of each voxel in stored order.
         grid: the working box in the scan.
-        num_labels: classes including background; higher ones, such as the ignored class, are no
-            mask.
+        num_labels: classes including background; higher numbers, such as the ignored class, are
+            not part of the mask.
 
     Returns:
         Classes on the box, and percent with one decimal; 0 for an empty mask.
@@ -37,7 +37,7 @@ def region_of(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) ->
     Args:
         classes: of each voxel in stored order.
         grid: the working box in the scan.
-        num_labels: classes including background; higher ones are not counted.
+        num_labels: classes including background; higher numbers are not counted.
         least_mm: least length of the ellipsoid's axes.
 
     Returns:
@@ -63,8 +63,8 @@ def region_of(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) ->
 def sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
     """Class, i, j, k of a fixed sample of labelled voxels of each class: (N, 4) int16.
 
-    At most `FOREGROUND` voxels of a class, drawn with a fixed seed, so that two preparations of a
-    case are equal. `classes` are on the working box; `num_labels` counts the background.
+    At most `FOREGROUND` voxels of a class are sampled, with a fixed seed, so that two preparations
+    of a case are equal. `classes` are on the working box; `num_labels` counts the background.
     """
     rng = np.random.default_rng(0)  # a fixed sample; patches use their own seed
     parts = [np.zeros((0, 4), dtype=int)]

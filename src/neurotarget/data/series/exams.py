@@ -140,7 +140,7 @@ def read_exams(path: Path) -> tuple[list[Exam], list[Problem]]:
 
 
 def series_problems(exam: Exam) -> Iterator[Problem]:
-    """Series of an exam that are equal, of one slice, or in another plane than they are named.
+    """Report series of an exam that are equal, have one slice, or lie in another plane than named.
 
     Files that cannot be read are reported when they are prepared. Only the heads of NIfTI and NumPy
     files are read, and whole files only where two have the same size and the same bytes in the
@@ -180,7 +180,7 @@ def _middle(path: Path) -> bytes:
 
 
 def _grid(path: Path) -> tuple[tuple[int, ...], np.ndarray] | None:
-    """Shape and affine from the head of a file; None if it is of another kind or broken.
+    """Shape and affine from the head of a file; None for another format or a broken file.
 
     A NumPy file states no orientation: its voxels count as cubes, which fit any plane.
     """

@@ -1,9 +1,9 @@
 """Boxes around findings on slices of knees, as fastMRI+ lists them.
 
 Columns are `file`, `slice`, `study_level`, `x`, `y`, `width`, `height` and `label`; a row whose
-`study_level` is Yes is of the whole exam and has no box. Columns and rows of voxels count from 0,
-the slice too. Of the 16,154 boxes six begin one row above the image, and are cut to it, and one has
-no height, and is left out.
+`study_level` is Yes describes the whole exam and has no box. Slices, and columns and rows of voxels
+count from 0. Of the 16,154 boxes, six begin one row above the image and are cut to it; one has no
+height and is left out.
 
 Source: Zhao et al. 2022, doi:10.1038/s41597-022-01255-z.
 """
@@ -18,7 +18,7 @@ from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
 COLUMNS = ("file", "slice", "study_level", "x", "y", "width", "height", "label")
 NUMBERS = ("slice", *COLUMNS[3:7])
-STEM = 6  # letters by which a label is of a finding: meniscus and meniscal are one
+STEM = 6  # first letters of a finding that its labels contain: meniscus and meniscal are one
 
 
 log = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """The folders of MRNet: series as NumPy files by split and plane, tables without header.
 
 `train/axial/0000.npy` and `valid/…` hold (slices, 256, 256); `train-acl.csv` lists `0000,1`. As the
-test exams of the competition are not public, `valid` is held out, and validation exams are drawn
-from `train`. MRNet does not identify people, so each exam counts as another person.
+test exams of the competition are not public, `valid` is held out, and validation exams are sampled
+from `train`. MRNet does not identify people, so each exam counts as a person of its own.
 
 Source: Bien et al. 2018, doi:10.1371/journal.pmed.1002699.
 """
@@ -37,7 +37,7 @@ class Exam(NamedTuple):
 
 
 def is_mrnet(folder: Path) -> bool:
-    """Whether a folder has folders of series in `train` or `valid`."""
+    """Return whether a folder has folders of series in `train` or `valid`."""
     return any((folder / split / plane).is_dir() for split in SPLITS for plane in PLANES)
 
 

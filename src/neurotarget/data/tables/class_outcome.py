@@ -26,12 +26,12 @@ def read_classes(
     Args:
         path: CSV or TSV table.
         outcome: a column of two values, or `<column>=<value>` for the value that is positive;
-            several are separated by `|`. Of two values, 1, yes, positive, mutant and the like, else
-            the rarer one, is positive.
+            several are separated by `|`. If no value is named, a value such as 1, yes, positive or
+            mutant is positive, else the rarer of the two.
         case_id: column of ids; rows of one id are of one person.
         where: rows to keep, such as `resection=GTR; site=a|b`.
-        like: the positive value of another table, which is also that of this one if none is named
-            and it occurs; the rarer one is then not taken.
+        like: the positive value of another table. If `outcome` names no value and this value
+            occurs, it is positive here too, even if it is the more frequent one.
 
     Raises:
         DataError: there is no such column or value, or a column without `=` has other than two
@@ -83,7 +83,7 @@ def id_texts(table: TextTable, case_id: str, path: Path) -> list[str]:
 
 
 def is_names(texts: list[str]) -> bool:
-    """Whether a column's cells are names: text, of which most differ.
+    """Return whether a column's cells are names: text, of which most differ.
 
     At least one cell is no number, and more than half of the cells differ.
     """
@@ -113,7 +113,7 @@ def outcome_column(table: TextTable, outcome: str, path: Path) -> tuple[str, set
 
 
 def value_of(text: str, column: str) -> str:
-    """A value in a spelling that is equal for equal ones: F and female, 1 and 1.0; "" for none."""
+    """Spell equal values equally: F and female, 1 and 1.0; "" for no value."""
     return "" if is_missing(text) else code_key(level_key(text, column))
 
 

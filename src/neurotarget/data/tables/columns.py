@@ -12,7 +12,7 @@ LOOK_ALIKE = str.maketrans(
 
 
 def plain_name(name: str) -> str:
-    """Normalise a name to its appearance: no case, blanks, encodings or foreign look-alikes.
+    """Normalise a name to its appearance, without case, blanks and look-alikes of other scripts.
 
     The result serves to compare names, not to show them.
     """

@@ -180,7 +180,7 @@ def requested_covariates(target: Target | None) -> set[str]:
 def numeric_covariates(target: Target | None) -> set[str]:
     """Covariates that a target uses as numbers: slopes and curves, outcomes that are no classes.
 
-    Covariates of interactions may be either and are not among them.
+    Covariates of interactions may be numbers or categories and are not included.
     """
     outcomes = target.outcomes if target else ()
     names = {name for one in outcomes if not one.is_class for name in one.columns}
@@ -192,7 +192,7 @@ def numeric_covariates(target: Target | None) -> set[str]:
 
 
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
-    """Report hypotheses of a target that these covariates cannot answer.
+    """Report hypotheses of a target that the covariates of these cases cannot test.
 
     A covariate may be absent, or none of its values may be one of the groups that are compared. All
     are warnings, since the other hypotheses can be tested.

@@ -18,7 +18,7 @@ HAPPENED = frozenset(
     ("dead", "died", "deceased", "death", "event", "yes", "true", "y", "recurrence", "relapse")
 )
 ENDED = frozenset(("alive", "living", "censored", "survived", "no", "false", "n", "none"))
-REVERSED = re.compile(  # in the name of a column: 0 is the event, or 1 is none
+REVERSED = re.compile(  # names of columns in which 0 means the event, or 1 means no event
     r"0\W*(?:=|:|-|is)?\W*(?:dead|death|died|deceased|event)"
     r"|1\W*(?:=|:|-|is)?\W*(?:alive|living|censor)",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ class Coding(NamedTuple):
     ended_as: frozenset[str]
 
     def happened(self, text: str) -> bool | None:
-        """Whether a cell means the event; None if it means neither.
+        """Return whether a cell means the event; None for a text that is no code.
 
         Upper and lower case do not count; 1, 1.0 and `01` are equal.
         """
@@ -49,7 +49,7 @@ class Coding(NamedTuple):
 
 
 def event_coding(texts: Sequence[str], column: str, event_is: str, path: Path) -> Coding | None:
-    """How a column distinguishes events from ends of follow-up; None without a column.
+    """Find the codes of events and of ends of follow-up in a column; None without a column.
 
     Args:
         texts: cells of the column.
@@ -58,7 +58,7 @@ def event_coding(texts: Sequence[str], column: str, event_is: str, path: Path) -
         path: of the table, for messages.
 
     Raises:
-        DataError: its values or its name do not tell which value is the event, or none is
+        DataError: its values or its name leave open which value is the event, or no value is
             `event_is`.
     """
     if not column:
@@ -95,7 +95,7 @@ def check_direction(
     column: str,
     path: Path,
 ) -> list[Problem]:
-    """Compare events with other columns that say dead or alive, and with the times.
+    """Compare events with other columns that state dead or alive, and with the times.
 
     A reversed coding is an error where most people of another column contradict it, and a warning
     where events are much later than ends of follow-up.
@@ -104,7 +104,7 @@ def check_direction(
         rows: cells of the people who are analysed.
         days: time of each person.
         event: 1 where the event was observed, 0 where follow-up ended before.
-        column: of the events; "" if each time is one of an event.
+        column: of the events; "" if every time ends with the event.
         path: of the table, for messages.
     """
     problems = []
@@ -135,5 +135,5 @@ def check_direction(
 
 
 def _is_of_life(keys: Sequence[str]) -> bool:
-    """Whether a column says dead or alive, and not yes or no to another question."""
+    """Return whether a column states dead or alive, and not yes or no to another question."""
     return bool({*keys} & {"dead", "died", "deceased", "alive", "living"})

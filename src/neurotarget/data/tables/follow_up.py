@@ -99,8 +99,8 @@ def read_follow_up(
         time: column of the time to the event or to the end of follow-up. A cell such as
             `ALIVE (361 days later)` is the end of follow-up.
         event: column that is 1 (dead) where the event was observed and 0 (alive) otherwise;
-            without it, each time is one of an event.
-        event_is: value of `event` that means the event, if it is another one.
+            without it, every time ends with the event.
+        event_is: value of `event` that means the event, if it differs from 1 and dead.
         unit: of the times: days, weeks, months or years.
         case_id: column of ids; by default a column of a standard name, else the first column if its
             values are texts that all differ.
@@ -196,7 +196,7 @@ def _time(text: str, column: str, path: Path) -> _Time:
 def _event(
     coding: Coding | None, row: Mapping[str, str], column: str, time: _Time
 ) -> tuple[float, str]:
-    """Whether the event was observed, and the reason for leaving the person out."""
+    """Return whether the event was observed, and the reason for leaving the person out."""
     if coding is None:
         return (0.0 if time.is_alive else 1.0), ""
     happened = coding.happened(row[column])
@@ -214,7 +214,7 @@ def _repeats(
     events: Mapping[int, float],
     path: Path,
 ) -> dict[int, str]:
-    """Further rows of a person, which have the time and event of the first, with the reason.
+    """Find further rows of a person with equal time and event; each gets a reason to leave it out.
 
     Raises:
         DataError: they have another time or event.

@@ -30,7 +30,7 @@ def image_columns(
     Args:
         patterns: with `*` and `?`; without any, columns named after a family of features, such as
             `glcm_`, in the names of pyradiomics or IBSI.
-        rows: cells by column. A column counts as one of numbers if at least half of its cells are.
+        rows: cells by column. A column is numeric if at least half of its cells are numbers.
         taken: columns that are left out, such as that of the outcome; pyradiomics' `diagnostics_`
             are left out too.
         file: the table, for messages.

@@ -16,7 +16,7 @@ class OutcomeRows(NamedTuple):
     Attributes:
         case_ids: ids as the table spells them; of a table without ids, `row` with the line in the
             file. One id may have several rows.
-        outcome: a number, or of classes 1 for the positive one and 0 for all others.
+        outcome: a number; for classes 1 for the positive class and 0 for all others.
         rows: all cells of each row by column.
         left_out: rows without a known outcome, with the reason.
         problems: warnings about the table.
@@ -41,7 +41,7 @@ class OutcomeRows(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The column, and of classes the positive value, as the table spells it."""
+        """The column and, for classes, its positive value, as the table spells them."""
         if self.is_number:
             return self.column
         spelt = (row[self.column] for row, one in zip(self.rows, self.outcome, strict=True) if one)

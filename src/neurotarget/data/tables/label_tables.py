@@ -1,8 +1,8 @@
 """Tables of label names next to label maps, and the ids that they give to names.
 
-Read are `dseg.tsv` of BIDS, CSV and TSV tables with a column of numbers and one of names, lookup
-tables of FreeSurfer (`1 Left-Amygdala 103 255 255 0`) and 3D Slicer, label descriptions of ITK-SNAP
-(`1 255 0 0 1 1 1 "Left Amygdala"`), and `dataset.json` of MSD and nnU-Net.
+The formats are `dseg.tsv` of BIDS, CSV and TSV tables with a column of numbers and one of names,
+lookup tables of FreeSurfer (`1 Left-Amygdala 103 255 255 0`) and 3D Slicer, label descriptions of
+ITK-SNAP (`1 255 0 0 1 1 1 "Left Amygdala"`), and `dataset.json` of MSD and nnU-Net.
 """
 
 import re
@@ -19,7 +19,7 @@ from neurotarget.problems import DataError
 Ids = tuple[int, ...]
 Names = Mapping[str, Ids]  # name → its ids, mostly one
 
-# in this order; the last two also hold tables of other things, which are passed over
+# searched in this order; the last two patterns also match other tables, which are skipped
 PATTERNS = ("*dseg.tsv", "dataset.json", "*lut*.txt", "*.ctbl", "*.label", "label*.[ct]sv",
             "label*.txt")  # fmt: skip
 FOLDERS = ("", "labels", "masks", "labelsTr", "derivatives", "derivatives/*")
@@ -76,9 +76,9 @@ def name_key(name: str) -> str:
 
 
 def is_freesurfers(names: Names) -> bool:
-    """Whether a table numbers every structure of FreeSurfer that it names as FreeSurfer does.
+    """Return whether a table numbers all structures of FreeSurfer that it names as FreeSurfer does.
 
-    A table that names no structure of FreeSurfer's does not.
+    False for a table that names no structure of FreeSurfer.
     """
     shared = [(ids, one.id) for name, ids in names.items() if (one := find(name))]
     return bool(shared) and all(ids == (number,) for ids, number in shared)

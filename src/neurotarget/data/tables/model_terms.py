@@ -20,9 +20,9 @@ MOST_LEVELS = 12  # a text column with more values is no category
 
 
 class Term(NamedTuple):
-    """One number per person: a column, whether it has a value, or the length of a vector.
+    """One number per person: a column, an indicator of one value, or the length of a vector.
 
-    `needs_value`: a person whose cell is empty is left out; otherwise it counts as another value.
+    `needs_value`: a person with an empty cell is left out; otherwise the cell is another value.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Term(NamedTuple):
 
     @property
     def is_indicator(self) -> bool:
-        """Whether it is 1 for people with the value, and 0 for the others."""
+        """Return whether the term is 1 for people with the value, and 0 for the others."""
         return bool(self.value)
 
 
 class Design(NamedTuple):
-    """Terms with the values of N people, NaN where one cannot be computed."""
+    """Terms with the values of N people, NaN where a value cannot be computed."""
 
     terms: tuple[Term, ...]
     values: Float[ndarray, "N P"]
@@ -137,14 +137,14 @@ def design(
 
 
 def missing_terms(made: Design, case_ids: Sequence[str]) -> dict[str, str]:
-    """Reason for leaving out each person who lacks a term: the first one that is lacking.
+    """Reason for leaving out each person who lacks a term, which names the first missing term.
 
     Args:
         made: values of the terms, one row per person.
         case_ids: of the same people.
 
     Returns:
-        Reason by id; people with all terms are left out.
+        Reason by id of the people who lack a term.
     """
     reasons = {}
     for name, values in zip(case_ids, made.values, strict=True):

@@ -1,10 +1,10 @@
-"""Settings of a target as `types.Target` takes them: ids in place of names, and of words.
+"""Convert the settings of a target for `types.Target`: ids in place of label names.
 
 A name is looked up in the table of the target's `label_table`, else in the tables next to the data
-(`label_tables`), else in FreeSurfer's table, which `types.Target` does by itself. Where a table
-next to the data numbers structures otherwise than FreeSurfer, a name that it lacks is an error: the
-number of FreeSurfer would be another structure there. `background: rest` is `background_ids:
-others`.
+(`label_tables`), else in FreeSurfer's table, which `types.Target` reads itself. Where a table next
+to the data numbers structures differently from FreeSurfer, a name that this table lacks is an
+error, since FreeSurfer's number would mean another structure in it. `background: rest` is
+`background_ids: others`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from neurotarget.files.writing import expand_home
 from neurotarget.problems import DataError, nearest, some
 from neurotarget.target_fields import OTHERS, REST
 
-FIELDS = ("background_ids", "ignore_ids")  # that may name labels too
+FIELDS = ("background_ids", "ignore_ids")  # settings that may also hold names of labels
 TABLE, BACKGROUND = "label_table", "background"  # settings that only this module reads
 REST_WORDS = (REST, OTHERS)
 
@@ -77,7 +77,7 @@ def _tables(table: object, source: Path | None) -> Mapping[str, Names]:
 
 
 class _Lookup:
-    """Ids of names in some tables; gathers what is wrong with the names."""
+    """Ids of names in some tables; collects the errors about names."""
 
     def __init__(self, tables: Mapping[str, Names]) -> None:
         self.tables = tables
@@ -131,7 +131,7 @@ class _Lookup:
         return value
 
     def _id_list(self, word: str) -> list[int | str]:
-        """Ids of a word, or the word where FreeSurfer's table has to know it."""
+        """Ids of a name, or the name itself where FreeSurfer's table has to have it."""
         if ids := self._ids(word):
             return list(ids)
         if not (self.is_freesurfers and is_known(word)):

@@ -1,4 +1,4 @@
-"""Numbers of people in a table that are to be predicted: which rows have one, and which do not."""
+"""The number to predict for each person of a table, and the rows without one."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ from neurotarget.data.tables.table_ids import required_column
 from neurotarget.data.tables.text_table import is_missing, read_text_table
 from neurotarget.problems import DataError, error, refuse_errors, some
 
-FEWEST_VALUES = 6  # different ones; fewer are classes
+FEWEST_VALUES = 6  # a column with fewer different numbers has classes
 
 
 def read_numbers(path: Path, outcome: str, *, case_id: str = "", where: str = "") -> OutcomeRows:

@@ -101,7 +101,7 @@ def add_sessions(
     """Add the covariates of each case's session from `sub-*_sessions.tsv` (BIDS).
 
     Sessions match with and without `ses-`. Their columns replace those of `participants.tsv`, which
-    describe one visit, even where they have no value; a warning lists these.
+    describe one visit, even where a session has no value; a warning lists such sessions.
     """
     problems: list[Problem] = []
     rows: list[Mapping[str, str]] = [{} for _ in cases]
@@ -169,7 +169,7 @@ def _ids(case: Case) -> tuple[str, ...]:
 def _first(
     people: Mapping[str, list[_Line]], means: Mapping[str, str], ids: Sequence[str]
 ) -> list[_Line]:
-    """Rows of the first of some ids that has any."""
+    """Rows of the first id that has any."""
     return next((people[means[name]] for name in ids if name in means), [])
 
 
@@ -206,7 +206,7 @@ def _label(case: Case, prefix: str) -> str:
 
 
 def _visit_columns(table: TextTable, cases: Sequence[Case]) -> dict[str, str]:
-    """Columns with the session and the run, if any case has one.
+    """Columns with the session and the run, if any case has a session or run.
 
     A column with a non-BIDS name counts only if some of its values are sessions of cases.
     """
@@ -229,7 +229,7 @@ def _one_each(
     keys: Collection[str],
     path: Path,
 ) -> tuple[list[dict[str, str]], list[Problem]]:
-    """One row for each case out of those of its person, and problems of missing or ambiguous rows.
+    """Choose one row per case from those of its person; report missing and ambiguous rows.
 
     Rows that cannot be assigned to a visit count as one if they agree; missing values are ignored.
     """
@@ -253,7 +253,7 @@ def _one_each(
 
 
 def _of_visit(case: Case, lines: Sequence[_Line], visits: Mapping[str, str]) -> Sequence[_Line]:
-    """Rows of a case's session and run, else those without either."""
+    """Rows of a case's session and run, else rows that state neither."""
     for prefix, column in visits.items():
         if not (label := _label(case, prefix)):
             continue

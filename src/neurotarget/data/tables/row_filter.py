@@ -19,7 +19,7 @@ def kept_rows(table: TextTable, where: str, path: Path) -> tuple[list[int], dict
     Args:
         table: all rows.
         where: conditions separated by `;`, all of which a row must meet: `column=a|b` for any of
-            some values, `column!=a` for none; "" keeps all.
+            some values, `column!=a` for any other value; "" keeps all.
         path: of the table, for messages.
 
     Raises:

@@ -59,8 +59,8 @@ class _Stats(NamedTuple):
 def read_stats(path: Path) -> StatsTable:
     """Read a file of statistics, or those of all subjects of a folder.
 
-    Of a subject's files aseg and the DKT atlas are read, or Desikan's atlas where there is no DKT
-    atlas.
+    For each subject, aseg and the DKT atlas are read; Desikan's atlas is read where there is no
+    DKT atlas.
 
     Args:
         path: a file, or a folder that holds `<subject>/stats/`, as FreeSurfer's SUBJECTS_DIR, or
@@ -101,10 +101,10 @@ def tool_of(columns: Sequence[str]) -> str:
 def with_methods(
     tables: Sequence[tuple[TextTable, str]], labels: Collection[str]
 ) -> list[TextTable]:
-    """Tables with a column `method` where several tools have measured.
+    """Add a column `method` to the tables if several tools have measured.
 
-    Of the tables of tools, structures that are not among the labels are left out, if there are any
-    labels. The intracranial volume is that of the first tool.
+    If labels are given, other structures are left out of the tables of tools. The intracranial
+    volume is that of the first tool.
 
     Args:
         tables: each with its tool; "" for a table of no tool, which stays as it is.
@@ -174,7 +174,7 @@ def _parsed(path: Path) -> _Stats:
 
 
 def _subject(path: Path, facts: dict[str, str]) -> str:
-    """Name of the subject: stated, that of its folder, or the start of the name of the file."""
+    """Name of the subject: as the file states it, else that of its folder, else from the file."""
     folder = path.absolute().parent
     from_place = folder.parent.name if folder.name == "stats" else path.name.partition("_aseg")[0]
     return facts.get("subjectname") or from_place

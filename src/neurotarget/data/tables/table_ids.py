@@ -176,7 +176,7 @@ def align_rows(
     *,
     prefix: str = "sub-",
 ) -> list[Problem]:
-    """Write the ids of some rows as other tables do, where only zeros in front are lacking.
+    """Add leading zeros to the ids of some rows where other tables have them.
 
     Args:
         rows: changed in place.

@@ -85,7 +85,7 @@ def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell means that there is no value.
+    """Return whether a cell means that there is no value.
 
     These are empty cells, n/a, na, nan, none and null, in any case.
     """

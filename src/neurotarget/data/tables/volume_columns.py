@@ -54,7 +54,7 @@ class VolumeColumn(NamedTuple):
     label: str
     method: str  # "" if the name of the column does not contain it
     column: str
-    unit_mm3: float  # unit of the column in mm³, of areas 1
+    unit_mm3: float  # unit of the column in mm³; 1 for areas
 
 
 class Roles(NamedTuple):
@@ -129,7 +129,7 @@ def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number, as Python reads it, with a decimal point."""
+    """Return whether a cell is a number, as Python reads it, with a decimal point."""
     try:
         float(text)
     except ValueError:
@@ -228,7 +228,7 @@ def _has_repeats(
     ids: Sequence[str | None],
     by_method: Sequence[str | None],
 ) -> bool:
-    """Whether tables with a method column have several rows per case, together or alone."""
+    """Return whether tables with a method column have several rows per case, together or alone."""
     keys = [
         row[case_id]
         for (table, _), case_id, method in zip(tables, ids, by_method, strict=True)
