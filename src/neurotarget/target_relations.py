@@ -50,7 +50,7 @@ def _label_errors(target: Target) -> Errors:
         "total" in target.labels,
     )
     yield (
-        f"labels: found {IGNORE}, nnU-Net's name of voxels that nobody has judged; give its id "
+        f"labels: found {IGNORE}, nnU-Net's name of voxels that no rater labelled; give its id "
         "as ignore_ids",
         IGNORE in target.labels,
     )

@@ -145,7 +145,7 @@ def test_ignored_voxels_read_as_something_else_are_refused(labels, background, r
 
 
 def test_an_unknown_id_is_not_called_background_alone():
-    with pytest.raises(DataError, match="to its ignore_ids where nobody has judged"):
+    with pytest.raises(DataError, match="to its ignore_ids where no rater labelled"):
         to_classes(np.array([0, 3]), {0: 0, 1: 1})
 
 

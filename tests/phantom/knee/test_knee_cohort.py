@@ -1,4 +1,4 @@
-"""Drawn knees: planned shares, findings where they are marked, and exams that lack a series."""
+"""Generated knees: planned shares, findings where they are marked, and exams that lack a series."""
 
 import numpy as np
 import pandas as pd

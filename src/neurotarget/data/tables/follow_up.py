@@ -217,7 +217,7 @@ def _repeats(
     """Find further rows of a person with equal time and event; each gets a reason to leave it out.
 
     Raises:
-        DataError: they have another time or event.
+        DataError: a further row has another time or event.
     """
     first: dict[str, int] = {}
     repeats, wrong = {}, []

@@ -1,7 +1,7 @@
 """The built-in cohort of knees, or with `data.root` the user's own exams.
 
-The knees are drawn: they show that the software works from exams to fused probabilities, and say
-nothing about how well a network reads real ones.
+The knees are generated: they show that the software works from exams to fused probabilities, but
+not how well a network reads real knees.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class KneeCohort(GeneratedCohort):
-    """One series of drawn knees, each of a person of its own; or of the exams of `data.root`.
+    """One series of generated knees, each of a person of its own; or of the exams of `data.root`.
 
     A file `marks_<series>` of each exam has the voxels of its findings: 1 the anterior cruciate
     ligament, 2 the meniscus, 3 another. Some exams lack a series.
@@ -47,7 +47,7 @@ class KneeCohort(GeneratedCohort):
     split_seed: int = 1
 
     def obtain(self, root: str | None) -> Path:
-        """Table of the exams with the series, drawn if missing; or of the user's own.
+        """Table of the exams with the series, generated if missing; or of the user's own exams.
 
         Raises:
             DataError: the user's exams cannot be used.
@@ -56,7 +56,7 @@ class KneeCohort(GeneratedCohort):
         exams = Exams(str(folder / "exams"), self.series, self.n_folds, self.split_seed)
         if root:
             return exams.obtain(root)
-        log.warning("these knees are drawn from formulas: their scores are no evidence about MRI")
+        log.warning("these knees come from formulas: their scores are no evidence about MRI")
         manifest = self.generate(folder / self.plan.key)
         lacking = {person.case_id: person.lacking for person in self.plan.subjects()}
         table = pd.read_csv(manifest, dtype=str, keep_default_na=False)

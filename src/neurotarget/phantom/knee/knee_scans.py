@@ -1,4 +1,4 @@
-"""Series of a drawn knee: sagittal T2 and axial proton density with dark fat, coronal T1."""
+"""Series of a generated knee: sagittal T2 and axial proton density with dark fat, coronal T1."""
 
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ def _pose(rng: np.random.Generator) -> Pose:
 def _points(
     affine: ndarray, shape: tuple[int, int, int], pose: Pose, person: KneePerson
 ) -> Coordinates:
-    """Points of the drawn knee at the voxels of a series."""
+    """Points of the generated knee at the voxels of a series."""
     voxels = np.indices(shape, dtype=np.float32).reshape(3, -1)
     world = affine[:3, :3] @ voxels + affine[:3, 3:]
     knee = (pose.turn.T @ (world - pose.shift_mm[:, None])) / pose.scale

@@ -21,7 +21,7 @@ SCORES = (
     "Each exam is scored by weights that were fitted to the exams of other people; the plain mean "
     "is over the series that the exam has. Intervals are DeLong's."
 )
-OF_MRNET = " MRNet's values are of other exams; drawn knees cannot be compared with them."
+OF_MRNET = " MRNet's values are of other exams; generated knees cannot be compared with them."
 WEIGHTS = (
     "The fusion shrinks its weights to equal ones, as far as cross-validation allows within one "
     "standard error. Weights that are hardly shrunk have bootstrap intervals over people; a series "

@@ -208,7 +208,7 @@ def _label_line(name: str, value: int, names: Mapping[int, str], mm3: Sequence[f
 
 def _background_lines(names: Mapping[int, str], chosen: Sequence[int]) -> list[str]:
     ignored = [value for value, name in names.items() if name_key(name) == IGNORE]
-    lines = [f"ignore_ids: {_flow(ignored)}  # voxels that nobody judged"] if ignored else []
+    lines = [f"ignore_ids: {_flow(ignored)}  # voxels that no rater labelled"] if ignored else []
     rest = len(names) - len(chosen) - len(ignored)
     if rest > 0:
         lines.append(f"background: rest  # the {rest} other values of the masks")
