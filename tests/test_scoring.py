@@ -432,7 +432,7 @@ def test_ignored_voxels_are_neither_reference_nor_prediction():
     truth[1:3, 1:4, 1], pred[2:4, 1:4, 1] = 1, 1
     truth[6, 6, 6] = pred[6, 6, 6] = 2
     truth[3:6] = 3  # ignored; the prediction goes on in it
-    pred[4, 5, 5] = 1  # a piece that nobody has judged
+    pred[4, 5, 5] = 1  # a piece that no rater labelled
     a, b = ignoring(truth, pred).values()
     assert a["dice"] == pytest.approx(2 * 3 / (6 + 3))
     assert (a["volume_mm3"], a["reference_volume_mm3"], a["pieces"]) == (3, 6, 1)

@@ -180,7 +180,7 @@ def test_no_number_of_pieces_is_tried_where_any_is_usual():
 
 def test_what_lies_in_ignored_voxels_counts_neither_way():
     reference, pred = truth(), with_speck()
-    reference[(pred > 0) & (reference == 0)] = 2  # nobody has judged the speck
+    reference[(pred > 0) & (reference == 0)] = 2  # no rater labelled the speck
     choice = choose([example(reference, pred)] * 3, {"gland": 1})
     assert choice.steps == Postprocessing()
     assert choice.changes[0].dice_before == 1.0
