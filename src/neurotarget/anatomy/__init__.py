@@ -1,1 +1,1 @@
-"""Structures of the head by number and name, and where they lie in one another."""
+"""Structures of the head by number and name, and the larger structures that they are part of."""

@@ -1,8 +1,8 @@
-"""Numberings of other atlases: which of FreeSurfer's structures each of their numbers is.
+"""Numberings of other atlases: mappings of their numbers to FreeSurfer's structures.
 
 A packaged table `assets/<name>.tsv` has the columns id, name and structure, a number of
 `structures.tsv` or 0 for background. A number stands for the smallest structure that holds all of
-its voxels by both protocols: where an atlas divides the cortex otherwise, that is a lobe, or the
+its voxels in both protocols: where an atlas divides the cortex otherwise, that is a lobe, or the
 whole cortex.
 
 `neuromorphometrics`: the regions of the BrainCOLOR protocol (Klein 2010, a precursor of the DKT
@@ -37,10 +37,10 @@ Numbering = Mapping[int, Numbered]
 
 @cache
 def numbering(name: str) -> Numbering:
-    """The packaged numbering of a name.
+    """Read a packaged numbering by its name.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: no numbering has this name.
     """
     if name == ITSELF:
         return {one.id: Numbered(one.name, one.id) for one in structures().values()}
@@ -55,7 +55,7 @@ def numbering(name: str) -> Numbering:
 
 
 def parse_numbering(rows: Iterable[Mapping[str, str]]) -> Numbering:
-    """A numbering from the rows of a table; a structure may be a number or a name.
+    """Parse a numbering from the rows of a table; a structure may be a number or a name.
 
     Raises:
         ValueError: a row or a column is missing, an id is not a number or not unique, or a

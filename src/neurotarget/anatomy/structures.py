@@ -28,7 +28,7 @@ CORTEX = "ctx-"  # in front of regions of the cortex
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A structure with its number in label maps, and the numbers of those that it refers to."""
+    """A structure with its number in label maps, and the numbers of related structures."""
 
     id: int
     name: str
@@ -42,7 +42,7 @@ class Structure:
 
 @cache
 def structures() -> Mapping[int, Structure]:
-    """All structures by number, in ascending order."""
+    """Return all structures by number, in ascending order."""
     text = (resources("neurotarget.anatomy") / "assets" / "structures.tsv").read_text("utf-8")
     many = map(_structure, csv.DictReader(text.splitlines(), delimiter="\t"))
     return MappingProxyType({one.id: one for one in many})
@@ -50,7 +50,7 @@ def structures() -> Mapping[int, Structure]:
 
 @cache
 def groups() -> Mapping[str, tuple[int, ...]]:
-    """Numbers of the structures of each group, in ascending order."""
+    """Return the numbers of the structures of each group, in ascending order."""
     members: dict[str, list[int]] = {}
     for one in structures().values():
         for group in sorted(one.groups):
@@ -59,26 +59,26 @@ def groups() -> Mapping[str, tuple[int, ...]]:
 
 
 def find(name: str) -> Structure | None:
-    """The structure of a name or alias, in any case, with blanks, `-` and `_` equal; or None."""
+    """Find a structure by name or alias; case is ignored, and blanks, `-` and `_` are equal."""
     return _by_key().get(_key(name))
 
 
 def other_names(name: str) -> tuple[str, ...]:
-    """Other names of a structure in tables of FreeSurfer and SynthSeg; empty for an unknown one."""
+    """Return other names of a structure in tables of FreeSurfer and SynthSeg; empty if unknown."""
     one = find(name)
     return () if one is None else tuple({one.name, *one.aliases} - {name})
 
 
 def is_known(word: object) -> bool:
-    """Whether a word names a structure or a group."""
+    """Return whether a word names a structure or a group."""
     return isinstance(word, str) and (word in groups() or find(word) is not None)
 
 
 def ids_of(word: int | str) -> tuple[int, ...]:
-    """Numbers of a structure or of all structures of a group; a number is kept.
+    """Return the numbers of a structure or of all structures of a group; a number is kept.
 
     Raises:
-        ValueError: there is neither a structure nor a group of this name.
+        ValueError: no structure and no group has this name.
     """
     if not isinstance(word, str):
         return (word,)
@@ -95,13 +95,13 @@ def ids_of(word: int | str) -> tuple[int, ...]:
 
 
 def select(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Labels of structures and groups by name, in ascending order of their numbers.
+    """Return the labels of structures and groups by name, in ascending order of their numbers.
 
-    A word with `-` in front takes its structures out: `[synthseg, -CSF]`. Each label has the number
-    of its structure, followed by those of the structures that are part of it and not selected.
+    A word with `-` in front removes its structures: `[synthseg, -CSF]`. Each label has the number
+    of its structure, then the numbers of its parts that are not selected themselves.
 
     Raises:
-        ValueError: a word is unknown, or nothing is left.
+        ValueError: a word is unknown, or no structure is left.
     """
     chosen: set[int] = set()
     for word in words:
@@ -119,9 +119,9 @@ def select(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 def owners_of(number: int, chosen: Iterable[int]) -> tuple[int, ...]:
-    """Which of the chosen structures a structure belongs to: itself, or those it is part of.
+    """Return the chosen structures that a structure belongs to: itself, or structures around it.
 
-    Two owners share it, each the voxels nearer to it; none has it if it is unknown.
+    Each of two owners gets the nearer voxels. An unknown structure has no owner.
     """
     wanted = {*chosen}
     if number in wanted:
@@ -132,14 +132,14 @@ def owners_of(number: int, chosen: Iterable[int]) -> tuple[int, ...]:
 
 
 def pairs_of(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs (left, right) among names of structures; one without its partner is in no pair."""
+    """Return pairs (left, right) among names of structures, without names that lack a partner."""
     known = {one.id: name for name in names if (one := find(name))}
     lefts = [structures()[one] for one in known if structures()[one].side == LEFT]
     return tuple((known[one.id], known[one.partner]) for one in lefts if one.partner in known)
 
 
 def scattered(names: Iterable[str]) -> tuple[str, ...]:
-    """Those names of structures that have any number of connected pieces."""
+    """Return the names of structures that may have any number of connected pieces."""
     return tuple(name for name in names if (one := find(name)) and SCATTERED in one.groups)
 
 

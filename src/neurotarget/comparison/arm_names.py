@@ -60,7 +60,7 @@ Settings = Mapping[str, Any]  # plain values by dotted key
 
 
 class Settled(NamedTuple):
-    """Name of the arm of each run, in the order of the runs, and notes for the page.
+    """Names of the arms of all runs, in the order of the runs, and notes for the page.
 
     Notes state that arms have different budgets, or differ in settings that their names do not
     show.
@@ -94,7 +94,7 @@ def settle_arms(
     """Group runs into arms and name the arms.
 
     An arm is named after its model, and after the settings that differ between arms of this model.
-    Where two runs of an arm have the same slot, the experiment's name distinguishes arms, too.
+    If two runs of an arm have the same slot, the experiment's name distinguishes arms, too.
 
     Args:
         runs: settings of each run, as `settings_of` returns them.
@@ -103,7 +103,7 @@ def settle_arms(
     """
 
     def grouped(ignored: Sequence[str]) -> tuple[bool, list[str], list[tuple[str, ...]]]:
-        """Whether two runs of an arm share a slot, the differing settings, and the groups."""
+        """Return whether two runs of an arm share a slot, the differing settings, and groups."""
         keys = _differing(runs, ignored)
         kinds = [
             (model, *(repr(run.get(key)) for key in keys))
@@ -135,13 +135,13 @@ def _is_below(key: str, branches: Iterable[str]) -> bool:
 
 
 def _differing(runs: Sequence[Settings], ignored: Sequence[str]) -> list[str]:
-    """Keys with several values, in the order of the configs; absent is null."""
+    """Return keys with several values, in the order of the configs; an absent key is null."""
     every = dict.fromkeys(key for run in runs for key in run if key not in ignored)
     return [key for key in every if len({repr(run.get(key)) for run in runs}) > 1]
 
 
 def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """A unique name for each arm."""
+    """Return a unique name for each arm."""
     several = len(set(models)) > 1
     names = []
     for run, model in zip(runs, models, strict=True):
@@ -160,7 +160,7 @@ def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str])
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
-    """Shortest end of a dotted key that distinguishes it from the others."""
+    """Return the shortest end of a dotted key that distinguishes it from the other keys."""
     parts = key.split(".")
     for count in range(1, len(parts)):
         tail = ".".join(parts[-count:])
@@ -187,7 +187,7 @@ def _text(value: object) -> str:
 
 
 def _notes(arms: Sequence[tuple[str, Settings]], keys: Sequence[str]) -> list[str]:
-    """Notes on different budgets, and on different settings that are not in the names."""
+    """Return notes on different budgets, and on different settings that names do not show."""
     notes = []
     if budget := _budget([run for _, run in arms], keys):
         notes.append(f"The arms have different budgets: {_listed(arms, budget)}.")
@@ -200,7 +200,7 @@ def _notes(arms: Sequence[tuple[str, Settings]], keys: Sequence[str]) -> list[st
 
 
 def _budget(runs: Sequence[Settings], keys: Sequence[str]) -> list[str]:
-    """Keys of the budget that differ, without numbers of steps that follow from a common budget."""
+    """Return differing keys of the budget, without step numbers that a common budget implies."""
     differing = [key for key in keys if _is_below(key, BUDGET)]
     is_common = all(run.get("budget.kind") for run in runs)
     if is_common and not any(_is_below(key, ("budget",)) for key in differing):

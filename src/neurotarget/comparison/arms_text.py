@@ -17,7 +17,7 @@ Rows = list[list[str]]  # the header first; the first cell of a row is an arm
 
 
 def summary_rows(comparison: Comparison) -> Rows:
-    """Return a row per arm, the best first, without columns of unknown values.
+    """Return one row per arm, best first, without columns of unknown values.
 
     The header comes first; cells are texts with units, and an arm that has not learnt is marked.
     """

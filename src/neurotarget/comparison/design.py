@@ -1,4 +1,4 @@
-"""Check that runs were trained and scored on the same cases, and select what all arms share."""
+"""Check that runs were trained and scored on the same cases; select folds and cases of all arms."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ SIGHT = (
     *("target.dimensions", "target.roi", "target.sides", "target.size_vox"),
     *("data.preparation", "cascade.localise"),  # a cascade's scans are prepared uncropped
 )
-SAME_MM3 = 0.05  # reference volumes of the same mask differ by less
+SAME_MM3 = 0.05  # reference volumes of the same mask differ by at most this
 
 
 class Named(NamedTuple):
@@ -77,7 +77,7 @@ def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list
 
     Args:
         named: all runs.
-        common: whether different cases give a note instead of a reason, since only shared ones
+        common: whether different cases give a note instead of a reason, since only shared cases
             count.
     """
     errors, notes = [], []
@@ -94,7 +94,7 @@ def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list
 
 
 def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
-    """Return the runs of the folds and seeds that all arms have, and a note on the others.
+    """Return the runs of the folds and seeds that all arms have, and a note on the other runs.
 
     Raises:
         DataError: there is no such pair; the message lists what each arm has.
@@ -119,7 +119,7 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
 
 
 def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
-    """Return scores of the cases that all runs of a fold have scored, and a note on the others.
+    """Return scores of cases that all runs of a fold have scored, and a note on other cases.
 
     Raises:
         DataError: a fold has no such case.
@@ -148,7 +148,7 @@ def _by_fold(named: Sequence[Named]) -> dict[int, list[Named]]:
 
 
 def _other_cases(first: Named, other: Named, fold: int) -> str:
-    """Text on the different cases of two runs of one fold; "" for equal ones."""
+    """Describe the different cases of two runs of one fold; "" for equal cases."""
     ours, theirs = first.run, other.run
     if text := _only(first, other, ours.test_cases, theirs.test_cases):
         hint = "; use the same data and folds for all"
@@ -182,7 +182,7 @@ def _only(first: Named, other: Named, ours: frozenset | set, theirs: frozenset |
 
 
 def _other_files(first: Named, other: Named) -> str:
-    """Text on different files of equal cases; "" where they are equal or unknown."""
+    """Describe different files of equal cases; "" for equal or unknown files."""
     prints = {one.run.summary.get("data_fingerprint") for one in (first, other)}
     if len(prints) < 2 or None in prints or _sight(first.run) != _sight(other.run):
         return ""
@@ -196,13 +196,13 @@ def _other_files(first: Named, other: Named) -> str:
 
 
 def _sight(run: Run) -> dict[str, object]:
-    """Settings of the preparation of files."""
+    """Return the settings of the preparation of files."""
     settings = run.settings
     return {key: settings[key] for key in settings if key.startswith(SIGHT)}
 
 
 def _other_masks(first: Named, other: Named) -> list[str]:
-    """Cases that two runs of one fold scored against different masks."""
+    """Return a sentence on cases that two runs of one fold scored against different masks."""
     cases = unlike_masks(first.run.rows, other.run.rows)
     if not cases:
         return []

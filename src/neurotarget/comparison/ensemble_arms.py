@@ -51,7 +51,7 @@ COSTS = "The cost of an ensemble or a soup is that of all its members together."
 
 
 class Plan(NamedTuple):
-    """One ensemble or soup; none of its members was trained on its cases."""
+    """One ensemble or soup; no member was trained on its cases."""
 
     arm: str
     kind: str  # ensemble | soup
@@ -193,7 +193,7 @@ class Maker:
 
     @property
     def weights(self) -> list[str]:
-        """Return which weights of each member are used, best or last, in the order of members."""
+        """Return the weights that each member uses, best or last, in the order of members."""
         return [own_weights(run.folder) for run in self.runs]
 
     @property
@@ -234,7 +234,7 @@ class Maker:
         return with_ledger(rows, self.folder / "predictions")
 
     def _make(self) -> None:
-        """Predict and score the cases; failed ones count as failed, and are retried next time."""
+        """Predict and score the cases; failed cases are counted, and are tried again next time."""
         predictions = self.folder / "predictions"
         predictor, made_by = load_ensemble(
             [run.folder for run in self.runs],
@@ -267,7 +267,7 @@ class Maker:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Return what the rows depend on: weights, configs, cases and definition of distances.
+        """Return everything that the rows depend on: weights, configs, cases, kind of distances.
 
         Rows of an earlier call are reused only if all of it is equal. Learned post-processing and
         recalibration count, where a member has some.
@@ -298,8 +298,8 @@ def joint_cost(runs: Sequence[Run], *, is_soup: bool, seconds: float | None) -> 
     """Return the columns of cost of runs together.
 
     Parameters, steps, training time and energy are sums over the runs; a soup has the parameters of
-    one network. A setting that differs between runs is NaN or "". `seconds` are those of the
-    prediction of a case, None if unknown.
+    one network. A setting that differs between runs is NaN or "". `seconds` is the time for the
+    prediction of one case, s; None if unknown.
     """
     costs = [run.cost for run in runs]
     whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(COST_TEXTS, "")
@@ -316,7 +316,7 @@ def joint_cost(runs: Sequence[Run], *, is_soup: bool, seconds: float | None) -> 
 def cost_sentence(makers: Sequence[Maker]) -> str:
     """Return a sentence on the predictions to make and their estimated time.
 
-    Finished ensembles, and those whose weights are missing, are not counted.
+    Finished ensembles and ensembles with missing weights are not counted.
     """
     possible = [maker for maker in makers if maker.is_possible]
     pending = [maker for maker in possible if not maker.is_done]
@@ -359,7 +359,7 @@ def _plan(
 
 
 def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
-    """Test cases of runs from their cases.tsv, and cases with missing files."""
+    """Read the test cases of runs from their cases.tsv, and list cases with missing files."""
     by_id: dict[str, Case] = {}
     missing = set()
     for run in runs:
@@ -394,6 +394,6 @@ def _with_arm(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any
 
 
 def _file_name(name: str) -> str:
-    """A portable file name; a hash is added if characters were replaced, to keep names distinct."""
+    """Return a portable file name; if characters are replaced, a hash keeps names distinct."""
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
     return plain if plain == name.replace(" ", "_") else f"{plain}-{hash_of_text(name, 6)}"

@@ -30,7 +30,7 @@ from neurotarget.studies.study_inputs import covariate_table, from_run, read_cas
 from neurotarget.types import Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"
-SHOWN = 12  # most reasons in an error; the rest is counted
+SHOWN = 12  # most reasons in an error; further reasons are counted
 SCORE = ["case_id", "subject_id", "label", "metric", "value", "unit", "split"]
 
 
@@ -59,7 +59,7 @@ def read_arms(
 
     Args:
         places: multirun folders, run folders, or parents of these.
-        target: its hypotheses replace those of the runs.
+        target: target whose hypotheses replace those of the runs.
         common: whether runs and cases that some arm lacks are also left out, instead of an error.
 
     Raises:
@@ -99,7 +99,7 @@ def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot)
     """Return rows of rows.csv with the columns of a comparison; `slot` is fold and seed.
 
     Args:
-        rows: of one run or ensemble.
+        rows: rows of one run or ensemble.
         arm: name of its arm.
         kind: net, ensemble or soup.
         run: its name, unique in the comparison.
@@ -114,7 +114,7 @@ def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot)
 
 
 def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """Finished runs, and a sentence on each unreadable one."""
+    """Return finished runs, and a sentence on each unreadable run."""
     runs, left = [], []
     for folder in folders:
         reason = why_unfinished(folder)
@@ -139,10 +139,10 @@ def _read_into(runs: list[Run], folder: Path) -> str:
 
 
 def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
-    """Runs with arms and names, and notes on differences between the arms.
+    """Give runs their arms and names; return them with notes on differences between the arms.
 
     Raises:
-        DataError: runs have the same arm, fold and seed; all of them are listed.
+        DataError: runs have the same arm, fold and seed; the message lists all of them.
     """
     slots = [(run.fold, run.seed) for run in runs]
     settled = settle_arms([run.settings for run in runs], [run.model for run in runs], slots)
@@ -167,7 +167,7 @@ def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
 
 
 def _arms(named: Sequence[Named], target: Target | None) -> tuple[Arms, list[str]]:
-    """Scores, costs and covariates of runs, and notes on covariates."""
+    """Collect scores, costs and covariates of runs, and notes on covariates."""
     scores = [
         score_rows(run.rows, arm=arm, kind=NET, run=name, slot=(run.fold, run.seed))
         for arm, name, run in named
@@ -183,7 +183,7 @@ def _arms(named: Sequence[Named], target: Target | None) -> tuple[Arms, list[str
 
 
 def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """Covariates of all cases by case_id, from the first run of each case."""
+    """Collect the covariates of all cases by case_id, from the first run of each case."""
     lines: dict[str, dict[str, Any]] = {}
     notes, unlike, read = [], set(), set()
     for run in runs:
@@ -221,7 +221,7 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _planted(runs: Sequence[Run]) -> Target:
-    """Target of the first run, with the planted effects of a generated cohort."""
+    """Return the target of the first run, with the simulated effects of a generated cohort."""
     for run in runs:
         if (run.folder / "cases.tsv").is_file():
             try:
@@ -232,7 +232,7 @@ def _planted(runs: Sequence[Run]) -> Target:
 
 
 def _facts(named: Sequence[Named]) -> dict[str, str]:
-    """Origin of the numbers as text."""
+    """Describe the origin of the numbers, as text by name."""
     runs = [one.run for one in named]
     records = [read_plain(run.folder / "run.json") for run in runs]
     origins = {
@@ -247,7 +247,7 @@ def _facts(named: Sequence[Named]) -> dict[str, str]:
 
 
 def _machines(named: Sequence[Named]) -> list[str]:
-    """A note if runs used several machines, or both GPU and CPU of one."""
+    """Return a note if runs used several machines, or both GPU and CPU of one machine."""
     known: dict[str, list[str]] = defaultdict(list)
     for _, name, run in named:
         machine = _hardware(read_plain(run.folder / "run.json").get("hardware") or {})
@@ -261,7 +261,7 @@ def _machines(named: Sequence[Named]) -> list[str]:
 
 
 def _hardware(record: Mapping[str, Any]) -> str:
-    """Text on the processor and GPUs of a run."""
+    """Describe the processor and GPUs of a run."""
     parts = [record.get("processor"), *(record.get("gpus") or [])]
     return ", ".join(str(part) for part in parts if part)
 

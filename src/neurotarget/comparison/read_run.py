@@ -28,7 +28,7 @@ REMEDY = "write it again with neurotarget evaluate, or train the run again"
 class Run(NamedTuple):
     """Data of one run for a comparison.
 
-    `cost` has the columns of cost.json, with NaN or "" where it was not measured; `splits` are
+    `cost` has the columns of cost.json, with NaN or "" for unmeasured values; `splits` are
     train, val, test or external.
     """
 
@@ -75,7 +75,7 @@ def read_run(folder: Path) -> Run:
     comparison without being noticed.
 
     Raises:
-        DataError: a file is broken or does not belong to the others.
+        DataError: a file is broken or does not match the other files.
     """
     config = read_config(folder)
     target = recorded_target(config, folder)
@@ -90,7 +90,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _checked_summary(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Content of summary.json, with fold and seed checked as integers."""
+    """Read summary.json, and check that fold and seed are integers."""
     summary = read_plain(folder / "summary.json")
     if not summary:
         raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {REMEDY}")
@@ -106,7 +106,7 @@ def _checked_summary(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _splits(path: Path) -> dict[str, str]:
-    """Split of each case; empty if the file is missing or was not written by neurotarget."""
+    """Read the split of each case; empty if the file is missing or not neurotarget's."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = [uncells(line) for line in csv.DictReader(stream, delimiter="\t")]
@@ -144,7 +144,7 @@ def _check_complete(
 
 
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of a run's cost; NaN or "" where unknown."""
+    """Read the columns of a run's cost; NaN or "" if unknown."""
     recorded = read_plain(folder / "cost.json")
     cost: dict[str, Any] = {name: as_number(recorded.get(name)) for name in MEASURED}
     if math.isnan(cost["train_s"]):

@@ -1,6 +1,6 @@
-"""Fuse probabilities of the same exams, predicted from several MR series by one network each.
+"""Fuse probabilities of the same exams; one network per MR series has predicted them.
 
-Each outcome is fused on its own. An exam's fused probability comes from weights that were fitted
+Each outcome is fused separately. An exam's fused probability comes from weights that were fitted
 to the exams of other people; the plain mean over the series is given for comparison.
 """
 
@@ -60,9 +60,9 @@ def fuse_runs(
     A finding with too few exams is left out, with a note.
 
     Args:
-        places: a multirun folder, run folders, or folders that contain some.
-        output: folder to write into; by default `fusion` in the first place.
-        seed: of folds and bootstrap.
+        places: a multirun folder, run folders, or folders that contain run folders.
+        output: folder to write into; by default `fusion` in the first folder of `places`.
+        seed: seed of folds and bootstrap.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Raises:
@@ -103,7 +103,7 @@ def fuse_runs(
 
 
 def _finished(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """Finished runs in some folders, and notes about the others."""
+    """Return the finished runs in some folders, and notes about the other folders."""
     runs, notes = [], []
     for folder in run_folders(folders):
         if reason := why_unfinished(folder):
@@ -123,9 +123,9 @@ def _facts(runs: Sequence[Run], seed: int) -> dict[str, str]:
 
 
 def print_fused(folder: Path) -> None:
-    """Fuse the runs of a multirun and print the scores, or why there are none.
+    """Fuse the runs of a multirun and print the scores, or the reason why there are none.
 
-    The networks are trained by then, so a fusion that cannot be made is no failure.
+    The networks are already trained, so an impossible fusion is not a failure of the multirun.
     """
     try:
         done = fuse_runs([folder])
@@ -136,7 +136,7 @@ def print_fused(folder: Path) -> None:
 
 
 def print_scores(done: FusedSeries) -> None:
-    """Print what is left out, the AUROC of each series, mean and fusion, and the page's path."""
+    """Print what was left out, the AUROC of each series, mean and fusion, and the page's path."""
     for note in done.notes:
         print(f"note: {note}")
     for row in done.scores.to_dict("records"):
@@ -146,7 +146,7 @@ def print_scores(done: FusedSeries) -> None:
 
 
 def too_few(table: pd.DataFrame) -> str:
-    """Why a table of `exam_tables` has too few exams for a fusion; "" if it has enough.
+    """Return why a table of `exam_tables` has too few exams for a fusion; "" for enough exams.
 
     Ten exams with the finding and ten without it are needed, so that each of five folds has some.
     """
@@ -160,7 +160,7 @@ def too_few(table: pd.DataFrame) -> str:
 
 
 def exam_tables(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
-    """Exams of each outcome, from runs of one series each.
+    """Collect the exams of each outcome, from runs of one series each.
 
     Runs of several folds are joined, those of several seeds averaged. Outcomes that are not binary
     or have runs of one series only, and runs of several contrasts, are left out.
@@ -199,7 +199,7 @@ def _joined(parts: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
 def fused_label(
     table: pd.DataFrame, *, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Scores, weights and exams of one outcome, from a table of `exam_tables`.
+    """Fuse one outcome of a table of `exam_tables`; return scores, weights and exams.
 
     There must be `FEWEST` exams with and without the finding, see `too_few`.
 

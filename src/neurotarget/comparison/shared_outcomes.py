@@ -1,4 +1,4 @@
-"""Compare networks of masks with networks of outcomes, by the outcomes that all of them predict."""
+"""Compare networks for masks with networks for outcomes, by the outcomes that all predict."""
 
 from collections.abc import Sequence
 
@@ -44,14 +44,15 @@ def are_mixed(runs: Sequence[Run]) -> bool:
 
 
 def averaged_rows(runs: Sequence[Run], case_ids: Sequence[str], target: Target) -> pd.DataFrame:
-    """Return rows of the mean of the probabilities that runs predict of cases.
+    """Return rows for the mean of the probabilities that runs predict for cases.
 
-    A case that any of them failed on has failed. Outcomes that are numbers are left out.
+    A case has failed if any run failed on it. Outcomes that are numbers are left out.
 
     Args:
-        runs: of one target of outcomes; the first gives reference, person and split of each case.
+        runs: runs of one target of outcomes; the first run gives reference, person and split of
+            each case.
         case_ids: cases that every run has held out.
-        target: whose outcomes are averaged.
+        target: target whose outcomes are averaged.
 
     Returns:
         A table with the columns of rows.csv.
@@ -89,7 +90,7 @@ def _values(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _code(outcome: Outcome, truth: pd.Series) -> float:
-    """Number of a case's class; NaN if unknown."""
+    """Return the number of a case's class; NaN if unknown."""
     if truth.isna().any():
         return float("nan")
     return float(truth.iloc[0]) if outcome.kind == "binary" else float(truth.to_numpy().argmax())

@@ -42,7 +42,7 @@ FIGURES = (
 
 
 class WrittenComparison(NamedTuple):
-    """A comparison and its files; `table` is that of the arms, `readme` the Markdown."""
+    """A comparison and its files; `table` is the table of arms, `readme` the Markdown file."""
 
     comparison: Comparison
     page: Path
@@ -68,14 +68,14 @@ def compare_runs(
     """Compare finished runs and write compare.html, compare.tsv, compare.md and tables.
 
     Args:
-        places: a multirun folder, run folders, or folders that contain some.
+        places: a multirun folder, run folders, or folders that contain run folders.
         output: folder to write into; by default `compare` in the folder of one multirun, else a
             folder in `runs` that is named after the arms.
-        common: whether only folds, seeds and cases are compared that all arms have.
+        common: whether only the folds, seeds and cases that all arms have are compared.
         ensembles: whether ensembles and soups are predicted as further arms.
-        title: of the page.
-        seed: of the bootstrap intervals.
-        device: for the predictions of ensembles.
+        title: title of the page.
+        seed: seed of the bootstrap intervals.
+        device: device for the predictions of ensembles.
         wandb: `auto`, `online`, `offline` or `disabled`.
         overwrite: whether files that neurotarget did not write may be replaced.
         trust: whether the configurations of the runs may name code outside neurotarget.
@@ -109,7 +109,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     The page is written last, so that it always matches the tables.
 
     Raises:
-        DataError: files would be replaced that neurotarget did not write.
+        DataError: files that neurotarget did not write would be replaced.
     """
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
     tables, figures = folder / "compare", folder / "compare" / "figures"
@@ -144,7 +144,7 @@ def track(
 
     Args:
         done: comparison and its files.
-        first: run whose config names project, group and tags.
+        first: the run whose config names project, group and tags.
         mode: online, offline or disabled, which logs nothing.
         title: name of the W&B run.
         trust: whether the entity in that config may be used.
@@ -179,7 +179,7 @@ def track(
 
 
 def _logged(done: WrittenComparison) -> dict[str, Any]:
-    """Tables and figures for W&B; text columns with missing values stay text."""
+    """Return tables and figures for W&B; text columns with missing values stay text."""
     logged: dict[str, Any] = {}
     for name, table in done.comparison.tables.items():
         text_columns = {column: object for column in table if table[column].dtype.kind not in "ifb"}
@@ -203,7 +203,7 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 
 
 def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
-    """Folder to write into: inside a single multirun, else in `runs`, named after the arms."""
+    """Return the output folder: inside a single multirun, else in `runs`, named after the arms."""
     if output is not None:
         folder = expand_home(output)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():

@@ -1,4 +1,4 @@
-"""The base of tasks: what every training shares, and what a kind of task has to declare."""
+"""Base class of tasks: the common steps of training, and the members that a task must define."""
 
 import math
 from abc import abstractmethod
@@ -29,13 +29,13 @@ OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
 class TargetTask(pl.LightningModule, TaskKind):
     """Training of a network for one target, on batches and whole cases.
 
-    A kind of task declares what it learns from, the score that it monitors, and the rows of its
+    A kind of task declares its training data, the score that it monitors, and the rows of its
     predictions; as a `TaskKind` also the size of its network's output and its predictor.
     Checkpoints hold tensors and plain values only.
     """
 
     learns_from: ClassVar[Literal["labels", "outcomes"]] = "labels"
-    monitor: ClassVar[str]  # score of validation that decides which weights are best
+    monitor: ClassVar[str]  # validation score that selects the best weights
     rows: ClassVar[Callable[..., list[Row]]]  # scores predictions, with arguments as of `evaluate`
     objectives: ClassVar[Mapping[str, str]]  # of a search: name → logged score, the default first
     lower_is_better: ClassVar[Collection[str]] = ("loss",)  # parts of the names of such scores
@@ -55,17 +55,17 @@ class TargetTask(pl.LightningModule, TaskKind):
         """Join the parts.
 
         Args:
-            target: what is predicted.
+            target: the target that is predicted.
             net: the network.
-            optimizer_for: makes the optimizer from the net's parameters.
+            optimizer_for: function that makes the optimizer from the net's parameters.
             schedule: parameters of `Schedule`.
-            inferer: runs (image, net) on a whole image, in validation and prediction.
+            inferer: function of (image, net) for a whole image, in validation and prediction.
             ema_decay: decay of the averaged weights that are validated and saved; None for none.
-            channels_last: lay images and weights out as CPUs and GPUs convolve fastest (a
+            channels_last: use the memory layout in which CPUs and GPUs convolve fastest (a
                 third faster on a CPU).
             keep_gradients: never set gradients to zero, so that each step follows the sum of all
-                gradients since the training began (or was resumed). It shows what the code of
-                Weninger et al. 2019 does, which leaves `zero_grad` out.
+                gradients since the training began (or was resumed). This reproduces the code of
+                Weninger et al. 2019, which lacks `zero_grad`.
         """
         super().__init__()
         self.target, self.net, self.inferer = target, net, inferer
@@ -80,45 +80,45 @@ class TargetTask(pl.LightningModule, TaskKind):
 
     @classmethod
     def is_lower_better(cls, score: str) -> bool:
-        """Whether a lower value of a logged score, such as `val/loss`, is better."""
+        """Return whether a lower value of a logged score, such as `val/loss`, is better."""
         return any(part in cls.lower_is_better for part in score.split("/"))
 
     @classmethod
     @abstractmethod
     def logged(cls, target: Target) -> list[str]:
-        """Names of the scores of validation that `monitor` may name.
+        """Return the names of the validation scores that `monitor` may name.
 
-        All begin with `val/`; known before training, so that a wrong `monitor` is found at once.
+        All begin with `val/`. They are known before training, to find a wrong `monitor` at once.
         """
 
     def prepare(self, data: TargetData) -> None:
         """Adapt the task to its data, before training; data are prepared.
 
-        A kind of task takes from the training cases what it needs, such as frequencies of classes;
+        A kind of task computes values from the training cases, such as frequencies of classes;
         the base does nothing.
         """
 
     @abstractmethod
     def batch_loss(self, batch: Batch) -> Tensor:
-        """Loss of a training batch, a scalar from which gradients are computed."""
+        """Compute the loss of a training batch, a scalar with gradients."""
 
     @abstractmethod
     def example(self, batch_size: int) -> Batch:
-        """A batch of noise in the size of a training batch, to time a step.
+        """Make a batch of noise in the size of a training batch, to time a step.
 
-        It is on the CPU; the case ids are `noise`.
+        The batch is on the CPU; its case ids are `noise`.
         """
 
     @abstractmethod
     def score(self, batch: Batch) -> Any:  # noqa: ANN401
-        """Score of one whole case as plain values that `summarise` joins."""
+        """Score one whole case; return plain values that `summarise` joins."""
 
     @abstractmethod
     def summarise(self, scores: Mapping[str, Any]) -> dict[str, float]:
-        """Scores over all cases, by names without the split; `loss` among them.
+        """Compute scores over all cases, including `loss`, by names without the split.
 
         Args:
-            scores: what `score` returned, by case id.
+            scores: results of `score` by case id.
         """
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
@@ -148,7 +148,7 @@ class TargetTask(pl.LightningModule, TaskKind):
         self._log_scores("test")
 
     def configure_optimizers(self) -> dict[str, object]:
-        """The optimizer, and its schedule with one update per step.
+        """Make the optimizer, and its schedule with one update per step.
 
         The rate falls with the steps or with the time that is spent, see `training_progress`. On a
         CPU the optimizer is fused.
@@ -166,17 +166,17 @@ class TargetTask(pl.LightningModule, TaskKind):
         }
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Set gradients to zero before those of a batch are added, unless they are kept."""
+        """Set gradients to zero before a batch adds its gradients, unless they are kept."""
         if not self.keep_gradients:
             super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     @property
     def ema_every(self) -> int:
-        """Steps from one average of the weights to the next."""
+        """Number of steps from one average of the weights to the next."""
         return 1
 
     def configure_callbacks(self) -> list[Callback]:
-        """The NaN guard, and weight averaging if configured."""
+        """Return the NaN guard, and weight averaging if configured."""
         if self.ema_decay is None:
             return [NaNGuard()]
         device = self.trainer.strategy.root_device
@@ -189,9 +189,9 @@ class TargetTask(pl.LightningModule, TaskKind):
             checkpoint["state_dict"] = ema.averaged_state() or checkpoint["state_dict"]
 
     def scores_of_net(self, image: Image) -> Any:  # noqa: ANN401
-        """What the network returns for images; in training on a CPU, parts of a batch in threads.
+        """Return the network's output for images; training on a CPU divides a batch among threads.
 
-        The images are brought to the network's layout in memory.
+        The images are converted to the network's memory layout.
         """
         image = image.contiguous(memory_format=self.layout)
         parts = number_of_parts(len(image))
@@ -220,8 +220,8 @@ def fuse(optimizer: Optimizer) -> None:
 def gather(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Join the cases of all ranks, each case once, sorted by case_id.
 
-    Samplers of several ranks repeat cases to give each rank equally many; a mean over the joined
-    ones counts no case twice.
+    Samplers repeat cases so that each rank gets equally many; a mean over the joined cases counts
+    no case twice.
     """
     parts: list[Mapping[str, Any]] = [scores]
     if dist.is_available() and dist.is_initialized():

@@ -1,4 +1,4 @@
-"""Steps of training whose batch is divided among threads, each with the whole network."""
+"""Divide the batch of a training step among threads; each thread runs the whole network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from neurotarget.shapes import Image
 
 
 def in_parts(net: nn.Module, image: Image, parts: int) -> Any:  # noqa: ANN401
-    """Scores of a batch (B, C, I, J, K), as the network returns them: a tensor, or several levels.
+    """Compute the network's output, a tensor or several levels, for a batch (B, C, I, J, K).
 
-    The samples of a part must not depend on those of others, see `is_divisible`. Gradients are
+    Samples must not depend on samples of other parts, see `is_divisible`. Gradients are
     added in the order of the parts, so that a run can be repeated exactly.
     """
     weights = [weight for weight in net.parameters() if weight.requires_grad]
@@ -24,9 +24,9 @@ def in_parts(net: nn.Module, image: Image, parts: int) -> Any:  # noqa: ANN401
 
 
 def is_divisible(net: nn.Module, image: Image) -> bool:
-    """Whether a network in training treats each sample of a batch by itself and nothing randomly.
+    """Return whether a network in training computes each sample independently and not randomly.
 
-    It does not if it has batch norms or dropout. The image needs at least two samples; weights,
+    Networks with batch norms or dropout do not. The image needs at least two samples; weights,
     buffers and random generators are left as they are.
     """
     if any(_has_statistics(module) for module in net.modules()):
@@ -46,13 +46,13 @@ def is_divisible(net: nn.Module, image: Image) -> bool:
 
 
 class _Parts(Function):
-    """Both passes of each part in a thread of its own."""
+    """Forward and backward pass of each part in its own thread."""
 
     @staticmethod
     def forward(
         ctx: FunctionCtx, net: nn.Module, images: Sequence[Tensor], *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        """Scores of the parts, joined along the batch; keeps the graph of each part for `backward`.
+        """Join the scores of the parts along the batch; keep the graph of each for `backward`.
 
         The weights are arguments so that autograd asks for their gradients; `net` uses them itself.
         """
@@ -72,7 +72,7 @@ class _Parts(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Gradients of the weights, added over the parts; none of the images."""
+        """Add the gradients of the weights over the parts; images get no gradient."""
         scored = [index for index, gradient in enumerate(gradients) if gradient is not None]
         split = [gradients[index].split(ctx.sizes) for index in scored]
         parts = [
@@ -89,7 +89,7 @@ class _Parts(Function):
 
 
 def _added(gradients: Sequence[Tensor | None]) -> Tensor | None:
-    """Sum of the parts' gradients of a weight, in their order; None if no part has one."""
+    """Sum the parts' gradients of a weight, in their order; None if no part has a gradient."""
     given = [gradient for gradient in gradients if gradient is not None]
     if not given:
         return None
@@ -104,6 +104,6 @@ def _levels_of(scores: Any) -> list[Tensor]:  # noqa: ANN401
 
 
 def _has_statistics(module: nn.Module) -> bool:
-    """Whether a module normalises over a batch, or averages what it has seen in its buffers."""
+    """Return whether a module normalises over a batch, or keeps running averages in buffers."""
     is_batch_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
     return is_batch_norm or getattr(module, "running_mean", None) is not None

@@ -74,12 +74,12 @@ class ClassificationTask(Classification, OutcomeTask):
 
     @classmethod
     def logged(cls, target: Target) -> list[str]:
-        """Mean AUROC and loss, and the scores of each outcome."""
+        """Return the names of mean AUROC and loss, and of the scores of each outcome."""
         names = [one.name for one in target.outcomes]
         return [cls.monitor, "val/loss"] + [f"val/{key}/{name}" for name in names for key in SCORES]
 
     def fit_scale(self, codes: Outcomes) -> None:
-        """Start at the frequencies of the classes, and weight them if wanted.
+        """Initialise the logits at the frequencies of the classes; weight classes if configured.
 
         A class without a training case counts as one case. The bias of the last layer is set, if
         the network can rescale its outputs, so that training does not have to learn frequencies.
@@ -98,9 +98,9 @@ class ClassificationTask(Classification, OutcomeTask):
             self.net.rescale(start, torch.ones_like(start))
 
     def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
-        """Cross-entropy of one outcome, the mean over the cases, in nats.
+        """Compute the cross-entropy of one outcome, the mean over the cases, in nats.
 
-        `outputs` are (B, 1) of a binary outcome, else (B, classes); `codes` are numbers of classes.
+        `outputs` are (B, 1) for a binary outcome, else (B, classes); `codes` are class numbers.
         """
         weights = self.weights[self.target.outcomes.index(outcome)].to(outputs.device)
         classes = codes.long()
@@ -114,10 +114,10 @@ class ClassificationTask(Classification, OutcomeTask):
     def scores_of(
         self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]
     ) -> dict[str, float]:
-        """AUROC, average precision, accuracy, Brier score and calibration error.
+        """Compute AUROC, average precision, accuracy, Brier score and calibration error.
 
-        Of several classes, AUROC and average precision are means over those that some cases have
-        and others have not. NaN where no case is known, or where the classes do not differ.
+        For several classes, AUROC and average precision are means over the classes that some cases
+        have and some lack. Scores are NaN without known cases, or if all have one class.
         """
         found, classes = len(outcome.classes), codes.long()
         if not len(classes):

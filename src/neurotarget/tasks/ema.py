@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights; the averaged ones are validated, saved and used."""
+"""Exponential moving average of the weights; averaged weights are validated, saved and used."""
 
 from functools import partial
 
@@ -11,8 +11,8 @@ from torch import Tensor
 class EMA(WeightAveraging):
     """Lightning's weight averaging with a decay that warms up.
 
-    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that a short training is not held
-    back by its first weights. A checkpoint holds the averaged weights, which validation used, as
+    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that the first weights do not
+    dominate a short training. A checkpoint holds the averaged weights, which validation used, as
     `state_dict`, and the weights to resume from as `current_model_state`.
     """
 
@@ -30,11 +30,11 @@ class EMA(WeightAveraging):
         self.every, self._is_swapped = every, False
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:  # noqa: ARG002
-        """Whether to average after this step; never at the end of an epoch."""
+        """Return whether to average after this step; never at the end of an epoch."""
         return step_idx is not None and (step_idx + 1) % self.every == 0
 
     def averaged_state(self) -> dict[str, Tensor] | None:
-        """Averaged weights under the task's own names; None before training."""
+        """Return the averaged weights under the task's own names; None before training."""
         return None if self._average_model is None else self._average_model.module.state_dict()
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

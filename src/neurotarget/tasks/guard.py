@@ -22,7 +22,7 @@ class Seen(NamedTuple):
 
 
 class NotFiniteError(DataError):
-    """A loss or weights that are not finite; `step` is the last one that was trained, from 1."""
+    """Raised for a loss or weights that are not finite; `step` is the last trained step, from 1."""
 
     def __init__(self, message: str, step: int) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class NaNGuard(Callback):
     """Raise `NotFiniteError` when the training or validation loss becomes NaN or infinite.
 
     Steps are counted from 1; with accumulated gradients a step has several batches.
-    On a GPU the loss of a batch is read after the next one has started, so that the GPU never
+    On a GPU the loss of a batch is read after the next batch has started, so that the GPU never
     waits; before validation and before any checkpoint it is read at once.
     """
 
@@ -42,7 +42,7 @@ class NaNGuard(Callback):
         self._step = 0  # of the current batch
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """Note which step the batch belongs to."""
+        """Store the number of the batch's step."""
         self._step = trainer.global_step + 1
 
     def on_train_batch_end(
@@ -53,7 +53,7 @@ class NaNGuard(Callback):
         batch: Batch,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Check the loss of the previous batch, and on a CPU that of this one."""
+        """Check the loss of the previous batch, and on a CPU also of this batch."""
         self._look(trainer)
         loss = outputs["loss"].detach()
         self._seen = Seen(loss, trainer.current_epoch, self._step, batch.case_ids)
@@ -83,7 +83,7 @@ class NaNGuard(Callback):
     ) -> None:
         """Check the last loss, and refuse to save weights that are NaN or infinite.
 
-        The last step of a training can break the weights without another loss to show it.
+        The last step of a training can break the weights, and no later loss would reveal this.
         """
         self._look(trainer)
         weights = {**pl_module.state_dict(), **checkpoint.get("state_dict", {})}

@@ -1,6 +1,6 @@
-"""Kinds of tasks: what it takes to build a trained network and to predict with it.
+"""Kinds of tasks: the members that are needed to build a trained network and predict with it.
 
-Nothing here trains, so that a prediction need not load what only a training uses.
+This module trains nothing, so that a prediction loads no training code.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ from neurotarget.types import Target
 
 
 class TaskKind(ABC):
-    """What a network predicts of a target, its size, and how it is moved over a whole image."""
+    """Type of a network's prediction, size of its output, and its use on a whole image."""
 
     predictor: ClassVar[type[CasePredictor]]  # of a trained network
 
@@ -34,23 +34,23 @@ class TaskKind(ABC):
         """Refuse a target that has nothing for this task.
 
         Raises:
-            DataError: it has no labels or outcomes of the kinds that the task predicts.
+            DataError: the target has no labels or outcomes that the task predicts.
         """
 
     @classmethod
     @abstractmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Arguments of a network for this target: contrasts, and the size of the output.
+        """Return the arguments of a network for this target: contrasts and size of the output.
 
-        By the names of the parameters of its class: `in_channels` and `num_labels` or
+        The keys are parameters of the network's class: `in_channels`, and `num_labels` or
         `num_outputs`.
         """
 
     @classmethod
     def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:  # noqa: ARG003
-        """The network, of one or more that `make` makes with these arguments.
+        """Build the network from one or more networks that `make` returns.
 
-        Each call of `make` gives a network with random weights of its own.
+        Each call of `make` returns a network with new random weights.
         """
         return make()
 
@@ -59,12 +59,12 @@ class TaskKind(ABC):
     def window(
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> Callable[..., Tensor]:
-        """What runs a network on a whole image: see `SlidingWindow` and `WholeImage`.
+        """Return the inferer for a whole image: a `SlidingWindow` or a `WholeImage`.
 
         Args:
-            target: its patch is the size of a window.
-            overlap: share of a window that its neighbour covers too, 0 to below 1.
-            swap: class that each class becomes in a left/right mirror; None for no mirror.
+            target: target whose patch is the size of a window.
+            overlap: share of a window that its neighbour also covers, 0 to below 1.
+            swap: new class of each class in a left/right mirror; None for no mirror.
             margin_vox: voxels at each face of a window without a score.
         """
 
@@ -79,7 +79,7 @@ class Segmentation(TaskKind):
         """Refuse a target without labels.
 
         Raises:
-            DataError: it has none.
+            DataError: the target has no labels.
         """
         if not target.labels:
             raise DataError(
@@ -89,7 +89,7 @@ class Segmentation(TaskKind):
 
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of classes with background; ignored voxels are no class."""
+        """Return the numbers of contrasts and of classes, with background, without ignored."""
         return {
             "in_channels": len(target.channels),
             "num_labels": as_trained(target).num_labels,
@@ -99,23 +99,23 @@ class Segmentation(TaskKind):
     def window(
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> SlidingWindow:
-        """Sliding windows of the target's patch."""
+        """Return sliding windows of the target's patch."""
         return SlidingWindow(target.patch_vox, overlap=overlap, swap=swap, margin_vox=margin_vox)
 
 
 class NWay(Segmentation):
-    """A label map that binary networks, one for each label, agree on."""
+    """A label map, fused from one binary network per label."""
 
     predictor: ClassVar[type[CasePredictor]] = RegionPredictor
 
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of logits of one network."""
+        """Return the numbers of contrasts and of logits of one network."""
         return {"in_channels": len(target.channels), "num_labels": 1}
 
     @classmethod
     def make_net(cls, make: Callable[[], nn.Module], target: Target) -> nn.Module:
-        """A network for all labels together and one for each, which start from other weights."""
+        """Build one network for all labels together and one per label, with different weights."""
         return RegionNets([make() for _ in range(as_trained(target).num_labels)])
 
 
@@ -126,10 +126,10 @@ class Regions(Segmentation):
 
     @classmethod
     def check_target(cls, target: Target) -> None:
-        """Refuse a target whose regions do not tell its labels apart, or with sides.
+        """Refuse a target whose regions do not distinguish its labels, or that has pairs.
 
         Raises:
-            DataError: it has none, or pairs.
+            DataError: the regions do not distinguish the labels, or the target has pairs.
         """
         super().check_target(target)
         membership(target)
@@ -141,30 +141,30 @@ class Regions(Segmentation):
 
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of regions."""
+        """Return the numbers of contrasts and of regions."""
         return {"in_channels": len(target.channels), "num_labels": len(membership(target).names)}
 
     @classmethod
     def window(
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> SlidingWindow:
-        """Sliding windows; in mirrored ones each region keeps its place."""
+        """Return sliding windows; in mirrored windows each region keeps its channel."""
         own = None if swap is None else tuple(range(len(membership(target).names)))
         return super().window(target, overlap=overlap, swap=own, margin_vox=margin_vox)
 
 
 class OutcomePrediction(TaskKind):
-    """Outcomes of a whole image."""
+    """Prediction of outcomes of a whole image."""
 
     predictor: ClassVar[type[CasePredictor]] = OutcomePredictor
     kinds: ClassVar[Collection[OutcomeKind]]  # of outcomes that the task predicts
 
     @classmethod
     def check_target(cls, target: Target) -> None:
-        """Refuse a target without outcomes, or with those of another task.
+        """Refuse a target without outcomes, or with outcomes of another task.
 
         Raises:
-            DataError: the target has none of the kinds, or others too.
+            DataError: the target has no outcome of this task's kinds, or also other kinds.
         """
         name, wanted = cls.__name__, " or ".join(cls.kinds)
         if not target.outcomes:
@@ -183,25 +183,25 @@ class OutcomePrediction(TaskKind):
 
     @classmethod
     def net_arguments(cls, target: Target) -> dict[str, int]:
-        """Numbers of contrasts and of outputs."""
+        """Return the numbers of contrasts and of outputs."""
         return {"in_channels": len(target.channels), "num_outputs": sum(output_sizes(target))}
 
     @classmethod
     def window(
         cls, target: Target, *, overlap: float, swap: Sequence[int] | None, margin_vox: int
     ) -> WholeImage:
-        """The middle of an image, in the size of the target's patch."""
+        """Return an inferer for the middle of an image, in the size of the target's patch."""
         del overlap, margin_vox  # of sliding windows
         return WholeImage(target.patch_vox, swap=swap)
 
 
 class Classification(OutcomePrediction):
-    """Classes of a whole image."""
+    """Prediction of classes of a whole image."""
 
     kinds: ClassVar[Collection[OutcomeKind]] = ("binary", "classes")
 
 
 class Regression(OutcomePrediction):
-    """Numbers of a whole image."""
+    """Prediction of numbers of a whole image."""
 
     kinds: ClassVar[Collection[OutcomeKind]] = ("number",)

@@ -19,7 +19,7 @@ from neurotarget.types import Target
 class NWayTask(NWay, SegmentationTask):
     """Segmentation by `RegionNets`: step s trains network s modulo their number.
 
-    So the networks have equal shares of any budget, in steps, FLOPs or minutes, and each has the
+    The networks thus have equal shares of any budget, in steps, FLOPs or minutes, and each has the
     whole schedule of the learning rate. A step needs the memory of one network, and the optimizer
     changes only the weights that have gradients; weights, averages and the optimizer's state of
     all networks stay in memory. Training them one after another would save that, but would need a
@@ -45,7 +45,7 @@ class NWayTask(NWay, SegmentationTask):
         """Join the parts; `settings` are those of `TargetTask`.
 
         Raises:
-            DataError: the network is another one than of `RegionNets`.
+            DataError: the network is not of the class `RegionNets`.
         """
         if not isinstance(net, RegionNets):
             raise DataError(
@@ -55,7 +55,7 @@ class NWayTask(NWay, SegmentationTask):
         super().__init__(target, net, loss, optimizer_for, **settings)
 
     def batch_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of the network whose turn it is, over the voxels that it scores."""
+        """Return the loss of this step's network, over the voxels that it scores."""
         turn = self.net.take_turn(self.global_step)
         return super().batch_loss(batch._replace(labels=self._of(turn, batch.labels)))
 
@@ -69,7 +69,7 @@ class NWayTask(NWay, SegmentationTask):
         return score_case(fused(scores[0])[None], batch.labels, float(sum(losses) / len(losses)))
 
     def configure_optimizers(self) -> dict[str, object]:
-        """The optimizer, and its schedule with one update per step.
+        """Make the optimizer, and its schedule with one update per step.
 
         Raises:
             DataError: a network would get no step, or DDP would wait for gradients of all networks.
@@ -93,10 +93,10 @@ class NWayTask(NWay, SegmentationTask):
 
     @property
     def ema_every(self) -> int:
-        """Steps of a round, in which each network trains once."""
+        """Number of steps in a round, in which each network trains once."""
         return len(self.net.nets)
 
     def _of(self, number: int, labels: Labels) -> Labels:
-        """Two classes: elsewhere, and a region (0: any); ignored voxels stay as they are."""
+        """Return a label map of two classes, outside and region (0: any); ignored voxels stay."""
         inside = labels == number if number else labels > 0
         return torch.where(labels == self.target.ignored_class, labels, inside.to(labels.dtype))

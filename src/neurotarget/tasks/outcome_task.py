@@ -48,7 +48,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return self.inferer(image, self._outputs)
 
     def prepare(self, data: TargetData) -> None:
-        """Take the scale of the outcomes, and their frequency, from the training cases."""
+        """Compute the scale and frequency of the outcomes from the training cases."""
         codes = data.training_codes()
         self.fit_scale(torch.from_numpy(codes).to(self.device))
 
@@ -63,9 +63,9 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return self.loss_of(self._outputs(batch.image), batch.outcomes)
 
     def loss_of(self, outputs: Outputs, codes: Outcomes) -> Tensor:
-        """Mean loss over the outcomes, of the cases whose outcome is known.
+        """Compute the mean loss over the outcomes, from the cases with a known outcome.
 
-        An outcome that no case of the batch has is left out; if that holds for all, loss and
+        An outcome without a known case in the batch is left out. If no outcome is known, loss and
         gradients are 0.
         """
         parts = outputs.split(output_sizes(self.target), dim=1)
@@ -77,11 +77,11 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return torch.stack(losses).mean() if losses else outputs.sum() * 0.0
 
     def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
-        """Mean loss of one outcome over cases whose code is known; a kind of task defines it."""
+        """Compute the mean loss of one outcome over known cases; each kind of task defines this."""
         raise NotImplementedError
 
     def example(self, batch_size: int) -> Batch:
-        """A batch of images of noise with codes of 0 and 1."""
+        """Make a batch of noise images with codes 0 and 1."""
         sides = self.target.patch_vox
         image = torch.randn(batch_size, len(self.target.channels), *sides)
         codes = torch.randint(2, (batch_size, len(self.target.outcomes))).float()
@@ -94,7 +94,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         return OutcomeScore(outputs[0].tolist(), batch.outcomes[0].tolist(), loss)
 
     def summarise(self, scores: Mapping[str, OutcomeScore]) -> dict[str, float]:
-        """Scores of each outcome over the cases, their mean, and the mean loss.
+        """Compute the scores of each outcome over the cases, their mean, and the mean loss.
 
         Names are `<score>/<outcome>`; the monitored score has a mean over outcomes too,
         `<score>_mean`, without those that are undefined.
@@ -116,7 +116,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
     def scores_of(
         self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]
     ) -> dict[str, float]:
-        """Scores of one outcome over cases; NaN where undefined. A kind of task defines them.
+        """Compute the scores of one outcome over cases; NaN if undefined. Each kind defines them.
 
         Names are without the outcome, such as `auroc`.
         """

@@ -12,18 +12,18 @@ from neurotarget.types import Target
 
 
 class Membership(NamedTuple):
-    """Regions that a network scores, and 1 for each class (background first) inside of each."""
+    """Regions that a network scores, and a matrix (class, region): 1 if the class is inside."""
 
     names: tuple[str, ...]
     inside: Float[Tensor, "L R"]
 
 
 def membership(target: Target) -> Membership:
-    """The regions of a target; without any, each label is a region of its own.
+    """Return the regions of a target; without regions, each label is a region.
 
     Raises:
-        DataError: a label lies in no region, or two labels in the same ones, so that regions do not
-            tell them apart.
+        DataError: a label lies in no region, or two labels lie in the same regions, which then do
+            not distinguish them.
     """
     regions = target.regions or {name: (name,) for name in target.labels}
     rows = [[name in parts for parts in regions.values()] for name in target.labels]
@@ -42,11 +42,11 @@ def membership(target: Target) -> Membership:
 
 
 def class_scores(scores: Float[Tensor, "R ..."], inside: Tensor) -> Float[Tensor, "L ..."]:
-    """Logits of the classes from those of the regions: sums over the regions of each class.
+    """Compute logits of classes as sums of the logits of the regions of each class.
 
-    If regions are independent, a class has the probability that its own regions are there and the
-    others are not. Divided by that of background, this is the product of the odds of its regions,
-    so that the logits add up, and a softmax gives the probabilities given that some class is true.
+    If regions are independent, a class has the probability that its own regions are present and
+    the others absent. Divided by that of background, this is the product of its regions' odds,
+    so that logits are added, and a softmax gives the probabilities given that some class is true.
     """
     return torch.tensordot(inside.to(scores.device, scores.dtype), scores, dims=1)
 
@@ -56,10 +56,10 @@ class RegionClassPredictor(Predictor):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        """All settings that affect a prediction, as plain values."""
         known = {name: list(parts) for name, parts in self.target.regions.items()}
         return {**super().settings, "fusion": "odds", "regions": known}
 
     def to_probabilities(self, scores: Float[Tensor, "R ..."]) -> Float[Tensor, "L ..."]:
-        """Probabilities of the classes, (L, I, J, K), from logits (R, I, J, K); their sum is 1."""
+        """Compute class probabilities (L, I, J, K) from logits (R, I, J, K); their sum is 1."""
         return class_scores(scores.float(), membership(self.target).inside).softmax(0)

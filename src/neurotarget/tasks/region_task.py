@@ -15,7 +15,7 @@ from neurotarget.tasks.segmentation import SegmentationTask
 
 
 class RegionTask(Regions, SegmentationTask):
-    """Segmentation by regions that may overlap: each is trained against all that is not in it.
+    """Segmentation by regions that may overlap: each region is trained against all other voxels.
 
     The loss is the mean over regions of the loss of two classes, whose softmax is the sigmoid of
     the region's logit. Scores in validation are those of the labels.
@@ -43,14 +43,14 @@ class RegionTask(Regions, SegmentationTask):
         return torch.stack(losses).mean()
 
     def _marked(self, column: Tensor, labels: Labels) -> Labels:
-        """1 in a region, 0 elsewhere; ignored voxels stay as they are."""
+        """Return a label map with 1 in a region and 0 outside; ignored voxels stay."""
         known = labels.long().clamp(max=len(column) - 1)
         marked = column[known].to(labels.dtype)
         return torch.where(labels == self.target.ignored_class, labels, marked)
 
 
 def _logit(scores: Inner | Levels, number: int) -> Feature | Sequence[Feature]:
-    """Scores of one region, of one level or of several."""
+    """Return the scores of one region, for one or several levels."""
     if isinstance(scores, Tensor):
         return scores[:, number : number + 1]
     return [level[:, number : number + 1] for level in scores]

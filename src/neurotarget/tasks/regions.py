@@ -14,19 +14,19 @@ LEAST = 0.5  # probability of a region, and its share after the softmax
 
 
 def fused(scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
-    """Shares of the classes from one logit per region; in each voxel one region is kept, or none.
+    """Fuse one logit per region into shares of classes; each voxel keeps at most one region.
 
     Probabilities below 0.5 become 0, all are multiplied by the number of regions, a softmax over
-    the regions follows, and a share of at least 0.5 is kept. What is left of 1 is background, so
+    the regions follows, and a share of at least 0.5 is kept. Background gets 1 minus this share, so
     that the largest share is the voxel's label. The factor makes the softmax sharp: without it none
     of more than three regions would reach 0.5. Two regions whose probabilities differ by less than
-    about 1 / number of regions leave a voxel to background where a third one competes.
+    about 1 / number of regions leave a voxel to background where a third region competes.
     A region of probability 0 is never kept, which matters only for targets of one or two regions.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857, and its code of 2022-12-12.
 
     Args:
-        scores: background, which is not used, then one logit for each region.
+        scores: background, which is not used, then one logit per region.
     """
     regions = torch.sigmoid(scores[1:])
     regions = torch.where(regions < LEAST, 0.0, regions)
@@ -40,15 +40,15 @@ class RegionPredictor(Predictor):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything that affects a prediction except the weights and the scan, as plain values."""
+        """All settings that affect a prediction, as plain values."""
         return {**super().settings, "fusion": "regions"}
 
     def to_probabilities(self, scores: Float[Tensor, "L ..."]) -> Float[Tensor, "L ..."]:
-        """Shares of the classes by the fusion of binary networks."""
+        """Compute the shares of the classes by fusion of binary networks."""
         return fused(scores)
 
     def of_whole(self) -> Predictor:
-        """Return a predictor of all regions together, as one label `whole`, by the network of all.
+        """Return a predictor of all regions together, as one label `whole`.
 
         It runs `nets[0]`, which predictions of the regions do not use.
         """
@@ -72,5 +72,5 @@ class RegionPredictor(Predictor):
 
 
 def whole_target(target: Target) -> Target:
-    """The target with all its labels as one, named `whole`, without pairs and hypotheses."""
+    """Return the target with all labels merged to `whole`, without pairs and hypotheses."""
     return merged(target, "whole", target.label_names)

@@ -58,12 +58,12 @@ class RegressionTask(Regression, OutcomeTask):
 
     @classmethod
     def logged(cls, target: Target) -> list[str]:
-        """Mean absolute error and loss, and the scores of each outcome."""
+        """Return the names of mean absolute error and loss, and of the scores of each outcome."""
         names = [one.name for one in target.outcomes]
         return [cls.monitor, "val/loss"] + [f"val/{key}/{name}" for name in names for key in SCORES]
 
     def fit_scale(self, codes: Outcomes) -> None:
-        """Take mean and SD of each number from the training cases; an SD of 0 becomes 1."""
+        """Compute mean and SD of each number over the training cases; an SD of 0 becomes 1."""
         known = [column[~column.isnan()] for column in codes.T]
         centre = torch.stack([column.mean() for column in known])
         sd = torch.stack([column.std(correction=0) for column in known])
@@ -72,7 +72,7 @@ class RegressionTask(Regression, OutcomeTask):
             self.net.rescale(centre, self.sd)
 
     def one_loss(self, outcome: Outcome, outputs: Outputs, codes: Float[Tensor, " B"]) -> Tensor:
-        """Huber's loss of one outcome, in units of its SD."""
+        """Compute Huber's loss of one outcome, in units of its SD."""
         sd = self.sd[self.target.outcomes.index(outcome)]
         return F.huber_loss(outputs[:, 0] / sd, codes / sd, delta=self.delta_sd)
 
@@ -82,7 +82,7 @@ class RegressionTask(Regression, OutcomeTask):
         outputs: Outputs,
         codes: Float[Tensor, " B"],
     ) -> dict[str, float]:
-        """Mean absolute error and mean error in the outcome's unit, correlation, and R².
+        """Compute mean absolute error and mean error in the outcome's unit, correlation, and R².
 
         NaN with fewer than two cases; correlation and R² also where the references do not vary. The
         mean error is predicted minus reference.

@@ -14,13 +14,13 @@ Progress = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Factor of the learning rate: warm-up, polynomial decay, and a factor for each epoch.
+    """Factor of the learning rate: warm-up, polynomial decay, and a factor per epoch.
 
-    It is min(1, (step + 1) / warmup_steps) × (1 − progress)^power × epoch_factor^epoch, of finished
-    epochs. The decay never goes below `floor`, a share of the full rate.
+    The factor is min(1, (step + 1) / warmup_steps) × (1 − progress)^power × epoch_factor^epoch;
+    `epoch` counts finished epochs. The decay never goes below `floor`, a share of the full rate.
 
     Source: polynomial decay with power 0.9, Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; a
-    factor of 0.985 an epoch alone, Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1.
+    factor of 0.985 per epoch alone, Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1.
     """
 
     warmup_steps: int = 50
@@ -29,11 +29,11 @@ class Schedule:
     epoch_factor: float = 1.0
 
     def factor(self, step: int, progress: float, epoch: int = 0) -> float:
-        """Share of the full learning rate at a step, at a progress in [0, 1], in an epoch.
+        """Return the share of the full learning rate at a step, a progress and an epoch.
 
         Args:
             step: number of the step, from 0.
-            progress: share of the training that is done; values outside of [0, 1] are cut.
+            progress: share of the training that is done; values are clipped to [0, 1].
             epoch: number of finished epochs.
         """
         rise = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
@@ -43,12 +43,12 @@ class Schedule:
     def scheduler(
         self, optimizer: Optimizer, progress: Progress, steps_per_epoch: float = math.inf
     ) -> LambdaLR:
-        """Follow `progress`, which is called once per optimizer step; the state is plain values.
+        """Make a scheduler that calls `progress` once per step; its state is plain values.
 
         Args:
-            optimizer: its rate is the full one.
-            progress: gives the share of the training that is done, from the step.
-            steps_per_epoch: for the factor of each epoch; infinite where epochs do not count.
+            optimizer: optimizer with the full learning rate.
+            progress: function from the step to the share of the training that is done.
+            steps_per_epoch: steps per epoch, for the factor per epoch; infinite without epochs.
         """
 
         def factor(step: int) -> float:
@@ -58,10 +58,10 @@ class Schedule:
 
 
 def training_progress(trainer: pl.Trainer) -> Progress:
-    """Share of training that is done: of the steps or of `max_time`, whichever is larger.
+    """Return a function for the share of training that is done, in steps or in `max_time`.
 
-    The share of steps is exact after resuming. The share of time comes from Lightning's Timer,
-    whose elapsed time is stored in checkpoints; all ranks use the clock of rank 0. Without a limit
+    The larger share counts. The share of steps is exact after resuming. The share of time comes
+    from Lightning's Timer, whose time is stored in checkpoints; all ranks use the clock of rank 0. Without a limit
     in steps or time the progress stays 0 and the rate does not fall.
     """
     steps = trainer.estimated_stepping_batches
@@ -75,7 +75,7 @@ def training_progress(trainer: pl.Trainer) -> Progress:
 
 
 def steps_per_epoch(trainer: pl.Trainer) -> float:
-    """Updates of the weights in an epoch; infinite where the data have no end.
+    """Return the number of weight updates per epoch; infinite for data without an end.
 
     Batches whose gradients are accumulated count as one update. May load the training data.
     """
@@ -88,7 +88,7 @@ def steps_per_epoch(trainer: pl.Trainer) -> float:
 
 
 def time_share(timer: Timer | None) -> float:
-    """Share of the time budget that has been spent; 0 without a budget."""
+    """Return the share of the time budget that has been spent; 0 without a budget."""
     left_s = timer.time_remaining() if timer else None
     if left_s is None:
         return 0.0

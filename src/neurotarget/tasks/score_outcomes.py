@@ -25,10 +25,10 @@ def outcome_rows(
 ) -> list[Row]:
     """Score the lines of `<predictions>/outcomes.tsv` of every case of the splits in `which`.
 
-    The manifest determines the cases: one whose line is missing or failed has `failed` 1.
+    The manifest determines the cases: a case whose line is missing or failed has `failed` 1.
 
     Raises:
-        DataError: no case is in these splits, or there are metrics of the user's own.
+        DataError: no case is in these splits, or the user's own metrics are given.
     """
     refuse_own(own or {})
     cases = cases_in(manifest, splits, which)
@@ -44,7 +44,7 @@ def _scored(
     *,
     otherwise: Mapping[str, float] | None = None,
 ) -> list[Row]:
-    """Rows of the outcomes of cases; `otherwise` has codes of cases whose own is not known."""
+    """Score the outcomes of cases; `otherwise` has codes for cases without a known code."""
     rows = []
     for case in cases:
         result, split = results.get(case.case_id), splits[case.case_id]
@@ -58,10 +58,10 @@ def _scored(
 
 
 def refuse_own(metrics: Mapping[str, object]) -> None:
-    """Refuse metrics of the user's own, which compare masks.
+    """Refuse the user's own metrics, which compare masks.
 
     Raises:
-        DataError: there are some.
+        DataError: own metrics are given.
     """
     if metrics:
         raise DataError(
@@ -79,12 +79,13 @@ def segmentation_rows(
     which: Collection[str] = ("test",),
     own: OwnMetrics | None = None,
 ) -> list[Row]:
-    """Score label maps, as `scoring.evaluate`, and the outcome that they show by an image score.
+    """Score label maps like `scoring.evaluate`, and the outcome from their image score.
 
-    A case without a value of the outcome has that of its mask; one without a label map failed.
+    A case without a value of the outcome gets the value of its mask. A case without a label map
+    has failed.
 
     Raises:
-        DataError: as `evaluate`.
+        DataError: as in `evaluate`.
     """
     rows = evaluate(manifest, predictions, target, splits, which=which, own=own)
     if target.image_score is None:

@@ -1,4 +1,4 @@
-"""Scores of whole validation volumes on the working grid, for the curve of a training.
+"""Scores of whole validation volumes on the working grid, for the training curve.
 
 A study does not use these; it scores saved volumes on their native grids.
 """
@@ -32,9 +32,9 @@ def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
     """Count the voxels of each class except ignored ones (class L); one case or slab, B = 1.
 
     Args:
-        logits: (1, L, I, J, K); the largest one decides the class.
+        logits: (1, L, I, J, K); the largest logit decides the class.
         labels: (1, I, J, K).
-        loss: of the case; NaN for a slab.
+        loss: loss of the case; NaN for a slab.
     """
     num_labels = logits.shape[1]
     pred = logits.max(dim=1).indices.flatten()  # ten times as fast as argmax along this axis
@@ -48,9 +48,9 @@ def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
 
 
 def added(parts: Sequence[CaseScore], loss: float) -> CaseScore:
-    """Score of one case from those of its slabs, and the loss of all of it.
+    """Add the scores of a case's slabs; `loss` is the loss of the whole case.
 
-    Counts add up exactly; losses of slabs would not.
+    Counts can be added exactly; losses of slabs cannot.
     """
     shared, truth, pred, _, voxels = zip(*parts, strict=True)
     counts = [np.sum(several, axis=0).tolist() for several in (shared, truth, pred)]
@@ -58,11 +58,11 @@ def added(parts: Sequence[CaseScore], loss: float) -> CaseScore:
 
 
 def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, float]:
-    """Mean Dice and volume agreement per label, mean loss, and the count of undefined Dice values.
+    """Compute mean Dice and volume agreement per label, mean loss, and number of undefined Dice.
 
-    Dice is NaN, left out and counted, if a label is absent from truth and prediction; a missed
-    label counts 0. `dice_mean` is the mean over labels. `dice_all_foreground` is the Dice of a mask
-    of all voxels, 2 f / (1 + f) if the label fills a share f of the volume. `failed_share` is the
+    If a label is absent from truth and prediction, Dice is NaN; it is left out and counted. A
+    missed label has Dice 0. `dice_mean` is the mean over labels. `dice_all_foreground` is the Dice
+    of a mask of all voxels, 2 f / (1 + f) if the label fills a share f of the volume. `failed_share` is the
     share of masks that failed.
     """
     columns = [np.array([score[field] for score in scores.values()], float) for field in range(3)]
@@ -93,6 +93,6 @@ def _dice(shared: ndarray, truth: ndarray, pred: ndarray) -> Float[ndarray, "N l
 
 
 def _mean(values: Float[ndarray, " N"]) -> float:
-    """Mean of the defined values; NaN if there are none."""
+    """Return the mean of the defined values; NaN without any."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")

@@ -1,4 +1,4 @@
-"""Training of a network that segments a target: trained on patches, validated on whole volumes."""
+"""Train a network that segments a target, on patches; validate it on whole volumes."""
 
 import math
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class SegmentationTask(Segmentation, TargetTask):
 
     @classmethod
     def logged(cls, target: Target) -> list[str]:
-        """Dice and loss, Dice of each label, and agreement of its volumes."""
+        """Return the names of Dice and loss, and of Dice and volume agreement of each label."""
         names = as_trained(target).label_names
         logged = [cls.monitor, "val/loss", *(f"val/dice/{name}" for name in names)]
         return logged + [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
@@ -71,7 +71,7 @@ class SegmentationTask(Segmentation, TargetTask):
         return self.loss(self._levels(batch.image), crop(batch.labels, self.margin_vox))
 
     def example(self, batch_size: int) -> Batch:
-        """A batch of patches of noise with labels, (B, C, I, J, K) and (B, I, J, K), on the CPU."""
+        """Make noise patches (B, C, I, J, K) with labels (B, I, J, K), on the CPU."""
         sides = self.target.patch_vox
         image = torch.randn(batch_size, len(self.target.channels), *sides)
         labels = torch.randint(self.target.num_labels, (batch_size, *sides))
@@ -80,8 +80,8 @@ class SegmentationTask(Segmentation, TargetTask):
     def score(self, batch: Batch) -> CaseScore:
         """Segment one whole volume and count its voxels.
 
-        The scores of the volume are in memory slab by slab, unless the loss or the inferer is of a
-        kind that needs or gives all at once.
+        The scores of the volume are computed slab by slab, unless the loss or the inferer works
+        on whole volumes only.
         """
         loss = self.loss.loss
         if not (hasattr(loss, "sums") and hasattr(self.inferer, "slabs")):
@@ -97,14 +97,14 @@ class SegmentationTask(Segmentation, TargetTask):
         return added(counted, loss.of(sums).item())
 
     def summarise(self, scores: Mapping[str, CaseScore]) -> dict[str, float]:
-        """Dice and agreement of volumes over the cases, see `scores.summarise`."""
+        """Compute Dice and agreement of volumes over the cases, see `scores.summarise`."""
         return summarise(scores, self.target)
 
     def prepare(self, data: TargetData) -> None:
-        """Leave ignored voxels out of the loss, where masks may have some.
+        """Leave ignored voxels out of the loss, if masks may have ignored voxels.
 
         Raises:
-            DataError: they have, and the loss cannot leave voxels out.
+            DataError: masks may have ignored voxels, and the loss cannot leave voxels out.
         """
         if data.has_ignored:
             self.ignore()

@@ -1,1 +1,1 @@
-"""Training of one network for one target, from a configuration of plain values."""
+"""Train one network for one target, from a configuration of plain values."""

@@ -21,7 +21,7 @@ class Opening(Callback):
     An error before that point leaves the run folder as it was.
 
     Args:
-        write: writes the record; called once.
+        write: function that writes the record; called once.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
@@ -39,10 +39,10 @@ class Opening(Callback):
 
 
 class Loading(Callback):
-    """Loads a module that only the end of a training needs, once, when the first validation begins.
+    """Loads a module that only the end of a training needs, when the first validation begins.
 
-    The first step does not wait for it, and no training time is counted. At the end it might be
-    too late: a change of the program during a training would mix two versions of it.
+    The first step does not wait for the module, and loading counts as no training time. Loading it
+    at the end could mix two versions, if the program is changed during the training.
 
     Args:
         module: dotted name of a module.
@@ -61,7 +61,7 @@ class BestScores(Callback):
 
     Args:
         monitor: logged name of the metric, such as `val/dice`.
-        mode: `min` or `max`, which value of it is better.
+        mode: `min` if low values are better, `max` if high values are.
     """
 
     def __init__(self, monitor: str, *, mode: str) -> None:
@@ -84,7 +84,7 @@ class BestScores(Callback):
             }
 
     def state_dict(self) -> dict[str, float]:
-        """Plain values for the checkpoint: scores by their logged name."""
+        """Return plain values for the checkpoint: scores by their logged name."""
         return dict(self.values)
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
@@ -101,9 +101,9 @@ class Checkpoint(ModelCheckpoint):
     folder.
 
     Args:
-        folder: of the checkpoints.
-        name: of the file without its suffix.
-        settings: further ones of Lightning's ModelCheckpoint.
+        folder: folder of the checkpoints.
+        name: name of the file without its suffix.
+        settings: further settings of Lightning's ModelCheckpoint.
     """
 
     def __init__(self, folder: Path, name: str, **settings: object) -> None:
@@ -111,7 +111,7 @@ class Checkpoint(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """Lightning's own key, so that checkpoints of earlier versions can be read."""
+        """Key of Lightning's class, so that checkpoints of earlier versions can be read."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
@@ -132,7 +132,7 @@ class RandomState(Callback):
     """Stores the random state in the checkpoint, so that a resumed run draws the same numbers."""
 
     def state_dict(self) -> dict[str, object]:
-        """State of the generators of torch, numpy and Python as plain values."""
+        """Return the state of the generators of torch, numpy and Python as plain values."""
         kind, keys, *rest = np.random.get_state()  # noqa: NPY002  # libraries draw from this one
         python = random.getstate()
         return {
@@ -149,7 +149,7 @@ class RandomState(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Restore the generators, after Lightning has used them for its own preparation.
 
-        Those of GPUs are restored only if there are as many GPUs as before.
+        Generators of GPUs are restored only if there are as many GPUs as before.
         """
         saved = self.__dict__.pop("_saved", None)
         if saved is None:
@@ -164,7 +164,7 @@ class RandomState(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints whole or not at all, also where /tmp is on another disk."""
+    """Writes checkpoints completely or not at all, even if temporary files are on another disk."""
 
     def save_checkpoint(
         self,

@@ -1,7 +1,7 @@
 """First stage of `cascade=localise`: train a localiser and measure its errors on unseen subjects.
 
 The training cases are split into folds. Each fold is localised by a network that was trained on the
-other folds, so that the second stage can train on boxes with realistic errors. One more localiser
+other folds, so that the second stage can train on boxes with realistic errors. A further localiser
 is trained on all training cases; it localises the validation and test cases and is kept in the run
 folder. The result depends on data and splits alone, is stored in the cache, and serves every model
 and seed.
@@ -105,7 +105,7 @@ def _copy(weights: Path, place: Path) -> None:
 
 
 def _cached(config: Config, target: Target) -> Path:
-    """Folder of the finished localiser in the cache."""
+    """Return the folder of the finished localiser in the cache."""
     own = _own_config(config, target)
     data = build_data(own, build(own["target"]))
     data.prepare_data()
@@ -119,7 +119,7 @@ def _cached(config: Config, target: Target) -> Path:
 
 
 def _own_config(config: Config, target: Target) -> dict[str, Any]:
-    """Configuration of the localiser's own training, in the form of a run's configuration."""
+    """Return the configuration of the localiser's training, in the form of a run's."""
     settings, data = config["cascade"], config["data"]
     source = build(data["source"])
     manifest, problems = scan_manifest(source.obtain(data["root"]), target)
@@ -178,7 +178,7 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
 
 
 def _key(own: Config, settings: Config, data: TargetData) -> str:
-    """Hash of everything that a localiser depends on: prepared cases, splits, settings."""
+    """Hash everything that a localiser depends on: prepared cases, splits, settings."""
     entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
     parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
     facts = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
@@ -186,7 +186,7 @@ def _key(own: Config, settings: Config, data: TargetData) -> str:
 
 
 def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
-    """Train a localiser for each fold and one on all cases, and write their localisations."""
+    """Train one localiser per fold and one on all cases, and write their localisations."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
     reference = {case_id: reference_box(entry) for case_id, entry in entries.items()}
@@ -212,9 +212,9 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
 
 
 def reference_box(entry: Entry) -> Box | None:
-    """Box of a mask; None if it is empty or may extend into ignored voxels.
+    """Return the box of a mask, mm; None for a mask that is empty or may reach ignored voxels.
 
-    In mm, from the prepared case on the coarse grid, where the structure has class 1.
+    The mask comes from the prepared case on the coarse grid, where the structure has class 1.
     """
     if not entry.has_label or entry.facts.get("cut"):
         return None
@@ -222,10 +222,10 @@ def reference_box(entry: Entry) -> Box | None:
 
 
 def calibrated(limits: Limits, unseen: Iterable[Localisation]) -> Limits:
-    """Raise the confidence threshold to just below the lowest of the unseen cases found.
+    """Raise the confidence threshold to just below the lowest confidence of unseen found cases.
 
     Args:
-        limits: those of the training masks; a threshold that is higher already stays.
+        limits: limits of the training masks; a higher threshold is kept.
         unseen: localisations of cases that the network was not trained on.
     """
     hits = [one.located.confidence for one in unseen if one.is_hit]
@@ -236,7 +236,7 @@ def calibrated(limits: Limits, unseen: Iterable[Localisation]) -> Limits:
 def limits_of(
     settings: Config, target: Target, entries: Sequence[Entry], reference: Mapping[str, Box | None]
 ) -> Limits:
-    """Sizes and volumes of the training masks on the coarse grid, with the settings.
+    """Measure sizes and volumes of the training masks on the coarse grid; add the settings.
 
     Masks that border on ignored voxels do not count: their sizes are unknown.
 
@@ -276,7 +276,7 @@ def limits_of(
 def _stages(
     train: Sequence[str], subjects: Mapping[str, str], splits: Mapping[str, str], settings: Config
 ) -> dict[str, Stage]:
-    """One stage for each fold of the training subjects, and one on all of them."""
+    """Return one stage per fold of the training subjects, and one stage on all subjects."""
     people = sorted({subjects[case_id] for case_id in train})
     folds = min(int(settings["folds"]), len(people))
     if folds < 2:
@@ -329,7 +329,7 @@ def _learnt(
 
 
 def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: Path) -> Predictor:
-    """Predictor of one stage: loaded if it is trained, else trained or resumed."""
+    """Return the predictor of one stage: load it if trained, else train or resume it."""
     done, last = folder / "done", folder / "weights" / "last.ckpt"
     sweep(last.parent, now_s=math.inf)  # left by a stopped training; this process holds the lock
     _drop_broken(last)

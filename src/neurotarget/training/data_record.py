@@ -19,9 +19,9 @@ FILE = "data.json"
 
 
 def fingerprint(data: TargetData) -> str:
-    """Hash of the prepared cases (contents and settings) and of the splits, 16 digits.
+    """Hash the prepared cases (contents and settings) and the splits; 16 digits.
 
-    It does not depend on the order of cases, so two runs of the same data share it.
+    The hash does not depend on the order of cases, so two runs of the same data share it.
     """
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
@@ -53,9 +53,9 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
 
 
 def write_usual(data: TargetData, folder: Path) -> None:
-    """Write how training films usually look; nothing if they are few or the target has no films.
+    """Write the usual look of training films; nothing for few films or a target without films.
 
-    Predictions compare new films with it (`film_views.oddities`). Cases must have been prepared.
+    Predictions compare new films with this record (`film_views.oddities`). Cases must be prepared.
     """
     if not data.target.is_flat:
         return
@@ -73,8 +73,8 @@ def keep_contents(
     Added or removed cases change the splits, which `write_splits` compares.
 
     Args:
-        folder: of the run.
-        contents: hash by case_id, of `content_hashes`.
+        folder: folder of the run.
+        contents: hash by case_id, from `content_hashes`.
         resumed: whether the run has a record to compare with.
         accepted: whether changed files are accepted, and only printed.
 

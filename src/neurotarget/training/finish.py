@@ -1,7 +1,7 @@
-"""The end of a training: post-processing, held-out cases, and whether the network has learnt.
+"""Finish a training: post-processing, scores of held-out cases, check that the network learnt.
 
-It loads statistics, figures and pages, which no training step needs, so `train` loads it at the
-first validation. It is not loaded at the end, when the program may have been updated: the results
+This module loads statistics, figures and pages, which no training step needs, so `train` loads it
+at the first validation. At the end the program may have been updated: the results
 would then come from two versions.
 """
 
@@ -31,14 +31,14 @@ def finish_run(
     """Learn post-processing; predict, score and study the held-out cases; log to the trackers.
 
     Args:
-        config: resolved, of plain values.
+        config: resolved configuration of plain values.
         start: folder of the run, and name of its model.
-        parts: of the training, which has ended.
+        parts: parts of the finished training.
         made: loggers of the run.
-        metrics: the user's own.
+        metrics: the user's own metrics.
 
     Raises:
-        DataError: the study failed; predictions, rows and summary are written before.
+        DataError: the study failed; predictions, rows and summary are already written.
     """
     folder = start.folder
     weights = _usable(config["weights"], folder)
@@ -63,7 +63,7 @@ def finish_run(
 
 
 def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
-    """Judge a run without held-out cases by its validation; print and log the result.
+    """Check by validation whether a run without held-out cases has learnt; print and log it.
 
     Nothing is printed for a network that has learnt, unless time limited the training or steps
     waited for data.
@@ -79,7 +79,7 @@ def print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
 
 
 def _training(parts: Parts, config: Config) -> Training:
-    """Facts about a training that the study needs to judge its masks."""
+    """Collect facts about a training that the study needs to rate its masks."""
     trainer, budget = config["trainer"], config["budget"]
     limit = ""
     if budget["kind"] == "minutes":
@@ -102,7 +102,7 @@ def _failed_study(folder: Path, error: Exception) -> DataError:
 
 
 def _usable(weights: str, folder: Path) -> str:
-    """The chosen weights; the last ones if training ended before the first validation."""
+    """Return the chosen weights; the last weights if training ended before a validation."""
     if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
         print("no validation was due before training ended: the last weights are used")
         return "last"

@@ -1,4 +1,4 @@
-"""First messages of a training: what it does, how long it takes, and how to resume it."""
+"""First messages of a training: its steps, its duration, and the command that resumes it."""
 
 import math
 import shlex
@@ -39,9 +39,9 @@ def replayable(start: Start) -> Iterator[None]:
 
 
 def replay_command(start: Start, step: int) -> str:
-    """Command that writes the patches of a step, counted from 1.
+    """Return the command that writes the patches of a step, counted from 1.
 
-    For a run of a notebook it is a shell command with the folder of the run.
+    For a run of a notebook, this is a shell command with the folder of the run.
     """
     command = start.resume_command
     if command.startswith("nt."):  # a notebook
@@ -59,16 +59,16 @@ def announce(
     done: int,
     memory: str,
 ) -> None:
-    """Print what a training is about to do, and for how long.
+    """Print the steps of a training, and its expected duration.
 
     Args:
-        config: resolved, of plain values.
-        start: folder and command to resume.
-        data: gives the patches of an epoch.
-        target: with the patch of the network.
-        net: for a timed probe; with `plan=auto` there is none yet.
+        config: resolved configuration of plain values.
+        start: folder of the run, and command that resumes it.
+        data: data module, for the number of patches per epoch.
+        target: target with the patch of the network.
+        net: network for a timed probe; None with `plan=auto`, which has not built it yet.
         done: number of steps that a resumed run has already trained.
-        memory: forecast of the memory; "" without a network.
+        memory: text on the memory forecast; "" without a network.
     """
     if line := independent_slurm_task(config["trainer"]):
         print(line, flush=True)
@@ -91,7 +91,7 @@ def announce(
 def _length(
     config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
 ) -> str:
-    """Length of training in steps and, from a timed probe, in minutes, where they are known."""
+    """Describe the length of training in steps, and in minutes from a timed probe, if known."""
     budget, trainer = config["budget"], config["trainer"]
     together = trainer.get("accumulate_grad_batches", 1)  # batches per step
     batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size

@@ -65,7 +65,7 @@ class HeldOut(NamedTuple):
 
     @property
     def flat(self) -> dict[str, float]:
-        """Numbers of the summary under names with slashes, for a tracker.
+        """Return the numbers of the summary under names with slashes, for a tracker.
 
         Numbers of all held-out cases are under `test`; those of a part, if reported separately, are
         under `internal` and `external`.
@@ -95,11 +95,11 @@ def score_held_out(
     weights are discarded; those of the same weights are kept.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         data: cases, splits and target.
-        facts: about the run, for summary.json.
+        facts: facts about the run, for summary.json.
         task: class of the task; its `rows` score the predictions.
-        metrics: the user's own; None for none.
+        metrics: the user's own metrics; None for none.
         weights: `best` or `last`.
         pictures: number of cases in the report.
 

@@ -1,4 +1,4 @@
-"""Choice of post-processing on the validation cases, with the weights of the run's predictions."""
+"""Choose post-processing on the validation cases, with the weights of the run's predictions."""
 
 import logging
 import math
@@ -37,11 +37,11 @@ def learn_postprocessing(
     file from the same weights, settings and cases is kept.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         data: cases, splits and target.
         kind: class of the predictor, which knows the steps.
         weights: `best` or `last`.
-        mode: auto, or none: nothing is chosen, and an existing file is removed.
+        mode: `auto`, or `none`, which chooses nothing and removes an existing file.
     """
     path = folder / kind.steps_file
     if mode == "none":
@@ -67,7 +67,7 @@ def learn_postprocessing(
 
 
 def _examples(predictor: CasePredictor, cases: Sequence[Case], data: TargetData) -> list[Any]:
-    """References and predictions; a case that cannot be predicted is skipped and logged."""
+    """Collect references and predictions; a case that cannot be predicted is skipped and logged."""
     examples = []
     for case in tqdm(cases, "validation", unit="case", delay=1):
         try:
@@ -78,6 +78,6 @@ def _examples(predictor: CasePredictor, cases: Sequence[Case], data: TargetData)
 
 
 def _hash(predictor: CasePredictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:
-    """Hash of all that the choice depends on; prepared folders are named by their content."""
+    """Hash everything that the choice depends on; prepared folders are named by their content."""
     prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
     return hash_of_value([VERSION, made_by, predictor.settings, prepared], 16)

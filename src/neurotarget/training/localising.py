@@ -46,14 +46,14 @@ def located(
 ) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
-    Nothing is proposed for pictures, whose network sees them whole or in patches. Errors in the
+    Nothing is proposed for 2-D images, which a network sees whole or in patches. Errors in the
     data are ignored here; the preparation reports them.
 
     Args:
-        config: with `localise`, propose, auto or none.
-        data: its training cases are measured.
-        folder: of a resumed run.
-        resumed: whether it is one.
+        config: configuration with `localise`: propose, auto or none.
+        data: data module whose training cases are measured.
+        folder: folder of a resumed run.
+        resumed: whether the run is resumed.
         patch_vox: least size of a region, by default the target's patch.
 
     Raises:
@@ -88,7 +88,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     preparation reports all problems together.
 
     Args:
-        manifest: has the data set's own label ids.
+        manifest: manifest with the data set's own label ids.
         cases: training cases.
         target: labels and working grid.
     """
@@ -98,7 +98,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     places = np.linspace(0, len(selected) - 1, min(MOST_READ, len(selected))).round().astype(int)
 
     def one(case: Case) -> Placed | None:
-        """Position of the mask of one case; None if it cannot be measured."""
+        """Measure the position of the mask of one case; None if that is impossible."""
         checkup, volumes = examine(case, target, mapping)
         if errors_of(checkup.problems):
             return None
@@ -137,7 +137,7 @@ def _with(kept: Located, proposal: Proposal) -> Located:
 
 
 def _as_before(kept: Located, folder: Path) -> Located:
-    """Region or cascade that a resumed run was trained with."""
+    """Return the region or cascade that a resumed run was trained with."""
     before = read_config(folder)
     config, cascade = kept.config, before.get("cascade")
     target = before.get("target")

@@ -15,10 +15,10 @@ Nodes = Mapping[str, Node | None]
 
 
 def own_augmentation(settings: Nodes | None) -> dict[str, Node | OwnTransform | None]:
-    """Settings of the augmentation, with each node that has a `_target_` replaced by its transform.
+    """Return augmentation settings, with each node that has a `_target_` built as a transform.
 
     Args:
-        settings: parameters by name of a transform; null leaves one out.
+        settings: parameters by name of a transform; null leaves a transform out.
 
     Raises:
         DataError: a transform is not found, or one of its settings is invalid.
@@ -27,10 +27,10 @@ def own_augmentation(settings: Nodes | None) -> dict[str, Node | OwnTransform | 
 
 
 def own_metrics(nodes: Nodes | None) -> dict[str, OwnMetric]:
-    """The user's own metrics by name, each tested on two small masks.
+    """Build the user's own metrics by name, and test each metric on two small masks.
 
     Args:
-        nodes: `_target_`, settings and `unit` by name; null leaves one out.
+        nodes: `_target_`, settings and `unit` by name; null leaves a metric out.
 
     Raises:
         DataError: a metric is not found, a setting is invalid, or the result is not a number.
@@ -44,7 +44,7 @@ def own_metrics(nodes: Nodes | None) -> dict[str, OwnMetric]:
 
 
 def own_callbacks(nodes: Nodes | None) -> list[Callback]:
-    """The user's own Lightning callbacks, in the order of the settings; null leaves one out.
+    """Build the user's own Lightning callbacks, in order; null leaves a callback out.
 
     Raises:
         DataError: a callback is not found, is not a callback, or has an invalid setting.

@@ -1,4 +1,4 @@
-"""`dry_run=true`: what would be trained on what, with every setting tested; nothing is trained."""
+"""`dry_run=true`: test every setting and print network and data; nothing is trained."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from neurotarget.types import Case, Target
 
 Config = Mapping[str, Any]
 SHOWN = 12  # held-out cases that are named
-SPLITS = {  # as the report calls them
+SPLITS = {  # names in the report
     "train": "training",
     "val": "validation",
     "test": "held out",
@@ -23,11 +23,11 @@ SPLITS = {  # as the report calls them
 def print_rehearsal(
     config: Config, parts: Parts, *, has_localiser: bool, notes: Sequence[str]
 ) -> None:
-    """Print target, cases by split, network and data that a training would use.
+    """Print target, cases per split, network and data that a training would use.
 
     Args:
-        config: resolved, of plain values.
-        parts: of the training, which is not started.
+        config: resolved configuration of plain values.
+        parts: parts of the training, which is not started.
         has_localiser: whether a cascade would train a first network.
         notes: further sentences.
 
@@ -51,7 +51,7 @@ def print_rehearsal(
 
 
 def refuse_given_test(config: Config, data: TargetData) -> None:
-    """Refuse a cross-validation of data whose table says which cases are held out.
+    """Refuse a cross-validation of data whose table states the held-out cases.
 
     Raises:
         DataError: a case has the split test.

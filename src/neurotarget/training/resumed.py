@@ -1,4 +1,4 @@
-"""A run that is resumed: which settings have changed, and what a person has added to its folder."""
+"""Check a resumed run: print changed settings, and protect masks that a person has corrected."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ Config = Mapping[str, Any]
 
 
 def print_resumed(config: Config, state: Config | None, folder: Path) -> None:
-    """Print where a resumed run continues, and which settings are others than before.
+    """Print the step at which a resumed run continues, and its changed settings.
 
     Args:
-        config: of this command; without `resume` nothing is printed.
+        config: configuration of this command; without `resume` nothing is printed.
         state: content of the checkpoint; None if none was written.
-        folder: of the run, whose config.yaml has the settings of before.
+        folder: folder of the run, whose config.yaml has the earlier settings.
     """
     if not config["resume"]:
         return
@@ -37,7 +37,7 @@ def print_resumed(config: Config, state: Config | None, folder: Path) -> None:
 
 
 def refuse_corrected(folder: Path, data: TargetData) -> None:
-    """Refuse to train on if this would discard predicted masks that a person has corrected.
+    """Refuse to continue if this would discard predicted masks that a person has corrected.
 
     Raises:
         DataError: there are corrected masks; the message names them.
@@ -52,7 +52,7 @@ def refuse_corrected(folder: Path, data: TargetData) -> None:
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Flatten nested mappings to pairs of a name joined with slashes and a value.
 
-    In the order of the mappings; an empty mapping leaves nothing.
+    Pairs keep the order of the mappings; an empty mapping gives no pair.
     """
     pairs = []
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""One training: prepare → train → predict the held-out cases → score → tables."""
+"""Run one training: prepare → train → predict the held-out cases → score → tables."""
 
 import copy
 import logging
@@ -58,7 +58,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
 
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.
-        start: folder of the run, and how it was started.
+        start: folder of the run, and the command that started it.
 
     Raises:
         DataError: a setting or the data are invalid.
@@ -124,7 +124,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
 
 
 def _prepare_process(config: Config, start: Start) -> bool:
-    """Prepare this process and the run's folder; returns whether it is the main one of all ranks.
+    """Prepare this process and the run's folder; returns whether this process has rank 0.
 
     Raises:
         DataError: the seed is not a whole number.
@@ -149,7 +149,7 @@ def _fit(
     resumed: Path | None,
     conclude: Callable[[], None] | None = None,
 ) -> None:
-    """Train, then conclude; loggers learn whether either failed."""
+    """Train, then conclude; loggers record whether either failed."""
     failed = True
     try:
         with replayable(start):
@@ -165,14 +165,14 @@ def _fit(
 
 
 def _memory(config: Config, parts: Parts) -> list[str]:
-    """The forecast of memory for a network that was not known before."""
+    """Forecast the memory for a network that was not known before."""
     return [f"memory    {fit_memory(config, parts.data, parts.target, parts.task.net)}"]
 
 
 def _conclude(
     config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
 ) -> None:
-    """Write the cost of a training, and score its held-out cases or judge its validation."""
+    """Write the cost of a training, and score its held-out cases or check its validation."""
     end = import_module(END)
     write_cost(
         start.folder,
@@ -191,9 +191,9 @@ def _conclude(
 def _opened(
     config: Config, start: Start, lines: Sequence[str], state: Config | None
 ) -> tuple[dict[str, Any], Opening]:
-    """Print what the run uses; returns the content of run.json and the callback that writes it.
+    """Print the parts of the run; returns the content of run.json and the callback that writes it.
 
-    For a new run it is written at once.
+    For a new run, run.json is written at once.
     """
     for line in lines:
         print(f"  {line}", flush=True)
@@ -236,7 +236,7 @@ def _tracked(
 def _keep_corrected(
     config: Config, folder: Path, data: TargetData, *, state: dict | None, parts: Parts
 ) -> None:
-    """Before training, refuse to discard predicted masks that a person has corrected."""
+    """Refuse, before training, to discard predicted masks that a person has corrected."""
     epochs, steps = parts.trainer.max_epochs, parts.trainer.max_steps
     is_over = state is not None and (
         state["global_step"] >= steps > 0 or state["epoch"] + 1 >= (epochs or math.inf) > 0
@@ -248,7 +248,7 @@ def _keep_corrected(
 def _test_network(
     config: Config, target: Target, *, resumed: bool
 ) -> tuple[nn.Module | None, Target]:
-    """A network for testing and the target with its patch; no network if plan=auto decides them.
+    """Build a network for testing, and the target with its patch; no network with plan=auto.
 
     Pretrained weights are tested too, before a localiser trains.
     """
@@ -267,7 +267,7 @@ def _test_network(
 def _planned(
     config: dict[str, Any], start: Start, *, data: TargetData, resumed: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """The configuration with the choices of `plan=auto`; a resumed run keeps its choices."""
+    """Return the configuration with the choices of `plan=auto`; a resumed run keeps them."""
     if not config["plan"]["auto"]:
         return config, []
     if resumed:

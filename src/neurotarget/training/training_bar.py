@@ -13,7 +13,7 @@ from neurotarget.runs.tracking.stalls import StallMeter
 from neurotarget.tasks.schedule import Progress, training_progress
 
 REFRESH_S, LOGGED_S = 1.0, 60.0  # on a terminal, and in a file
-WINDOW_S = 180.0  # long enough for a validation or two, so that the time left does not jump at each
+WINDOW_S = 180.0  # covers one or two validations, so that these do not change the time left
 
 
 class Pace:
@@ -37,7 +37,7 @@ class Pace:
             self._seen.popleft()
 
     def left_s(self) -> float | None:
-        """Seconds until the training is done; None before the pace is known."""
+        """Return the seconds until the training is done; None before the pace is known."""
         if len(self._seen) < 2:
             return None
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
@@ -45,7 +45,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Duration as rounded text: `40 s`, `9 minutes`, `2 h 10 min`."""
+    """Write a duration as rounded text: `40 s`, `9 minutes`, `2 h 10 min`."""
     if seconds < 57.5:
         return f"{max(5 * round(seconds / 5), 5)} s"
     minutes = round(seconds / 60)
@@ -63,7 +63,7 @@ class TrainingBar(Callback):
 
     Args:
         monitor: logged name of the score that is shown.
-        stalls: measures the waiting.
+        stalls: meter of the time spent waiting.
     """
 
     def __init__(self, monitor: str, stalls: StallMeter) -> None:

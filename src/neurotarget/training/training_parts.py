@@ -1,4 +1,4 @@
-"""Builds the parts of a run from its resolved configuration, and tests every setting."""
+"""Build the parts of a run from its resolved configuration, and test every setting."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ POSTPROCESS = ["auto", "none"]
 
 
 class Start(NamedTuple):
-    """How a training was started; for its folder's records and its messages."""
+    """Start of a training: folder, overrides and commands, for records and messages."""
 
     folder: Path
     overrides: Sequence[str]  # of the command line, with the user's own config folder
@@ -54,13 +54,13 @@ class Parts(NamedTuple):
     """The parts of a run, and sentences about changed settings and loaded weights.
 
     Attributes:
-        target: with the patch of this run, which may differ from that of the configuration.
-        data: cases, splits and loaders.
-        task: network with its loss and scores.
-        trainer: with all callbacks and loggers.
+        target: target with the patch of this run, which may differ from the configuration.
+        data: data module with cases, splits and loaders.
+        task: task with network, loss and scores.
+        trainer: trainer with all callbacks and loggers.
         best: scores at the best value of the monitored score.
-        meter: cost of the training.
-        stalls: time that the training has waited for batches.
+        meter: meter of the cost of the training.
+        stalls: meter of the time that the training has waited for batches.
         lines: sentences for the terminal.
     """
 
@@ -75,7 +75,7 @@ class Parts(NamedTuple):
 
 
 def _refuse_cascade(learns_from: str, target: Target) -> None:
-    """Refuse a cascade where there is no volume, or no mask, in which a localiser finds a box."""
+    """Refuse a cascade for data without volumes or masks, which a localiser needs."""
     if learns_from != "labels":
         whose, why = "a network of whole images", "a localiser learns from masks"
     elif target.is_flat:
@@ -88,12 +88,12 @@ def _refuse_cascade(learns_from: str, target: Target) -> None:
 
 
 def build_data(config: Config, target: Target) -> TargetData:
-    """The data module of a target; nothing is read yet.
+    """Build the data module of a target; nothing is read yet.
 
     With workers, the process from which they are started begins to load.
 
     Raises:
-        DataError: a setting is invalid, or is for masks and the target has outcomes.
+        DataError: a setting is invalid, or applies to masks while the target has outcomes.
     """
     learns_from = task_class(config).learns_from
     if learns_from != "labels":  # before the training, which would be lost
@@ -123,12 +123,12 @@ def build_parts(
     """Build network, task and trainer.
 
     Args:
-        config: resolved, of plain values.
-        folder: of the run, for its checkpoints.
-        target: its patch may be enlarged for the network.
-        data: module of the target, which gets that patch.
+        config: resolved configuration of plain values.
+        folder: folder of the run, for its checkpoints.
+        target: target whose patch may be enlarged for the network.
+        data: data module of the target, which gets the patch.
         resumed: whether weights come from a checkpoint, not from `pretrained`.
-        callbacks: added to the trainer's own.
+        callbacks: callbacks that are added to the trainer's own.
 
     Raises:
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.
@@ -216,9 +216,9 @@ def check_choices(config: Config, target: Target) -> None:
 
 
 def mode_of(config: Config) -> str:
-    """Whether a lower ("min") or a higher ("max") value of the monitored score is better.
+    """Return "min" if a lower value of the monitored score is better, else "max".
 
-    By the kind of task, which knows its scores: a loss is better low, a Dice high.
+    The kind of task decides this: low for a loss, high for a Dice.
     """
     return "min" if task_class(config).is_lower_better(str(config["monitor"])) else "max"
 

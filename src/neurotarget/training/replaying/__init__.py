@@ -1,1 +1,1 @@
-"""The patches of single steps of a training, made again."""
+"""Make the patches of single training steps again."""

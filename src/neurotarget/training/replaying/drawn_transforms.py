@@ -31,15 +31,15 @@ DIGITS = 4  # significant ones in a text
 
 
 def drawn_in_batch(augmenter: Augmenter, seeds: Seeds) -> list[Drawn]:
-    """Transforms of each patch of a batch, from the seeds of its draws.
+    """Return the transforms of each patch of a batch, from the seeds of its samples.
 
     Args:
-        augmenter: of the training.
+        augmenter: augmenter of the training.
         seeds: one pair per patch, see `batch_cuts.seeds_of`.
 
     Returns:
-        Parameters by transform, of those that happened to the patch; a transform of the user's own
-        has none.
+        Parameters by transform, for the transforms that were applied to the patch; a transform of
+        the user's own has no parameters.
     """
     numbers = augmenter.numbers(seeds)
     found: list[Drawn] = [{} for _ in seeds]
@@ -61,10 +61,10 @@ def drawn_in_batch(augmenter: Augmenter, seeds: Seeds) -> list[Drawn]:
 def drawn_in_queue(
     ours: Mapping[str, Mapping], applied: Sequence[tuple[str, Mapping[str, object]]]
 ) -> Drawn:
-    """Transforms that a patch of the queue has had: ours, and those that TorchIO has recorded.
+    """Return the transforms applied to a patch of the queue: neurotarget's and TorchIO's.
 
     Args:
-        ours: noted under `warp.DRAWN` of the subject.
+        ours: neurotarget's transforms, stored under `warp.DRAWN` of the subject.
         applied: name and arguments of each transform in the history of the subject.
     """
     found = {name: dict(values) for name, values in ours.items()}
@@ -80,7 +80,7 @@ def drawn_in_queue(
 
 
 def as_text(drawn: Drawn) -> str:
-    """Transforms and parameters in a cell of a table: `affine scale=1.02 degrees=3,-8,2; noise`."""
+    """Write transforms as a table cell: `affine scale=1.02 degrees=3,-8,2; noise`."""
     return "; ".join(
         " ".join([name, *(f"{key}={_short(value)}" for key, value in values.items())])
         for name, values in drawn.items()

@@ -1,6 +1,7 @@
-"""`resume=<run> replay=<step>`: make the patches of one step of a run again, without training.
+"""`resume=<run> replay=<step>`: make the patches of one training step of a run again.
 
-Draws are numbered, so that a step's patches follow from the settings and the data alone.
+Nothing is trained. Random samples are numbered, so that a step's patches follow from the settings
+and the data alone.
 """
 
 import math
@@ -44,7 +45,7 @@ Config = Mapping[str, Any]
 
 
 class Place(NamedTuple):
-    """A step of a training: its epoch, and its batches in that epoch, from 0."""
+    """Position of a training step: its epoch, and its batches in this epoch, from 0."""
 
     epoch: int
     batches: range
@@ -56,7 +57,7 @@ def replay(config: Config, folder: Path, step: int) -> Path:
     Nothing else in the folder changes. Returns the new folder.
 
     Raises:
-        DataError: this is no run, its data have changed, or its patches cannot be made again.
+        DataError: the folder is no run, its data have changed, or the patches cannot be made again.
     """
     if config["data"]["patches_per_region"] > 1:
         raise DataError(
@@ -88,7 +89,7 @@ def replay(config: Config, folder: Path, step: int) -> Path:
 
 
 def run_data(config: Config, folder: Path) -> TargetData:
-    """The prepared data of a run, with the patch, region and localised boxes of its training.
+    """Load the prepared data of a run, with patch, region and localised boxes of its training.
 
     Raises:
         DataError: a setting or the data are invalid, or the boxes of a cascade are lost.
@@ -119,12 +120,12 @@ def run_data(config: Config, folder: Path) -> TargetData:
 
 
 def place_of(step: int, *, batches: int, together: int, ends: Mapping[int, int]) -> Place:
-    """Epoch and batches of a step, counted from 1.
+    """Find the epoch and the batches of a step, which is counted from 1.
 
     Args:
         step: number of the step.
-        batches: in a whole epoch.
-        together: batches of one step; the last step of an epoch may have fewer.
+        batches: number of batches in a whole epoch.
+        together: batches per step; the last step of an epoch may have fewer.
         ends: steps done at the ends of epochs; needed where an epoch ended early, at the last step
             of a training that was continued with more steps.
     """
@@ -136,9 +137,9 @@ def place_of(step: int, *, batches: int, together: int, ends: Mapping[int, int])
 
 
 def epoch_ends(folder: Path) -> dict[int, int]:
-    """Steps done at the end of each epoch that logs/metrics.csv holds, by epoch from 0.
+    """Read from logs/metrics.csv the steps done at the end of each epoch, by epoch from 0.
 
-    Empty without the file.
+    Without the file, the mapping is empty.
     """
     path = folder / "logs" / "metrics.csv"
     if not path.is_file():
@@ -149,9 +150,9 @@ def epoch_ends(folder: Path) -> dict[int, int]:
 
 
 def indices_of(data: TargetData, epoch: int, batch: int, *, rank: int, ranks: int) -> list[int]:
-    """Numbers of the draws of a batch of one rank; empty behind the last batch of the epoch.
+    """Return the sample numbers of a batch of one rank; empty after the last batch of the epoch.
 
-    They are drawn as in training, from the seed of the data and the epoch.
+    They are sampled as in training, from the seed of the data and the epoch.
     """
     draws = data.draw_sampler(rank, ranks)
     draws.set_epoch(epoch)
@@ -162,9 +163,9 @@ def indices_of(data: TargetData, epoch: int, batch: int, *, rank: int, ranks: in
 def replayed_patches(
     data: TargetData, indices: Sequence[int], device: torch.device, *, rank: int = 0
 ) -> Iterator[Patch]:
-    """Patches of a batch before and after their augmentation, made on a device.
+    """Make the patches of a batch on a device, before and after augmentation.
 
-    Before their augmentation, patches of synthetic scans are label maps.
+    Before augmentation, patches of synthetic scans are label maps.
     """
     if isinstance(data, SynthesisData):
         yield from _synthetic(data, indices, device, rank=rank)
@@ -240,7 +241,7 @@ def _array(tensor: torch.Tensor) -> ndarray:
 
 
 def _batches_per_epoch(data: TargetData, trainer: Config) -> int:
-    """Batches of each rank in an epoch, as Lightning limits them."""
+    """Return the number of batches per rank and epoch, within Lightning's limits."""
     batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
     limit = trainer.get("limit_train_batches")
     if limit is None:
@@ -249,7 +250,7 @@ def _batches_per_epoch(data: TargetData, trainer: Config) -> int:
 
 
 def _device(config: Config, data: TargetData, folder: Path) -> torch.device:
-    """Where the training augmented its patches; a warning if this machine has no such device."""
+    """Return the device of the training's augmentation; warn if this machine lacks it."""
     hardware = read_plain(folder / "run.json").get("hardware") or {}
     was_on_gpu = data.patches == "direct" and config["trainer"]["accelerator"] != "cpu"
     was_on_gpu = was_on_gpu and bool(hardware.get("gpus"))

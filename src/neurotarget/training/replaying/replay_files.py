@@ -31,15 +31,15 @@ class Patch(NamedTuple):
     """One patch of a training batch, before and after its augmentation.
 
     Attributes:
-        case_id: of the case.
-        draw: number of the draw in the training, from which all its random numbers follow.
-        rank: of the process that trained on the patch, from 0.
-        low_vox: its first voxel in the prepared case; may be negative.
-        case_affine: of the prepared case, mm.
-        before, after: image before and after its augmentation.
-        labels: as the network got them, after augmentation; None where outcomes are learnt.
-        outcomes: codes, NaN where unknown; None where label maps are learnt.
-        transforms: that were drawn, with their parameters by name.
+        case_id: id of the case.
+        draw: number of the sample in the training, from which all its random numbers follow.
+        rank: rank of the process that trained on the patch, from 0.
+        low_vox: first voxel of the patch in the prepared case; may be negative.
+        case_affine: affine of the prepared case, mm.
+        before, after: image (C, I, J, K) before and after augmentation.
+        labels: label map after augmentation, the network's input; None for outcomes.
+        outcomes: codes, NaN if unknown; None for label maps.
+        transforms: applied transforms, with their parameters by name.
     """
 
     case_id: str
@@ -71,7 +71,7 @@ class Replayed(NamedTuple):
 
 
 def write_replay(folder: Path, replayed: Replayed) -> Path:
-    """Write the patches, patches.tsv and patches.png into a folder, and print what they hold.
+    """Write the patches, patches.tsv and patches.png into a folder, and print a summary.
 
     Each patch has NIfTI files before and after its augmentation, and of its labels. Patches with
     NaN or infinite values are named.
@@ -107,7 +107,7 @@ def write_replay(folder: Path, replayed: Replayed) -> Path:
 
 
 def table_of(replayed: Replayed) -> pd.DataFrame:
-    """A row for each patch: case, draw, position, values, labels and transforms.
+    """Return one row per patch: case, sample number, position, values, labels and transforms.
 
     Positions are the first voxel in the prepared case, and the centre in the world's mm.
     """
@@ -152,7 +152,7 @@ def _not_finite(table: pd.DataFrame) -> list[str]:
 
 
 def _picture(replayed: Replayed) -> Figure:
-    """A row for each patch: the slice along K with most labels, before, after and with labels."""
+    """Plot one row per patch: the slice along K with most labels, before, after, with labels."""
     patches = replayed.patches[:MOST_DRAWN]
     sides = patches[0].after.shape[1:]
     high = PANEL_INCH * sides[1] / sides[0]

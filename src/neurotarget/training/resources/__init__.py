@@ -1,1 +1,1 @@
-"""Time and memory of a training: budget, devices, forecast, and settings planned for them."""
+"""Time and memory of a training: budget, devices, forecast, and settings chosen to fit."""

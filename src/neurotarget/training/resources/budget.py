@@ -17,12 +17,12 @@ PETA = 1e15
 
 
 class Budget(NamedTuple):
-    """When a training ends: trainer settings, callbacks, and a description for messages.
+    """End of a training: trainer settings, callbacks, and a description for messages.
 
     Attributes:
         trainer: settings of the trainer, with the limits of the budget.
-        callbacks: that end the training.
-        description: for messages; "" if only the trainer's own settings apply.
+        callbacks: callbacks that end the training.
+        description: text for messages; "" if only the trainer's own settings apply.
     """
 
     trainer: dict[str, Any]
@@ -48,7 +48,7 @@ def apply_budget(
         budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
             `epochs`.
         trainer: settings of the trainer.
-        flops_per_step: of the forward and backward pass of one batch; used only by `kind: flops`.
+        flops_per_step: FLOPs of both passes of one batch; used only by `kind: flops`.
 
     Raises:
         DataError: the kind is unknown, or its amount is missing or not positive.
@@ -73,17 +73,16 @@ def apply_budget(
 
 
 def trainer_limits(trainer: Mapping[str, Any]) -> dict[str, Any]:
-    """Limits that are set in the trainer's settings, by key; None and -1 mean no limit.
+    """Return the limits in the trainer's settings, by key; None and -1 mean no limit.
 
-    Keys are `max_steps`, `max_epochs` and `max_time`; empty where the training has no limit of the
-    trainer's.
+    Keys are `max_steps`, `max_epochs` and `max_time`; without limits the mapping is empty.
     """
     values = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
     return {key: value for key, value in values.items() if value not in (None, -1)}
 
 
 def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
-    """Optimizer steps of a training with a known end; None for budgets in minutes or FLOPs.
+    """Return the optimizer steps of a training; None for budgets in minutes or FLOPs.
 
     A time limit may end the training earlier.
 
@@ -93,7 +92,7 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
         epoch: number of steps in one epoch.
 
     Returns:
-        Steps, or None where the trainer has no limit other than its time.
+        Number of steps, or None if the trainer has no limit other than its time.
 
     Raises:
         DataError: the budget's steps are missing or not a positive number.
@@ -110,11 +109,11 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
 
 
 def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
-    """Warning, as part of a sentence, that the warm-up is longer than the training; else "".
+    """Return a clause that warns of a warm-up longer than the training; else "".
 
     Args:
-        schedule: of the learning rate, with `warmup_steps`; None has no warm-up.
-        steps: of the training.
+        schedule: schedule of the learning rate, with `warmup_steps`; None has no warm-up.
+        steps: number of steps of the training.
     """
     warm_up = (schedule or {}).get("warmup_steps", 0)
     if warm_up <= steps:
@@ -126,7 +125,7 @@ def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
 
 
 def _earlier(own: Mapping[str, Any]) -> str:
-    """End of a sentence: the trainer limits that may stop training before the budget does."""
+    """Return a clause on the trainer limits that may stop training before the budget does."""
     others = [f"trainer.{key}={value}" for key, value in own.items()]
     return f", or fewer if {' or '.join(others)} is reached first" if others else ""
 
@@ -161,7 +160,7 @@ def _steps_of(petaflops: float, flops_per_step: float) -> int:
 
 
 class StepEnd(Callback):
-    """Validates when `max_steps` ends a training, and lets the training resume exactly.
+    """Validates when `max_steps` ends a training, and permits an exact resume.
 
     Within an epoch, Lightning validates at the end only for `max_time`. Without this callback the
     last steps, which have the smallest learning rate, would never be validated, and a run shorter
@@ -198,11 +197,10 @@ class StepEnd(Callback):
 class TrainingTimer(Timer):
     """Lightning's timer, paused during validation.
 
-    The learning rate schedule and the progress bar read it like any other timer, and checkpoints
-    store its time.
+    Schedule and progress bar read it like any other timer, and checkpoints store its time.
 
     Args:
-        minutes: of training steps, after which training stops.
+        minutes: minutes of training steps, after which training stops.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -210,7 +208,7 @@ class TrainingTimer(Timer):
         self._validated_s, self._validating_since = 0.0, None
 
     def time_elapsed(self, stage: str = RunningStage.TRAINING) -> float:
-        """Seconds spent in a stage; for training, without the seconds of validation."""
+        """Return the seconds spent in a stage; training excludes the seconds of validation."""
         elapsed_s = super().time_elapsed(stage)
         if stage != RunningStage.TRAINING:
             return elapsed_s

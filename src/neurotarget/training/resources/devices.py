@@ -1,4 +1,4 @@
-"""Jobs on several devices: each runs in a process of its own, from which Lightning starts the rest.
+"""Run jobs on several devices, each job in its own process; Lightning starts the other ranks.
 
 Lightning cannot start the other processes from the process of a multirun: they would get the
 arguments of the whole sweep; environment variables that Lightning sets would make the next job wait
@@ -24,10 +24,10 @@ JOB = "NEUROTARGET_JOB"  # the folder of the job that a process was started for
 
 
 def rank(trainer: Mapping[str, Any]) -> int:
-    """Rank of this process in its training; rank 0 writes the files.
+    """Return the rank of this process in its training; rank 0 writes the files.
 
-    A training on one device always has rank 0, whatever the environment says: Slurm numbers every
-    task that one `srun` starts.
+    A training on one device always has rank 0, as Slurm numbers every task of one `srun` in the
+    environment.
     """
     if num_devices(trainer) == 1:
         return 0
@@ -35,15 +35,15 @@ def rank(trainer: Mapping[str, Any]) -> int:
 
 
 def num_devices(trainer: Mapping[str, Any]) -> int:
-    """Number of devices that one training uses, on all nodes; one node where none are set."""
+    """Return the number of devices of one training on all nodes; one node by default."""
     nodes = trainer.get("num_nodes")
     return devices_per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
 
 
 def devices_per_node(trainer: Mapping[str, Any]) -> int:
-    """Number of devices that one training uses on each node, at least 1.
+    """Return the number of devices of one training per node, at least 1.
 
-    `devices` of the trainer may be a number, a list, text such as `0,1`, or `auto`: all GPUs, and
+    `devices` of the trainer may be a number, a list, text such as `0,1`, or `auto`: all GPUs, or
     one CPU.
     """
     devices = trainer.get("devices")
@@ -61,9 +61,9 @@ def _gpus() -> int:
 
 
 def independent_slurm_task(trainer: Mapping[str, Any]) -> str:
-    """Message for one of several Slurm tasks that each train independently, else "".
+    """Return a message if several Slurm tasks would train independently, else "".
 
-    Without it, `srun -n 4` would train the same network four times, without an error.
+    Without this message, `srun -n 4` would train the same network four times without notice.
     """
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:
@@ -76,7 +76,7 @@ def independent_slurm_task(trainer: Mapping[str, Any]) -> str:
 
 
 def starts_own_ranks(trainer: Mapping[str, Any]) -> bool:
-    """Whether Lightning starts the processes of a training that runs in a task of Slurm.
+    """Return whether Lightning starts the processes of a training that runs in a Slurm task.
 
     Lightning takes each task for one rank, and would train on the first of several devices alone
     where Slurm has started one task for all of them.
@@ -98,14 +98,14 @@ def starts_own_ranks(trainer: Mapping[str, Any]) -> bool:
 
 
 def _is_interactive() -> bool:
-    """Whether Slurm's job is a shell, in which Lightning does not look at its tasks."""
+    """Return whether Slurm's job is a shell, in which Lightning ignores Slurm's tasks."""
     return os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
 
 
 def needs_own_process(cfg: Mapping[str, Any]) -> bool:
-    """Whether a job trains on several devices and their processes are not yet started.
+    """Return whether a job trains on several devices whose processes are not yet started.
 
-    Under Slurm with several tasks they are: `srun` has started one per device.
+    Under Slurm with several tasks, `srun` has started one process per device.
     """
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False
@@ -113,15 +113,15 @@ def needs_own_process(cfg: Mapping[str, Any]) -> bool:
 
 
 def run_in_own_process(overrides: Sequence[str], folder: Path, place: str) -> int:
-    """Run a job in a new process, forward its output; returns its exit status.
+    """Run a job in a new process, forward its output, and return its exit status.
 
     Args:
-        overrides: of the job.
-        folder: its run folder.
+        overrides: overrides of the job.
+        folder: run folder of the job.
         place: working folder of the process.
 
     Raises:
-        KeyboardInterrupt: the user stops; the process is interrupted and awaited first.
+        KeyboardInterrupt: the user stops the job; its process is interrupted and awaited first.
     """
     command = [sys.executable, os.environ[PROGRAM], *overrides, f"hydra.run.dir={quoted(folder)}"]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Memory of a training, forecast before anything is read, against the memory that is free.
+"""Forecast the memory of a training before data are read, and compare it with free memory.
 
 The peak of six trainings on a CPU (three networks, patches of 16³ to 64³ voxels, none or two
 workers) was 0.90 to 1.04 times the forecast: resident memory of the training process, and memory of
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Forecast:
-    """Memory of a training on one machine, MiB; `network` is on the GPU where there is one."""
+    """Memory of a training on one machine, MiB; `network` is on the GPU if there is a GPU."""
 
     program: float
     workers: float
@@ -56,13 +56,13 @@ class Forecast:
 
     @property
     def host(self) -> float:
-        """Memory of the machine without its GPU."""
+        """Memory of the machine without its GPU, MiB."""
         network = 0.0 if self.is_on_gpu else self.network
         return self.processes * (self.program + self.workers + self.patches + network)
 
     @property
     def text(self) -> str:
-        """Amounts in GB, by what needs them."""
+        """Amounts of all parts as text, GB."""
         parts = {"program": self.program, "workers": self.workers, "patches": self.patches}
         parts |= {} if self.is_on_gpu else {"network": self.network}
         shown = [f"{name} {_gb(self.processes * mib)}" for name, mib in parts.items() if mib >= 1]
@@ -70,19 +70,19 @@ class Forecast:
 
 
 def fit_memory(config: Config, data: TargetData, target: Target, net: nn.Module) -> str:
-    """Forecast the memory of a training, and use fewer workers or a shorter queue if it must be.
+    """Forecast the memory of a training, and use fewer workers or a shorter queue if needed.
 
-    Returns a line for the first messages. Fewer workers and, of patches that are not shuffled, a
-    shorter queue make the same batches.
+    Returns a line for the first messages. Fewer workers make the same batches, and so does a
+    shorter queue of patches that are not shuffled.
 
     Args:
-        config: of the run; with `check_memory=false` nothing is changed or refused.
-        data: its workers and queue may be changed.
-        target: with the patch of the network.
+        config: configuration of the run; with `check_memory=false` nothing is changed or refused.
+        data: data module, whose workers and queue may be changed.
+        target: target with the patch of the network.
         net: the network.
 
     Raises:
-        DataError: even without workers the training needs more than is free.
+        DataError: even without workers the training needs more memory than is free.
     """
     free = free_memory_mib() + own_memory_mib()
     wanted = (data.workers, data.queue_length)
@@ -104,7 +104,7 @@ def fit_memory(config: Config, data: TargetData, target: Target, net: nn.Module)
 
 
 def forecast(config: Config, data: TargetData, target: Target, network: float) -> Forecast:
-    """Memory of a training with these workers and this queue; `network` is `network_mib`.
+    """Forecast the memory of a training with its workers and queue; `network` is `network_mib`.
 
     Nothing is allocated: the parts follow from the sizes of patches and the numbers of contrasts,
     workers and queued regions. All are in MiB.
@@ -133,9 +133,9 @@ def forecast(config: Config, data: TargetData, target: Target, network: float) -
 
 
 def network_mib(config: Config, target: Target, net: nn.Module, batch: int) -> float:
-    """MiB of a training step, in the precision of the run; see `profile`.
+    """Compute the memory of a training step in the precision of the run, MiB; see `profile`.
 
-    Half precision halves results, not weights, gradients and the optimizer's state. On a CPU the
+    Half precision halves results, but not weights, gradients and optimizer state. On a CPU the
     peak of `profile` is multiplied by `ON_PROCESSOR`.
     """
     states = optimizer_states(config["optimizer"]) + (config["task"].get("ema_decay") is not None)
@@ -153,7 +153,7 @@ def network_mib(config: Config, target: Target, net: nn.Module, batch: int) -> f
 
 
 def _shrink(data: TargetData) -> bool:
-    """Use a worker less, or else half of the queue; False where nothing is left to save."""
+    """Use one worker less, or else half of the queue; False if nothing can be saved."""
     is_fixed = data.patches != "queue" or data.patches_per_region > 1  # several are shuffled
     if data.workers:
         data.change(workers=data.workers - 1)
@@ -165,7 +165,7 @@ def _shrink(data: TargetData) -> bool:
 
 
 def _changes(data: TargetData, wanted: tuple[int, int], free: float) -> str:
-    """Clause on the settings that were made smaller; "" if none was."""
+    """Return a clause on the settings that were reduced; "" if none was."""
     pairs = zip(
         ("data.workers", "data.queue_length"),
         wanted,
@@ -179,10 +179,10 @@ def _changes(data: TargetData, wanted: tuple[int, int], free: float) -> str:
 
 
 def _gpu_text(made: Forecast, config: Config) -> str:
-    """Clause on the memory of the GPU; "" without one.
+    """Return a clause on the memory of the GPU; "" without a GPU.
 
     Raises:
-        DataError: the network needs more than is free there.
+        DataError: the network needs more memory than is free on the GPU.
     """
     if not made.is_on_gpu:
         return ""

@@ -55,14 +55,14 @@ def with_plan(
 ) -> Planned:
     """Choose the settings that the command line leaves open: patch, batch and depth.
 
-    All training cases are prepared for it, since the plan depends on their sizes. On a GPU a plan
+    All training cases are prepared first, since the plan depends on their sizes. On a GPU a plan
     may use `GPU_SHARE` of its memory, elsewhere `PROCESSOR_GB`, unless `plan.memory_gb` is set.
 
     Args:
-        config: resolved, of plain values.
+        config: resolved configuration of plain values.
         set_keys: keys that the command line sets, which are kept.
         data: the cases.
-        target: working grid and labels.
+        target: target with working grid and labels.
 
     Raises:
         DataError: the task learns from whole images, the memory is not a number of GB, or even the
@@ -120,10 +120,10 @@ def with_plan(
 
 
 def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The configuration of a resumed run, with the settings that were chosen when it started.
+    """Return the configuration of a resumed run, with the settings chosen at its start.
 
     Raises:
-        DataError: the folder is not that of a run.
+        DataError: the folder is not a run folder.
     """
     before = read_config(folder)
     return {
@@ -147,7 +147,7 @@ def _memory(
     """Return a function that gives the MiB of a training step for a patch and a batch size."""
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
-        """MiB of a training step with this patch and number of patches."""
+        """Compute the memory of a training step with this patch and batch size, MiB."""
         net = build_net(model, target, patch_vox, task=kind)
         shape = (batch, len(target.channels), *patch_vox)
         cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)

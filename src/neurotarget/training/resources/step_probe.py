@@ -1,4 +1,4 @@
-"""Duration of a training step on this machine, timed before any data are read."""
+"""Time a training step on this machine, before any data are read."""
 
 import logging
 import math
@@ -28,10 +28,9 @@ log = logging.getLogger(__name__)
 def probed_seconds(
     config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
 ) -> float | None:
-    """`step_seconds`, or None if it cannot be timed; a failed estimate never stops a training.
+    """Return `step_seconds`, or None if timing fails; a failure never stops a training.
 
-    A task or network of the user's own may need other batches than this probe makes, and a GPU may
-    be full.
+    Timing fails if the user's own task or network needs other batches, or if a GPU is full.
     """
     try:
         return step_seconds(config, target, data, net)
@@ -43,16 +42,16 @@ def probed_seconds(
 def step_seconds(
     config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
 ) -> float:
-    """Seconds of one training step with the target's patch: patches, then network.
+    """Return the seconds of one training step with the target's patch: patches, then network.
 
-    Noise replaces the scans, so that nothing has to be read. Workers, or the thread of the direct
+    Noise replaces the scans, so that no file is read. Workers, or the thread of the direct
     loader on another core, make patches while the network computes. The network's weights get
     gradients but do not change.
 
     Args:
-        config: resolved, of plain values.
-        target: with the patch of the network.
-        data: loader, augmentation and batch size.
+        config: resolved configuration of plain values.
+        target: target with the patch of the network.
+        data: data module with loader, augmentation and batch size.
         net: the network.
     """
     settings = data.augmentation, as_trained(target)
@@ -71,7 +70,7 @@ def step_seconds(
 
 
 def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch: int) -> float:
-    """Seconds of one forward and backward pass, in the run's precision and memory layout."""
+    """Time one forward and backward pass, s, in the run's precision and memory layout."""
     accelerator = config["trainer"]["accelerator"]
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     device = _gpu(config["trainer"]["devices"]) if on_gpu else torch.device("cpu")
@@ -84,7 +83,7 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     example = task.transfer_batch_to_device(task.example(batch), device, 0)
 
     def step() -> None:
-        """One forward and backward pass, until the device has finished it."""
+        """Run one forward and backward pass, and wait until the device has finished."""
         with torch.autocast(device.type, low, enabled="16" in precision):
             value = task.batch_loss(example)
         value.backward()
@@ -94,7 +93,7 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
 
 
 def _gpu(devices: object) -> torch.device:
-    """The first GPU in the trainer's settings."""
+    """Return the first GPU in the trainer's settings."""
     listed = isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) > 0
     return torch.device("cuda", int(devices[0]) if listed else 0)
 
@@ -102,11 +101,11 @@ def _gpu(devices: object) -> torch.device:
 def mean_seconds(
     step: Callable[[], object], *, least_s: float = LEAST_S, most_s: float = MOST_S
 ) -> float:
-    """Mean seconds of a call, after one warm-up call; a slow call is timed once.
+    """Return the mean seconds of a call, after one warm-up call; a slow call is timed once.
 
     Args:
         step: the call; on a GPU it must wait until the work is done.
-        least_s: calls are timed until their sum reaches it.
+        least_s: calls are timed until their sum reaches this value.
         most_s: if the first call takes longer, its own time is returned.
     """
     first_s = _seconds(step)
