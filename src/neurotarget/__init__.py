@@ -129,7 +129,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """A function or class of the front door, loaded when it is first used."""
+    """Load a function or class of the public interface at its first use."""
     if name not in _PLACES:
         raise AttributeError(f"module 'neurotarget' has no attribute {name!r}")
     return getattr(import_module(f"neurotarget.{_PLACES[name]}"), name)

@@ -9,10 +9,10 @@ from neurotarget.process.signals import quit_while_loading
 
 
 def main() -> None:
-    """Answer at once where that can be done, else load what the command needs and run it.
+    """Print help or version at once, or else load the command's modules and run it.
 
-    Help and the version cost no library; `train` and `predict` run the scripts of these names, and
-    every other command is `cli.main`'s.
+    Help and version load no library; `train` and `predict` run the scripts of these names, and
+    `cli.main` runs every other command.
     """
     if sys.argv[1:] == [COMPLETION]:
         print(completion_script(), end="")

@@ -1,4 +1,4 @@
-"""Contrasts that are computed from others: sums and differences with factors, `t1ce - t1`."""
+"""Contrasts computed from other contrasts: sums and differences with factors, `t1ce - t1`."""
 
 import re
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ class Term(NamedTuple):
 
 
 def terms_of(text: str) -> tuple[Term, ...]:
-    """Terms of a sum such as `t1ce - t1`; a name consists of letters, digits, `_` and `.`.
+    """Parse the terms of a sum such as `t1ce - t1`; names have letters, digits, `_` and `.`.
 
     Raises:
         ValueError: the text has another form.
 
     Returns:
-        Terms in their order, at most `MOST_TERMS`; a factor that is not written is 1, or -1 after a
+        Terms in their order, at most `MOST_TERMS`; an unwritten factor is 1, or -1 after a
         minus. A contrast may occur several times.
     """
     rest = text.strip()
@@ -44,12 +44,12 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
 
 def derived(value: object) -> dict[str, str]:
-    """Read derived contrasts: a mapping of names to sums of contrasts; null is an empty one.
+    """Read derived contrasts: a mapping of names to sums of contrasts; null is an empty mapping.
 
     Whether the contrasts of the sums exist is checked later, by `Target`.
 
     Raises:
-        ValueError: it is no mapping of names, or a sum has another form.
+        ValueError: the value is no mapping of names, or a sum has another form.
     """
     if value is None:
         return {}
@@ -66,10 +66,10 @@ def derived(value: object) -> dict[str, str]:
 
 
 def sources_of(sums: Mapping[str, str]) -> set[str]:
-    """Contrasts that derived contrasts are computed from.
+    """Return the contrasts from which derived contrasts are computed.
 
     Args:
-        sums: by name of the derived contrast, a text that `terms_of` reads, such as `t1ce - t1`.
+        sums: text that `terms_of` reads, such as `t1ce - t1`, by name of the derived contrast.
 
     Raises:
         ValueError: a text has another form.

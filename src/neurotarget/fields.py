@@ -20,8 +20,8 @@ def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
     """Replace each field of a frozen dataclass by its parsed value; return the error messages.
 
     Args:
-        record: changed in place, although frozen; for use in `__post_init__`.
-        readers: by name of a field; fields without a reader stay as they are.
+        record: frozen dataclass, changed in place; for use in `__post_init__`.
+        readers: readers by name of a field; fields without a reader are unchanged.
 
     Returns:
         One message per invalid field, `<field>: found …, wanted …`; the field keeps its raw value.
@@ -39,7 +39,7 @@ def text(value: object) -> str:
     """Read a text; a number is taken as its text.
 
     Raises:
-        ValueError: it is true, false, null, a list or a mapping.
+        ValueError: the value is true, false, null, a list or a mapping.
     """
     if isinstance(value, bool) or not isinstance(value, str | Real):
         raise _unfit(value, "a text")
@@ -180,17 +180,18 @@ def label_ids(value: object) -> dict[str, tuple[int, ...]]:
     """Read labels with at least one id each; id 0 (background) is refused.
 
     Returns:
-        By name of the label, its ids in the order given; the first is the one written to files.
+        Ids by name of the label, in the order given; the first id is written to files.
 
     Raises:
-        ValueError: it is no mapping, or an id is not a whole number from 1; names the label.
+        ValueError: the value is no mapping, or an id is not a whole number from 1; the message
+            names the label.
     """
 
     def read(one: object) -> tuple[int, ...]:
         """Read the ids of one label.
 
         Raises:
-            ValueError: there is none, or one is invalid.
+            ValueError: there is no id, or an id is invalid.
         """
         if wrong := ids(1)(one):
             return wrong
@@ -212,7 +213,7 @@ def columns(reserved: tuple[str, ...]) -> Reader:
         """Check a list of column names.
 
         Raises:
-            ValueError: a name is empty, invisible, reserved or repeated, or there is none.
+            ValueError: a name is empty, invisible, reserved or repeated, or there is no name.
         """
         if not is_list(value) or not value:
             raise _unfit(value, "a list of at least one name")
@@ -248,7 +249,7 @@ def pair(value: object) -> tuple[str, str]:
     """Read two different texts.
 
     Raises:
-        ValueError: there are not two, or they are equal.
+        ValueError: there are not two texts, or they are equal.
     """
     left, right = exactly(2, text)(value)
     if left == right:
@@ -257,7 +258,7 @@ def pair(value: object) -> tuple[str, str]:
 
 
 def hypotheses(value: object) -> tuple[Hypothesis, ...]:
-    """Read hypotheses by name with `Hypothesis.read`; parsed ones are kept.
+    """Read hypotheses by name with `Hypothesis.read`; parsed hypotheses are kept.
 
     Args:
         value: mapping from names to claims such as `volume: F > M`, or to mappings with `claim`,
@@ -276,7 +277,7 @@ def hypotheses(value: object) -> tuple[Hypothesis, ...]:
 
 
 def published(value: object) -> Published:
-    """Read a published score from its fields; a parsed one is kept.
+    """Read a published score from its fields; a parsed score is kept.
 
     Args:
         value: mapping with `what`, `label`, `value` and `source`, and optionally `part` and
@@ -302,7 +303,7 @@ def instance(kind: type, wanted: str) -> Reader:
 
     Args:
         kind: the class.
-        wanted: what the message asks for in place of another value.
+        wanted: text of the message after `wanted`.
     """
 
     def read(value: object) -> object:
@@ -327,12 +328,12 @@ def _of(key: object, read: Reader, value: object) -> object:
 
 
 def is_list(value: object) -> bool:
-    """Whether a value is a list, a tuple or an OmegaConf list, and not text."""
+    """Return whether a value is a list, a tuple or an OmegaConf list, and not text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _has_items(value: object, count: int) -> bool:
-    """Whether a value is a list, tuple or array of `count` items."""
+    """Return whether a value is a list, tuple or array of `count` items."""
     return hasattr(value, "__len__") and len(value) == count
 
 

@@ -24,16 +24,16 @@ MATTERS_FORMS = "20, '20 mm3', '5 %' of the reference's mean, or '0.3 d' of its 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A score that others have published for this target, for comparison with ours.
+    """A published score for this target, for comparison with neurotarget's scores.
 
     `part` is internal (people of sites in the training) or external (people of other sites).
 
     Attributes:
         what: name of the score in a study.
-        label: of the target.
-        value: in the unit of the score.
+        label: label of the target.
+        value: value in the unit of the score.
         source: DOI or another citation.
-        spread: SD over cases; None where it is not published.
+        spread: SD over cases; None if it is not published.
     """
 
     what: Literal["dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice"]
@@ -56,8 +56,8 @@ class Matters:
     """The smallest effect of interest, in either direction.
 
     `unit` is "" for the unit of the effect (that of its quantity, per unit of the covariate), "%"
-    for percent of the reference's mean, or "d" for residual SDs of the reference; for a slope each
-    is per unit of the covariate, but "d" per SD of it. `stated` is the unit of the quantity, where
+    for percent of the reference's mean, or "d" for residual SDs of the reference. For a slope it is
+    per unit of the covariate, but "d" is per SD of it. `stated` is the unit of the quantity, if
     the hypothesis states it; `Target` checks it.
     """
 

@@ -1,4 +1,4 @@
-"""How the probability of a finding in a whole film follows from the probabilities of its pixels."""
+"""Compute the probability of a finding in a film from the probabilities of its pixels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,13 +11,13 @@ MOST_PX = 10**8
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
-    """An explicit choice of the score of a film; pixels are those that the network sees.
+    """Method for the score of a film, set by the user; pixels are those of the network's input.
 
     - `maximum`: the highest probability of a pixel;
     - `top_k`: the mean of the `top_k_px` highest probabilities;
     - `triplet`: the highest threshold that `least_area_px` pixels exceed. A film counts as positive
-      if that is above `top_score`; its mask are then the pixels above `bottom_score`, else it is
-      empty. The score is rescaled so that `top_score` becomes 0.5.
+      if this threshold is above `top_score`. Its mask then has the pixels above `bottom_score`,
+      else it is empty. The score is rescaled so that `top_score` becomes 0.5.
 
     Source: Gooßen et al. 2019, arXiv:1907.07324 (score of a segmentation); of the triplet the first
     place of SIIM-ACR 2019: 0.75, 2000 pixels of 1024 × 1024 (here of 480 × 480) and 0.3.
@@ -34,7 +34,7 @@ class ImageScore:
             raise ValueError(wrong)
 
     def _errors(self) -> dict[str, bool]:
-        """Possible errors, and whether each occurs."""
+        """Return possible errors, and whether each error occurs."""
         areas = {name: getattr(self, name) for name in ("top_k_px", "least_area_px")}
         shares = {name: getattr(self, name) for name in ("top_score", "bottom_score")}
         return {
@@ -55,7 +55,7 @@ class ImageScore:
 
 
 def image_score(value: object) -> ImageScore | None:
-    """Read an image score from its fields; null and parsed ones are kept.
+    """Read an image score from its fields; null and parsed scores are kept.
 
     Raises:
         ValueError: a field is unknown or invalid.

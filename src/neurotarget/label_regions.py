@@ -1,4 +1,4 @@
-"""Regions: labels that are also studied together, as stated by a target or by its pairs."""
+"""Regions: labels that are also studied together, given by a target or by its pairs."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -8,7 +8,7 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def sums_of(labels: Sequence[str], pairs: Pairs) -> dict[str, Members]:
-    """Left, right, each pair, and total; a sum that a label is named after is left out.
+    """Return the sums left, right, each pair, and total; a sum with a label's name is left out.
 
     Left and right exist with several pairs; a pair is named after the common part of its two names
     (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`). Total exists with several labels.
@@ -32,9 +32,9 @@ def sums_of(labels: Sequence[str], pairs: Pairs) -> dict[str, Members]:
 def named_members(
     regions: Mapping[str, Sequence[str | int]], labels: Mapping[str, Sequence[int]]
 ) -> dict[str, Members]:
-    """Labels of each region in the order of the target, each given by its name or an id.
+    """Return the labels of each region in the target's order; members are names or ids of labels.
 
-    What is neither name nor id of a label comes last, as text.
+    A member that is neither name nor id of a label comes last, as text.
     """
     owners = {number: name for name, ids in labels.items() for number in ids}
     result = {}
@@ -47,7 +47,7 @@ def named_members(
 
 
 def faults_of(regions: Mapping[str, Members], labels: Collection[str]) -> list[str]:
-    """Why regions with members as of `named_members` are refused; each as text.
+    """Return the reasons to refuse regions with members from `named_members`, as texts.
 
     A region is refused if it has no labels, a member that is no label, the name `total`, or the
     name of a label that it does not consist of.
@@ -68,7 +68,7 @@ def faults_of(regions: Mapping[str, Members], labels: Collection[str]) -> list[s
 
 
 def _common(pair: tuple[str, str]) -> str:
-    """Common part of two names without left and right."""
+    """Return the common part of two names without left and right."""
     side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
     bare = {re.sub(r"([._-])[._-]+", r"\1", side.sub("", name)).strip("._-") for name in pair}
     if len(bare) == 1:

@@ -42,22 +42,22 @@ _MEANT = {
 
 
 def usual_name(column: str) -> str:
-    """Standard name of a column (`Gender` is sex); "" if the column is not a standard one.
+    """Return the standard name of a column (`Gender` is sex); "" without a standard name.
 
-    Blanks, punctuation and case do not count: `Age (years)` is age too. Standard names are age,
+    Blanks, punctuation and case are ignored: `Age (years)` is age too. Standard names are age,
     sex, group and site.
     """
     return _FAMILY.get(_plain(column), "")
 
 
 def level(value: object, column: str) -> str:
-    """Standard spelling of a category (`woman` becomes F); others stay unchanged.
+    """Return the standard spelling of a category (`woman` becomes F); other texts are unchanged.
 
-    Only sexes have a standard spelling: groups keep the words of their study.
+    Only sexes have a standard spelling: groups keep the names of their study.
 
     Args:
         value: text or number of a table; 1.0 becomes `1`.
-        column: its name, which says whether it is a sex.
+        column: name of the column, which shows whether the value is a sex.
     """
     text = _text(value)
     known = _MEANT["sex"].get(_plain(text)) if usual_name(column) == "sex" else None
@@ -65,11 +65,11 @@ def level(value: object, column: str) -> str:
 
 
 def level_key(value: object, column: str = "") -> str:
-    """Key that is equal for all spellings of one category of a column.
+    """Return a key that is equal for all spellings of one category of a column.
 
     Args:
         value: text or number of a table.
-        column: its name; spellings of sexes and groups are equal only in a column of that kind, in
+        column: name; spellings of sexes and groups are equal only in a column of this kind; in
             any other column (or "") case alone is ignored.
     """
     text = _text(value)
@@ -80,7 +80,7 @@ def level_key(value: object, column: str = "") -> str:
 def one_spelling(
     values: Iterable[str], column: str, wanted: Collection[str] = ()
 ) -> dict[str, str]:
-    """Map each spelling in a column to the one to write: that of `wanted`, else the first seen.
+    """Map each spelling in a column to the written spelling: that of `wanted`, else the first.
 
     Sexes become F and M unless `wanted` spells them otherwise.
     """
@@ -143,7 +143,7 @@ def code_book(text: str) -> dict[str, dict[str, str]]:
 
 
 def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
-    """Codes of a column, looked up under any of its names; empty if the book has none.
+    """Return the codes of a column, found by any of its names; empty if the book has none.
 
     Keys are normalised by `code_key`; values are names of categories. Where the book has several
     names of the same standard column and none is that of the column, it has no codes for it.
@@ -156,9 +156,9 @@ def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
 
 
 def code_key(code: object) -> str:
-    """Normalised code: 1, 1.0 and `01` are equal.
+    """Normalise a code: 1, 1.0 and `01` are equal.
 
-    Texts that are no numbers are only stripped of blanks.
+    Blanks are removed from other texts.
     """
     text = str(code).strip()
     try:
@@ -174,6 +174,6 @@ def _text(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters and digits only, in lower case."""
+    """Return letters and digits only, in lower case."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[\W_]", "", folded)

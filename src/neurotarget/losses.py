@@ -1,4 +1,4 @@
-"""Loss functions of (logits, labels); all compute in float32, whatever the net computes in."""
+"""Loss functions of (logits, labels); all compute in float32, for any precision of the net."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Sums(NamedTuple):
     voxels: Float[Tensor, "B L"]
 
     def plus(self, other: "Sums") -> "Sums":
-        """Sums over the voxels of both.
+        """Add the sums over the voxels of both.
 
         The number of patches (B) must be equal, as for parts of the same volumes.
         """
@@ -47,18 +47,18 @@ class DiceCrossEntropy(nn.Module):
         ignore_label: int | None = None,
         smooth: float = 1.0,
     ) -> None:
-        """Set the two weights and how Dice is counted.
+        """Set the two weights and the reduction of Dice.
 
         Args:
             dice_weight: factor of the Dice part.
             cross_entropy_weight: factor of the cross-entropy.
-            balance: in [0, 1], by which a voxel of a small class counts more in the cross-entropy:
-                its weight is n to the power of −balance, n the voxels of its class in the batch.
+            balance: exponent in [0, 1] that weights small classes up in the cross-entropy:
+                a voxel weighs n to the power of −balance, n the voxels of its class in the batch.
                 With 0 all voxels count the same; with 1 all classes do. Dice alone gives hardly
                 any gradient to classes of almost zero probability, as small ones at the start.
             batch_dice: count Dice over the batch as one volume, which is stable where a tiny
                 target is missing from many patches; otherwise per patch, then the mean.
-            include_background: whether class 0 has a Dice part (cross-entropy always has it).
+            include_background: whether Dice includes class 0 (cross-entropy always does).
             ignore_label: class of voxels that are left out of the loss; None leaves out none.
             smooth: voxels added above and below the fraction, so that an absent class that is
                 not predicted costs nothing.
@@ -185,7 +185,7 @@ class DeepSupervision(nn.Module):
 
 
 def level_weights(count: int) -> list[float]:
-    """Weights 1, 1/2, 1/4, … divided by their sum, finest level first.
+    """Return the weights 1, 1/2, 1/4, … divided by their sum, finest level first.
 
     A halving weight per level, as in nnU-Net.
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
@@ -218,7 +218,7 @@ def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
 
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
-    """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are.
+    """Compute the mean cross-entropy in nats over voxels that are not ignored; 0 if all are.
 
     Logits are (B, L, I, J, K) before softmax, labels (B, I, J, K). All voxels count the same.
     """
@@ -233,7 +233,7 @@ def soft_dice(
     ignore_label: int | None = None,
     smooth: float = 1.0,
 ) -> Float[Tensor, "*B L"]:
-    """Dice of probabilities per class, in [0, 1]; over the batch (L,) or per patch (B, L).
+    """Compute Dice of probabilities per class, in [0, 1]; over the batch (L,) or per patch (B, L).
 
     A class that is absent from labels and prediction scores 1; value and gradient stay finite.
 
@@ -271,7 +271,7 @@ def class_sums(
 def _counted(
     labels: Integer[Tensor, "B _ _ _"], ignore_label: int | None
 ) -> tuple[Integer[Tensor, "B V"], Float[Tensor, "B V"]]:
-    """Class of each voxel, and 1 for those that count; ignored voxels have class 0 and count 0."""
+    """Return the class and count (1) of each voxel; ignored voxels have class 0 and count 0."""
     classes = labels.flatten(1).long()
     counts = torch.ones_like(classes, dtype=torch.float32)
     if ignore_label is not None:
@@ -306,7 +306,7 @@ class _TrueAndMass(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, of_true: Tensor, of_mass: Tensor) -> tuple[Tensor, None, None]:
-        """Gradient of the scores (B, L, V), in their type; classes and counts have none."""
+        """Return the gradient of the scores (B, L, V), in their type; other inputs get None."""
         scores, classes, counts = ctx.saved_tensors
         gradient = torch.empty_like(scores)
         for (part, dim, place), (into, *_) in zip(_parts(scores), _parts(gradient), strict=True):
@@ -319,7 +319,7 @@ class _TrueAndMass(Function):
 
 
 def _parts(scores: Tensor) -> Iterator[tuple[Tensor, int, tuple[int, slice]]]:
-    """Views of parts of scores (B, L, V), the axis of their labels, and their place in (B, V).
+    """Yield views of parts of scores (B, L, V), their label axis, and their place in (B, V).
 
     Labels come last (V, L) if they are innermost in memory, else first (L, V).
     """
@@ -342,7 +342,7 @@ def _dice(sums: Sums, *, over_batch: bool, smooth: float) -> Float[Tensor, "*B L
 
 
 def _mean_nats(sums: Sums, balance: float = 0.0) -> Tensor:
-    """Cross-entropy of a voxel, with weights of classes that `DiceCrossEntropy` explains."""
+    """Compute the mean cross-entropy per voxel, with class weights as in `DiceCrossEntropy`."""
     nats, voxels = sums.nats.sum(0), sums.voxels.sum(0)
     weights = torch.where(voxels > 0, voxels.clamp(min=1) ** -balance, 0.0)
     return (weights * nats).sum() / (weights * voxels).sum().clamp(min=torch.finfo().tiny)

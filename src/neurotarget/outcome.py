@@ -1,4 +1,4 @@
-"""Outcomes: what a network predicts of a whole case, such as a diagnosis, a grade or an age."""
+"""Outcomes: values that a network predicts for a whole case, such as diagnosis, grade or age."""
 
 import math
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ KEYS = ("kind", "classes", "column", "unit", "event", "is_ordered")
 class Outcome:
     """One outcome of a target; its value for a case is in a column of the manifest.
 
-    `classes` are the names of classes in order; of a binary outcome there are two, and the second
-    one is positive. A column of codes gets names by the target's `levels`. `unit` belongs to a
+    `classes` are the names of classes in order; a binary outcome has two, and the second
+    class is positive. The target's `levels` name the codes of a column. `unit` belongs to a
     number or to the time of a `time_to_event`, whose `event` is the column that is 1 where the
     event was observed and 0 where the follow-up ended before. `is_ordered`: the classes are grades.
     """
@@ -37,7 +37,7 @@ class Outcome:
             raise ValueError(f"outcome {self.name}: {wrong}")
 
     def _errors(self) -> dict[str, bool]:
-        """Possible errors, and whether each occurs."""
+        """Return possible errors, and whether each error occurs."""
         has_classes = self.kind in ("binary", "classes")
         keys = {level_key(one, self.column) for one in self.classes}
         listed = ", ".join(self.classes) or "none"
@@ -62,37 +62,37 @@ class Outcome:
 
     @property
     def is_class(self) -> bool:
-        """Whether its values are classes, predicted as probabilities."""
+        """Whether the outcome's values are classes, predicted as probabilities."""
         return self.kind in ("binary", "classes")
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the manifest that it needs.
+        """Columns of the manifest that the outcome needs.
 
-        These are the column of the value and, of a time to an event, that of whether it was
-        observed.
+        These are the column of the value and, for a time to an event, the column that states
+        whether the event was observed.
         """
         return (self.column, self.event) if self.event else (self.column,)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of its rows: one, or with several classes `<name>.<class>` for each."""
+        """Labels of the outcome's rows: its name, or `<name>.<class>` for several classes."""
         if self.kind != "classes":
             return (self.name,)
         return tuple(f"{self.name}.{one}" for one in self.classes)
 
     @property
     def quantity(self) -> str:
-        """Name of what is predicted for each label: `probability`, `number` or `risk`."""
+        """Name of the predicted quantity: `probability`, `number` or `risk`."""
         if self.is_class:
             return "probability"
         return "number" if self.kind == "number" else "risk"
 
     def code(self, value: object) -> float:
-        """Number of a value of the column: the class from 0, or the number itself; NaN if missing.
+        """Convert a value of the column to the class from 0, or to the number; NaN if missing.
 
         Raises:
-            ValueError: it is neither a class nor a finite number.
+            ValueError: the value is neither a class nor a finite number.
         """
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return math.nan
@@ -112,7 +112,7 @@ class Outcome:
 
 
 def outcomes(value: object) -> tuple[Outcome, ...]:
-    """Read outcomes by name, each from its fields; parsed ones are kept.
+    """Read outcomes by name from their fields; parsed outcomes are kept.
 
     Raises:
         ValueError: a field is unknown, or the fields do not fit together.

@@ -6,11 +6,11 @@ from numpy import ndarray
 from scipy import ndimage
 
 CORNERS = np.ones((3, 3, 3), dtype=bool)  # structure in which voxels that share a corner connect
-SPECK = 0.01  # share of a mask, below which a piece changes no volume and is not worth a look
+SPECK = 0.01  # share of a mask; smaller pieces hardly change its volume and are ignored
 
 
 def unusual_pieces(found: int, expected: int | None) -> str:
-    """Text on an unusual number of a mask's pieces; "" if it is usual or the mask is empty.
+    """Describe an unusual number of pieces; "" for a usual number or an empty mask.
 
     `expected` is None where any number is usual.
     """
@@ -21,7 +21,7 @@ def unusual_pieces(found: int, expected: int | None) -> str:
 
 
 def large_pieces(mask: Bool[ndarray, "I J K"]) -> int:
-    """Number of a mask's pieces that have at least `SPECK` of its voxels.
+    """Count the pieces of a mask that have at least `SPECK` of its voxels.
 
     Voxels that share a corner are one piece. A single piece counts whatever its size; an empty mask
     has 0.
@@ -34,9 +34,9 @@ def large_pieces(mask: Bool[ndarray, "I J K"]) -> int:
 
 
 def largest_piece(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:
-    """The largest piece of a mask, connected by faces; of equal ones the first in voxel order.
+    """Return the largest piece of a mask, connected by faces; of equal pieces the first.
 
-    A mask of one piece is returned as it is, an empty one too.
+    A mask of one piece and an empty mask are returned unchanged.
     """
     pieces, count = ndimage.label(mask)
     if count < 2:

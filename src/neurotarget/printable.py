@@ -25,8 +25,8 @@ def escaped(text: str, letters: re.Pattern[str]) -> str:
     """Replace these characters by their Python escapes: ESC becomes a backslash and x1b.
 
     Args:
-        text: of any source.
-        letters: pattern of the single characters to replace, such as `CONTROL`.
+        text: text from any source.
+        letters: pattern for the single characters to replace, such as `CONTROL`.
     """
     return letters.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 

@@ -6,17 +6,17 @@ from typing import Literal, NamedTuple
 
 from neurotarget.printable import one_line
 
-MIRRORED = "LEFT AND RIGHT MIRRORED"  # in capitals, as no other result would reveal it
+MIRRORED = "LEFT AND RIGHT MIRRORED"  # in capitals, as no other result reveals a mirrored scan
 
 
 class Problem(NamedTuple):
-    """One problem of a data set, and what its owner can do about it.
+    """One problem of a data set, and its remedy.
 
     Attributes:
         level: an error stops the command, a warning does not.
         case_id: "" if the problem concerns the whole data set.
         file: "" if it concerns no single file.
-        found, wanted: what is there and what is needed, without verb, for one sentence.
+        found, wanted: the present and the required state, without verb, for one sentence.
         todo: what the user can do, an imperative without a full stop.
     """
 
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     todo: str
 
     def __str__(self) -> str:
-        """One sentence: case and file, found, wanted, what to do."""
+        """Write one sentence: case and file, found, wanted, remedy."""
         who = ": ".join(part for part in (self.case_id, self.file) if part)
         head = f"{who}: " if who else ""
         return one_line(f"{head}found {self.found}, wanted {self.wanted}; {self.todo}")
@@ -66,7 +66,7 @@ def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str 
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems that stop the command.
+    """Return the problems that stop the command.
 
     Warnings are left out; the order is kept.
     """
@@ -84,11 +84,11 @@ def refuse_errors(problems: Iterable[Problem]) -> None:
 
 
 def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Option closest in spelling to a word, ignoring case; None if none is close.
+    """Return the option closest in spelling to a word, ignoring case; None if none is close.
 
     Args:
-        word: what the user wrote.
-        options: valid names; one of them is returned in its own spelling.
+        word: the user's text.
+        options: valid names; the result has the spelling of an option.
         cutoff: least similarity, 0 to 1, as `difflib.get_close_matches` defines it.
     """
     spelt = {option.casefold(): option for option in options}
@@ -97,9 +97,9 @@ def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | 
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Start of advice that names the option closest in spelling; "" if none is close.
+    """Return advice that names the option closest in spelling; "" if none is close.
 
-    The text ends in a blank, so that what else can be done follows.
+    The text ends in a blank, so that further advice can follow.
     """
     near = nearest(word, options)
     return f"did you mean {near}? " if near else ""
@@ -111,7 +111,7 @@ def join_reasons(*reasons: str) -> str:
 
 
 def some(names: Iterable[object], most: int = 8) -> str:
-    """List of names for a sentence, cut after `most`, with the number of all; `none` if empty."""
+    """List names in a sentence: at most `most`, then the number of all; `none` if empty."""
     listed = [str(name) for name in names]
     shown = ", ".join(listed[:most]) or "none"
     return f"{shown}, … ({len(listed)} in all)" if len(listed) > most else shown

@@ -1,4 +1,4 @@
-"""Quantities: what is measured of each case, by name, unit and metric, and how texts call it."""
+"""Quantities that are measured for each case: name, unit, metric, and noun in texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ PLURALS = {PROBABILITY: "probabilities"}
 class Measure:
     """A quantity that a target has: its name in hypotheses, its unit, and its metric in rows.
 
-    `regions` maps each region to the labels that it consists of. `owners` maps labels to the label
+    `regions` maps each region to its labels. `owners` maps labels to the label
     that has their rows of failures, where it differs: several classes to their outcome.
 
     Attributes:
-        name: such as `volume` or `mean_qsm`.
+        name: name such as `volume` or `mean_qsm`.
         unit: "" for a ratio.
-        metric: in rows of scores, such as `volume_mm3`.
-        labels: that have the quantity.
+        metric: name in rows of scores, such as `volume_mm3`.
+        labels: labels that have the quantity.
     """
 
     name: str

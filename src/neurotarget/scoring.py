@@ -80,11 +80,11 @@ def cases_in(manifest: Manifest, splits: Mapping[str, str], which: Collection[st
 
     Args:
         manifest: all cases.
-        splits: split of each case by its `case_id`; a case without one is in none.
+        splits: split of each case by its `case_id`; a case may have no split.
         which: names of splits, such as train, val and test.
 
     Raises:
-        DataError: there are none.
+        DataError: these splits have no case.
     """
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:
@@ -133,7 +133,7 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
 
 
 def prediction_path(folder: Path, case_id: str, target: Target) -> Path:
-    """Predicted mask of a case: NIfTI, or a PNG of a picture that has only this.
+    """Return the path of a case's predicted mask: NIfTI, or PNG for a 2-D image without NIfTI.
 
     The NIfTI file may have the case's name or its name in BIDS-Derivatives. The path of a missing
     mask is returned too, for the message about it.
@@ -204,7 +204,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def distances_by(rows: pd.DataFrame) -> str:
-    """How the distances in rows were measured, by the unit of surface Dice; "" if there is none.
+    """Return the method of distances in rows, from the unit of surface Dice; "" without a unit.
 
     Rows of versions that counted surface voxels have no unit there; their scale differs.
     """
@@ -234,7 +234,7 @@ def _rows_of(
     what: str,
     workers: int,
 ) -> list[Row]:
-    """Rows of all cases, read in threads; the problems of all cases are raised together."""
+    """Score all cases in threads; the problems of all cases are raised together."""
     warnings: list[Problem] = []
     with attempts(lambda case: score(case, warnings), cases, workers) as results:
         done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
@@ -282,10 +282,10 @@ def _score_files(read: _Reader, path: Path, split: str, own: OwnMetrics | None) 
 
 
 def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Further]:
-    """Masks of further raters and scans with a unit, and the grid: the case's, else a rater's.
+    """Read masks of further raters and scans with a unit; return also the grid of the case.
 
     Raises:
-        DataError: one of them cannot be read, is on another grid, or has unknown labels.
+        DataError: a file cannot be read, is on another grid, or has unknown labels.
     """
     case, (raters, scans) = read.case, ({}, {})
     for name, path in case.raters.items():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class SizeUnits(NamedTuple):
-    """How the sizes of masks, and distances between them, are called on the grid of a target."""
+    """Names and units of mask sizes and distances on the grid of a target."""
 
     noun: str  # of a size: volume or area
     unit: str  # of a size
@@ -26,9 +26,9 @@ class SizeUnits(NamedTuple):
         return f"{self.noun}_range_{self.unit}"
 
     def named(self, name: str) -> str:
-        """A name that ends in `_mm3` or `_mm`, such as `hd95_before_mm`, in these units.
+        """Convert the end `_mm3` or `_mm` of a name, such as `hd95_before_mm`, to these units.
 
-        Other names stay as they are.
+        Other names are unchanged.
         """
         stem, _, unit = name.rpartition("_")
         ends = {VOLUMES.unit: self.unit, VOLUMES.length: self.length}
@@ -37,4 +37,4 @@ class SizeUnits(NamedTuple):
 
 VOLUMES = SizeUnits("volume", "mm3", "mm")
 AREAS = SizeUnits("area", "mm2", "mm")
-PIXELS = SizeUnits("area", "px", "px")  # of pictures that state no size of a pixel in the body
+PIXELS = SizeUnits("area", "px", "px")  # 2-D images without a known pixel size in mm

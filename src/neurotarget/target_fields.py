@@ -1,4 +1,4 @@
-"""The fields of a target and of its region of interest: how each is read and checked."""
+"""Read and check the fields of a target and of its region of interest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Roi:
 
     Attributes:
         size_mm: sides of the box along the canonical axes.
-        offset_mm: from the anchor to the centre of the box, to the right, the front and the top.
+        offset_mm: from the anchor to the centre of the box, right, anterior and superior.
     """
 
     size_mm: Triple
@@ -95,7 +95,7 @@ def _labels(value: object) -> dict[str, tuple[int, ...]]:
 
 
 def _numbers(value: object) -> object:
-    """Ids in place of names of structures and groups; anything else is kept."""
+    """Replace names of structures and groups by ids; other values are kept."""
     if isinstance(value, str):
         return ids_of(value)
     if is_list(value):

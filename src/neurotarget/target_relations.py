@@ -30,7 +30,7 @@ Errors = Iterator[tuple[str, object]]  # a clause, and whether it is true of the
 
 
 def relation_errors(target: Target) -> Errors:
-    """Clauses on relations between valid fields, each with whether (truthy) the error occurs."""
+    """Yield clauses on relations between valid fields; a truthy second item marks an error."""
     yield from _label_errors(target)
     yield from _name_errors(target)
     yield from _contrast_errors(target)
@@ -142,7 +142,7 @@ def _grid_errors(target: Target) -> Errors:
 
 
 def _why_open(target: Target, hypothesis: Hypothesis) -> str:
-    """Why the target cannot answer a hypothesis; "" if it can."""
+    """Return why the target cannot answer a hypothesis; "" if it can."""
     measure, name = target.quantities.get(hypothesis.measure), hypothesis.measure
     if measure is None and hypothesis.contrast:
         return ""  # has a message of its own

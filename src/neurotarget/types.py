@@ -41,10 +41,10 @@ def has_failed(dice: float, *, is_lost: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scan session, as paths; `data.scans` reads the voxels."""
+    """One scan session with the paths of its files; `data.scans` reads the voxels."""
 
     case_id: str
-    subject_id: str  # splits are drawn per subject, never per case
+    subject_id: str  # splits are sampled per subject, never per case
     images: Mapping[str, Path]  # contrast → file, in the target's order
     label: Path | None = None  # reference mask, if there is one
     split: str | None = None  # train | val | test, if the data set defines it
@@ -60,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The validated table of cases: the only thing that says which cases exist."""
+    """The validated table of cases, which alone determines the cases of a data set."""
 
     cases: tuple[Case, ...]
     source: Path  # file or folder that it was read from
@@ -89,7 +89,7 @@ class Target:
     A list names structures and groups of FreeSurfer's table in place of it, `[synthseg, -CSF]`; the
     table then also states pairs and pieces that are not given (`anatomy.structures`).
     `background_ids` are further ids to read as background, or the string `others` for every id that
-    is not named. Voxels of `ignore_ids` were not judged by anybody: they are neither reference nor
+    is not named. Voxels of `ignore_ids` have no known label: they are neither reference nor
     prediction, in the loss and in every score. Names consist of letters, digits, `_`, `-` and `.`,
     since they are used for files and columns.
 
@@ -108,7 +108,7 @@ class Target:
     alone: sizes of structures would be lost.
 
     With an `image_score`, a segmentation of one label also predicts the only outcome, which is
-    binary: whether a film has it. Cases without a value of it have that of their mask.
+    binary: whether a film has the finding. Cases without a value get the value of their mask.
     """
 
     name: str
@@ -159,13 +159,13 @@ class Target:
             )
 
     def _complete_structures(self) -> None:
-        """Pairs, and labels that may have any number of pieces, from the table of structures."""
+        """Add pairs, and labels with any number of pieces, from the table of structures."""
         object.__setattr__(self, "pairs", self.pairs or pairs_of(self.label_names))
         many = dict.fromkeys(scattered(self.labels))
         object.__setattr__(self, "pieces", {**many, **self.pieces})
 
     def _complete_grid(self) -> None:
-        """Complete the grid: of pictures a third side of 1, and 1 mm for the pixel of a file."""
+        """Complete the grid of 2-D images: a third side of 1, and 1 mm per pixel of a file."""
         if self.spacing_px is not None:
             object.__setattr__(self, "dimensions", 2)
             if _count(self.spacing_px) == 2:
@@ -288,5 +288,5 @@ class Target:
 
 
 def _count(value: object) -> int:
-    """Number of items of a list; 0 for anything else."""
+    """Return the number of items of a list; 0 for other values."""
     return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0

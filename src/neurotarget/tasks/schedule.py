@@ -61,8 +61,8 @@ def training_progress(trainer: pl.Trainer) -> Progress:
     """Return a function for the share of training that is done, in steps or in `max_time`.
 
     The larger share counts. The share of steps is exact after resuming. The share of time comes
-    from Lightning's Timer, whose time is stored in checkpoints; all ranks use the clock of rank 0. Without a limit
-    in steps or time the progress stays 0 and the rate does not fall.
+    from Lightning's Timer, whose time is stored in checkpoints; all ranks use rank 0's clock.
+    Without a limit in steps or time the progress stays 0 and the rate does not fall.
     """
     steps = trainer.estimated_stepping_batches
     timer = next((timer for timer in trainer.callbacks if isinstance(timer, Timer)), None)

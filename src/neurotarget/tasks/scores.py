@@ -62,8 +62,8 @@ def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, floa
 
     If a label is absent from truth and prediction, Dice is NaN; it is left out and counted. A
     missed label has Dice 0. `dice_mean` is the mean over labels. `dice_all_foreground` is the Dice
-    of a mask of all voxels, 2 f / (1 + f) if the label fills a share f of the volume. `failed_share` is the
-    share of masks that failed.
+    of a mask of all voxels, 2 f / (1 + f) if the label fills a share f of the volume.
+    `failed_share` is the share of masks that failed.
     """
     columns = [np.array([score[field] for score in scores.values()], float) for field in range(3)]
     shared, truth, pred = columns  # (N, labels)
