@@ -352,9 +352,9 @@ def _check_grid(read: _Reader, path: Path, volume: Volume, grid: Volume, *, what
     here, there = description(volume), description(grid)
     place = " at another place" if here == there else ""
     todo = {
-        "a prediction": "predict again from the scan that the reference was drawn on",
+        "a prediction": "predict again from the scan of the reference mask",
         "a mask": "resample it to that grid, or leave it out",
-        "a scan": "measure on the scan that the masks were drawn on, or resample it to their grid",
+        "a scan": "measure on the scan of the masks, or resample the scan to their grid",
     }[what]
     raise DataError(
         Problem(

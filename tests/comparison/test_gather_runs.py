@@ -415,7 +415,7 @@ def test_covariates_that_are_gone_or_differ_are_reported(tmp_path):
     (write_run(tmp_path / "b", fold=1) / "cases.tsv").unlink()
     found = read_arms([tmp_path])
     assert found.notes == (
-        "No covariates of 2 cases, as cases.tsv of the run is gone or cannot be read: sub-02, "
+        "No covariates of 2 cases, as cases.tsv of the run is lost or cannot be read: sub-02, "
         "sub-03.",
     )
     assert list(found.arms.covariates.index) == ["sub-00", "sub-01"]

@@ -142,7 +142,7 @@ def test_a_failed_job_is_reported_and_the_others_run(run, capfd):
     assert read_job(many / "arm=plain").overrides == ("arm=plain", "seed=2")
     assert read_job(many / "arm=raises").reason == "sub-01: found no mask, wanted one; draw it"
     assert read_job(many / "arm=breaks").reason == "ZeroDivisionError: division by zero"
-    assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
+    assert read_job(many / "arm=exits").reason == "it exited with status 3"
     assert "Traceback" not in output.out + output.err
     log = (many / "arm=breaks" / "job.log").read_text()
     assert "Traceback" in log

@@ -211,7 +211,7 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     scored = set().union(*(run.test_cases for run in runs))
     if lacking := sorted(scored - lines.keys()):
         note = (
-            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone or "
+            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is lost or "
             "cannot be read: "
         )
         notes.append(f"{note}{listed(lacking)}.")

@@ -15,7 +15,7 @@ def reason_of(error: BaseException) -> str:
     """
     if isinstance(error, SystemExit):
         why = error.__context__
-        return reason_of(why) if why is not None else f"it ended itself with status {error.code}"
+        return reason_of(why) if why is not None else f"it exited with status {error.code}"
     if isinstance(error, DataError):
         return _data_reason(error)
     if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is our message

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STATUS = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
 UNSEEN = (
-    "Trials are judged on validation cases only; no trial has looked at the held-out cases. The "
+    "Trials are rated on validation cases only; no trial has used the held-out cases. The "
     "best of many trials is partly the luckiest, so its value here is too good: the command "
     "trains it again and scores the held-out cases once."
 )

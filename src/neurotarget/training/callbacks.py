@@ -181,4 +181,4 @@ class WholeCheckpoints(TorchCheckpointIO):
             try:
                 torch.save(checkpoint, draft)
             except RuntimeError as error:  # raised by torch when the disk is full
-                raise OSError(f"no room, or the disk refuses it: {error}") from error
+                raise OSError(f"the disk is full or cannot be written: {error}") from error

@@ -106,6 +106,6 @@ def check_contents(folder: Path, contents: Mapping[str, str], *, accepted: bool)
 def _refusal(folder: Path, changed: Sequence[str]) -> str:
     return (
         f"{folder}: found scans or masks of {len(changed)} cases changed since this run began "
-        f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
+        f"({some(changed)}), wanted the data of its training and evaluation; restore the "
         f"files, start a new run, or set {ACCEPT}=true to continue with the new ones"
     )

@@ -104,7 +104,7 @@ def _length(
         if step_s is not None:
             left = duration(max(steps - done, 0) * step_s * together)
             text += f", about {left} on this machine (a timed probe took {step_s:.2g} s a step; "
-            text += "validation comes on top)"
+            text += "validation takes further time)"
     if trainer["max_time"] and budget["kind"] != "minutes":
         text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
     return text

@@ -81,7 +81,7 @@ def test_an_end_in_backslashes_stays_inside_the_quotes():
         (FileNotFoundError(2, "No such file", "here.nii"), "here.nii: No such file"),
         (KeyError("lr"), "KeyError: 'lr'"),
         (RuntimeError(), "RuntimeError"),
-        (SystemExit(3), "it ended itself with status 3"),
+        (SystemExit(3), "it exited with status 3"),
     ],
 )
 def test_a_reason_is_one_sentence(error, reason):
