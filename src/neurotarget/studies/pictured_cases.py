@@ -30,9 +30,12 @@ from neurotarget.number_text import number, unit_text
 from neurotarget.problems import DataError, some
 from neurotarget.quantity import SIZES
 from neurotarget.report.drawing.activation_picture import activation_bytes
+from neurotarget.report.drawing.montage import montage
 from neurotarget.report.drawing.overlay import overlay_bytes
+from neurotarget.report.drawing.small_picture import small_picture
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.sections.viewer import cropped
+from neurotarget.runs.layouts.lookup_tables import labels_of
 from neurotarget.scoring import prediction_path
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
@@ -114,6 +117,38 @@ def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     labels = list(study.measured.measure.labels)
     total = next(iter(methods.values()))[labels].sum(axis=1)
     return total.sort_values(kind="stable"), ("smallest", "median", "largest")
+
+
+def montage_of(material: Material, *, count: int) -> bytes | None:
+    """Draw scans with their masks, evenly chosen by name, on one sheet as JPEG.
+
+    A case shows its reference mask, or else its predicted one. Cases that cannot be read are left
+    out and logged.
+
+    Args:
+        material: cases and predictions.
+        count: most cases on the sheet.
+
+    Returns:
+        The sheet; None if there is nothing to draw.
+    """
+    target, names = material.measured.target, sorted(material.cases)
+    places = np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int))
+    colours = [one.colour for one in labels_of(target)] if target.labels else []
+    pictures = {}
+    for name in (names[place] for place in places):
+        try:
+            with within_memory(name, "close other programs"):
+                read = _read(material.cases[name], target, material)
+        except DataError as error:
+            log.warning("not in the montage: %s", error)
+            continue
+        classes = next((one for one in read.maps if one is not None), None)
+        if read.scan is not None or classes is not None:
+            pictures[name] = small_picture(
+                read.scan, classes, read.affine, colours, has_sides=read.has_sides
+            )
+    return montage(pictures) if pictures else None
 
 
 class CaseView(NamedTuple):

@@ -30,7 +30,7 @@ from neurotarget.stats.tables.findings import (
 )
 from neurotarget.studies.brains import with_head_size
 from neurotarget.studies.marked_places import activation_hits, film_marks
-from neurotarget.studies.pictured_cases import RANKS, load_cases
+from neurotarget.studies.pictured_cases import RANKS, load_cases, montage_of
 from neurotarget.studies.study_inputs import Material
 
 FIGURES = (  # prefixes of figure names
@@ -134,21 +134,24 @@ def write_files(
     page = folder / "report.html"
     claimed(folder, older=older_output)
     tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
-    text, claim = folder / "study" / "methods.md", folder / "study" / "claim.tsv"
+    methods, claim = folder / "study" / "methods.md", folder / "study" / "claim.tsv"
     cited = folder / "study" / "references.bib"
-    refuse_foreign([page, *tables.values(), text, claim, cited])
+    refuse_foreign([page, *tables.values(), methods, claim, cited])
     _clear(folder, page)
     for name, path in tables.items():
         write_tsv(study.tables[name], path)
     paragraphs = methods_text(study)
-    write_text(text, paragraphs.text)
+    write_text(methods, paragraphs.text)
     write_text(cited, paragraphs.references)
     write_tsv(claim_table(study), claim)
     shown, pictures = saved_figures(all_figures(study), folder / "study" / "figures")
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
+    sheet = montage_of(material, count=2 * cases) if cases else None
     title = title_of(title or material.measured.target.name)
-    write_text(page, page_html(study, shown, gallery, title=title, paper=_codes(paragraphs)))
+    codes = _codes(paragraphs)
+    text = page_html(study, shown, gallery, title=title, paper=codes, montage=sheet)
+    write_text(page, text)
     return WrittenStudy(study, page, tables, list(pictures.values()), overlays)
 
 

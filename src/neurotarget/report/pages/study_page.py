@@ -7,6 +7,7 @@ The page has a budget of bytes: tables and figures are kept whole, then come pic
 for the viewer, of the most informative cases.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -87,6 +88,7 @@ def page_html(
     *,
     title: str,
     paper: Sequence[Code] = (),
+    montage: bytes | None = None,
 ) -> str:
     """Return the report of a study.
 
@@ -99,6 +101,7 @@ def page_html(
         cases: for gallery and viewer, in the order of the gallery.
         title: of the page.
         paper: texts to copy into a paper; they are not printed.
+        montage: JPEG with small pictures of many cases; None leaves it out.
 
     Returns:
         A self-contained page: verdicts on hypotheses, key numbers, sections, figures, cases with a
@@ -116,7 +119,8 @@ def page_html(
     )
     context = shared(_head(study, title), body)
     svgs = [figure.svg for figure in context["figures"]]
-    used = sum(len(text or "") for text in (*pictures, *svgs, *context["tables_json"]))
+    sheet = base64.b64encode(montage).decode() if montage else ""
+    used = sum(len(text or "") for text in (*pictures, *svgs, *context["tables_json"], sheet))
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
     written = [Section("paper", "For a paper", codes=paper)] if paper else []
@@ -133,6 +137,7 @@ def page_html(
             "parts": parts,
             "section_figures": {figure.name: figure for figure in every if figure.name in titles},
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
+            "montage": sheet,
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
             "sections": _sections(context["figures"], cases, context["tables"], titles),
         },
