@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from neurotarget.report.drawing.small_picture import QUALITY
 
-COLUMNS, TILE_PX, NAME_PX, GAP_PX = 4, 300, 14, 4
+COLUMNS, TILE_PX, NAME_PX, GAP_PX = 4, 300, 14, 10
 LONGEST = 44  # letters of a name under its picture
 
 
@@ -18,7 +18,7 @@ def montage(pictures: Mapping[str, bytes]) -> bytes:
         pictures: JPEG or PNG by name of the case; at least one.
 
     Returns:
-        JPEG, at most 1,212 pixels wide.
+        JPEG, at most 1,230 pixels wide.
 
     Raises:
         ValueError: there is no picture.
