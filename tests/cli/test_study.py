@@ -130,6 +130,7 @@ def test_page_tables_figures_and_pictures_lie_in_the_folder(raters):
     assert "Is the cube larger in women?" in page
     assert {path.suffix for path in (raters / "study" / "figures").iterdir()} == {".svg", ".png"}
     assert len(list((raters / "pictures").glob("*.png"))) == 3
+    assert 'id="montage"' in (raters / "report.html").read_text("utf-8")
     assert not list(raters.rglob(".draft*"))
 
 

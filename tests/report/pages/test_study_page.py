@@ -130,6 +130,13 @@ def test_a_figure_stands_inline_and_one_without_data_is_a_line_with_its_reason(f
     assert text.count('class="drawing"') == 1
 
 
+def test_the_montage_of_the_data_set_follows_the_cases(found):
+    text = page_html(found, [], [a_case()], title="x", montage=b"jpeg")
+    content = base64.b64encode(b"jpeg").decode()
+    assert text.index('id="cases"') < text.index('id="montage"') < text.index(content)
+    assert 'id="montage"' not in page_html(found, [], [a_case()], title="x")
+
+
 def test_every_table_is_there_in_full(found):
     page = read(found)
     shown = [found["data-name"] for _, found in page.elements if "data-table" in found]

@@ -58,5 +58,12 @@ def test_a_lost_mask_is_no_hit_and_has_no_auroc():
     assert (at(table, "auroc").n, at(table, "auroc").n_missing) == (12, 1)
 
 
+def test_a_failed_prediction_of_a_negative_case_is_wrong_and_has_no_pieces():
+    table = table_of([*CASES, (0, None, NAN)])
+    assert at(table, "specificity").value == pytest.approx(5 / 7)
+    assert at(table, "false_pieces").value == pytest.approx(2 / 6)
+    assert (at(table, "false_pieces").n, at(table, "false_pieces").n_missing) == (6, 1)
+
+
 def test_there_is_no_table_where_every_case_has_the_label():
     assert table_of(CASES[:6]).empty

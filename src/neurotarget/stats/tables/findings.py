@@ -190,15 +190,16 @@ def _rows(cases: pd.DataFrame) -> Iterator[dict]:
         hits = int((part["dice"] > 0).sum())
         value = share(hits, len(part), part["subject"].nunique(), "no case of this size")
         yield _row("sensitivity", sizes, part, value)
-    misses = int((negative["found"] > 0).sum())
-    value = share(len(negative) - misses, len(negative), negative["subject"].nunique(), "")
+    rights = int((negative["found"] == 0).sum())  # a failed prediction is wrong
+    value = share(rights, len(negative), negative["subject"].nunique(), "")
     yield _row("specificity", ALL, negative, value)
     for sizes, part in parts:
         yield _row("dice_positive", sizes, part, _mean(part["dice"].fillna(0.0), part["subject"]))
     credited = cases["dice"].where(cases["size"] > 0, (cases["found"] == 0).astype(float))
     yield _row("dice_siim", ALL, cases, _mean(credited.fillna(0.0), cases["subject"]))
-    pieces = negative["pieces"].fillna(0.0)
-    yield _row("false_pieces", ALL, negative, _mean(pieces, negative["subject"]))
+    done = negative[negative["found"].notna()]
+    pieces = _mean(done["pieces"].fillna(0.0), done["subject"])
+    yield _row("false_pieces", ALL, done, pieces, n_missing=len(negative) - len(done))
 
 
 def _row(statistic: str, sizes: str, part: pd.DataFrame, value: Value, n_missing: int = 0) -> dict:
