@@ -47,8 +47,8 @@ def features(
         masks: folder of masks that replace those of the data set.
         labels: regions by name, each an id or several that are merged; otherwise each value of a
             mask is a region.
-        brains: folder of brain masks, for `normalise`; by default the nonzero voxels of a
-            skull-stripped scan.
+        brains: folder of brain masks, for `normalise`; by default the voxels of a skull-stripped
+            scan that differ from its background.
         fit_on: training cases of `normalise="nyul"`: `train`, `all`, or a file with a case_id per
             line.
         save_images: whether the prepared images and response maps of each region are kept.
