@@ -26,9 +26,9 @@ from neurotarget.physics.phase import to_radians
 from neurotarget.problems import DataError, Problem, error, errors_of
 from neurotarget.types import Triple
 
-MOST_TE_S = 0.5  # later there is no signal; larger numbers are times in ms
+MOST_TE_S = 0.5  # no signal is left after it; a larger number is a time in ms
 LEAST_TE_S = 1e-4
-FIELDS_T = (0.01, 25.0)  # of scanners for people and for animals
+FIELDS_T = (0.01, 25.0)  # range of scanners for people and for animals
 TEMPLATES = (3, 4)  # NIfTI codes of a scan that was rotated to an atlas's axes
 SCANNER, ALIGNED = 1, 2
 POLAR, COMPLEX = ("magnitude", "phase"), ("real part", "imaginary part")
@@ -36,7 +36,7 @@ POLAR, COMPLEX = ("magnitude", "phase"), ("real part", "imaginary part")
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One gradient-echo scan, as paths and numbers; one file per echo, or one file for all.
+    """Paths and numbers of one gradient-echo scan, with one file per echo or one file for all.
 
     With `is_complex`, `magnitudes` are real parts and `phases` imaginary parts.
     """
@@ -48,9 +48,9 @@ class Acquisition:
     field_t: float
     b0: Triple | None = None  # along the voxel axes; None: the scanner's z, by the affine
     mask: Path | None = None
-    stem: str = ""  # prefix of the names of its maps
-    folder: str = ""  # their folder inside an output folder, such as sub-01/anat
-    sources: tuple[str, ...] = ()  # names of its files, without folders of the machine
+    stem: str = ""  # prefix of the file names of its maps
+    folder: str = ""  # folder of its maps inside an output folder, such as sub-01/anat
+    sources: tuple[str, ...] = ()  # names of its files for the JSON, without private folders
     reference: Path | None = None  # a susceptibility map in ppm for comparison
     notes: tuple[str, ...] = ()
     is_complex: bool = False
@@ -94,8 +94,9 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
             real and imaginary parts, whose phase is in radians.
 
     Raises:
-        DataError: lists all problems of files, echo times, field strength, mask and direction of
-            B0; or, with `(phase_scale=)` at its end, the unit of phase is unknown.
+        DataError: files, echo times, field strength, mask or direction of B0 are wrong; the message
+            lists all problems. Or the unit of phase is unknown; the message then ends in
+            `(phase_scale=)`.
     """
     name = acquisition.case_id
     problems = [*te_problems(name, acquisition.te_s), *field_problems(name, acquisition.field_t)]
@@ -151,14 +152,14 @@ def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], l
 def te_problems(
     case_id: str, te_s: Sequence[float], todo: str = "set te_ms=4,8,12"
 ) -> list[Problem]:
-    """Problems of echo times in s; at most one, the first that applies.
+    """Return the first problem of echo times in s, or an empty list.
 
     A time above 0.5 s is most likely in ms.
 
     Args:
         case_id: for the message.
-        te_s: one per echo; they must rise.
-        todo: what the user should do, which depends on where the times come from.
+        te_s: one time per echo, in rising order.
+        todo: advice for the user, which depends on the source of the times.
     """
     listed = ", ".join(f"{1000 * time:g}" for time in te_s)
     claims = {
@@ -176,9 +177,9 @@ def te_problems(
 
 
 def field_problems(case_id: str, field_t: float, file: str = "") -> list[Problem]:
-    """Problem of a field strength outside 0.01 to 25 T; none if it is inside.
+    """Return a problem if a field strength is NaN or outside 0.01 to 25 T, else an empty list.
 
-    NaN is a problem too. `file` names the sidecar in the message, if there is one.
+    `file` is the name of the sidecar for the message.
     """
     low, high = FIELDS_T
     if low <= field_t <= high:
@@ -202,8 +203,8 @@ def _direction(
 ) -> tuple[Triple | None, str, list[Problem]]:
     """Direction of B0 along the voxel axes, a note on it, and problems.
 
-    People lie in the scanner so that B0 is its z axis; a scan that was rotated to the axes of a
-    template no longer shows it.
+    B0 is the z axis of the scanner. The affine of a scan that was rotated to the axes of a template
+    no longer shows that axis.
     """
     if acquisition.b0 is not None:
         return _unit(acquisition, np.array(acquisition.b0, dtype=float))
@@ -222,14 +223,14 @@ def _direction(
     along = (axes / np.linalg.norm(axes, axis=0))[2]
     b0, _, wrong = _unit(acquisition, along)
     is_aligned = SCANNER not in (sform, qform)
-    note = "its axes were aligned to another scan's: B0 is taken as their z" if is_aligned else ""
+    note = "its axes were aligned to another scan; their z is taken as B0" if is_aligned else ""
     return b0, note, wrong
 
 
 def _unit(acquisition: Acquisition, along: ndarray) -> tuple[Triple | None, str, list[Problem]]:
     length = float(np.linalg.norm(along))
     if along.shape != (3,) or not np.isfinite(length) or length < 1e-6:
-        found, wanted = f"b0 {along.tolist()}", "three numbers that point somewhere"
+        found, wanted = f"b0 {along.tolist()}", "three finite numbers, not all 0"
         wrong = error(found, wanted, "set b0=0,0,1", case_id=acquisition.case_id)
         return None, "", [wrong]
     i, j, k = along / length
@@ -247,7 +248,7 @@ def _mask(
         return None, problems
     mask = volume.array > 0
     if not mask.any():
-        found, todo = "an empty mask", "draw it, or leave it out: one is made from the magnitude"
+        found, todo = "an empty mask", "draw it, or leave it out to use one from the magnitude"
         return None, [error(found, "voxels above 0", todo, case_id=case_id, file=file)]
     if first is not None and first.is_placed and not same_grid(first, volume):
         there, here = grid_texts(volume, first)

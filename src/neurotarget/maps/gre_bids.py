@@ -1,6 +1,6 @@
 """Gradient-echo scans of a BIDS data set: images of all echoes, and their sidecars.
 
-Images are magnitude and phase, or else real and imaginary parts.
+Images are magnitude and phase, or real and imaginary parts.
 
 The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 """
@@ -24,15 +24,15 @@ from neurotarget.types import Triple
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
 PARTS = dict(zip(("mag", "phase"), POLAR, strict=True))
 COMPLEX_PARTS = dict(zip(("real", "imag"), COMPLEX, strict=True))
-OWN = "neurotarget"  # derivatives of this name are our own maps, which are never input
-NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # `space` of masks
+OWN = "neurotarget"  # name of derivatives that hold our own maps, which are never input
+NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # `space` of usable masks
 SHARED = ("subject", "session", "run", "acquisition")  # entities that a mask and its scan share
 
 
 class Scans(NamedTuple):
-    """Scans with usable names and sidecars, and all problems found on the way.
+    """Scans with usable names and sidecars, and all problems that were found.
 
-    `problems` holds errors of scans that are therefore not in `acquisitions`, and warnings.
+    `problems` holds warnings, and the errors of scans that are not in `acquisitions`.
     """
 
     acquisitions: list[Acquisition]
@@ -55,22 +55,23 @@ def scan_acquisitions(
 ) -> Scans:
     """Find every `*_part-mag_*` with its `*_part-phase_*`, and all problems, in one pass.
 
-    Without both, a scan's `*_part-real_*` and `*_part-imag_*` are used. A scan is a subject's
-    session, run and acquisition. Masks are `*_mask` files of the brain in derivatives, reference
-    maps are `*_Chimap` there; those on another grid are left out with a warning, and maps made by
-    neurotarget are not input. Only names, sidecars and headers are read here, no voxels.
+    If a scan lacks one of the two, its `*_part-real_*` and `*_part-imag_*` are used. A scan is one
+    session, run and acquisition of a subject. In derivatives, `*_mask` files of the brain are masks
+    and `*_Chimap` files are reference maps. A warning names those that are on another grid; they
+    are left out. Maps made by neurotarget are no input. Only names, sidecars and headers are read.
 
     Args:
         folder: root of the BIDS data set.
         suffix: MEGRE, GRE or T2starw; None takes all, and two suffixes of one scan are a problem.
-        field_t: field strength of scans whose sidecars have none; None makes its absence a problem.
+        field_t: field strength in T of scans whose sidecars have none; with None, such a scan is a
+            problem.
         b0: direction of B0 along the voxel axes, for all scans; None takes it from each affine.
 
     Returns:
         The scans in the order of their files. A folder without a gradient-echo scan gives no
         acquisition and an error among the problems.
     """
-    folder = Path(folder).absolute()  # as in the paths of the layout
+    folder = Path(folder).absolute()  # paths of the layout are absolute too
     files = _index(folder)
     sidecars, problems = read_sidecars(files, SUFFIXES)
     groups = _groups(files, suffix)
@@ -78,8 +79,8 @@ def scan_acquisitions(
         kinds = sorted({file.entities.get("suffix", "") for file in files if _is_image(file)})
         found = f"no *_part-mag_* and *_part-phase_* of {', '.join(SUFFIXES)} (only {some(kinds)})"
         todo = (
-            "name magnitude and phase (or real and imag) by the entity part, or set magnitude= and "
-            "phase= (or real= and imaginary=)"
+            "add part-mag and part-phase (or part-real and part-imag) to the file names, or set "
+            "magnitude= and phase= (or real= and imaginary=)"
         )
         return Scans([], [*problems, error(found, "gradient-echo scans", todo, file=folder)])
     derived = _derived(folder)
@@ -103,7 +104,7 @@ def _is_image(file: BidsFile) -> bool:
 
 
 def _groups(files: Sequence[BidsFile], suffix: str | None) -> dict[str, list[BidsFile]]:
-    """Images with a part entity, by case; if a name has two suffixes, both are in one group."""
+    """Images with a part entity, by case; a group holds all suffixes of its case."""
     wanted = (suffix,) if suffix else SUFFIXES
     groups: dict[str, list[BidsFile]] = {}
     for file in files:
@@ -171,7 +172,7 @@ def _paired(
     absent = [part for part, files in parts.items() if not files]
     if absent:
         alone = next(kinds[part] for part, files in parts.items() if files)
-        found, wanted = f"{alone} without {kinds[absent[0]]}", "both of them"
+        found, wanted = f"{alone} without {kinds[absent[0]]}", "both"
         todo = f"add the *_part-{absent[0]}_* files"
         return parts, [error(found, wanted, todo, case_id=case_id)]
     echoes = {part: [_echo(file) for file in files] for part, files in parts.items()}
@@ -183,7 +184,7 @@ def _paired(
     if len(set(map(tuple, echoes.values()))) > 1:
         listings = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
         found, todo = " and ".join(listings), "add the missing files, or remove the others"
-        return parts, [error(found, "the same echoes of both", todo, case_id=case_id)]
+        return parts, [error(found, "the same echoes in both", todo, case_id=case_id)]
     return parts, []
 
 
@@ -210,15 +211,15 @@ def _derived(root: Path) -> list[BidsFile]:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether the description of a folder of derivatives names neurotarget.
+    """Return True if the description of a folder of derivatives names neurotarget.
 
-    Maps of other software in `derivatives` are input, as masks and references; our own are output.
-    A folder without a readable description is not ours.
+    Masks and maps of other software are input; maps of neurotarget are output. A folder without a
+    readable description gives False.
     """
     makers = read_plain(folder / "dataset_description.json").get("GeneratedBy") or []
     try:
         return any(str(maker.get("Name", "")).startswith(OWN) for maker in makers)
-    except (AttributeError, TypeError):  # written by hand in another form
+    except (AttributeError, TypeError):  # a user wrote the description in another form
         return False
 
 
@@ -235,7 +236,7 @@ def _with_derived(
         on_grid = [file for file in files if _same_header(file.path, acquisition.magnitudes[0])]
         for file in files:
             if file not in on_grid:
-                found, todo = f"{file.path.name} on another grid", "resample it; it is not used"
+                found, todo = f"{file.path.name} on another grid", "resample it to use it"
                 problems.append(
                     warning(found, "the scan's grid", todo, case_id=acquisition.case_id)
                 )
@@ -251,7 +252,7 @@ def _with_derived(
 
 
 def _of(scan: BidsFile, derived: Sequence[BidsFile]) -> Iterator[BidsFile]:
-    """Files of this scan: the same person and session, no other run or acquisition."""
+    """Files of the scan's subject and session that name no other run or acquisition."""
     for file in derived:
         same = [file.entities.get(name) == scan.entities.get(name) for name in SHARED[:2]]
         same += [
@@ -267,5 +268,5 @@ def _same_header(path: Path, scan: Path) -> bool:
         (shape, here), (other, there) = read_grid(path), read_grid(scan)
         alike = shape[:3] == other[:3]
         return alike and corners_apart(shape[:3], there, here)[1] <= SAME_GRID_VOX
-    except UNREADABLE:  # also an affine that cannot be inverted
+    except UNREADABLE:  # an affine that cannot be inverted is one of these errors
         return False

@@ -1,4 +1,4 @@
-"""Reading of echoes: one 3-D file each, or one 4-D file with echoes last."""
+"""Reading of echoes from one 3-D file per echo, or from one 4-D file with echoes last."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ def read_echoes(
     """Read all echoes of one kind of image, in the order of the files and of their last axis.
 
     Args:
-        paths: a 3-D file per echo, or one 4-D file.
+        paths: one 3-D file per echo, or one 4-D file.
         kind: magnitude, phase, real part or imaginary part, for messages.
         case_id: for messages.
         wanted: number of echo times.
 
     Returns:
-        The volumes that could be read, and the problems: of files, and of a number of echoes that
-        differs from `wanted`. If no file could be read, the number is not reported as well.
+        The volumes that could be read, and the problems. These are unreadable files and, if at
+        least one file could be read, a number of echoes that differs from `wanted`.
     """
     volumes, problems = [], []
     for path in paths:
@@ -42,11 +42,11 @@ def polar(
 ) -> tuple[list[Volume], list[Volume], list[Problem]]:
     """Convert real and imaginary parts to magnitude and phase in radians, echo by echo.
 
-    `reals` and `imaginaries` are one volume per echo, on one grid.
+    `reals` and `imaginaries` have one volume per echo, on one grid.
 
     Returns:
-        Magnitudes, phases and problems. Parts without any negative value were stored with an
-        offset, from which no phase follows: both lists are then empty, and there is one problem.
+        Magnitudes, phases and problems. Parts without a negative value were stored with an unknown
+        offset, so their phase cannot be computed: both lists are empty, and there is one problem.
     """
     if min(float(one.array.min()) for one in (*reals, *imaginaries)) >= 0:
         found = "no negative value in real and imaginary parts"
@@ -63,13 +63,13 @@ def polar(
 def grid_problems(
     case_id: str, first: Volume, read: Mapping[str, Sequence[Volume]]
 ) -> list[Problem]:
-    """One problem for each kind of image whose grid differs from the first image's.
+    """Return a problem for each kind of image whose grid differs from that of the first image.
 
     Args:
         case_id: for the message.
-        first: image that the others must match.
+        first: image whose grid all images must have.
         read: the two kinds of image with their echoes. Images without a known position are skipped,
-            as their reading already gave a problem.
+            since a problem was already reported when they were read.
     """
     problems, (one, other_kind) = [], read
     for kind, volumes in read.items():
@@ -84,9 +84,9 @@ def grid_problems(
 
 
 def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
-    """Problem of magnitude images without any signal.
+    """Return a problem of magnitude images without signal, or an empty list.
 
-    It names every echo, counted from 1, that has no value above 0.
+    The message lists the echoes, counted from 1, that have no value above 0.
     """
     dark = [number for number, one in enumerate(magnitudes, 1) if not (one.array > 0).any()]
     if not dark:
@@ -97,9 +97,9 @@ def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
 
 
 def grid_texts(one: Volume, other: Volume) -> tuple[str, str]:
-    """Descriptions of two grids for a message: sides in voxels and spacing in mm.
+    """Describe two grids for a message: sides in voxels and spacing in mm.
 
-    If these are equal, the axes and the position of the first voxel in mm follow.
+    If both are equal, the texts also state the axes and the position of the first voxel in mm.
     """
     sizes = tuple(_voxels(volume) for volume in (one, other))
     if sizes[0] != sizes[1]:

@@ -1,4 +1,4 @@
-"""Gradient-echo scans of a BIDS folder, or of files that are named one by one."""
+"""Gradient-echo scans of a BIDS folder, or the files of one scan, as a user names them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,15 @@ from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
 PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
-PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # of files without sidecars
+PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # arguments for files without sidecars
 
 
 class GREFiles(NamedTuple):
-    """A BIDS folder, or the files of one scan: one per echo, all echoes of a kind in one order.
+    """A BIDS folder, or the files of one scan: magnitude and phase, or real and imaginary parts.
 
-    Magnitude and phase, or real and imaginary parts. `field_t` is used where a sidecar has none,
-    `b0` (direction of the main field in voxel axes) for all scans.
+    Files are listed in the order of the echoes. `field_t`, the field strength in T, is used for
+    scans whose sidecars have none. `b0`, the direction of the main field along the voxel axes, is
+    used for all scans.
     """
 
     source: Path | None = None  # a BIDS folder
@@ -30,24 +31,24 @@ class GREFiles(NamedTuple):
     mask: Path | None = None  # of the brain
     field_t: float | None = None
     b0: Triple | None = None
-    suffix: str | None = None  # which scans of a BIDS folder
+    suffix: str | None = None  # MEGRE, GRE or T2starw; None takes all scans of a BIDS folder
 
     def check(self) -> None:
-        """Check which of them go together.
+        """Check that the given fields go together and that none is absent.
 
         Raises:
-            DataError: they do not, or one is absent.
+            DataError: two fields exclude each other, or one is absent.
         """
         if self.source:
             if plain := [name for name in PLAIN if getattr(self, name)]:
                 raise DataError(
-                    f"{plain[0]}=: has no meaning with a BIDS folder; leave one of them out"
+                    f"{plain[0]}=: has no meaning with a BIDS folder; leave one of the two out"
                 )
             return
         if all(any(getattr(self, name) for name in pair) for pair in PAIRS):
             raise DataError(
                 "found magnitude= or phase= with real= or imaginary=, wanted one of the two pairs; "
-                "leave the other out"
+                "leave the other pair out"
             )
         needed = (*self.pair, "te_ms", "field_t")
         if absent := [name for name in needed if getattr(self, name) in ((), None)]:
@@ -60,7 +61,7 @@ class GREFiles(NamedTuple):
 
     @property
     def pair(self) -> tuple[str, str]:
-        """Names of the two that hold the signal."""
+        """Names of the two fields that hold the signal."""
         return PAIRS[1] if self.real or self.imaginary else PAIRS[0]
 
     def scans(self) -> Scans:

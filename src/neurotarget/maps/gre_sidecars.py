@@ -1,7 +1,7 @@
-"""Sidecars of gradient-echo scans: echo times and field strength, by BIDS' inheritance principle.
+"""Sidecars of gradient-echo scans: echo times and field strength, by the inheritance of BIDS.
 
-A sidecar applies to all files next to and below it that have its suffix and its entities; those in
-deeper folders, and those with more entities, take precedence.
+A sidecar applies to the files in its folder and below that have its suffix and its entities.
+Sidecars in deeper folders, and sidecars with more entities, take precedence.
 """
 
 import math
@@ -19,15 +19,16 @@ APART = 0.1  # largest relative difference of frequency and field strength; 3 T 
 def read_sidecars(
     files: Sequence[BidsFile], suffixes: Sequence[str]
 ) -> tuple[list[tuple[BidsFile, dict]], list[Problem]]:
-    """Read the sidecars of gradient-echo scans; broken ones give problems.
+    """Read the sidecars of gradient-echo scans; each broken sidecar gives a problem.
 
     Args:
         files: all files of the data set.
-        suffixes: MEGRE and the like; sidecars of other suffixes are not read.
+        suffixes: suffixes of scans, such as MEGRE; sidecars of other suffixes are not read.
 
     Returns:
         Sidecars with their content in the order in which they apply: from the outermost folder
-        inwards, and in a folder from the fewest entities. A broken one has an empty content.
+        inwards, and in a folder from the fewest entities; and the problems. The content of a broken
+        sidecar is empty.
     """
     read, problems = [], []
     for file in files:
@@ -69,8 +70,8 @@ def echo_times(
         kinds: names of the two kinds in messages.
 
     Returns:
-        One time per echo, taken from either kind if only one states it, and the problems. An absent
-        or contradictory time gives no times at all.
+        One time per echo, and the problems. One kind of image that states the time is enough. If a
+        time is absent or contradictory, no times are returned.
     """
     te_s = []
     for echo, (magnitude, phase) in enumerate(zip(*about, strict=True), start=1):
@@ -93,7 +94,7 @@ def echo_times(
 def field_strength(
     case_id: str, about: Sequence[Mapping], given_t: float | None
 ) -> tuple[float, list[Problem]]:
-    """Field strength in T, from the measured frequency if a sidecar has it.
+    """Field strength in T, from the measured frequency if a sidecar states a frequency.
 
     Some scanners sold as 3 T have 2.89 T, and susceptibility in ppm depends on the true field.
 
@@ -104,7 +105,7 @@ def field_strength(
 
     Returns:
         The strength and its problems: sidecars that disagree, frequency and strength more than 10 %
-        apart, a strength outside the range, or none at all. The strength is 0.0 if it is unknown.
+        apart, a strength that is absent or out of range. An unknown strength is 0.0.
     """
     nominal = {_number(one.get("MagneticFieldStrength")) for one in about} - {None}
     tuned = {_number(one.get("ImagingFrequency")) for one in about} - {None}
@@ -130,7 +131,7 @@ def field_strength(
 
 
 def _number(value: object) -> float | None:
-    """A number of a sidecar; NaN is kept, so that it is reported as invalid."""
+    """Number of a sidecar; NaN is returned, so that a later check reports it."""
     if value is None or isinstance(value, bool):
         return None
     try:
