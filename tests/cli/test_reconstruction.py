@@ -177,7 +177,7 @@ def test_data_without_any_scan_are_refused(tmp_path):
     write_json(tmp_path / "x" / "dataset_description.json", {"Name": "x", "BIDSVersion": "1.10.0"})
     with pytest.raises(DataError, match=r"found no \*_part-mag_\*"):
         run_in(tmp_path / "run", "qsm", root=tmp_path / "x")
-    with pytest.raises(DataError, match=r"data\.root: no such folder"):
+    with pytest.raises(DataError, match=r"data\.root: found no folder"):
         run_in(tmp_path / "run", "qsm", root=tmp_path / "y")
 
 

@@ -113,7 +113,7 @@ def test_an_artery_is_found_and_first_passes_have_no_leakage(bolus, tmp_path):
 
 def test_times_that_are_absent_or_in_another_unit_are_refused(bolus, tmp_path):
     artery = save(tmp_path / "artery.nii.gz", ARTERY)
-    with pytest.raises(DataError, match="found no te_ms, wanted it, or EchoTime"):
+    with pytest.raises(DataError, match="found no te_ms, wanted te_ms, or EchoTime"):
         nt.dsc(bolus, tmp_path / "maps", aif=artery, tr_s=1.0)
     with pytest.raises(DataError, match=r"EchoTime of 30 s, wanted 0\.001 to 0\.2 s"):
         nt.dsc(bolus, tmp_path / "maps", aif=artery, te_ms=30_000, tr_s=1.0)

@@ -8,8 +8,8 @@ from numpy import ndarray
 
 from neurotarget.problems import DataError, error
 
-LEAST_SPREAD = 100.0  # s/mm² between b-values; less says nothing about diffusion
-SAME = 50.0  # s/mm², to which b-values are rounded; scanners write 995 for 1000
+LEAST_SPREAD = 100.0  # s/mm² between the b-values; a smaller spread does not measure diffusion
+SAME = 50.0  # b-values are rounded to multiples of 50 s/mm², as scanners write 995 for 1000
 PER_MM2 = 1000.0  # b-values are in s/mm², the result in 10⁻³ mm²/s
 
 
@@ -18,13 +18,14 @@ def adc_fit(
 ) -> tuple[Float[ndarray, "*N"], Float[ndarray, "*N"]]:
     """ADC in 10⁻³ mm²/s and the signal without diffusion, by weighted least squares.
 
-    The logarithm of the signal is a line in b, with squared signals as weights, since noise of a
-    small signal is large in its logarithm. Directions of one b-value give their geometric mean.
+    The logarithm of the signal is fitted by a line in b, with squared signals as weights, since the
+    noise of a small signal is large in its logarithm. Directions of one b-value are combined to
+    their geometric mean.
     Voxels with fewer than two b-values of positive signal are NaN.
     Source: Veraart et al. 2013, doi:10.1016/j.neuroimage.2013.05.028.
 
     Raises:
-        DataError: b-values are negative, equal, or not one a volume.
+        DataError: b-values are negative or equal, or there is not one per volume.
     """
     b = checked_b_values(b_values, signals.shape[-1])
     log, count, b = _by_b_value(np.asarray(signals, float), b)
@@ -66,12 +67,12 @@ def checked_b_values(b_values: Sequence[float], count: int) -> Float[ndarray, " 
     """b-values in s/mm² as an array.
 
     Raises:
-        DataError: they are negative, equal, or not one a volume.
+        DataError: b-values are negative or equal, or there is not one per volume.
     """
     b = np.asarray(b_values, float)
     if len(b) != count:
         found = f"{len(b)} b-values for {count} volumes"
-        raise DataError(error(found, "one a volume", "correct b_values"))
+        raise DataError(error(found, "one per volume", "correct b_values"))
     if not np.isfinite(b).all() or (b < 0).any() or np.ptp(b) < LEAST_SPREAD:
         found = f"b-values of {b.min():g} to {b.max():g} s/mm²"
         wanted = f"values from 0 that differ by at least {LEAST_SPREAD:g} s/mm²"

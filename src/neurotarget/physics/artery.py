@@ -1,6 +1,6 @@
-"""Voxels of arteries in a scan with a bolus: early, high and narrow curves.
+"""Voxels of arteries in a scan with a bolus: voxels with early, high and narrow curves.
 
-Source: Mouridsen et al. 2006, doi:10.1002/mrm.20759, whose criteria of area and shape it follows.
+Source: the criteria of area and shape are those of Mouridsen et al. 2006, doi:10.1002/mrm.20759.
 """
 
 import numpy as np
@@ -10,15 +10,16 @@ from numpy import ndarray
 from neurotarget.problems import DataError, error
 
 LARGE, EARLY = 90, 25  # percentiles of the peak and of the time to peak
-VOXELS = 12  # whose mean is the arterial curve
-FEWEST = 200  # voxels with a bolus
+VOXELS = 12  # number of voxels whose mean is the arterial curve
+FEWEST = 200  # smallest number of voxels with a bolus
 
 
 def find_artery(tissue: Float[ndarray, "V T"]) -> Integer[ndarray, " A"]:
-    """Numbers of the curves that look most like an artery's.
+    """Indices of the 12 curves that resemble the curve of an artery most.
 
-    Of the tenth with the highest peaks, those that peak among the earliest quarter count, and of
-    these the ones with the largest ratio of peak to width at half of it.
+    Candidates are the tenth of the curves with the highest peaks, and of these the quarter that
+    peaks first. The candidates with the largest ratio of the peak to the width at half the peak are
+    returned.
 
     Raises:
         DataError: too few curves have a bolus.

@@ -1,9 +1,10 @@
 """Background field removal: the local field of sources inside the brain.
 
-Fields of sources outside the mask obey Laplace's equation inside it, so that their value at a
-point is their mean over any sphere around it. `sharp` and `vsharp` subtract that mean and undo the
-effect on the local field; `pdf` finds dipoles outside that explain the background. Each returns
-the local field, in the unit of the field and 0 outside, and the remaining mask.
+The field of sources outside the mask obeys Laplace's equation inside the mask, so its value at a
+point is its mean over any sphere around the point. `sharp` and `vsharp` subtract that mean and undo
+the effect on the local field; `pdf` finds dipoles outside the mask that explain the background.
+Each function returns the local field, in the unit of the field and 0 outside, and the remaining
+mask.
 """
 
 import math
@@ -40,9 +41,9 @@ def sharp(
     radius_mm: float = 6.0,
     threshold: float = THRESHOLD,
 ) -> tuple[Volume, MaskVolume]:
-    """Local field with one sphere; the mask loses `radius_mm` all around.
+    """Local field by one sphere; the mask loses `radius_mm` all around.
 
-    Frequencies that the sphere passes to less than `threshold` are set to 0.
+    Frequencies at which the sphere filter is smaller than `threshold` are set to 0.
 
     Source: Schweser et al. 2011, doi:10.1016/j.neuroimage.2010.10.070.
 
@@ -60,13 +61,14 @@ def vsharp(
     radii_mm: Sequence[float] | None = None,
     threshold: float = THRESHOLD,
 ) -> tuple[Volume, MaskVolume]:
-    """Local field with the largest sphere that fits into the mask at each voxel.
+    """Local field by the largest sphere that fits into the mask at each voxel.
 
     The mask loses the smallest radius all around. `radii_mm` default to 12 mm down to the largest
     side of a voxel, in steps of 2 mm or of that side if it is larger.
 
-    Source: Wu et al. 2012, doi:10.1002/mrm.23000. Radii and threshold are among the best on a
-    segmented head with air and bone about it, of 6 to 25 mm and 0.02 to 0.1.
+    Source: Wu et al. 2012, doi:10.1002/mrm.23000. On a segmented head with air and bone, largest
+    radii of 6 to 25 mm and thresholds of 0.02 to 0.1 were compared; the defaults are among the
+    best.
 
     Raises:
         DataError: the mask is empty, or nowhere as thick as the smallest sphere.
@@ -113,10 +115,10 @@ def sphere_kernel(
 ) -> Volume:
     """Spectrum of the mean over a sphere: 1 at frequency 0; layout of `torch.fft.rfftn`.
 
-    The sphere is the voxels whose centres it contains. The weights of its six inner faces are
-    adjusted if voxels are not cubes, so that its second moments are the same along all axes: then
-    fields that are quadratic in space are removed completely on any grid. As it is even, three
-    products with cosines are its transform.
+    The sphere consists of the voxels whose centres it contains. If voxels are not cubes, the
+    weights of its six inner faces are adjusted, so that its second moments are the same along all
+    axes: then fields that are quadratic in space are removed completely on any grid. The sphere is
+    even, so three products with cosines give its transform.
     """
     weights = _octant(radius_mm, spacing_mm)
     for axis, side in enumerate(sides):
@@ -173,9 +175,9 @@ def pdf(
 ) -> tuple[Volume, MaskVolume]:
     """Local field left by the dipoles outside the mask that explain the field inside best.
 
-    Least squares with `weight` (inverse noise; uniform by default) by conjugate gradients, in a box
-    `margin_mm` wider than the mask, until the gradient has fallen to `tolerance` of its start, or
-    for `most` iterations. The mask is not eroded.
+    Conjugate gradients solve the least squares with `weight` (inverse noise; uniform by default) in
+    a box `margin_mm` wider than the mask. They stop when the gradient has fallen to the share
+    `tolerance` of its first value, or after `most` iterations. The mask is not eroded.
 
     Source: Liu et al. 2011, doi:10.1002/nbm.1670.
 

@@ -1,9 +1,9 @@
 """The field of magnetised tissue: the effect of a voxel's susceptibility on the main field.
 
 `b0` is the unit vector of the main field along the array's axes and may be oblique to them. The
-field is relative to the main field, in ppm, and seen by the protons themselves (inside the
-sphere of Lorentz): an object longer along b0 than across has a positive field inside where its
-susceptibility is positive.
+field is relative to the main field, in ppm, and is the field at the protons (inside the sphere of
+Lorentz): an object of positive susceptibility that is longer along b0 than across has a positive
+field inside.
 """
 
 import math
@@ -20,17 +20,17 @@ GAMMA_HZ_PER_T = 42.577478518e6  # of the proton, CODATA 2018
 
 
 def direction(b0: Sequence[float]) -> Triple:
-    """`b0` at length 1.
+    """Unit vector along `b0`.
 
     Raises:
-        DataError: it is not three finite numbers, or all of them are 0.
+        DataError: `b0` is not three finite numbers, or all of them are 0.
     """
     parts = tuple(float(part) for part in b0)
     length = math.hypot(*parts)
     if len(parts) != 3 or not math.isfinite(length) or length == 0:
         raise DataError(
             f"direction of B0: found {parts}, wanted three numbers along the axes of the array, "
-            "not all 0; (0, 0, 1) is a scan whose slices lie across the field"
+            "not all 0; give (0, 0, 1) for a scan whose slices lie across the field"
         )
     return tuple(part / length for part in parts)
 
@@ -44,7 +44,7 @@ def dipole_kernel(
 ) -> Tensor:
     """Field per susceptibility at each spatial frequency: D(k) = 1/3 − (k·b0)²/k², D(0) = 0.
 
-    In the layout of `torch.fft.rfftn` for a volume of `shape`: (I, J, K // 2 + 1). The Nyquist
+    The layout is that of `torch.fft.rfftn` for a volume of `shape`: (I, J, K // 2 + 1). The Nyquist
     frequency of an even side has both signs; D is their mean, which keeps the field of an oblique
     b0 real.
 
@@ -70,8 +70,8 @@ def dipole_field(
 ) -> Volume:
     """Field of a susceptibility map, in ppm of the main field: the forward model.
 
-    Outside the array is 0 ppm: subtract the susceptibility of the surroundings first. `pad` keeps
-    the periodic copies a whole array away; without it they touch.
+    Space outside the array has 0 ppm: subtract the susceptibility of the surroundings first. `pad`
+    keeps the periodic copies one array length away; without it, the copies touch.
     """
     sides = tuple(fast_side(2 * side) if pad else side for side in chi_ppm.shape)
     wave = spectrum(chi_ppm.float(), sides)

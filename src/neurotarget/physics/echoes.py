@@ -31,7 +31,7 @@ class _Scan(NamedTuple):
 
 
 class FieldMap(NamedTuple):
-    """Field in Hz, and its inverse noise, scaled to 1 in the median of the mask."""
+    """Field in Hz, and its inverse noise, scaled to a median of 1 in the mask."""
 
     hz: Volume
     weight: Volume
@@ -48,11 +48,11 @@ def combine_echoes(
 ) -> FieldMap:
     """Field in Hz inside the mask, fitted over the echoes with weights magnitude² · TE².
 
-    The coils' phase (at echo time 0) is estimated from the echoes, smoothed, and subtracted; with
-    one echo it cannot be separated from the field. Later echoes are unwrapped with the help of
-    earlier ones. `laplacian` uses differences between neighbours, and solves one Poisson equation
+    The phase of the coils (at echo time 0) is estimated from the echoes, smoothed, and subtracted;
+    with one echo it cannot be separated from the field. Later echoes are unwrapped with the help of
+    earlier echoes. `laplacian` uses differences between neighbours, and solves one Poisson equation
     for all echoes: the field is correct up to a part that obeys Laplace's equation in the mask.
-    `path` gives the field itself.
+    `path` gives the field without that part.
 
     Source: Robinson et al. 2017, doi:10.1002/nbm.3601 (review); Eckstein et al. 2018,
     doi:10.1002/mrm.26963 (the offset from two echoes).
@@ -91,7 +91,8 @@ def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
     """Echo times in seconds, one for each echo.
 
     Raises:
-        DataError: their number differs, or one is not positive, too long for seconds, or double.
+        DataError: the number of times is not `echoes`, or a time is not positive, is not in
+            seconds, or occurs twice.
     """
     times = [float(time) for time in te_s]
     text = ", ".join(f"{time:g}" for time in times)
@@ -107,7 +108,7 @@ def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
     if len(set(times)) != len(times):
         raise DataError(
             f"echo times: found {text}, wanted each echo time once; average repeated scans first, "
-            "or give one"
+            "or give one of the scans"
         )
     return times
 
@@ -128,8 +129,8 @@ def _by_steps(scan: _Scan) -> Volume:
 def _grown_steps(phases: list[Volume], axis: int) -> list[Steps]:
     """Phase differences of neighbours, echo by echo, each unwrapped with the previous one.
 
-    From one echo to the next the difference grows by the effect of the field in between, which is
-    far less than that since excitation.
+    From one echo to the next, the field changes the difference far less than it did from excitation
+    to that echo.
     """
     steps = [wrap(phases[0].diff(dim=axis))]
     for phase in phases[1:]:
@@ -138,7 +139,7 @@ def _grown_steps(phases: list[Volume], axis: int) -> list[Steps]:
 
 
 def _pair_weight(signal: Volume, axis: int) -> Steps:
-    """Inverse variance of a phase difference: that of two voxels with noise 1 / signal each."""
+    """Inverse variance of the phase difference of two voxels, each with a noise of 1 / signal."""
     side = signal.shape[axis] - 1
     one = signal.narrow(axis, 0, side).square()
     other = signal.narrow(axis, 1, side).square()
@@ -148,7 +149,7 @@ def _pair_weight(signal: Volume, axis: int) -> Steps:
 def _step_offset(
     steps: list[Steps], weights: list[Steps], times: list[float], spacing_mm: Triple
 ) -> Steps:
-    """Difference of neighbours at echo time 0: the smoothed intercept of a line."""
+    """Phase difference of neighbours at echo time 0: the smoothed intercept of a line."""
     total = sum(weights)
     mean_time = sum(w * t for w, t in zip(weights, times, strict=True)) / total.clamp(min=1e-20)
     mean_step = sum(w * s for w, s in zip(weights, steps, strict=True)) / total.clamp(min=1e-20)
@@ -167,7 +168,7 @@ def _by_path(scan: _Scan) -> Volume:
         offset, guess = _offset(scan)
         phases = [wrap(phase - offset) for phase in phases]
     first = unwrap_path(phases[0], mask)
-    if len(times) > 1:  # the offset determines the number of turns in the first echo
+    if len(times) > 1:  # the offset determines the multiple of 2π in the first echo
         first += TURN * torch.round(((guess * times[0] - first)[mask]).median() / TURN)
     top = signals[0].square() * first * times[0]
     bottom = signals[0].square() * times[0] ** 2
@@ -182,7 +183,7 @@ def _by_path(scan: _Scan) -> Volume:
 def _offset(scan: _Scan) -> tuple[Volume, Volume]:
     """Smooth phase at echo time 0, and the field (rad/s) from the first two echoes.
 
-    Slopes are smoothed, not values: at the rim, the mean is that of voxels inside.
+    Slopes are smoothed, not values, since the mean at the rim contains only voxels inside.
     """
     phases, signals, times, spacing_mm, mask = scan
     phase_change = wrap(phases[1] - phases[0])
@@ -200,7 +201,7 @@ def _offset(scan: _Scan) -> tuple[Volume, Volume]:
 
 
 def _smoothed(values: Volume, weights: Volume, spacing_mm: Triple) -> Volume:
-    """Weighted Gaussian mean of `OFFSET_MM`."""
+    """Weighted Gaussian mean with a standard deviation of `OFFSET_MM`."""
     sigma = (OFFSET_MM,) * 3
     total = smooth(weights, sigma, spacing_mm)
     return smooth(weights * values, sigma, spacing_mm) / total.clamp(min=1e-20)

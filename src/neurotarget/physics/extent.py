@@ -40,10 +40,11 @@ def placed(
 def squared_depth_mm2(
     mask: MaskVolume, spacing_mm: Triple, reach_mm: float, *, faces: bool = True
 ) -> Volume:
-    """Squared distance of each voxel to the nearest one outside the mask, in mm², to `reach_mm`².
+    """Squared distance of each voxel to the nearest voxel outside the mask, in mm².
 
-    Beyond the array counts as outside, unless `faces` is off. A sphere of radius r around a voxel
-    (all voxels whose centre is at most r away) fits into the mask where this exceeds r².
+    Distances beyond `reach_mm` are not measured; they exceed `reach_mm`². Space beyond the array
+    counts as outside the mask, unless `faces` is False. A sphere of radius r around a voxel (all
+    voxels whose centre is at most r away) fits into the mask where the result exceeds r².
     """
     far = float(reach_mm) ** 2 * 1.001 + 1e-6
     depth = torch.where(mask, far, 0.0)

@@ -1,4 +1,4 @@
-"""The first pass of a bolus as a gamma variate, without recirculation.
+"""The first pass of a bolus, described by a gamma variate, without recirculation.
 
 Source: Thompson et al. 1964, doi:10.1161/01.RES.14.6.502; Madsen 1992,
 doi:10.1088/0031-9155/37/7/010.
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import gammaln
 
-ONSET, TAIL = 0.05, 0.33  # of the peak: where the bolus begins, and where recirculation does
+ONSET, TAIL = 0.05, 0.33  # shares of the peak at which the bolus and the recirculation begin
 FEWEST_POINTS = 4
 
 Curves = Float[ndarray, "V T"]
@@ -18,7 +18,7 @@ Curves = Float[ndarray, "V T"]
 def gamma_variate(
     times_s: Float[ndarray, " T"], top: float, peak_s: float, power: float
 ) -> Float[ndarray, " T"]:
-    """Concentration with its peak `top` at `peak_s` after arrival: top · x^α · exp(α (1 − x))."""
+    """Concentration with the peak `top` at `peak_s` after arrival: top · x^α · exp(α (1 − x))."""
     x = np.maximum(times_s, 0) / peak_s
     return top * x**power * np.exp(power * (1 - x))
 
@@ -26,16 +26,16 @@ def gamma_variate(
 def first_pass_area(curves: Curves, tr_s: float) -> Float[ndarray, " V"]:
     """Area under the gamma variate of each curve, fitted from its onset to a third of its peak.
 
-    NaN for curves without a peak, with fewer than four points there, or of another form.
+    Curves without a peak, with fewer than four points in that range, or of another form give NaN.
     """
     return np.array([_area(curve, tr_s) for curve in curves])
 
 
 def fitted(curve: Float[ndarray, " T"], tr_s: float) -> tuple[float, float, float, float] | None:
-    """Arrival in s, peak, its time in s after arrival, and power of a curve; None if it has none.
+    """Arrival in s, peak, its time in s after arrival, and power of a curve; None without a fit.
 
-    With the arrival given, ln C is linear in the other three; of the arrivals in steps of a tenth
-    of TR up to the peak, that with the least squares counts.
+    For a given arrival, ln C is linear in the three other parameters. Arrivals from 0.1 to 2.9 TR
+    before the first fitted point are tried; the arrival with the smallest sum of squares is taken.
     """
     peak = int(np.argmax(curve)) if np.isfinite(curve).all() else 0
     top = float(curve[peak])

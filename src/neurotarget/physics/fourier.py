@@ -1,7 +1,7 @@
 """Real Fourier and cosine transforms of volumes, padded to sizes with fast transforms.
 
 Spectra are in the layout of `torch.fft.rfftn`: (I, J, K // 2 + 1) of the padded sides. Axes are
-transformed one by one, so that zeros of the padding are transformed only where necessary.
+transformed one after the other, so that zeros of the padding are transformed only where necessary.
 """
 
 import math
@@ -58,7 +58,7 @@ def volume(wave: Tensor, sides: TripleVox, shape: Sequence[int]) -> Volume:
 def frequencies(
     sides: TripleVox, spacing_mm: Triple, *, device: torch.device | str | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cycles per mm along each axis of a spectrum, shaped to broadcast, (I,1,1) (1,J,1) (1,1,H)."""
+    """Cycles per mm along each axis of a spectrum, shaped to broadcast: (I,1,1) (1,J,1) (1,1,H)."""
     kinds = (torch.fft.fftfreq, torch.fft.fftfreq, torch.fft.rfftfreq)
     return tuple(
         across(kind(side, d=step, device=device), axis)
@@ -80,8 +80,8 @@ def laplacian(
 def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
     """The volume of mean 0 whose Laplacian is `source`, with no flux through the faces.
 
-    The Laplacian is that of neighbouring differences over spacing_mm², and the faces mirror
-    (cosine transform), so differences along the axes are returned exactly.
+    The Laplacian consists of neighbour differences over spacing_mm², and the volume is mirrored at
+    its faces (cosine transform), so differences along the axes are reproduced exactly.
 
     Source: Ghiglia and Romero 1994, doi:10.1364/JOSAA.11.000107.
     """
@@ -102,7 +102,7 @@ def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
 
 
 def smooth(values: Volume, sigma_mm: Triple, spacing_mm: Triple) -> Volume:
-    """Gaussian mean of standard deviation `sigma_mm` per axis (0: none); zeros outside."""
+    """Gaussian mean of standard deviation `sigma_mm` per axis (0: none); outside is 0."""
     for axis, (sigma, step) in enumerate(zip(sigma_mm, spacing_mm, strict=True)):
         if sigma > 0:
             side = values.shape[axis]
@@ -120,7 +120,7 @@ def _is_smooth(side: int) -> bool:
 
 
 def _cosines(side: int, like: Tensor) -> Float[Tensor, "N N"]:
-    """Orthonormal cosine transform (type II) as a matrix; here as fast as an FFT."""
+    """Orthonormal cosine transform (type II) as a matrix; at these sizes as fast as an FFT."""
     waves = torch.arange(side, dtype=torch.float64)
     base = torch.cos(math.pi / side * waves[:, None] * (waves[None, :] + 0.5))
     base *= math.sqrt(2 / side)

@@ -1,8 +1,8 @@
 """Dipole inversion: from the local field to susceptibility.
 
-Frequencies at 54.7° to the main field leave no field, so each method fills them differently. All
-work on the mask's box with `margin_mm` between it and its periodic copies, return ppm relative to
-an unknown constant, and 0 outside the mask.
+Frequencies at 54.7° to the main field leave no field, and each method fills them differently. All
+methods work on the bounding box of the mask with `margin_mm` between the box and its periodic
+copies. They return ppm relative to an unknown constant, and 0 outside the mask.
 """
 
 import math
@@ -27,12 +27,12 @@ from neurotarget.physics.fourier import (
 from neurotarget.types import Triple, TripleVox
 
 MARGIN_MM = 20.0
-EDGES = 0.3  # share of the magnitude's gradients that count as edges
+EDGES = 0.3  # share of the gradients of the magnitude that count as edges
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """The field in its box, its spectrum and the dipole on padded sides."""
+    """The field in its box, the spectrum of the field, and the dipole, both on padded sides."""
 
     box: Box
     inner: MaskVolume
@@ -78,8 +78,8 @@ def invert_tkd(
 ) -> Volume:
     """Susceptibility in ppm by division, with |D| kept at `threshold` or above.
 
-    `correct` divides by the height of the point-spread function, the mean of D times its
-    inverse, which the threshold lowers: without it, values are too small by about a tenth.
+    `correct` divides by the height of the point-spread function, the mean of D times its inverse.
+    The threshold lowers this height: without the division, values are too small by about a tenth.
 
     Source: Shmueli et al. 2009, doi:10.1002/mrm.22135; the correction Schweser et al. 2013,
     doi:10.1002/mrm.24405.
@@ -107,12 +107,12 @@ def invert_l2(
     correct: bool = True,
     margin_mm: float = MARGIN_MM,
 ) -> Volume:
-    """Susceptibility in ppm of least squares with small gradients, in closed form.
+    """Susceptibility in ppm by least squares with small gradients, in closed form.
 
-    Minimises |Dχ − field|² + `weight_mm2` · |∇χ|² + `ridge` · |χ|², the gradient in ppm/mm. The
-    ridge constrains low frequencies near the dipole's zeros, which have almost no gradient: without
-    it, χ depends on the size of the padded box, by a tenth and more. `correct` divides by the
-    height of the point-spread function that the ridge alone would give.
+    Minimises |Dχ − field|² + `weight_mm2` · |∇χ|² + `ridge` · |χ|², with the gradient in ppm/mm.
+    The ridge constrains low frequencies near the zeros of the dipole, which have almost no
+    gradient: without the ridge, χ changes by a tenth or more with the size of the padded box.
+    `correct` divides by the height of the point-spread function that the ridge alone would give.
 
     Source: Bilgic et al. 2014, doi:10.1002/jmri.24365; the correction as in `invert_tkd`.
 
@@ -146,9 +146,9 @@ def invert_tv(
     """Susceptibility in ppm with a sparse gradient (total variation), by iteration.
 
     Minimises ½|Dχ − field|² + `weight_mm` · |∇χ|₁ by ADMM, until the relative change of χ from one
-    iteration to the next is less than `tolerance`, or for `most` iterations. Where `magnitude` has
-    its steepest 30 % of gradients, edges of χ are not penalised. Each iteration's relative change
-    is appended to `changes`.
+    iteration to the next is less than `tolerance`, or for `most` iterations. Edges of χ are not
+    penalised where `magnitude` has its steepest 30 % of gradients. The relative change of each
+    iteration is appended to `changes`.
 
     Source: Bilgic et al. 2014, doi:10.1002/mrm.25029; edges Liu et al. 2012,
     doi:10.1016/j.neuroimage.2011.08.082.
@@ -187,7 +187,7 @@ def invert_tv(
 
 
 def _height(psf: Tensor, sides: TripleVox) -> float:
-    """Height of a point-spread function: the mean of its whole spectrum, from half of it."""
+    """Height of a point-spread function: the mean of its whole spectrum, from the stored half."""
     edges = psf[..., 0].sum()
     if sides[2] % 2 == 0:
         edges = edges + psf[..., -1].sum()

@@ -1,4 +1,4 @@
-"""Correction of perfusion curves for contrast agent that leaves the vessels.
+"""Correction of perfusion curves for contrast agent that leaks from the vessels.
 
 Source: Boxerman, Schmainda and Weisskoff 2006, AJNR 27:859.
 """
@@ -13,7 +13,7 @@ Curves = Float[ndarray, "V T"]
 
 
 class Leakage(NamedTuple):
-    """Curves without the effect of agent that leaves the vessels, and its rate."""
+    """Curves without the effect of the leakage of contrast agent, and the rate of the leakage."""
 
     corrected: Curves
     rate: Float[ndarray, " V"]  # K₂ in 1/s; positive where T1 shortens, negative where R2* rises

@@ -1,7 +1,7 @@
-"""The brain from the magnitude, and the part of it with reliable phase.
+"""Brain mask from the magnitude, and the part of the mask with reliable phase.
 
-`brain_mask` is a threshold with morphology, good enough for field and susceptibility if nothing
-better is available; a mask from a brain extraction tool or a manual one is better.
+`brain_mask` applies a threshold and morphology, which is good enough for field and susceptibility.
+A mask from a brain extraction tool or a manual mask is better.
 """
 
 import math
@@ -25,7 +25,7 @@ from neurotarget.types import Triple
 COARSE_MM = 2.0  # grid of the search
 SHADING_MM = 25.0  # standard deviation of the mean that corrects coil shading
 TISSUE = 0.5  # share of the local mean above which a voxel is tissue; bone and air lie below
-CORE = 0.4  # share of the deepest point's depth; a neck and what is attached to it are less deep
+CORE = 0.4  # share of the depth of the deepest point; a neck is less deep
 REACH = 1.25  # distance of the brain from the core, in depths of the core; scalp is further away
 OPENING_MM = 4.0  # radius: nerves, vessels and thin muscle are narrower than twice this
 RIM_MM = 2.0  # voxels at the border are partly bone or air, where field maps fail
@@ -36,12 +36,12 @@ UNRELIABLE_RAD = 1.5  # about four SDs of the phase at a signal of three times t
 def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
     """Brain in a magnitude image of a head, or of a brain that is already extracted.
 
-    On a grid of about 2 mm, voxels brighter than half of their surroundings' mean are tissue. The
-    core is the largest piece deeper in tissue than 0.4 of the deepest point, about 2 cm in an
-    adult, which only the brain reaches. Tissue within 1.25 times that depth of the core and thicker
-    than 8 mm is the brain; holes are filled. Scalp and neck are further away, unless bone is
-    thinner than a quarter of the core's depth and bright. The outer 2 mm of the fluid around the
-    brain are removed, as voxels there are partly bone.
+    On a grid of about 2 mm, voxels brighter than half the mean of their surroundings are tissue.
+    The core is the largest piece of tissue deeper than 0.4 of the deepest point, about 2 cm in an
+    adult; only the brain is that deep. The brain is the tissue that is thicker than 8 mm and no
+    further from the core than 1.25 times that depth; holes are filled. Scalp and neck are further
+    away, unless bone is bright and thinner than a quarter of the depth of the core. The outer 2 mm
+    of the fluid around the brain are removed, as voxels there are partly bone.
 
     Raises:
         DataError: nothing in the image looks like a brain.
@@ -60,14 +60,14 @@ def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
 
 
 def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
-    """The mask without outer parts where phase is noise or too steep to follow.
+    """The mask without outer parts where phase is noise or too steep to unwrap.
 
     Wrapped second differences of phase are small if there is signal and the field is smooth; those
     of noise have a median of 2.8 rad. Inner parts (veins, bleeding) are kept, as holes harm the
-    field more than they help. A mask that would lose more than half is returned unchanged: then
-    phase is unreliable everywhere.
+    field more than unreliable phase. A mask that would lose more than half of its voxels is
+    returned unchanged, since phase is then unreliable everywhere.
 
-    Source: of the measure, Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623.
+    Source: the measure is from Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623.
     """
     square = torch.zeros_like(phase)
     for axis, side in enumerate(phase.shape):
@@ -83,7 +83,7 @@ def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
 def _coarse(
     magnitude: Volume, spacing_mm: Triple
 ) -> tuple[Float[Tensor, "i j k"], tuple[int, ...]]:
-    """Means over blocks of about `COARSE_MM`, and the voxels in a block per axis."""
+    """Means over blocks of about `COARSE_MM`, and the number of voxels of a block per axis."""
     factors = tuple(max(int(COARSE_MM / side + 0.01), 1) for side in spacing_mm)
     factors = tuple(min(f, side) for f, side in zip(factors, magnitude.shape, strict=True))
     pooled = F.avg_pool3d(magnitude[None], factors, ceil_mode=True, count_include_pad=False)
@@ -130,7 +130,7 @@ def _tissue(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I
 
 
 def _otsu(values: Float[ndarray, " N"]) -> float:
-    """Threshold that separates two classes of grey best; 0 for no values.
+    """Threshold that separates two classes of grey values best; 0 if there are no values.
 
     Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076.
     """

@@ -1,6 +1,7 @@
 """Perfusion from a bolus of contrast agent (DSC): blood volume, blood flow and transit time.
 
-Curves have time last. A concentration is the change of R2*, proportional to that of the agent.
+Time is the last axis of curves. A concentration is the change of R2*, which is proportional to the
+concentration of the agent.
 Source: Østergaard et al. 1996, doi:10.1002/mrm.1910360510; Wu et al. 2003, doi:10.1002/mrm.10522.
 """
 
@@ -17,7 +18,7 @@ from neurotarget.problems import DataError, error
 
 PERCENT, PER_MINUTE = 100.0, 60.0
 TISSUE_FACTOR = (1 - 0.45) / (1 - 0.25) / 1.04  # haematocrits of arteries, capillaries; g/ml
-CUT = 0.1  # of the largest singular value; below it noise prevails
+CUT = 0.1  # share of the largest singular value; smaller values are mostly noise
 FEWEST_TIMES = 10
 LEAST_SIGNAL = 1e-3  # share of the baseline; a smaller signal counts as lost
 
@@ -58,15 +59,15 @@ def concentrations(
 def _check_volumes(count: int, baseline: int, skip: int) -> None:
     if skip < 0 or not 0 < baseline <= count - FEWEST_TIMES - skip:
         found = f"{skip} volumes left out and {baseline} before the bolus, of {count}"
-        wanted = f"at least 1 before it, and {FEWEST_TIMES} after them"
+        wanted = f"at least 1 before the bolus, and {FEWEST_TIMES} after those left out"
         raise DataError(error(found, wanted, "correct baseline and skip"))
 
 
 def bolus_arrival(mean_signal: Curve, *, skip: int = 0) -> int:
     """Number of volumes between `skip` and the bolus, from the mean signal of a brain.
 
-    The bolus starts where the signal has fallen by a tenth of its largest fall, and two volumes
-    before that are left out.
+    The bolus starts where the signal has fallen by a tenth of its largest fall. The two volumes
+    before the start are not counted.
 
     Raises:
         DataError: no bolus is seen, or there are too few volumes.
@@ -100,9 +101,9 @@ def perfusion(
 ) -> Perfusion:
     """Perfusion from concentrations of tissue and of an artery, by circular deconvolution.
 
-    CBV is the ratio of the areas, with `only_first_pass` of gamma variates; CBF is the largest
-    residue. Singular values below `cut` of the largest are left out; the matrix is block-circulant,
-    so that a delay does not change the flow.
+    CBV is the ratio of the areas under the curves, or under fitted gamma variates with
+    `only_first_pass`; CBF is the largest residue. Singular values below the share `cut` of the
+    largest are left out. The matrix is block-circulant, so that a delay does not change the flow.
 
     Raises:
         DataError: the artery has no bolus, or lengths or times do not fit.
@@ -115,7 +116,7 @@ def perfusion(
     largest = residue.max(axis=1)
     delay = residue.argmax(axis=1)
     count = residue.shape[1]
-    delay = np.where(delay > count // 2, delay - count, delay)  # before the artery
+    delay = np.where(delay > count // 2, delay - count, delay)  # negative: before the artery
     if only_first_pass:
         volume = first_pass_area(flat, tr_s) / first_pass_area(artery[None], tr_s)[0]
     else:
@@ -134,10 +135,10 @@ def perfusion(
 
 
 def check_artery(artery: Artery, count: int, tr_s: float) -> float:
-    """Area of the concentration of an artery.
+    """Area under the concentration of an artery over time, after checks.
 
     Raises:
-        DataError: it has no bolus, or lengths or times do not fit.
+        DataError: the artery has no bolus, or lengths or times do not fit.
     """
     if len(artery) != count or count < FEWEST_TIMES:
         found = f"{len(artery)} times of the artery and {count} of the tissue"
@@ -149,7 +150,7 @@ def check_artery(artery: Artery, count: int, tr_s: float) -> float:
     if not area > 0 or not np.isfinite(artery).all():
         found = f"an arterial curve with an area of {area:.3g}"
         todo = "choose other voxels of an artery with aif=<mask>"
-        raise DataError(error(found, "a bolus of an artery", todo))
+        raise DataError(error(found, "the bolus in an artery", todo))
     return area
 
 

@@ -2,7 +2,7 @@
 
 Convention of this package: a positive phase is a higher precession frequency, φ = +2π·f·TE, so
 tissue more paramagnetic than its surroundings has a positive field if it is long along B0. Some
-scanners and converters store the negative; `handedness` −1 inverts the sign first.
+scanners and converters store the negative phase; `handedness` −1 inverts the sign first.
 """
 
 import math
@@ -17,7 +17,7 @@ from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-UNDETERMINED = "not determined by the data"  # the sign of phase; how such a message begins
+UNDETERMINED = "not determined by the data"  # start of messages on an unknown sign of phase
 TURN = 2 * math.pi
 FULL = 0.95  # share of the range that wrapped phase with noise around the head always covers
 SLACK = 1.002  # tolerance for rounding at the ends of the range
@@ -48,7 +48,7 @@ def to_radians(
     one call.
 
     Raises:
-        DataError: a value is not finite, all are the same, or the range is none of these.
+        DataError: a value is not finite, all values are the same, or `auto` recognises no range.
     """
     values = np.asarray(stored)
     if not np.isfinite(values).all():
@@ -69,7 +69,7 @@ def to_radians(
 
 
 def _scale(low: float, high: float, scale: float | str) -> tuple[float, float, str]:
-    """Radians per unit, radians at 0, and a description."""
+    """Radians per stored unit, radians at 0, and a description of the range."""
     found = f"stored {low:g} to {high:g}"
     if scale == "radians":
         return 1.0, 0.0, f"{found}, taken as radians"
@@ -108,15 +108,15 @@ def _given(scale: float | str, found: str) -> tuple[float, float, str]:
             f"phase: found the scale {scale!r}, wanted 'auto', 'radians', 'range' or radians per "
             "stored unit (a number that is not 0); correct phase scale"
         )
-    return factor, 0.0, f"{found}, taken as {factor:g} radians a unit"
+    return factor, 0.0, f"{found}, taken as {factor:g} radians per unit"
 
 
 def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
-    """How much further susceptibility extends above its median than below, in [−1, 1].
+    """Asymmetry of the distribution of susceptibility around its median, in [−1, 1].
 
-    Compares the 99.5th and the 0.5th percentile deeper than 10 mm in the mask, away from the errors
-    at its rim, of the map smoothed by 1.5 mm to reduce noise; 0 for too few voxels or a constant
-    map.
+    It is positive if the 99.5th percentile is further from the median than the 0.5th. The map is
+    smoothed by 1.5 mm, and only voxels deeper than 10 mm in the mask count, away from the errors at
+    the rim. Fewer than 1000 such voxels or a constant map give 0.
     """
     box = bounding_box(mask)
     deep = squared_depth_mm2(mask[box], spacing_mm, DEEP_MM) > DEEP_MM**2
@@ -132,15 +132,16 @@ def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
 def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[int, str]:
     """Sign, +1 or −1, by which phase must be multiplied, derived from the susceptibility map.
 
-    Iron in the deep nuclei and deoxygenated blood in veins make the brain's susceptibility extend
-    far above its median, and nothing healthy extends as far below it, so a map with its long tail
-    below was made from phase of the other sign. The steps from phase to susceptibility are odd
-    functions: phase of the other sign gives exactly the negative map. Phase itself does not show
-    its sign: the field of a vein is positive or negative depending on its angle to B0, and shims
-    change that of the head. Large calcifications or the brain of an infant, which has little iron,
-    can mislead the method, and a part of a brain often does, as it may contain the ends of the
-    field's low frequencies and no nucleus: a mask shorter than 85 mm along an axis or smaller than
-    400 ml is not judged. Returns +1 and a note if the sign cannot be determined.
+    Iron in the deep nuclei and deoxygenated blood in veins give the susceptibility of the brain a
+    long tail above its median, and no healthy tissue gives such a tail below. So a map with the
+    longer tail below was made from phase of the other sign. The steps from phase to susceptibility
+    are odd functions: phase of the other sign gives exactly the negative map.
+
+    Phase itself does not show its sign: the field of a vein is positive or negative depending on
+    its angle to B0, and shims change the field of the head. Large calcifications, or the brain of
+    an infant, which has little iron, can mislead the method. A part of a brain often misleads it,
+    so no sign is derived from a mask shorter than 85 mm along an axis or smaller than 400 ml. If
+    the sign cannot be determined, +1 and a note are returned.
 
     Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
@@ -158,7 +159,7 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
 
 
 def _is_whole(mask: MaskVolume, spacing_mm: Triple) -> bool:
-    """Whether a mask is as long along each axis, and as large, as a brain."""
+    """Return True if a mask is as long along each axis, and as large, as a whole brain."""
     sides = zip(bounding_box(mask), spacing_mm, strict=True)
     shortest_mm = min((side.stop - side.start) * step for side, step in sides)
     return shortest_mm >= WHOLE_MM and float(mask.sum()) * math.prod(spacing_mm) >= WHOLE_ML * 1000

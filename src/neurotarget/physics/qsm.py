@@ -20,7 +20,7 @@ from neurotarget.physics.phase import handedness
 from neurotarget.physics.scan import as_tensor, check_arrays, check_choices, check_field
 from neurotarget.types import Triple
 
-LOOK = "look at the map"  # ends a message on phase whose sign contradicts the argument
+LOOK = "look at the map"  # end of the message if the sign of phase contradicts the argument
 CHOICES = {
     "unwrap": ("laplacian", "path"),
     "background": ("vsharp", "sharp", "pdf"),
@@ -32,9 +32,9 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Result of a reconstruction; maps are float32, 0 outside their mask, in the given order.
+    """Result of a reconstruction; maps are float32, 0 outside their mask, in the given voxel order.
 
-    `mask` is where χ is known: `brain_mask` without what the background removal has eroded.
+    `mask` is where χ is known: `brain_mask` without the rim that the background removal eroded.
     `field_ppm` is the field before that removal; after Laplacian unwrapping it is correct up to a
     harmonic part, which the removal subtracts. `facts` describes each step in text and numbers.
     """
@@ -51,11 +51,11 @@ class Reconstruction:
 class QSM:
     """Settings of a reconstruction; `reconstruct` runs it.
 
-    Options of the steps are passed to their functions by name: `background_options` to
+    Options are passed to the functions of a step by name: `background_options` to
     `neurotarget.physics.background`, `inversion_options` to `neurotarget.physics.inversion`.
-    `handedness` −1 inverts the sign of the phase; `auto` derives it from the map (see
-    `neurotarget.physics.phase.handedness`). `reference` brain sets the mean of χ over the remaining
-    brain to 0. `weighted_edges` exempts edges of the magnitude from the total variation.
+    `handedness` −1 inverts the sign of the phase; `auto` derives the sign from the map (see
+    `neurotarget.physics.phase.handedness`). `reference` brain sets the mean of χ over `mask` to 0.
+    `weighted_edges` excludes edges of the magnitude from the total variation.
     """
 
     unwrap: Literal["laplacian", "path"] = "laplacian"
@@ -82,7 +82,10 @@ class QSM:
         mask: ndarray | Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> Reconstruction:
-        """Susceptibility in ppm from echoes (E, I, J, K); phase in radians, wrapped or not.
+        """Compute susceptibility in ppm from echoes (E, I, J, K); phase may be wrapped.
+
+        Echo times are in s, the field strength in T. `b0` is the direction of the main field along
+        the voxel axes. A missing mask is made from the magnitude.
 
         Raises:
             DataError: shapes, values, echo times, field strength, voxel size or direction of B0
@@ -168,5 +171,5 @@ class QSM:
 
 
 def _brain(signal: Tensor, phase: Tensor, spacing_mm: Triple) -> MaskVolume:
-    """Brain in the first echo, without its rim where the phase of the middle echo is unreliable."""
+    """Brain in the first echo, without the rim where the phase of the middle echo is unreliable."""
     return reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))

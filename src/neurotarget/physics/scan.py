@@ -13,14 +13,14 @@ from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
 WEAKEST_T, STRONGEST_T = 0.05, 25.0
-LEAST_VOX = 4  # per axis
+LEAST_VOX = 4  # smallest number of voxels per axis
 
 
 def check_choices(name: str, settings: object, choices: Mapping[str, Sequence]) -> None:
-    """Check that settings have one of the known values.
+    """Check that settings have one of the known values; `name` is their name in the message.
 
     Raises:
-        DataError: one has not; `name` is that of the settings in the message.
+        DataError: a setting has another value.
     """
     for key, wanted in choices.items():
         if (value := getattr(settings, key)) not in wanted:
@@ -35,7 +35,7 @@ def check_arrays(
     """Check that magnitude and phase (E, I, J, K) and mask (I, J, K) fit together and are finite.
 
     Raises:
-        DataError: they do not fit.
+        DataError: shapes do not fit, an axis has fewer than 4 voxels, or a value is not finite.
     """
     shape = tuple(magnitude.shape)
     if len(shape) != 4 or tuple(phase_rad.shape) != shape:
@@ -50,7 +50,7 @@ def check_arrays(
         )
     if min(shape[1:]) < LEAST_VOX:
         raise DataError(
-            f"scan: found {shape[1:]} voxels, wanted a volume of at least {LEAST_VOX} each way; "
+            f"scan: found {shape[1:]} voxels, wanted a volume of at least {LEAST_VOX} per axis; "
             "give all slices of the scan in one file"
         )
     for name, values in (("magnitude", magnitude), ("phase", phase_rad), ("mask", mask)):
@@ -69,12 +69,12 @@ def check_field(field_t: float, spacing_mm: Triple) -> None:
     """Check field strength in tesla and voxel size in mm.
 
     Raises:
-        DataError: one is impossible.
+        DataError: the field strength or the voxel size is out of range.
     """
     if not (math.isfinite(field_t) and WEAKEST_T <= field_t <= STRONGEST_T):
         raise DataError(
-            f"field strength: found {field_t:g}, wanted tesla from {WEAKEST_T:g} to "
-            f"{STRONGEST_T:g}; 30000 gauss are 3"
+            f"field strength: found {field_t:g}, wanted {WEAKEST_T:g} to {STRONGEST_T:g} tesla; "
+            "give tesla: 3 for 30000 gauss"
         )
     check_spacing(spacing_mm)
 
@@ -83,7 +83,7 @@ def check_spacing(spacing_mm: Sequence[float]) -> None:
     """Check that a voxel size is three positive lengths.
 
     Raises:
-        DataError: it is not.
+        DataError: the voxel size is not three positive lengths.
     """
     sides = tuple(float(side) for side in spacing_mm)
     if len(sides) != 3 or not all(math.isfinite(side) and side > 0 for side in sides):

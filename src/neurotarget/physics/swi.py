@@ -28,9 +28,9 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class SWIResult:
-    """Images in the order of the scan, float32.
+    """Images in the voxel order of the scan, float32.
 
-    `mip` is the minimum of `swi` over a slab around each slice, so it has as many slices.
+    `mip` is the minimum of `swi` over a slab around each slice, and has the shape of `swi`.
     `phase_mask` is in [0, 1], already raised to the power `mask_power`. `filtered_phase` is in
     radians at `facts["te_s"]`, positive where precession is faster.
     """
@@ -46,17 +46,19 @@ class SWIResult:
 class SWI:
     """Settings for filtering the phase and weighting the magnitude; `make` runs it.
 
-    `homodyne` divides each slice's complex image by its low-pass version, the central `window_vox`
-    × `window_vox` of k-space; `unwrap` subtracts a Gaussian mean of `high_pass_mm` within the slice
-    from the unwrapped phase, and is safer where the field is steep. The phase mask falls from 1 at
-    phase 0 to 0 at +π (`positive`: veins and iron if `handedness` is right), at −π (`negative`), or
-    at both (`triangular`); `tanh` falls smoothly around the median of the positive phase, and needs
-    no slope of π. `handedness` −1 inverts the sign of the phase. Veins along B0 have positive
-    phase, and so have thin veins across it in slices thicker than they are; thick veins across B0
-    have negative phase, which `positive` leaves bright.
+    `homodyne` divides the complex image of each slice by its low-pass version, the central
+    `window_vox` × `window_vox` of k-space. `unwrap` subtracts a Gaussian mean of `high_pass_mm`
+    within the slice from the unwrapped phase, and is safer where the field is steep.
 
-    Source: Haacke et al. 2004, doi:10.1002/mrm.20198; unwrapping and tanh Eckstein et al. 2021,
-    doi:10.1016/j.neuroimage.2021.118175; veins across B0 Xu and Haacke 2006,
+    The phase mask falls from 1 at phase 0 to 0 at +π (`positive`: veins and iron if `handedness` is
+    right), at −π (`negative`), or at both (`triangular`). `tanh` falls smoothly around the median
+    of the positive phase, whatever its scale. `handedness` −1 inverts the sign of the phase.
+
+    Veins along B0 have positive phase. So have veins across B0 that are thinner than a slice; thick
+    veins across B0 have negative phase, which `positive` leaves bright.
+
+    Source: Haacke et al. 2004, doi:10.1002/mrm.20198; unwrapping and tanh: Eckstein et al. 2021,
+    doi:10.1016/j.neuroimage.2021.118175; veins across B0: Xu and Haacke 2006,
     doi:10.1016/j.mri.2005.10.030.
     """
 
@@ -86,13 +88,15 @@ class SWI:
         mask: ndarray | Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> SWIResult:
-        """Susceptibility-weighted image of one echo (I, J, K) or several (E, I, J, K).
+        """Make the susceptibility-weighted image of one echo (I, J, K) or several (E, I, J, K).
 
-        `axis` is the slice axis. The mask, by default from the magnitude, limits the unwrapped
-        phase and the median of `tanh`; the homodyne filter needs none.
+        Phase is in radians, echo times are in s; `axis` is the slice axis. The mask, by default
+        from the magnitude, limits the unwrapped phase and the median of `tanh`; the homodyne filter
+        needs no mask.
 
         Raises:
-            DataError: shapes, values, echo times or voxel size are not usable, or no brain.
+            DataError: shapes, values, echo times or voxel size are not usable, or no brain was
+                found.
         """
         if len(magnitude.shape) == 3:
             magnitude, phase_rad = magnitude[None], phase_rad[None]
@@ -169,7 +173,7 @@ class SWI:
 
 
 def homodyne(magnitude: Volume, phase: Volume, window_vox: int, axis: int) -> Volume:
-    """Phase after each slice is divided by its low-pass version, radians in −π to π.
+    """Phase in radians, −π to π, after each slice is divided by its low-pass version.
 
     The low-pass image keeps `window_vox` × `window_vox` samples around the centre of k-space, at
     most half of each side, under a Hann window. Without signal, phase is 0.
@@ -194,7 +198,7 @@ def _hann(side: int, window_vox: int, device: torch.device) -> Float[Tensor, " N
 
 
 def slab_minimum(image: Volume, slices: int, axis: int) -> Volume:
-    """Minimum over `slices` slices around each slice, fewer at the ends; same shape."""
+    """Minimum over `slices` slices around each slice, over fewer at the ends; same shape."""
     moved = -image.movedim(axis, -1)
     before, after = (slices - 1) // 2, slices // 2
     padded = F.pad(moved, (before, after), value=-math.inf)
@@ -203,9 +207,10 @@ def slab_minimum(image: Volume, slices: int, axis: int) -> Volume:
 
 
 def _combined(phases: list[Volume], signals: Tensor, times: list[float]) -> tuple[Volume, float]:
-    """Phase at one echo time, in seconds, of the field fitted with weights magnitude² · TE².
+    """Phase of the fitted field at the mean echo time, and that time in s.
 
-    That echo time is the mean of all, so that `filtered_phase` has the scale of an echo's phase.
+    The fit has weights magnitude² · TE². At the mean echo time, `filtered_phase` has the scale of
+    the phase of an echo.
     """
     if len(phases) == 1:
         return phases[0], times[0]

@@ -18,18 +18,18 @@ from neurotarget.physics.phase import TURN, wrap
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-Steps = Float[Tensor, "i j k"]  # of each voxel to its next neighbour, one fewer along an axis
+Steps = Float[Tensor, "i j k"]  # differences of next neighbours, one fewer along an axis
 
 
 def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None = None) -> Volume:
     """Unwrapped phase in radians whose mean is 0 in the box of the mask; 0 outside the mask.
 
     Differences of neighbours are wrapped into −π to π, and a Poisson equation is solved for the
-    volume with these differences. Exact, up to a constant, if no true difference exceeds π and
-    there is no mask; with a mask, differences across its border count as 0.
+    volume with these differences. The result is exact, up to a constant, if no true difference
+    exceeds π and there is no mask; with a mask, differences across its border count as 0.
 
-    Source: Schofield and Zhu 2003, doi:10.1364/OL.28.001194; with differences in place of
-    sines Ghiglia and Romero 1994, doi:10.1364/JOSAA.11.000107.
+    Source: Schofield and Zhu 2003, doi:10.1364/OL.28.001194; differences in place of sines: Ghiglia
+    and Romero 1994, doi:10.1364/JOSAA.11.000107.
 
     Raises:
         DataError: the mask is empty.
@@ -47,8 +47,8 @@ def unwrap_path(
 ) -> Volume:
     """Phase plus multiples of 2π, from the most reliable voxels outwards; 0 outside the mask.
 
-    The total multiple is arbitrary, separately for each unconnected piece of the mask. No
-    path runs through voxels of weight 0 (no signal): they are not changed.
+    A common multiple of 2π is arbitrary in each connected piece of the mask. Voxels of weight 0
+    (no signal) are skipped and not changed.
 
     Source: Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623 (scikit-image's `unwrap_phase`).
 
@@ -74,7 +74,7 @@ def unwrap_path(
 
 
 def pairs(mask: MaskVolume, axis: int) -> Bool[Tensor, "i j k"]:
-    """Whether a voxel and its next neighbour along an axis are both in the mask."""
+    """Mask of voxels that are in the mask together with their next neighbour along an axis."""
     side = mask.shape[axis] - 1
     return mask.narrow(axis, 0, side) & mask.narrow(axis, 1, side)
 

@@ -32,12 +32,12 @@ def make_adc(
     Args:
         scan: 4-D diffusion-weighted scan.
         output: folder for the maps.
-        b_values: of the volumes, in s/mm²; without them from the file `<scan>.bval`.
-        mask: voxels that get a value; otherwise all that are not air.
+        b_values: b-values of the volumes in s/mm²; None reads the file `<scan>.bval`.
+        mask: voxels that get a value; None takes all voxels that are not air.
         overwrite: whether files that neurotarget did not write may be replaced.
 
     Returns:
-        Files by name: `adc` and `s0`. Negative values stay, and the JSON counts them.
+        Files by name: `adc` and `s0`. Negative values are kept, and the JSON counts them.
 
     Raises:
         DataError: a file cannot be read, or the b-values do not fit.
@@ -60,11 +60,11 @@ def read_b_values(scan: Path) -> list[float]:
     """b-values in s/mm² from the file `<scan>.bval` next to a scan, as FSL and BIDS write it.
 
     Returns:
-        One per volume, in the order of the file; `checked_b_values` compares their number with the
-        scan.
+        The b-values in the order of the file; `checked_b_values` compares their number with that of
+        the volumes.
 
     Raises:
-        DataError: there is no such file, or it has text that is no number.
+        DataError: the file is absent, or contains text that is no number.
     """
     path = scan.with_name(f"{file_stem(scan)}.bval")
     if not path.is_file():

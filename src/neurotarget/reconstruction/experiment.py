@@ -1,7 +1,7 @@
 """The experiments qsm and swi: scans → maps by several methods → scores and a report.
 
 A run folder gets rows.csv (one row per scan, label, metric and method), methods.tsv (mean and SD
-over scans), maps/ and pictures/ where they are asked for, summary.json and report.html.
+over scans), maps/ and pictures/ if the settings ask for them, summary.json and report.html.
 """
 
 import json
@@ -55,7 +55,7 @@ from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.study_folder import write_tsv
 from neurotarget.types import Row
 
-KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration
+KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # keys of the configuration
 SUFFIXES = {"qsm": "Chimap", "swi": "swi"}
 TRUTH = "truth"
 HEADLINE = {"qsm": ("brain", "nrmse"), "swi": ("veins", "contrast_to_noise")}
@@ -71,12 +71,12 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.
         folder: run folder to write.
-        overrides: those of the command line, for the record of the run.
+        overrides: overrides of the command line, for the record of the run.
 
     Returns:
         Mean of the main score over scans: `nrmse` of the brain in % for qsm (lower is better),
-        `contrast_to_noise` of veins for swi. The bare name is the first method's, for searches;
-        `<metric>/<method>` is that of each. Empty if no scan has a truth.
+        `contrast_to_noise` of veins for swi. The key `<metric>/<method>` is the score of a method;
+        `<metric>` is the score of the first method, for searches. Empty if no scan has a truth.
 
     Raises:
         DataError: a setting is invalid, no scan can be read, or none could be reconstructed.
@@ -97,7 +97,7 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
 def _own(config: Config) -> Config:
     """The part of the configuration that this kind of job reads."""
     if not config.get("reconstruction"):
-        raise DataError("reconstruction: nothing is chosen; set experiment=qsm or experiment=swi")
+        raise DataError("reconstruction: no method is chosen; set experiment=qsm or experiment=swi")
     own = {key: config[key] for key in KEPT}
     return own | {"data": {"root": config["data"]["root"]}}
 
@@ -212,7 +212,7 @@ def _figure(scan: Scan, results: list[MethodResult], config: Config, *, number: 
 
 
 def _headline(comparison: Comparison) -> dict[str, float]:
-    """Mean of the main score, for the first method that has it and for each."""
+    """Mean of the main score, of the first method that has one and of every method."""
     label, metric = HEADLINE[comparison.kind]
     table = comparison.methods
     rows = table[(table["label"] == label) & (table["metric"] == metric)]
@@ -251,7 +251,7 @@ def _write(
 
 
 def _title(config: Config) -> str:
-    """Title of the run if it says more than its kind, else ""."""
+    """Title of the run if it differs from the kind, else ""."""
     return "" if config["name"] == config["job"] else title_of(str(config["name"]))
 
 

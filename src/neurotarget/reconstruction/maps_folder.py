@@ -1,7 +1,7 @@
-"""Folder of maps of many scans: finished maps are kept, changed ones are made again.
+"""Folder of maps of many scans: finished maps are kept, outdated maps are made again.
 
-A map is finished when its JSON file exists; it is written last, and holds a hash of the files and
-settings that the map was made from.
+A map is finished when its JSON file exists. The JSON is written last, and holds a hash of the files
+and settings that the map was made from.
 """
 
 import logging
@@ -55,8 +55,8 @@ class Map(NamedTuple):
 class Outcome(NamedTuple):
     """Result of one scan.
 
-    A scan that was made or kept has the sentences for its user in `note`, a failed one the reason,
-    and then `about` is empty and `main` is None.
+    If its maps were made or kept, `note` holds sentences for the user. If the scan failed, `note`
+    is the reason, `about` is empty and `main` is None.
     """
 
     case_id: str
@@ -67,35 +67,36 @@ class Outcome(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How the maps of a scan are made: `make` returns them, the main one first.
+    """Recipe for the maps of a scan: `make` returns the maps, the main map first.
 
-    `settings` go into the hash of finished maps, so a setting that is absent there does not lead to
-    new maps when it changes.
+    `settings` go into the hash of finished maps: if a setting that is absent from them changes,
+    finished maps are not made again.
     """
 
     kind: str  # qsm | swi
-    suffixes: Sequence[str]  # of its maps, the main one first
-    settings: Mapping[str, Any]  # all that the maps depend on
+    suffixes: Sequence[str]  # suffixes of the maps, the main map first
+    settings: Mapping[str, Any]  # all settings that the maps depend on
     phase_scale: str
     make: Callable[[GRE], Sequence[Map]]
 
 
 def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False) -> list[Outcome]:
-    """Make the maps of every scan; a scan that fails is reported and counted, the others continue.
+    """Make the maps of every scan; report and count scans that fail, and continue after them.
 
     Args:
         scans: scans and problems of a data set. A scan with an error in its names or sidecars
             counts as failed.
-        work: how the maps of one scan are made, and the settings that they depend on.
-        output: folder for maps and page; its conflicts are found before the first map is made.
-        overwrite: whether finished scans are made again, and files of other programs replaced.
+        work: recipe for the maps of one scan, and the settings that they depend on.
+        output: folder for maps and page; conflicts with its files are found before the first map is
+            made.
+        overwrite: make the maps of finished scans again, and replace files of other programs.
 
     Returns:
         One outcome per scan, ordered by `case_id`.
 
     Raises:
-        DataError: no scan can be read, or a map would replace an input, another data set or a file
-            that neurotarget did not write.
+        DataError: no scan can be read, or a map would replace an input, a file of another data set
+            or a file that neurotarget did not write.
     """
     errors = errors_of(scans.problems)
     if not scans.acquisitions:
@@ -151,7 +152,7 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
 
 
 def _is_kept(paths: Sequence[Path], made_from: str) -> bool:
-    """Whether all maps of a scan exist and were made from these files and settings."""
+    """Return True if all maps of a scan exist and were made from these files and settings."""
     is_same = read_plain(_sidecar(paths[0])).get(HASH) == made_from
     return is_same and all(path.is_file() for path in paths)
 
@@ -261,13 +262,14 @@ def _refuse_files(acquisitions: Sequence[Acquisition], work: Work, output: Path)
 
 
 def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
-    """Files that this program wrote into a folder of maps before it kept a record of them.
+    """List files that an older version, which kept no record of its files, wrote into a folder.
 
-    The JSON of a main map is written last, so a newer file was changed by the user and is left out.
+    The JSON of a main map is written last, so a file that is newer than the JSON was changed by the
+    user and is left out.
 
     Returns:
-        The files and the page of `work`, which may be missing; None if nothing in the folder is
-        ours.
+        The files and the page of `work`, which may be missing; None if neurotarget wrote no file
+        into the folder.
     """
     ours = [folder / DESCRIPTION] if is_own(folder) else []
     main = f"_{work.suffixes[0]}"
@@ -290,7 +292,7 @@ def _refuse_other(acquisitions: Sequence[Acquisition], output: Path) -> None:
     path = output / DESCRIPTION
     if any(one.folder for one in acquisitions) and path.is_file() and not is_own(output):
         raise DataError(
-            f"output: found another data set in {output}, wanted a folder of its own for the maps; "
+            f"output: found another data set in {output}, wanted a folder for the maps alone; "
             f"set output=<data set>/derivatives/{OWN}"
         )
 
@@ -310,15 +312,15 @@ def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
 
 
 def plain_number(value: float, digits: int = 6) -> float | None:
-    """A number for JSON: rounded to `digits` after the decimal point, None if it is not finite."""
+    """Round a number for JSON to `digits` after the decimal point; None if it is not finite."""
     return round(float(value), digits) if np.isfinite(value) else None
 
 
 def plain_values(values: object) -> Any:  # noqa: ANN401
-    """Convert values to types of JSON, in all levels.
+    """Convert values, also nested ones, to types of JSON.
 
-    Numbers of NumPy become those of Python, floats are rounded to 9 digits and None if not finite,
-    tuples become lists, keys text; any other object becomes its text.
+    Numbers of NumPy become numbers of Python. Floats are rounded to 9 digits; those that are not
+    finite become None. Tuples become lists; keys and all other objects become text.
     """
     if isinstance(values, Mapping):
         return {str(key): plain_values(value) for key, value in values.items()}

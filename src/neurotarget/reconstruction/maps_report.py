@@ -14,7 +14,7 @@ from neurotarget.reconstruction.maps_folder import Outcome, Work
 from neurotarget.report.figures.map_pictures import Window, map_scene, planes_figure
 from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, gre_html
 
-FACTS = {  # keys of a map's JSON, by their headings on the page
+FACTS = {  # headings of the page, with the keys of the JSON of a map
     "Echo times": "EchoTime",
     "Field": "MagneticFieldStrength",
     "B0 along voxel axes": "B0Direction",
@@ -34,11 +34,11 @@ def write_report(
     Args:
         outcomes: one per scan, in the order of the page.
         output: folder of the maps.
-        work: its settings are listed on the page.
-        window_of: returns the window of a picture, in the unit of the map, from the array and the
-            brain mask (None if there is no such file).
-        unit: of the map, for the scale of its pictures; "" for arbitrary units.
-        device: where the maps were computed, for the page.
+        work: recipe of the maps, whose settings are listed on the page.
+        window_of: returns the grey window of a picture, in the unit of the map, from the array and
+            the brain mask (None if there is no such file).
+        unit: unit of the map, for the scale of its pictures; "" for arbitrary units.
+        device: device that computed the maps, for the page.
     """
     facts = {key: str(value) for key, value in work.settings.items() if value != {}}
     cases = []
@@ -75,7 +75,7 @@ def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | 
     """Three planes of a saved map, cropped to the brain if its mask file exists."""
     volume, _ = inspect_volume(path)
     if volume is None or not volume.is_placed:
-        return None  # changed by another program
+        return None  # another program changed the file
     array = volume.array.astype(np.float32)
     brain, _ = inspect_volume(
         path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")

@@ -37,7 +37,7 @@ class MethodResult(NamedTuple):
 
     method: str
     array: ndarray
-    mask: ndarray  # where the map is defined
+    mask: ndarray  # voxels where the map is defined
     rows: list[Row]
     notes: Sequence[str] = ()  # for the user to check
 
@@ -46,17 +46,17 @@ Method = Callable[[Scan], MethodResult]
 
 
 def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
-    """Chains by name: the first choice of each step, with one step varied, or all combinations.
+    """Chains of steps by name: the standard chain with one step varied at a time, or all chains.
 
     Args:
-        config: `unwrap`, `background` and `inversion` are a choice or a list of them, the first of
-            which is the standard; `all_pairs` asks for all combinations; `reference`, `handedness`
-            and `weighted_edges` are those of `QSM` and the same in all chains.
-        device: where maps are computed.
+        config: `unwrap`, `background` and `inversion` are a choice or a list of choices; the first
+            choices make the standard chain; `all_pairs` asks for all combinations; `reference`,
+            `handedness` and `weighted_edges` are settings of `QSM`, the same in all chains.
+        device: device that computes the maps.
 
     Returns:
-        Functions of a scan by `<background>_<inversion>`, with `<unwrap>_` before it if there is
-        more than one; the standard chain first.
+        Functions of a scan by `<background>_<inversion>`, or by `<unwrap>_<background>_<inversion>`
+        if there are several ways to unwrap; the standard chain first.
 
     Raises:
         DataError: a step is unknown or has no choice.
@@ -84,15 +84,15 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     The sign of phase is determined once per scan, as it is slow and the same for all methods.
 
     Args:
-        config: `high_pass` and `phase_mask` are a choice or a list of them; the other keys are the
-            settings of `SWI`, and `handedness` is 1, -1 or auto.
-        device: where images are computed.
+        config: `high_pass` and `phase_mask` are a choice or a list of choices; the other keys are
+            the settings of `SWI`, and `handedness` is 1, -1 or auto.
+        device: device that computes the images.
 
     Returns:
         Functions of a scan by `<high_pass>_<phase_mask>`, for every pair.
 
     Raises:
-        DataError: a filter or phase mask is unknown, or there is none.
+        DataError: a filter or phase mask is unknown or absent.
     """
     kinds = [_listed(config, name) for name in ("high_pass", "phase_mask")]
     chains = {
@@ -108,7 +108,7 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     }
     handedness, known = config["handedness"], {}
 
-    def sign(scan: Scan) -> Sign:  # the same for all methods, and slow
+    def sign(scan: Scan) -> Sign:  # slow, and the same for all methods
         """The sign of phase in a scan, determined once."""
         if scan.case_id not in known:
             known[scan.case_id] = sign_of(scan.gre, handedness, device)
@@ -132,7 +132,7 @@ def _chain_name(chain: QSM, with_unwrap: bool) -> str:
 
 def _qsm(chain: QSM, name: str, device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
-        """Map and scores of a scan; its time in s is that of the reconstruction alone."""
+        """Map and scores of a scan; the time in s is that of the reconstruction alone."""
         began_s = time.perf_counter()
         result = reconstructed(scan.gre, chain, device)
         seconds = time.perf_counter() - began_s
@@ -168,7 +168,7 @@ def _truth_rows(
 
 def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
-        """Weighted image and scores of a scan; its time in s excludes the sign of phase."""
+        """Weighted image and scores of a scan; the time in s excludes finding the sign of phase."""
         sign = sign_in(scan)
         began_s = time.perf_counter()
         images = weighted(scan.gre, chain, sign, axis=slice_axis(scan.gre), device=device)
@@ -181,10 +181,10 @@ def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) ->
 
 
 def magnitude_of(scan: Scan) -> MethodResult:
-    """The magnitude itself, for comparison with susceptibility-weighted images.
+    """The magnitude as a method, for comparison with susceptibility-weighted images.
 
-    It is the root mean square over echoes; its rows are contrasts of veins and nuclei, without a
-    time.
+    The array is the root mean square over echoes. Its rows are contrasts of veins and nuclei; it
+    has no row with a time.
     """
     image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
     rows = list(_dark(scan, image, _adder(scan, MAGNITUDE)))
@@ -210,7 +210,7 @@ def _dark(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
 
 def _adder(scan: Scan, method: str) -> Callable[[str, str, float, str], Row]:
     def add(label: str, metric: str, value: float, unit: str) -> Row:
-        """A row of the scan, with `@<method>` at the end of the metric."""
+        """Row of the scan, with `@<method>` at the end of the metric."""
         return Row(scan.case_id, scan.subject_id, "test", label, f"{metric}@{method}", value, unit)
 
     return add

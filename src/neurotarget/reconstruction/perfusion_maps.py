@@ -28,7 +28,7 @@ from neurotarget.reconstruction.timed_scan import (
     write_maps,
 )
 
-INTACT_SD = 1.0  # a curve whose end lies within so many deviations of the median does not leak
+INTACT_SD = 1.0  # a curve that ends within so many SDs of the median end counts as intact
 TE_LIMITS_S, TR_LIMITS_S = (1e-3, 0.2), (0.1, 10.0)
 
 
@@ -53,15 +53,16 @@ def make_dsc(
     Args:
         scan: 4-D scan of the bolus.
         output: folder for the maps.
-        te_ms: echo time in ms; None takes that of the scan's JSON.
-        tr_s: time between volumes in s; None takes that of the scan's JSON.
-        aif: mask of an artery; otherwise early, high and narrow curves are found.
-        mask: voxels that get a value; otherwise all that are not air.
-        skip: volumes before a steady state, which are left out.
-        baseline: volumes between `skip` and the bolus; otherwise found from the mean signal.
-        leakage: whether agent outside of vessels is corrected for.
-        first_pass: whether CBV is that of fitted gamma variates, without recirculation.
-        tissue_factor: (1 − haematocrit of arteries) / (1 − that of capillaries) / density.
+        te_ms: echo time in ms; None takes the time in the JSON of the scan.
+        tr_s: time between volumes in s; None takes the time in the JSON of the scan.
+        aif: mask of an artery; None finds voxels with early, high and narrow curves.
+        mask: voxels that get a value; None takes all voxels that are not air.
+        skip: number of volumes before a steady state, which are left out.
+        baseline: number of volumes between `skip` and the bolus; None finds it from the mean
+            signal.
+        leakage: whether to correct for contrast agent outside of vessels.
+        first_pass: whether CBV is the area of fitted gamma variates, without recirculation.
+        tissue_factor: (1 − haematocrit of arteries) / (1 − haematocrit of capillaries) / density.
         cut: share of the largest singular value below which values are left out.
         overwrite: whether files that neurotarget did not write may be replaced.
 
@@ -115,23 +116,24 @@ def make_dsc(
 def stated(
     scan: TimedScan, name: str, given: float | None, key: str, limits: tuple[float, float]
 ) -> float:
-    """A time in s, as given or from the sidecar.
+    """Return a time in s, as given or from the sidecar.
 
     Args:
         scan: scan with its sidecar.
-        name: argument to name in messages, such as te_ms.
-        given: in s; None takes the sidecar's.
-        key: of the sidecar, where BIDS gives times in s.
+        name: name of the argument in messages, such as te_ms.
+        given: time in s; None takes the time in the sidecar.
+        key: key of the sidecar, in which BIDS gives times in s.
         limits: lowest and highest plausible time in s; outside of them the unit is wrong.
 
     Raises:
-        DataError: it is absent or no number, or outside the limits.
+        DataError: the time is absent, no number, or outside the limits.
     """
     value = scan.sidecar.get(key) if given is None else given
     place = {"file": str(scan.path)}
     if not isinstance(value, int | float):
         todo = f"give {name}=<time>"
-        raise DataError(error(f"no {name}", f"it, or {key} in the scan's JSON", todo, **place))
+        wanted = f"{name}, or {key} in the scan's JSON"
+        raise DataError(error(f"no {name}", wanted, todo, **place))
     if not limits[0] <= value <= limits[1]:
         wanted = f"{limits[0]:g} to {limits[1]:g} s"
         raise DataError(error(f"{key} of {value:g} s", wanted, f"correct {name}", **place))
@@ -146,17 +148,17 @@ def arterial_curve(
     """Mean concentration of an artery over time, and its voxels.
 
     Args:
-        curves: concentrations of the voxels in `inside`, in that order; NaN where the signal gives
-            none.
+        curves: concentrations of the voxels in `inside`, in that order; NaN if the signal gives no
+            concentration.
         inside: voxels that have a curve.
-        artery: mask of an artery, whose voxels outside of `inside` are ignored; None to find early,
-            high and narrow curves.
+        artery: mask of an artery, whose voxels outside of `inside` are ignored; None finds voxels
+            with early, high and narrow curves.
 
     Returns:
         The curve, and the voxels as lists [i, j, k] for the JSON.
 
     Raises:
-        DataError: no voxel of the artery's mask has a bolus, or none is found.
+        DataError: no voxel of the artery's mask has a curve, or too few curves have a bolus.
     """
     places = np.argwhere(inside)
     if artery is None:
@@ -170,14 +172,14 @@ def arterial_curve(
 
 
 def intact_curve(curves: Float[ndarray, "V T"], baseline: int) -> Float[ndarray, " T"]:
-    """Mean curve of voxels whose vessels do not leak: their curves end where most curves end.
+    """Mean curve of voxels without leakage, whose curves end near the median of all ends.
 
-    The last tenth of the volumes counts, and at least three. If every voxel with a bolus leaks, the
-    mean of all of them is returned.
+    The end is the last tenth of the volumes, and at least three. If all voxels with a bolus leak,
+    the mean of all of them is returned.
 
     Args:
         curves: concentrations without NaN.
-        baseline: number of volumes before the bolus, which give the noise.
+        baseline: number of volumes before the bolus, from which the noise is computed.
     """
     noise = curves[:, :baseline].std(axis=1)
     end = curves[:, -max(len(curves[0]) // 10, 3) :].mean(axis=1)

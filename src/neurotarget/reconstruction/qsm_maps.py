@@ -36,8 +36,8 @@ STEPS = {
 }
 WHOLE = {"most"}  # options that are whole numbers
 MAY_BE_0 = {"ridge", "margin_mm", "correct"}
-HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # set by the chain, or not numbers
-WINDOW_PPM: Window = (-0.1, 0.2)  # for pictures: deep nuclei are near 0.15, veins near 0.2
+HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # parameters that users cannot set
+WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures; deep nuclei are near 0.15, veins near 0.2
 
 
 def make_qsm(
@@ -55,9 +55,9 @@ def make_qsm(
         scans: gradient-echo scans with magnitude and phase.
         output: folder for the maps; finished scans are kept.
         chain: steps from phase to susceptibility; by default those of `QSM`.
-        phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
-        device: where maps are computed.
-        overwrite: whether finished scans are made again, and files of other programs replaced.
+        phase_scale: unit of stored phase: auto, radians, range, or radians per stored unit.
+        device: device that computes the maps.
+        overwrite: make the maps of finished scans again, and replace files of other programs.
 
     Raises:
         DataError: an option is invalid, no scan can be read, or an output would replace an input.
@@ -83,7 +83,8 @@ def check_options(chain: QSM) -> None:
     """Refuse options that the chosen steps do not have, and numbers outside their range.
 
     Raises:
-        DataError: an option is unknown (the message names the known ones) or its number is invalid.
+        DataError: an option is unknown (the message lists the known options) or its number is
+            invalid.
     """
     for step, functions in STEPS.items():
         chosen = getattr(chain, step)
@@ -101,7 +102,7 @@ def check_options(chain: QSM) -> None:
 
 
 def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
-    """Susceptibility of one scan in ppm, with the brain mask of the scan or one from its magnitude.
+    """Susceptibility of one scan in ppm; a scan without a brain mask gets one from its magnitude.
 
     Raises:
         DataError: numbers of the scan are not usable, or the brain mask is empty.
@@ -130,19 +131,17 @@ def maps_of(gre: GRE, result: Reconstruction, chain: QSM) -> list[Map]:
         about_chi(gre, result, chain),
         {"Type": "Brain"},
         {"Type": "Brain", "Description": "where χ is known"},
-        {"Units": "Hz", "Description": "field without that from outside"},
+        {"Units": "Hz", "Description": "field of sources inside the brain"},
     )
     arrays = (result.chi_ppm, brain, left, hz)
     return [Map(*one) for one in zip(SUFFIXES, arrays, about, strict=True)]
 
 
 def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
-    """Content of a susceptibility map's JSON: units, acquisition, every step, statistics.
+    """Content of the JSON of a susceptibility map: units, acquisition, every step, statistics.
 
-    `Handedness` states the sign as given and what the data show, so a reader sees a contradiction.
-
-    `chain` has the settings that were asked for, `result.facts` what they led to; both are in
-    `Method`.
+    `Handedness` states the given sign and the sign that the data show, so a reader sees a
+    contradiction. `Method` holds the settings of `chain` and the facts of the result.
     """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
@@ -160,13 +159,11 @@ def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
 
 
 def notes_of(result: Reconstruction, chain: QSM) -> list[str]:
-    """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument.
-
-    Empty if there is nothing for the user to check.
+    """Notes for the user if the sign of phase was inverted, is unknown or contradicts the argument.
 
     Args:
-        result: its facts hold the sign that the data show.
-        chain: its `handedness` is the argument.
+        result: result whose facts hold the sign that the data show.
+        chain: settings whose `handedness` is the argument.
     """
     finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
@@ -193,8 +190,8 @@ def sign_notes(sign: int, finding: str) -> list[str]:
 def acquisition_facts(gre: GRE) -> dict[str, Any]:
     """Facts about the acquisition for the JSON file of a map.
 
-    Keys are those of BIDS where it has one: `EchoTime` in s, `MagneticFieldStrength` in T, and
-    `B0Direction` along the voxel axes, `PhaseScale` and `BrainMask`, which it lacks.
+    `EchoTime` in s and `MagneticFieldStrength` in T are keys of BIDS. BIDS has no key for
+    `B0Direction` along the voxel axes, `PhaseScale` and `BrainMask`.
     """
     return {
         "EchoTime": list(gre.te_s),
@@ -206,10 +203,10 @@ def acquisition_facts(gre: GRE) -> dict[str, Any]:
 
 
 def statistics(chi_ppm: ndarray, mask: ndarray, brain: ndarray) -> dict[str, float | None]:
-    """Mean and SD of a map inside its mask, and the mask's share of the brain.
+    """Mean and SD of a map inside its mask, and the share of the brain that the mask covers.
 
     Returns:
-        `mean_ppm` and `sd_ppm`, None in an empty mask, and `mask_left` in [0, 1].
+        `mean_ppm` and `sd_ppm`, None for an empty mask, and `mask_left` in [0, 1].
     """
     inside = chi_ppm[mask]
     if not inside.size:

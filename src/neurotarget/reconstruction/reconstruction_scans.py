@@ -18,17 +18,17 @@ from neurotarget.problems import DataError, error, errors_of
 from neurotarget.process.exit_codes import print_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
-RING_MM = (2.0, 5.0)  # inner and outer distance of a vein's surroundings
-VEIN_PPM = 0.15  # between simulated veins, 0.19, and the richest nucleus except the dentate, 0.131
+RING_MM = (2.0, 5.0)  # inner and outer distance of the surroundings of a vein
+VEIN_PPM = 0.15  # simulated veins have 0.19, nuclei except the dentate at most 0.131
 
 Mask = Bool[ndarray, "I J K"]
 
 
 class Scan(NamedTuple):
-    """One scan in memory, with its truth as far as it is known.
+    """One scan in memory, with the true susceptibility if it is known.
 
-    Masks and truth are on the voxel grid of `gre`. A scan of a user has no structures and no veins,
-    and a truth only if derivatives contain a reference map.
+    Masks and truth are on the voxel grid of `gre`. A scan of a user has no structures and no veins;
+    it has a truth only if derivatives contain a reference map.
     """
 
     case_id: str
@@ -48,12 +48,12 @@ class Failed(NamedTuple):
 
 
 def simulated_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
-    """Simulate the scans of the first subjects of each site, one in memory at a time.
+    """Simulate the scans of the first subjects of each site, one scan in memory at a time.
 
     Args:
         plan: cohort with its sites; its seeds make the scans the same in every run.
-        per_site: number of subjects of each site.
-        mask: given passes the simulated brain mask on, auto leaves it to be found in the magnitude.
+        per_site: number of subjects per site.
+        mask: "given" uses the simulated brain mask, "auto" finds a mask in the magnitude.
     """
     counts: dict[str, int] = {}
     for number, subject in enumerate(plan.subjects()):
@@ -63,12 +63,12 @@ def simulated_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan
 
 
 def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterator[Scan | Failed]:
-    """Scans of a BIDS folder, with the reference maps of its derivatives; one in memory at a time.
+    """Scans of a BIDS folder with reference maps of its derivatives, one scan in memory at a time.
 
     Args:
         folder: root of the data set.
         suffix: MEGRE, GRE or T2starw; None takes all.
-        phase_scale: how phase is stored, as in `neurotarget.physics.phase.to_radians`.
+        phase_scale: unit of stored phase, as in `neurotarget.physics.phase.to_radians`.
 
     Yields:
         A scan, or the reason why it could not be read. Scans with wrong names or sidecars come
@@ -78,7 +78,7 @@ def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterato
         DataError: there is no folder, or no gradient-echo scan in it.
     """
     if not folder.is_dir():
-        raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")
+        raise DataError(f"data.root: found no folder {folder}; give a BIDS data set")
     listing = scan_acquisitions(folder, suffix=suffix)
     errors = errors_of(listing.problems)
     if not listing.acquisitions:

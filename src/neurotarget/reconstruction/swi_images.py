@@ -30,13 +30,14 @@ from neurotarget.runs.network.predictor import usable_device
 SUFFIXES = ("swi", "minIP", "desc-filtered_phase")
 AXES = {"auto": None, "0": 0, "1": 1, "2": 2}
 DARKENED = 0.5  # share of the magnitude at or below which a voxel counts as darkened
-SIGNAL = 0.1  # share of the brightest; a voxel with less is air or bone
+SIGNAL = 0.1  # share of the brightest voxel; a voxel with less is air or bone
 
 
 class Sign(NamedTuple):
-    """The sign of phase that is paramagnetic, and its source as text.
+    """Sign of phase that makes paramagnetic tissue positive, and the source of the sign as text.
 
-    `sign` is the factor 1 or -1 for the stored phase; `notes` are what the user should check.
+    `sign` is the factor 1 or -1 for the stored phase; `notes` are sentences that ask the user to
+    check the sign.
     """
 
     sign: int
@@ -62,21 +63,21 @@ def make_swi(
         output: folder for the images; finished scans are kept.
         chain: steps from phase to the image; by default those of `SWI`.
         axis: voxel axis across the slices, "0" to "2", or "auto".
-        handedness: sign of phase that is paramagnetic, 1 or -1, or "auto".
-        phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
-        device: where images are computed.
-        overwrite: whether finished scans are made again, and files of other programs replaced.
+        handedness: factor of the phase that makes paramagnetic tissue positive, 1 or -1, or "auto".
+        phase_scale: unit of stored phase: auto, radians, range, or radians per stored unit.
+        device: device that computes the images.
+        overwrite: make the images of finished scans again, and replace files of other programs.
 
     Raises:
         DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     if axis not in AXES:
-        raise DataError(f"axis: got {axis!r}, wanted auto, 0, 1 or 2")
+        raise DataError(f"axis: found {axis!r}, wanted auto, 0, 1 or 2")
     chain, device = chain or SWI(), usable_device(device)
     settings = {**dataclasses.asdict(chain), "handedness": handedness, "axis": axis}
 
     def make(gre: GRE) -> list[Map]:
-        """Images of one scan, the susceptibility-weighted one first."""
+        """Images of one scan, the susceptibility-weighted image first."""
         sign = sign_of(gre, handedness, device)
         return maps_of(gre, chain, sign, axis=AXES[axis], device=device)
 
@@ -87,15 +88,15 @@ def make_swi(
 
 
 def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
-    """The sign of phase as given, or as a susceptibility map of this scan shows it.
+    """Sign of phase as given, or as a susceptibility map of this scan shows it.
 
-    Iron-rich nuclei and veins make a map of the right sign skewed to positive values. If there is
-    no map, or it does not show the sign, phase is taken as stored and a note states it.
+    Iron-rich nuclei and veins make a map of the right sign skewed to positive values. If no map can
+    be computed, or the map does not show the sign, phase is taken as stored and a note states this.
 
     Args:
         gre: the scan.
         handedness: 1, -1 or auto.
-        device: where the map is computed.
+        device: device that computes the map.
     """
     if handedness != "auto":
         return Sign(int(handedness), f"{int(handedness):+d} as given")
@@ -111,8 +112,8 @@ def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
 def weighted(gre: GRE, chain: SWI, sign: Sign, *, axis: int, device: str) -> SWIResult:
     """Susceptibility-weighted image of one scan, with this sign of phase.
 
-    `axis` is the voxel axis across the slices: phase is filtered in them, and the minimum intensity
-    projection runs along it.
+    `axis` is the voxel axis across the slices: phase is filtered within slices, and the minimum
+    intensity projection runs along the axis.
 
     Raises:
         DataError: numbers of the scan are not usable.
@@ -131,18 +132,17 @@ def weighted(gre: GRE, chain: SWI, sign: Sign, *, axis: int, device: str) -> SWI
 def maps_of(
     gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
 ) -> list[Map]:
-    """Images of one scan with the content of their JSON files, susceptibility-weighted first.
+    """Images of one scan with the content of their JSON files, the weighted image first.
 
     Args:
         gre: the scan.
-        chain: settings; its handedness is replaced by `sign`.
-        sign: of the phase.
-        axis: voxel axis across the slices.
-        device: where images are computed.
+        chain: settings; `sign` replaces their handedness.
+        sign: sign of the phase.
+        axis: voxel axis across the slices; None takes the axis of `slice_axis`.
+        device: device that computes the images.
 
     Returns:
-        Weighted image, minimum intensity projection, and filtered phase in radians. `axis` None
-        takes that of `slice_axis`.
+        Weighted image, minimum intensity projection, and filtered phase in radians.
     """
     axis = slice_axis(gre) if axis is None else axis
     images = weighted(gre, chain, sign, axis=axis, device=device)
@@ -163,9 +163,9 @@ def maps_of(
 
 
 def slice_axis(gre: GRE) -> int:
-    """Voxel axis across the slices: the header's, else that of the largest voxel side, else k.
+    """Voxel axis across the slices: that of the header, else of the largest voxel side, else k.
 
-    A side counts as the largest if it exceeds the others by more than 5 %.
+    A side counts as the largest if it exceeds the other two by more than 5 %.
     """
     stated = gre.header.get_dim_info()[2]
     if stated is not None:
@@ -179,7 +179,7 @@ def statistics(gre: GRE, images: SWIResult) -> dict[str, float | None]:
     """Share of the voxels with signal that the phase mask darkens to half or less.
 
     Returns:
-        `darkened_share` in [0, 1]; 0 if no voxel has a signal.
+        `darkened_share` in [0, 1]; 0 if no voxel has signal.
     """
     first = gre.magnitude[0]
     tissue = first > SIGNAL * np.percentile(first, 99)
@@ -188,9 +188,9 @@ def statistics(gre: GRE, images: SWIResult) -> dict[str, float | None]:
 
 
 def grey_window(array: ndarray, mask: ndarray | None = None) -> Window:
-    """Grey window from 0 to the 99th percentile of the voxels in a mask, else of those above 0.
+    """Grey window from 0 to the 99th percentile of the voxels in a mask, or of those above 0.
 
-    Without such a voxel it is 0 to 1.
+    Without such a voxel the window is 0 to 1.
     """
     values = array[mask] if mask is not None else array[array > 0]
     return 0.0, float(np.percentile(values, 99)) if values.size else 1.0

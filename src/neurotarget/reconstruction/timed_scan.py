@@ -23,14 +23,14 @@ from neurotarget.files.ownership import claim
 from neurotarget.files.writing import write_text, written
 from neurotarget.problems import DataError, error, refuse_errors
 
-BRIGHT = 0.15  # of the 99th percentile of the first volumes; less is air
+BRIGHT = 0.15  # share of the 99th percentile of the first volumes; air has less
 
 
 class TimedScan(NamedTuple):
     """All volumes of a scan on one grid, with the content of its sidecar.
 
-    T volumes run along the last axis of `signals`; `first` is the first volume with its geometry. A
-    scan without a JSON next to it has an empty `sidecar`.
+    The last axis of `signals` holds T volumes; `first` is the first volume with its geometry.
+    `sidecar` is empty if no JSON lies next to the scan.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class TimedScan(NamedTuple):
 
 
 class MadeMap(NamedTuple):
-    """A map and what its JSON states: unit and description.
+    """A map with the unit and the description for its JSON.
 
     `name` ends the file name; NaN marks voxels without a value.
     """
@@ -55,11 +55,11 @@ def read_timed(path: Path, *, fewest: int) -> TimedScan:
     """Read a 4-D scan with the JSON next to it.
 
     Args:
-        path: scan, volumes along its last axis.
+        path: scan with volumes along its last axis.
         fewest: smallest number of volumes from which the map can be computed.
 
     Raises:
-        DataError: it cannot be read, or has too few volumes.
+        DataError: the scan cannot be read, or has too few volumes.
     """
     volumes, problems = inspect_stack(path)
     refuse_errors(problems)
@@ -74,15 +74,15 @@ def read_timed(path: Path, *, fewest: int) -> TimedScan:
 
 
 def read_mask(path: Path, scan: TimedScan) -> Bool[ndarray, "I J K"]:
-    """A mask on the grid of a scan; voxels above 0 belong to it.
+    """Read a mask on the grid of a scan; voxels above 0 belong to the mask.
 
     Raises:
-        DataError: it cannot be read, has another grid or no voxel.
+        DataError: the mask cannot be read, has another grid or no voxel.
     """
     mask = sized_as(read_volume(path), scan.first)
     if not same_grid(mask, scan.first):
         todo = "resample it to the scan, by nearest neighbour"
-        raise DataError(error("a mask on another grid", "that of the scan", todo, file=str(path)))
+        raise DataError(error("a mask on another grid", "the scan's grid", todo, file=str(path)))
     if not (mask.array > 0).any():
         raise DataError(error("an empty mask", "a voxel in it", "check the mask", file=str(path)))
     return mask.array > 0
@@ -91,10 +91,10 @@ def read_mask(path: Path, scan: TimedScan) -> Bool[ndarray, "I J K"]:
 def bright(scan: TimedScan, count: int = 1) -> Bool[ndarray, "I J K"]:
     """Voxels that are not air in the mean of the first `count` volumes.
 
-    Air is what has at most 15 % of the 99th percentile of that mean.
+    A voxel with at most 15 % of the 99th percentile of that mean is air.
 
     Raises:
-        DataError: there are none.
+        DataError: no voxel has a signal.
     """
     mean = scan.signals[..., :count].mean(axis=-1)
     inside = mean > BRIGHT * max(float(np.percentile(mean, 99)), 0)
@@ -128,9 +128,9 @@ def write_maps(
     """Write maps with their JSON; voxels without a value are 0 in the file and counted in the JSON.
 
     Args:
-        maps: on the grid of the scan.
-        scan: gives affine and the start of the names.
-        output: folder, created if missing.
+        maps: maps on the grid of the scan.
+        scan: scan that gives the affine and the start of the file names.
+        output: folder, created if it does not exist.
         about: further content of every JSON, such as method and settings.
         overwrite: whether files that neurotarget did not write may be replaced.
 
