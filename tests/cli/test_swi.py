@@ -83,7 +83,7 @@ def test_slices_are_along_the_longest_side_of_voxels(tmp_path):
 @pytest.mark.parametrize(
     ("more", "error"),
     [
-        ({"axis": "k"}, "axis: found 'k', wanted auto, 0, 1 or 2"),
+        ({"axis": "k"}, "axis: got 'k', wanted auto, 0, 1 or 2"),
         ({"mask_power": "0"}, "swi.mask_power: found 0.0, wanted more than 0"),
         ({"mask_power": "four"}, "mask_power: got 'four', wanted a number"),
         ({"phase_mask": "both"}, "phase_mask: got 'both', wanted positive"),

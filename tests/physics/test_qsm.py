@@ -202,7 +202,7 @@ def small():
         ({"phase_rad": np.zeros((24, 24, 24))}, "wanted both as"),
         ({"te_s": (0.01, 0.02)}, "wanted one for each"),
         ({"te_s": (20,)}, "wanted seconds"),
-        ({"field_t": 0}, "field strength: found 0, wanted tesla"),
+        ({"field_t": 0}, "field strength: found 0, wanted 0.05 to 25 tesla"),
         ({"b0": (0, 0, 0)}, "direction of B0"),
         ({"spacing_mm": (1, 1, -1)}, "voxel size"),
         ({"mask": np.zeros((24, 24, 24))}, "mask: found no voxel"),

@@ -72,7 +72,7 @@ def make_swi(
         DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     if axis not in AXES:
-        raise DataError(f"axis: found {axis!r}, wanted auto, 0, 1 or 2")
+        raise DataError(f"axis: got {axis!r}, wanted auto, 0, 1 or 2")
     chain, device = chain or SWI(), usable_device(device)
     settings = {**dataclasses.asdict(chain), "handedness": handedness, "axis": axis}
 
