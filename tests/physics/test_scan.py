@@ -35,9 +35,7 @@ def test_numbers_that_are_not_finite_are_refused():
 
 def test_fields_and_voxels_that_cannot_be_are_refused():
     for tesla in (0, 30000, math.nan):
-        with pytest.raises(
-            DataError, match=r"field strength: found .* wanted 0.05 to 25 tesla"
-        ):
+        with pytest.raises(DataError, match=r"field strength: found .* wanted 0.05 to 25 tesla"):
             check_field(tesla, (1, 1, 1))
     with pytest.raises(DataError, match=r"voxel size: found .* wanted three lengths above 0"):
         check_field(3, (1, 0, 1))
