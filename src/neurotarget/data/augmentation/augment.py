@@ -33,7 +33,7 @@ INTENSITY = {
     "contrast_dropout": ContrastDropout,
 }
 FIXED = {"low_resolution": {"scalars_only": True}}
-OF_TARGET = {"channels"}  # parameters that are no settings
+OF_TARGET = {"channels"}  # parameters that come from the target
 LATERAL = re.compile(r"^(left|right)|(^|[\W_])(left|right|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
 
 
@@ -42,8 +42,8 @@ class OwnTransform:
     """A transform of the user's own, a function of a subject, applied with probability `p`.
 
     Attributes:
-        name: as in the configuration; records of drawn transforms and messages use it.
-        transform: gets `image` and, if the case has a mask, `label`; returns the changed subject.
+        name: of the transform in the configuration, in messages and in records.
+        transform: gets `image` and, for a case with a mask, `label`; returns the changed subject.
         p: probability, 0 to 1, for each patch.
     """
 
@@ -100,7 +100,7 @@ def read_transforms(settings: Settings | None, *, target: Target) -> Transforms:
         for name, values in given.items()
         if values is not None and values.get("p", 1) != 0
     }
-    if 1 in target.patch_vox and "low_resolution" in applied:  # none across a slice
+    if 1 in target.patch_vox and "low_resolution" in applied:  # a slice has one voxel across it
         sides = [axis for axis, side in enumerate(target.patch_vox) if side > 1]
         applied["low_resolution"] = {"axes": tuple(sides)} | applied["low_resolution"]
     if "contrast_dropout" in applied:
@@ -112,9 +112,9 @@ def read_transforms(settings: Settings | None, *, target: Target) -> Transforms:
 
 
 def channel_contrasts(target: Target) -> list[tuple[str, ...]]:
-    """Contrasts from which each channel of the image is made, in the order of `Target.channels`.
+    """Return the contrasts of each channel of the image, in the order of `Target.channels`.
 
-    A contrast of a file is made from itself, a derived one from all terms of its sum.
+    A channel read from a file has one contrast; a derived channel has all terms of its sum.
     """
     own = [(name,) for name in target.contrasts]
     return own + [

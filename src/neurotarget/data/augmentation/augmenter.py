@@ -1,9 +1,9 @@
 """Random parameters of the augmentation of a batch.
 
-Every draw has a generator of its own, from which it takes a fixed number of uniform numbers. All
-parameters are functions of these numbers, computed for the whole batch at once, so that they do not
-depend on the size of the batch. They are computed in NumPy, whose calls take a third of the time of
-PyTorch's for so few numbers.
+Every draw (one patch of the training) has its own generator and takes a fixed number of uniform
+numbers. All parameters are functions of these numbers, so that they do not depend on the size of
+the batch; they are computed for the whole batch at once. NumPy computes them, since its calls take
+a third of the time of PyTorch's for so few numbers.
 """
 
 import itertools
@@ -41,18 +41,18 @@ from neurotarget.problems import DataError
 from neurotarget.types import TripleVox
 
 Numbers = Float[ndarray, "B numbers"]  # uniform in [0, 1)
-Seeds = Sequence[tuple[int, int]]  # per draw: of its parameters, and of its noise
-Drawn = Mapping[str, tuple[ndarray, ndarray]]  # rows to which each happens, and their numbers
+Seeds = Sequence[tuple[int, int]]  # per draw: seeds of its parameters and of its noise
+Drawn = Mapping[str, tuple[ndarray, ndarray]]  # per transform: its rows and their numbers
 
-# results in a patch depend on voxels around it, or on the grey scale of the whole region
+# transforms whose result depends on voxels around the patch, or on the region's grey scale
 REACHING = ("motion", "ghosting", "low_resolution", "blur", "gamma")
 OWN, FLIP = "own ", "flip "  # before the number of the user's transform, or of the axis
-JITTER = 0.3  # of the times of movements, as in TorchIO
+JITTER = 0.3  # of the interval between movements, as in TorchIO
 
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Draws the parameters of the transforms for patches of one size.
+    """Random parameters of the transforms, for patches of one size.
 
     Raises:
         DataError: a setting that only TorchIO's transforms have.
@@ -81,7 +81,7 @@ class Augmenter:
         return self.transforms.own
 
     def numbers(self, seeds: Seeds) -> Numbers:
-        """Uniform numbers of draws, each from a generator with the first of its two seeds.
+        """Return uniform numbers; the first of a draw's two seeds seeds its generator.
 
         Returns (draws, numbers) in float32; each transform has fixed columns, of which the first
         decides whether it happens.
@@ -94,7 +94,7 @@ class Augmenter:
         return numbers.numpy()
 
     def happens(self, numbers: Numbers) -> dict[str, list[int]]:
-        """Patches to which each transform happens; transforms that happen to none are left out.
+        """Return the patches to which each transform is applied; unused transforms are left out.
 
         The user's transforms are called `own 0`, `own 1`, …, and mirrors `flip 0` to `flip 2`.
         """
@@ -106,18 +106,18 @@ class Augmenter:
         return found
 
     def wide(self, happens: Mapping[str, Sequence[int]]) -> set[int]:
-        """Patches whose whole region is augmented, since its voxels or grey scale matter."""
+        """Return the patches that need the voxels or the grey scale of their whole region."""
         if self.region_vox == self.patch_vox:
             return set()
         reaching = [name for name in happens if name in REACHING or name.startswith(OWN)]
         return {row for name in reaching for row in happens[name]}
 
     def plan(self, numbers: Numbers, seeds: Seeds, *, is_wide: bool) -> Plan:
-        """Parameters of the patches with these numbers.
+        """Compute the parameters of a batch from its numbers.
 
         Args:
             numbers: one row per patch, from `numbers`.
-            seeds: of the same patches; the second is that of noise and of the user's transforms.
+            seeds: two per patch; the second seeds the noise and the user's transforms.
             is_wide: whether the images are whole regions, not patches.
         """
         sides = self.region_vox if is_wide else self.patch_vox
@@ -145,7 +145,7 @@ class Augmenter:
         )
 
     def drawn(self, numbers: Numbers, happens: Mapping[str, Sequence[int]]) -> Drawn:
-        """Patches to which each transform happens, and the numbers that it gets there."""
+        """Return, per transform, the patches to which it is applied and its numbers for them."""
         return {
             name: (np.array(rows), numbers[rows, self._columns[name]][:, 1:])
             for name, rows in happens.items()
@@ -170,7 +170,7 @@ class Augmenter:
 
     @cached_property
     def _columns(self) -> dict[str, slice]:
-        """Numbers of each transform; the first decides whether it happens."""
+        """Columns of each transform's numbers; the first decides whether it is applied."""
         counts = self._counts()
         ends = [*itertools.accumulate(counts.values())]
         return {
@@ -201,7 +201,7 @@ class Augmenter:
         return dict.fromkeys(single, 1) | kept
 
     def _points(self) -> tuple[int, ...]:
-        """Numbers of control points along the axes of a region."""
+        """Number of control points along each axis of a region."""
         elastic = self.parts.get("elastic")
         if elastic is None:
             return (0, 0, 0)
@@ -294,13 +294,13 @@ class Augmenter:
 def affine_of(
     affine: Affine, values: Float[ndarray, "n 9"], sides: TripleVox
 ) -> tuple[Float[ndarray, "n 3 3"], Float[ndarray, "n 3"]]:
-    """Matrices and shifts from output to input positions, of numbers in [0, 1); see `Affine`."""
+    """Compute maps from output to input positions from numbers in [0, 1); see `Affine`."""
     scale, angles, shift = affine_values(affine, values, sides)
     return rotations(angles) / scale[:, None, :], shift
 
 
 def affine_values(affine: Affine, values: ndarray, sides: TripleVox) -> tuple[ndarray, ...]:
-    """Factors of scale (n, 3 or 1), radians about the axes (n, 3) and shifts (n, 3).
+    """Compute scale factors (n, 3 or 1), rotations (n, 3) in radians and shifts (n, 3) in mm.
 
     An image with a side of 1 is rotated only in its own plane.
     """
@@ -316,7 +316,7 @@ def affine_values(affine: Affine, values: ndarray, sides: TripleVox) -> tuple[nd
 def motion_of(
     motion: tio.RandomMotion, values: ndarray, sides: TripleVox
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Degrees and shifts (n, moves, 3) of movements, and their times (n, moves) in the scan."""
+    """Compute rotations in degrees and shifts in voxels (n, moves, 3), and times (n, moves)."""
     moves = motion.num_transforms
     degrees, shift, late = np.split(values, [3 * moves, 6 * moves], axis=1)
     degrees = _between(degrees.reshape(-1, moves, 3), motion.degrees_range)
@@ -330,7 +330,7 @@ def motion_of(
 def ghosting_of(
     ghosts: tio.RandomGhosting, values: ndarray, sides: TripleVox
 ) -> tuple[ndarray, ndarray, ndarray, ndarray | None]:
-    """Axis and number of the ghosts of each patch, their strength, and what is restored."""
+    """Compute each patch's axis, number and strength of ghosts, and its restored share."""
     low, high = (int(bound) for bound in ghosts.num_ghosts_range)
     count = low + (values[:, 0] * (high + 1 - low)).astype(int)
     axis = _one_of([axis for axis in ghosts.axes if sides[2] > 1 or axis != 2], values[:, 1])
@@ -339,23 +339,23 @@ def ghosting_of(
 
 
 def low_resolution_of(part: tio.RandomAnisotropy, values: ndarray) -> tuple[ndarray, ndarray]:
-    """Axis and factor of each patch; voxels along the axis are that factor longer."""
+    """Compute the axis and the factor by which voxels of each patch become longer."""
     return _one_of(part.axes, values[:, 0]), _between(values[:, 1], part.downsampling_range)
 
 
 def blur_of(blur: tio.RandomBlur, values: ndarray) -> list[ndarray]:
-    """SD of the blur of each patch along each axis, voxels."""
+    """Compute the SD of the blur of each patch along each axis, in voxels."""
     bounds = [blur.std_ranges[2 * axis : 2 * axis + 2] for axis in range(3)]
     return [_between(values[:, axis], ends) for axis, ends in enumerate(bounds)]
 
 
 def noise_of(noise: tio.RandomNoise, values: ndarray) -> tuple[ndarray, ndarray]:
-    """Mean and SD of the noise of each patch, in the unit of the prepared image."""
+    """Compute the mean and SD of each patch's noise, in the unit of the prepared image."""
     return _between(values[:, 0], noise.mean_range), _between(values[:, 1], noise.std_range)
 
 
 def gamma_of(gamma: Gamma, values: ndarray) -> tuple[ndarray, ndarray]:
-    """Exponents (n, C), and their signs: −1 where they count from the brightest voxel."""
+    """Compute exponents (n, C) and signs: −1 where the scale starts at the brightest voxel."""
     beta, direction = np.split(values, 2, axis=1)
     sign = np.where(direction < 0.5, np.float32(1), np.float32(-1))
     return np.exp((2 * beta - 1) * np.float32(gamma.log_gamma)), sign
@@ -375,7 +375,7 @@ def _one_of(axes: Sequence[int], values: Float[ndarray, " n"]) -> Integer[ndarra
 
 
 def _where_axis(axis: ndarray, along: Sequence[ndarray]) -> list[ndarray]:
-    """Maps along the drawn axis of each patch, and none along the other axes."""
+    """Return maps along the selected axis of each patch, and identity along the other axes."""
     return [
         np.where((axis == number)[:, None, None], maps, np.eye(maps.shape[1], dtype=np.float32))
         for number, maps in enumerate(along)
@@ -383,7 +383,7 @@ def _where_axis(axis: ndarray, along: Sequence[ndarray]) -> list[ndarray]:
 
 
 def _union(*drawn: tuple[ndarray, ndarray] | None) -> Integer[ndarray, " n"]:
-    """Patches to which any of some transforms happens, in ascending order."""
+    """Return the patches to which at least one of the transforms is applied, ascending."""
     return np.unique(np.concatenate([rows for rows, _ in filter(None, drawn)]))
 
 

@@ -1,6 +1,6 @@
 """Linear maps along one axis of a patch: blur, low resolution, ghosts, and mixed lines of k-space.
 
-Each is a matrix from the voxels of a line to the voxels of the changed line. Maps along different
+Each map is a matrix from the voxels of a line to those of the changed line. Maps along different
 axes commute, so several transforms are one product per axis for a whole batch, on any device.
 """
 
@@ -17,7 +17,7 @@ Values = Float[ndarray, " n"]
 
 
 def blurring_map(side: int, sigma: Values) -> Maps:
-    """Gaussian blur with SDs in voxels, mirrored at the ends as in `scipy.ndimage`.
+    """Make maps of a Gaussian blur with SDs in voxels, mirrored at the ends as `scipy.ndimage`.
 
     A map with an SD of 0 changes nothing; each row of a map sums to 1.
     """
@@ -36,7 +36,7 @@ def blurring_map(side: int, sigma: Values) -> Maps:
 def low_resolution_map(side: int, factor: Values) -> Maps:
     """Keep the nearest voxel of every `factor` voxels, then interpolate linearly between them.
 
-    The kept voxels are centred on the line; beyond the last ones the line is constant.
+    The kept voxels are centred on the line; beyond the outermost kept voxels the line is constant.
 
     `side` is the voxels of the line; a factor of 1 keeps every voxel.
     """
@@ -56,7 +56,7 @@ def low_resolution_map(side: int, factor: Values) -> Maps:
 def ghosting_map(
     side: int, count: Integer[ndarray, " n"], strength: Values, restored: Values | None = None
 ) -> Maps:
-    """Weaken every `count`-th line of k-space by a share; 0 is none, and the middle is restored.
+    """Weaken every `count`-th line of k-space by a share (0: no change), except in the middle.
 
     `restored` is the share of lines around the middle that are kept; None is the middle line.
     """
@@ -73,9 +73,9 @@ def ghosting_map(
 def segment_maps(
     times: Float[ndarray, "n moves"], side: int
 ) -> Float[ndarray, "n moves+1 side side"]:
-    """Lines of k-space taken at each position of a head that moves at these times, 0 to 1.
+    """Make maps that keep the k-space lines of each position of a head; times are 0 to 1.
 
-    The first map is of the head's own position, which has the middle of k-space.
+    The first map belongs to the head's own position, which has the middle of k-space.
     """
     moves = times.shape[1]
     part = (np.arange(side) >= (side * times).astype(int)[:, :, None]).sum(axis=1)  # (n, side)
@@ -89,7 +89,7 @@ def along_axes(image: Tensor, along: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """Apply maps (n, side, side) of the three axes to images (n, C, I, J, K).
 
     Args:
-        image: patches to which something happens.
+        image: patches to change.
         along: maps along I, J and K, one per patch.
     """
     count, contrasts, i, j, k = image.shape

@@ -1,6 +1,6 @@
 """Plan of the augmentation of a batch of patches, as plain tensors.
 
-`Augmenter` draws a plan; `batch_transforms.augmented` applies it, on any device.
+`Augmenter` makes a plan; `batch_transforms.augmented` applies the plan, on any device.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Rows = Int[Tensor, " n"]  # places in the batch for which a transform happens
+Rows = Int[Tensor, " n"]  # places in the batch to which a transform is applied
 
 
 class Warped(NamedTuple):
@@ -18,8 +18,8 @@ class Warped(NamedTuple):
         rows: patches of the batch that are warped.
         matrix, shift: a position p about the centre of the patch is read at matrix @ p + shift
             about the centre of the region.
-        bent: places within `rows` that are elastic; None if none are.
-        steps: displacements of the control points of these patches, in voxels.
+        bent: places within `rows` with elastic deformation; None if there are none.
+        steps: displacements of the control points of the patches in `bent`, in voxels.
     """
 
     rows: Rows
@@ -107,10 +107,10 @@ class Dropped(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Transforms of the patches of a batch; None for a transform that is applied to none."""
+    """Transforms of the patches of a batch; None for a transform that no patch gets."""
 
     warp: Warped | None  # mirrors its patches too
-    mirror: list[list[bool]]  # of every patch along every axis, where its voxels are cut
+    mirror: list[list[bool]]  # per patch and axis; applied where voxels are cut
     swapped: Rows | None  # patches whose paired classes are exchanged
     bias: Gains | None
     motion: Moved | None

@@ -35,8 +35,8 @@ Classes = Integer[Tensor, "B I J K"]
 class Cut(NamedTuple):
     """Voxels of patches and the plan of their augmentation.
 
-    Patches that are not warped are in `image` and `labels`. The regions of those that are warped,
-    in the order of the plan's rows, are in `region` and `region_labels`.
+    Patches without a warp are in `image` and `labels`. The regions of warped patches, in the
+    order of the plan's rows, are in `region` and `region_labels`.
     """
 
     rows: Rows  # places of these patches in the batch
@@ -56,10 +56,10 @@ class Shape(NamedTuple):
 
 
 def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
-    """Augment patches; image and labels of the cut are overwritten.
+    """Augment patches; the image and labels of `cut` are overwritten.
 
     Args:
-        cut: patches with their plan; labels are None where outcomes are learnt.
+        cut: patches with their plan; labels are None where the network learns outcomes.
         shape: sides of the regions, spacing of control points and swapped classes.
 
     Returns:
@@ -123,8 +123,8 @@ def apply_bias(image: Images, bias: Gains, region_vox: Sequence[int]) -> None:
 def apply_motion(image: Images, motion: Moved) -> None:
     """Join lines of k-space along K from the head at several positions.
 
-    A position is a rotation about the first voxel and a shift, as in TorchIO; voxels that move in
-    from outside of the patch get its smallest value.
+    A position is a rotation about the first voxel and a shift, as in TorchIO; voxels from
+    outside of the patch get its smallest value.
     """
     still = image.index_select(0, motion.rows)
     joined = along_last(still, motion.maps[:, 0])
@@ -135,7 +135,7 @@ def apply_motion(image: Images, motion: Moved) -> None:
 
 
 def moved_by(image: Images, matrix: Float[Tensor, "B 3 3"], shift: Float[Tensor, "B 3"]) -> Images:
-    """Images at matrix @ position + shift, positions in voxels from the first; linear."""
+    """Read images linearly at matrix @ position + shift, in voxels from the first voxel."""
     sides = image.shape[2:]
     middle = torch.tensor([(side - 1) / 2 for side in sides], device=image.device)
     about = shift + matrix @ middle - middle  # the same map about the centre
@@ -198,7 +198,7 @@ def drop_channels(image: Images, dropped: Dropped) -> None:
 
 
 def _centred(values: Float[Tensor, "n C V"]) -> tuple[Tensor, Tensor]:
-    """Subtract the mean over V in place; returns it, and the root of the mean square, (n, C, 1)."""
+    """Subtract the mean over V in place; return the mean and the SD, each (n, C, 1)."""
     mean = values.mean(dim=2, keepdim=True)
     values.sub_(mean)
     norm = torch.linalg.vector_norm(values, dim=2, keepdim=True)  # 15 times as fast as std
@@ -207,7 +207,7 @@ def _centred(values: Float[Tensor, "n C V"]) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=8)
 def _powers(side: int, whole: int, count: int, device: str) -> Float[Tensor, "powers side"]:
-    """Powers of the positions of a patch in the middle of a region, which runs from −1 to 1."""
+    """Compute powers of a patch's positions in the middle of a region from −1 to 1."""
     margin = (whole - side) // 2
     place = torch.linspace(-1, 1, whole)[margin : margin + side]
     return (place[None, :] ** torch.arange(count)[:, None]).to(device)

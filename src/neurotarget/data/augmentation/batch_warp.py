@@ -1,10 +1,9 @@
-"""Affine and elastic deformation of a batch: only the voxels of the patches are resampled.
+"""Affine and elastic deformation of a batch; only the voxels of the patches are resampled.
 
 The images are regions around the patches, so that a patch finds voxels beyond its edges.
 
-PyTorch interpolates planes with vector instructions and volumes without: on a CPU, two bilinear
-readings in the planes of a volume and a mean of both take a quarter of the time of one trilinear
-reading.
+PyTorch interpolates planes with vector instructions, but volumes without them. On a CPU, two
+bilinear readings in planes and their mean take a quarter of the time of one trilinear reading.
 """
 
 from collections.abc import Sequence
@@ -24,10 +23,10 @@ Positions = Float[Tensor, "n 3 I J K"]  # along I, J and K, in voxels from the r
 def positions(
     plan: Warped, sides: Sequence[int], region: Sequence[int], *, spacing: float
 ) -> Positions:
-    """Position in its region of every voxel of the patches, which are in the middle of it.
+    """Compute the position in its region of every voxel of patches, each in its region's middle.
 
-    `sides` are those of the patches and `region` those of the regions; `spacing` is the distance of
-    control points in voxels.
+    `sides` are the sides of the patches and `region` those of the regions, in voxels; `spacing` is
+    the distance of control points in voxels.
     """
     device = plan.matrix.device
     middle = torch.tensor([(side - 1) / 2 for side in region], device=device)
@@ -48,11 +47,11 @@ def positions(
 def read_images(
     regions: Float[Tensor, "n C _ _ _"], places: Positions
 ) -> Float[Tensor, "n C I J K"]:
-    """Interpolate linearly; beyond its faces a region repeats them.
+    """Interpolate regions linearly; beyond a region its outermost voxels are repeated.
 
     Args:
         regions: voxels around each patch.
-        places: positions in them, from `positions`; they are not changed.
+        places: positions in the regions, from `positions`; they are not changed.
     """
     count, contrasts, depth, height, width = regions.shape
     shape = (count, contrasts, *places.shape[2:])
@@ -74,9 +73,9 @@ def read_images(
 def read_labels(
     regions: Integer[Tensor, "n _ _ _"], places: Positions
 ) -> Integer[Tensor, "n I J K"]:
-    """Classes at the nearest voxels of label maps; 0 beyond their faces. `places` are overwritten.
+    """Read the classes of the nearest voxels; 0 beyond a label map. `places` are overwritten.
 
-    An image of one slice has no neighbours across it: positions across it do not matter.
+    Positions across an image of one slice do not matter.
     """
     count, *sides = regions.shape
     framed = F.pad(regions, [int(side > 1) for side in reversed(sides) for _ in range(2)])

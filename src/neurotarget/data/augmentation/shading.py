@@ -1,7 +1,7 @@
 """Bias field, gamma and contrasts that drop out, for images of any intensity range.
 
 TorchIO's transforms multiply or exponentiate the stored values. Prepared images are centred at 0,
-where these would not change mid-grey voxels and would change dark and bright ones in opposite
+where such transforms would leave mid-grey voxels and change dark and bright voxels in opposite
 directions. Here the darkest voxel of the patch counts as zero signal.
 """
 
@@ -23,7 +23,7 @@ Contrast = Float[Tensor, "I J K"]
 
 
 class BiasField(RandomTransform, IntensityTransform):
-    """Multiply the signal by the exponential of a random polynomial, one per contrast.
+    """Multiply the signal by the exponential of a random polynomial, another for each contrast.
 
     `coefficients` bounds every coefficient of the polynomial of `order` in positions that run
     from −1 to 1; a bound of 0.1 at order 3 gives gains between about 0.7 and 1.4.
@@ -38,7 +38,7 @@ class BiasField(RandomTransform, IntensityTransform):
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Apply a random bias field to every image of the subject.
 
-        The least and greatest gain of each contrast are noted under `DRAWN`.
+        The least and greatest gain of each contrast are recorded under `DRAWN`.
         """
         for image in self.get_images(subject):
             contrasts, gains = [], []
@@ -103,12 +103,12 @@ class Gamma(RandomTransform, IntensityTransform):
 
 
 class ContrastDropout(RandomTransform, IntensityTransform):
-    """Set some contrasts to 0, so that the network learns to do without them; at least one stays.
+    """Set some contrasts to 0, so that the network learns to do without them; at least one is kept.
 
-    0 is the background of a stripped brain (`intensity=zscore_brain`), and what predictions have in
-    place of a contrast that is missing. The number of contrasts that drop out is uniform from 1 to
-    all but one. `channels` names the contrasts of each channel: a derived one drops out with any of
-    its own.
+    0 is the background of a stripped brain (`intensity=zscore_brain`), and the value with which
+    predictions fill a missing contrast. The number of contrasts that drop out is uniform from 1 to
+    all but one. `channels` names the contrasts of each channel: a derived channel drops out with
+    any of its contrasts.
     """
 
     def __init__(self, channels: Sequence[Sequence[str]], **kwargs: object) -> None:
@@ -120,13 +120,13 @@ class ContrastDropout(RandomTransform, IntensityTransform):
 
     @property
     def num_numbers(self) -> int:
-        """Uniform numbers that a draw takes."""
+        """Number of uniform random numbers per draw."""
         return 1 + self.needed.shape[1]
 
     def dropped(self, values: Float[ndarray, "n numbers"]) -> Bool[ndarray, "n C"]:
-        """Channels that drop out, from numbers in [0, 1).
+        """Select the channels that drop out, from numbers in [0, 1).
 
-        The first number gives how many contrasts drop out, the others which.
+        The first number gives how many contrasts drop out, the others select them.
         """
         most = self.needed.shape[1] - 1
         count = 1 + (values[:, :1] * most).astype(int)
@@ -134,7 +134,7 @@ class ContrastDropout(RandomTransform, IntensityTransform):
         return (is_gone[:, None, :] & self.needed).any(axis=2)
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Set random channels of the image to 0, and note under `DRAWN` which."""
+        """Set random channels of the image to 0, and record them under `DRAWN`."""
         gone = self.dropped(torch.rand(1, self.num_numbers).numpy())[0]
         for image in self.get_images(subject):
             data = image.data.clone()

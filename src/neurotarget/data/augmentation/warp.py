@@ -1,4 +1,4 @@
-"""Affine, elastic and mirror in one resampling of image and label.
+"""Affine map, elastic deformation and mirror in one resampling of image and label.
 
 TorchIO resamples once per transform, and its elastic deformation of a 40×56×40 patch takes 70 ms on
 one thread; affine, elastic and mirror together take 3 ms here, because the displacements are added
@@ -24,7 +24,7 @@ Displacement = Float[Tensor, "3 I J K"]
 Matrix = Float[Tensor, "3 3"]
 
 LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # axes in which TorchIO moves a head
-DRAWN = "drawn"  # key of a subject under which our transforms note their parameters, by name
+DRAWN = "drawn"  # key of a subject under which our transforms record their parameters
 FOLD_FREE = 0.4  # largest share of the control spacing, Choi and Lee 2000, 10.1006/gmod.2000.0531
 
 
@@ -76,9 +76,9 @@ class Flip:
 class Warp(RandomTransform, SpatialTransform):
     """Deform all images and labels of a subject alike, with torch's random numbers.
 
-    Images are interpolated linearly and repeat their edge outside of the patch; labels are read at
-    the nearest voxel and are background there. A mirror is exact; along axis 0 it swaps the classes
-    in `swap`.
+    Images are interpolated linearly and repeat their edge outside of the patch. Labels keep the
+    nearest voxel and are background outside of the patch. A mirror is exact; along
+    axis 0 it swaps the classes in `swap`.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Warp(RandomTransform, SpatialTransform):
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
         """Draw one deformation and resample every image and label with it.
 
-        What was drawn is noted under `DRAWN`: `affine`, `elastic` and `flip`, each only if it
-        happened.
+        Parameters are recorded under `DRAWN`: `affine`, `elastic` and `flip`, each only if it was
+        applied.
         """
         image, drawn = subject.get_first_image(), {}
         grid = self._draw_grid(image.spatial_shape, image.spacing, drawn)
@@ -119,7 +119,7 @@ class Warp(RandomTransform, SpatialTransform):
     def _draw_grid(
         self, sides: Sequence[int], spacing_mm: Sequence[float], drawn: dict[str, dict]
     ) -> Tensor | None:
-        """Draw affine and elastic, and note what was drawn; None where neither happens."""
+        """Draw the affine map and elastic deformation, and record them; None without either."""
         affine = self.affine if self.affine and _happens(self.affine.p) else None
         elastic = self.elastic if self.elastic and _happens(self.elastic.p) else None
         if affine is None and elastic is None:
@@ -176,7 +176,7 @@ def rotations(angles: Float[ndarray, "*n 3"]) -> Float[ndarray, "*n 3 3"]:
 
 
 def scanner_rotation(angles: Float[ndarray, "n moves 3"]) -> Float[ndarray, "n moves 3 3"]:
-    """Rotations as ITK's Euler angles about I, J and K, of voxels in RAS+; float32."""
+    """Make matrices (float32) of ITK's Euler angles about I, J and K, for voxels in RAS+."""
     about_i, about_j, about_k = (rotations(angles * unit) for unit in np.eye(3))
     turned = about_k @ about_i @ about_j
     return (turned * LPS * LPS[:, None]).astype(np.float32)
@@ -226,14 +226,14 @@ def sampling_grid(
     shift_mm: Float[Tensor, "3"],
     steps_mm: Displacement | None = None,
 ) -> Float[Tensor, "1 I J K 3"]:
-    """Input position of every output voxel, in `grid_sample`'s coordinates (K, J, I; −1 to 1).
+    """Compute the input position of every output voxel for `grid_sample` (K, J, I; −1 to 1).
 
     Args:
         sides: voxels of the patch, which input and output share.
         spacing_mm: sides of a voxel.
         matrix: from output to input positions about the centre.
         shift_mm: added to the input positions, along I, J and K.
-        steps_mm: displacement of each voxel along I, J and K; None for none.
+        steps_mm: displacement of each voxel along I, J and K; None for no displacement.
     """
     half = torch.tensor([(side - 1) / 2 for side in sides])
     spacing = torch.tensor(spacing_mm, dtype=torch.float32)
@@ -259,7 +259,7 @@ def resample(volume: Tensor, grid: Tensor, *, is_label: bool) -> Tensor:
         volume: image or labels of a patch.
         grid: from `sampling_grid`.
         is_label: labels are read at the nearest voxel and are 0 outside; images are interpolated
-            linearly and repeat their faces.
+            linearly and repeat their outermost voxels.
     """
     mode, outside = ("nearest", "zeros") if is_label else ("bilinear", "border")
     read = F.grid_sample(

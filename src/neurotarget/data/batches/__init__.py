@@ -1,1 +1,1 @@
-"""From prepared cases to batches of patches."""
+"""Preparation of cases, and batches of patches from prepared cases."""

@@ -1,7 +1,7 @@
-"""Whole batches of patches, cut out of memory maps straight into one array and augmented together.
+"""Batches of patches, cut out of memory maps directly into one array and augmented together.
 
-Case and position of a draw are those of `Regions`; the random numbers of its augmentation are its
-own too, so that a patch does not depend on the batch that it is in.
+Each draw has the case and position that `Regions` gives it, and its own random numbers for the
+augmentation, so that a patch does not depend on its batch.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ NO_TRANSFORMS = Transforms({}, [], ())
 
 
 class CutBatch(NamedTuple):
-    """Patches of a batch before their augmentation; in `wide` ones the whole region is augmented.
+    """Patches of a batch before their augmentation.
 
-    Plain tensors, so that it can be copied to another device.
+    It holds plain tensors, so that it can be copied to another device.
 
     Attributes:
         near: patches that are augmented within their own voxels; its `rows` may be empty.
-        wide: patches of which a transform needs the region around; None if there are none.
+        wide: patches whose whole region is augmented; None if no transform needs it.
         case_ids: of all patches, in the order of the batch.
-        outcomes: codes (B, outcomes), NaN where unknown; None where label maps are learnt.
+        outcomes: codes (B, outcomes), NaN where unknown; None where the network learns label maps.
         indices: numbers that the sampler gave, see `Draws.split`.
     """
 
@@ -50,7 +50,7 @@ class Places(NamedTuple):
     """Draws of a batch.
 
     Attributes:
-        indices: numbers of the draws, as the sampler gives them.
+        indices: numbers that the sampler gave.
         entries: prepared case of each draw.
         lows: first voxel (3,) of each patch in its prepared case; negative where the patch begins
             outside.
@@ -62,16 +62,16 @@ class Places(NamedTuple):
 
 
 class BatchCuts(Draws, Dataset):
-    """Batches of draws; see `Draws` for the settings.
+    """Batches of patches; see `Draws` for the settings.
 
-    With `is_finished` a batch is augmented where it is cut; otherwise `finish` does it later, on
-    the device of the batch.
+    With `is_finished` a batch is augmented as soon as it is cut; otherwise `finish` augments it
+    later, on the device of the batch.
 
     Args:
         folders: of the prepared cases, in the order of the sampler's case numbers.
         num_contrasts: channels of the images.
         transforms: of the augmentation; None for none.
-        is_finished: as above; always true with a transform of the user's own.
+        is_finished: as above; always true with a transform that the user wrote.
         settings: of `Draws`.
     """
 
@@ -136,7 +136,7 @@ class BatchCuts(Draws, Dataset):
         are int64.
 
         Raises:
-            CaseError: a transform of the user's own fails.
+            CaseError: a transform that the user wrote fails.
         """
         image, labels = augmented(cuts.near, self.shape)
         if cuts.wide is not None or cuts.near.plan.own:
@@ -146,7 +146,7 @@ class BatchCuts(Draws, Dataset):
     def _joined(
         self, cuts: CutBatch, image: Tensor, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Patches of a batch in their order: those cut before and after their augmentation."""
+        """Join the `near` and `wide` patches of a batch in the order of the batch."""
         self._apply_own(cuts, cuts.near, image, labels)
         if cuts.wide is None:
             return image, labels
@@ -186,7 +186,7 @@ class BatchCuts(Draws, Dataset):
     def _cut(
         self, places: Places, rows: list[int], numbers: Numbers, seeds: Seeds, *, is_wide: bool
     ) -> Cut:
-        """Voxels and plan of the patches in these rows of the batch."""
+        """Read the voxels and make the plan of the patches in these rows of the batch."""
         plan = self.augmenter.plan(numbers[rows], [seeds[row] for row in rows], is_wide=is_wide)
         warped = [] if plan.warp is None else plan.warp.rows.tolist()
         margin = (self.region_vox - self.patch_vox) // 2
@@ -207,7 +207,7 @@ class BatchCuts(Draws, Dataset):
         return Cut(torch.tensor(rows, dtype=torch.long), image, labels, region, region_labels, plan)
 
     def _room(self, count: int, sides: ndarray, places: Places) -> tuple[Tensor, Tensor | None]:
-        """Tensors for images (count, C, *sides) and labels (count, *sides)."""
+        """Allocate tensors for images (count, C, *sides) and labels (count, *sides)."""
         image = torch.empty(count, self.augmenter.num_contrasts, *sides.tolist())
         if self.outcomes is not None:
             return image, None
@@ -228,14 +228,14 @@ def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 def read_box(
     entry: HeldEntry, low: ndarray, image: Tensor, labels: Tensor | None, place: int
 ) -> None:
-    """Copy the voxels of a case from `low` on into one place of the tensors.
+    """Copy a box of a case's voxels that begins at `low` into one place of the tensors.
 
     Args:
         entry: the case.
         low: first voxel (3,) of the box; it may be negative.
         image: (n, C, i, j, k); beyond the case it gets each contrast's smallest value.
-        labels: (n, i, j, k), or None where outcomes are learnt; beyond the case 0.
-        place: which of the n boxes is filled.
+        labels: (n, i, j, k), or None where the network learns outcomes; 0 beyond the case.
+        place: number of the box to fill, from 0.
     """
     cut_into(image[place], entry.tensors["image"], low, fill=entry.facts["minimum"])
     if labels is not None:
@@ -254,9 +254,9 @@ def mirror(array: Tensor, is_mirrored: Sequence[bool]) -> None:
 
 
 def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subject:
-    """A patch as TorchIO's subject, for a transform of the user's own; a copy of the tensors.
+    """Copy a patch into a TorchIO subject, for a transform that the user wrote.
 
-    It has `image`, `label` where there are labels, and `case_id`; its grid has sides of 1 mm.
+    The subject has `image`, `label` where there are labels, and `case_id`; its voxels are 1 mm.
     """
     parts: dict[str, object] = {"case_id": case_id}
     if labels is not None:
@@ -265,7 +265,7 @@ def own_subject(image: Tensor, labels: Tensor | None, case_id: str) -> tio.Subje
 
 
 def seeds_of(seed: int, draw: int) -> tuple[int, int]:
-    """Seeds of a draw's parameters and of its noise, each below 2**63.
+    """Compute the seeds of a draw's parameters and of its noise, each below 2**63.
 
     Args:
         seed: of the training.

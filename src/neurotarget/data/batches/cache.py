@@ -1,4 +1,4 @@
-"""Prepared cases on disk: written once, whole or not at all, and then memory-mapped.
+"""Prepared cases on disk, written once, whole or not at all, and then memory-mapped.
 
 An entry is the folder of one prepared case: `.npy` files, and `entry.json` with their checksums. It
 is written under a temporary name and renamed, so that a reader sees all of it or nothing; a lock
@@ -52,8 +52,8 @@ class _Stored(NamedTuple):
         """Read the header of a file.
 
         Raises:
-            ValueError: it has Python objects, which would run a pickle, or no header of NumPy.
-            KeyError: it is of a later version of NumPy's format.
+            ValueError: the file has Python objects, which would run a pickle, or no NumPy header.
+            KeyError: the file has a later version of NumPy's format.
         """
         with opened(path) as stream:
             read = READ_HEAD[np.lib.format.read_magic(stream)]
@@ -63,7 +63,7 @@ class _Stored(NamedTuple):
             return cls(path, dtype, shape, "F" if is_fortran else "C", stream.tell())
 
     def mapped(self) -> ndarray:
-        """The values as a memory map that lasts as long as the array."""
+        """Open the values as a memory map that lasts as long as the array."""
         descriptor = os.open(self.path, READ_ONLY)  # faster than np.load; patches take a few ms
         try:
             content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
@@ -72,7 +72,7 @@ class _Stored(NamedTuple):
         return np.ndarray(self.shape, self.dtype, content, self.offset, order=self.order)
 
     def whole(self) -> ndarray:
-        """The values in memory; for a small file that is read wholly, this is faster than a map."""
+        """Read all values into memory, which is faster than a map for a small file."""
         return np.ndarray(
             self.shape, self.dtype, read_bytes(self.path), self.offset, order=self.order
         )
@@ -82,8 +82,8 @@ class _Stored(NamedTuple):
 class Entry:
     """One prepared case; its arrays are memory maps, of which only slices are read from disk.
 
-    Each access opens a file, which is closed when the array is deleted: to keep one file open for
-    each case would exceed the system's limit.
+    Each access opens a file, which is closed when the array is deleted; one open file per
+    case would exceed the system's limit.
 
     Attributes:
         case_id: of the case.
@@ -114,19 +114,19 @@ class Entry:
 
     @property
     def has_label(self) -> bool:
-        """Whether the case has a mask."""
+        """True if the case has a mask."""
         return "label.npy" in self.facts["files"]
 
     @property
     def foreground(self) -> ndarray:
-        """Class, i, j, k of a sample of labelled voxels per class: (N, 4) int16.
+        """Sample of labelled voxels of each class: class, i, j, k as (N, 4) int16.
 
-        Rows are sorted by class; without a mask there is none.
+        Rows are sorted by class; without a mask there are no rows.
         """
         return self._stored["foreground"].whole()
 
     def array(self, name: str) -> ndarray:
-        """An array of the entry by the name of its file without `.npy`, as a memory map.
+        """Open an array of the entry as a memory map, by its file name without `.npy`.
 
         Raises:
             KeyError: the entry has no such file.
@@ -164,7 +164,7 @@ class HeldEntry(Entry):
 
 
 def held(entry: Entry) -> HeldEntry:
-    """The same entry with arrays that stay open until it is deleted.
+    """Return the same entry with arrays that stay open until the entry is deleted.
 
     Headers that were read already are not read again.
     """
@@ -174,7 +174,7 @@ def held(entry: Entry) -> HeldEntry:
 
 
 def entry_folder(cache: Path, case_id: str, key: str) -> Path:
-    """Folder of the entry for this content and these settings; always inside `cache`.
+    """Return the folder of an entry, named by content and settings; always inside `cache`.
 
     Args:
         cache: folder of prepared cases.
@@ -186,7 +186,7 @@ def entry_folder(cache: Path, case_id: str, key: str) -> Path:
 
 
 def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
-    """Write an entry unless it is already complete; a broken one is replaced.
+    """Write an entry unless it is already complete; a broken entry is replaced.
 
     Args:
         folder: of the entry.
@@ -206,7 +206,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if is_whole(folder):
             return folder
-        # only the holder of the lock writes a draft; others are left by killed processes
+        # only the lock's holder writes a draft; other drafts were left by killed processes
         older = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
         for leftover in (*older, *drafts_of(folder), folder):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -231,7 +231,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of an entry exists with its recorded checksum.
+    """Return whether every file of an entry exists with its recorded checksum.
 
     All bytes are read; a missing or damaged `entry.json` counts as not whole.
     """

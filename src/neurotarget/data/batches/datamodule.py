@@ -34,11 +34,11 @@ from neurotarget.problems import DataError, Problem, errors_of, refuse_errors, w
 from neurotarget.shapes import Batch
 from neurotarget.types import Case, Manifest, Roi, Target
 
-OUTSIDE_PERCENT = 0.5  # of a mask outside the region of interest, above which a warning is given
+OUTSIDE_PERCENT = 0.5  # share of a mask outside the region of interest that gives a warning
 
 
 class Changes(TypedDict, total=False):
-    """Settings of a `TargetData` that may change after it was made; see its arguments."""
+    """Settings that may change after a `TargetData` was made; see its arguments."""
 
     target: Target
     preparation: Preparation
@@ -54,11 +54,11 @@ class TargetData(pl.LightningDataModule):
     """Cases of one target, from files to batches.
 
     `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the validation
-    set, unless the manifest has splits or folds of its own. `root` is the user's data set, if
+    set, unless the manifest has its own splits or folds. `root` is the user's data set, if
     `source` needs one. An epoch has `patches_per_epoch` patches. `split_seed` assigns the subjects
     to splits and `seed` selects the patches, so that runs of several seeds share their folds.
     `external` marks cases of unseen sites, as `{site: [c, d]}`; `fold_by` makes each value of a
-    covariate a fold; each value of the covariate `stratify` has a similar share of every drawn
+    covariate a fold; each value of the covariate `stratify` has a similar share of every random
     fold; see `assign_splits`. A network learns from `labels`, label maps of patches, or from
     `outcomes` of whole images, of which the middle `patch_vox` voxels are used.
 
@@ -125,7 +125,7 @@ class TargetData(pl.LightningDataModule):
 
         Raises:
             TypeError: a setting cannot change.
-            RuntimeError: the cases are prepared already, and the change would prepare them anew.
+            RuntimeError: the cases are prepared already, and the change needs another preparation.
         """
         if unknown := settings.keys() - Changes.__annotations__.keys():
             raise TypeError(f"TargetData.change: found {sorted(unknown)}, which do not change")
@@ -232,22 +232,22 @@ class TargetData(pl.LightningDataModule):
 
     @property
     def has_ignored(self) -> bool:
-        """Whether masks may have ignored voxels, by the target's or the data set's label names."""
+        """True if the target or the data set's label names define ignored voxels."""
         if self.learns_from == "outcomes":
             return False
         mapping = class_of_id(self.target, self.manifest.label_ids)
         return self.target.ignored_class in mapping.values()
 
     def cases(self, split: str) -> list[Case]:
-        """Cases of `train`, `val`, `test` or `external`, in the manifest's order."""
+        """Return the cases of `train`, `val`, `test` or `external`, in the manifest's order."""
         return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
 
     def training_codes(self) -> Float[np.ndarray, "N outcomes"]:
-        """Codes of the outcomes of the training cases, for a network that learns from them."""
+        """Return the outcome codes of the training cases, for a network that learns outcomes."""
         return np.stack([outcome_codes(case, self.target) for case in self.cases("train")])
 
     def train_dataloader(self) -> DataLoader:
-        """Augmented patches, a fixed number per epoch."""
+        """Make the loader of augmented patches, a fixed number per epoch."""
         trainer = self.trainer
         rank, ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         draws = self.draw_sampler(rank, ranks)
@@ -266,14 +266,14 @@ class TargetData(pl.LightningDataModule):
             self.queue.close()
 
     def draw_sampler(self, rank: int, ranks: int) -> DrawSampler:
-        """The draws of one of the processes that train together."""
+        """Make the sampler of draws for one of the processes that train together."""
         num_draws = self.patches_per_epoch // self.patches_per_region
         return DrawSampler(
             len(self.cases("train")), num_draws, seed=self.seed, rank=rank, ranks=ranks
         )
 
     def batch_cuts(self, *, is_finished: bool = True, is_augmented: bool = True) -> BatchCuts:
-        """Source of the direct loader's batches; `is_finished` as in `BatchCuts`."""
+        """Make the source of the direct loader's batches; `is_finished` as in `BatchCuts`."""
         target, settings = as_trained(self.target), self.augmentation if is_augmented else None
         return BatchCuts(
             self._training_folders(),
@@ -284,7 +284,7 @@ class TargetData(pl.LightningDataModule):
         )
 
     def regions(self, *, is_augmented: bool = True) -> Regions:
-        """Source of the queue's patches."""
+        """Make the source of the queue's patches."""
         augmentation = None
         if self.augmentation and is_augmented:
             augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))
@@ -312,15 +312,15 @@ class TargetData(pl.LightningDataModule):
         }
 
     def on_after_batch_transfer(self, batch: Batch | CutBatch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Augment the patches of a batch that were only cut, on the device where they are."""
+        """Augment the patches of a `CutBatch` on their device; a `Batch` stays as it is."""
         return self.cuts.finish(batch) if isinstance(batch, CutBatch) else batch
 
     def val_dataloader(self) -> DataLoader:
-        """Whole validation volumes, one per batch."""
+        """Make the loader of whole validation volumes, one per batch."""
         return self._whole_cases("val")
 
     def test_dataloader(self) -> DataLoader:
-        """Whole test volumes on the working grid; `predict` makes files on native grids."""
+        """Make the loader of whole test volumes on the working grid, one per batch."""
         return self._whole_cases("test")
 
     def _whole_cases(self, split: str) -> DataLoader:
@@ -332,27 +332,27 @@ class TargetData(pl.LightningDataModule):
         return DataLoader(whole, batch_size=None, shuffle=False)
 
     def _codes(self, split: str) -> Codes | None:
-        """Codes of the outcomes of each case of a split, if the network learns from them."""
+        """Return the outcome codes of each case of a split, if the network learns outcomes."""
         if self.learns_from == "labels":
             return None
         return {case.case_id: outcome_codes(case, self.target) for case in self.cases(split)}
 
 
 def loader_workers() -> int:
-    """Number of processes that make patches; 0 if the network needs the few cores there are."""
+    """Return the number of processes that make patches; 0 if the network needs all cores."""
     cores = available_cores()
     return 0 if cores < 4 else min(cores - 2, 8)
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) -> Checkup:
-    """Findings of lint for a case, from the record of its preparation.
+    """Make the checkup of a case from the record of its preparation, without reading its files.
 
     If a patch loses `margin_vox` at each face, a volume must fill the inner voxels of a patch.
     """
@@ -378,5 +378,5 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
         off_grid=(),
         digest=facts["digest"],
         cut=cut,
-        view=View.from_plain(facts.get("view")),  # older entries have none
+        view=View.from_plain(facts.get("view")),  # older entries have no view
     )

@@ -1,4 +1,4 @@
-"""Loader of whole batches: made in a thread while the network computes, or by worker processes."""
+"""Loader of batches that a thread makes while the network computes, or worker processes make."""
 
 import itertools
 import time
@@ -23,11 +23,11 @@ from neurotarget.types import Target
 
 T = TypeVar("T")
 AHEAD = 2  # batches that are made in advance
-TIMED = 48  # patches to time; one is not enough, since most of the slow transforms are rare
+TIMED = 48  # patches to time; one patch is not enough, since most slow transforms are rare
 
 
 class BatchSampler(Sampler):
-    """Whole batches of draws; a rest that fills no batch is left out."""
+    """Full batches of draws; draws that do not fill a last batch are left out."""
 
     def __init__(self, draws: DrawSampler, batch_size: int) -> None:
         self.draws, self.batch_size = draws, batch_size
@@ -41,21 +41,21 @@ class BatchSampler(Sampler):
             yield list(itertools.islice(draws, self.batch_size))
 
     def set_epoch(self, epoch: int) -> None:
-        """Start the draws of an epoch; Lightning calls it before each one, also after resuming."""
+        """Start the draws of an epoch; Lightning calls this before each epoch."""
         self.draws.set_epoch(epoch)
 
 
 class DirectLoader(DataLoader):
     """Batches in the order of the sampler; without workers, a thread makes them in advance.
 
-    A transform of the user's own draws from the random numbers of the whole process, as the network
-    does: batches with such transforms are then made when they are asked for.
+    A transform that the user wrote takes random numbers of the whole process, as the network does:
+    batches with such a transform are made when the network asks for them.
 
     Args:
-        cuts: make the batches.
-        draws: their order.
-        batch_size: patches per batch; a rest that fills no batch is left out.
-        workers: number of processes; 0 for the thread.
+        cuts: source of the batches.
+        draws: order of the patches.
+        batch_size: patches per batch; patches that do not fill a last batch are left out.
+        workers: number of processes; 0 for a thread.
         pin_memory: whether batches lie in memory that a GPU copies from faster.
     """
 
@@ -88,10 +88,10 @@ class DirectLoader(DataLoader):
 
 
 def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterator[T]:
-    """Call `make` up to `count` times in a thread of its own, at most `ahead` calls in advance.
+    """Call `make` up to `count` times in a separate thread, at most `ahead` calls in advance.
 
-    An error is raised in place of its result. The thread ends with the iterator, after the call
-    that it is in; it computes with one thread, and the caller keeps its number of threads.
+    An error is raised in place of the result. The thread ends with the iterator, after its current
+    call. PyTorch computes with one thread in it, and with the same number as before in the caller.
     """
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(1, "batches") as pool:
@@ -111,11 +111,11 @@ def made_ahead(make: Callable[[], T], count: int, ahead: int = AHEAD) -> Iterato
 
 
 def with_workers(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
-    """Batches of worker processes, which end with the iterator and at the first error.
+    """Yield batches of worker processes, which end with the iterator and at the first error.
 
-    They begin when the first batch is asked for: they make batches in advance, and before a resumed
-    training Lightning creates the iterator first and sets the epoch afterwards. Left to the garbage
-    collector, workers may end in a worker of the next epoch, which then hangs.
+    The workers begin when the first batch is requested, since they make batches in advance, and
+    Lightning creates the iterator of a resumed training before it sets the epoch. The garbage
+    collector could end them in a worker of the next epoch, which would then hang.
     """
     batches = begin()
     try:
@@ -131,7 +131,7 @@ def _use_one_thread(worker: int = 0) -> None:  # noqa: ARG001
 
 @dataclass(frozen=True)
 class NoiseEntry:
-    """A prepared case with noise in place of a scan, to time a training step."""
+    """A prepared case of noise in place of a scan, to time the making of patches."""
 
     sides: tuple[int, ...]  # C, I, J, K
     case_id: str = "noise"
@@ -161,13 +161,13 @@ def direct_seconds(
     seed: int,
     batch_size: int,
 ) -> float:
-    """Mean seconds of making one patch of noise in batches, over the first draws; one thread.
+    """Measure the mean time in s of making one patch of noise in batches, with one thread.
 
     Args:
         settings: of the augmentation, see `read_transforms`.
         target: gives the patch and the channels.
-        margin_share: by which regions are larger than patches.
-        seed: of the draws, which decides what happens to how many patches.
+        margin_share: share by which regions are larger than patches.
+        seed: of the draws; it decides how many patches get each transform.
         batch_size: patches per batch.
     """
     sides = tuple(region_of(target.patch_vox, margin_share).tolist())
@@ -185,7 +185,7 @@ def direct_seconds(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        cuts.cut_places(Places([0], [entry], [low]))  # reads once what later calls keep
+        cuts.cut_places(Places([0], [entry], [low]))  # fills what later calls reuse
         started = time.perf_counter()
         for first in range(0, TIMED, batch_size):
             draws = range(first, first + batch_size)

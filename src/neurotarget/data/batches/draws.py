@@ -1,7 +1,7 @@
-"""Numbered draws: seed and draw determine the case and position of a patch, and its random numbers.
+"""Numbered draws: seed and number determine case, position and random numbers of a patch.
 
-This does not depend on the number of workers, the batch size or the loader: a run can be repeated
-exactly, epochs differ, a resumed run gets the patches that it would have had without the
+A draw does not depend on the number of workers, the batch size or the loader. So a run can be
+repeated exactly, epochs differ, a resumed run gets the patches that it would have had without the
 interruption, and any patch can be made again.
 """
 
@@ -42,9 +42,9 @@ class DrawSampler(Sampler):
 
     Args:
         num_cases: of the training.
-        num_draws: patches per epoch of all ranks together; a rest that the ranks cannot share is
-            left out.
-        seed: of the order; each pass over the cases has an order of its own.
+        num_draws: patches per epoch of all ranks together; patches that cannot be divided equally
+            are left out.
+        seed: of the order; each pass over the cases has another order.
         rank: number of this process, from 0.
         ranks: number of processes.
     """
@@ -80,7 +80,7 @@ class Draws:
     localiser, as in prediction. No patch is centred on a voxel of `ignored_class` if a case has
     other voxels. With `outcomes` a patch is the middle of its case.
 
-    A region around the patch, larger by `margin_share` of its sides, is what an augmentation sees,
+    An augmentation gets a region around the patch, larger by `margin_share` of the patch's sides,
     so that a rotation finds voxels beyond the patch's edge. `margin_vox` voxels at each face of a
     patch are not scored by the network, and may lie outside of the volume.
 
@@ -93,7 +93,7 @@ class Draws:
         margin_vox: as above.
         boxes: of the targets; None to draw from whole cases.
         ignored_class: class of ignored voxels; None without any.
-        outcomes: codes of each case by case_id; None where label maps are learnt.
+        outcomes: codes of each case by case_id; None where the network learns label maps.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class Draws:
         self._most_held = most_held()
 
     def split(self, index: int) -> tuple[int, int]:
-        """Draw and case of one of the sampler's numbers, `draw * num_cases + case`."""
+        """Split one of the sampler's numbers, `draw * num_cases + case`, into draw and case."""
         return divmod(index, len(self.folders))
 
     @contextmanager
     def errors_of(self, index: int) -> Iterator[None]:
-        """Raise any error as one that names the case.
+        """Raise any error as a `CaseError`, which names the case.
 
         Raises:
             CaseError: making the patch failed; one line, since only the last line of a worker's
@@ -142,7 +142,7 @@ class Draws:
             ) from error
 
     def place(self, index: int, span_vox: ndarray | None = None) -> tuple[HeldEntry, ndarray]:
-        """Case of a draw, and the first voxel (3,) of its patch or of a larger span of voxels.
+        """Return the case of a draw, and the first voxel (3,) of its patch or of a larger span.
 
         The first voxel may be negative: where the case is smaller than the patch, or by
         `margin_vox`.
@@ -157,7 +157,7 @@ class Draws:
         return entry, self._low(entry, np.random.default_rng([self.seed, draw]), span)
 
     def _entry(self, case: int) -> HeldEntry:
-        """A case with its arrays open; closes the least recently used case if too many are open."""
+        """Open the arrays of a case; close the least recently used case if too many are open."""
         if case not in self._entries:
             self._entries[case] = open_entry(self.folders[case])
         entry = self._held.pop(case, None) or held(self._entries[case])
@@ -170,20 +170,20 @@ class Draws:
         if self.outcomes is not None:
             return middle_of(entry.shape[1:], span)
         first, sides = self._box(entry, rng)
-        # voxels for which the network gives an output lie in the volume; the margin may lie outside
+        # voxels for which the network gives an output lie in the volume; the margin need not
         scored = span - 2 * self.margin_vox
         centre = self._centre(entry, first, sides, rng)
         return first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
 
     def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
-        """First voxel and sides of the box that the network may see of a case."""
+        """Return first voxel and sides of the box of a case that patches are taken from."""
         box = self.boxes and self.boxes.sample(entry.case_id, entry.grid, rng)
         return box or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
 
     def _centre(
         self, entry: HeldEntry, first: ndarray, sides: ndarray, rng: np.random.Generator
     ) -> ndarray:
-        """Voxel at the centre of the patch: of a random class, or anywhere in the box."""
+        """Select the centre voxel of the patch: of a random class, or anywhere in the box."""
         marked = entry.voxels_of_class
         if self.boxes is not None:
             marked = _inside(marked, first, sides)
@@ -206,7 +206,7 @@ class Draws:
 
 
 def most_held() -> int:
-    """Most cases that one process keeps open; their files are a quarter of the system's limit."""
+    """Compute how many cases a process keeps open: files up to a quarter of the system's limit."""
     if resource is None:
         return HELD[0]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -251,19 +251,19 @@ def cut_into(box: T, array: T, low: ndarray, *, fill: Sequence[float] | float = 
 
 
 def middle_of(sides: Sequence[int], patch_vox: Sequence[int]) -> ndarray:
-    """First voxel of a patch in the middle of a volume; negative where the volume is smaller."""
+    """Return the first voxel of a patch in the middle of a volume; negative in a smaller volume."""
     return (np.array(sides) - np.array(patch_vox)) // 2
 
 
 def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
-    """Sides in voxels of the region around a patch that is augmented; a side of 1 stays 1."""
+    """Compute the sides in voxels of the augmented region around a patch; a side of 1 stays 1."""
     patch = np.array(patch_vox)
     margin = np.ceil(patch * margin_share / 2).astype(int)
     return patch + 2 * np.where(patch > 1, margin, 0)  # with the patch in the middle
 
 
 def _inside(marked: Mapping[int, ndarray], first: ndarray, sides: ndarray) -> dict[int, ndarray]:
-    """Voxels (N, 3) of each class that lie in a box; classes without any are left out."""
+    """Return the voxels (N, 3) of each class in a box; classes without voxels are left out."""
     found = {}
     for number, voxels in marked.items():
         places = voxels.astype(int) - first
@@ -280,7 +280,7 @@ def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
 
 
 def worker_context(workers: int) -> BaseContext | None:
-    """How the worker processes of a loader begin: not as forks of the training process.
+    """Return the start method of a loader's workers: never a fork of the training process.
 
     A fork has the locks of the threads of loggers and libraries, but not the threads that would
     release them, and its garbage collector ends the workers of earlier loaders; it may then hang.
@@ -298,8 +298,8 @@ def worker_context(workers: int) -> BaseContext | None:
 def start_server(workers: int) -> None:
     """Start the process from which workers are forked, if there will be any.
 
-    It takes seconds to load, in which this process can do other things. Where the system has no
-    fork server (Windows), or with 0 workers, nothing is started.
+    The server loads for seconds, while this process can continue. Where the system has no fork
+    server (Windows), or with 0 workers, nothing is started.
     """
     context = worker_context(workers)
     if context is not None and context.get_start_method() == "forkserver":

@@ -1,4 +1,4 @@
-"""Patches for training by TorchIO's queue, with regions that are read from memory maps."""
+"""Training patches from TorchIO's queue, which reads regions from memory maps."""
 
 import random
 import time
@@ -19,7 +19,7 @@ from neurotarget.data.batches.draws import Draws, DrawSampler, cut, region_of, w
 from neurotarget.shapes import Batch
 from neurotarget.types import Target
 
-TIMED = 12  # patches to time; one is not enough, since most of the slow transforms are rare
+TIMED = 12  # patches to time; one patch is not enough, since most slow transforms are rare
 
 
 class Regions(Draws, tio.SubjectsDataset):
@@ -34,7 +34,7 @@ class Regions(Draws, tio.SubjectsDataset):
 
     Args:
         folders: of the prepared cases.
-        augmentation: applied to each region; None for none.
+        augmentation: applied to each region; None for no augmentation.
         patches_per_region: at least 1.
         settings: of `Draws`.
     """
@@ -63,11 +63,11 @@ class Regions(Draws, tio.SubjectsDataset):
             return self._subject(entry, low, span, draw=draw)
 
     def _span(self, entry: HeldEntry) -> ndarray:
-        """Sides of what is left of a region for the network or for a sampler of patches."""
+        """Sides of the region that is passed on to the network or to a sampler of patches."""
         if self.patches_per_region == 1:
             return self.patch_vox
         room = np.maximum(entry.shape[1:], self.patch_vox)  # a larger region would be empty
-        double = np.where(self.patch_vox > 1, 2 * self.patch_vox, 1)  # a slice stays one
+        double = np.where(self.patch_vox > 1, 2 * self.patch_vox, 1)  # a slice stays one slice
         return np.minimum(double, room)
 
     def _subject(self, entry: HeldEntry, low: ndarray, span: ndarray, *, draw: int) -> tio.Subject:
@@ -88,7 +88,7 @@ class Regions(Draws, tio.SubjectsDataset):
 
 
 class RegionSampler(tio.UniformSampler):
-    """Patches anywhere in a region; seed and draw determine their places."""
+    """Sampler of patches anywhere in a region; seed and draw determine their positions."""
 
     def __init__(self, patch_vox: Sequence[int], *, seed: int) -> None:
         super().__init__(tuple(patch_vox))
@@ -109,7 +109,8 @@ class PatchQueue(tio.Queue):
     """TorchIO's queue over the draws; `set_epoch` starts the draws of that epoch.
 
     With several patches per region, the queue of `length` patches is shuffled, so that patches of
-    one region go to different batches; with one the draws are in random order already.
+    one region go to different batches. With one patch per region the draws are in random order
+    already.
     """
 
     def __init__(self, regions: Regions, draws: DrawSampler, *, length: int, workers: int) -> None:
@@ -141,7 +142,7 @@ class PatchQueue(tio.Queue):
         self._num_sampled_subjects = 0
 
     def close(self) -> None:
-        """End the worker processes at once; in the garbage collector each takes five seconds."""
+        """End the worker processes at once; the garbage collector takes 5 s per process."""
         batches, self._subjects_iterable = self._subjects_iterable, None
         if self.num_workers and batches is not None:
             batches._shutdown_workers()
@@ -168,16 +169,16 @@ class EpochSampler(SequentialSampler):
     """Passes Lightning's epoch number to the queue."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Start the draws of an epoch; Lightning calls it before each one, also after resuming."""
+        """Start the draws of an epoch; Lightning calls this before each epoch."""
         self.data_source.set_epoch(epoch)
 
 
 def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False) -> DataLoader:
-    """Batches from a queue; the queue has the workers, so the loader itself has none.
+    """Make the loader of batches from a queue; the queue has the workers, not the loader.
 
     Args:
         queue: patches in the order of its draws.
-        batch_size: patches per batch; a rest that fills no batch is left out.
+        batch_size: patches per batch; patches that do not fill a last batch are left out.
         pin_memory: whether batches lie in memory that a GPU copies from faster.
     """
     return DataLoader(
@@ -214,15 +215,15 @@ def to_batch(subjects: Sequence[Mapping]) -> Batch:
 def queue_seconds(
     settings: Mapping | None, target: Target, *, margin_share: float, seed: int
 ) -> float:
-    """Mean seconds of augmenting one patch of noise for the queue, over the first draws.
+    """Measure the mean time in s of augmenting one patch of noise for the queue.
 
-    Without an augmentation it is 0. Reading and queueing of patches are not counted.
+    The time is 0 without an augmentation. Reading and queueing of patches are not counted.
 
     Args:
         settings: of the augmentation, see `read_transforms`.
         target: gives the patch and the channels.
-        margin_share: by which regions are larger than patches.
-        seed: of the draws, which decides what happens to how many patches.
+        margin_share: share by which regions are larger than patches.
+        seed: of the draws; it decides how many patches get each transform.
     """
     if not settings:
         return 0.0

@@ -1,7 +1,7 @@
 """Position of a small target in scans, and the choice of a region or cascade for it.
 
-A target that fills a hundredth of a scan or less is hard to learn on whole scans: nearly all
-patches are background, and the network may label places that it has seldom seen. The training masks
+A target that fills at most 1 % of a scan is hard to learn on whole scans: nearly all patches are
+background, and the network may label places that it has seldom seen. The training masks
 show whether a box at a fixed place holds the target in every subject, or whether the first stage of
 a cascade must find it in each scan.
 """
@@ -22,8 +22,8 @@ from neurotarget.types import Roi, Target
 SMALL_SHARE = 0.01  # share of a scan's voxels below which a target is small
 FEW_PATCHES = 4.0  # a scan of at most this many patches is small enough to train on whole
 MOST_PATCHES = 8.0  # largest volume of a region, in patches; above it a cascade is better
-FEWEST = 8  # subjects from which the variation of a place can be estimated
-SPREADS = 4.0  # standard deviations of a face; holds 99 % of people with 95 % confidence at n = 12
+FEWEST = 8  # fewest subjects from which the variation of a position can be estimated
+SPREADS = 4.0  # SDs of a face; they include 99 % of people with 95 % confidence at n = 12
 MARGIN_MM = 5.0  # beyond the outermost face, for the surroundings that the network needs
 ALIGNED = 0.999  # least cosine of a scan's axes with the world's, for an anchor in world mm
 
@@ -46,7 +46,7 @@ class Placed(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """The choice for a target; `none` if training on whole scans is good enough."""
+    """Proposed placement of a target; `none` if whole scans are good enough for training."""
 
     kind: Literal["none", "region", "cascade"]
     roi: Roi | None  # None for other kinds
@@ -58,8 +58,8 @@ def measure_mask(
 ) -> Placed | None:
     """Measure the position of a mask; None for an empty mask.
 
-    An anchor that the scan lacks (no outline of a head, or axes rotated against the world) is
-    omitted.
+    An anchor that the scan lacks (no outline of a head, or axes that are rotated against those of
+    the world) is left out.
 
     Args:
         mask: in stored order.
@@ -88,11 +88,11 @@ def measure_mask(
 def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:
     """Propose a region or a cascade for a target from the masks of training cases, one per subject.
 
-    A region is proposed if it holds each mask even when it is computed from the others alone, and
-    if it is at most as large as a few patches. It extends beyond the outermost mask by a margin,
+    A region is proposed if it is at most a few patches large, and if each mask lies in the region
+    that is computed from all other masks. It extends beyond the outermost mask by a margin,
     and as far as the spread of the masks predicts for unseen subjects. The anchor with the smallest
-    region is chosen, but `head` is preferred up to twice that size, since it does not depend on how
-    scans were cropped.
+    region is chosen, but `head` is preferred up to twice that size, since this anchor does not
+    depend on how scans were cropped.
     """
     patch_mm = np.array(target.patch_vox) * target.spacing_mm
     patches = float(np.median([one.scan_mm3 for one in placed]) / patch_mm.prod()) if placed else 0
@@ -133,7 +133,7 @@ class Region(NamedTuple):
 
 
 def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> Region:
-    """Box that holds these masks and, by their spread, unseen ones; sides of `least_mm` or more.
+    """Compute a box that holds these masks and, estimated from their spread, unseen masks.
 
     A face lies at the outermost mask or `SPREADS` standard deviations from the mean face, whichever
     is further, plus `MARGIN_MM`.
@@ -150,7 +150,7 @@ def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) 
 
 
 def percent(share: float) -> str:
-    """A share as text in percent with two significant digits."""
+    """Format a share in percent with two significant digits."""
     return f"{100 * share:.2g} %"
 
 
@@ -165,7 +165,7 @@ def _missed(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> in
 
 
 def _by_anchor(placed: Sequence[Placed]) -> dict[Anchor, Float[ndarray, "N 2 3"]]:
-    """Faces relative to each anchor that all scans have."""
+    """Return the faces relative to each anchor that all scans have."""
     names: Iterable[Anchor] = ("head", "scan", "world")
     shared = [name for name in names if all(name in one.faces_mm for one in placed)]
     return {name: np.stack([one.faces_mm[name] for one in placed]) for name in shared}

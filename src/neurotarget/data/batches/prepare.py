@@ -42,8 +42,8 @@ from neurotarget.files.remembered import remembered
 from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
-VERSION = 6  # of the computation in this file; if it is increased, every case is prepared again
-DIGESTS = ".digests.json"  # in the cache: hashes of scans and masks, until these change
+VERSION = 6  # of the computation in this file; each increase prepares every case again
+DIGESTS = ".digests.json"  # in the cache: hashes of scans and masks, valid until the files change
 
 DigestOf = Callable[[Path], str]
 
@@ -73,11 +73,11 @@ class Preparation:
 
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
     `zscore_foreground` those above the scan's mean, `zscore_brain` those of a stripped brain, to
-    which the working box is cut, with 0 around it (as Weninger 2019 does,
+    which the working box is cut, with 0 outside the brain (as Weninger 2019 does,
     doi:10.1007/978-3-030-11726-9_1), `percentile` maps the clip percentiles to [0, 1], `none` keeps
     the scan's own unit (QSM in ppm) times `scale`, so that a network sees values near 1: 10 for
     ppm. `nyul` is the standard scale of `data.histogram_scale`, whose `landmarks` by contrast a
-    training learns from its training cases. With `region_mm` the label is the one that a localiser
+    training learns from its training cases. With `region_mm` the label is what a localiser
     learns: one ellipsoid in the bounding box of all labelled voxels, with each axis at least this
     long.
     """
@@ -229,8 +229,8 @@ def read_scans(
 ) -> Scans:
     """Read a case's contrasts whole, on one intensity scale.
 
-    With `fill` contrasts may be missing, but not all: they are 0, as those that drop out in a
-    training (`ContrastDropout`), and a warning names them.
+    With `fill` contrasts may be missing, but not all. A missing contrast is 0, like a contrast that
+    drops out in training (`ContrastDropout`), and a warning names it.
 
     Raises:
         DataError: a contrast is missing, broken, or on another grid than the first.
@@ -247,13 +247,13 @@ def read_scans(
 
 
 def to_work(scans: Scans, target: Target) -> Work:
-    """Cut scans to the working box of a target; it may be another target than that of `read_scans`.
+    """Cut scans to the working box of a target, which need not be the target of `read_scans`.
 
     Raises:
         DataError: the region of interest misses the scan.
     """
     first, name = scans.first, next(iter(scans.affines))
-    if target.size_vox is not None:  # series with grids of their own
+    if target.size_vox is not None:  # each series has its own grid
         grids = {
             name: sized_grid(scans.values[name].shape, scans.affines[name], target.size_vox)
             for name in target.contrasts
@@ -318,7 +318,7 @@ def _scans(
 
 
 def _plain(preparation: Preparation) -> dict[str, object]:
-    """Settings as plain values; without landmarks where there are none, as in older entries."""
+    """Settings as plain values; no key of landmarks without landmarks, as in older entries."""
     settings = asdict(preparation)
     if preparation.landmarks is None:
         del settings["landmarks"]
@@ -332,7 +332,7 @@ def _affine(volume: Volume, target: Target) -> ndarray:
 
 
 def join_errors(errors: Sequence[DataError | Problem]) -> DataError:
-    """Join errors into one; it lists their problems, or only texts if one has no problems."""
+    """Join errors into one that lists all problems, or all texts if an error has no problems."""
     if any(isinstance(one, DataError) and not one.problems for one in errors):
         return DataError([line for one in errors for line in str(one).split("\n")])
     return DataError(
@@ -363,7 +363,7 @@ def _key(
     """Hash of everything that an entry depends on: file contents, settings, `VERSION`."""
 
     def digest_of_scan(path: Path) -> str:
-        """Digest of a scan, by the digests that the cache has kept."""
+        """Digest of a scan, with the digests of single files that the cache has kept."""
         return scan_digest(path, digest_of=digest_of)
 
     settings = {
@@ -371,7 +371,7 @@ def _key(
         "case_id": case.case_id,
         "spacing_mm": target.spacing_mm,
         "roi": asdict(target.roi) if target.roi else None,
-        # only of pictures, so that older entries keep their hash
+        # only for pictures, so that older entries keep their hash
         **({"measures": [*target.size_units]} if target.is_flat else {}),
         "preparation": _plain(preparation),
         # with the names, since facts about a label are stored under its name

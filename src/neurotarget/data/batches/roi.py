@@ -1,9 +1,9 @@
-"""The region of interest: a box of fixed size relative to an anchor that every scan has.
+"""The region of interest: a box of fixed size, placed relative to an anchor of every scan.
 
 The `head` anchor is found from the outline of the head alone, in a fraction of a second and without
 registration: the vertex gives the height, the widest part of the vault the midline and the middle
-between forehead and occiput. In MNI152 it is the point (0, −17, 90) mm. It is accurate enough for a
-generous box; the network segments the target inside the box.
+between forehead and occiput. In MNI152 the anchor is the point (0, −17, 90) mm. It is
+accurate enough for a generous box; the network segments the target inside the box.
 """
 
 import numpy as np
@@ -28,9 +28,9 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     """Cut a whole-scan grid to the region of interest.
 
     Args:
-        scan: in stored order; only the anchor `head` looks at it.
+        scan: in stored order; only the anchor `head` uses its values.
         grid: over the whole scan.
-        roi: size, anchor and offset of the box; where it reaches beyond the scan, it is cut.
+        roi: size, anchor and offset of the box, which is cut where it reaches beyond the scan.
         case_id: for messages.
         file: for messages.
 
@@ -56,7 +56,7 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
 def anchor_vox(
     scan: ndarray, grid: Grid, anchor: Anchor, *, case_id: str, file: str
 ) -> Float[ndarray, "3"]:
-    """Canonical voxel of an anchor of a whole-scan grid, with fractions.
+    """Compute the canonical voxel of an anchor, with fractions, from a whole-scan grid.
 
     The anchor `world` is the origin of the affine and may lie outside of the scan; `scan` is in
     stored order.

@@ -1,7 +1,7 @@
-"""Boxes around a target: of its mask, of a localiser, and with random errors for training.
+"""Boxes around a target: from its mask, from a localiser, and with random errors for training.
 
 A box has its centre in world mm and its sides along the scan's canonical axes, so that it is the
-same on the coarse grid of the localiser and on the fine grid that is cut.
+same on the coarse grid of the localiser and on the fine grid of the region.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ class Box:
     size_mm: Triple
 
     def roi(self, *, margin_mm: float, least_mm: Triple, room_mm: Triple = (0, 0, 0)) -> Roi:
-        """Region of interest with a margin at each face, at least `least_mm`, plus `room_mm`.
+        """Make the region of interest: the box with margins, at least `least_mm`, plus `room_mm`.
 
         Args:
             margin_mm: added at both ends of each side.
             least_mm: least sides of the region, before the room is added.
-            room_mm: length by which each side is larger in all.
+            room_mm: added to each side, half at either end.
         """
         sides = np.maximum(np.array(self.size_mm) + 2 * margin_mm, least_mm) + np.array(room_mm)
         return Roi(_triple(sides), "world", self.centre_mm)
@@ -40,9 +40,9 @@ class Boxes:
     """Boxes of a data set's cases, and the errors of a localiser on unseen subjects.
 
     `of_masks` are the boxes of the masks, `located` those of a localiser that was not trained on
-    the case; None if it has none with enough confidence. `errors_mm` has a row per case with a
-    trusted box: located minus that of the mask, of the centre along the three axes and of the
-    three sides.
+    the case; None where the localiser lacks confidence. `errors_mm` has a row per case with a
+    confident box: located minus mask box, for the centre along the three axes and for the three
+    sides.
     """
 
     margin_mm: float
@@ -60,15 +60,15 @@ class Boxes:
         return _triple(2 * errors[:, :3].max(axis=0) + errors[:, 3:].max(axis=0))
 
     def roi_of(self, case_id: str, *, trains: bool, otherwise: Roi | None) -> Roi | None:
-        """Region to prepare of a case: large for training, around the located box for all others.
+        """Return the region of a case to prepare: large for training, else around the located box.
 
         A training case without a mask uses its located box; a case with neither is prepared in the
         region `otherwise`, as in prediction.
 
         Args:
             case_id: of the case.
-            trains: whether patches are drawn from it; its region then holds every jittered box.
-            otherwise: region without a box; None for the whole scan.
+            trains: whether the case is used for training; its region then holds every jittered box.
+            otherwise: region of a case without a box; None for the whole scan.
         """
         least = {"margin_mm": self.margin_mm, "least_mm": self.least_mm}
         if trains and (box := self.of_masks.get(case_id)) is not None:
@@ -81,13 +81,13 @@ class Boxes:
     ) -> tuple[ndarray, ndarray] | None:
         """Jitter the box of a case by a random error of the localiser: first voxel and sides (3,).
 
-        None if the case has no box of a mask; the whole prepared volume is then its box.
+        None if the case has no mask box; its box is then the whole prepared volume.
 
         Args:
             case_id: of the case.
-            grid: on which it is prepared.
-            rng: random numbers of the draw. An error is drawn from those of the localiser, with
-                random signs of its centre's three offsets.
+            grid: working grid of the prepared case.
+            rng: random numbers of the draw. It selects one of the localiser's errors, and
+                the signs of the three offsets of its centre.
         """
         box = self.of_masks.get(case_id)
         if box is None:
@@ -104,7 +104,7 @@ class Boxes:
         return low, sides
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: boxes of masks under `drawn`, of the localiser under `found`."""
+        """Return plain values for JSON: mask boxes under `drawn`, located boxes under `found`."""
         return {
             "margin_mm": self.margin_mm,
             "least_mm": list(self.least_mm),
@@ -130,7 +130,7 @@ class Boxes:
 
 
 def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
-    """Box of the marked voxels of a working grid; None if there are none."""
+    """Return the box of the marked voxels of a working grid; None without marked voxels."""
     if not mask.any():
         return None
     spans = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
@@ -140,14 +140,14 @@ def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
 
 
 def box_error_mm(box: Box, true: Box, grid: Grid) -> tuple[float, ...]:
-    """A box minus the true one: centre along the grid's axes, then sides; six lengths in mm."""
+    """Return box minus true box: centre along the grid's axes, then sides; six lengths in mm."""
     axes = grid.work_affine[:3, :3] / np.array(grid.spacing_mm)
     centre = np.linalg.solve(axes, np.subtract(box.centre_mm, true.centre_mm))
     return tuple(float(part) for part in [*centre, *np.subtract(box.size_mm, true.size_mm)])
 
 
 def share_inside(box: Box, cut: Box, grid: Grid) -> float:
-    """Share of a box that lies inside the box that is cut, 0 to 1."""
+    """Return the share of a box that lies inside another box `cut`, 0 to 1."""
     offset_mm = np.abs(box_error_mm(cut, box, grid)[:3])
     sides, room = np.array(box.size_mm), np.array(cut.size_mm)
     shared = np.clip((sides + room) / 2 - offset_mm, 0, np.minimum(sides, room))

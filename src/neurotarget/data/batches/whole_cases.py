@@ -18,7 +18,7 @@ T = TypeVar("T")
 class WholeCases(Dataset):
     """Whole prepared volumes for validation, one case per batch.
 
-    With `outcomes` there are no label maps, and a volume is its middle of `patch_vox` voxels.
+    With `outcomes` there are no label maps, and only the middle `patch_vox` voxels are used.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class WholeCases(Dataset):
 
 
 def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
-    """Items of one rank; if there are fewer items than ranks, spare ranks get a copy of the first.
+    """Return the items of one rank; with fewer items than ranks, spare ranks get the first item.
 
-    No rank may be idle. Scores are joined by case, so that a copy counts once.
+    No rank may be idle. Scores are joined by case, so that a repeated item counts once.
     """
     return list(items[rank::ranks] or items[:1])
