@@ -1,7 +1,8 @@
 """Attenuation: the share of an effect that a method's values show.
 
-The share is the slope of the method's values on the reference's. A network that shrinks all masks
-towards the mean has a small spread and looks precise, but shows only that share of every effect.
+The share is the slope of the method's values on the reference's values. A network that shrinks all
+masks towards the mean has a small spread and looks precise, but shows only that share of every
+effect.
 """
 
 import math
@@ -20,9 +21,9 @@ from neurotarget.stats.effects.verdict import TWO_TESTS
 
 
 class Attenuation(NamedTuple):
-    """Share of an effect that values show.
+    """Share of an effect that a method's values show.
 
-    `least` is its lower end, in [0, 1]; `why` is the reason where there is none.
+    `least` is the lower end of its interval, in [0, 1]; `why` is the reason for a missing share.
     """
 
     value: float
@@ -37,8 +38,8 @@ def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str
     """Return the share of a hypothesis's effect that a method's values of a label show.
 
     `least` is the lower end of the 90 % interval of the slope on the reference; a slope above 1
-    counts as 1, so that no effect is called absent or small too easily. If the slope may be 0,
-    there is no share.
+    counts as 1, so that no effect is called absent or small too easily. There is no share unless
+    the interval lies above 0.
     """
     reference = measured.reference
     if reference is None or method == reference:

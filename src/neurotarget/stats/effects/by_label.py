@@ -1,4 +1,4 @@
-"""Hypotheses about a whole target, tested for each of its labels and regions too."""
+"""Effects on each label and region, for hypotheses about a whole target."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,10 +23,10 @@ MOST_LABELS = 12  # of a target with more labels, only the first are tested
 def label_effects_table(
     measured: Measured, effects: pd.DataFrame, *, refused: Refused = NONE_REFUSED
 ) -> pd.DataFrame:
-    """Return effects on each label by the leading model, with left, right and total.
+    """Return the effect on each label, and on left, right and total, in the leading model.
 
     `p_holm` is corrected for the labels of one hypothesis and method; the verdict uses the
-    uncorrected interval. No rows where the target has one label, or hypotheses name a label.
+    uncorrected interval. A target with one label and a hypothesis on a named label have no rows.
 
     Source: Holm 1979 (Scand J Statist 6:65).
     """

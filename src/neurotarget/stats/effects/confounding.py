@@ -1,4 +1,4 @@
-"""Confounding by site: whether site explains the covariate that a hypothesis tests."""
+"""Confounding by site: the share of the tested covariate's variance that site explains."""
 
 import math
 
@@ -29,7 +29,7 @@ def site_share(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
 
 
 def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
-    """Whether site explains a tenth or more of the tested covariate and is not in the model.
+    """Return whether site explains a tenth or more of the tested covariate and is no model term.
 
     False where the share is unknown, as with a single site.
     """

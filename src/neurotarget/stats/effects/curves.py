@@ -1,4 +1,4 @@
-"""A quantity over age: slope, tests of curvature and of a sex difference, and fitted curves."""
+"""Dependence of a quantity on age: slope, tests of curvature and sex difference, and curves."""
 
 import math
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def age_table(measured: Measured) -> pd.DataFrame:
     """Return the slope over age at equal sex, its partial r, and tests of curvature and sex × age.
 
     `p_curve` is from Wald's F test of a natural cubic spline against the line (HC3),
-    `p_interaction` from the test that slopes differ between the sexes. `reason` explains NaN.
+    `p_interaction` from a test of different slopes in the sexes. `reason` explains NaN.
     """
     names = _names(measured.covariates)
     rows = [
@@ -48,12 +48,12 @@ def age_table(measured: Measured) -> pd.DataFrame:
 
 
 def curves_table(measured: Measured) -> pd.DataFrame:
-    """Return the mean over age within each sex with its 95 % band; `all` without sex.
+    """Return the mean over age within each sex with its 95 % band, or of `all` if sex is unknown.
 
-    The column of means is called after the quantity: `volume`.
+    The column of means is named after the quantity, such as `volume`.
 
-    The curve is a natural cubic spline, or a straight line for fewer than twelve subjects; there is
-    none for fewer than four, or at one age only. It spans the 2nd to 98th percentile of age.
+    The curve is a natural cubic spline, or a straight line for fewer than twelve subjects. Fewer
+    than four subjects, or a single age, have no curve. It spans the 2nd to 98th percentile of age.
     """
     names = _names(measured.covariates)
     parts = [
@@ -73,7 +73,7 @@ def _names(covariates: pd.DataFrame) -> Names:
 
 
 def curve_columns(quantity: Quantity) -> list[str]:
-    """Return the columns of the table of curves; the means are in that of the quantity's name."""
+    """Return the columns of the table of curves; the quantity's name is the column of means."""
     return ["label", "method", "sex", "age", quantity.name, "low", "high"]
 
 

@@ -25,7 +25,7 @@ MOST_PEOPLE = 5000  # most rows of one model; a plot cannot show more people
 
 
 def residuals_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each person in the leading model of each hypothesis and method.
+    """Return one row per person in the leading model of each hypothesis and method.
 
     `fitted` and `residual` are in the unit of the quantity, `leverage` in [0, 1], `dfbeta`
     the change of the effect without the person, in standard errors. Random sites are treated as

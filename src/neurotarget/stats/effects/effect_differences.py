@@ -1,4 +1,4 @@
-"""Differences of an effect between two methods, and whether they matter."""
+"""Differences of an effect between two methods, classified by the smallest effect of interest."""
 
 import math
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ UNDECIDED = "undecided"
 def effect_differences_table(
     measured: Measured, *, refused: Refused = NONE_REFUSED
 ) -> pd.DataFrame:
-    """Return the effect on the second method's values minus that on the first's, same subjects.
+    """Return the second method's effect minus the first method's, on the same subjects.
 
-    It is estimated as the effect on the differences of the values, with the interval of its model
-    (Welch's, HC3 or the mixed model's). Methods and labels that are `refused` have no difference,
-    and failed masks are left out. `finding` compares it with the smallest effect of interest (see
-    `finding_of`).
+    The difference is estimated as the effect on the differences of the values, with the interval of
+    the effect's model (Welch's, HC3 or the mixed model's). Methods and labels that are `refused`
+    have no difference, and failed masks are left out. `finding` compares the difference with the
+    smallest effect of interest (see `finding_of`).
     """
     known, _ = without_failed(measured)
     rows = []
@@ -72,8 +72,8 @@ def finding_of(row: Mapping) -> str:
     """Classify a paired difference of two effects: equivalent, slight, different or undecided.
 
     EQUIVALENT: the 90 % interval lies within the smallest effect of interest, and the 95 % one
-    includes 0. SLIGHT: it lies within, and the 95 % interval excludes 0. DIFFERENT: the 95 %
-    interval excludes 0. UNDECIDED otherwise, as without a smallest effect of interest.
+    includes 0. SLIGHT: the 90 % interval lies within, and the 95 % one excludes 0. DIFFERENT: the
+    90 % interval does not lie within, and the 95 % one excludes 0. UNDECIDED: all else.
     """
     low, high, matters = row["low"], row["high"], row["matters"]
     if not math.isfinite(low):

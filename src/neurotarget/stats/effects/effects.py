@@ -2,8 +2,8 @@
 
 One person counts once: several scans of a subject are averaged first. Cases without a value or a
 covariate of the model are left out and counted; failed masks or predictions are counted separately.
-Rows without an estimate give the reason. Each hypothesis is tested on its own quantity, in its
-unit.
+Rows without an estimate give the reason. Each hypothesis is tested on the quantity that it names,
+in the unit of that quantity.
 """
 
 import math
@@ -105,10 +105,10 @@ def estimate_effect(
 ) -> Effect:
     """Estimate an effect on values with its 95 % interval, and give a verdict.
 
-    Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
-    difference without other terms uses Welch's test, everything else least squares with
-    heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the values. The rule for
-    verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these values.
+    Both tables are indexed by case; `covariates` may have a column `subject_id`. A group difference
+    without other terms uses Welch's test, everything else least squares with
+    heteroscedasticity-robust errors (see `model.fit`). `unit` is the unit of the values. The rule
+    for verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these values.
     `model` replaces the declared model of the hypothesis.
     """
     matters = smallest_of_interest(hypothesis, values, covariates)
@@ -119,7 +119,7 @@ def estimate_effect(
 def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
     """Return one row per hypothesis, method and model: as declared, with site, with head size.
 
-    Every model is compared with the published effect, which was mostly found without TIV. `leads`
+    Every model is compared with the published effect, mostly found without head size. `leads`
     marks the model whose verdict counts (see `lead`); `remark` explains why, where it is not the
     declared one. Failed masks and predictions are left out and counted. Methods and labels
     that are `refused`, and those whose values do not follow the reference's, have no conclusion.
@@ -154,7 +154,7 @@ def model_effect(
 ) -> Effect:
     """Estimate a hypothesis in one of its models for a label and method, or give the reason.
 
-    The smallest effect of interest is that of the declared model on the reference.
+    The smallest effect of interest comes from the declared model on the reference values.
     """
     values = measured.values_of(hypothesis)
     first = measured.reference or next(iter(values))
@@ -172,7 +172,7 @@ def model_effect(
 
 
 def claim(hypothesis: Hypothesis) -> str:
-    """Return a short text of the expected direction: `F > M`, `age: negative`.
+    """Return the expected direction as a short text, such as `F > M` or `age: negative`.
 
     A hypothesis without a direction has `F != M` or `age: any slope`.
     """
@@ -288,7 +288,7 @@ def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
 def _lost(
     failed: pd.DataFrame | None, label: str, hypothesis: Hypothesis, covariates: pd.DataFrame
 ) -> pd.Index:
-    """Cases of the hypothesis whose masks or predictions failed."""
+    """Return the hypothesis's cases whose masks or predictions failed."""
     if failed is None:
         return covariates.index[:0]
     cases = failed.index[failed[label]]
@@ -296,7 +296,7 @@ def _lost(
 
 
 def _refused(effect: Effect, why: str) -> Effect:
-    """The effect with its numbers of people and its unit, but without any estimate."""
+    """Return the effect with its numbers of people and its unit, but without any estimate."""
     names = ("estimate", "low", "high", "low_90", "high_90", "p", "detectable", "power")
     nothing = dict.fromkeys((*names, "size", "size_low", "size_high"), math.nan)
     return replace(effect, **nothing, verdict=NO_CONCLUSION, reason=why)
@@ -305,7 +305,7 @@ def _refused(effect: Effect, why: str) -> Effect:
 def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
     """Return the tested column: the hypothesis's label, the sum of all, or the only label.
 
-    Without a sum, as of means of contrasts, the first label is tested.
+    Where labels have no sum, as means of contrasts, the first label is tested.
     """
     labels = measured.labels_of(hypothesis)
     return hypothesis.label or ("total" if "total" in labels else labels[0])
@@ -314,7 +314,7 @@ def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
 def unit_of_effect(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
     """Return the unit of the effect: that of the quantity, per unit of each tested number.
 
-    Such as `mm3` for a group difference, `mm3/year` for a slope over age; a category has no unit.
+    It is, for volumes, `mm3` for a group difference and `mm3/year` for a slope over age.
     """
     if hypothesis.groups:
         return unit

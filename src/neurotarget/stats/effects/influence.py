@@ -1,9 +1,9 @@
-"""Influence of single people on an effect: estimates without each of them, and a robust estimate.
+"""Influence of single people on an effect: leave-one-out estimates and a robust estimate.
 
 Each hypothesis, as declared and in its leading model, is estimated again without each of the most
 influential people, by least squares in closed form. The table names the person whose absence
-changes the verdict or the sign, else the one who moves the estimate most. It also has a robust
-estimate and the outliers by median and MAD; outliers inflate a mean and an SD, but hardly these.
+changes the verdict or the sign, else the person who moves the estimate most. It also has a robust
+estimate, and the outliers by median and MAD, which outliers hardly change, unlike mean and SD.
 
 Source: Belsley et al. 1980, doi:10.1002/0471725153 (deletion); Leys et al. 2013,
 doi:10.1016/j.jesp.2013.03.013 (median ± 3 MAD); Huber 1964, doi:10.1214/aoms/1177703732; Sen 1968,
@@ -67,8 +67,8 @@ class _Robust(NamedTuple):
 def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
     """Return which values lie more than three scaled MADs from the median.
 
-    NaN is never an outlier. There are none with fewer than five known values, or where more than
-    half are equal.
+    NaN is never an outlier. No value is one if fewer than five are known, or if more than half are
+    equal.
 
     Source: Leys et al. 2013, doi:10.1016/j.jesp.2013.03.013.
     """
@@ -85,7 +85,7 @@ def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 def outlier_notes(measured: Measured) -> list[str]:
     """Return sentences on outlying values of the main quantity, by method and label.
 
-    Up to six cases are named in each, for a look at their masks; nothing is left out because of it.
+    Each sentence names up to six cases, whose masks should be looked at; no case is left out.
     """
     notes, main = [], measured.main
     unit, masks = unit_text(main.unit), "mask" if main.is_of_masks else "case"
@@ -113,9 +113,10 @@ def influence_table(
     *,
     refused: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """Return a row per hypothesis and method: with all, without the most influential, robust.
+    """Return effects of all people, without the most influential person, and by a robust method.
 
-    A model that leads in `effects`, the study's table, has rows besides those of the declared one.
+    One row per hypothesis and method for the declared model, and one for the leading model of
+    `effects`, the study's table, where it is another one.
 
     `changes` is what changes without that person: "sign", "verdict", "sign and verdict" or "".
     `outliers` are people far from the robust model. Methods and labels that are `refused` have no

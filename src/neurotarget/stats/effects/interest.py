@@ -16,8 +16,9 @@ def smallest_of_interest(
 ) -> float:
     """Return the stated smallest effect of interest, else half of the published one, else NaN.
 
-    A percentage is of the mean of `column`; d is in SDs of them about the declared model and, for
-    a slope, per SD of the covariate. Also NaN where it cannot be computed from `column`.
+    A percentage refers to the mean of `column`. d refers to the residual SD of `column` about the
+    declared model and, for a slope, to one SD of the covariate. NaN also where `column` does not
+    allow the conversion.
     """
     matters = hypothesis.matters
     if matters is None:

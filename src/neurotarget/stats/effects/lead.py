@@ -29,10 +29,10 @@ OF_HEAD |= {PROPORTION: "as a share of it"}
 def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataFrame) -> list[dict]:
     """Mark the leading model of one hypothesis in `leads` and give the reason in `remark`.
 
-    Where site explains the tested covariate, the model with site leads: with fixed sites, or
-    random ones where sites have fewer than five people on average. Where the sign depends on the
+    Where site explains the tested covariate, the model with site leads: with fixed effects of site,
+    or random effects if sites have fewer than five people on average. Where the sign depends on the
     adjustment for head size, the model with head size as a covariate leads. Otherwise the declared
-    model leads. It is the same for all methods; the estimates of the first method decide.
+    model leads. All methods have the same leading model; the first method's estimates decide.
     """
     own = [row for row in rows if row["method"] == rows[0]["method"]]
     by_model = {row["model"]: row for row in own}
@@ -81,7 +81,7 @@ def _site_remark(hypothesis: Hypothesis, covariates: pd.DataFrame, *, is_random:
 
 
 def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFrame) -> str:
-    """Return a sentence on failures that are left out, by group in a group comparison."""
+    """Return a sentence that counts the failures left out, per group in a group comparison."""
     if not len(lost):
         return ""
     what = "mask" if is_of_masks(hypothesis.measure) else "prediction"

@@ -1,16 +1,17 @@
-"""Change within people and differences between them, where people were scanned several times.
+"""Slopes over age within and between people who were scanned several times.
 
 value = constant + within × (age − the person's mean age) + between × (the person's mean age) + sex
 + person + person × (age − the person's mean age) + residual. The slope within people is their rate
-of change; the slope between people compares people of different ages and includes differences
+of change. The slope between people compares people of different ages, so it includes differences
 between generations. Sex is a term where it varies. Where random slopes cannot be separated from the
 residual, only the constant is random, and the row has a note.
 
-Intervals are robust against a wrong covariance within people: the sandwich over people with the
-residuals of a fit without each (CR3), and Student's t with people − between-people terms degrees of
-freedom. Where everybody was scanned at the same intervals of time, the slope within is the mean of
-the people's own slopes and its interval that of their t test. In simulations of 8 people with 1 to
-4 scans at any times the coverage is 91 to 93 %.
+Intervals are robust against a wrong covariance within people. Their error is the sandwich estimate
+over people, with residuals of a fit that left the person out (CR3). Their quantile is Student's t,
+whose degrees of freedom are the number of people minus the number of between-people terms. Where
+everybody was scanned at the same intervals of time, the slope within people is the mean of the
+people's own slopes, and its interval is that of a t test of these slopes. In simulations of 8
+people with 1 to 4 scans at any times, the coverage is 91 to 93 %.
 
 Sources: van de Pol and Wright 2009, doi:10.1016/j.anbehav.2008.11.006 (within and between); Laird
 and Ware 1982, doi:10.2307/2529876 (the mixed model); Liang and Zeger 1986,
@@ -55,8 +56,8 @@ class Slopes(NamedTuple):
 def longitudinal_table(measured: Measured) -> pd.DataFrame:
     """Return slopes over age within and between people, by method and label, per year.
 
-    `percent_a_year` is the slope within people in % of the mean value. No rows where nobody was
-    scanned at two ages, or no age is known.
+    `percent_a_year` is the slope within people in % of the mean value. There are no rows if nobody
+    was scanned at two ages, or if no age is known.
     """
     ages, sexes, labels = *(_covariate(measured, one) for one in ("age", "sex")), measured.labels
     if ages is None or not pd.api.types.is_numeric_dtype(ages):
@@ -90,7 +91,7 @@ def fit_slopes(
         column: values of the N scans.
         ages: years at each scan.
         people: id of the person of each scan.
-        others: (N, Q), such as sex; may have no columns.
+        others: (N, Q), further covariates such as sex; Q may be 0.
 
     Returns:
         Coefficients: the slopes within and between people, per year, the constant, and `others`.
@@ -109,10 +110,10 @@ def fit_slopes(
 
 
 def _spread(values: ndarray, fixed: ndarray, random: ndarray, place: ndarray) -> ndarray:
-    """REML estimate of the covariance of the random effects over the residual variance.
+    """Return the REML estimate of the random effects' covariance over the residual variance.
 
-    Equal to statsmodels' MixedLM with Powell's method, but 100 times faster; MixedLM's default
-    optimiser stops elsewhere and reports convergence.
+    It equals that of statsmodels' MixedLM with Powell's method, but is 100 times faster. MixedLM's
+    default optimiser stops at another value and reports convergence.
     """
     size, terms = random.shape[1], fixed.shape[1]
     both = np.column_stack([fixed, values])

@@ -77,10 +77,10 @@ class Fit(NamedTuple):
 def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
     """Build the model columns of a hypothesis from complete covariates, one row per subject.
 
-    Numbers are centred and categories are coded against their first level; an interaction `a*b` is
+    Numbers are centred, and categories are coded against their first level. An interaction `a*b` is
     the product of both, centred, and adds its main effects. So the effect of `a` in a model with
-    `a*b` is that at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. Terms that do
-    not vary are left out and noted.
+    `a*b` is the effect at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. Terms
+    that do not vary are left out and noted.
 
     Raises:
         NotEstimableError: groups are too small, or the tested covariate does not vary or is
@@ -97,9 +97,9 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
 
 
 def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, "N P"]:
-    """Return the constant and independent columns of all terms, none tested; see `design`.
+    """Return the constant and the independent columns of all terms (see `design`).
 
-    For models that predict values; the tested covariate of the hypothesis is an ordinary term.
+    Models that predict values use them: the tested covariate is a term like all others.
     """
     untested = replace(hypothesis, covariate="", groups=None, adjust=hypothesis.terms)
     columns, _ = _others(untested, terms)
@@ -236,7 +236,7 @@ def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
 def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
     """Return columns minus their mean, in units of their SD; constant columns become 0.
 
-    So no column dominates by its unit when independence is judged.
+    So the unit of a column has no influence on whether columns count as independent.
     """
     spread = columns.std(axis=0)
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
@@ -274,7 +274,8 @@ def with_leverage(
 ) -> tuple[Float[ndarray, "P N"], Float[ndarray, " N"]]:
     """Return the pseudoinverse of a model's columns, and the leverage of each subject.
 
-    The leverage is in [0, 1]; 1 is a subject with a term of their own, whom the model always fits.
+    The leverage is in [0, 1]. It is 1 for a subject with a term of their own, whose value the model
+    fits exactly.
     """
     inverse = np.linalg.pinv(columns)
     return inverse, np.einsum("np,pn->n", columns, inverse)
@@ -283,8 +284,8 @@ def with_leverage(
 def robust_error(columns: Float[ndarray, "N P"], residuals: Values) -> float:
     """Return the heteroscedasticity-robust (HC3) standard error of the first coefficient.
 
-    A subject with a term of their own (the only one of a site) contributes nothing to the effect,
-    nor to its error.
+    A subject with a term of their own, such as the only subject of a site, contributes neither to
+    the effect nor to its error.
 
     Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
     doi:10.1080/00031305.2000.10474549 (for small samples).

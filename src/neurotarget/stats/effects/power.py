@@ -1,4 +1,4 @@
-"""Sample sizes for finding an effect, with perfect values and with those of a method."""
+"""Sample sizes for finding an effect with perfect values and with a method's values."""
 
 import math
 
@@ -23,15 +23,16 @@ COLUMNS = (
 
 
 def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """Return the total subjects to find each effect with 80 % power at two-sided 5 %, by method.
+    """Return the number of subjects for 80 % power at two-sided 5 %, per effect and method.
 
     The planned effect is the expected one, else the smallest of interest (`matters`). The observed
     effect is not used: an effect selected for significance is overestimated (Gelman and Carlin
     2014, doi:10.1177/1745691614551642). `n_perfect` uses the residual SD of the reference's values
-    about the declared model, `n_method` the method's own (`sd`, in the unit of the
-    quantity) and the effect times the share that its values show (see `attenuation`), so shrinking
-    all values towards their mean gains nothing. Group ratio, covariate spread and correlations are
-    those of the cohort. With noise independent of the values, `inflation` is 1 / ICC.
+    about the declared model. `n_method` uses the residual SD of the method's values (`sd`, in the
+    unit of the quantity), and multiplies the effect by the share that these values show (see
+    `attenuation`), so that shrinking all values towards their mean gains nothing. Group ratio,
+    covariate spread and correlations are those of the cohort. With noise independent of the values,
+    `inflation` is 1 / ICC.
     """
     methods = [method for method in measured.methods if method != measured.reference]
     rows = [
@@ -46,10 +47,10 @@ def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 def subjects_needed(size: float, *, terms: int = 2) -> float:
     """Return the fewest subjects for 80 % power at two-sided 5 %; NaN beyond 10 million.
 
-    `size` is effect / (standard error · √n): for two groups, d · √(share of the one × share of the
-    other); for a slope, the slope times the SD of its covariate over the residual SD. The test has
-    n − `terms` degrees of freedom, so `terms` counts all columns of the model. Power is computed
-    from the noncentral t distribution.
+    `size` is effect / (standard error · √n): for two groups, d · √(share of the first group × share
+    of the second); for a slope, the slope times the SD of its covariate over the residual SD. The
+    test has n − `terms` degrees of freedom, so `terms` counts all columns of the model. Power is
+    computed from the noncentral t distribution.
 
     Source: Cohen 1988, doi:10.4324/9780203771587.
     """

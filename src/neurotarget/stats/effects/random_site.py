@@ -17,8 +17,8 @@ FEWEST_SITES = 3  # fewest sites for a variance between sites
 def fit_random(columns: Design, values: Float[ndarray, " N"], sites: ndarray) -> Fit:
     """Fit by REML with a random intercept for each site; `spread` is the SD within sites.
 
-    The interval is Student's with the degrees of freedom of the model with fixed sites, which is
-    wider than lme4's where sites differ little.
+    The interval is Student's, with the degrees of freedom of the model with fixed sites. It is
+    wider than lme4's interval where sites differ little.
 
     Source: Laird and Ware 1982, doi:10.2307/2529876.
 

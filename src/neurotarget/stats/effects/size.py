@@ -20,12 +20,12 @@ class Size(NamedTuple):
 
 
 def hedges_g(fit: Fit) -> Size:
-    """Return Hedges' g: the difference of two groups in SDs within them, for small samples.
+    """Return Hedges' g: the difference of two groups over their pooled SD, for small samples.
 
-    With covariates it is the adjusted difference in units of the unadjusted pooled SD: the residual
-    SD shrinks with every covariate, so that g would grow and not be comparable with published
-    values. The residual SD is used only where a model has no pooled SD (random sites). The interval
-    inverts the noncentral t distribution of the pooled test and assumes equal SDs of the groups.
+    With covariates it is the adjusted difference over the unadjusted pooled SD. The residual SD
+    shrinks with every covariate, so a g in its units would not be comparable with published values.
+    The residual SD is used only where a model has no pooled SD (random sites). The interval inverts
+    the noncentral t distribution of the pooled test and assumes equal SDs of the groups.
 
     Source: Hedges 1981, doi:10.3102/10769986006002107 (correction 1 − 3 / (4 df − 1)); Cumming and
     Finch 2001, doi:10.1177/0013164401614002 (interval). The SD is that of effectsize::hedges_g

@@ -2,8 +2,8 @@
 
 Holm's correction bounds the chance of any false finding among the hypotheses of a study that are
 tested on one method's values by the leading model; further models of a hypothesis check its
-robustness and are not counted as tests. The variance inflation of the tested term is how much
-its standard error grew for what the model adjusts for.
+robustness and are not counted as tests. The variance inflation of the tested term is the factor by
+which adjustment for the other terms raises the variance of its estimate.
 
 Sources: Holm 1979, Scandinavian Journal of Statistics 6:65; O'Brien 2007,
 doi:10.1007/s11135-006-9018-6 (variance inflation).
@@ -27,9 +27,10 @@ MUCH = 5.0  # a variance inflation from here on is reported as collinearity
 
 
 def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per hypothesis and method: p, Holm's p, and the variance inflation.
+    """Return p, Holm's p and the variance inflation, one row per hypothesis and method.
 
-    The model is the leading one (`leads`). Effects without an estimate are not counted as tests.
+    They are those of the leading model (`leads`). Effects without an estimate are not counted as
+    tests.
     """
     kept = ["hypothesis", "method", "label", "model", "p", "n"]
     table = effects.loc[effects["leads"].astype(bool), kept].copy()
@@ -59,7 +60,7 @@ def variance_inflation(
 ) -> float:
     """Return 1 / (1 − R²) of the tested term on all others of a model; NaN where there is none.
 
-    Random sites count as fixed ones, which is the most that they can inflate.
+    Random sites are treated as fixed sites, so their inflation is an upper bound.
     """
     ones = pd.DataFrame({"value": np.ones(len(covariates))}, index=covariates.index)
     needs = {one.name: one.needs for one in variants(hypothesis, covariates)}.get(model, hypothesis)

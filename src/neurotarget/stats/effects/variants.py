@@ -24,8 +24,10 @@ PROPORTION = "tiv_proportion"
 
 
 class Variant(NamedTuple):
-    """A hypothesis, the head-size covariate that is removed from its values beforehand, and the
-    covariate whose groups have random intercepts.
+    """A model of a hypothesis.
+
+    It names the head-size covariate that is removed from the values beforehand, and the covariate
+    whose groups have random intercepts.
     """
 
     name: str
@@ -35,7 +37,7 @@ class Variant(NamedTuple):
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Numeric covariates that are needed besides those of the hypothesis."""
+        """Numeric covariates that the model needs in addition to those of the hypothesis."""
         return (self.tiv,) if self.tiv else ()
 
     @property
@@ -46,10 +48,11 @@ class Variant(NamedTuple):
 
 
 def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Variant]:
-    """Yield the declared model, those with site if it confounds, and those with head size.
+    """Yield the declared model, models with site if it confounds, and models with head size.
 
-    Where the cohort has a TIV that is not in the hypothesis, it is removed by ANCOVA, residual and
-    proportion; not for other quantities than volumes, which do not grow with the head.
+    Where the cohort has a TIV that is not in the hypothesis, one model each removes it by ANCOVA,
+    residual and proportion. Only volumes have such models, since other quantities do not grow with
+    the head.
     """
     yield Variant(DECLARED, hypothesis)
     if explains(hypothesis, covariates):
@@ -87,7 +90,7 @@ def adjusted_values(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str
 
 
 def controls(variant: Variant, terms: pd.DataFrame) -> Bool[ndarray, " N"]:
-    """Return whom the TIV slope is fitted on: the control group where there is one, else all.
+    """Return the people on whom the TIV slope is fitted: controls if there are any, else all.
 
     A group is recognised as controls by its name, such as `CN` or `healthy`.
     """

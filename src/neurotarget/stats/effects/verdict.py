@@ -1,8 +1,9 @@
 """The verdict on a hypothesis from an interval: one of six labels, and a reason.
 
-An estimate is compared with two values. With 0: is there an effect, and on the expected side? With
-the smallest effect of interest, by two one-sided tests at 5 % each (whether the 90 % interval lies
-within it on both sides): is every effect that matters ruled out? So an effect is
+An estimate is compared with two values. The comparison with 0 answers whether there is an effect,
+and on the expected side. The comparison with the smallest effect of interest answers whether every
+effect that matters is ruled out. It uses two one-sided tests at 5 % each: the 90 % interval has to
+lie within the smallest effect of interest on both sides. So an effect is
 
 - *shown* where the 95 % interval excludes 0 on the expected side,
 - *shown, smaller than published* where it also excludes the published size from below,
@@ -15,8 +16,8 @@ The smallest effect of interest is stated by the hypothesis, or is half of the p
 Without either, no effect is ever absent, since an interval that includes 0 is no evidence of
 absence (Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
 
-Values that show only a share of an effect (as of a network that shrinks all masks towards the
-mean, see `attenuation`) are compared with the published size and the smallest effect of interest
+Values that show only a share of an effect, because a network shrinks all masks towards the mean
+(see `attenuation`), are compared with the published size and the smallest effect of interest
 times that share.
 
 Power is computed for a stated effect, never for the observed one, which only repeats the p value
@@ -77,7 +78,7 @@ def power_to_find(effect: float, error: float, freedom: float) -> float:
     """Return the power in [0, 1] of a two-sided test at 5 % for an effect of this size.
 
     Args:
-        effect: a stated one, never the observed; NaN gives NaN.
+        effect: a stated effect, never the observed one; NaN gives NaN.
         error: standard error of the estimate, in the same unit.
         freedom: degrees of freedom of Student's t.
     """
@@ -110,10 +111,10 @@ def judge(
 ) -> Verdict:
     """Return the verdict on an interval, by the rule at the head of this file.
 
-    `sign` is the expected direction, 0 for either; `expected` the published effect and `matters`
-    the smallest effect of interest, NaN where there is none; `power` the power for the published
-    effect and `least` the effect found with 80 % power; `share` in [0, 1] the smallest share of an
-    effect that these values show, `plural` how they are called.
+    `sign` is the expected direction, 0 for either. `expected` is the published effect and `matters`
+    the smallest effect of interest, NaN if unknown. `power` is the power for the published effect
+    and `least` the effect found with 80 % power. `share` in [0, 1] is the smallest share of an
+    effect that these values show, and `plural` is the noun for the values.
     """
     low, high = ends.low, ends.high
     margin, of_share = matters * share, ""
