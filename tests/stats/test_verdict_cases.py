@@ -177,7 +177,7 @@ def test_a_sign_that_hangs_on_head_size_is_shown_with_head_size_as_covariate():
     assert signs == {-1.0, 1.0}
     lead = found[found["leads"]].iloc[0]
     assert lead["model"] == "tiv_ancova"
-    assert "the sign depends on how head size is taken out (+" in lead["remark"]
+    assert "the sign depends on the correction for head size (+" in lead["remark"]
     assert lead["remark"].endswith("the verdict is that of the model with head size as a covariate")
 
 
@@ -196,7 +196,7 @@ def test_where_sites_have_few_people_the_one_with_random_sites_answers(read):
 def test_a_sex_difference_without_head_size_is_remarked():
     volumes, table = cohort()
     found = effects_table(a_study({"sex": "volume: F > M"}, table, "a", a=volumes))
-    assert found["remark"][0].startswith("head size is not taken out, and men have larger heads")
+    assert found["remark"][0].startswith("head size is not corrected for, and men have larger")
 
 
 def test_a_network_that_shrinks_to_the_mean_has_no_more_power():

@@ -52,7 +52,7 @@ def test_stripped_scans_give_brain_volume_with_its_origin_named(study):
     assert cases.loc["c00", "brain_mm3"] == pytest.approx(ball(62).sum() * 64)
     effects = pd.read_csv(out / "study" / "effects.tsv", sep="\t").set_index("model")
     assert {"declared", "tiv_ancova", "tiv_residual", "tiv_proportion"} <= {*effects.index}
-    assert not effects["remark"].str.contains("head size is not taken out").any()
+    assert not effects["remark"].str.contains("head size is not corrected for").any()
     origin = "brain_mm3: voxels that are not 0 in skull-stripped scans, 12 of 12 cases"
     assert f"taken from the scans ({origin}); a brain shrinks" in printed
     assert f"Head size is {origin}." in (out / "study" / "methods.md").read_text()

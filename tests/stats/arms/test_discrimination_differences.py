@@ -57,7 +57,7 @@ def test_a_case_that_one_arm_lacks_is_left_out_of_its_pairs():
     [
         (8, 4, "fewer than 10 people"),
         (30, 0, "no case is positive"),
-        (30, 2, "people of a kind"),
+        (30, 2, "people of a class"),
         (30, 9, "without an error"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_stated_effect_is_asked_for_never_the_one_found():
     slope = 1 * 50 / math.sqrt(12) / 100
     assert found.loc["age", "n_perfect"] == pytest.approx(subjects_needed(slope, terms=3), rel=0.1)
     assert found["inflation"].tolist()[:2] == [1, 1]
-    why = "no effect is stated to plan for; give the hypothesis expected: or matters:"
+    why = "the hypothesis states no effect to plan for; add expected: or matters: to it"
     assert found["reason"].tolist() == ["", "", why]
     assert math.isnan(found.loc["both", "n_perfect"])
 
@@ -176,7 +176,7 @@ def test_without_a_reference_or_an_effect_it_is_reported():
     equals = measured(table, truth=None, a=volumes)
     found = sized(equals)
     assert found.loc["sex", "reason"] == "no method counts as the reference"
-    assert found.loc["age", "reason"].startswith("no effect is stated to plan for")
+    assert found.loc["age", "reason"].startswith("the hypothesis states no effect to plan for")
     nothing = {"sex": {"claim": "volume: F > M", "expected": 0}}
     found = sized(measured(table, nothing, reference=volumes, predicted=volumes)).loc["sex"]
-    assert found["reason"] == "an effect of 0 is never found"
+    assert found["reason"] == "no number of subjects finds an effect of 0"

@@ -107,7 +107,7 @@ def test_several_cases_of_a_person_count_once():
         (np.full(30, 0.4), np.arange(30) % 2, "auroc", "all probabilities are equal"),
         (np.full(30, 0.4), np.arange(30) % 2, "ppv", "no case is predicted as positive"),
         (np.linspace(0.1, 0.9, 8), np.arange(8) % 2, "auroc", "fewer than 10 people"),
-        (np.linspace(0.1, 0.9, 30), np.arange(30) < 2, "auroc", "fewer than 3 people of a kind"),
+        (np.linspace(0.1, 0.9, 30), np.arange(30) < 2, "auroc", "fewer than 3 people of a class"),
     ],
 )
 def test_an_unknown_number_or_interval_has_a_reason(p, y, name, reason):

@@ -172,7 +172,7 @@ def test_without_any_covariate_there_is_a_reason():
     measured = cohort(what=target({}))
     bare = replace(measured, covariates=measured.covariates[["subject_id", "site"]])
     (found,) = sites_table(bare).to_dict("records")
-    assert found["reason"].startswith("no hypothesis except on site, and no covariate age")
+    assert found["reason"].startswith("no hypothesis on anything but site, and no covariate age")
     assert harmonisation_table(bare)["site_share_raw"].notna().all()
 
 

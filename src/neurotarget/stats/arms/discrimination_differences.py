@@ -17,7 +17,7 @@ from neurotarget.stats.core.clustered_auc import auc_difference_of_cases, auc_of
 from neurotarget.stats.core.interval import Estimate
 from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import codes
-from neurotarget.stats.tables.outcome_rows import FEW, FEW_OF_A_KIND, FEWEST_PEOPLE, why_unknown
+from neurotarget.stats.tables.outcome_rows import FEW, FEW_OF_A_CLASS, FEWEST_PEOPLE, why_unknown
 
 COLUMNS = [
     *("arm", "other", "label", "auc_arm", "auc_arm_low", "auc_arm_high"),
@@ -83,7 +83,7 @@ def _difference(p: pd.DataFrame, y: pd.Series, subjects: pd.Series) -> dict:
             areas, found = [_bare(one) for one in areas], _bare(found)
             why, cells["p"] = FEW, math.nan
         elif math.isnan(test.p):
-            why = FEW_OF_A_KIND if math.isnan(found.value) else SEPARATE
+            why = FEW_OF_A_CLASS if math.isnan(found.value) else SEPARATE
     for name, one in zip(("auc_other", "auc_arm"), areas, strict=True):
         cells |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
     cells |= {"difference": found.value, "low": found.low, "high": found.high}

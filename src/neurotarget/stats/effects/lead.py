@@ -56,12 +56,12 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
         decides = ""
         if lead == ANCOVA:
             decides = ", so the verdict is that of the model with head size as a covariate"
-        remarks.append(f"the sign depends on how head size is taken out ({each}){decides}")
+        remarks.append(f"the sign depends on the correction for head size ({each}){decides}")
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
-            "head size is not taken out, and men have larger heads than women: a column eTIV in "
-            "mm3, brain masks or skull-stripped scans would show how much of the difference is "
-            "that of the head"
+            "head size is not corrected for, and men have larger heads than women: a column eTIV "
+            "in mm3, brain masks or skull-stripped scans would show how much of the difference is "
+            "due to head size"
         )
     return [
         row | {"leads": row["model"] == lead} | {"remark": join_reasons(*remarks, row["remark"])}

@@ -41,7 +41,7 @@ FEWEST = 6  # fewest people with scans at two ages for a slope within people
 MOST_LABELS = 12
 APART_YEARS = 0.05  # scans of one person at ages that differ by less are of one visit
 SLOPES, CONSTANTS = "person, person × age", "person"
-NO_SLOPES = "the people's own slopes cannot be told from the residual: only their level is random"
+NO_SLOPES = "slopes of people cannot be separated from the residual: only the constant is random"
 
 
 class Slopes(NamedTuple):

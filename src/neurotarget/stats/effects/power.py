@@ -94,10 +94,10 @@ def _effect(rows: pd.DataFrame, hypothesis: Hypothesis) -> dict:
         effect, what = (hypothesis.sign or 1) * float(matters.iloc[0]), SMALLEST
     else:
         raise NotEstimableError(
-            "no effect is stated to plan for; give the hypothesis expected: or matters:"
+            "the hypothesis states no effect to plan for; add expected: or matters: to it"
         )
     if not effect:
-        raise NotEstimableError("an effect of 0 is never found")
+        raise NotEstimableError("no number of subjects finds an effect of 0")
     return {"effect": effect, "effect_is": what}
 
 

@@ -46,8 +46,8 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
         for row in table.itertuples()
     ]
     reasons = [
-        f"much of the tested term is in the others: its error is {math.sqrt(value):.1f} times as "
-        "large as without them"
+        f"the other terms largely explain the tested term: its error is {math.sqrt(value):.1f} "
+        "times as large as without them"
         if value >= MUCH
         else ""
         for value in inflation

@@ -1,12 +1,12 @@
-"""Agreement of methods over one list of cases, with an interval chosen for each statistic.
+"""Agreement of methods over the same cases, with an interval chosen for each statistic.
 
-With one case per subject and values that look normal (Shapiro and Wilk's p of each method and of
-the differences is 0.2 or more) closed forms are used: Student's t for the bias, chi-square for the
-SD of the differences, Carkeet's for the limits of agreement, Fisher's for r, McGraw and Wong's for
-the ICCs. Otherwise, and for statistics without a closed form, subjects are resampled: studentised
-bootstrap for SD and limits, jackknife with Student's t for r, ICC(C,1), CCC and regression lines,
-BCa for Spearman's rho. `tests/oracles/coverage.py` measures the coverage of each;
-`experiments/verdicts/coverage.md` has the table.
+Intervals have closed forms if every subject has one case and values look normal (Shapiro and Wilk's
+p of each method and of the differences is 0.2 or more): Student's t for the bias, chi-square for
+the SD of the differences, Carkeet's for the limits of agreement, Fisher's for r, McGraw and Wong's
+for the ICCs. Otherwise, and for statistics without a closed form, subjects are resampled: by a
+studentised bootstrap for SD and limits, by a jackknife with Student's t for r, ICC(C,1), CCC and
+regression lines, and by BCa for Spearman's rho. `tests/oracles/coverage.py` measures the coverage
+of each; `experiments/verdicts/coverage.md` has the table.
 """
 
 import math
@@ -64,7 +64,7 @@ class Statistic(NamedTuple):
 
 
 def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Statistic]:
-    """Return every statistic of two methods, or the ICCs of more, without intervals.
+    """Return all statistics of two methods, or the ICCs of three or more, without intervals.
 
     Args:
         table: (N, K), one row per case and one column per method, without NaN.
@@ -81,11 +81,11 @@ def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str,
 def agreement_intervals(
     table: Table, subject: Codes, n_subjects: int, *, seed: int
 ) -> dict[str, Statistic]:
-    """Return every statistic of two methods, or the ICCs of more, each with its interval.
+    """Return all statistics of two methods, or the ICCs of three or more, with intervals.
 
     Differences are second − first. The interval of `icc_a1` treats the methods as a random factor,
-    which makes it wide with few methods; `icc_a1_fixed` is the same number with the interval for
-    these methods only.
+    which makes it wide with few methods. `icc_a1_fixed` is the same number with an interval that
+    treats the methods as fixed.
 
     Args:
         table: (N, K), one row per case and one column per method, without NaN; three cases or more.
@@ -148,9 +148,9 @@ def _differing(
         "bias_percent": (mean_interval(percent, subject, n_subjects), T),
     }
     if not is_simple:
-        drawn = replicates(n_subjects, seed)[1 : DRAWS + 1]  # as of all labels
-        in_draws = bootstrap_t(difference, subject, drawn)
-        return intervals | {name: (in_draws[name], BOOTSTRAP_T) for name in SPREAD}
+        samples = replicates(n_subjects, seed)[1 : DRAWS + 1]  # the same for all labels
+        ends = bootstrap_t(difference, subject, samples)
+        return intervals | {name: (ends[name], BOOTSTRAP_T) for name in SPREAD}
     n, mean, sd = len(x), float(difference.mean()), float(difference.std(ddof=1))
     limits = {
         name: (limit_interval(mean, sd, n, is_upper=name == "upper_limit"), CARKEET)

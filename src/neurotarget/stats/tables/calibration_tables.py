@@ -1,7 +1,7 @@
 """Calibration and overall error of predicted probabilities.
 
-Intervals are at 95 % over people; with fewer than ten people there are values without intervals.
-Failed predictions have no probability: they are counted, but no statistic includes them.
+Intervals are 95 % intervals over people; fewer than ten people have values without intervals.
+Failed predictions have no probability, so they are counted, but no statistic includes them.
 """
 
 import math
@@ -54,12 +54,12 @@ A_PART = "part of the Brier score: no interval"
 def calibration_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return Brier score, log loss, calibration intercept and slope, E:O and ECE.
 
-    Rows are by label and stratum. Of several classes, each is compared with all other classes, and
-    rows with the outcome's name hold Brier score and log loss over all classes. `brier_scaled` is 1
-    for perfect predictions and 0 for a constant prediction of the prevalence. The Brier score is
-    `miscalibration` − `discrimination` + `uncertainty`. `expected_observed` (E:O) is the mean
-    probability divided by the share of positive cases. ECE has up to ten bins of equal counts (see
-    `calibration_bins_table`).
+    One row per label, stratum and statistic. With several classes, each class is compared with all
+    other classes, and rows with the outcome's name hold Brier score and log loss over all classes.
+    `brier_scaled` is 1 for perfect predictions and 0 for a constant prediction of the prevalence.
+    The Brier score is `miscalibration` − `discrimination` + `uncertainty`. `expected_observed`
+    (E:O) is the mean probability divided by the share of positive cases. ECE has up to ten bins of
+    equal counts (see `calibration_bins_table`).
     """
     rows = []
     for names, predictions in places(measured):
@@ -71,8 +71,9 @@ def calibration_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def calibration_bins_table(measured: Measured) -> pd.DataFrame:
-    """Return the observed share of positive cases per bin of predicted probability, with Wilson's
-    interval, over the whole cohort.
+    """Return the observed share of positive cases per bin of predicted probability.
+
+    Intervals are Wilson's. The whole cohort is used.
 
     Bins of a label are numbered from 1, the lowest probability. A label has no rows if no case has
     both prediction and reference.

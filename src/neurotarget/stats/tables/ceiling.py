@@ -1,8 +1,8 @@
 """Agreement of people's masks: intra-rater and inter-rater error.
 
-It is the ceiling for a network. No data can show that a network agrees better with a rater than the
-rater with themselves (intra-rater error), or better with several raters than the raters with each
-other (inter-rater error).
+These errors bound what can be shown about a network. No data can show that a network agrees better
+with a rater than the rater with themselves (intra-rater error), or better with several raters than
+the raters with each other (inter-rater error).
 """
 
 import math
@@ -34,9 +34,9 @@ def ceiling_table(
 ) -> pd.DataFrame:
     """Return intra- and inter-rater error of each pair of sets of people's masks, by label.
 
-    `error_<unit>` is the SD of one mask: the SD of differences divided by √2, with the interval of
-    `agreement`; `error_percent` is relative to the mean value. A systematic shift is not part of
-    the error; the column of bias shows it. ICC, bias and Dice are those of `raters`.
+    `error_<unit>` is the SD of a single mask's value: the SD of the differences divided by √2, with
+    the interval of `agreement`. `error_percent` is relative to the mean value. A systematic shift
+    is not part of the error; the column of bias shows it. ICC, bias and Dice are those of `raters`.
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
     """
@@ -92,7 +92,7 @@ def people_of(measured: Measured) -> dict[str, str]:
     """Return the rater of each set of masks: `rater1_again` and `rater1` are the same person.
 
     The reference masks belong to the single rater in a covariate `rater`. Without this covariate
-    they belong to the one rater with repeated masks whose first masks have no column. Otherwise
+    they belong to the only rater who has repeated masks but no column of first masks. Otherwise
     their rater is unknown, and the reference counts as another person.
     """
     people = {name: AGAIN.sub("", name) for name in measured.raters}

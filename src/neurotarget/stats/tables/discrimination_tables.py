@@ -1,6 +1,6 @@
 """Discrimination of an outcome's classes by predicted probabilities, in the cohort and its parts.
 
-Intervals are at 95 % over people; with fewer than ten people there are values without intervals. A
+Intervals are 95 % intervals over people; fewer than ten people have values without intervals. A
 failed prediction counts as wrong in sensitivity, specificity and accuracy. It does not count in
 predictive values and AUROC, as it has no probability (Schuetz et al. 2012, doi:10.1136/bmj.e6717).
 """
@@ -56,11 +56,11 @@ def discrimination_table(
 ) -> pd.DataFrame:
     """Return AUROC, average precision and the statistics at thresholds, by label and stratum.
 
-    A binary outcome has the threshold 0.5 and, if it differs, that of `thresholds`. Of several
-    classes, each is compared with all other classes and counts as predicted where its probability
-    is the largest (no threshold). Rows with the outcome's name hold means over classes (macro),
-    accuracy and Cohen's kappa, with quadratic weights where classes are ordered. `n` counts cases
-    with a prediction and a reference, `n_missing` cases without a reference.
+    A binary outcome has the threshold 0.5 and, if it differs, that of `thresholds`. With several
+    classes, each class is compared with all other classes, and counts as predicted where its
+    probability is the largest (no threshold). Rows with the outcome's name hold means over classes
+    (macro), accuracy and Cohen's kappa, with quadratic weights where classes are ordered. `n`
+    counts cases with a prediction and a reference, `n_missing` cases without a reference.
     """
     rows = []
     for names, predictions in places(measured):
@@ -154,7 +154,7 @@ def _average_precision(weights: ndarray, sample: Sample, subject: ndarray) -> nd
 def _operating(
     predictions: Predictions, label: str, stored: Thresholds | None, seed: int
 ) -> Iterator[dict]:
-    """Statistics at each threshold; of several classes those of the largest probability."""
+    """Statistics at each threshold; several classes have none, the most probable is predicted."""
     place = predictions.outcome.labels.index(label)
     n_classes = len(predictions.outcome.classes)
     for threshold in _thresholds(predictions, stored):
@@ -168,12 +168,12 @@ def _operating(
 
 def _at_threshold(grades: Grades, threshold: float, seed: int) -> Iterator[dict]:
     truth, pred = grades.truth, grades.pred
-    is_right, judged = truth == pred, pred < 2
+    is_right, is_predicted = truth == pred, pred < 2
     shares = {
         "sensitivity": (is_right, truth == 1, "no case is positive"),
         "specificity": (is_right, truth == 0, "all cases are positive"),
-        "ppv": (is_right, judged & (pred == 1), "no case is predicted as positive"),
-        "npv": (is_right, judged & (pred == 0), "no case is predicted as negative"),
+        "ppv": (is_right, is_predicted & (pred == 1), "no case is predicted as positive"),
+        "npv": (is_right, is_predicted & (pred == 0), "no case is predicted as negative"),
         "accuracy": (is_right, np.ones(len(truth), bool), NO_PREDICTION),
     }
     for name, (hit, among, reason) in shares.items():

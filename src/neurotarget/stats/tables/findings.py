@@ -2,9 +2,9 @@
 
 The score of a case is the size of its mask. A case without a predicted mask counts as predicted
 negative in sensitivity and specificity and is left out of AUROC (Schuetz et al. 2012,
-doi:10.1136/bmj.e6717). Intervals are at 95 % over people. `dice_positive` is over positive cases;
-`dice_siim` is the score of SIIM-ACR 2019, which is 1 for a negative case with an empty mask and so
-depends on the prevalence of the finding.
+doi:10.1136/bmj.e6717). Intervals are 95 % intervals over people. `dice_positive` is over positive
+cases; `dice_siim` is the score of SIIM-ACR 2019, which is 1 for a negative case with an empty mask
+and so depends on the prevalence of the finding.
 """
 
 import math
@@ -66,9 +66,9 @@ class FilmMarks(NamedTuple):
 
 
 def findings_table(measured: Measured) -> pd.DataFrame:
-    """Return AUROC, sensitivity by size, specificity and Dice of each label that some cases lack.
+    """Return AUROC, sensitivity by size, specificity and Dice of each label.
 
-    There are no rows without masks, or where all cases have the label, or none has it.
+    A label has no rows if there are no masks, if all cases have it, or if none has it.
     """
     rows = []
     network = measured.network
@@ -121,7 +121,7 @@ def free_response_curve(marks: FilmMarks, label: str) -> pd.DataFrame:
 
 
 def activation_hits_table(hits: pd.DataFrame, *, n_missing: int = 0) -> pd.DataFrame:
-    """Return the share of activation maps that are highest in a finding, and the share by chance.
+    """Return the share of activation maps with their maximum in a finding, and that by chance.
 
     Args:
         hits: one row per case and label: label, subject, hit, slice_hit, chance. `chance` is the
@@ -156,7 +156,7 @@ def _response(marks: FilmMarks) -> Response:
 
 
 def _in_blocks(weights: Float[ndarray, "R S"], marks: Response, rate: float) -> ndarray:
-    """Sensitivity of each row of weights; not all rows of all marks are in memory at once."""
+    """Sensitivity for each row of weights, in blocks of rows that fit into memory."""
     blocks = range(0, len(weights), BLOCK_ROWS)
     return np.concatenate(
         [sensitivity_at(weights[start : start + BLOCK_ROWS], marks, rate) for start in blocks]

@@ -1,4 +1,4 @@
-"""Means of contrasts inside masks, by method, and their agreement; for contrasts with a unit."""
+"""Means of contrasts with a unit inside masks, and the agreement of methods in these means."""
 
 from collections.abc import Iterator
 
@@ -18,10 +18,10 @@ MEAN_AGREEMENT_COLUMNS = ["contrast", *AGREEMENT_COLUMNS]
 
 
 def means_table(measured: Measured) -> pd.DataFrame:
-    """Return the mean over cases of the mean inside each label and region, with spread, by method.
+    """Return, per method, mean and spread over cases of the mean inside each label and region.
 
-    Columns are those of `values_table`, in the unit of the contrast; an empty mask has no mean and
-    is counted in `n_missing`. No rows where no contrast has a unit.
+    Columns are those of `values_table`, in the unit of the contrast. An empty mask has no mean and
+    is counted in `n_missing`. There are no rows if no contrast has a unit.
     """
     tables = [values_table(view).assign(contrast=contrast) for contrast, view in views(measured)]
     return _stacked(tables, MEANS_COLUMNS)
@@ -30,7 +30,8 @@ def means_table(measured: Measured) -> pd.DataFrame:
 def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return the agreement of each pair of methods in the means of contrasts.
 
-    Columns are those of `agreement_table` and the contrast. No rows where no contrast has a unit.
+    Columns are those of `agreement_table` and the contrast. There are no rows if no contrast has a
+    unit.
     """
     tables = [
         agreement_table(view, seed=seed).assign(contrast=contrast)

@@ -100,8 +100,8 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     """Return the errors at a site of a model fitted on the other sites, before and after ComBat.
 
     Subjects who were scanned at the site are not in the fit. Subjects of a category that no other
-    site has are not predicted. The site is harmonised in `count` parts; the site effects of a part
-    come from the other parts. A feature that too few subjects have is NaN; `reason` mentions it
+    site has are not predicted. The site is harmonised in `count` parts: the site effects for a part
+    are estimated on the other parts. A feature that too few subjects have is NaN; `reason` is set
     only if all features are NaN.
     """
     here = scans.sites == site
@@ -132,10 +132,10 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
 def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], list[Share]]:
     """Return the share of site in each feature's held-out variance, before and after ComBat.
 
-    Values are adjusted for the covariates by ComBat's slopes from training. Rows whose site has
-    fewer than two others in training are left out. Without any site effect, the p after ComBat is
-    below 0.05 in 7 % of cohorts with 10 to 40 subjects per site and one feature, and in 15 % with
-    4 to 8, where scales are estimated poorly.
+    Values are adjusted for the covariates by ComBat's slopes, fitted on the training folds. Rows
+    whose site has fewer than two rows in the training folds are left out. Without any site effect,
+    the p after ComBat is below 0.05 in 7 % of cohorts with 10 to 40 subjects per site and one
+    feature, and in 15 % with 4 to 8, where scales are estimated poorly.
 
     Raises:
         DataError: ComBat cannot be fitted.
@@ -163,11 +163,11 @@ def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], li
 
 
 def site_share(values: Values, sites: ndarray, fold: Codes, cost: Values | None = None) -> Share:
-    """Return the share of variance between sites within folds (epsilon squared), and its p.
+    """Return the share of the variance within folds that lies between sites, and its p.
 
-    `cost` is the variance that an earlier correction added to all values of a site in a fold, in
-    units of the variance within sites; the F-test allows for it. NaN values are left out. The
-    result is NaN with too few values, or no variance within sites.
+    The share is epsilon squared. `cost` is the variance that an earlier correction added to all
+    values of a site in a fold, in units of the variance within sites; the F-test allows for it. NaN
+    values are left out. The result is NaN with too few values, or no variance within sites.
 
     Source: Kelley 1935, doi:10.1073/pnas.21.9.554.
     """
@@ -199,7 +199,7 @@ def site_share(values: Values, sites: ndarray, fold: Codes, cost: Values | None 
 
 
 def _errors(columns: Covariates, values: Measurements, train: Rows, test: Rows) -> ndarray:
-    """Mean absolute error and bias of each feature, (2, F); NaN where too few have it."""
+    """Mean absolute error and bias of each feature, (2, F); NaN with too few known values."""
     model = np.column_stack([np.ones(len(columns)), columns])
     error = model[test] @ least_squares(model[train], values[train]) - values[test]
     known = ~np.isnan(error)

@@ -23,10 +23,10 @@ MOST_RESAMPLED, GROUPS = 5000, 200  # most people of a bootstrap, and groups of 
 
 WILSON, DELONG, OBUCHOWSKI, WALD = "Wilson", "DeLong", "Obuchowski", "Wald"
 FEW = f"fewer than {FEWEST_PEOPLE} people: no interval"
-FEW_OF_A_KIND = "fewer than 3 people of a kind: no interval"
+FEW_OF_A_CLASS = "fewer than 3 people of a class: no interval"
 NO_PREDICTION = "no case has both a prediction and a reference"
 ALL_POSITIVE, ALL_NEGATIVE = "all cases are positive", "no case is positive"
-NO_SPREAD = "too little spread between draws for an interval"
+NO_SPREAD = "too little spread between resamples for an interval"
 CONSTANT = "all probabilities are equal"
 
 
@@ -41,7 +41,7 @@ class Value(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One label's predictions in one stratum."""
+    """Predictions of one outcome in one stratum."""
 
     names: dict[str, str]  # cells of PLACE but the label
     predictions: Predictions
@@ -85,19 +85,19 @@ def from_estimate(estimate: Estimate, kind: str, reason: str = "") -> Value:
     Args:
         estimate: value and ends; ends may be NaN.
         kind: name of the interval, such as `DELONG`; `none` replaces it where there is no interval.
-        reason: reason for a missing interval; by default that a class has fewer than three people.
+        reason: why the interval is missing; by default, a class has fewer than three people.
     """
     value, low, high, _ = estimate
     known = math.isfinite(low)
     if not known and not reason:
-        reason = FEW_OF_A_KIND
+        reason = FEW_OF_A_CLASS
     return Value(value, low, high, kind if known else NONE, "" if known else reason)
 
 
 def share(hits: int, n: int, people: int, reason: str) -> Value:
-    """Return a share of cases with Wilson's interval, or the reason without cases.
+    """Return a share of cases with Wilson's interval, or the reason if there are no cases.
 
-    Where people have several cases, the interval is that of the number of people.
+    Where people have several cases, the number of people determines the interval's width.
 
     Args:
         hits: number of cases that count.
@@ -114,7 +114,7 @@ def share(hits: int, n: int, people: int, reason: str) -> Value:
 def resampled(
     statistic: Callable[[Float[ndarray, "R S"]], Float[ndarray, " R"]], n_subjects: int, seed: int
 ) -> Value:
-    """Return a statistic of rows of weights with its BCa interval over people.
+    """Return a weighted statistic with its BCa interval over people.
 
     For more than 5000 people, whose weights would not fit into memory, the interval is the
     jackknife's over 200 groups of people. Fewer than ten people have no interval.

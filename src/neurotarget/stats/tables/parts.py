@@ -1,7 +1,7 @@
 """Results for held-out cases of sites in training (internal) and of other sites (external).
 
-Each row has the published value for this target, if any. Published values come from other scans,
-raters and networks, so they are not tested against ours.
+Each row has the value published for this target, if any. Published values come from other scans,
+raters and networks, so no test compares them with the study's values.
 """
 
 import math
@@ -53,7 +53,7 @@ def parts_table(
     rater has delineated, with Dice as the only score. `sd` is over cases. `p` is that of r by
     Student's t with the number of subjects as the number of pairs. `n_failed` counts cases in which
     a label failed. A statistic has one row per published value. There are no rows if no case is
-    external and nothing is published.
+    external and the target has no published values.
     """
     if not ((measured.parts == EXTERNAL).any() or measured.target.published):
         return pd.DataFrame(columns=COLUMNS)
@@ -120,7 +120,7 @@ def _parts(
 def _label_rows(
     measured: Measured, own: _Part, label: str, theirs: Mapping[str, Sequence[Published]]
 ) -> Iterator[dict]:
-    """Rows of the statistics that are usual or published."""
+    """Rows of the statistics that are always reported or have a published value."""
     wanted = (name for name in (*ALL_SCORES, *AGREEMENT_UNITS) if name in {*USUAL, *theirs})
     for statistic in wanted:
         is_score = statistic in ALL_SCORES
@@ -171,7 +171,8 @@ def _published_columns(published: Sequence[Published]) -> list[dict]:
 def _published(target: Target, part: str, label: str) -> dict[str, list[Published]]:
     """Published values of a label in a part, by statistic.
 
-    A value without a label is about all labels: the mean of their scores, the size of their sum.
+    A value without a label refers to all labels: the mean of their scores, or the sum of their
+    sizes.
     """
     by_statistic: dict[str, list[Published]] = {}
     for one in target.published:

@@ -1,8 +1,8 @@
-"""Further raters of the same scans: agreement among people, and of the network with each.
+"""Agreement of further raters of the same scans with each other and with the network.
 
-The network's agreement with a person is compared with another person's agreement with this person,
-on the same cases. An interval of the difference that includes 0 does not prove equality, so the
-ends are reported.
+The network's agreement with a person is compared with another person's agreement with the same
+person, on the same cases. An interval of the difference that includes 0 does not prove equality, so
+its ends are reported.
 """
 
 import math
@@ -41,12 +41,13 @@ MEASURES = ("dice", "icc_a1")
 def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
     """Return mean Dice, ICCs, Pearson's r and bias of each pair of network, reference and raters.
 
-    One row per pair and label or region. `n` counts the cases with a Dice of the pair, `n_missing`
-    cases without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
+    One row per pair and label or region. `n` counts the cases with a Dice of the pair; a failed
+    prediction has Dice 0. `n_missing` counts the cases without: a mask is missing, or neither mask
+    has the label.
     The Dice of a region is the mean over its labels. Statistics of the main quantity, over
     `n_volumes` cases, are those of `agreement`, the study's table; the bias is second − first, and
-    its column ends in its unit. Intervals of Dice are Student's t over people. No rows without
-    further raters.
+    its column's name ends in its unit. Intervals of Dice are Student's t over people. Without
+    further raters there are no rows.
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
@@ -61,10 +62,10 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
 
 
 def rater_differences_table(measured: Measured) -> pd.DataFrame:
-    """Return the network's agreement with a person minus another person's with this person.
+    """Return the network's agreement with a person minus another rater's with the same person.
 
-    There is one row for mean Dice and one for ICC(A,1) of sizes, over the cases that all three
-    have. `finding` states whether the interval lies above 0, below 0 or includes 0. Intervals are
+    One row is for mean Dice and one for ICC(A,1) of sizes, over the cases with masks of all three.
+    `finding` states whether the interval lies above 0, below 0 or includes 0. Intervals are
     Student's t over people (for ICC by the jackknife), not corrected for the number of rows.
     Without a network there are no rows.
     """
@@ -83,7 +84,7 @@ def rater_differences_table(measured: Measured) -> pd.DataFrame:
 
 
 def _triples(measured: Measured) -> Iterator[tuple[str, str, str]]:
-    """Yield network, a person and another person, where all three exist."""
+    """Yield the network, a person and another person, where all three exist."""
     network, first = measured.network, measured.reference
     people = [*([first] if first else []), *measured.raters] if measured.raters else []
     for against in people if network else ():
@@ -174,7 +175,7 @@ def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K
 
 def _too_few(n: int, n_subjects: int) -> str:
     if not n:
-        return "no case that both have drawn"
+        return "no case that both have delineated"
     if min(n, n_subjects) < FEWEST:
         return f"fewer than {FEWEST} subjects"
     return ""

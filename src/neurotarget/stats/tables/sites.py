@@ -1,9 +1,9 @@
 """Several sites: dependence of results on one site, and harmonisation of a new site.
 
 A subject counts once per site: several scans there are averaged. Harmonisation is `Combat` over all
-labels and regions, fitted without the cases that it is tested on. Where the target declares no
-hypothesis on the main quantity, age, sex and TIV are used, as far as the cohort has them. Other
-quantities are not analysed by site.
+labels and regions, fitted without the cases that it is tested on. If the target declares no
+hypothesis on the main quantity, those of age, sex and TIV that the cohort has are the covariates.
+Other quantities are not analysed by site.
 """
 
 import math
@@ -48,16 +48,17 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return each effect within a site and without it, and prediction errors at that site.
 
     The verdict without a site shows whether the result depends on it. The hypothesis's model
-    (without terms of site), fitted on the other sites, predicts the values of the left-out site:
-    mean absolute error and bias (predicted minus measured), before harmonisation and after `Combat`
-    was fitted on the other sites of three subjects or more and adapted to this one. Adaptation uses
-    values only, no reference, so each fifth of the site is harmonised by the other four fifths.
-    Errors after ComBat are of harmonised values, which have the spread of an average site.
+    (without terms of site) is fitted on the other sites and predicts the values of the left-out
+    site. Its errors are the mean absolute error and the bias (predicted minus measured), before and
+    after harmonisation. `Combat` is fitted on the other sites of three subjects or more and adapted
+    to the left-out site. Adaptation uses values only, no reference, and each fifth of the site is
+    harmonised by the other four fifths. Errors after ComBat are those of harmonised values, which
+    have the spread of an average site.
 
-    A hypothesis on one label is tested on that label, others on each label and region. With more
-    than twelve labels, only the first twelve, regions within them, and left, right and total are
-    analysed; the last row of a method counts the rest. A site of fewer than three subjects has a
-    reason instead of an estimate within it and of a prediction.
+    A hypothesis on one label is tested on that label, all other hypotheses on each label and
+    region. With more than twelve labels, only the first twelve, regions within them, and left,
+    right and total are analysed; the last row of a method counts the labels left out. A site of
+    fewer than three subjects has a reason instead of an estimate and a prediction.
     """
     hypotheses = _hypotheses(measured)
     rows = [
@@ -67,7 +68,7 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
         for row in _site_rows(measured, hypothesis, method, seed)
     ]
     if not hypotheses:
-        why = "no hypothesis except on site, and no covariate age or TIV in its place"
+        why = "no hypothesis on anything but site, and no covariate age or TIV to use instead"
         rows = [
             _row(label, method=method, n=len(measured.covariates), reason=why)
             for method in measured.methods
@@ -78,16 +79,16 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Return the share of the values' variance between sites before and after ComBat, out of fold.
+    """Return the share of variance between sites before and after ComBat, on held-out folds.
 
-    Five folds are drawn by subject and balanced over sites; ComBat is fitted on four of them and
-    keeps the covariates of all hypotheses. The share is that of values adjusted for these
-    covariates, computed within each fold: if the folds were pooled, errors of the sites' means
-    would cancel and hide remaining site effects. It is corrected for chance (epsilon squared), so
-    it can be below 0. Errors of the correction count in the share, but the F-test allows for them:
-    a small `p_site_combat` means that harmonisation left more than that, though with small sites
-    it is small too often (see `multisite.site_shares`). Sites of fewer than three subjects are left
-    out and named.
+    Subjects are divided at random into five folds that are balanced over sites; ComBat is fitted on
+    four of them and keeps the covariates of all hypotheses. The share is that of values adjusted
+    for these covariates, computed within each fold: if the folds were pooled, errors of the sites'
+    means would cancel and hide remaining site effects. It is corrected for chance (epsilon
+    squared), so it can be below 0. Errors of the correction add to the share, but the F-test allows
+    for them. So a small `p_site_combat` means that site effects beyond these errors remain,
+    although with small sites it is small too often (see `multisite.site_shares`). Sites of fewer
+    than three subjects are left out and named.
 
     Source: Kelley 1935, doi:10.1073/pnas.21.9.554 (epsilon squared); Okada 2013,
     doi:10.2333/bhmk.40.129 (the least biased of its kind).
@@ -97,7 +98,7 @@ def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
-    """Hypotheses on the main quantity, except on site; without any, slopes of age or TIV."""
+    """Hypotheses on the main quantity, except on site; if there are none, slopes of age or TIV."""
     name = measured.main.name
     if on_main := [one for one in measured.target.hypotheses if one.measure == name]:
         return tuple(one for one in on_main if "site" not in one.covariate.split("*"))

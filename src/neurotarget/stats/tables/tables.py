@@ -1,9 +1,10 @@
 """The study's tables of values, agreement of methods, and scores of masks.
 
-Every table has a row for each label and region and each stratum. An unknown number is NaN, with the
-cause in `reason`. Intervals are at 95 % over people, and `interval` names their kind: Student's t
-with people − 1 degrees of freedom for means, the choice of `agreement.agreement_intervals` for
-agreement. Strata of fewer than ten people have values without intervals.
+Every table has rows for each label and region in each stratum. An unknown number is NaN, with the
+cause in `reason`. Intervals are 95 % intervals over people, and `interval` names their kind:
+Student's t with (number of people − 1) degrees of freedom for means, and the choice of
+`agreement.agreement_intervals` for agreement. Strata of fewer than ten people have values without
+intervals.
 """
 
 import math
@@ -66,7 +67,7 @@ ALL_SCORES = {
     name_in(name, units): units.length if unit == "mm" else unit
     for units in (PIXELS, AREAS, VOLUMES)
     for name, unit in SCORE_UNITS.items()
-}  # with their names in pictures
+}  # with the names that they have for pictures
 OUTCOME_SCORES = ("correct", "log_loss", "brier", "error", "error_abs")  # units are in the rows
 LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice"), 1.0)
 LARGEST |= dict.fromkeys(("volume_similarity", "area_similarity"), 1.0)
@@ -140,12 +141,13 @@ def values_table(measured: Measured) -> pd.DataFrame:
 def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Return the agreement of each pair of methods in the main quantity, second − first.
 
-    `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0),
-    for volumes and areas only: 0 is a convention for other quantities, such as susceptibility.
-    With three methods or more, rows `all`, `all` hold the ICCs over all of them. The interval of
-    `icc_a1` treats the methods as a random factor, as is usual; `icc_a1_fixed` is the same number
-    with the interval for these methods only. `reference_slope` and `reference_intercept` are those
-    of the second method on the first. See `resample.pair_statistics` for formulas and sources.
+    `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
+    Only volumes and areas have it, since the zero of other quantities, such as susceptibility, is a
+    convention. With three methods or more, rows with `all` as both methods hold the ICCs over all
+    of them. The interval of `icc_a1` treats the methods as a random factor, as is usual;
+    `icc_a1_fixed` is the same number with the interval for these methods only. `reference_slope`
+    and `reference_intercept` are those of the second method on the first. See
+    `resample.pair_statistics` for formulas and sources.
     """
     groups = [(first, second, (first, second)) for first, second in measured.pairs]
     if len(measured.methods) > 2:
@@ -169,7 +171,7 @@ def pair_rows(
 ) -> pd.DataFrame:
     """Return the rows of two methods over all cases, of one label unless it is None.
 
-    The order of the two methods is that of the table: no rows where they are exchanged.
+    The two methods have to be given in the table's order; exchanged, they have no rows.
     """
     rows = agreement[(agreement["first"] == first) & (agreement["second"] == second)]
     rows = rows[rows["stratum"] == "all"]
@@ -181,7 +183,7 @@ def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) 
 
     Args:
         rows: rows of `agreement_table` of one pair and label.
-        columns: by statistic, the names for its value, low and high; later ones may be left out.
+        columns: for each statistic, names for its value, low and high; low and high are optional.
 
     Returns:
         The numbers by column; NaN where a statistic has no row.
@@ -197,12 +199,11 @@ def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) 
 def scores_table(measured: Measured) -> pd.DataFrame:
     """Return the mean of every score of the masks with its spread.
 
-    A missing or empty mask has Dice 0. NaN scores are left out and counted (`n_nan`): such a mask
-    has no surface, so distances are those of the other masks. `n_failed` counts cases that failed
-    in the label (for `mean`, in any label). Intervals are clipped to the score's range. A region
-    has rows if it was scored. Scores of the user's own metrics follow, with unclipped intervals,
-    then scores of predicted outcomes, which a case without a prediction lacks. With several labels,
-    `mean` is the mean Dice of each case over its labels.
+    A missing or empty mask has Dice 0. Its distances are NaN, since it has no surface; NaN scores
+    are left out and counted in `n_nan`. `n_failed` counts cases that failed in the label (for
+    `mean`, in any label). Intervals are clipped to the score's range, except those of the user's
+    own metrics. A region has rows if it was scored. A case without a prediction has no scores of
+    outcomes. With several labels, `mean` is the mean Dice of each case over its labels.
     """
     own = measured.target.size_units
     units = {name: ALL_SCORES[name] for name in (name_in(one, own) for one in SCORE_UNITS)}
@@ -259,7 +260,7 @@ def _mean(
 def _agreement(
     table: Float[ndarray, "N K"], methods: Sequence[str], part: Part, seed: int
 ) -> list[dict]:
-    """Rows of one label in one stratum; all statistics for two methods, only ICCs for more."""
+    """Rows of one label in one stratum: all statistics for two methods, only ICCs for more."""
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
     n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
@@ -319,7 +320,7 @@ def _units(rows: pd.DataFrame, metrics: Sequence[str]) -> dict[str, str]:
 def _score_columns(
     measured: Measured, units: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
+    """Values, and whether each exists; rows are cases, columns are pairs (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
     named = (*labels, *(name for name in measured.target.all_regions if name in set(rows["label"])))
