@@ -49,7 +49,7 @@ def test_every_transform_of_a_batch_can_be_read(folders):
     cuts = cuts_of(folders, ALWAYS)
     first, second = drawn_in_batch(cuts.augmenter, [seeds_of(1, 0), seeds_of(1, 1)])
     assert first.keys() == second.keys() == {*ALWAYS}
-    assert {*ALWAYS, "contrast_dropout"} == {*READERS, "flip"}
+    assert {*ALWAYS, "contrast_dropout", "scale_shift"} == {*READERS, "flip"}
     assert first["flip"] == {"axes": [0]}
     assert 0.85 <= min(first["affine"]["scale"]) <= max(first["affine"]["scale"]) <= 1.15
     assert np.abs(first["affine"]["degrees"]).max() <= 15

@@ -138,6 +138,17 @@ def tumour_plan(settings, count=400):
     return made.plan(made.numbers(seeds(count)), seeds(count), is_wide=False)
 
 
+def test_factors_and_constants_cover_their_ranges_alike():
+    scaled = tumour_plan({"scale_shift": {"p": 1.0, "factor": (0.5, 2.0), "shift": 0.4}}).scaled
+    assert scaled.factor.shape == scaled.shift.shape == (400, 4)
+    assert (float(scaled.factor.min()), float(scaled.factor.max())) == pytest.approx((0.5, 2), 0.02)
+    assert (scaled.factor > 1).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert (float(scaled.shift.min()), float(scaled.shift.max())) == pytest.approx(
+        (-0.4, 0.4), 0.02
+    )
+    assert tumour_plan({"scale_shift": {"p": 0.0}}).scaled is None
+
+
 def test_contrasts_drop_out_alone_and_together_but_never_all():
     gone = tumour_plan({"contrast_dropout": {"p": 1.0}}).dropped.channels
     number = gone[:, :3].sum(dim=1)

@@ -5,12 +5,21 @@ import torch.nn.functional as F
 import torchio as tio
 
 from neurotarget.data.augmentation.axis_maps import segment_maps
-from neurotarget.data.augmentation.batch_plan import Dropped, Gains, Grains, Moved, Powers, Warped
+from neurotarget.data.augmentation.batch_plan import (
+    Dropped,
+    Gains,
+    Grains,
+    Moved,
+    Powers,
+    Scaled,
+    Warped,
+)
 from neurotarget.data.augmentation.batch_transforms import (
     apply_bias,
     apply_gamma,
     apply_motion,
     apply_noise,
+    apply_scale,
     drop_channels,
     exchange_classes,
 )
@@ -211,3 +220,15 @@ def test_channels_drop_out_of_their_patches_alone():
     assert (image[2, 1] == 0).all()
     before[0, 0] = before[2, 1] = 0
     torch.testing.assert_close(image, before)
+
+
+def test_rescaled_patches_keep_their_background_and_the_others_stay():
+    image = torch.rand(3, 2, 4, 4, 4) + 1
+    image[:, :, 0] = 0
+    values = image.clone()
+    factor, shift = torch.tensor([[2.0, 0.5]]), torch.tensor([[-1.0, 3.0]])
+    apply_scale(values, Scaled(torch.tensor([1]), factor, shift))
+    torch.testing.assert_close(values[1, 0, 1:], 2 * image[1, 0, 1:] - 1)
+    torch.testing.assert_close(values[1, 1, 1:], image[1, 1, 1:] / 2 + 3)
+    assert not values[1, :, 0].any()
+    torch.testing.assert_close(values[[0, 2]], image[[0, 2]])

@@ -2,7 +2,8 @@ import pytest
 import torch
 import torchio as tio
 
-from neurotarget.data.augmentation.shading import BiasField, Gamma
+from neurotarget.data.augmentation.shading import BiasField, Gamma, ScaleShift
+from neurotarget.data.augmentation.warp import DRAWN
 
 
 def contrasts(count=2):
@@ -41,6 +42,24 @@ def test_gamma_keeps_order_mean_and_spread():
     assert torch.equal(bent.flatten().argsort(), image.flatten().argsort())
     assert bent.mean().item() == pytest.approx(image.mean().item(), abs=1e-5)
     assert bent.std().item() == pytest.approx(image.std().item(), rel=1e-4)
+
+
+def test_contrasts_are_rescaled_apart_and_the_background_stays():
+    image = contrasts(2).abs() + 1
+    image[:, 0] = 0
+    subject = shade(ScaleShift(factor=(0.5, 2.0), shift=0.4), image)
+    known, rescaled = subject[DRAWN]["scale_shift"], subject.image.data
+    assert not rescaled[:, 0].any()
+    for channel, (factor, shift) in enumerate(zip(known["factor"], known["shift"], strict=True)):
+        expected = image[channel, 1:] * factor + shift
+        torch.testing.assert_close(rescaled[channel, 1:], expected)
+    assert known["factor"][0] != known["factor"][1]
+
+
+def test_factors_of_no_range_are_refused():
+    for factor in ((0.0, 1.0), (2.0, 1.0)):
+        with pytest.raises(ValueError, match="wanted 0 < low"):
+            ScaleShift(factor=factor)
 
 
 def test_flat_image_stays_finite_and_labels_stay():

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 import torchio as tio
 
-from neurotarget.data.augmentation.shading import BiasField, ContrastDropout, Gamma
+from neurotarget.data.augmentation.shading import BiasField, ContrastDropout, Gamma, ScaleShift
 from neurotarget.data.augmentation.warp import Affine, Elastic, Flip, Warp
 from neurotarget.derived import terms_of
 from neurotarget.problems import DataError
@@ -30,6 +30,7 @@ INTENSITY = {
     "blur": tio.RandomBlur,
     "noise": tio.RandomNoise,
     "gamma": Gamma,
+    "scale_shift": ScaleShift,
     "contrast_dropout": ContrastDropout,
 }
 FIXED = {"low_resolution": {"scalars_only": True}}

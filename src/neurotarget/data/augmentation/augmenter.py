@@ -33,6 +33,7 @@ from neurotarget.data.augmentation.batch_plan import (
     Moved,
     Plan,
     Powers,
+    Scaled,
     Warped,
 )
 from neurotarget.data.augmentation.shading import Gamma
@@ -136,6 +137,7 @@ class Augmenter:
             self._mixed(drawn, sides),
             self._noise(drawn, seeds),
             self._gamma(drawn),
+            self._scaled(drawn),
             self._dropped(drawn),
             tuple(
                 (place, row, seeds[row][1])
@@ -193,6 +195,8 @@ class Augmenter:
             "gamma": 1 + 2 * contrasts,
             "elastic": 1 + 3 * math.prod(self._points()),
         }
+        if "scale_shift" in parts:
+            counts["scale_shift"] = 1 + 2 * contrasts
         if "contrast_dropout" in parts:
             counts["contrast_dropout"] = 1 + parts["contrast_dropout"].num_numbers
         kept = {name: count for name, count in counts.items() if name in parts}
@@ -282,6 +286,12 @@ class Augmenter:
         rows, values = drawn["gamma"]
         gamma, sign = gamma_of(self.parts["gamma"], values)
         return Powers(*map(torch.from_numpy, (rows, gamma, sign)))
+
+    def _scaled(self, drawn: Drawn) -> Scaled | None:
+        if "scale_shift" not in drawn:
+            return None
+        rows, values = drawn["scale_shift"]
+        return Scaled(*map(torch.from_numpy, (rows, *self.parts["scale_shift"].scales(values))))
 
     def _dropped(self, drawn: Drawn) -> Dropped | None:
         if "contrast_dropout" not in drawn:

@@ -94,6 +94,20 @@ class Powers(NamedTuple):
     sign: Float[Tensor, "n C"]
 
 
+class Scaled(NamedTuple):
+    """Factors and constants of the grey scale.
+
+    Attributes:
+        rows: patches of the batch that are rescaled.
+        factor: above 0; 1 changes nothing.
+        shift: in the unit of the prepared image.
+    """
+
+    rows: Rows
+    factor: Float[Tensor, "n C"]
+    shift: Float[Tensor, "n C"]
+
+
 class Dropped(NamedTuple):
     """Channels of the image that are set to 0.
 
@@ -118,5 +132,6 @@ class Plan(NamedTuple):
     mixed: Mixed | None
     noise: Grains | None
     gamma: Powers | None
+    scaled: Scaled | None
     dropped: Dropped | None
     own: tuple[tuple[int, int, int], ...]  # number of the transform, row, seed

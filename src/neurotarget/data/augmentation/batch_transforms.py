@@ -24,6 +24,7 @@ from neurotarget.data.augmentation.batch_plan import (
     Plan,
     Powers,
     Rows,
+    Scaled,
     Warped,
 )
 from neurotarget.data.augmentation.batch_warp import positions, read_images, read_labels
@@ -81,6 +82,7 @@ def augmented(cut: Cut, shape: Shape) -> tuple[Images, Classes | None]:
         (apply_maps, plan.mixed),
         (apply_noise, plan.noise),
         (apply_gamma, plan.gamma),
+        (apply_scale, plan.scaled),
         (drop_channels, plan.dropped),
     )
     for apply, parameters in steps:
@@ -186,6 +188,14 @@ def apply_gamma(image: Images, powers: Powers) -> None:
     gain = sign * spread / raised_spread.clamp(min=torch.finfo(raised.dtype).eps)
     changed = torch.where(span > 0, raised.mul_(gain).add_(mean), grey)
     image.index_copy_(0, powers.rows, changed.reshape(-1, *image.shape[1:]))
+
+
+def apply_scale(image: Images, scaled: Scaled) -> None:
+    """Multiply each contrast by a factor and add a constant, except in voxels of 0."""
+    rows = image.index_select(0, scaled.rows)
+    factor, shift = (values[:, :, None, None, None] for values in scaled[1:])
+    changed = torch.where(rows != 0, rows * factor + shift, rows)
+    image.index_copy_(0, scaled.rows, changed)
 
 
 def drop_channels(image: Images, dropped: Dropped) -> None:

@@ -1,4 +1,4 @@
-"""Bias field, gamma and contrasts that drop out, for images of any intensity range.
+"""Bias field, gamma, factors, and contrasts that drop out, for images of any intensity range.
 
 TorchIO's transforms multiply or exponentiate the stored values. Prepared images are centred at 0,
 where such transforms would leave mid-grey voxels and change dark and bright voxels in opposite
@@ -100,6 +100,46 @@ class Gamma(RandomTransform, IntensityTransform):
         raised = unit**gamma if direction < 0.5 else 1 - (1 - unit) ** gamma
         spread = raised.std().clamp(min=torch.finfo(raised.dtype).eps)
         return (raised - raised.mean()) / spread * contrast.std() + contrast.mean()
+
+
+class ScaleShift(RandomTransform, IntensityTransform):
+    """Multiply each contrast by a random factor and add a random constant.
+
+    Normalised scans of two people differ so where one of them has a large bright lesion. Voxels of
+    exactly 0 are the background of a stripped brain (`intensity=zscore_brain`), and stay 0. The
+    logarithm of the factor is uniform between those of the two ends of `factor`; the constant is
+    uniform within ± `shift`, in the unit of the prepared image (SD).
+
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z (brightness and contrast).
+    """
+
+    def __init__(
+        self, factor: Sequence[float] = (0.75, 1.33), shift: float = 0.3, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        low, high = factor
+        if not 0 < low <= high:
+            raise ValueError(f"factor: found {low} to {high}, wanted 0 < low <= high")
+        self.factor, self.shift = (float(low), float(high)), float(shift)
+
+    def scales(self, values: Float[ndarray, "n numbers"]) -> tuple[ndarray, ndarray]:
+        """Compute factors and constants (n, C) from 2 C numbers in [0, 1) per patch."""
+        first, second = np.split(np.asarray(values, dtype=np.float32), 2, axis=1)
+        low, high = np.log(np.float32(self.factor))
+        return np.exp(low + (high - low) * first), (2 * second - 1) * np.float32(self.shift)
+
+    def apply_transform(self, subject: tio.Subject) -> tio.Subject:
+        """Rescale every contrast of the subject; factors and constants are noted under `DRAWN`."""
+        for image in self.get_images(subject):
+            data = image.data.float()
+            factor, shift = self.scales(torch.rand(1, 2 * len(data)).numpy())
+            shape = (-1, 1, 1, 1)
+            changed = data * torch.from_numpy(factor[0]).reshape(shape)
+            changed += torch.from_numpy(shift[0]).reshape(shape)
+            image.set_data(torch.where(data != 0, changed, data))
+            known = {"factor": factor[0].tolist(), "shift": shift[0].tolist()}
+            subject.setdefault(DRAWN, {})["scale_shift"] = known
+        return subject
 
 
 class ContrastDropout(RandomTransform, IntensityTransform):

@@ -131,6 +131,10 @@ def _gamma(part: object, values: np.ndarray, _: Augmenter) -> dict[str, np.ndarr
     return {"gamma": gamma, "is_inverted": sign < 0}
 
 
+def _scale_shift(part: object, values: np.ndarray, _: Augmenter) -> dict[str, np.ndarray]:
+    return dict(zip(("factor", "shift"), part.scales(values), strict=True))
+
+
 def _contrast_dropout(part: object, values: np.ndarray, _: Augmenter) -> dict[str, np.ndarray]:
     return {"dropped": part.dropped(values)}
 
@@ -145,6 +149,7 @@ READERS: Mapping[str, Callable[[object, np.ndarray, Augmenter], dict[str, np.nda
     "blur": _blur,
     "noise": _noise,
     "gamma": _gamma,
+    "scale_shift": _scale_shift,
     "contrast_dropout": _contrast_dropout,
 }
 
