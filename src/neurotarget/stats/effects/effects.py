@@ -220,7 +220,7 @@ def _estimate(
     ends = Interval.of(model_fit.estimate, model_fit.error, model_fit.freedom)
     power = power_to_find(share.value * expected, model_fit.error, model_fit.freedom)
     least = detectable(model_fit.error, model_fit.freedom) / share.value
-    judged = too_few(hypothesis, cohort.covariates) or judge(
+    verdict = too_few(hypothesis, cohort.covariates) or judge(
         ends,
         sign=hypothesis.sign,
         expected=expected,
@@ -237,9 +237,9 @@ def _estimate(
         estimate=model_fit.estimate,
         **ends._asdict(),
         p=model_fit.p,
-        verdict=judged.kind,
+        verdict=verdict.kind,
         detectable=least,
-        reason=join_reasons(judged.reason, *notes),
+        reason=join_reasons(verdict.reason, *notes),
         power=power,
         **dict(zip(("size", "size_low", "size_high", "size_kind"), size, strict=True)),
         share=share.value,
