@@ -1,4 +1,4 @@
-"""Picture of a map of activations: the slice in which it is highest, without and with the map."""
+"""Picture of an activation map: the slice with the highest activation, without and with the map."""
 
 from io import BytesIO
 
@@ -14,9 +14,9 @@ from neurotarget.report.drawing.lettering import fitted
 
 WIDTH_INCH, HEAD_INCH, FOOT_INCH, GAP_INCH, DPI = 9.6, 0.5, 0.9, 0.1, 80
 MOST_HIGH_INCH = 4.6
-OPACITY = 0.65  # of the highest value
-GREYS = (1.0, 99.0)  # percentiles of the slice that are black and white
-COLOURED = 200  # colours of the file
+OPACITY = 0.65  # opacity of the highest value
+GREYS = (1.0, 99.0)  # percentiles of the slice that are shown black and white
+COLOURED = 200  # number of colours in the file
 
 
 @look()
@@ -27,11 +27,11 @@ def activation_bytes(
     *,
     title: str = "",
 ) -> bytes:
-    """Draw a scan and its map of activations as PNG, both in stored order on one grid.
+    """Draw a scan and its activation map as PNG, both in stored order on one grid.
 
-    Slices are those across the axis with the fewest voxels. Values above 0 are coloured, the more
-    opaque the higher; a curve below shows the highest value of each slice. Colours are relative to
-    the highest value of the slice shown, so they cannot be compared between cases.
+    Slices are perpendicular to the axis with the fewest voxels. Values above 0 are coloured; higher
+    values are more opaque. A curve below shows the highest value of each slice. Colours are
+    relative to the highest value of the slice shown, so they cannot be compared between cases.
 
     Args:
         scan: grey levels.
@@ -68,7 +68,7 @@ def activation_bytes(
 
 
 def _curve(figure: Figure, highest: Float[ndarray, " K"], number: int, height: float) -> None:
-    """Draw the highest value of each slice, and mark the slice that is shown."""
+    """Plot the highest value of each slice, and mark the slice that is shown."""
     bottom, tall = 0.34 / height, (FOOT_INCH - 0.44) / height
     axes = figure.add_axes((0.06, bottom, 0.92, tall), facecolor="black")
     axes.plot(np.arange(len(highest)), highest, color=COLOURS[0], lw=1.5)

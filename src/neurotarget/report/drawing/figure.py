@@ -24,10 +24,10 @@ from neurotarget.report.drawing.lettering import plain
 # Okabe and Ito's colours that are visible on a grey scan and on white, and distinct in the common
 # forms of colour blindness (jfly.uni-koeln.de/color)
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
-PRINT_DPI = 200  # of PNG files
-PX_PER_INCH = 120  # on a page, larger than 96 so that text is easy to read
+PRINT_DPI = 200  # resolution of PNG files
+PX_PER_INCH = 120  # on a page; larger than the usual 96, so that text is easy to read
 
-# the same colours in the order of series, and greys; CSS variables of a page: --ink, --c1 …
+# the same colours in the order of series, and greys, as CSS variables of a page: --ink, --c1 …
 LIGHT = {
     "ink": "#1f2328",
     "muted": "#59636e",
@@ -39,7 +39,7 @@ LIGHT = {
     "c5": "#e69f00",
     "c6": "#56b4e9",
 }
-# their replacements on a dark page
+# colours that replace them on a dark page
 DARK = {
     "ink": "#e6edf3",
     "muted": "#a3adb8",
@@ -117,7 +117,8 @@ def colour(number: int) -> str:
 def look() -> Iterator[None]:
     """Apply the style of all figures, regardless of user settings; also a decorator `@look()`.
 
-    Matplotlib's settings are as before afterwards, so a figure must be drawn and written within it.
+    Matplotlib's settings are restored afterwards, so a figure must be drawn and written within this
+    context.
     """
     with rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the page's font has it
@@ -127,13 +128,13 @@ def look() -> Iterator[None]:
 
 
 def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool = False) -> Figure:
-    """Return an empty figure with automatic layout, or without where `free`.
+    """Return an empty figure, with automatic layout unless `free`.
 
     Args:
         name: unique in a report: ids inside the SVG begin with it, and it is the label for screen
             readers.
-        width_inch: width; `WIDTH_INCH` fits the column of a page.
-        height_inch: height.
+        width_inch: width in inches; `WIDTH_INCH` fits the column of a page.
+        height_inch: height in inches.
         free: whether the caller places all axes itself.
     """
     return Figure(
@@ -142,7 +143,7 @@ def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool =
 
 
 def finished(figure: Figure) -> Figure:
-    """Return the figure with its layout fixed, so that it is equal in every format.
+    """Return the figure with its layout fixed, so that the layout is equal in every format.
 
     Call it last: axes that are added later are not part of the automatic layout.
     """
@@ -157,10 +158,11 @@ def finished(figure: Figure) -> Figure:
 def svg_text(figure: Figure) -> str:
     """Return SVG for an HTML page, with equal bytes for equal figures.
 
-    Colours are the page's variables (`--ink`, `--muted`, `--grid`, `--c1` … `--c6`), the font is
-    the page's, and text stays text. The width is that of the figure, or of the page where that is
-    narrower; to scroll instead of shrinking, a page sets `--figure-least` to the smallest share of
-    the width, such as 0.9. Points of a case link to `#case-<id>`, the id quoted as in a URL.
+    Colours and font are those of the page (variables `--ink`, `--muted`, `--grid`, `--c1` …
+    `--c6`), and text is not converted to paths. On a page narrower than the figure, the figure
+    shrinks to the width of the page; a page that sets `--figure-least`, such as to 0.9, scrolls
+    instead of shrinking below this share. Points of a case link to `#case-<id>`, the id quoted as
+    in a URL.
     """
     return _page_svg(figure, _drawn(figure))
 
@@ -176,9 +178,10 @@ def save_figure(figure: Figure, stem: Path) -> None:
 
 @look()
 def saved_svg(figure: Figure, stem: Path) -> str:
-    """Write a figure as `save_figure` does and return it as `svg_text` does, drawn as SVG once.
+    """Write a figure as `save_figure` does and return its SVG as `svg_text` does.
 
-    For pages whose figures are files, too: most of the time is spent in drawing.
+    The figure is drawn as SVG only once, since drawing takes most of the time. Pages use this where
+    their figures are also files.
     """
     root = _drawn(figure)
     _save(figure, copy.deepcopy(root), stem)
@@ -233,7 +236,7 @@ def _save(figure: Figure, root: ElementTree.Element, stem: Path) -> None:
 
 
 def _drawn(figure: Figure) -> ElementTree.Element:
-    """Matplotlib's SVG without background, metadata, global styles and unused ids."""
+    """Return matplotlib's SVG without background, metadata, global styles and unused ids."""
     rcParams["svg.hashsalt"] = figure.get_label()
     content = BytesIO()
     figure.savefig(content, format="svg", facecolor="none", metadata={"Date": None})
@@ -256,7 +259,7 @@ def _drawn(figure: Figure) -> ElementTree.Element:
 
 
 def _rename(element: ElementTree.Element, used: set[str], prefix: str) -> None:
-    """Prefix used ids with the figure's name, and remove the others."""
+    """Prefix ids in use with the figure's name, and remove unused ids."""
     if (name := element.attrib.pop("id", None)) in used:
         element.set("id", f"{prefix}-{name}")
     for key, value in element.attrib.items():
@@ -277,7 +280,7 @@ def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
 
 
 def _link(element: ElementTree.Element) -> None:
-    """Add a tooltip with the case; keyboard users have the list of cases instead."""
+    """Add a tooltip with the id of the case; keyboard users use the list of cases instead."""
     element.attrib.pop("target", None)
     element.set("tabindex", "-1")
     title = ElementTree.Element(f"{{{SVG}}}title")

@@ -22,8 +22,8 @@ def inch_per_mm(scene: Scene, width_inch: float, most_high_inch: float = float("
 
     Args:
         scene: scan and its planes.
-        width_inch: of all planes with the gaps between them.
-        most_high_inch: largest height of the tallest plane.
+        width_inch: width of all planes with the gaps between them.
+        most_high_inch: limit of the height of the tallest plane.
     """
     wide = sum(scene.side_mm(plane.across) for plane in scene.planes)
     high = max(scene.side_mm(plane.up) for plane in scene.planes)
@@ -51,7 +51,7 @@ def plane_panels(
 def add_panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Return axes at a place in inches from the upper left corner of the figure.
 
-    The size is in inches, too; `figure` must be one without automatic layout.
+    The size is in inches, too; `figure` must have no automatic layout.
     """
     wide, tall = figure.get_size_inches()
     return figure.add_axes((left / wide, 1 - (top + height) / tall, width / wide, height / tall))
@@ -68,10 +68,10 @@ def show_slice(
 
     Args:
         panel: axes to draw in; they become true to scale, with the patient's right at the left.
-        plane: which slice, and the letters at its ends.
+        plane: orientation of the slice, and the letters at its ends.
         scene: scan, its spacing, and the box that is shown.
         window: lowest and highest grey level; None draws no scan, so that the panel stays empty.
-        interpolation: of matplotlib's `imshow`; none shows voxels as squares.
+        interpolation: argument of matplotlib's `imshow`; "none" shows voxels as squares.
     """
     spans = [scene.box[axis] for axis in (plane.up, plane.across)]
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
@@ -95,11 +95,10 @@ def show_slice(
 
 
 def mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
-    """Write white text with a black edge at a place in shares of the panel, from its lower left.
+    """Write white text with a black edge at a place in a panel.
 
-    `align` is `ha` and `va` of matplotlib's text.
-
-    `x` and `y` are from 0 to 1.
+    `x` and `y` are shares of the panel's width and height, 0 at the lower left and 1 at the upper
+    right. `align` is `ha` and `va` of matplotlib's text.
     """
     panel.text(x, y, text, color="white", fontsize=MARK_PT, transform=panel.transAxes, **align).set(
         path_effects=[Stroke(linewidth=2, foreground="black"), Normal()]

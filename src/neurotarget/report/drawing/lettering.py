@@ -31,7 +31,7 @@ def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = Fals
 def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> float:
     """Return the width of the widest of these texts, in inches; 0 without texts.
 
-    Measured in DejaVu Sans, which is wider than most fonts of a page.
+    Widths are measured in DejaVu Sans, which is wider than most fonts of a page.
     """
     font = FontProperties(family="DejaVu Sans", size=size_pt, weight="bold" if bold else "normal")
     sizes = [text_to_path.get_text_width_height_descent(text, font, False) for text in texts]
@@ -41,7 +41,7 @@ def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> fl
 def plain(text: object) -> str:
     """Return one line of text without control characters, which are invalid in SVG.
 
-    White space becomes one blank; each invalid character becomes �, so that it is not lost unseen.
+    White space becomes one blank; each invalid character becomes �, so that its loss is visible.
     """
     unfit = ("Cc", "Cs", "Cn")  # control characters, surrogates, unassigned code points
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from neurotarget.report.drawing.small_picture import QUALITY
 
 COLUMNS, TILE_PX, NAME_PX, GAP_PX = 4, 300, 14, 10
-LONGEST = 44  # letters of a name under its picture
+LONGEST = 44  # most letters of a name under its picture
 
 
 def montage(pictures: Mapping[str, bytes]) -> bytes:
@@ -42,7 +42,7 @@ def montage(pictures: Mapping[str, bytes]) -> bytes:
 
 
 def _tile(content: bytes, name: str) -> Image.Image:
-    """A picture of the width of a tile above its name."""
+    """Return a picture, scaled to the width of a tile, above its name."""
     picture = Image.open(BytesIO(content)).convert("RGB")
     high = max(round(picture.height * TILE_PX / picture.width), 1)
     tile = Image.new("RGB", (TILE_PX, high + NAME_PX))

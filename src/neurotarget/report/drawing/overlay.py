@@ -1,7 +1,7 @@
-"""Pictures of one case: three slices with the outlines of both masks and their errors.
+"""Pictures of one case: three slices with the outlines of both masks and the errors.
 
-Outlines are used for up to six labels; more labels are painted, as there are not enough colours to
-distinguish their outlines.
+Outlines are used for up to six labels. More labels are painted as areas, since their outlines could
+not be distinguished by colour.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ from neurotarget.report.drawing.scene import (
 
 TITLE_PT = 11.0
 WIDTH_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.5, 0.34
-MOST_HIGH_INCH = 3.4  # most height of a row that shows errors
+MOST_HIGH_INCH = 3.4  # largest height of a row that shows errors
 NO_IMAGE = "0.24"  # grey behind masks without a scan
 FILL = 0.5  # opacity of masks without a scan
 STRAY, STRAY_FILL = "#FF4D4D", 0.6  # colour and opacity of pieces outside the reference
@@ -72,22 +72,23 @@ def overlay_bytes(
 
     Slices are shown along the nearest anatomical axes, true to scale, in radiological convention
     (the patient's right is on the left). They go through the centre of the reference, or of the
-    prediction where there is none. A picture of one slice is shown whole and twice, without and
-    with outlines. More than `MOST_OUTLINED` labels are painted, the reference above the prediction,
-    without projections.
+    prediction where there is no reference. An image of one slice is shown whole and twice, without
+    and with outlines. More than `MOST_OUTLINED` labels are painted, the reference above the
+    prediction, without projections.
 
     Args:
         image: scan in stored order; None fills the mask, on grey.
         truth: class indices of the reference on the grid of the scan, 0 is background.
-        pred: those of the prediction; None for either draws the other alone.
-        affine: of that grid, to RAS+ in mm.
-        title: above the picture, shortened to its width.
+        pred: class indices of the prediction; where `truth` or `pred` is None, the other is drawn
+            alone.
+        affine: affine of that grid, to RAS+ in mm.
+        title: text above the picture, shortened to its width.
         label_names: names of the classes from 1 on, for the legend.
         dpis: resolutions to try; the first that gives at most 120 kB is used, else the last.
         errors: whether the slices go through the largest error, and a second row shows projections
             of the whole volume along each axis, so that no distant piece is missed; pieces of the
             prediction without overlap with the reference are filled and circled.
-        unit: of the scale bar, mm or px.
+        unit: unit of the scale bar, mm or px.
         has_sides: whether left and right are known; otherwise sides are not named.
 
     Raises:
@@ -103,7 +104,7 @@ def overlay_bytes(
     canvas = FigureCanvasAgg(figure)
     drawn_dpi = 0
     for dpi in dpis:
-        # bytes fall no faster than pixels, so that some need not be drawn to be known as too many
+        # bytes fall no faster than pixels, so resolutions that must be too large are not drawn
         if dpi != dpis[-1] and len(content) * dpi**2 > PAGE_BYTES * drawn_dpi**2:
             continue
         figure.set_dpi(dpi)
@@ -120,7 +121,7 @@ def overlay_bytes(
 
 
 def _palette() -> Image.Image:
-    """Colour palette: greys, and the outline colours, pure and mixed with three greys."""
+    """Return a palette of greys and of the outline colours, pure and mixed with three greys."""
     greys = np.repeat(np.linspace(0, 1, PAGE_GREYS)[:, None], 3, axis=1)
     pure = np.array([to_rgb(name) for name in (*COLOURS, STRAY)])
     mixes = [
@@ -135,7 +136,7 @@ def _palette() -> Image.Image:
 
 
 def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> Figure:
-    """Rows of three planes; all panels of a row have the same scale."""
+    """Return a figure with a row of three planes per scene; panels of a row have the same scale."""
     top = HEAD_INCH if title else GAP_INCH
     most = {"slice": np.inf}
     scales = [
@@ -159,7 +160,7 @@ def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> 
 
 
 def _draw(panel: Axes, plane: Plane, scene: Scene, place: int, label_names: Sequence[str]) -> None:
-    """Draw the plane at a place of its row; the first panel of a picture has no outlines."""
+    """Draw the plane at a place of its row; the first panel of a single slice has no outlines."""
     if scene.image is None:
         show_slice(panel, plane, scene, None)
         panel.fill_between(panel.get_xlim(), *panel.get_ylim(), color=NO_IMAGE, lw=0)
@@ -205,13 +206,13 @@ def _outline(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, *, dash
 def _grids(
     classes: ClassMap, plane: Plane, scene: Scene
 ) -> Iterator[tuple[int, ndarray, ndarray, ndarray]]:
-    """Each class in a plane, with the positions of its voxels in mm."""
+    """Yield each class in a plane, with the positions of its voxels in mm."""
     for number, seen in scene.classes_seen(classes, plane):
         yield number, *_grid(seen, plane, scene)
 
 
 def _grid(seen: ndarray, plane: Plane, scene: Scene) -> tuple[ndarray, ndarray, ndarray]:
-    """Positions of voxels across and up in mm, and their mask, as input of contours."""
+    """Return the positions of voxels across and up in mm, and their mask, as input of contours."""
     padded = np.pad(seen, 1)  # closes outlines at the border
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
     y, x = ((np.arange(side) - 0.5) * step for side, step in zip(padded.shape, steps, strict=True))

@@ -1,4 +1,4 @@
-"""Label maps of many labels, painted over a scan: reference and prediction in rows of their own."""
+"""Label maps of many labels, painted over a scan: reference and prediction in separate rows."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ OPACITY = 0.55
 
 
 def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
-    """Colours of classes 1, 2, …, in hex; they repeat after the last.
+    """Return the colours of classes 1, 2, …, in hex; they repeat after the last.
 
     More than `MOST_OUTLINED` structures get the colours of FreeSurfer's table. Fewer structures, or
     structures with a name that is not in the table, get `COLOURS`, since the table has the same
@@ -28,9 +28,9 @@ def palette_of(label_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def painted_rows(scene: Scene) -> list[Scene]:
-    """Copies of a scene with one map each, in the same cut: the reference, then the prediction.
+    """Return copies of a scene with one map each: first the reference, then the prediction.
 
-    A scene without maps is returned as it is.
+    Both show the same slices. A scene without maps is returned unchanged.
     """
     parts = {"reference": {"pred": None}, "prediction": {"truth": None}}
     maps = (scene.truth, scene.pred)
@@ -47,8 +47,8 @@ def paint(
 ) -> None:
     """Paint every class of a slice in its colour, over what the panel shows.
 
-    The colours of `palette` belong to classes from 1 on and repeat after the last; the limits of
-    the panel stay as they are.
+    The colours of `palette` belong to classes from 1 on and repeat after the last. The limits of
+    the panel do not change.
     """
     spans = [scene.box[axis] for axis in (plane.up, plane.across)]
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]

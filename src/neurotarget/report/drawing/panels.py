@@ -34,11 +34,11 @@ from neurotarget.stats.study.results import Study
 
 MOST_PANELS = 12
 LINES_WIDER_INCH = 0.3  # lines of numbers may be wider than titles by this
-CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # most points, size in pt², opacity
+CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # up to n points: size in pt², opacity
 MOST_PAIRS = 3
-ENTRY_INCH = 0.49  # of a legend: its marker and the gaps around it
+ENTRY_INCH = 0.49  # width of a legend entry without its text: the marker and the gaps around it
 LARGE_MM3 = 50_000.0  # larger volumes are shown in cm³
-CM3_MM3 = 1000.0  # size of a cm³
+CM3_MM3 = 1000.0  # mm³ in a cm³
 
 
 class Mark(NamedTuple):
@@ -70,9 +70,9 @@ UNKNOWN = "sex unknown"
 
 
 class Scale(NamedTuple):
-    """Unit of the values in a figure, "" without one, and its size in the quantity's own unit.
+    """Unit of the values in a figure ("" for none), and its size in the quantity's own unit.
 
-    Values are divided by `size` before they are drawn: 1000 for mm³ shown in cm³.
+    Values are divided by `size` before they are plotted: 1000 for mm³ shown in cm³.
     """
 
     unit: str
@@ -84,14 +84,14 @@ class Scale(NamedTuple):
 
 
 class PanelLabels(NamedTuple):
-    """Labels with a panel, in the target's order, and the number of labels left out."""
+    """Labels that have a panel, in the target's order, and the number of labels left out."""
 
     labels: list[str]
     left_out: int
 
 
 def pairs(measured: Measured) -> list[tuple[str, str]]:
-    """Return the pairs of methods that have figures of their own: the first three.
+    """Return the first three pairs of methods, which have figures of their own.
 
     Pairs with the reference come first.
     """
@@ -104,21 +104,21 @@ def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
     Args:
         measured: its pairs give the number.
         pair: first and second method.
-        kind: scatter, bland_altman and the like.
+        kind: kind of figure, such as scatter or bland_altman.
     """
     number = measured.pairs.index(pair) + 1
     return kind if number == 1 else f"{kind}_{number}"
 
 
 def panel_labels(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> PanelLabels:
-    """Choose labels and regions with values; of too many, those with the least agreement.
+    """Choose labels and regions with values; if there are too many, those with least agreement.
 
-    Agreement is ICC(A,1) of the first two methods; labels without one are left out first. The
+    Agreement is ICC(A,1) of the first two methods; labels without an ICC are left out first. The
     labels that remain are in the target's order.
 
     Args:
-        study: its measured values and table of agreement.
-        methods: a label needs a case with a value by each of them.
+        study: its measured values and its table of agreement are read.
+        methods: a label is chosen only if some case has a value by every method.
         most: largest number of panels.
     """
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
@@ -159,9 +159,9 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
 
 
 def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
-    """Yield name, marker and rows of each sex; one group without a name where sex is unknown.
+    """Yield name, marker and rows of each sex, people of unknown sex last.
 
-    People of unknown sex come last, and are named only if the sex of others is known.
+    If the sex of nobody is known, there is one group without a name.
     """
     known = [name for name in sorted(cases["sex"].unique()) if name not in ("", UNKNOWN)]
     for name in known:
@@ -174,13 +174,13 @@ def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
 def sex_mark(name: str) -> Mark:
     """Return the marker of a sex as written in the covariates; "all" is everybody.
 
-    F and M have their own; any other word shares a third one.
+    F and M have markers of their own; all other sexes share a third marker.
     """
     return EVERYBODY if name == "all" else SEXES.get(sex_name(name), OTHER_SEXES)
 
 
 def sex_name(value: object) -> str:
-    """Return F, M or another sex as written; "sex unknown" where missing.
+    """Return F, M or another sex as written, or "sex unknown" where it is missing.
 
     Spellings such as female or Male become F and M.
     """
@@ -190,7 +190,7 @@ def sex_name(value: object) -> str:
 
 
 def method_mark(measured: Measured, method: str) -> Mark:
-    """Return the marker of a method; the first one (the reference, if any) is in ink.
+    """Return the marker of a method; the first method (the reference, if any) is in ink.
 
     Markers repeat from the fifth method on.
     """
@@ -199,12 +199,12 @@ def method_mark(measured: Measured, method: str) -> Mark:
 
 
 def case_urls(case_ids: Sequence[object]) -> list[str]:
-    """Return the links of points, which open cases in the page's viewer; ids are URL-quoted."""
+    """Return the links of points, which open cases in the page's viewer, with URL-quoted ids."""
     return [f"{CASE}{quote(str(name), safe='', errors='replace')}" for name in case_ids]
 
 
 def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
-    """Draw cases as points with links; many points are drawn smaller and fainter."""
+    """Plot cases as points with links; points are smaller and fainter where there are many."""
     area, alpha = next(style for most, *style in CROWDS if len(case_ids) <= most)
     cloud = axes.scatter(
         x,
@@ -221,13 +221,13 @@ def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence
 
 
 def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) -> None:
-    """Draw one legend above all panels, of more rows where it is wide.
+    """Draw one legend above all panels, in several rows where it is too wide for one.
 
-    There is none for a single marker without a name.
+    Markers without a name have no entry; without any entry there is no legend.
 
     Args:
-        figure: with automatic layout, which makes room for the legend.
-        marks: marker by name, in the order of the legend; those without a name are left out.
+        figure: must have automatic layout, which makes room for the legend.
+        marks: marker by name, in the order of the legend.
         lines: whether the line of the marker is shown, too.
     """
     handles = [
@@ -254,7 +254,8 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
 def scale(study: Study, labels: Sequence[str]) -> Scale:
     """Return the unit of the main quantity; for volumes cm³ if even the smallest label is large.
 
-    Large is a median of at least 50 cm³ by the first method. Other quantities keep their unit.
+    A label is large if its median volume by the first method is at least 50 cm³. Other quantities
+    keep their unit.
     """
     main = study.measured.main
     own = Scale(unit_text(main.unit), 1.0)
@@ -278,9 +279,9 @@ def panel_grid(
     """Return a figure with `count` panels in rows of `columns`; empty places are hidden.
 
     Args:
-        name: of the figure, unique in a report.
+        name: name of the figure, unique in a report.
         count: number of panels, which are returned in reading order.
-        columns: panels in a row.
+        columns: number of panels in a row.
         width_inch: width of the figure.
         row_inch: height of a row with its titles.
         margin_inch: height added once, for labels of axes and the legend.
@@ -300,10 +301,10 @@ def quartile_box(
     """Draw a box from quartile to quartile with a line at the median, within ±`half`.
 
     Args:
-        axes: to draw in.
+        axes: axes to draw in.
         place: middle of the box on the axis of groups.
-        values: at least one, without NaN.
-        half: half of its width, in the unit of that axis.
+        values: at least one value, without NaN.
+        half: half of the width of the box, in the unit of the axis of groups.
         is_upright: whether values run along y rather than x.
     """
     q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
@@ -331,7 +332,7 @@ def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float
 
 
 def ticks(axes: Axes, which: str, most: int = 5) -> None:
-    """Set at most `most` + 1 round ticks, with thin spaces between thousands; `which` is x or y."""
+    """Set at most `most` + 1 round ticks on axis `which`, x or y, with thin spaces at thousands."""
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(tick_text))
@@ -345,8 +346,8 @@ def spread_apart(
     Args:
         places: wanted positions, in any order.
         least: smallest distance between neighbours.
-        low: lower end of the room for the labels.
-        high: upper end; if the labels need more room, they go beyond it.
+        low: lower end of the space for the labels.
+        high: upper end of that space; if the labels need more space, they go beyond it.
 
     Returns:
         Positions in the order of `places`; the order along the axis is kept.

@@ -25,11 +25,11 @@ SHOWN = (1, 99)  # percentiles of all cases that the axis covers
 
 @look()
 def histograms_figure(table: pd.DataFrame) -> Figure:
-    """Draw one panel per contrast, and in it the regions, from percentiles of each case.
+    """Draw one panel per contrast with histograms of all regions, from percentiles of each case.
 
     `table` has the columns case_id, contrast, label, percentile (0 to 100) and value. Thin lines
-    are cases, thick ones their mean. At most 18 contrasts and as many labels as there are colours
-    are drawn.
+    are cases; thick lines are their mean. At most 18 contrasts are shown, and as many labels as
+    there are colours.
     """
     contrasts = list(dict.fromkeys(table["contrast"]))[: MOST_ROWS * MOST_COLUMNS]
     labels = list(dict.fromkeys(table["label"]))[: len(SERIES)]
@@ -80,13 +80,13 @@ def _panel(axes: Axes, table: pd.DataFrame, labels: list[str]) -> None:
 def shares_of(
     percentiles: Float[ndarray, " P"], edges: Float[ndarray, " E"]
 ) -> Float[ndarray, " B"]:
-    """Share of voxels between edges in %, from the 0th to the 100th percentile of their values.
+    """Return the share of voxels between edges in %, computed from percentiles of their values.
 
     Between two percentiles, values are assumed to be spread evenly. Voxels outside the edges are
     not counted, so the sum may be below 100.
 
     Args:
-        percentiles: P evenly spaced ones, rising.
+        percentiles: P evenly spaced percentiles, rising, the first the 0th and the last the 100th.
         edges: E = B + 1 edges of B bars, rising.
     """
     below = np.interp(edges, percentiles, np.linspace(0, 100, len(percentiles)))

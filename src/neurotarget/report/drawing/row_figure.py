@@ -1,4 +1,4 @@
-"""Figures of rows: name at the left, estimates with their intervals, text in columns at the right.
+"""Figures of rows: a name at the left, estimates with intervals, columns of text at the right.
 
 A figure module makes `Row` records; `draw_rows` draws them. Vertical positions are in rows: the
 first row of usual height is at 0, the next at 1.
@@ -23,7 +23,7 @@ LARGE_PT, SMALL_MARK_PT = 6.0, 4.0  # sizes of markers
 
 
 class Point(NamedTuple):
-    """An estimate with its interval; what is NaN is not drawn.
+    """An estimate with its interval; NaN values are not drawn.
 
     All three are in the unit of the axis. A hollow marker (`is_filled=False`) stands for an
     estimate that is not significant, or not of this study.
@@ -39,9 +39,9 @@ class Point(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Small text right of the axes, in a column; it is shortened to the width of the column.
+    """Small text in a column right of the axes, shortened to the width of the column.
 
-    `column` is the place of the column in the call of `draw_rows`, from 0.
+    `column` is the index of the column in the `columns` of `draw_rows`.
     """
 
     text: str
@@ -53,9 +53,9 @@ class Text(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row; its name may have several lines, and a number before them.
+    """One row, whose name may have several lines and a number before them.
 
-    A row of `height` 2 has the room of two rows, for several points with different shifts.
+    A row of `height` 2 takes the space of two rows, for several points with different shifts.
     """
 
     name: Sequence[str]
@@ -99,14 +99,14 @@ def draw_rows(
     zero: bool = False,
     lines: bool = False,
 ) -> tuple[Axes, list[float]]:
-    """Draw rows with axes of their own; return these and the middle of each row.
+    """Draw rows in new axes, and return the axes and the middle of each row.
 
     Args:
-        figure: without automatic layout.
-        rows: top to bottom.
-        frame: where the axes are; names are written into the room at their left.
-        columns: places and heads of the texts, which rows refer to by number.
-        zero: whether the axis must include 0. It includes all intervals anyway.
+        figure: must have no automatic layout.
+        rows: rows from top to bottom.
+        frame: position of the axes; names are written at the left of the axes.
+        columns: places and heads of the columns of text, to which rows refer by index.
+        zero: whether the axis must include 0; it includes all intervals in any case.
         lines: whether a line separates rows.
     """
     width, height = figure.get_size_inches()
@@ -163,9 +163,9 @@ def zero_line(axes: Axes) -> None:
 
 
 def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
-    """Set limits of the x axis that include the finite values, and zero if requested.
+    """Set limits of the x axis that include the finite values, and 0 if `zero`.
 
-    Without any value the limits stay as they are.
+    Without any finite value the limits do not change.
     """
     known = [float(value) for value in values if np.isfinite(value)] + ([0.0] if zero else [])
     if not known:
@@ -179,10 +179,10 @@ def write_title(axes: Axes, text: str, left: float, up_pt: float, **style: objec
     """Write a line above the axes that begins at the left edge of the names.
 
     Args:
-        axes: of the rows.
-        text: one line.
+        axes: axes of the rows.
+        text: text of one line.
         left: width of the names at the left, in inches, as in `Frame`.
-        up_pt: height above the axes in pt.
+        up_pt: height above the axes, in pt.
         style: `colour`, `size_pt` and `is_bold` of the text.
     """
     at = (EDGE_INCH - left, up_pt / PT_PER_INCH)
@@ -218,7 +218,10 @@ def _write(
     is_bold: bool = False,
     is_head: bool = False,
 ) -> None:
-    """Write next to the axes at (share of the width, row), or for a head at shares of both."""
+    """Write text next to the axes.
+
+    The place is (share of the width, row), or for a head (share of the width, share of the height).
+    """
     axes.annotate(
         text,
         place,

@@ -41,8 +41,8 @@ PLANES = (
 class Scene(NamedTuple):
     """A case in canonical order (RAS+), and the part of it that is shown.
 
-    `view` is a projection, or a cut at `centre`, with one of both maps alone where it names it.
-    `stray` are the pieces of the prediction without overlap with the reference.
+    `view` is a projection or a cut at `centre`; a view named after one of the two label maps shows
+    this map alone. `stray` holds the pieces of the prediction without overlap with the reference.
     """
 
     image: ndarray | None
@@ -59,18 +59,19 @@ class Scene(NamedTuple):
 
     @property
     def flat_axis(self) -> int | None:
-        """Axis across a picture of one slice; None for a volume.
+        """Return the axis perpendicular to an image of one slice; None for a volume.
 
-        An axis counts as flat if it has one voxel; with several of them there is no such axis.
+        This is the only axis with one voxel. None if several axes have one voxel.
         """
         flat = [axis for axis, side in enumerate(self.shape) if side == 1]
         return flat[0] if len(flat) == 1 else None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
-        """The planes that are shown: three, or that of a picture twice, first without outlines.
+        """Return the planes that are shown: three of a volume, one plane twice of a single slice.
 
-        The sides of a picture have no letters where left and right are unknown.
+        The first of the two has no outlines. The sides of a single slice have no letters where left
+        and right are unknown.
         """
         if self.flat_axis is None:
             return PLANES
@@ -78,13 +79,14 @@ class Scene(NamedTuple):
         return (plane if self.has_sides else plane._replace(ends=("", "")),) * 2
 
     def side_mm(self, axis: int) -> float:
-        """Return the length of the shown part along a canonical axis, in mm (pictures: px)."""
+        """Return the length of the shown part along a canonical axis, in `unit` (mm or px)."""
         return (self.box[axis].stop - self.box[axis].start) * self.spacing_mm[axis]
 
     def seen(self, array: ndarray, plane: Plane) -> ndarray:
-        """Return the picture of a volume, (up, across): a slice, or a projection.
+        """Return a slice or a projection of a volume, of shape (up, across).
 
-        A scan is projected as the mean within the shown box, a mask as the union of all its slices.
+        The projection of a scan is the mean within the shown box; that of a mask is the union of
+        all its slices.
         """
         if self.view != "projection":
             return array.take(self.centre[plane.axis], axis=plane.axis).T
@@ -95,9 +97,9 @@ class Scene(NamedTuple):
         return array[tuple(inside)].mean(axis=plane.axis).T
 
     def classes_seen(self, classes: ClassMap, plane: Plane) -> Iterator[tuple[int, ndarray]]:
-        """Yield each class in a plane with its mask, (up, across).
+        """Yield each class in a plane with its mask, of shape (up, across).
 
-        In a cut these are the classes of the slice, in a projection those of the whole volume.
+        A cut has the classes of its slice; a projection has the classes of the whole volume.
         """
         if self.view != "projection":
             cut = self.seen(classes, plane)
@@ -117,18 +119,18 @@ def scene_of(
     *,
     has_sides: bool = True,
 ) -> Scene:
-    """Return slices through the centre of the reference, or of the prediction without one.
+    """Return slices through the centre of the reference, or of the prediction if there is none.
 
-    Where the centre has little of the target, as in a ring, the slice with most of it is taken. A
-    picture of one slice is shown whole, and so is a scan without a mask.
+    Where the slice at the centre has little of the target, as in a ring, the slice with most of the
+    target is shown. An image of one slice and a scan without a mask are shown whole.
 
     Args:
         image: scan in stored order, or None.
         truth: class indices of the reference on the same grid, or None.
-        pred: those of the prediction, or None.
-        affine: of the grid, to RAS+ in mm.
-        unit: of lengths; px where a pixel counts as 1 mm.
-        has_sides: whether left and right of a picture are known.
+        pred: class indices of the prediction on the same grid, or None.
+        affine: affine of the grid, to RAS+ in mm.
+        unit: unit of lengths; px where a pixel counts as 1 mm.
+        has_sides: whether left and right of a single slice are known.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -149,10 +151,8 @@ def scene_of(
 def canonical(affine: ndarray, *arrays: ndarray | None) -> tuple[ndarray, list[ndarray | None]]:
     """Return the spacing in mm and the arrays in canonical order (RAS+).
 
-    Axes are swapped and reversed only, without resampling: an oblique scan keeps its voxels. None
-    stays None.
-
-    `affine` is that of all arrays, to RAS+ in mm.
+    Axes are only swapped and reversed, without resampling: an oblique scan keeps its voxels. An
+    array that is None stays None. All arrays share `affine`, to RAS+ in mm.
     """
     turn = nib.orientations.io_orientation(affine)
     spacing_mm = np.empty(3)
@@ -168,14 +168,12 @@ def map_scene(
 ) -> Scene:
     """Return a stored map in canonical order, with slices at the centre of `focus` or `shown`.
 
-    `shown` is the brain mask for cropping; without it the whole map is shown.
-
     Args:
-        array: the map in stored order.
-        affine: of its grid, to RAS+ in mm.
-        shown: brain mask; without voxels it counts as None.
-        focus: mask of what the slices go through, such as nuclei; None takes that of `shown`, or
-            the middle of the map.
+        array: map in stored order.
+        affine: affine of its grid, to RAS+ in mm.
+        shown: brain mask to which the map is cropped; None or an empty mask shows the whole map.
+        focus: mask of the structures that the slices go through, such as nuclei; None uses `shown`,
+            or the middle of the map.
     """
     spacing_mm, (turned, shown, focus) = canonical(affine, array, shown, focus)
     box = [slice(0, side) for side in turned.shape]
@@ -193,12 +191,11 @@ def error_scenes(scene: Scene) -> list[Scene]:
     """Return slices through the largest error, and projections of both masks.
 
     The largest error is the largest connected set of voxels in which the label maps differ; along
-    each axis the slice with most of these voxels is shown. A picture is shown once. Empty where the
-    maps are equal.
+    each axis the slice with most of these voxels is shown. An image of one slice is shown once.
 
     Returns:
-        The slices first, then the projections; both name the pieces of the prediction without
-        overlap with the reference (`stray`).
+        The slices first, then the projections; both hold the pieces of the prediction without
+        overlap with the reference (`stray`). Empty where the maps are equal.
     """
     if scene.truth is None or scene.pred is None:
         return []
@@ -225,7 +222,7 @@ def error_scenes(scene: Scene) -> list[Scene]:
 
 
 def _stray(truth: Mask, pred: Mask) -> Mask:
-    """Pieces of a prediction without a common voxel with the reference."""
+    """Return the pieces of a prediction that have no voxel in common with the reference."""
     pieces, count = ndimage.label(pred, structure=CORNERS)
     is_stray = np.ones(count + 1, dtype=bool)
     is_stray[0] = False
@@ -234,7 +231,7 @@ def _stray(truth: Mask, pred: Mask) -> Mask:
 
 
 def _profiles(mask: Mask) -> list[Integer[ndarray, " N"]]:
-    """Number of mask voxels in each slice along each axis."""
+    """Return the number of mask voxels in each slice along each axis."""
     return [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
 
 
@@ -243,7 +240,7 @@ def _box(mask: Mask, spacing_mm: ndarray) -> list[slice]:
 
 
 def _middle(profile: Integer[ndarray, " N"]) -> int:
-    """Slice through the centre, or the largest one where the centre has little of the target."""
+    """Return the slice through the centre, or that with most target if the centre has little."""
     centre = _mean_slice(profile)
     return centre if profile[centre] > profile.max() / 2 else int(profile.argmax())
 

@@ -1,7 +1,7 @@
 """Small pictures of a case: slices with the outlines of a label map, without matplotlib.
 
-They are drawn in tens of milliseconds, for pages of thousands of cases. As in all pictures, the
-patient's right is on the left.
+A picture takes tens of milliseconds, since a page may have thousands of cases. As in all pictures,
+the patient's right is on the left.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from scipy import ndimage
 
 from neurotarget.report.drawing.scene import ClassMap, Plane, Scene, scene_of
 
-HEIGHT_PX, WIDTH_PX, GAP_PX = 190, 760, 4  # most of a picture, and between its slices
-FINE = 2  # outlines are drawn on a grid so much finer, and averaged, which makes them smooth
+HEIGHT_PX, WIDTH_PX, GAP_PX = 190, 760, 4  # largest size of a picture, and gap between its slices
+FINE = 2  # outlines are drawn on a grid finer by this factor and averaged, so that they are smooth
 NO_SCAN = 61  # grey behind a label map without a scan
-WINDOW_PERCENT = (0.5, 99.5)  # of the shown part
+WINDOW_PERCENT = (0.5, 99.5)  # percentiles of the shown part that are black and white
 QUALITY = 82  # of JPEG
 
 Colour = tuple[int, int, int]
@@ -36,13 +36,13 @@ def small_picture(
 ) -> bytes:
     """Draw slices through the middle of a label map as JPEG, each label outlined in its colour.
 
-    A picture of one slice is shown twice, without and with outlines.
+    An image of one slice is shown twice, without and with outlines.
 
     Args:
-        image: the scan in stored order; None draws the label map on grey.
+        image: scan in stored order; None draws the label map on grey.
         classes: class indices on the grid of the scan, 0 is background; None draws the scan alone.
-        affine: of that grid, mm.
-        colours: of the classes from 1 on, 0 to 255; they repeat.
+        affine: affine of that grid, to RAS+ in mm.
+        colours: colours of the classes from 1 on, 0 to 255; they repeat after the last.
         has_sides: whether left and right are known.
 
     Raises:
@@ -69,13 +69,13 @@ def small_picture(
 
 
 def _cut(scene: Scene, plane: Plane, array: ndarray) -> ndarray:
-    """The shown part of a slice as rows from the top, with the patient's right on the left."""
+    """Return the shown part of a slice, rows from the top, with the patient's right on the left."""
     spans = tuple(scene.box[axis] for axis in (plane.up, plane.across))
     return scene.seen(array, plane)[spans][::-1, ::-1]
 
 
 def _scan(scene: Scene, plane: Plane, size: Size) -> Picture:
-    """A slice of the scan in grey levels; grey without a scan."""
+    """Return a slice of the scan in grey levels, or uniform grey without a scan."""
     if scene.image is None:
         return np.full((size[1], size[0], 3), NO_SCAN, np.uint8)
     inside = scene.image[tuple(scene.box)]
@@ -88,7 +88,7 @@ def _scan(scene: Scene, plane: Plane, size: Size) -> Picture:
 
 
 def _outlined(tile: Picture, scene: Scene, plane: Plane, colours: Sequence[Colour]) -> Picture:
-    """A slice with the outline of each class."""
+    """Return a slice with the outline of each class."""
     size = (FINE * tile.shape[1], FINE * tile.shape[0])
     classes = _enlarged(_cut(scene, plane, scene.pred), size)
     fine = np.repeat(np.repeat(tile, FINE, axis=0), FINE, axis=1)
@@ -104,7 +104,7 @@ def _outlined(tile: Picture, scene: Scene, plane: Plane, colours: Sequence[Colou
 
 
 def _enlarged(classes: ndarray, size: Size) -> ndarray:
-    """Classes on a finer grid, with smooth borders between them."""
+    """Return the classes on a finer grid, with smooth borders between them."""
     shown, best = np.zeros(size[::-1], np.int64), np.full(size[::-1], 127, np.uint8)
     for number in np.unique(classes[classes > 0]):
         mask = Image.fromarray(np.where(classes == number, 255, 0).astype(np.uint8))
@@ -115,7 +115,7 @@ def _enlarged(classes: ndarray, size: Size) -> ndarray:
 
 
 def _lettered(tile: Picture, plane: Plane) -> Picture:
-    """A slice with the names of its sides."""
+    """Return a slice with the letters of its sides."""
     picture = Image.fromarray(tile)
     draw, middle = ImageDraw.Draw(picture), tile.shape[0] // 2
     for at, anchor, text in zip((4, tile.shape[1] - 5), "lr", plane.ends, strict=True):
@@ -124,7 +124,7 @@ def _lettered(tile: Picture, plane: Plane) -> Picture:
 
 
 def _in_row(tiles: Sequence[Picture]) -> Picture:
-    """Slices next to each other on black, each in the middle of the height."""
+    """Return slices next to each other on black, each centred in height."""
     high = max(tile.shape[0] for tile in tiles)
     wide = sum(tile.shape[1] for tile in tiles) + GAP_PX * (len(tiles) - 1)
     row, left = np.zeros((high, wide, 3), np.uint8), 0

@@ -1,4 +1,4 @@
-"""Figure of a training: losses, and the score of the validation cases, by epoch."""
+"""Figure of a training: losses, and the score of the validation cases, per epoch."""
 
 from matplotlib.figure import Figure
 
@@ -23,10 +23,10 @@ def training_figure(study: Study) -> Figure | None:
     """Draw losses on the left and the validation score on the right, over the steps.
 
     Args:
-        study: read are `steps`, `train_loss`, `val_loss` and `val_score` of its table `training`.
+        study: its table `training` is read, with `steps`, `train_loss`, `val_loss` and `val_score`.
 
     Returns:
-        The figure; None without two epochs.
+        The figure, or None for fewer than two epochs.
     """
     table = rows_of(study, "training")
     if len(table) < 2:

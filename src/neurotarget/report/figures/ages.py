@@ -1,7 +1,6 @@
 """Figure of a quantity over age by sex, with one column per method and equal axes.
 
-Curves are fitted by the study for each sex; a panel has their mean with its 95 % band, and all
-cases.
+The study fits a curve for each sex; a panel shows the fitted mean with its 95 % band and all cases.
 """
 
 from collections.abc import Mapping
@@ -41,10 +40,10 @@ def ages_figure(study: Study) -> Figure | None:
     """Draw values over age with a curve and its 95 % band for each sex, one column per method.
 
     With a single method there is one panel per label. Axes of a row are equal, so that methods can
-    be compared. None where no curve could be fitted.
+    be compared. Returns None where no curve could be fitted.
 
-    It reads the tables `curves` (mean and band by sex) and `age` (slope per year, above each
-    panel).
+    The figure reads the tables `curves` (mean and band by sex) and `age` (slope per year, above
+    each panel).
     """
     methods, labels = ages_methods(study), ages_labels(study).labels
     if not labels:
@@ -73,14 +72,14 @@ def ages_figure(study: Study) -> Figure | None:
 
 
 def ages_methods(study: Study) -> tuple[str, ...]:
-    """Return the methods with a column: the first three, with the reference first."""
+    """Return the first three methods, which have a column each; the reference comes first."""
     return study.measured.methods[:MOST_METHODS]
 
 
 def ages_labels(study: Study) -> PanelLabels:
-    """Choose labels with at least one curve; of too many, those with the least agreement.
+    """Choose labels with at least one curve; if there are too many, those with least agreement.
 
-    There are fewer the more methods there are, since each has a row of panels.
+    Each label has a row of panels, so with more methods fewer labels are shown.
     """
     methods = ages_methods(study)
     known = panel_labels(study, methods, MOST_PANELS // max(len(methods), 1))

@@ -1,7 +1,7 @@
 """Bland-Altman figure: differences of two methods against their mean, one panel per label.
 
-The solid line is the bias, the dashed ones are the limits of agreement, each with its 95 % interval
-as a band; their values are at the right of each panel.
+The solid line is the bias, and the dashed lines are the limits of agreement, each with its 95 %
+interval as a band. Their values are at the right of each panel.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ from neurotarget.stats.study.results import Study
 
 LINES = {"upper_limit": "upper limit", "bias": "bias", "lower_limit": "lower limit"}
 PANEL_INCH = 1.75  # height of the axes
-ONE_INCH, TWO_INCH = 4.6, WIDTH_INCH  # width with one and two columns
+ONE_INCH, TWO_INCH = 4.6, WIDTH_INCH  # width with one column and with two columns
 
 
 @look()
@@ -53,10 +53,10 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     """Draw second minus first method against their mean, with bias and limits of agreement.
 
     The slope of the differences is drawn where its interval excludes 0. `pair` is by default the
-    first pair of the study, whose first method is the reference if there is one. None with one
-    method only, or without any estimated bias.
+    first pair of the study, whose first method is the reference if there is a reference. Returns
+    None with only one method, or without any estimated bias.
 
-    It reads the table `agreement`: bias, limits and slope, each with its interval as a band.
+    The figure reads the table `agreement`: bias, limits and slope, each with its interval.
 
     Source: Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8.
     """
@@ -141,7 +141,7 @@ def _set_heights(panel: Axes, differences: pd.Series, scaled: Mapping) -> None:
 def _write_lines(panel: Axes, scaled: Mapping) -> None:
     """Write the values of the three lines at the right, moved apart where they overlap."""
     low, high = panel.get_ylim()
-    line = 2.5 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share
+    line = 2.5 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share of the height
     shares = [(row["value"] - low) / (high - low) for row in scaled.values()]
     for (name, row), place in zip(
         scaled.items(), spread_apart(shares, line, line / 2, 1 - line / 2), strict=True

@@ -1,7 +1,7 @@
 """Flow diagram of cases, from the manifest to each effect.
 
-A step is a box with the number of cases that are left; at its right, an exclusion has its number
-and reason.
+A step is a box with the number of remaining cases; at its right are the number of excluded cases
+and the reason.
 """
 
 import textwrap
@@ -27,7 +27,7 @@ from neurotarget.stats.study.results import Study
 
 NAME = "flow"
 LINE_INCH, PAD_INCH, GAP_INCH = 0.3, 0.2, 0.28
-LEFT, MIDDLE, RIGHT = 0.02, 0.55, 0.62  # shares of the width: boxes, and exclusions
+LEFT, MIDDLE, RIGHT = 0.02, 0.55, 0.62  # shares of the width: ends of boxes, start of exclusions
 MOST = 12  # most lines in a box
 LETTERS = 44
 
@@ -36,11 +36,11 @@ LETTERS = 44
 def flow_figure(study: Study) -> Figure | None:
     """Draw a box per step with the counts of each method, and exclusions with their reasons.
 
+    At most 12 methods or effects of a step are listed; the last line counts all others. Returns
     None without steps.
 
-    At most 12 methods or effects of a step are listed; the last line counts the rest.
-
-    It reads the table `flow`: `step`, `of` (a method or effect), `n`, `n_left_out` and `why`.
+    The figure reads the table `flow`: `step`, `of` (a method or effect), `n`, `n_left_out` and
+    `why`.
     """
     table = rows_of(study, "flow")
     if not len(table):
@@ -64,7 +64,7 @@ def flow_figure(study: Study) -> Figure | None:
 
 
 def _box(axes: Axes, step: list[dict], top: float, size: float) -> None:
-    """A step: a line for each method or effect, with its exclusions on the same height."""
+    """Draw a step: a line for each method or effect, with its exclusions at the same height."""
     corners = [(LEFT, top), (MIDDLE, top), (MIDDLE, top + size), (LEFT, top + size)]
     axes.plot(*zip(*corners, corners[0], strict=True), color=INK, lw=0.8)
     for place, (text, note) in enumerate(_lines(step)):
@@ -82,7 +82,7 @@ def _arrow(axes: Axes, top: float) -> None:
 
 
 def _lines(step: list[dict]) -> list[tuple[str, str]]:
-    """Texts of a box, each with its note; several methods are below the step's name."""
+    """Return the texts of a box, each with its note; several methods are below the step's name."""
     name = step[0]["step"]
     name = f"of these, {name}" if name in (FAILED, NO_PREDICTION) else name
     name = f"{name[:1].upper()}{name[1:]}"

@@ -1,4 +1,4 @@
-"""Figure of failure rates of each method by every definition of failure."""
+"""Figure of the failure rates of each method under every definition of failure."""
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,10 @@ COLUMNS = (Column(0.15, 2.6),)
 def failures_figure(study: Study) -> Figure | None:
     """Draw the share of failed cases in % by definition with its interval, one line per method.
 
-    A definition that does not apply has its reason in place of a number. None where no definition
-    could be applied.
+    A definition that does not apply has its reason in place of a number. Returns None where no
+    definition could be applied.
 
-    It reads the table `failures`: `definition`, `method`, `n_failed` of `n`, `rate` and its
+    The figure reads the table `failures`: `definition`, `method`, `n_failed` of `n`, `rate` and its
     interval.
     """
     table = rows_of(study, "failures")
@@ -50,7 +50,10 @@ def failures_figure(study: Study) -> Figure | None:
 
 
 def _row(study: Study, methods: list[str], part: pd.DataFrame) -> Row:
-    """A definition with a line per method; one where it applies to none for the same reason."""
+    """Return the row of a definition, with one line per method.
+
+    There is a single line if the definition applies to no method, for the same reason.
+    """
     part = part.sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
     known = np.isfinite(part["rate"].astype(float)).any()
     lines = (part if known or part["reason"].nunique() > 1 else part.iloc[:1]).to_dict("records")

@@ -1,6 +1,6 @@
-"""Forest plot of the effects of every hypothesis, one panel each.
+"""Forest plot of effects, with one panel per hypothesis.
 
-Effects in different units have axes of their own; markers are those of methods in all figures.
+Effects in different units have separate axes; a method has the same marker in all figures.
 """
 
 import numpy as np
@@ -47,11 +47,11 @@ INDENT = "\N{NO-BREAK SPACE}" * 4
 def forest_figure(study: Study) -> Figure | None:
     """Draw estimates by method and model with 95 % intervals, zero, and the published effect.
 
-    Each hypothesis and unit has axes of its own, at most 12. The published effect is a hollow
-    diamond without an interval. None where nothing could be estimated.
+    Each hypothesis and unit has its own axes; there are at most 12. The published effect is a
+    hollow diamond without an interval. Returns None where nothing could be estimated.
 
-    It reads the table `effects`; large markers are the leading model of a method, small ones
-    further models, such as those with the site.
+    The figure reads the table `effects`. Large markers are the leading model of a method, small
+    markers are further models, such as models with the site.
     """
     panels = [(rows.iloc[0], _rows(study, rows)) for rows in forest_groups(study)[:MOST_PANELS]]
     if not panels:
@@ -67,7 +67,7 @@ def forest_figure(study: Study) -> Figure | None:
 def forest_groups(study: Study) -> list[pd.DataFrame]:
     """Group effects by panel: one hypothesis, label and unit, with at least one estimate.
 
-    In the order of the table of effects; empty without such a table.
+    Groups are in the order of the table `effects`; without it there are none.
     """
     rows = rows_of(study, "effects")
     if not len(rows):
@@ -91,7 +91,7 @@ def _rows(study: Study, effects: pd.DataFrame) -> list[Row]:
 
 
 def _row(study: Study, row: pd.Series, *, is_first: bool) -> Row:
-    """A row named after the method, or an indented row for a further model of it."""
+    """Return a row named after the method, or an indented row for a further model of the method."""
     method, model = str(row["method"]), MODELS.get(str(row["model"]), str(row["model"]))
     name = ", ".join(filter(None, (method, model))) if is_first else f"{INDENT}{model}"
     ends = (float(row[key]) for key in ("estimate", "low", "high"))

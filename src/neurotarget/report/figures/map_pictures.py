@@ -33,7 +33,7 @@ from neurotarget.report.drawing.scene import PLANES, Scene, map_scene
 __all__ = ["Window", "axial_figure", "map_scene", "planes_figure"]
 
 FOOT_INCH, HEAD_INCH = 0.5, 0.24
-SCALE_INCH = (1.8, 0.1)  # size of the grey scale
+SCALE_INCH = (1.8, 0.1)  # width and height of the grey scale
 MOST_ROW = 4  # most pictures in a row
 TALLEST_INCH = 3.4
 
@@ -45,10 +45,10 @@ def planes_figure(name: str, scene: Scene, *, window: Window, unit: str) -> Figu
     """Draw a sagittal, coronal and axial slice to scale, with grey levels from `window`.
 
     Args:
-        name: of the figure, unique on a page.
-        scene: a map as `map_scene` returns it.
-        window: lowest and highest value, black and white, in `unit`.
-        unit: below the grey scale; "" is written as arbitrary unit.
+        name: name of the figure, unique on a page.
+        scene: map as `map_scene` returns it.
+        window: values shown as black and as white, in `unit`.
+        unit: unit, written below the grey scale; "" is written as arbitrary unit.
     """
     scale = inch_per_mm(scene, WIDTH_INCH, TALLEST_INCH)
     high = max(scene.side_mm(plane.up) for plane in PLANES) * scale
@@ -66,10 +66,10 @@ def axial_figure(name: str, scenes: Mapping[str, Scene], *, window: Window, unit
     """Draw one axial slice of several maps on the same grid, each with its name, in rows of four.
 
     Args:
-        name: of the figure, unique on a page.
+        name: name of the figure, unique on a page.
         scenes: maps by name, all with the same part shown.
-        window: lowest and highest value of all of them, black and white, in `unit`.
-        unit: below the grey scale; "" is written as arbitrary unit.
+        window: values shown as black and as white in all maps, in `unit`.
+        unit: unit, written below the grey scale; "" is written as arbitrary unit.
     """
     plane, first = PLANES[-1], next(iter(scenes.values()))
     columns = min(len(scenes), MOST_ROW)

@@ -34,28 +34,28 @@ def named_figure(
     more: str = "",
     **values: object,
 ) -> NamedFigure:
-    """Return a figure with the text `key`, filled in, and `more`; else the reason `why`.
+    """Return a figure with its caption, or without a figure the reason `why`.
 
     Args:
-        key: of the caption in `assets/texts.toml`; what follows its last dot is the name of the
-            figure.
-        title: above the figure.
-        figure: None if it could not be drawn.
-        why: sentence for that case.
-        name: of the figure, if it is not that of the key.
+        key: key of the caption in `assets/texts.toml`; the part after its last dot is the name of
+            the figure.
+        title: title above the figure.
+        figure: the figure, or None if it could not be drawn.
+        why: sentence that replaces the caption if `figure` is None.
+        name: name of the figure, if it differs from that in `key`.
         more: sentences after the caption, beginning with a blank.
-        values: fill the placeholders of the caption.
+        values: values of the placeholders in the caption.
     """
     text = why if figure is None else page_text(key, **values) + more
     return NamedFigure(name or key.rpartition(".")[2], title, text, figure)
 
 
 def first_of(count: int, most: int, what: str) -> str:
-    """Return the sentence that only the first are shown; "" where all are.
+    """Return the sentence that only the first `most` are shown; "" if all are shown.
 
     Args:
-        count: of all.
-        most: shown.
+        count: number of all.
+        most: largest number that is shown.
         what: plural noun with a blank at its end, or "".
     """
     return f" The first {most} of {count} {what}are shown." if count > most else ""

@@ -34,9 +34,9 @@ PUBLISHED = {"color": MUTED, "lw": 1.6, "ls": (0, (2, 1.2))}  # style of publish
 
 
 class Strip(NamedTuple):
-    """Dice of a label in a part by case, and its rows of the table.
+    """Dice of a label in a part per case, and the rows of the table for this label and part.
 
-    `values` are indexed by `case_id`, rising; there is a row for each published value.
+    `values` is indexed by `case_id`, in rising order; there is a row for each published value.
     """
 
     label: str
@@ -47,13 +47,12 @@ class Strip(NamedTuple):
 
 @look()
 def parts_figure(study: Study) -> Figure | None:
-    """Draw Dice of every case by label and part; a published mean is a line, its SD a band.
+    """Draw the Dice of every case by label and part; a published mean is a line, its SD a band.
 
-    None where no Dice of a part is known.
+    Published values come from other data, so they are no reference for a single case. Returns None
+    where no Dice of a part is known.
 
-    Published values are of other data, so they are no reference for a single case.
-
-    It reads the table `parts` and the Dice of each case.
+    The figure reads the table `parts` and the Dice of each case.
     """
     table = rows_of(study, "parts", statistic="dice", against="reference")
     strips = _strips(study, table) if len(table) else []
@@ -71,12 +70,10 @@ def parts_figure(study: Study) -> Figure | None:
 
 
 def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
-    """Choose at most 12 labels, and count the rest: published ones first, then those of low Dice.
-
-    The chosen labels are in the order of the table.
+    """Choose at most 12 labels: first those with published values, then those with low Dice.
 
     Returns:
-        The labels, and the number of those left out.
+        The chosen labels in the order of the table, and the number of labels left out.
     """
     labels = list(dict.fromkeys(table["label"]))
     if len(labels) <= MOST_LABELS:
@@ -119,7 +116,7 @@ def _mean_text(strip: Strip) -> str:
 
 
 def _reach(rows: pd.DataFrame) -> list[float]:
-    """Lower ends of published means minus their SD."""
+    """Return the lower ends of the bands: published means minus their SD."""
     known = rows[rows["published"].notna()]
     return (known["published"] - known["published_sd"].fillna(0)).tolist() or [1.0]
 

@@ -21,20 +21,20 @@ from neurotarget.report.text.sentences import rows_of, title_of
 from neurotarget.stats.study.results import Study
 
 NAME = "residuals"
-MOST = 4  # most models
+MOST = 4  # largest number of models
 ROW_INCH = 2.3
-NAMED = 2  # most influential people that are named in a panel
+NAMED = 2  # number of the most influential people who are named in a panel
 
 
 @look()
 def residuals_figure(study: Study) -> Figure | None:
     """Draw residual against fitted, and influence against leverage, one row per model.
 
-    Up to four models are drawn, and in each the two most influential people are named if their
-    DFBETA exceeds 2 / √n (Belsley et al. 1980). None where no model has residuals.
+    Up to four models are drawn. In each, the two most influential people are named if their
+    absolute DFBETA exceeds 2 / √n (Belsley et al. 1980). Returns None where no model has residuals.
 
-    It reads the table `residuals`: `fitted` and `residual` in the unit of the quantity, `leverage`,
-    and `dfbeta` in standard errors of the effect, by person.
+    The figure reads the table `residuals`, with one row per person: `fitted` and `residual` in the
+    unit of the quantity, `leverage`, and `dfbeta` in standard errors of the effect.
 
     Source: Belsley et al. 1980, doi:10.1002/0471725153.
     """

@@ -36,11 +36,12 @@ from neurotarget.stats.study.results import Study
 def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
     """Draw second against first method, with the identity line and the regression line.
 
-    Sexes differ by marker. The regression is Deming's, as both methods have errors; a slope below 1
-    means that the second method shrinks towards the mean. `pair` is by default the first pair of
-    the study. None with one method only, or where no case has both values.
+    Sexes differ by marker. The regression is Deming's, as both methods have errors. A slope below 1
+    means that values by the second method shrink towards the mean. `pair` is by default the first
+    pair of the study. Returns None with only one method, or where no case has both values.
 
-    It reads the table `agreement`: ICC(A,1), Pearson's r and the slope are above each panel.
+    The figure reads the table `agreement`: ICC(A,1), Pearson's r and the slope are above each
+    panel.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = panel_labels(study, pair).labels if pair else []
@@ -80,7 +81,7 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
 
 
 def _slope(panel: Axes, agreement: Mapping, label: str, shared: Scale) -> None:
-    """Draw Deming's line of the second method on the first, over the width of the panel."""
+    """Draw Deming's regression line of the second method on the first, across the panel."""
     slope, start = (agreement.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
     if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
         return

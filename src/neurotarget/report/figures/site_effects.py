@@ -1,6 +1,6 @@
 """Figure of an effect within and without each site, and of the main quantity by site.
 
-A site whose exclusion changes the effect, or a site alone with another effect, is seen in its row.
+A row shows whether the exclusion of the site changes the effect, and the effect in the site alone.
 """
 
 import math
@@ -44,12 +44,13 @@ TOP, FOOT = 0.9, 0.6
 
 @look()
 def sites_figure(study: Study, which: int = 0) -> Figure | None:
-    """Draw one effect within each site and without it, and values by site; one row per site.
+    """Draw one effect in each site alone and in all other sites, and values; one row per site.
 
-    `which` is an index into `sites_effects`. None where there are fewer effects, or one site only.
+    `which` is an index into `sites_effects`. Returns None where there are fewer effects, or only
+    one site.
 
-    The figure reads the tables `sites` (estimates within and without each site) and `effects`
-    (the line of the whole cohort). Only the first 40 sites are drawn.
+    The figure reads the tables `sites` (estimates in each site alone and in all other sites) and
+    `effects` (the line of the whole cohort). Only the first 40 sites are drawn.
     """
     effects = sites_effects(study)
     if which >= len(effects):
@@ -95,9 +96,9 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
 
 
 def sites_effects(study: Study) -> list[tuple[str, str]]:
-    """Return hypothesis and label of each figure, if estimated within or without some site.
+    """Return hypothesis and label of each figure whose effect was estimated for some site.
 
-    Each of the first three hypotheses has one figure, for the label that it is about. Empty with a
+    Each of the first three hypotheses has one figure, for the label of the hypothesis. Empty with a
     single site.
     """
     rows = rows_of(study, "sites")
@@ -114,7 +115,7 @@ def sites_effects(study: Study) -> list[tuple[str, str]]:
 
 
 def sites_name(which: int) -> str:
-    """Return the name of an effect's figure, numbered from the second on: sites, sites_2 and so on.
+    """Return the name of an effect's figure: sites for the first, then sites_2 and so on.
 
     `which` counts from 0, as in `sites_figure`.
     """
@@ -122,14 +123,14 @@ def sites_name(which: int) -> str:
 
 
 def _shifts(marks: Mapping[str, Mark]) -> dict[str, float]:
-    """Vertical offsets of the methods within a row."""
+    """Return the vertical offsets of the methods within a row."""
     return dict(zip(marks, [0.0] if len(marks) == 1 else [-0.18, 0.18], strict=True))
 
 
 def _points(
     table: pd.DataFrame, kind: str, sites: list[str], marks: Mapping[str, Mark]
 ) -> list[list[Point]]:
-    """Estimates of each site by method, within the site or without it."""
+    """Return the estimates of each site by method, within the site or without it."""
     size_pt, shifts = SMALL_MARK_PT if len(sites) > 10 else LARGE_PT, _shifts(marks)
     keys = (f"estimate_{kind}", f"{kind}_low", f"{kind}_high")
     own = table[table["method"].isin(marks)]

@@ -29,15 +29,15 @@ MARK = Mark(SERIES[0], "o", "-")
 
 @look()
 def stress_figure(table: pd.DataFrame) -> Figure:
-    """Draw the mean change of Dice from the scans as they are, one row per condition.
+    """Draw the mean change of Dice relative to the undistorted scans, one row per condition.
 
-    The shares of failed cases and labels are text: of many labels one usually fails somewhere, so
-    that the share of cases soon is 100 %.
+    The shares of failed cases and of failed labels are written as text. Both are needed: with many
+    labels, most cases have some failed label, so the share of failed cases is soon 100 %.
 
     Args:
-        table: that of `studies.stress`, one row per condition: `condition` (baseline are the scans
-            as they are), `dice`, `dice_change` with `_low` and `_high`, `n`, `n_failed`, `failed`
-            with its interval, and `failed_labels`, shares in [0, 1].
+        table: table of `studies.stress`, one row per condition: `condition` (baseline stands for
+            the undistorted scans), `dice`, `dice_change` with `_low` and `_high`, `n`, `n_failed`,
+            and the shares `failed` (with its interval) and `failed_labels`, in [0, 1].
     """
     rows = [_row(row) for row in table.to_dict("records")]
     figure = new_figure("stress", WIDTH, rows_inch(rows) + TOP + FOOT, free=True)
@@ -59,7 +59,7 @@ def _row(row: dict) -> Row:
 
 
 def _change(row: dict) -> str:
-    """Dice of the scans as they are; of the others its change, with its interval."""
+    """Return the Dice of undistorted scans, or of distorted scans its change with the interval."""
     if row["condition"] == "baseline":
         return f"Dice {number(row['dice'], 3)}"
     return estimate(row, "dice_change", stem="dice_change", digits=3, sign=True)

@@ -40,7 +40,7 @@ from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.cohort.failures import POOR
 from neurotarget.stats.study.results import Study
 
-MOST_NAMED = 3  # cases with a Dice below POOR are named if there are at most so many
+MOST_NAMED = 3  # cases with a Dice below POOR are named if there are at most this many
 MOST_STRIPS = 30
 NAME_LEFT = 0.35  # above this Dice a name fits at the left of its point
 STRIP_INCH, STRIPS_TOP = 0.55, 0.5
@@ -52,7 +52,7 @@ def dice_figure(study: Study) -> Figure | None:
     """Draw the Dice of every case with median and quartiles, one strip per label.
 
     If at most three cases of a label have a Dice below `POOR`, their ids are next to the points.
-    None where no mask was scored.
+    Returns None where no mask was scored.
     """
     scores, labels = dice_scores(study), dice_labels(study).labels
     if not labels:
@@ -66,13 +66,14 @@ def dice_figure(study: Study) -> Figure | None:
 
 
 def strips_figure(name: str, rows: Sequence[Row], head: str, lowest: float) -> tuple[Figure, Axes]:
-    """Return a figure of rows over Dice, from 0 or from one half on, by the lowest value.
+    """Return a figure of rows over Dice, and its axes.
 
     Args:
-        name: of the figure, unique in a report.
-        rows: one per strip, from top to bottom.
-        head: of the column of texts at the right.
-        lowest: smallest Dice of all strips; below `POOR` the axis begins at 0.
+        name: name of the figure, unique in a report.
+        rows: one row per strip, from top to bottom.
+        head: heading of the column of texts at the right.
+        lowest: smallest Dice of all strips; the axis begins at 0 if `lowest` is below `POOR`, else
+            at 0.5.
     """
     left = wide_inch([fitted(row.name[0], 2.2, TEXT_PT) for row in rows], TEXT_PT) + 0.35
     height = STRIPS_TOP + STRIP_INCH * len(rows) + 0.55
@@ -85,9 +86,9 @@ def strips_figure(name: str, rows: Sequence[Row], head: str, lowest: float) -> t
 
 
 def dice_scores(study: Study) -> dict[str, pd.Series]:
-    """Return the Dice of each label by case, without undefined values; empty without scores.
+    """Return one Series of Dice per label, indexed by `case_id`, without undefined values.
 
-    Series are indexed by `case_id`.
+    Empty without scores.
     """
     rows = study.measured.scores
     if not len(rows) or "metric" not in rows:
@@ -97,7 +98,7 @@ def dice_scores(study: Study) -> dict[str, pd.Series]:
 
 
 def dice_labels(study: Study) -> PanelLabels:
-    """Choose labels in the target's order; of more than 30, those of the lowest median."""
+    """Choose labels, in the target's order; of more than 30, those with the lowest median."""
     scores = dice_scores(study)
     labels = [label for label in study.measured.labels if label in scores]
     worst = sorted(labels, key=lambda label: scores[label].median())[:MOST_STRIPS]
@@ -134,10 +135,10 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
 
 @look()
 def values_figure(study: Study) -> Figure | None:
-    """Draw values by the first method, one panel per label and strip per sex, or return None.
+    """Draw values by the first method, with one panel per label and one strip per sex.
 
-    None where nothing was measured. Lines above a panel are means with intervals, where the table
-    of the quantity has them.
+    Lines above a panel are means with intervals, where the table of the quantity has them. Returns
+    None where nothing was measured.
     """
     main = study.measured.main
     if not main.tables:
@@ -175,7 +176,7 @@ def _value_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, size: f
 
 
 def _mean_lines(name: str, part: pd.DataFrame, known: pd.DataFrame, size: float) -> list[str]:
-    """Lines with the mean of a sex and its interval, where the table has it."""
+    """Return lines with the mean of a sex and its interval, where the table has the mean."""
     if not len(known):
         return []
     stratum, sex = ("sex", part["sex"].iloc[0]) if name else ("all", "all")

@@ -1,7 +1,7 @@
 """All figures of a study with titles and captions, or the reason for a missing figure.
 
-Each figure is drawn by a module of its own; here it gets its title, and its caption from
-`assets/texts.toml` with the words of the study's main quantity. A caption states how many labels,
+Each figure is drawn by its own module; this module adds the title, and the caption from
+`assets/texts.toml` with the names of the study's main quantity. A caption states how many labels,
 pairs, methods or sites are left out, since a figure shows only as many as can be read.
 """
 
@@ -67,8 +67,8 @@ def all_figures(study: Study) -> list[NamedFigure]:
     """Return all figures in reading order: predicted classes, effects, agreement, failures.
 
     A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
-    reason. Figures that concern few studies (predicted classes, residuals, parts, flow) are absent
-    instead. Probabilities have no agreement, as their reference is 0 or 1.
+    reason. Figures that few studies need (predicted classes, residuals, parts, flow) have no such
+    entry. Probabilities have no figures of agreement, as their reference is 0 or 1.
     """
     main = study.measured.main
     is_single = len(main.tables) < 2
@@ -96,7 +96,7 @@ def all_figures(study: Study) -> list[NamedFigure]:
 
 
 def _outcomes(study: Study) -> list[NamedFigure]:
-    """Figures of predicted classes, where there are any."""
+    """Return the figures of predicted classes, where there are any."""
     figures = {
         "discrimination": (
             "ROC and precision–recall curves",
@@ -164,7 +164,7 @@ def _single(study: Study) -> list[NamedFigure]:
 
 
 def _compared(study: Study) -> list[NamedFigure]:
-    """Scatter and Bland–Altman figures of up to three pairs of methods."""
+    """Return the scatter and Bland–Altman figures of up to three pairs of methods."""
     more = first_of(len(study.measured.pairs), MOST_PAIRS, "pairs ")
     known = pairs(study.measured)
     return [make(study, pair, more) for pair in known for make in (_scatter, _bland_altman)]

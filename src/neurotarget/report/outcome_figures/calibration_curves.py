@@ -40,11 +40,11 @@ PANEL_INCH, ONE_INCH = 3.6, 4.2
 def calibration_figure(study: Study) -> Figure | None:
     """Draw bins with Wilson's intervals, a smooth curve and a histogram; None without predictions.
 
-    The histogram counts positive cases upwards and negative ones downwards. The curve needs 30
-    cases with as many distinct probabilities. The first six labels with cases of both kinds have a
-    panel.
+    The histogram counts positive cases upwards and negative cases downwards. The curve needs at
+    least 30 cases and 30 distinct probabilities. Only the first six labels that have both positive
+    and negative cases have a panel.
 
-    It reads the tables `calibration_bins` and `calibration`; the curve is computed here.
+    The figure reads the tables `calibration_bins` and `calibration`; the curve is computed here.
 
     Source: Austin and Steyerberg 2014, doi:10.1002/sim.5941 (curve); Wilson 1927,
     doi:10.1080/01621459.1927.10502953 (intervals).
@@ -71,7 +71,7 @@ def calibration_figure(study: Study) -> Figure | None:
 
 
 def calibration_labels(study: Study) -> PanelLabels:
-    """Return the labels with a panel, and the number of those left out.
+    """Return the labels with a panel, and the number of labels left out.
 
     Labels without positive or without negative cases are not counted.
     """

@@ -11,7 +11,7 @@ from neurotarget.stats.study.results import Study
 
 
 def separable_labels(study: Study) -> dict[str, Sample]:
-    """Return the predictions by label, of labels that have positive and negative cases.
+    """Return the predictions of each label that has both positive and negative cases.
 
     Without both kinds, neither discrimination nor calibration is defined.
     """
@@ -23,12 +23,12 @@ def separable_labels(study: Study) -> dict[str, Sample]:
 
 
 def class_panels(study: Study, most: int) -> PanelLabels:
-    """Return the first `most` labels with a panel, and the number of those left out."""
+    """Return the first `most` labels, which have a panel, and the number of labels left out."""
     labels = list(separable_labels(study))
     return PanelLabels(labels[:most], max(len(labels) - most, 0))
 
 
 def mark_shares(*every: Axis) -> None:
-    """Mark every fifth of axes from 0 to 1, with one decimal."""
+    """Set ticks at 0, 0.2, … 1 on axes from 0 to 1, with one decimal."""
     for axis in every:
         axis.set_ticks(np.linspace(0, 1, 6), [number(one, 1) for one in np.linspace(0, 1, 6)])

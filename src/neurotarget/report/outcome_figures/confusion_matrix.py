@@ -1,6 +1,7 @@
 """Confusion matrix of predicted classes: counts, and the share of each reference class.
 
-A cell is darker the larger its share of the reference class; correct cells have a frame.
+Cells with a larger share of their reference class are darker; cells of correct predictions have a
+frame.
 """
 
 import numpy as np
@@ -27,21 +28,21 @@ from neurotarget.report.text.sentences import label_text, rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_PANELS, MOST_CLASSES = 4, 12
-CELL_INCH, NARROW_INCH = 0.95, 0.55  # width of a cell, of few and of many classes
+CELL_INCH, NARROW_INCH = 0.95, 0.55  # width of a cell with few classes and with many classes
 DARKEST = 0.6  # opacity of a cell with all cases of its class, so that its text is readable
-LEFT_INCH = 1.6  # most width of class names
+LEFT_INCH = 1.6  # largest width of class names
 
 
 @look()
 def confusion_figure(study: Study) -> Figure | None:
-    """Draw a matrix for each outcome and threshold; None where there are none.
+    """Draw a matrix for each outcome and threshold; None without predicted classes.
 
     Rows are the reference, columns the prediction; a cell has the number of cases and its share of
-    the row in %, and correct ones are framed. At most four matrices of at most 12 classes are
-    drawn.
+    the row in %, and cells of correct predictions are framed. At most four matrices of at most 12
+    classes are drawn.
 
-    It reads the table `confusion` of the whole cohort, whose NaN threshold stands for the class of
-    the largest probability.
+    The figure reads the table `confusion` of the whole cohort, in which a NaN threshold stands for
+    the class of the largest probability.
     """
     matrices = _matrices(study)[:MOST_PANELS]
     if not matrices:
@@ -64,7 +65,7 @@ def confusion_figure(study: Study) -> Figure | None:
 
 
 def _matrices(study: Study) -> list[pd.DataFrame]:
-    """Rows of each outcome and threshold over the whole cohort, without those of many classes."""
+    """Return the rows of each outcome and threshold, without outcomes of too many classes."""
     rows = rows_of(study, "confusion", stratum="all")
     if not len(rows):
         return []

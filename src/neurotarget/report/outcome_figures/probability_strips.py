@@ -29,12 +29,11 @@ MARKS = {1.0: Mark(SERIES[1], "o", "-"), 0.0: Mark(SERIES[0], "^", "-")}
 
 @look()
 def probabilities_figure(study: Study) -> Figure | None:
-    """Draw the probabilities of every label's class and of all other cases; None without any.
+    """Draw each label's probabilities for cases of its class and for all others; None without any.
 
-    Vertical lines are the thresholds of the table of confusion. The first eight labels are drawn.
-
-    A box spans the quartiles of each strip; with one outcome of two classes, the others are the
-    negative class.
+    Vertical lines are the thresholds of the table `confusion`. A box spans the quartiles of each
+    strip. In an outcome of two classes, all other cases are the negative class. Only the first
+    eight labels are drawn.
     """
     strips = _strips(study)
     if not strips:
@@ -61,7 +60,7 @@ def probabilities_figure(study: Study) -> Figure | None:
 
 
 def _strips(study: Study) -> list[tuple[list[str], float, pd.Series]]:
-    """Lines of the name, reference (1 or 0) and probabilities of each strip."""
+    """Return the lines of the name, the reference (1 or 0) and the probabilities of each strip."""
     strips = []
     for predictions, label, _ in predicted_labels(study)[:MOST_LABELS]:
         p, y = (table[label] for table in (predictions.probabilities, predictions.references))

@@ -1,7 +1,7 @@
 """ROC, precision–recall and free-response curves of predicted classes and of marks.
 
-Circles are the threshold one half, diamonds that of the run, with the intervals of their
-statistics.
+Circles stand for the threshold 0.5 and diamonds for the threshold of the run, with the intervals of
+sensitivity and specificity.
 """
 
 from collections.abc import Mapping
@@ -37,20 +37,18 @@ from neurotarget.stats.study.results import Study
 MOST_ROWS = 6
 PANEL_INCH = 3.1  # height of a row
 FREE_INCH = 3.4
-LEAST_FALSE = 0.5  # false marks a film at the end of the axis, where the curve is shorter
+LEAST_FALSE = 0.5  # false marks per film: smallest end of the axis, for short curves
 LOW = 0.1  # below this prevalence its text is above the line
-MARKERS = ("o", "D")  # of the threshold one half, and of the run's own
+MARKERS = ("o", "D")  # of the threshold 0.5, and of the threshold of the run
 
 
 @look()
 def discrimination_figure(study: Study) -> Figure | None:
     """Draw ROC and precision–recall curves with the operating points; None without predictions.
 
-    Each of the first six labels has a row; points have the intervals of sensitivity and
-    specificity.
-
-    Curves are of all predicted cases; areas, points and intervals are read from the table
-    `discrimination`. The dotted lines are chance.
+    Each of the first six labels has a row. Operating points have the intervals of sensitivity and
+    specificity. Curves are computed from all predicted cases; areas, points and intervals are read
+    from the table `discrimination`. The dotted lines are chance level.
     """
     drawn = list(separable_labels(study).items())
     shown = drawn[:MOST_ROWS]
@@ -72,7 +70,7 @@ def discrimination_figure(study: Study) -> Figure | None:
 
 @look()
 def free_response_figure(study: Study) -> Figure | None:
-    """Draw the share of findings that are marked by false marks a film; None without marks.
+    """Draw the share of marked findings against false marks per film; None without marks.
 
     Points with intervals are the rates of the table `free_response` that the curve reaches.
     """
@@ -99,7 +97,7 @@ def free_response_figure(study: Study) -> Figure | None:
 
 
 def discrimination_labels(study: Study) -> PanelLabels:
-    """Return the labels with curves, and the number of those left out.
+    """Return the labels with curves, and the number of labels left out.
 
     Labels without positive or without negative cases are not counted.
     """
@@ -184,12 +182,12 @@ def _square(axes: Axes) -> None:
 
 
 def _thresholds(rows: list[dict]) -> list[float]:
-    """Thresholds of a label in the table, NaN for the largest of several probabilities."""
+    """Return the thresholds of a label; NaN stands for the class of the largest probability."""
     return list(dict.fromkeys(row["threshold"] for row in rows if row["statistic"] == "ppv"))
 
 
 def _row(rows: list[dict], statistic: str, threshold: float = np.nan) -> Mapping:
-    """Row of a statistic; at a threshold, or of one without a threshold."""
+    """Return the row of a statistic, at a threshold if the statistic has one."""
     own = [row for row in rows if row["statistic"] == statistic]
     same = [row for row in own if np.isnan(threshold) or row["threshold"] == threshold]
     return next(iter(same), dict.fromkeys(("value", "low", "high"), np.nan))

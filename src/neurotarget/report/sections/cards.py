@@ -26,11 +26,11 @@ from neurotarget.stats.study.results import Study
 
 ICONS = dict.fromkeys(SHOWN_KINDS, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
 KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
-ROOM = 0.06  # free share of the strip's width at both ends
+ROOM = 0.06  # share of the strip's width that stays free at each end
 
 
 class Result(NamedTuple):
-    """One method's verdict on a hypothesis, as texts of a page; "" where nothing is known."""
+    """Verdict on a hypothesis by one method, as texts of a page; "" where nothing is known."""
 
     method: str
     values: str
@@ -44,9 +44,9 @@ class Result(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A position, or an interval, on a strip, in % of its width from the left.
+    """A position or an interval on a strip, in % of the strip's width from the left.
 
-    `text` is the method's name in the legend, `number` selects its colour.
+    `text` is the name of the method in the legend; `number` selects the colour of the method.
     """
 
     text: str
@@ -73,8 +73,8 @@ class Strip(NamedTuple):
 class Card(NamedTuple):
     """A hypothesis with the verdicts of all methods, as the template of the page reads it.
 
-    `conclusions` compare each further method with the first one; `published` and `source` are ""
-    where no effect was published.
+    `conclusions` compare every other method with the first; `published` and `source` are "" where
+    no effect was published.
     """
 
     name: str
@@ -94,7 +94,7 @@ def cards(study: Study) -> list[Card]:
     Results of the leading model of each method are shown, the reference first; a card's strip is
     None where no effect has an interval.
 
-    It reads the tables `effects`, `effect_differences` (whether two methods measure the same
+    The cards read the tables `effects`, `effect_differences` (whether two methods measure the same
     effect), `label_effects` and `influence`.
     """
     effects = leading(study)
@@ -108,7 +108,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     if math.isfinite(expected := first["expected"]):
         published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}".rstrip()
     both = (comparison_sentence(first, row, paired_difference(study, first, row)) for row in others)
-    # each method repeats what holds for the model of both
+    # rows of different methods repeat the remarks on the model that they share
     remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
     return Card(
         hypothesis.name,
@@ -124,7 +124,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
 
 
 def _by_label(study: Study, name: str) -> list[str]:
-    """A sentence per method on the effects by label, with corrected p."""
+    """Return one sentence per method on the effects by label, with corrected p values."""
     rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
     for method, own in rows.groupby("method", sort=False) if len(rows) else ():
         each = [
@@ -144,7 +144,7 @@ def _by_label(study: Study, name: str) -> list[str]:
 
 
 def _influence(study: Study, row: Mapping) -> str:
-    """Short text on whether the effect depends on one person."""
+    """Return a short text on whether the effect depends on one person."""
     wanted = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
     rows = records(study, "influence", **wanted)
     return influence_note(rows[0]) if rows else ""
@@ -194,7 +194,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
     width = (high - low) or 1.0
 
     def place(value: float) -> float:
-        """Position of an effect on the strip, in % of its width."""
+        """Return the position of an effect on the strip, in % of the strip's width."""
         return round(100 * (ROOM + (1 - 2 * ROOM) * (value - low) / width), 2)
 
     marks = tuple(
@@ -211,7 +211,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to five round numbers between two limits."""
+    """Return three to five round numbers between two limits."""
     step = 10 ** math.floor(math.log10((high - low) or 1.0))
     step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

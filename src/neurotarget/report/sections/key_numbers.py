@@ -1,8 +1,8 @@
 """Key numbers at the top of a report: overlap, agreement, bias, failures.
 
-A tile is one number with its 95 % interval and a note on what it means: overlap, agreement, bias,
-failures, slope on the reference, and distance of surfaces. The rows below have the same of each
-label.
+A tile is one number with its 95 % interval and a note on its meaning: overlap, agreement, bias,
+failures, slope on the reference, or distance of surfaces. The rows below the tiles have agreement
+and overlap of each label.
 """
 
 import math
@@ -58,7 +58,7 @@ class KeyRow(NamedTuple):
 
 
 class KeyNumbers(NamedTuple):
-    """Key numbers of a pair of methods, or of a single one; `left_out` labels have no row.
+    """Key numbers of a pair of methods, or of a single method; `left_out` labels have no row.
 
     `columns` are the headings of the cells of `rows`, after the label.
     """
@@ -73,12 +73,11 @@ class KeyNumbers(NamedTuple):
 def key_numbers(study: Study) -> list[KeyNumbers]:
     """Return the numbers of up to three pairs of methods, or of a single method's values.
 
-    Further raters have a section of their own. Of more than 12 labels, those of the lowest Dice, or
-    else of the lowest ICC, have a row.
+    Further raters have a separate section. Of more than 12 labels, those with the lowest Dice (or
+    ICC, without Dice) have a row. Scores of masks belong to the reference and the next method only.
 
-    It reads the tables `agreement`, `scores` and `failures`; without a second method, that of the
-    main quantity, such as `volumes`. Scores of masks belong to the reference and the next method
-    only.
+    The key numbers read the tables `agreement`, `scores` and `failures`; without a second method,
+    they read the table of the main quantity, such as `volumes`.
     """
     pairs = own_pairs(study)[:MOST_PAIRS]
     if not pairs:
@@ -89,10 +88,8 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 def failure_lines(study: Study) -> list[KeyRow]:
     """Return failure rates by definition, one cell per method, without unused definitions.
 
-    A cell is a count of all with the rate and its interval, or a dash where a definition does not
-    apply to the method.
-
-    It reads the table `failures`.
+    A cell has the number of failed cases of all cases, and the rate with its interval; it is a dash
+    where a definition does not apply to the method. The lines read the table `failures`.
     """
     table = rows_of(study, "failures")
     rows = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
@@ -140,12 +137,12 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
 
 
 def _is_scored(study: Study, first: str, second: str) -> bool:
-    """Whether the mask scores belong to this pair: the reference and the next method."""
+    """Return whether the mask scores belong to this pair: the reference and the next method."""
     return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
 def _worst(study: Study, labels: Sequence[str], agreement: Mapping) -> list[str]:
-    """Labels in the target's order; of many, those of lowest Dice or ICC, and the main one."""
+    """Return labels in the target's order; of many, the main label and those of low Dice or ICC."""
     if len(labels) <= MOST_LABELS:
         return list(labels)
     dice = {label: _score(study, label, "dice") for label in labels}
@@ -179,7 +176,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
 
 
 def _surface_tile(study: Study, label: str) -> Tile | None:
-    """HD95 of the label, or of the worst label where a sum has none, with exclusions."""
+    """Return HD95 of the label, or of the worst label where a sum has no HD95, with exclusions."""
     length = study.measured.target.size_units.length
     rows = rows_of(study, "scores", metric=f"hd95_{length}", stratum="all")
     known = rows[rows["n"] > 0] if len(rows) else rows
@@ -203,7 +200,7 @@ def _quartiles(row: Mapping) -> str:
 
 
 def _left_out(row: Mapping) -> str:
-    """Text on cases without a distance, which are not in the mean, and on failed cases."""
+    """Return a text on cases without a distance, which the mean leaves out, and on failed cases."""
     if not row["n_nan"]:
         return ""
     failed = f" ({int(row['n_failed'])} failed)" if row.get("n_failed", 0) else ""
@@ -221,7 +218,7 @@ def _score_columns(study: Study) -> tuple[str, ...]:
 
 
 def _by_part(rows: pd.DataFrame, column: str) -> str:
-    """A number by part, if there are parts: `(internal 0.91, external 0.85)`."""
+    """Return a number per part, if there are parts: `(internal 0.91, external 0.85)`."""
     parts = [
         f"{row['level']} {number(row[column], 2)}"
         for row in rows[rows["stratum"] == "part"].to_dict("records")
@@ -264,7 +261,7 @@ def _bias_tile(agreement: Mapping, label: str, main: Quantity) -> Tile | None:
 
 
 def _spread_tile(agreement: Mapping, label: str, plural: str) -> Tile | None:
-    """Spread of the second method's values as a share of the first's."""
+    """Return the tile of the slope: spread of the second method as a share of the first's."""
     row = agreement.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None

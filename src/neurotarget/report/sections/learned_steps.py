@@ -13,10 +13,10 @@ Record = Mapping[str, Any]
 
 
 class Learned(NamedTuple):
-    """How a kind of record is shown.
+    """Functions that format one kind of record.
 
-    A record is what the run wrote as JSON; facts are the part of it that goes into summary.json.
-    The section is None where the study has no such table.
+    A record is the content of a JSON file of the run; facts are the part of a record that goes into
+    summary.json. The section is None where the study has no table of this kind.
     """
 
     line: Callable[[Record], str]  # of a record, for the terminal

@@ -1,4 +1,4 @@
-"""Section on mean intensities inside masks, by method, and their agreement."""
+"""Section on mean intensities inside masks by each method, and their agreement."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,10 @@ MOST_LABELS = 12
 def means_sections(study: Study) -> list[Section]:
     """Return a section for each contrast with a unit, with one row per label and method.
 
-    With several methods a row also has bias and ICC(A,1) with the first. Empty without such a
-    contrast.
+    With several methods a row also has bias and ICC(A,1) with the first method. Of more than 12
+    labels, the first labels and the sum of all have rows. Empty without a contrast with a unit.
 
-    It reads the tables `means` and `mean_agreement`. Of more than 12 labels, the first ones and the
-    sum of all have rows.
+    The sections read the tables `means` and `mean_agreement`.
     """
     return [_section(study, contrast, view.main) for contrast, view in views(study.measured)]
 
@@ -47,12 +46,12 @@ def _section(study: Study, contrast: str, means: Quantity) -> Section:
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
-    """All labels; of many, the first ones and the last, which is the sum of all."""
+    """Return all labels; of many, the first labels and the last, which is the sum of all."""
     return list(labels) if len(labels) <= MOST_LABELS else [*labels[: MOST_LABELS - 1], labels[-1]]
 
 
 def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place: int) -> list[str]:
-    """A method's mean of one label, and its agreement with the first method."""
+    """Return a method's mean of one label, and its agreement with the first method."""
     method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
     rows = records(study, "means", method=method, **here)
     row = rows[0]  # the table has exactly one row per method and label

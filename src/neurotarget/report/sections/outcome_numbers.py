@@ -16,25 +16,25 @@ Rows = Mapping[str, Mapping]  # by statistic
 
 
 def outcome_numbers(study: Study) -> list[KeyNumbers]:
-    """Return the key numbers of each outcome of classes that was predicted.
+    """Return the key numbers of each predicted outcome with classes.
 
     Outcomes of several classes have means over classes, accuracy and kappa in place of sensitivity
     and specificity.
 
-    It reads the tables `discrimination` and `calibration`.
+    The key numbers read the tables `discrimination` and `calibration`.
     """
     outcomes = [one for one in study.measured.target.outcomes if one.is_class]
     return [_numbers(study, one) for one in outcomes if statistics_of(study, one.labels[0])]
 
 
 def statistics_of(study: Study, label: str, stratum: str = "all", level: str = "all") -> Rows:
-    """Return the rows of a label by statistic, with several thresholds those of the first.
+    """Return the rows of a label by statistic; of several thresholds, the rows of the first.
 
     Args:
-        study: its tables `discrimination` and `calibration`.
+        study: its tables `discrimination` and `calibration` are read.
         label: a class, or the name of an outcome for statistics over all its classes.
         stratum: all, or a covariate such as sex or part.
-        level: of that stratum, such as F or external.
+        level: level of that covariate, such as F or external.
 
     Returns:
         Rows with `value`, `low`, `high`, counts and `reason`; empty if the label was not predicted.
@@ -95,10 +95,10 @@ def tile(name: str, row: Mapping, note: str = "", digits: int = 2) -> Tile:
     """Return the tile of a statistic, with the reason where it is unknown.
 
     Args:
-        name: of the tile.
-        row: with `value`, `low`, `high` and `reason`; ends of an unknown interval are NaN.
+        name: name of the tile.
+        row: row with `value`, `low`, `high` and `reason`; ends of an unknown interval are NaN.
         note: text below the number.
-        digits: after the decimal point.
+        digits: number of digits after the decimal point.
     """
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
@@ -108,7 +108,7 @@ def tile(name: str, row: Mapping, note: str = "", digits: int = 2) -> Tile:
 
 
 def slope_text(row: Mapping) -> str:
-    """Return what a calibration slope means; "" without an interval.
+    """Return a text on the meaning of a calibration slope; "" without an interval.
 
     If the whole interval lies below 1, probabilities are too far from the prevalence. `row` has the
     ends `low` and `high` of the interval.
@@ -123,7 +123,7 @@ def slope_text(row: Mapping) -> str:
 
 
 def intercept_text(row: Mapping) -> str:
-    """Return what a calibration intercept means; "" without an interval.
+    """Return a text on the meaning of a calibration intercept; "" without an interval.
 
     If the whole interval lies below 0, probabilities are too high on average. `row` has the ends
     `low` and `high` of the interval.
@@ -144,7 +144,7 @@ def _failed(row: Mapping) -> list[Tile]:
 
 
 def _by_part(study: Study, label: str) -> str:
-    """AUROC of internal and external cases, where there are both."""
+    """Return AUROC of internal and of external cases, where there are both."""
     parts = {name: statistics_of(study, label, "part", name) for name in PARTS.values()}
     if not all(parts.values()):
         return ""

@@ -1,7 +1,7 @@
 """Sections on predicted classes: discrimination and calibration.
 
-Statements follow intervals: discrimination is shown only if the interval of AUROC excludes 0.5, and
-a slope or intercept departs from its perfect value only if its interval excludes that.
+Statements follow intervals: discrimination counts as shown only if the interval of AUROC excludes
+0.5, and a slope or intercept counts as imperfect only if its interval excludes the perfect value.
 """
 
 import math
@@ -21,11 +21,9 @@ OF_THRESHOLD = ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy",
 
 
 def outcome_sections(study: Study) -> list[Section]:
-    """Return the sections of predicted classes, discrimination and calibration, or none.
+    """Return the sections on discrimination and calibration; none without predicted classes.
 
-    At most 20 labels are listed.
-
-    They read the tables `discrimination` and `calibration`.
+    At most 20 labels are listed. The sections read the tables `discrimination` and `calibration`.
     """
     makers = (_discrimination, _calibration)
     return [section for make in makers if (section := make(study))]
@@ -34,7 +32,7 @@ def outcome_sections(study: Study) -> list[Section]:
 def outcome_sentences(study: Study) -> list[str]:
     """Return sentences on AUROC, average precision and calibration of each label.
 
-    A statistic that is unknown gives a sentence with the reason.
+    An unknown statistic gives a sentence with the reason.
     """
     sentences = []
     for label in _labels(study):
@@ -45,9 +43,10 @@ def outcome_sentences(study: Study) -> list[str]:
 
 
 def outcome_answer(study: Study) -> str:
-    """Return the sentence on the discrimination of the first outcome of classes, or "".
+    """Return the sentence on the discrimination of the first outcome with classes, or "".
 
-    With several classes it states the mean AUROC of each class against the rest, and the accuracy.
+    With several classes it states the accuracy, and the mean over classes of the AUROC of each
+    class against all others.
     """
     outcome = next((one for one in study.measured.target.outcomes if one.is_class), None)
     if outcome is None or not _labels(study):
@@ -66,7 +65,7 @@ def outcome_answer(study: Study) -> str:
 
 
 def _labels(study: Study) -> list[str]:
-    """Labels with a row of AUROC, in the target's order."""
+    """Return the labels with a row of AUROC, in the target's order."""
     table = rows_of(study, "discrimination", statistic="auroc", stratum="all")
     return list(table["label"])[:MOST_LABELS] if len(table) else []
 
@@ -110,7 +109,7 @@ def _ranked(study: Study, label: str, rows: Mapping[str, Mapping]) -> list[str]:
 
 
 def _operating(study: Study, label: str) -> list[list[str]]:
-    """A line of cells for each threshold."""
+    """Return a row of cells for each threshold."""
     table = rows_of(study, "discrimination", label=label, stratum="all")
     table = table[table["statistic"].isin(OF_THRESHOLD)]
     lines = []
@@ -123,7 +122,7 @@ def _operating(study: Study, label: str) -> list[list[str]]:
 
 
 def _over_classes(study: Study) -> list[Grid]:
-    """Statistics over all classes of each outcome of several."""
+    """Return the statistics over all classes of each outcome with several classes."""
     names = {"auroc_macro": "AUROC", "average_precision_macro": "Average precision"}
     names |= {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1_macro": "F1"}
     names |= {"kappa": "Kappa", "log_loss": "Log loss, nats"}
@@ -155,7 +154,7 @@ def _calibration(study: Study) -> Section | None:
 
 
 def _area_sentence(study: Study, label: str, rows: Mapping[str, Mapping]) -> str:
-    """State AUROC and average precision with their intervals, or why there is none."""
+    """Return a sentence with AUROC and average precision and their intervals, or with a reason."""
     area, ranked, prevalence = (rows[name] for name in ("auroc", "average_precision", "prevalence"))
     name = class_text(study, label)
     if not math.isfinite(area["value"]):

@@ -23,10 +23,10 @@ SHOWN = {
 
 
 def outcomes_summary(study: Study) -> dict[str, dict]:
-    """Return the statistics of each label of predicted classes over the cohort, else nothing.
+    """Return the statistics of each label of predicted classes over the whole cohort.
 
-    Those at a threshold are at the first one, 0.5 of a binary outcome; of several classes, those of
-    the largest probability.
+    Statistics that depend on a threshold are those of the first threshold, which is 0.5 for a
+    binary outcome; with several classes, the class of the largest probability is predicted.
 
     Returns:
         `{"outcomes": {label: …}}`: counts `n`, `n_positive`, `n_subjects`, `n_missing` and
@@ -48,7 +48,8 @@ def outcomes_summary(study: Study) -> dict[str, dict]:
 def outcomes_table(outcomes: Mapping[str, Mapping]) -> str:
     """Format the main statistics of each class, with 95 % intervals in square brackets.
 
-    `outcomes` is what `outcomes_summary` returns under that key; labels without AUROC have no line.
+    `outcomes` is the entry of this name that `outcomes_summary` returns; labels without AUROC have
+    no line.
     """
     table = [["Predicted classes", "n", "positive", "failed", *SHOWN.values()]]
     for label, own in outcomes.items():

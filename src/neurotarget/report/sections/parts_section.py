@@ -29,12 +29,12 @@ TITLE = "Internal and external"
 
 
 def parts_section(study: Study) -> Section | None:
-    """Return the section with each label and part and published values, or None.
+    """Return the section with the values of each label and part, and published values, or None.
 
     There is one table per person whose masks are the truth: the reference, and each further rater.
-    None where no case is external and nothing is published.
+    Returns None where no case is external and nothing is published.
 
-    It reads the table `parts`: Dice, agreement and published values by `part`, `label` and
+    The section reads the table `parts`: Dice, agreement and published values by `part`, `label` and
     `against`.
     """
     table = rows_of(study, "parts")
@@ -59,7 +59,7 @@ def _caption(person: str, is_one_of_several: bool) -> str:
 
 
 def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str) -> Grid:
-    """Agreement with one person's masks, one row per label and part."""
+    """Return the agreement with one person's masks, with one row per label and part."""
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
@@ -78,17 +78,17 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
 
 
 def is_generated(study: Study) -> bool:
-    """Return whether the cases are generated, by the source of the target's effects.
+    """Return whether the cases are generated, according to the source of the target's effects.
 
-    Published values of people cannot be compared with those of generated cases, which the page
-    states.
+    The page then states that published values of people cannot be compared with those of generated
+    cases.
     """
     sources = {item.source for item in study.measured.target.hypotheses}
     return bool(sources & {PLANTED, PLANTED_IN_TISSUE})
 
 
 def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
-    """Cells of one label in one part, from the column n on."""
+    """Return the cells of one label in one part, from the column n on."""
     scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
     counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
     cells = [case_counts(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
@@ -123,7 +123,7 @@ def _lead(table: pd.DataFrame) -> str:
 
 
 def _sources(study: Study, table: pd.DataFrame) -> list[str]:
-    """Sentences on the sources of published values and their limits."""
+    """Return sentences on the sources of published values, and on the limits of the comparison."""
     sources = [text for text in dict.fromkeys(table["source"]) if text]
     notes = [f"Published by {'; '.join(sources)}.", page_text("parts.published")] if sources else []
     return [*notes, page_text("parts.generated")] if is_generated(study) else notes

@@ -14,16 +14,16 @@ from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
-COUNTED = ("people", "scans")  # counts in Table 1, no covariates
-MOST_CATEGORIES = 6  # most of one covariate in a sentence
+COUNTED = ("people", "scans")  # rows of Table 1 that are counts, not covariates
+MOST_CATEGORIES = 6  # most categories of one covariate in a sentence
 MOST_LABELS = 12
 
 
 def people_sections(study: Study) -> list[Section]:
     """Return the sections on Table 1, flow, change within people and checks, where they exist.
 
-    Each exists where the study has its table: people, flow, longitudinal, and one of assumptions,
-    tests and noninferiority.
+    A section exists where the study has its table: people, flow, longitudinal, or for the checks
+    one of assumptions, tests and noninferiority.
     """
     sections = (_people(study), _flow(study), _change(study), _checks(study))
     return [section for section in sections if section]
@@ -32,12 +32,10 @@ def people_sections(study: Study) -> list[Section]:
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     """Return Table 1 as text: its parts, and rows of characteristics with a cell per part.
 
-    It reads the table `people`.
-
     Returns:
         The parts, such as all, train and test, and rows whose first cell is the characteristic with
-        its level. Numbers are mean ± SD (range), categories a count with its share; a dash where a
-        part has none. Both are empty without the table.
+        its level. Numbers are mean ± SD (range); categories are a count with its share. A cell is a
+        dash where a part has no value. Both are empty without the table `people`.
     """
     table = rows_of(study, "people")
     if not len(table):
@@ -45,7 +43,7 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     parts = list(dict.fromkeys(table["part"]))
     names = list(dict.fromkeys(table["characteristic"]))
     keys = list(dict.fromkeys(zip(table["characteristic"], table["level"], strict=True)))
-    keys.sort(key=lambda key: names.index(key[0]))  # groups sites that are only in training
+    keys.sort(key=lambda key: names.index(key[0]))  # moves sites only in training to the others
     cells = {
         (row["part"], row["characteristic"], row["level"]): _cell(row)
         for row in table.to_dict("records")
@@ -58,9 +56,10 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
 
 def people_lines(study: Study) -> list[str]:
-    """Return Table 1 of all people as parts of a sentence; of many categories, their number.
+    """Return Table 1 of all people as parts of a sentence.
 
-    Many are more than six, such as sites. Empty without the table.
+    Of more than six categories, as of sites, only the number is stated. Empty without the table
+    `people`.
     """
     table = rows_of(study, "people", part=ALL)
     lines = []
@@ -78,7 +77,7 @@ def people_lines(study: Study) -> list[str]:
 def missing_sentence(study: Study) -> str:
     """Return a sentence on missing values of each variable and their handling.
 
-    "" without a table of people.
+    It is "" without the table `people`.
     """
     table = rows_of(study, "people", part=ALL)
     if not len(table):
@@ -98,10 +97,11 @@ def missing_sentence(study: Study) -> str:
 def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people.
 
-    One per method whose change within people could be estimated; none without repeated scans.
+    There is one sentence per method whose change within people could be estimated; there is none
+    without repeated scans.
 
-    It reads the table `longitudinal`: slopes per year, `percent_a_year`, and the number of people
-    with repeated scans.
+    The sentences read the table `longitudinal`: slopes per year, `percent_a_year`, and the number
+    of people with repeated scans.
     """
     rows = records(study, "longitudinal", label=main_label(study))
     return [
@@ -117,7 +117,7 @@ def change_sentences(study: Study) -> list[str]:
 def tests_sentence(study: Study) -> str:
     """Return a sentence on the number of tested hypotheses and the correction; "" without tests.
 
-    Effects of all hypotheses by one method are a family of tests.
+    The effects of all hypotheses by one method are one family of tests.
     """
     table = rows_of(study, "tests")
     known = table[table["p"].notna()] if len(table) else table

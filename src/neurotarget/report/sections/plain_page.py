@@ -1,7 +1,8 @@
 """Shared parts of all pages (head, styles, scripts, figures, tables, notes), and plain pages.
 
 A page is one self-contained file. Input is inserted as escaped text, as JSON without tags, or as
-our own SVG. A content security policy forbids all requests and all scripts but our own.
+SVG of this package. A content security policy forbids all requests, and all scripts but those of
+this package.
 """
 
 import base64
@@ -78,15 +79,15 @@ class Heading(NamedTuple):
 def headings(
     text: Sequence[str], numbers: Sequence[str] = (), remarks: Sequence[str] = ()
 ) -> list[Heading]:
-    """Return headings of columns of text, then of numbers, then of text again."""
+    """Return the headings of columns of text, then of numbers, then of further columns of text."""
     first, last = ([Heading(one, "text") for one in names] for names in (text, remarks))
     return [*first, *map(Heading, numbers), *last]
 
 
 class Grid(NamedTuple):
-    """A static table on the page; the first cell of a row is its heading.
+    """A static table on the page; the first cell of a row is the heading of the row.
 
-    Every row has as many cells as there are columns, as texts; they are escaped by the template.
+    Cells are texts, which the template escapes; every row has one cell per column.
     """
 
     caption: str
@@ -95,17 +96,17 @@ class Grid(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Preformatted lines: a command, a search space."""
+    """Preformatted lines, such as a command or a search space."""
 
     heading: str
     text: str
 
 
 class Section(NamedTuple):
-    """A section of a page above its figures, with static tables; `name` is its anchor.
+    """A section of a page above its figures, with static tables; `name` is the section's anchor.
 
     The captions of several grids are shown as headings. On the page of a study, a figure with this
-    `name` is shown at the end of the section instead of among the others.
+    `name` is shown at the end of the section instead of among the other figures.
     """
 
     name: str
@@ -113,7 +114,7 @@ class Section(NamedTuple):
     lead: str = ""
     grids: Sequence[Grid] = ()
     after: Sequence[str] = ()  # sentences below the tables
-    findings: Sequence[str] = ()  # highlighted sentences above them
+    findings: Sequence[str] = ()  # highlighted sentences above the tables
     codes: Sequence[Code] = ()
 
 
@@ -121,8 +122,8 @@ class Section(NamedTuple):
 class Head:
     """Top of a page: title, question, answer.
 
-    `eyebrow` is the kind of page in a few words, above the title; `cohort` a sentence on cases and
-    people. What is "" or None is not shown.
+    `eyebrow` is the kind of page in a few words, above the title; `cohort` is a sentence on cases
+    and people. Fields that are "" or None are not shown.
     """
 
     title: str
@@ -137,11 +138,9 @@ class Head:
 class Body:
     """Lower part of a page: figures, tables, definitions and notes.
 
-    `specs` describes the tables, `known` holds available definitions, and `values` the displayed
-    text of values.
-
-    `notes` are sentences at the foot, and `facts` the origin of the numbers by name. Tables that
-    are empty are listed with their reasons.
+    `specs` describes the tables, `known` holds available definitions, and `values` holds the
+    displayed text of values. `notes` are sentences at the foot, and `facts` states the origin of
+    the numbers by name. Empty tables are listed with their reasons.
     """
 
     figures: Sequence[PageFigure]
@@ -155,7 +154,7 @@ class Body:
 
 
 def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
-    """Return figures as SVG, in the page's colours; those without a picture keep their reason."""
+    """Return figures as SVG in the page's colours; figures that were not drawn keep the reason."""
     return [
         PageFigure(
             one.name, one.title, one.caption, None if one.figure is None else svg_text(one.figure)
@@ -170,7 +169,7 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
     Args:
         head: top of the page.
         body: figures, tables, definitions and notes.
-        sections: in reading order; each gets a link at the top.
+        sections: sections in reading order; each gets a link at the top.
         target: prefix of the names of downloaded tables.
     """
     page = {"target": target, "cases": [], "known": [], "values": dict(body.values)}
@@ -184,7 +183,7 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
 def shared(head: Head, body: Body) -> dict[str, object]:
     """Return the variables of the base template, except the links in `sections`.
 
-    A page with a template of its own adds these links and its own variables, and calls `rendered`.
+    A page with its own template adds these links and its own variables, and calls `rendered`.
     """
     tables = page_tables(body.tables, body.specs)
     return {
@@ -213,11 +212,10 @@ def rendered(
     """Fill in a template of the assets; everything that is not Markup is escaped.
 
     Args:
-        template: name of its file.
-        context: variables of the template; one that is missing raises jinja2's `UndefinedError`.
-        scripts: in the order in which they run; their hashes are the only ones that the page's
-            policy allows.
-        page: data of the scripts, as JSON.
+        template: name of the template's file.
+        context: variables of the template; a missing variable raises jinja2's `UndefinedError`.
+        scripts: scripts in the order in which they run; the page's policy allows only their hashes.
+        page: data for the scripts, inserted as JSON.
         has_pictures: whether the page may show picture files from its own folder.
     """
     environment = Environment(
@@ -232,16 +230,19 @@ def rendered(
 
 
 def _seen(value: object) -> object:
-    """Text with invisible characters made visible; HTML is left unchanged."""
+    """Return text with invisible characters made visible; HTML is left unchanged."""
     return escape_controls(value) if type(value) is str else value
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
-    """Return scripts in their order, ours joined; none can end its element early.
+    """Return the libraries, then the scripts of this package joined to one.
+
+    No script contains text that would end its HTML element early.
 
     Args:
-        ours: names of assets, which share one scope and end with a mark that the page is ready.
-        before: names of libraries, each a script of its own.
+        ours: names of the assets to join, which share one scope; the joined script ends with a mark
+            that the page is ready.
+        before: names of libraries, each of which is a separate script.
     """
     texts = [asset(name) for name in before]
     texts.append("".join(map(asset, ours)) + "\nwindow.neurotargetReport.ready();\n")
@@ -263,15 +264,15 @@ def _table_json(table: PageTable) -> Markup:
 
 
 def _svg(text: str | None) -> Markup | None:
-    """SVG without the header of a standalone file."""
+    """Return SVG without the header of a standalone file."""
     return None if text is None else Markup(re.sub(r"^.*?(?=<svg\b)", "", text, flags=re.DOTALL))
 
 
 def _css() -> Markup:
-    """CSS with the colours of the figures filled in."""
+    """Return the CSS with the colours of the figures filled in."""
 
     def properties(colours: Mapping[str, str]) -> str:
-        """CSS variables of these colours, as the inside of a rule."""
+        """Return CSS variables of these colours, as the inside of a rule."""
         return " ".join(f"--{name}: {value};" for name, value in colours.items())
 
     filled = {
@@ -287,13 +288,13 @@ def _css() -> Markup:
 
 
 def _in_script(text: str) -> str:
-    """JavaScript without text that would end its script element."""
+    """Return JavaScript without text that would end its script element."""
     return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
 
 
 def _policy(scripts: Sequence[str], *, has_pictures: bool) -> str:
-    """Content security policy: only these scripts run, and nothing is fetched but own pictures."""
-    own = "'self' file: " if has_pictures else ""  # file: of a page that was opened as a file
+    """Return a content security policy: only these scripts run; only own pictures are fetched."""
+    own = "'self' file: " if has_pictures else ""  # `file:` is for a page that is opened as a file
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "

@@ -18,10 +18,10 @@ from neurotarget.size_units import VOLUMES, SizeUnits
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
-MOST_ROWS = 12  # most rows on the page and in the terminal; the table has all
+MOST_ROWS = 12  # most rows on the page and in the terminal; the table has all rows
 STEPS = {
     "largest_together": "largest piece of all labels together",
-    "largest_piece": "largest piece only",  # of older versions
+    "largest_piece": "largest piece only",  # in records of older versions
     "largest_pieces": "largest pieces only",
     "fill_holes": "holes filled",
 }
@@ -35,7 +35,8 @@ def trials_table(record: Record) -> pd.DataFrame:
     """Return one row per tried step and label; empty where the record has none.
 
     `pieces` and `size_mm3` are NaN for steps without a number; `dice_before` and `dice_after` are
-    means over `n` validation cases; `kept` is whether the step is applied, and `reason` why not.
+    means over `n` validation cases; `kept` is whether the step is applied, and `reason` states why
+    it is not.
     """
     trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
     named = _units(record).named
@@ -44,11 +45,11 @@ def trials_table(record: Record) -> pd.DataFrame:
 
 
 def postprocessing_facts(record: Record) -> dict[str, Any]:
-    """Return the part of a record for a summary: steps, and each label before and after.
+    """Return the part of a record for a summary: steps, and changes of each label.
 
     Returns:
-        `n_cases`, `steps`, `labels` (changes by label), and `size_units` where sizes are not
-        volumes.
+        `n_cases`, `steps`, `labels` (values before and after the steps, by label), and `size_units`
+        where sizes are not volumes.
     """
     changes = {
         one["label"]: {key: value for key, value in one.items() if key != "label"}
@@ -61,7 +62,7 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
 def postprocessing_line(record: Record) -> str:
     """Return one line on the learned steps.
 
-    It begins with `postprocess`, for the log of a run, and states why nothing was kept, if so.
+    It begins with `postprocess`, for the log of a run. If no step was kept, it states the reason.
     """
     n, changes = record["n_cases"], record["changes"]
     steps = steps_text(record["steps"], _units(record))
@@ -74,14 +75,14 @@ def postprocessing_line(record: Record) -> str:
 
 
 def _units(record: Record) -> SizeUnits:
-    """Units of a record; those of volumes are not recorded."""
+    """Return the units of a record; a record without units is of volumes."""
     return SizeUnits(*record.get("size_units", VOLUMES))
 
 
 def steps_text(steps: Record, units: SizeUnits = VOLUMES) -> list[str]:
-    """Return texts of the kept steps, with their labels; empty if none is kept.
+    """Return the texts of the kept steps, with their labels; empty if none is kept.
 
-    `units` are those of the least sizes of pieces: mm³ of scans, mm² or px of pictures.
+    `units` are the units of the smallest sizes of pieces: mm³ of scans, mm² or px of pictures.
     """
     texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     counts = steps.get("largest_pieces") or dict.fromkeys(steps.get("largest_piece", ()), 1)
@@ -104,7 +105,7 @@ def _largest(count: float) -> str:
 def postprocessing_text(facts: Record) -> str:
     """Format the labels before and after the kept steps as a table for the terminal.
 
-    `facts` are those of `postprocessing_facts`, so that it works from a summary.json, too.
+    `facts` are as `postprocessing_facts` returns them, so they can also come from a summary.json.
     """
     units, labels = _units(facts), facts["labels"]
     steps = steps_text(facts["steps"], units)
@@ -179,7 +180,7 @@ def _row(row: Record, units: SizeUnits) -> list[str]:
 
 
 def _effect(changes: Sequence[Record], n: int) -> str:
-    """Mean Dice and number of masks in too many pieces over all labels, before and after."""
+    """Return a text on all labels: mean Dice and masks in too many pieces, before and after."""
     dice, pieces = [], []
     for when in ("before", "after"):
         known = [one[f"dice_{when}"] for one in changes if one[f"dice_{when}"] is not None]

@@ -1,7 +1,7 @@
 """Section on further raters: agreement among people, and of the network with each person.
 
-The errors of a single drawing, within and between raters, are the ceiling that the network is
-compared with.
+The errors of a single delineation, within and between raters, are the ceiling to which the network
+is compared.
 """
 
 import math
@@ -40,11 +40,11 @@ FINDINGS = {
 def raters_section(study: Study) -> Section | None:
     """Return the section on agreement of each pair and the comparison with people, or None.
 
-    Of more than four labels, the sides and the sum of all are shown. None without a further rater
-    or a second drawing.
+    Of more than four labels, the sides and the sum of all are shown. Returns None without a further
+    rater or a second delineation by the same rater.
 
-    It reads the tables `raters` (each pair of masks), `ceiling` (errors of a single drawing) and
-    `rater_differences` (the network compared with each person).
+    The section reads the tables `raters` (each pair of masks), `ceiling` (errors of a single
+    delineation) and `rater_differences` (the network compared with each person).
     """
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
@@ -81,7 +81,7 @@ def raters_section(study: Study) -> Section | None:
 def rater_sentences(study: Study) -> list[str]:
     """Return sentences on whether the network agrees with the reference as well as each rater.
 
-    By Dice of the main label. A comparison that is impossible gives a sentence with the reason.
+    Agreement is Dice of the main label. An impossible comparison gives a sentence with the reason.
     """
     reference = study.measured.reference
     rows = [
@@ -95,7 +95,7 @@ def rater_sentences(study: Study) -> list[str]:
 def ceiling_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's intra- and inter-rater error, by pair of masks.
 
-    The error is that of one drawing, in the unit of the quantity.
+    The error is the SD of a single delineation, in the unit of the quantity.
     """
     label, main = main_label(study), study.measured.main
     error, bias = main.column("error"), main.column("bias")
@@ -124,7 +124,7 @@ def _ceiling_row(row: Mapping, main: Quantity) -> list[str]:
 
 
 def _labels(study: Study) -> list[str]:
-    """All labels; of many, the sides and the sum of all."""
+    """Return all labels; of many, the sides and the sum of all."""
     labels = list(study.measured.labels)
     if len(labels) <= MOST_LABELS:
         return labels
@@ -132,7 +132,7 @@ def _labels(study: Study) -> list[str]:
 
 
 def _differences(study: Study) -> list[dict]:
-    """Differences of the main label: by Dice and by ICC(A,1)."""
+    """Return the differences in Dice and in ICC(A,1) for the main label."""
     return records(study, "rater_differences", label=main_label(study))
 
 

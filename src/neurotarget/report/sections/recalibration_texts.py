@@ -37,9 +37,9 @@ def trials_table(record: Record) -> pd.DataFrame:
 
 
 def thresholds_of(record: Record) -> dict[str, float]:
-    """Return the learned thresholds of a record by outcome, probabilities; none where it has none.
+    """Return the learned thresholds of a record, which are probabilities, by outcome.
 
-    A record that another program has changed counts as having none.
+    Empty without thresholds, also where another program has changed the structure of the record.
     """
     steps = record.get("steps")
     values = steps.get("thresholds") if isinstance(steps, Mapping) else None
@@ -47,10 +47,11 @@ def thresholds_of(record: Record) -> dict[str, float]:
 
 
 def recalibration_facts(record: Record) -> dict[str, Any]:
-    """Return the part of a record for a summary: steps, and each outcome before and after.
+    """Return the part of a record for a summary: steps, and changes of each outcome.
 
     Returns:
-        `n_cases`, `steps` (lines and thresholds by outcome), and `outcomes` (changes by outcome).
+        `n_cases`, `steps` (lines and thresholds by outcome), and `outcomes` (values before and
+        after the corrections, by outcome).
     """
     changes = {
         one["label"]: {key: value for key, value in one.items() if key != "label"}
@@ -60,7 +61,7 @@ def recalibration_facts(record: Record) -> dict[str, Any]:
 
 
 def recalibration_line(record: Record) -> str:
-    """Return one line on the learned corrections; "" without a case whose class is known.
+    """Return one line on the learned corrections; "" if no case has a known class.
 
     It begins with `recalibrate`, for the log of a run.
     """
@@ -85,7 +86,7 @@ def recalibration_line(record: Record) -> str:
 def recalibration_text(facts: Record) -> str:
     """Format the outcomes before and after the kept corrections as a table for the terminal.
 
-    It is "" without a case whose class is known.
+    It is "" if no case has a known class.
     """
     if not facts["n_cases"]:
         return ""

@@ -16,18 +16,18 @@ from numpy import ndarray
 
 MARGIN_MM = 20.0  # margin around the target
 BARE_MARGIN_MM = 5.0  # margin without a scan
-PERCENTILES = (0.5, 99.5)  # of the scan, shown as black and white
+PERCENTILES = (0.5, 99.5)  # percentiles of the scan that are shown black and white
 MOST_CLASSES = 127  # the viewer codes the outline of a class as its number + 128
-MOST_VOX = 160**3  # most voxels of a case; larger ones are downsampled
-FIRST = ("worst", "smallest", "best", "largest", "median", "failed", "flagged")  # kept first
-MOST_MISSES = 5  # after so many cases in a row that do not fit, the rest is left out
+MOST_VOX = 160**3  # most voxels of a case; larger cases are downsampled
+FIRST = ("worst", "smallest", "best", "largest", "median", "failed", "flagged")  # encoded first
+MOST_MISSES = 5  # after this many cases in a row that do not fit, all further cases are left out
 
 
 class PageCase(NamedTuple):
     """A case for the page: a picture, and the arrays for the viewer.
 
     `truth` and `pred` hold class numbers and share the grid of `image`; each may be None. `rank`
-    is one word such as worst, `flags` are sentences on problems.
+    is one word, such as worst; `flags` are sentences on problems.
     """
 
     case_id: str
@@ -51,9 +51,9 @@ class CroppedCase(NamedTuple):
 
 
 class Volumes(NamedTuple):
-    """Gzipped NIfTI files of a case in base64; None where the case has none.
+    """Gzipped NIfTI files of a case in base64; None where the case has no such volume.
 
-    They are on one grid, cropped as in `cropped`.
+    All are on one grid, as `cropped` returns it.
     """
 
     image: str | None
@@ -74,15 +74,15 @@ def cropped(
 ) -> CroppedCase:
     """Crop a case to the box of both masks plus 20 mm (5 mm without a scan), in 8 bits.
 
-    Without masks, or with empty ones, the whole scan stays. More than 4 million voxels are
+    If all masks are empty or None, the scan is not cropped. More than 4 million voxels are
     downsampled, first along the axis of the smallest spacing. An image in uint8 keeps its grey
     levels, so cropping twice equals cropping once.
 
     Args:
         image: scan in stored order.
-        truth: class numbers on its grid, 0 is background.
-        pred: those of the prediction.
-        affine: of the grid, to RAS+ in mm.
+        truth: class numbers on the grid of the scan, 0 is background.
+        pred: class numbers of the prediction on the same grid.
+        affine: affine of the grid, to RAS+ in mm.
     """
     arrays = [image, truth, pred]
     margin_mm = BARE_MARGIN_MM if image is None else MARGIN_MM
@@ -100,10 +100,7 @@ def cropped(
 
 
 def encode(case: PageCase) -> Volumes | None:
-    """Encode the volumes of a case for the viewer; None where it has none.
-
-    They are cropped as in `cropped`.
-    """
+    """Crop the volumes of a case with `cropped` and encode them; None without volumes."""
     *arrays, affine = cropped(case.image, case.truth, case.pred, case.affine)
     if all(array is None for array in arrays):
         return None
@@ -124,13 +121,13 @@ def fit_budget(
 ) -> list[Volumes | None]:
     """Encode the volumes of the cases that fit; None for others and for cases without volumes.
 
-    One case of each of the ranks in `FIRST` comes first, the others follow in their order. After
-    five cases in a row that do not fit, the rest is left out.
+    One case of each rank in `FIRST` is tried first; the others follow in their order. After five
+    cases in a row that do not fit, all further cases are left out.
 
     Args:
-        cases: in the order of the page, which is that of the result.
-        limit_bytes: of all volumes together, as base64.
-        encoder: makes the volumes of one case.
+        cases: cases in the order of the page, which is also the order of the result.
+        limit_bytes: limit of all volumes together, as base64.
+        encoder: function that returns the volumes of one case.
     """
     encoded: list[Volumes | None] = [None] * len(cases)
     left, misses = limit_bytes, 0
@@ -148,10 +145,10 @@ def fit_budget(
 
 
 def fit_pictures(cases: Sequence[PageCase], limit_bytes: int) -> list[str | None]:
-    """Encode the pictures that fit as base64, in the order of urgency of `fit_budget`.
+    """Encode the pictures that fit as base64; pictures are tried in the order of `fit_budget`.
 
     The result is in the order of `cases`; None for pictures that do not fit or do not exist. A
-    smaller picture may fit after a larger one that did not.
+    smaller picture may fit after a larger picture did not.
     """
     encoded: list[str | None] = [None] * len(cases)
     left = limit_bytes
@@ -170,7 +167,7 @@ def _urgency(cases: Sequence[PageCase]) -> list[int]:
 
 
 def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> list[slice] | None:
-    """Bounding box of all masks plus margin; None without masks."""
+    """Return the bounding box of all masks plus a margin; None without masks."""
     if not masks:
         return None
     used = np.logical_or.reduce([mask > 0 for mask in masks])
@@ -184,7 +181,7 @@ def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> list[sl
 
 
 def _thinned(box: Sequence[slice], affine: ndarray) -> tuple[slice, ...]:
-    """The box with a larger step where it has too many voxels."""
+    """Return the box, with larger steps if it has too many voxels."""
     spacing_mm, steps = nib.affines.voxel_sizes(affine), np.ones(3, int)
     sides = np.array([part.stop - part.start for part in box])
     while np.prod(-(-sides // steps)) > MOST_VOX:
@@ -195,14 +192,14 @@ def _thinned(box: Sequence[slice], affine: ndarray) -> tuple[slice, ...]:
 
 
 def _moved(affine: ndarray, box: Sequence[slice]) -> ndarray:
-    """Affine of a crop, with unchanged world coordinates of its voxels."""
+    """Return the affine of a crop, with unchanged world coordinates of its voxels."""
     step = np.diag([*(part.step for part in box), 1.0])
     step[:3, 3] = [part.start for part in box]
     return np.asarray(affine, dtype=float) @ step
 
 
 def _shades(scan: ndarray) -> ndarray:
-    """Scan in 256 shades between two percentiles; NaN is black, a constant scan is black."""
+    """Return a scan in 256 shades between two percentiles; NaN and a constant scan are black."""
     if scan.dtype == np.uint8:
         return scan
     known = scan[np.isfinite(scan)]
@@ -214,7 +211,7 @@ def _shades(scan: ndarray) -> ndarray:
 
 
 def _few_classes(mask: ndarray) -> ndarray:
-    """Class numbers of 127 at most; beyond, they begin again at 1."""
+    """Return class numbers of at most 127; larger numbers begin again at 1."""
     if mask.dtype == bool:
         return mask.astype(np.uint8)
     return np.where(mask > 0, (mask.astype(np.int64) - 1) % MOST_CLASSES + 1, 0).astype(np.uint8)
