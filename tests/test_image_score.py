@@ -23,6 +23,7 @@ def test_a_target_takes_the_fields_of_a_score():
         ({"by": "mean"}, "wanted maximum, top_k, triplet"),
         ({"top_k_px": 0}, "wanted a whole number of pixels from 1"),
         ({"top_score": 1.0}, "wanted a number between 0 and 1"),
+        ({"by": "triplet", "top_score": 0.2}, "bottom_score: found 0.3, wanted at most"),
         ({"k": 3}, "wanted null or some of by, top_k_px"),
     ],
 )

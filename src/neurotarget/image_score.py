@@ -37,6 +37,7 @@ class ImageScore:
         """Return possible errors, and whether each error occurs."""
         areas = {name: getattr(self, name) for name in ("top_k_px", "least_area_px")}
         shares = {name: getattr(self, name) for name in ("top_score", "bottom_score")}
+        are_numbers = all(isinstance(value, float) for value in shares.values())
         return {
             f"by: found {self.by!r}, wanted {', '.join(IMAGE_SCORES)}": self.by not in IMAGE_SCORES,
             **{
@@ -51,6 +52,10 @@ class ImageScore:
                 )
                 for name, value in shares.items()
             },
+            f"bottom_score: found {self.bottom_score!r}, wanted at most the top_score, "
+            f"{self.top_score!r}": (
+                self.by == "triplet" and are_numbers and self.bottom_score > self.top_score
+            ),
         }
 
 
