@@ -1,1 +1,1 @@
-"""Which cases exist, what is wrong with them, and how they are split."""
+"""Lists of cases, their problems, and their assignment to splits."""

@@ -14,19 +14,19 @@ from neurotarget.types import Case, Target
 
 
 def outcome_codes(case: Case, target: Target) -> Float[ndarray, " outcomes"]:
-    """Code of each outcome of a case (see `Outcome.code`); NaN where missing or invalid.
+    """Return the code of each outcome of a case (see `Outcome.code`); NaN if missing or invalid.
 
     Values are covariates of the case, found by `spelt_as`; the order is that of `target.outcomes`.
-    Of a time to an event this is the time alone.
+    The code of a time to an event is the time alone.
     """
     return np.array([_code(case, outcome) for outcome in target.outcomes], dtype=np.float32)
 
 
 def with_outcomes(cases: Sequence[Case], target: Target) -> tuple[list[Case], list[Problem]]:
-    """Cases in which every outcome is known, and problems: missing and invalid values.
+    """Return the cases in which every outcome is known, and problems: missing or invalid values.
 
     A case without a value is left out, with a warning that counts such cases. If a column is
-    missing, all cases are returned with the error, since nothing can be judged.
+    missing, all cases are returned with an error, since no outcome can be checked.
     """
     problems = _absent_columns(cases, target)
     if problems:
@@ -52,11 +52,11 @@ def check_splits(cases: Sequence[Case], target: Target, splits: Mapping[str, str
     Args:
         cases: all cases.
         target: its outcomes.
-        splits: split by case_id; without any, all cases are judged as one.
+        splits: split by case_id; without splits, all cases are checked together.
 
     Returns:
-        Errors about the training, or all cases: a single value, or a class without a case. Warnings
-        about other splits, where scores that compare classes are NaN.
+        Errors about the training cases (all cases without splits): a single value, or a class
+        without a case. Warnings about other splits, where scores that compare classes are NaN.
     """
     problems = []
     for position, outcome in enumerate(target.outcomes):
@@ -79,7 +79,7 @@ def _one_value(outcome: Outcome, split: str, codes: Sequence[float]) -> list[Pro
         found = f"{outcome.name} {value} in all {len(codes)} of {where}"
         if split in ("", "train"):
             todo = "add cases with other values, or assign the splits again"
-            return [error(found, "two values to tell from one another", todo)]
+            return [error(found, "at least two values", todo)]
         todo = "scores that compare classes are NaN there; assign the splits again"
         return [warning(found, "two values", todo)]
     absent = [name for name in outcome.classes if name not in names]

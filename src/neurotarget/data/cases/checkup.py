@@ -53,7 +53,7 @@ def check_case(case: Case, target: Target | None, mapping: ClassOfId | None) -> 
 
     Args:
         case: its files.
-        target: grid, labels and plausible sizes; without it only the files are judged.
+        target: grid, labels and plausible sizes; without it only the files are checked.
         mapping: that of `class_of_id`; without it label values only need to be whole numbers.
     """
     checkup, _ = examine(case, target, mapping)
@@ -74,8 +74,7 @@ def examine(
 
     Returns:
         The checkup, and the volumes that could be read: each contrast by its name, and the
-            reference
-        mask as `label`.
+        reference mask as `label`.
     """
     volumes, off_grid, problems = _read_images(case, target)
     label_mm3, right_mm, cut, known = None, {}, (), {"target": target, "mapping": mapping}
@@ -106,7 +105,7 @@ def rater_problems(
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]],
     target: Target,
 ) -> list[Problem]:
-    """Problems of size and side of further raters' masks.
+    """Find problems of size and side in the masks of further raters.
 
     Args:
         case: its raters' files.
@@ -129,7 +128,7 @@ def label_problems(
     target: Target,
     cut: Collection[str] = (),
 ) -> list[Problem]:
-    """Check a label against the target: empty, sizes, sides.
+    """Check a mask against the target: whether it is empty, its sizes and its sides.
 
     Args:
         case: named in the messages.
@@ -221,7 +220,7 @@ def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
 
 
 def _nearest(label: Volume, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
-    """Images, the one with the grid of the mask first: without a target it may be any of them."""
+    """Put the image with the mask's grid first; without a target any image may have this grid."""
     on_it = [name for name, volume in volumes.items() if _shares_grid(label, [volume])]
     return {name: volumes[name] for name in (*on_it[:1], *volumes)}
 
@@ -302,7 +301,7 @@ def _check_sizes(
 
 
 def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> list[Problem]:
-    """Find left labels on the right, and the other way round."""
+    """Find left labels on the right side, and right labels on the left side."""
     if found := on_wrong_side(right_mm, target.pairs):
         todo = "swap the ids, or correct the orientation in the header"
         place = {"case_id": case.case_id, "file": str(case.label)}
@@ -317,7 +316,7 @@ def _empty(case: Case) -> Problem:
 
 
 def _may_be_empty(target: Target) -> bool:
-    """Whether a size of 0 is plausible for each label, as for lesions."""
+    """Return whether a size of 0 is plausible for each label, as for lesions."""
     return all(target.size_ranges.get(name, (1.0,))[0] <= 0 for name in target.label_names)
 
 

@@ -35,14 +35,14 @@ ARCHIVES = {
 
 
 def fetch(name: str, folder: Path) -> Path:
-    """Folder with `dataset.json` of a public data set, downloaded into `folder` if absent.
+    """Return the folder with `dataset.json` of a public data set; download it if absent.
 
     The archive is verified before it is unpacked and stays next to the result; an interrupted
     download or extraction leaves nothing that a later call would use. Safe for several processes.
 
     Args:
         name: key of `ARCHIVES`.
-        folder: made if it is missing.
+        folder: holds the archive and the data set; made if it is missing.
 
     Raises:
         DataError: unknown name, no network, wrong checksum, unsafe archive, or the path is taken.

@@ -16,7 +16,7 @@ from neurotarget.data.scans.film_views import odd_views
 from neurotarget.problems import DataError, Problem, error, errors_of, some, warning
 from neurotarget.types import Case, Manifest, Target
 
-FEW_SUBJECTS = 10  # with fewer, one of five folds holds one or two subjects
+FEW_SUBJECTS = 10  # with fewer, a fold of five holds one or two subjects
 
 
 def lint(
@@ -31,14 +31,14 @@ def lint(
     """Check every file of a data set once, and the data set as a whole.
 
     Problems that the reader of the manifest reported are not repeated: see `scan_manifest`. A case
-    that cannot be checked is a problem of its own, and the others are checked.
+    that cannot be checked is reported as a problem, and all other cases are checked.
 
     Args:
         manifest: the cases.
-        target: what is asked of them; without it files are only read and grids compared.
-        splits: those of a run, by case_id; the default is those of the manifest.
+        target: requirements on the cases; without it files are only read and grids compared.
+        splits: split of each case in a run, by case_id; by default the splits of the manifest.
         checkups: of the manifest's cases in their order, if the files have been read already.
-        workers: number of threads; by default that of processors, at most 8.
+        workers: number of threads; by default the number of processors, at most 8.
         need_labels: whether every case needs a mask, if the target has labels.
     """
     problems: list[Problem] = split_conflicts(manifest.cases)
@@ -60,7 +60,7 @@ def lint(
     if target is not None:
         if need_labels and target.labels:
             problems += _check_labelled(manifest.cases)
-        if target.outcomes and target.image_score is None:  # else masks tell the outcome
+        if target.outcomes and target.image_score is None:  # else masks give the outcome
             known, wrong = with_outcomes(manifest.cases, target)
             problems += [*wrong, *([] if errors_of(wrong) else check_splits(known, target, splits))]
         if mapping is not None:  # else the meaning of the voxels is unknown
@@ -88,7 +88,7 @@ def _check_all(
 
 
 def _as_checkup(outcome: Checkup | DataError) -> Checkup:
-    """The checkup of a case, or one with the reason why the case could not be checked."""
+    """Return the checkup, or make one with the reason why the case could not be checked."""
     if isinstance(outcome, Checkup):
         return outcome
     problems = list(outcome.problems) or [
@@ -133,7 +133,11 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
     if not without or len(without) == len(cases):
         return []
     found = f"no fold for {some(without)}"
-    return [warning(found, "a fold for each case", "number it; it trains in every fold now")]
+    return [
+        warning(
+            found, "a fold for each case", "number the fold; without it they train in every fold"
+        )
+    ]
 
 
 def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
@@ -157,7 +161,7 @@ def _check_labelled(cases: Sequence[Case]) -> list[Problem]:
     subjects = {case.subject_id for case in labelled}
     if 0 < len(subjects) < FEW_SUBJECTS:
         found = f"{len(subjects)} labelled subjects"
-        todo = "read the scores as anecdotes"
+        todo = "do not generalise from the scores"
         problems.append(warning(found, f"at least {FEW_SUBJECTS}", todo))
     return problems
 
@@ -211,7 +215,7 @@ def _check_cut(checkups: Sequence[Checkup]) -> list[Problem]:
         return []
     names = dict.fromkeys(name for names in cut for name in names)
     found = f"{some(names)} next to ignored voxels in {len(cut)} of {len(checkups)} cases"
-    todo = "if a structure extends into them, its volumes are those of its judged part"
+    todo = "if a structure extends into them, its volumes are those of its labelled part"
     return [warning(found, "whole structures", todo)]
 
 

@@ -73,16 +73,16 @@ def scan_manifest(
     repeats: bool = False,
     need_files: bool = True,
 ) -> tuple[Manifest | None, list[Problem]]:
-    """Read the cases of a data set, and all its problems; None if it has no readable cases.
+    """Read the cases of a data set and list all its problems; None without a readable case.
 
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer file)
-    is left out with a warning; if no case is left, with an error.
+    is left out with a warning, or with an error if no case is left.
 
     Args:
         source: a CSV or TSV file (of cases, or of people), or a folder: MSD, nnU-Net raw, BIDS,
             BraTS, or `images/` with `masks/`.
         target: its contrasts, labels and hypotheses; None to read whatever there is.
-        root: folder to which paths in a table are relative; by default the table's.
+        root: folder to which paths in a table are relative; by default the folder of the table.
         need_images: False allows cases of a table that have only masks.
         images_only: whether only images are read and checked, for a prediction; masks, splits,
             folds and covariates are ignored.
@@ -217,7 +217,7 @@ def _with_files(
 def _without_unfetched(
     case: Case, wrong: Sequence[Problem], *, need_images: bool
 ) -> tuple[Case | None, list[Problem]]:
-    """A case without its files that were not fetched; None if it needs one of them."""
+    """Return a case without its unfetched files; None if the case needs one of them."""
     absent = {item.file for item in wrong if unfetched(Path(item.file))}
     needed = [case.label, *(case.images.values() if need_images or not case.label else ())]
     is_left_out = any(str(path) in absent for path in needed if path)
@@ -230,7 +230,7 @@ def _without_unfetched(
         return None, problems
 
     def there(files: Mapping[str, Path]) -> dict[str, Path]:
-        """The files whose content was fetched."""
+        """Return the files whose content was fetched."""
         return {name: path for name, path in files.items() if str(path) not in absent}
 
     return replace(case, images=there(case.images), raters=there(case.raters)), problems

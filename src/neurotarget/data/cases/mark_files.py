@@ -12,20 +12,20 @@ from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.reading import load_json
 from neurotarget.problems import DataError, Problem, error, errors_of, some
 
-RUNS = "EncodedPixels"  # its head has a leading blank in the published table
+RUNS = "EncodedPixels"  # its name has a leading blank in the published table
 IDS = ("ImageId", "image_id", "case_id")
 MARKS = (".csv", ".tsv", ".json")
 KINDS = "SIIM's table (ImageId, EncodedPixels), or JSON of COCO or ChestX-Det"
 
 
 def read_marks(path: Path, finding: str) -> dict[str, Marks]:
-    """Marks of each film by the film's name without its suffix; negative films have none.
+    """Read the marks of each film, by its name without suffix; negative films have no marks.
 
-    Several rows or outlines of a film are one mask. `finding` is the name of a category; SIIM's
-    table, and a COCO file of one category, have only one.
+    Several rows or outlines of a film form one mask. `finding` is the name of a category; it is not
+    used for SIIM's table and for a COCO file with a single category.
 
     Raises:
-        DataError: it is no such file, or some of its marks are broken; all are listed.
+        DataError: the file is of another kind, or marks are broken; all broken marks are listed.
     """
     if path.suffix.lower() != ".json":
         return _table(path)
@@ -83,7 +83,7 @@ def _coco(content: Mapping, path: Path, finding: str) -> dict[str, Marks]:
 
 
 def _category(names: Sequence[str], path: Path, finding: str) -> str | None:
-    """The category that is the finding; None where the file has a single one or none."""
+    """Return the category of the finding; None if the file has one category or none."""
     found = next((name for name in names if name.casefold() == finding.casefold()), None)
     if found is None and len(names) > 1:
         raise DataError(_wrong(path, f"the findings {some(names)}", f"{finding} among them"))
@@ -91,9 +91,9 @@ def _category(names: Sequence[str], path: Path, finding: str) -> str | None:
 
 
 def _chestx_det(content: Sequence[Mapping], path: Path, finding: str) -> dict[str, Marks]:
-    """Marks of a list of films with `syms` (findings) and `polygons`, one of each finding.
+    """Read marks from a list of films with `syms` (findings) and one polygon per finding.
 
-    A file that was cut down to one finding keeps all `syms` and only the polygons of that one.
+    A file that was cut down to one finding keeps all `syms`, but only the polygons of that finding.
     """
     marks = {}
     for film in content:
@@ -105,7 +105,7 @@ def _chestx_det(content: Sequence[Mapping], path: Path, finding: str) -> dict[st
             chosen = polygons
         else:
             found = f"{len(polygons)} polygons of {len(names)} findings of {film['file_name']}"
-            raise DataError(_wrong(path, found, "one a finding"))
+            raise DataError(_wrong(path, found, "one per finding"))
         marks[_stem(film["file_name"])] = Marks((), [_corners(one) for one in chosen])
     return marks
 
@@ -118,7 +118,7 @@ def _corners(values: Iterable) -> Outline:
 
 
 def _stem(name: str) -> str:
-    """Name of a film without folder and suffix; the numbers of a DICOM id are no suffix."""
+    """Return a film's name without folder and suffix; numbers of a DICOM UID are no suffix."""
     plain = PurePosixPath(str(name).replace("\\", "/")).name
     end = next((one for one in (*PICTURE, *FILM) if plain.lower().endswith(one)), "")
     return plain.removesuffix(plain[len(plain) - len(end) :]) if end else plain

@@ -1,4 +1,4 @@
-"""Films whose findings are listed in one file, as runs of pixels or outlines, with drawn masks."""
+"""Films whose findings are listed in one file, as runs of pixels or outlines."""
 
 import re
 from collections.abc import Mapping
@@ -20,20 +20,21 @@ from neurotarget.files.hashes import digest
 from neurotarget.files.writing import expand_home, table_text, write_text
 from neurotarget.problems import DataError, Problem, error, refuse_errors, some
 
-FEW = 10  # fewest positive films whose marks are judged by their places
+FEW = 10  # fewest positive films for a check of where their marks lie
 WORKERS = 2
 ABSENT = "absent"  # "none" would be read as a missing value
 
 
 @dataclass(frozen=True)
 class MarkedFilms(Source):
-    """Films with SIIM's table of runs, or JSON of COCO or ChestX-Det: a mask each, and a table.
+    """Films with SIIM's table of runs, or JSON of COCO or ChestX-Det.
 
-    `data.root` is that file, or the folder with it and no other of its kind; films lie there or in
-    folders below. `marks_px` is the number of columns and rows that the marks count where the films
-    were made larger or smaller afterwards. `subject` is a regular expression whose first group is
-    the person in a film's name; without it a film's DICOM tells the person, else each film is a
-    person of its own. Masks and table are written to `folder`, which must not be that of the films.
+    A mask is written for each film, and a table of all films. `data.root` is the file of marks, or
+    a folder with a single file of this kind; films lie in its folder or below. `marks_px` gives the
+    columns and rows to which the marks refer, if the films were enlarged or reduced afterwards.
+    `subject` is a regular expression whose first group is the person in a film's name; without it
+    the DICOM tags give the person, else each film counts as another person. Masks and table are
+    written to `folder`, which must not be the folder of the films.
     """
 
     folder: str
@@ -42,7 +43,7 @@ class MarkedFilms(Source):
     subject: str | None = None
 
     def obtain(self, root: str | None) -> Path:
-        """Table of the films, made if it is missing; or the user's own data of another kind.
+        """Return the table of the films, made if it is missing; or data of another kind.
 
         Raises:
             DataError: marks are broken, lie outside of their film, or have no film; all are listed.
@@ -86,7 +87,7 @@ class MarkedFilms(Source):
     def _line(
         self, name: str, film: Path, marks: Mapping[str, Marks], folder: Path
     ) -> dict[str, object] | Problem:
-        """Draw the mask of a film; its row of the table, or what is wrong with it."""
+        """Write the mask of a film; return its row of the table, or its problem."""
         volume = read_volume(film, case_id=name)
         size_px = volume.array.shape[:2]
         own = marks[name]._replace(size_px=marks[name].size_px or self.marks_px)
@@ -108,7 +109,7 @@ class MarkedFilms(Source):
 
 
 def _marks_file(given: Path) -> Path | None:
-    """The file of marks; None where a folder has no or several candidates, or is another data set.
+    """Find the file of marks; None for a folder with no or several candidates, or other data.
 
     A table without the column of runs is a manifest.
     """
@@ -124,7 +125,7 @@ def _marks_file(given: Path) -> Path | None:
 
 
 def _films(folder: Path) -> dict[str, Path]:
-    """Films of a folder and those below by name, without masks."""
+    """List the films, without masks, of a folder and the folders below, by name."""
     paths = sorted(folder.rglob("*"))
     films: dict[str, Path] = {}
     for path in paths:
@@ -135,7 +136,7 @@ def _films(folder: Path) -> dict[str, Path]:
 
 
 def _check_films(marks: Mapping[str, Marks], films: Mapping[str, Path], path: Path) -> None:
-    """Refuse marks of films that are not there."""
+    """Refuse marks of films that do not exist."""
     absent = [name for name in marks if name not in films]
     if absent or not marks:
         found = f"no film of {len(absent)} of {len(marks)} names ({some(absent)})"
@@ -145,7 +146,7 @@ def _check_films(marks: Mapping[str, Marks], films: Mapping[str, Path], path: Pa
 
 
 def _check_place(marks: Mapping[str, Marks], lines: list, path: Path) -> None:
-    """Refuse runs that all lie on the left of larger films: they count pixels of smaller ones."""
+    """Refuse runs that all lie in left halves, since they count pixels of smaller films."""
     halves = [line["half"] for line in lines if marks[line["case_id"]].last_pixel]
     if len(halves) >= FEW and all(halves):
         found = f"runs of {len(halves)} films, none beyond the left half of its film"

@@ -64,22 +64,22 @@ ADDRESS = "https://zenodo.org/records/10519652/files/"
 class MedMNIST:
     """A data set of MedMNIST, downloaded once unless `root` is its file or folder.
 
-    Each volume is written once as a scan `<folder>/<name>/images/<case_id>.nii.gz`. The
-    data set does not identify people: every volume counts as its own subject, although one person
-    can have two.
+    Each volume is written once as a scan `<folder>/<name>/images/<case_id>.nii.gz`. The data set
+    does not identify people: every volume counts as another subject, although a person can have two
+    volumes.
     """
 
     name: str
     folder: str
 
     def obtain(self, root: str | None) -> Path:
-        """Table of the cases; the scans are written if they are missing.
+        """Return the table of the cases; write the scans if they are missing.
 
         Raises:
             DataError: the data set is unknown, cannot be downloaded, or is not as published.
 
-        `root` is the user's own file, or the folder with it; None downloads it. Scans are written
-        again if that file has changed.
+        `root` is the user's own file, or its folder; without `root` the file is downloaded. Scans
+        are written again if that file has changed.
         """
         if self.name not in SETS:
             raise DataError(
@@ -126,7 +126,7 @@ def _download(wanted: Set, folder: Path) -> Path:
 
 
 def _unpacked(path: Path, wanted: Set, folder: Path) -> Path:
-    """Write scans and table, unless those of the same file are there."""
+    """Write scans and table, unless they exist from the same file."""
     table, mark = folder / TABLE, folder / "made_from.txt"
     source = digest(path)
     if table.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == source:
@@ -158,10 +158,10 @@ def _cases(arrays: Mapping[str, ndarray]) -> Iterator[tuple[str, str, ndarray, i
 
 
 def _arrays(path: Path, wanted: Set) -> dict[str, ndarray]:
-    """Arrays of the file, without running what a pickle in it could contain.
+    """Read the arrays of the file without unpickling.
 
     Raises:
-        DataError: it is not such a file.
+        DataError: the file is not this data set.
     """
     names = [f"{split}_{what}" for split in SPLITS for what in ("images", "labels")]
     try:

@@ -1,4 +1,4 @@
-"""Data sets of two folders: images, and masks with the same names, as of most films.
+"""Data sets of two folders, images and masks with the same names, as most films have.
 
 `images/x.png` belongs to `masks/x.png`, or to the only mask whose name begins with `x` and `_`, `-`
 or `.`, as in `x_mask.png`.
@@ -24,20 +24,20 @@ MASKS = ("masks", "labels")
 
 
 def masks_folder(folder: Path) -> Path | None:
-    """Folder of masks (`masks` or `labels`) next to a folder `images`; None unless both exist."""
+    """Find the folder `masks` or `labels` next to a folder `images`; None unless both exist."""
     there = [folder / name for name in MASKS if (folder / name).is_dir()]
     return there[0] if there and (folder / IMAGES).is_dir() else None
 
 
 def scan_paired(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
-    """Read the images of a folder with their masks; each image is a case and a person of its own.
+    """Read the images of a folder with their masks; each image is one case of another person.
 
     Covariates come from a `participants.tsv` in the folder. A target with several contrasts is a
     problem, since a folder has one image per case.
 
     Args:
         folder: with `images`, and `masks` or `labels`.
-        target: its contrast; without it the contrast is called `image`.
+        target: gives the contrast; without a target the contrast is called `image`.
         images_only: read neither masks nor covariates.
     """
     contrasts = target.contrasts if target else ("image",)
@@ -57,18 +57,18 @@ def scan_paired(folder: Path, target: Target | None, *, images_only: bool = Fals
 
 @dataclass(frozen=True)
 class NamedImages(Source):
-    """Images and masks in two folders, whose names say more: its parts become covariates.
+    """Images and masks in two folders; parts of a file name become covariates.
 
-    `pattern` is a regular expression of a whole name without its suffix; each named group is a
-    column, and `subject_id` the person. The `table` of all cases is written there and read as
-    manifest.
+    `pattern` is a regular expression of a whole name without its suffix; each named group becomes a
+    column, and the group `subject_id` the person. `table` is the path of the table of all cases,
+    which is written and then read as manifest.
     """
 
     pattern: str
     table: str
 
     def obtain(self, root: str | None) -> Path:
-        """Path of the table, or `root` itself if it does not hold two such folders.
+        """Return the path of the table, or `root` itself if it lacks the two folders.
 
         Raises:
             DataError: the pattern is no regular expression, or a name does not match.

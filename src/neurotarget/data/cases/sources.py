@@ -11,10 +11,10 @@ from neurotarget.problems import DataError
 
 
 class Source(Protocol):
-    """Provides a data set on disk."""
+    """A source that provides a data set on disk."""
 
     def obtain(self, root: str | None) -> Path:
-        """Path of a manifest or data set that `read_manifest` understands.
+        """Return the path of a manifest or data set that `read_manifest` understands.
 
         Args:
             root: the setting `data.root`; None where it is not set.
@@ -24,7 +24,7 @@ class Source(Protocol):
         """
 
     def planted(self, root: str | None) -> Mapping[str, float]:
-        """True effects by hypothesis name, in the unit of the quantity; empty for real data."""
+        """Return true effects by hypothesis, in the quantity's unit; empty for real data."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Files:
     """The user's own manifest or data set."""
 
     def obtain(self, root: str | None) -> Path:
-        """Path given as `data.root`.
+        """Return the path given as `data.root`.
 
         Raises:
-            DataError: it is not set, or does not exist.
+            DataError: `data.root` is not set, or the path does not exist.
         """
         if root is None:
             raise DataError(
@@ -59,7 +59,7 @@ class Public:
     folder: str
 
     def obtain(self, root: str | None) -> Path:
-        """Path of the data set, downloaded if necessary.
+        """Return the path of the data set; download it if necessary.
 
         Raises:
             DataError: `root` does not exist, or the data set cannot be fetched (see `fetch`).

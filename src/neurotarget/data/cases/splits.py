@@ -1,7 +1,7 @@
 """Assignment of cases to training, validation and held-out sets, per subject, never per case.
 
 There are two held-out sets. `test` are cases from the sites (or scanners, studies …) that the
-training uses, `external` are cases from other sites: these are never used for training,
+training uses. `external` are cases from other sites, which are never used for training,
 validation or folds. With `fold_by`, the cases of the left-out site are `external`, not `test`.
 """
 
@@ -14,7 +14,7 @@ from neurotarget.problems import DataError, Problem, error, nearest, some
 from neurotarget.types import Case, Covariate, Manifest
 
 Split = Literal["train", "val", "test", "external"]
-Strata = Mapping[str, tuple]  # value to sort by, of each subject
+Strata = Mapping[str, tuple]  # value of each subject to sort by
 HELD_OUT = ("test", "external")  # predicted and scored after the training
 
 
@@ -29,20 +29,20 @@ def assign_splits(
     fold_by: str | None = None,
     stratify: str | None = None,
 ) -> dict[str, Split]:
-    """Split of each case, by case_id.
+    """Assign a split to each case; return the splits by case_id.
 
     A case is external if the manifest marks it so, or if it has one of the values of `external`.
-    The rest applies to the other cases. Splits of the manifest are kept (a case without one is for
-    training), and so are folds: `fold` is the test set, or the validation set if the test set is
-    given. Without either, the subjects are distributed over `n_folds` folds and `fold` is the test
-    set. Equal seeds give equal splits.
+    For all other cases, splits of the manifest are kept (a case without a split is for training),
+    and so are its folds: `fold` is the test set, or the validation set if the manifest has a test
+    set. Without splits and folds, the subjects are distributed over `n_folds` folds and `fold` is
+    the test set. Equal seeds give equal splits.
 
     Args:
         manifest: all cases.
         fold: number of the fold that is held out, from 0.
         n_folds: folds, where neither the manifest nor `fold_by` defines them.
-        val_fraction: share of the training subjects for validation, at least one, where there is no
-            validation set.
+        val_fraction: share of the training subjects for validation, at least one subject; not used
+            if the manifest has a validation set.
         seed: of the random folds and validation sets.
         external: values by covariate, such as `{site: [c, d]}`.
         fold_by: covariate of which each value is a fold, in the order of their names; its cases are
@@ -88,9 +88,9 @@ def assign_splits(
 
 
 def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
-    """One problem for each subject whose cases are in several splits or folds.
+    """Return a problem for each subject whose cases are in several splits or folds.
 
-    Cases without a split or fold are in none and conflict with nothing.
+    Cases without a split or fold cause no conflict.
     """
     problems = []
     for name in ("split", "fold"):
@@ -104,7 +104,7 @@ def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
                 listed = ", ".join(f"{case_id} in {value}" for value, case_id in assigned.items())
                 text = f"subject {subject} in {len(assigned)} {name}s ({listed})"
                 todo = f"give all cases of {subject} the same {name}"
-                problems.append(error(text, f"one {name} a subject", todo))
+                problems.append(error(text, f"one {name} per subject", todo))
     return problems
 
 
@@ -117,7 +117,7 @@ def _splits_inside(
     num_external: int,
     strata: Strata | None,
 ) -> dict[str, Split]:
-    """Splits by subject: those of the manifest, from its folds, or from random folds."""
+    """Assign splits by subject: from the manifest's splits, its folds, or random folds."""
     if any(case.split is not None for case in cases):
         return _given(cases, fold)
     if any(case.fold is not None for case in cases):
@@ -173,7 +173,7 @@ def _random_folds(
 
 
 def _strata(cases: Sequence[Case], name: str) -> Strata:
-    """Values of a covariate by subject, in a form that can be sorted; missing ones come last.
+    """Return sortable values of a covariate by subject; missing values come last.
 
     Raises:
         DataError: no case has the covariate.
@@ -195,16 +195,16 @@ def _strata(cases: Sequence[Case], name: str) -> Strata:
 def _shuffled(
     subjects: Sequence[str], rng: np.random.Generator, strata: Strata | None
 ) -> list[str]:
-    """Subjects in random order; with strata, one stratum after the other."""
+    """Order the subjects at random; with strata, one stratum after the other."""
     order = [subjects[index] for index in rng.permutation(len(subjects))]
     return order if strata is None else sorted(order, key=strata.__getitem__)
 
 
 def check_external(external: object) -> None:
-    """Refuse a value of `external` that is not a mapping of covariates, before data are read.
+    """Refuse, before data are read, a value of `external` that is no mapping of covariates.
 
     Raises:
-        DataError: it is no mapping.
+        DataError: the value is no mapping.
     """
     if not isinstance(external, Mapping):
         wanted, todo = "values by covariate", "write it as data.external={site: [c, d]}"
@@ -214,7 +214,7 @@ def check_external(external: object) -> None:
 def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
-    """Subjects with one of the values."""
+    """Return the subjects with one of the values."""
     unseen_subjects: set[str] = set()
     for name, wanted in external.items():
         if wanted is None:  # removes a covariate that an experiment sets
@@ -240,7 +240,7 @@ def _unseen(
 
 
 def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
-    """Make all cases of site number `fold` external and those of the others training cases."""
+    """Make the cases of site number `fold` external, and all other cases training cases."""
     if any(case.split is not None for case in cases):
         todo = "remove the column split, or data.fold_by"
         raise DataError(error("splits in the manifest", f"folds by {name} alone", todo))
@@ -264,7 +264,7 @@ def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
 
 
 def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
-    """Value of a covariate by case_id, as text.
+    """Return the values of a covariate as text, by case_id.
 
     Raises:
         DataError: the covariate does not exist, or a case has no value.
@@ -275,7 +275,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
         todo = f"did you mean {close}?" if close else f"correct {key}, or add the column"
         raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
     if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
-        found = f"no {name} of {some(without)}, so that it may have been trained on"
+        found = f"no {name} of {some(without)}, whose {name} may be in the training"
         todo = "fill it in, or leave these cases out"
         raise DataError(error(found, f"a {name} for every case, by {key}", todo))
     return {case.case_id: _written(case.covariates[name]) for case in cases}
@@ -284,7 +284,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
 def _across(
     cases: Sequence[Case], sides: Mapping[str, str | bool], of_case: Mapping[str, str], name: str
 ) -> list[Problem]:
-    """One problem for each subject whose cases are on different sides; `sides` by case_id."""
+    """Return a problem for each subject whose cases are on different `sides` (by case_id)."""
     places: dict[str, dict[str | bool, Case]] = {}
     for case in cases:
         places.setdefault(case.subject_id, {}).setdefault(sides[case.case_id], case)
@@ -296,12 +296,12 @@ def _across(
             )
             text = f"subject {subject} on both sides of an unseen {name} ({listed})"
             todo = f"leave out the cases of {subject} on one side, or a subject is no longer unseen"
-            problems.append(error(text, f"one side of {name} a subject", todo))
+            problems.append(error(text, f"one side of {name} per subject", todo))
     return problems
 
 
 def _written(value: Covariate) -> str:
-    """A value as text: 1.0 as 1, as tables and configs may write the same number."""
+    """Write a value as text, 1.0 as 1, since tables and configs may differ in this."""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value)) if is_whole else str(value).strip()
 
@@ -334,5 +334,5 @@ def _validation(
 
 
 def _evenly(number: int, count: int) -> list[int]:
-    """So many places of a list of `count`, at equal distances."""
+    """Select `number` positions of a list of `count` items, at equal distances."""
     return [int((place + 0.5) * count / number) for place in range(number)]

@@ -11,7 +11,7 @@ from neurotarget.files.reading import opened
 
 GZIP = b"\x1f\x8b"
 GZIP_WINDOW = 31  # zlib's code for a gzip header
-MOST_RATIO = 1040  # of deflate, 1032, and its frame; https://zlib.net/zlib_tech.html
+MOST_RATIO = 1040  # of sizes: 1032 for deflate, plus its frame; https://zlib.net/zlib_tech.html
 HEAD = 1024  # bytes; headers of NIfTI and MGH are shorter
 SPARE = 1 << 20  # bytes after the voxels: padding, or tags of an MGH file
 MOST_VOXELS = 1 << 31  # a head at 0.2 mm has half as many
@@ -29,7 +29,7 @@ def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
     Args:
         shape: sides as the header states them.
         voxel_bytes: bytes of one voxel.
-        report: the file's, for the message.
+        report: report of the file, for the message.
     """
     sides = " × ".join(map(str, shape)) or "no"
     if not shape or min(shape) < 1:
@@ -51,7 +51,7 @@ def read_bounded(path: Path, size_of: Callable[[bytes], int], report: Report) ->
 
     Raises:
         DataError: the file is shorter than the header states, or much longer.
-        OSError, zlib.error: it cannot be read, or its gzip is broken.
+        OSError, zlib.error: the file cannot be read, or its gzip data are broken.
     """
     with opened(path) as stream:
         begin = stream.read(HEAD)

@@ -33,10 +33,10 @@ def voxel_file(path: Path, places: list[str], encoding: str, report: Report) -> 
     """Check and return the voxel file that a header names in `places`.
 
     Args:
-        path: of the header.
-        places: all files that it names; only one is accepted.
+        path: path of the header.
+        places: all voxel files that the header names; only one is accepted.
         encoding: as NRRD names it; "" in a MetaImage.
-        report: the header's, for messages.
+        report: report of the header, for messages.
 
     Raises:
         DataError: the header names another file, or the file is not a regular one.
@@ -64,12 +64,12 @@ def check_length(data: Path, size: int, report: Report) -> None:
 
     Args:
         data: voxel file, gzipped if its name ends in `.gz`.
-        size: bytes of all voxels by the header.
+        size: bytes of all voxels according to the header.
         report: the header's, for messages.
 
     Raises:
-        DataError: it is shorter or longer.
-        OSError, zlib.error: it cannot be read.
+        DataError: the voxel file is shorter or longer.
+        OSError, zlib.error: the voxel file cannot be read.
     """
     is_zipped = data.name.endswith(".gz")
     length = len(read_bounded(data, lambda _: size, report)) if is_zipped else data.stat().st_size
@@ -79,7 +79,7 @@ def check_length(data: Path, size: int, report: Report) -> None:
 
 
 def scan_digest(path: Path, *, digest_of: Callable[[Path], str] = digest) -> str:
-    """SHA-256 of a scan: of its file, or of its header and voxel file; `digest_of` reads a file.
+    """Compute the SHA-256 of a scan's file, or of its header and voxel file, by `digest_of`.
 
     The hash of one volume of a 4-D file includes its number.
     """

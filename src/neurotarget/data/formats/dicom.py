@@ -53,7 +53,7 @@ STORED = {
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
 UID_END = 4  # final characters of a UID that distinguish it in a list
 INDEX = "DICOMDIR"  # at the root of a CD: one examination in several folders
-# files next to slices that are not slices, recognised by name if their content is not fetched
+# files that are no slices, recognised by name if their content is not fetched
 NO_SLICE = re.compile(
     r"\.|(?:readme|licen[cs]e|changes|dicomdir)\b|.*\.(?:txt|md|json|[ct]sv|xml|html?|pdf|bv(?:al|ec))$",
     re.IGNORECASE,
@@ -79,7 +79,7 @@ class Series(NamedTuple):
     files: tuple[Path, ...]
 
     def listing(self, root: Path) -> str:
-        """Description for a list of series: number, description, number of slices, folder."""
+        """Describe the series in a list: number, description, number of slices, folder."""
         number = f"series {self.number}: " if self.number else ""
         places = sorted({path.parent.relative_to(root).as_posix() for path in self.files} - {"."})
         place = f", in {', '.join(places[:3])}" if places else ""
@@ -104,7 +104,7 @@ def list_series(folder: Path) -> list[Series]:
             number, description = (tags.get(key, "").strip() for key in (NUMBER, DESCRIPTION))
             paths = tuple(map(Path, files))
             all_series.append(Series(uid, number, description or "no description", paths))
-    except (RuntimeError, TypeError, UnicodeError) as error:  # the last two come from the path
+    except (RuntimeError, TypeError, UnicodeError) as error:  # the last two are caused by the path
         reason = " ".join(str(error).split())[-120:]
         raise Report(encodable(folder.name), Path(encodable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
@@ -133,9 +133,9 @@ def find_series(folder: Path) -> list[Series]:
 
 
 def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
-    """Find possible slices whose content was not fetched; `is_deep` includes folders below.
+    """Find possible slices whose content was not fetched; `is_deep` searches folders below.
 
-    GDCM skips them silently, so the scan would lack slices.
+    GDCM skips such files silently, so the scan would lack slices.
     """
     walked = _walk(folder) if is_deep else islice(_walk(folder), 1)
     files = [place / name for place, names in walked for name in sorted(names)]
@@ -143,7 +143,7 @@ def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders down to `DEEPEST` levels with their file names; hidden folders are skipped."""
+    """List folders down to `DEEPEST` levels with their file names; skip hidden folders."""
     for place, folders, files in os.walk(folder):
         is_deepest = len(Path(place).relative_to(folder).parts) >= DEEPEST
         folders[:] = [] if is_deepest else sorted(name for name in folders if name[0] != ".")
@@ -158,7 +158,7 @@ def convert_series(
     case_id: str = "",
     wanted: str | None = None,
 ) -> tuple[Path, ...]:
-    """Convert one series of a folder to NIfTI at `path`, written as a whole or not at all.
+    """Convert one series of a folder to a NIfTI file `path`, written whole or not at all.
 
     Returns the files of its slices, in their order along the last axis.
 
@@ -203,7 +203,7 @@ def convert_series(
 
 
 def _listings(series: Sequence[Series], folder: Path) -> list[str]:
-    """Descriptions of the series; equal ones get the end of the UID appended."""
+    """Describe the series; equal descriptions get the end of the UID appended."""
     lines = [one.listing(folder) for one in series]
     longest = max(len(one.uid) for one in series)
     listings = []
@@ -232,7 +232,7 @@ def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
 
 
 def _refuse_broken(folder: Path, series: Sequence[Series], report: Report) -> None:
-    """Refuse truncated files: GDCM skips them, and at the end of a stack no gap would show it."""
+    """Refuse truncated files: GDCM skips them, and at the end of a stack this leaves no gap."""
     known = {file for one in series for file in one.files} | {folder / INDEX}
     others = sorted(path for path in folder.iterdir() if path.is_file() and path not in known)
     if broken := [path.name for path in others if _is_dicom(path)]:

@@ -35,14 +35,14 @@ class Slice(NamedTuple):
     column: Float[ndarray, "3"]  # direction of growing row index
     spacing_mm: tuple[float, float]  # between rows, between columns
     shape: tuple[int, int]  # rows, columns
-    stored: tuple[float, ...]  # slope, intercept, bits allocated and stored, the highest, if signed
+    stored: tuple[float, ...]  # slope, intercept, bits allocated, stored, highest; signed
 
 
 def check_numbers(one: Slice, report: Report) -> None:
     """Refuse header values that no scanner writes; some would rotate or mirror the scan.
 
     Raises:
-        DataError: names the first bad value.
+        DataError: a value is bad; the message names the first bad value.
     """
     low, high = SIDES_MM
     axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
@@ -73,7 +73,7 @@ def check_pixels(one: Slice, report: Report) -> None:
     Padding is common, so up to twice the bytes are accepted; GDCM checks compressed pixels itself.
 
     Raises:
-        DataError: names the values that disagree.
+        DataError: values disagree; the message names them.
     """
     _, _, allocated, stored, highest, _ = one.stored
     if not 1 <= stored <= highest + 1 <= allocated:
@@ -88,7 +88,7 @@ def check_pixels(one: Slice, report: Report) -> None:
 
 
 def _pixel_bytes(file: Path, report: Report) -> int | None:
-    """Bytes of the pixel data in the file; None if they are compressed."""
+    """Return the bytes of the pixel data in the file; None if they are compressed."""
     try:
         dataset = dcmread(file, force=True, specific_tags=["PixelData"])
         syntax, pixels = dataset.file_meta.get("TransferSyntaxUID"), dataset.get_item("PixelData")
@@ -106,7 +106,7 @@ def check_gaps(gaps: ndarray, report: Report) -> None:
     `gaps` are the distances between neighbours along the slice normal, in mm.
 
     Raises:
-        DataError: names the irregularity.
+        DataError: the slices are irregular; the message names the irregularity.
     """
     usual = float(np.median(gaps))
     if usual > SIDES_MM[1]:

@@ -28,7 +28,7 @@ KINDS = ("Modality", "ViewPosition", "PhotometricInterpretation")
 SCALES = ("BitsStored", "PixelRepresentation", "RescaleSlope", "RescaleIntercept")
 WINDOWS = ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence")
 PERSON = ("PatientID", "PatientSex", "PatientAge")
-VOLUMES = ("CT", "MR", "PT", "NM", "US")  # modalities whose pictures are not projections of X-rays
+VOLUMES = ("CT", "MR", "PT", "NM", "US")  # modalities other than X-ray projections
 LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO")  # of ViewPosition
 PIXEL_BYTES = 4
 EXPORT = "export each film in grey, to a file of its own"
@@ -49,8 +49,8 @@ def read_film(path: Path, report: Report) -> Film:
     same.
 
     Raises:
-        DataError: it has colours or several frames, too many pixels or impossible sides of a pixel,
-            or is a slice of a CT, MR, PET or ultrasound scan.
+        DataError: the film has colours, several frames, too many pixels or impossible sides of a
+            pixel, or is a slice of a CT, MR, PET, nuclear medicine or ultrasound scan.
         OSError, RuntimeError, ValueError: the file cannot be read.
     """
     header = _header(path, (*TAGS, *SPACINGS, *KINDS, *SCALES, *WINDOWS))
@@ -76,10 +76,9 @@ def read_film(path: Path, report: Report) -> Film:
 
 
 def film_tags(path: Path) -> dict[str, str | float]:
-    """Who is on a film: `subject_id`, `sex`, `age` in years and `view`, as its tags state.
+    """Read `subject_id`, `sex`, `age` in years and `view` from the tags of a film.
 
-    A tag that is missing, or an age in months, weeks or days, has no key. A sex other than F and M
-    is left out too.
+    Missing tags, ages in months, weeks or days, and a sex other than F and M have no key.
 
     Raises:
         ValueError: the file cannot be read.
@@ -115,7 +114,7 @@ def _check_kind(header: Dataset, report: Report) -> None:
 
 
 def _windowed(array: ndarray, header: Dataset, report: Report) -> ndarray:
-    """Values limited to the first window; one that would leave a single value is reported."""
+    """Limit values to the first window; report a window that would leave a single value."""
     function = str(header.get("VOILUTFunction") or "LINEAR").upper()
     if header.get("VOILUTSequence") or function not in ("LINEAR", "LINEAR_EXACT"):
         return array
@@ -141,7 +140,7 @@ def _windowed(array: ndarray, header: Dataset, report: Report) -> ndarray:
 
 
 def _sides_mm(header: Dataset, report: Report) -> tuple[float, float] | None:
-    """Width and height of a pixel; None where the file has neither."""
+    """Return width and height of a pixel in mm; None if the file does not state them."""
     given = next((header[name].value for name in SPACINGS if header.get(name)), None)
     if given is None:
         return None

@@ -57,7 +57,7 @@ class Stored(NamedTuple):
 def read_stored(path: Path, report: Report) -> Stored:
     """Read a file of any supported format; problems of its header are added to the report.
 
-    The format follows from the suffix in any case; a suffix of no other format is read by ITK.
+    The format follows from the suffix, in upper or lower case; ITK reads all remaining suffixes.
 
     Raises:
         DataError: the header states impossible sizes, or the format is not supported.
@@ -82,7 +82,7 @@ def read_stored(path: Path, report: Report) -> Stored:
 
 
 def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
-    """Shape and affine in mm of a NIfTI file, without its voxels.
+    """Read shape and affine (in mm) of a NIfTI file, without its voxels.
 
     Problems that `read_stored` would report are repaired without a message.
 
@@ -165,7 +165,7 @@ def _nifti_header(content: bytes) -> tuple[type[nib.Nifti1Image], nib.Nifti1Head
     if kind is None:
         raise ValueError("it has no NIfTI header")
     size = kind.header_class.template_dtype.itemsize
-    # with its check nibabel would repair the header without a message
+    # nibabel's check would repair the header without a message
     return kind, kind.header_class(content[:size], check=False)
 
 
@@ -236,13 +236,13 @@ def _compare_forms(header: nib.Nifti1Header, unit_mm: float, report: Report) -> 
 
 
 def _affine_of(header: nib.Nifti1Header) -> ndarray:
-    """Affine of a header by its codes; for our maps of a scan without orientation, the sform."""
+    """Return the affine by the header's codes; the sform for our maps without orientation."""
     is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
     return header.get_sform() if is_guessed else header.get_best_affine()
 
 
 def _is_map_of_picture(header: nib.Nifti1Header) -> bool:
-    """Whether a file is our map of a picture, which has no orientation either."""
+    """Return whether a file is our map of a picture, which has no orientation either."""
     return header["descrip"].item() == GUESSED and header.get_data_shape()[2:3] == (1,)
 
 
@@ -250,10 +250,10 @@ def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) ->
     """Wrap an array from a format without NIfTI header, with a NIfTI header made for it.
 
     Args:
-        array: voxels; a foreign byte order or read-only memory is copied.
-        affine: (4, 4) to RAS+ in mm; one that cannot be inverted is left out of the header.
+        array: voxels; copied if their byte order is not native or the memory is read-only.
+        affine: (4, 4) to RAS+ in mm; left out of the header if it cannot be inverted.
         is_oriented: whether the file defines left and right; if not, the header gets the code
-            "unknown", and only neurotarget reads its affine again.
+            "unknown", and only neurotarget uses its affine.
     """
     array = native(array)
     header = nib.Nifti1Header()
@@ -261,7 +261,7 @@ def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) ->
     header.set_data_shape(array.shape)
     header.set_xyzt_units("mm")
     if invertible(affine):
-        # maps of this scan need a position; `GUESSED` marks a guess, which only neurotarget reads
+        # maps of this scan need a position; `GUESSED` marks a guess, which only neurotarget uses
         code = "scanner" if is_oriented else "unknown"
         header.set_sform(affine, code=code)
         header.set_qform(affine, code=code)
@@ -271,7 +271,7 @@ def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) ->
 
 
 def native(array: ndarray) -> ndarray:
-    """A writable copy or view of an array in native byte order."""
-    # torch accepts neither foreign byte order nor read-only memory
+    """Return a writable copy or view of an array in native byte order."""
+    # torch accepts neither another byte order nor read-only memory
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return array if array.flags.writeable else array.copy(order="K")

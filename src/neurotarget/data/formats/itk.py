@@ -34,12 +34,12 @@ PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
 
 
 def read_itk(path: Path, report: Report) -> tuple[ndarray, ndarray, bool]:
-    """Read a `.nrrd` or `.mha` file with its own voxels, or a header with a voxel file next to it.
+    """Read a `.nrrd` or `.mha` file, or a header (`.nhdr`, `.mhd`) with a voxel file next to it.
 
     Returns the voxels, the affine to RAS+ in mm, and whether the file defines left and right.
 
     Raises:
-        DataError: the voxels are in another place, or the header's sizes are impossible.
+        DataError: the header names voxels elsewhere, or its sizes are impossible.
         OSError, RuntimeError: the file cannot be read.
     """
     check_regular(path)
@@ -91,17 +91,17 @@ def _text_fields(path: Path, report: Report) -> dict[str, str]:
 
 
 def _places(path: Path, fields: dict[str, str], *, is_nrrd: bool) -> list[str]:
-    """Files other than itself that a header names as the source of its voxels."""
+    """Return the files, other than itself, that a header names as the source of its voxels."""
     if is_nrrd:
         return [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
-    # at any position: which of several such fields counts is up to ITK
+    # fields at any position, since ITK decides which of several fields counts
     with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
         places = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
     return [place for place in places if place.casefold() != "local"] if places else ["nowhere"]
 
 
 def _voxel_bytes(reader: sitk.ImageFileReader) -> int:
-    """Bytes of one component of a voxel, from a type such as `vector of 16-bit signed integer`."""
+    """Parse the bytes per voxel component from a type, such as `16-bit signed integer`."""
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     match = re.search(r"(\d+)-bit", kind)
     return int(match[1]) // 8 if match else VOXEL_BYTES
@@ -119,7 +119,7 @@ def _named_unit_mm(fields: dict[str, str], report: Report) -> float:
 
 
 def _unoriented(fields: dict[str, str], *, is_nrrd: bool) -> str:
-    """Why the file does not define left and right; "" if it does."""
+    """Return the reason why the file does not define left and right; "" if it does."""
     if is_nrrd:
         space = fields.get("space", "")
         return "" if ANATOMICAL.match(space.casefold()) else f"space is {space or 'absent'}"

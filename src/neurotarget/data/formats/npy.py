@@ -28,17 +28,17 @@ class Head(NamedTuple):
 
 
 def read_npy(path: Path, report: Report) -> tuple[ndarray, ndarray]:
-    """Voxels (columns, rows, slices) and an affine (4, 4) of 1 mm per voxel to RAS+.
+    """Read voxels (columns, rows, slices); the affine (4, 4) to RAS+ has 1 mm per voxel.
 
     The file states neither the size of a voxel nor left and right.
 
     Raises:
-        DataError: the head states more voxels than the file or this machine has.
-        ValueError: it is no array of numbers.
+        DataError: the header states more voxels than the file or this machine's memory holds.
+        ValueError: the file is no array of numbers.
     """
 
     def size_of(begin: bytes) -> int:
-        """Bytes of the file that belong to the array: its head and its checked voxels."""
+        """Return the bytes of the header and of the voxels, whose number is checked."""
         head = npy_head(begin)
         return head.offset + check_shape(head.shape, head.dtype.itemsize, report)
 
@@ -49,10 +49,10 @@ def read_npy(path: Path, report: Report) -> tuple[ndarray, ndarray]:
 
 
 def npy_head(begin: bytes) -> Head:
-    """Read the head of a NumPy file from its first bytes.
+    """Read the header of a NumPy file from its first bytes.
 
     Raises:
-        ValueError: the bytes are no such head, or the values are not numbers.
+        ValueError: the bytes are no such header, or the values are not numbers.
 
     Object arrays are refused here, before any value is read: they would run a pickle.
     """

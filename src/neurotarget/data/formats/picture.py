@@ -1,8 +1,8 @@
 """Reading of PNG and JPEG files as scans of one slice.
 
-A picture is stored as (I, J, 1): columns from left to right, rows from top to bottom. It is taken
-for a slice in radiological view, so the patient's right is on the left of the picture. A picture
-states no size of a pixel in the body, so a pixel counts as 1 mm.
+A picture is stored as (I, J, 1): columns from left to right, rows from top to bottom. It counts as
+a slice in radiological view, so the patient's right is on the left of the picture. A picture does
+not state the size of a pixel in the body, so a pixel counts as 1 mm.
 """
 
 from pathlib import Path
@@ -48,13 +48,13 @@ def read_picture(path: Path, report: Report) -> tuple[ndarray, ndarray]:
         check_shape((columns, rows), PIXEL_BYTES, report)
         try:
             image.load()
-        except SyntaxError as error:  # of a broken chunk of PNG
+        except SyntaxError as error:  # from a broken chunk of PNG
             raise ValueError(str(error)) from error
     return _grey(ImageOps.exif_transpose(image), report).T[..., None], TO_RAS
 
 
 def save_picture(array: Integer[ndarray, "I J K"], path: Path) -> None:
-    """Write a map of one slice as PNG atomically, as it would be read: in 8 bits, or 16 above 255.
+    """Write a map of one slice atomically as PNG in 8 bits, or in 16 bits for values above 255.
 
     Raises:
         ValueError: the map has several slices along the third axis.
@@ -68,7 +68,7 @@ def save_picture(array: Integer[ndarray, "I J K"], path: Path) -> None:
 
 
 def _grey(image: Image.Image, report: Report) -> ndarray:
-    """Values (rows, columns) of a picture that has one number per pixel."""
+    """Return the values (rows, columns) of a picture with one number per pixel."""
     if image.mode in GREY:
         array = np.asarray(image)
         return array.astype(np.uint8) if array.dtype == bool else array

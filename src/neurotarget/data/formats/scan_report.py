@@ -1,4 +1,4 @@
-"""The report of a file's problems, and the measures of affines by which they are found."""
+"""Report of a file's problems, and checks of affines that find problems."""
 
 import numpy as np
 from numpy import ndarray
@@ -31,12 +31,12 @@ class Report:
     def refused(self, found: str, wanted: str, todo: str) -> DataError:
         """Make, but not raise, the exception for a file that cannot be read any further.
 
-        Problems that were added before are not in it; the caller joins them.
+        Problems that were added before are not in the exception; the caller joins them.
         """
         return DataError(Problem("error", self.case_id, self.file, found, wanted, todo))
 
     def no_orientation(self, reason: str) -> None:
-        """Add that the file does not define left and right."""
+        """Add the problem that the file does not define left and right."""
         self.warning(
             f"no orientation ({reason})",
             "a known left and right",
@@ -57,7 +57,7 @@ def in_mm(affine: ndarray, unit_mm: float) -> ndarray:
 
 
 def invertible(affine: ndarray) -> bool:
-    """Whether an affine (4, 4) is finite and its three axes are independent."""
+    """Return whether an affine (4, 4) is finite and its three axes are independent."""
     axes = affine[:3, :3]
     if not np.isfinite(affine).all():
         return False
@@ -67,7 +67,7 @@ def invertible(affine: ndarray) -> bool:
 
 
 def corners_apart(shape: tuple[int, ...], a: ndarray, b: ndarray) -> tuple[float, float]:
-    """Largest distance between corners of a box under two affines, in mm and in voxels of `a`."""
+    """Return the largest distance of a box's corners under two affines, in mm and voxels of `a`."""
     last = np.array(shape) - 1
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * last
     apart = (a - b)[:3] @ np.column_stack([corners, np.ones(8)]).T

@@ -1,4 +1,4 @@
-"""A private temporary folder for converted scans; holds the files of one case at a time.
+"""A private temporary folder for converted scans, with the files of one case at a time.
 
 The folder is removed when its block ends, also after an exception. Folders of killed processes are
 removed at the next start: a lock on a file in the folder shows whether its process is alive.
@@ -25,7 +25,7 @@ Make = Callable[[Path], None]
 
 
 class Scratch:
-    """Files that are made when the work on their case starts, and removed when it ends."""
+    """Temporary files that exist only while their case is processed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -36,8 +36,7 @@ class Scratch:
         """Register `make`, which will write a file, and return the path of that file.
 
         Args:
-            make: called with the path at the start of `ready` for a case that names the path as an
-                image.
+            make: called with the path when `ready` starts for a case with this image path.
         """
         path = self.folder / f"{len(self._plans)}.nii"
         self._plans[path] = make
@@ -62,10 +61,10 @@ class Scratch:
 
 @contextmanager
 def scratch_folder() -> Iterator[Scratch]:
-    """A folder readable by its user only; removed with its content when the block ends.
+    """Make a folder that only its user can read; remove it when the block ends.
 
-    Folders of this user's killed processes are removed first. On systems with modes no other user
-    can list or read the folder, since scans are personal data.
+    Folders of this user's killed processes are removed first. On systems with file modes no other
+    user can list or read the folder, since scans are personal data.
     """
     home = Path(tempfile.gettempdir())
     sweep_scratch(home, now_s=time.time())
@@ -82,8 +81,8 @@ def sweep_scratch(home: Path, now_s: float) -> None:
 
     Args:
         home: folder of temporary files.
-        now_s: time since the epoch; folders younger than `YOUNG_S`, links and those of other users
-            stay.
+        now_s: time since the epoch; links, folders of other users and folders younger than
+            `YOUNG_S` are kept.
     """
     for folder in home.glob(f"{PREFIX}*/"):
         with suppress(OSError):  # another process may have removed it
