@@ -133,11 +133,7 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
     if not without or len(without) == len(cases):
         return []
     found = f"no fold for {some(without)}"
-    return [
-        warning(
-            found, "a fold for each case", "number the fold; without it they train in every fold"
-        )
-    ]
+    return [warning(found, "a fold for each case", "number it; they train in every fold now")]
 
 
 def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:

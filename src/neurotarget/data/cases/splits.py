@@ -275,7 +275,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
         todo = f"did you mean {close}?" if close else f"correct {key}, or add the column"
         raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
     if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
-        found = f"no {name} of {some(without)}, whose {name} may be in the training"
+        found = f"no {name} of {some(without)}, so that they may have been trained on"
         todo = "fill it in, or leave these cases out"
         raise DataError(error(found, f"a {name} for every case, by {key}", todo))
     return {case.case_id: _written(case.covariates[name]) for case in cases}

@@ -1,1 +1,1 @@
-"""Data sets as they lie in folders and tables: BIDS, BraTS, MSD, nnU-Net, tables of cases."""
+"""Readers of data set layouts: BIDS, BraTS, MSD, nnU-Net raw, tables of cases."""

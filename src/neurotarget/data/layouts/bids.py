@@ -55,17 +55,17 @@ def scan_bids(
 ) -> ReadResult:
     """Read sessions and runs as cases `sub-01_ses-02_run-1` of the subject `sub-01`.
 
-    The contrasts t1, t2, flair and qsm have the suffixes T1w, T2w, FLAIR and Chimap, any other
-    contrast is a suffix itself; raw images take precedence over derived ones. Labels are `*_dseg`
+    The suffixes of t1, t2, flair and qsm are T1w, T2w, FLAIR and Chimap, that of any other contrast
+    is its name; raw images take precedence over derived ones. Labels are `*_dseg`
     or `*_mask` files in the scan's own space; those whose `label` or `desc` names the target come
     first. A session without one of the contrasts is left out with a warning. Covariates come from
-    `participants.tsv` and `sub-*_sessions.tsv`, and those that only hypotheses name from
-    `phenotype/*.tsv`.
+    `participants.tsv` and `sub-*_sessions.tsv`, and covariates that only hypotheses
+    name from `phenotype/*.tsv`.
 
     Args:
         root: folder of the data set; derivatives are read from its folder `derivatives`.
         target: its contrasts; without it each suffix of a raw image is a contrast.
-        filters: entities that select if several files remain, by pybids' names:
+        filters: entities, by pybids' names, that select among several remaining files:
             {"t1": {"acquisition": "mprage"}, "label": {"desc": "rater1"}}.
         images_only: read neither labels nor covariates.
     """
@@ -101,7 +101,7 @@ def scan_bids(
 
 
 def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
-    """Folders of derivatives, and problems of those that lack a description and cannot be read."""
+    """Find folders of derivatives, and problems of folders without a readable description."""
     home = root / "derivatives"
     if not home.is_dir():
         return [], []
@@ -136,7 +136,7 @@ def _index(folder: Path, *, derived: bool) -> list[_File]:
 def _images(
     files: Sequence[_File], target: Target | None, filters: Filters
 ) -> dict[str, list[_File]]:
-    """Files of each contrast; without a target each suffix of raw images is a contrast."""
+    """Find the files of each contrast; without a target each raw suffix is a contrast."""
     images: dict[str, list[_File]] = {}
     if target is None:
         names = {suffix: contrast for contrast, suffix in reversed(SUFFIX_OF.items())}
@@ -169,9 +169,9 @@ def _by_session(files: Iterable[_File]) -> dict[tuple[str, str], list[_File]]:
 def _keys(
     images: Mapping[str, list[_File]], masks: Mapping[tuple, list[_File]], *, all_runs: bool
 ) -> list[Key]:
-    """Runs of the first contrast, sessions that have only others, or masks if there are no images.
+    """List runs of the first contrast, sessions without it, or masks if there are no images.
 
-    Without a target, every run of any contrast.
+    Without a target, every run of any contrast is listed.
     """
     keys: dict[Key, None] = {}
     for files in images.values():
@@ -219,7 +219,7 @@ def _case(
 
 
 def _at(sessions: Mapping[tuple, list[_File]], key: Key, *, shared: bool = True) -> list[_File]:
-    """Files of a run; a file of the session without a run serves all its runs."""
+    """Return the files of a run; a file without a run belongs to all runs of its session."""
     files = sessions.get(key[:2], [])
     if not shared:
         return [file for file in files if file.key == key]
@@ -231,7 +231,7 @@ def _at(sessions: Mapping[tuple, list[_File]], key: Key, *, shared: bool = True)
 
 
 def _best(files: Sequence[_File], rank: Callable[[_File], tuple | None]) -> list[_File]:
-    """Files of the lowest rank; those ranked None are excluded."""
+    """Return the files of the lowest rank; files of rank None are excluded."""
     ranked = [(rank(file), file) for file in files]
     lowest = min((place for place, _ in ranked if place is not None), default=None)
     return [file for place, file in ranked if place is not None and place == lowest]
@@ -255,7 +255,7 @@ def _plain(name: str) -> str:
 
 
 def _lookup_table(folders: Iterable[Path]) -> tuple[dict[str, int] | None, list[Problem]]:
-    """Label names of the first `*dseg.tsv` at the top of a data set (columns index, name)."""
+    """Read label names from the first `*dseg.tsv` in a data set's root (columns index, name)."""
     problems = []
     for folder in folders:
         for path in sorted(folder.glob("*dseg.tsv")):

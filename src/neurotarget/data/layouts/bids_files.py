@@ -2,8 +2,8 @@
 
 pybids' index parses the whole path, so a folder above the data set such as `sub-study7/` would
 become the subject of every file. Here only the path below the data set's folder is parsed, with the
-patterns of pybids' configuration, which is read as a file: pybids would load a database library,
-also for data that are not BIDS.
+patterns of pybids' configuration, which is read as a file, since pybids itself would load a
+database library, also for data that are not BIDS.
 """
 
 import os
@@ -43,7 +43,7 @@ class BidsFile(NamedTuple):
 
 
 def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
-    """Files with some extensions in a BIDS folder or a folder of derivatives, sorted by path.
+    """List files with some extensions in a BIDS folder or derivatives folder, sorted by path.
 
     Names are parsed with pybids' entities and no file is opened: sidecars are not read; suffixes
     that the validator does not know yet (QSM) and links to files that were not fetched are kept.
@@ -59,10 +59,10 @@ def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
 
 
 def entities_of(path: str) -> dict[str, str]:
-    """Entities of a path by pybids' names; the path begins with / at the data set's folder.
+    """Parse the entities of a path, which begins with / at the data set's folder.
 
-    Names are long: `subject` and `acquisition`, not `sub` and `acq`. Without any entity the mapping
-    is empty.
+    Names are as in pybids: `subject` and `acquisition`, not `sub` and `acq`. Without entities the
+    mapping is empty.
     """
     found = {name: pattern.search(path) for name, pattern in _patterns().items()}
     return {name: match[1] for name, match in found.items() if match is not None}
@@ -70,7 +70,7 @@ def entities_of(path: str) -> dict[str, str]:
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
-    """Pattern of each entity, whose first group is the value."""
+    """Read the pattern of each entity; its first group is the value."""
     (package,) = find_spec("bids").submodule_search_locations
     records = [load_json(Path(package) / "layout" / "config" / f"{name}.json") for name in CONFIGS]
     entities = [entity for record in records for entity in record["entities"]]
@@ -78,7 +78,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Paths of files below a folder, relative to it."""
+    """Yield the paths of files below a folder, relative to the folder."""
     for place, folders, files in os.walk(folder, followlinks=True):
         inner = Path(place).relative_to(folder)
         folders[:] = [name for name in folders if not _is_skipped(inner / name)]

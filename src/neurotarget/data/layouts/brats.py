@@ -1,4 +1,4 @@
-"""Folders of BraTS: files that are named by case and contrast, flat or in one folder per case.
+"""BraTS folders, whose files are named by case and contrast, flat or in one folder per case.
 
 Names end in `_t1 _t1ce _t2 _flair _seg` until 2021, and in `-t1n -t1c -t2w -t2f -seg` since 2023.
 The masks number the parts of a tumour 1 (core without enhancement), 2 (oedema) and 4 (enhancing),
@@ -16,7 +16,7 @@ from neurotarget.problems import Problem, error, some
 from neurotarget.types import Case, Target
 
 NAME = re.compile(r"(.+)([_-])(t1|t1n|t1c|t1ce|t1gd|t2|t2w|t2f|flair|seg)\.nii(?:\.gz)?", re.I)
-DEPTHS = ("*", "*/*", "*/*/*")  # flat, one folder per case, and these in HGG and LGG
+DEPTHS = ("*", "*/*", "*/*/*")  # flat, one folder per case, and such folders in HGG and LGG
 GRADES = ("HGG", "LGG")
 SINCE_2023 = {"non_enhancing": 1, "edema": 2, "enhancing": 3}
 SESSION = re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d+")  # person and time point
@@ -26,25 +26,25 @@ Found = dict[str, dict[str, list[Path]]]  # case → contrast or mask → files
 
 
 def is_brats(folder: Path) -> bool:
-    """Whether a folder has a mask that is named as those of BraTS."""
+    """Return whether a folder has a mask that is named as in BraTS."""
     return any(ending == MASK for *_, ending in _files(folder))
 
 
 def scan_brats(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
     """Read the cases of a folder; a folder HGG or LGG becomes the covariate `grade`.
 
-    Further covariates come from a `participants.tsv` in the folder. A contrast that a case lacks,
-    or has several files of, is a problem, and so are names of both kinds in one folder.
+    Further covariates come from a `participants.tsv` in the folder. A missing contrast,
+    several files for a contrast, and names of both kinds in one folder are problems.
 
     Args:
-        folder: the cases, up to two folders below.
-        target: its contrasts, by any of their names (t1ce, t1c and t1gd are one); without it the
-            endings of the files are contrasts.
+        folder: holds the cases, up to two folders below.
+        target: its contrasts, by any of their names (t1ce, t1c and t1gd are the same); without it
+            the endings of the files are contrasts.
         images_only: read neither masks nor covariates.
 
     Returns:
-        Cases and problems. With names since 2023 the label names of that year come with them, since
-        the enhancing tumour has another number than before.
+        Cases and problems; for names since 2023 also the label names of that year, in which the
+        enhancing tumour has another number than before.
     """
     known = {_usual(name): name for name in (target.contrasts if target else ())}
     found: Found = {}
@@ -69,13 +69,13 @@ def scan_brats(folder: Path, target: Target | None, *, images_only: bool = False
 
 
 def _problems(found: Found, contrasts: list[str], folder: Path) -> list[Problem]:
-    """Contrasts that a case lacks, or has several files of."""
+    """Find missing contrasts and contrasts with several files."""
     problems = []
     for case_id, files in found.items():
         for name, paths in files.items():
             if len(paths) > 1:
                 text = f"{len(paths)} files for {name} ({some(path.name for path in paths)})"
-                todo = "move the others away"
+                todo = "keep one file, and move the others away"
                 problems.append(error(text, "one file per contrast", todo, case_id=case_id))
         if absent := [name for name in contrasts if name not in files]:
             wanted = f"the contrasts {', '.join(contrasts)}"
@@ -86,7 +86,7 @@ def _problems(found: Found, contrasts: list[str], folder: Path) -> list[Problem]
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str, str, str]]:
-    """Files named as those of BraTS, with case, sign before the ending, and ending."""
+    """Yield files with BraTS names, each with its case, separator and ending."""
     for depth in DEPTHS:
         for path in sorted(folder.glob(depth)):
             match = NAME.fullmatch(path.name)

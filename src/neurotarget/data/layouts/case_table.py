@@ -31,16 +31,16 @@ def scan_table(
 ) -> ReadResult:
     """Read a table of cases; its paths are relative to its folder, or to `root`.
 
-    Columns, in any case: `case_id`, `subject_id` (default: each case is its own subject), one of
-    paths for each contrast of the target (named as the contrast, `<contrast>_path`, or `image` if
+    Columns, in upper or lower case: `case_id`, `subject_id` (default: each case is a subject),
+    paths of each contrast of the target (named as the contrast, `<contrast>_path`, or `image` if
     there is only one), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan
-    by further raters; every other column is a covariate. A table of people, with `participant_id`
+    by further raters. Every other column is a covariate. A table of people, with `participant_id`
     in place of `case_id`, lists one scan each (see `participant_rows`).
 
     Args:
         path: CSV or TSV.
-        target: its contrasts; without it every column of image paths that is no mask is a contrast.
-        root: folder to which paths are relative, in place of the table's.
+        target: its contrasts; without it every column of image paths, but not of masks, is one.
+        root: folder to which paths are relative; by default the folder of the table.
         need_images: whether a case that lacks a contrast of the target is a problem.
         images_only: read ids and images only.
     """
@@ -128,14 +128,14 @@ def _given(cells: Mapping[str, str], role: str) -> str:
 
 
 def _placed(root: Path, texts: Mapping[str, str]) -> dict[str, Path]:
-    """Paths by name, without empty ones."""
+    """Return the paths by name, without empty ones."""
     return {name: place(root, text) for name, text in texts.items() if not is_missing(text)}
 
 
 def _rater_columns(
     table: TextTable, roles: Mapping[str, str], path: Path
 ) -> tuple[dict[str, str], list[Problem]]:
-    """Column of each further rater, by name, and problems of such names.
+    """Find the column of each further rater, by name, and problems of these columns.
 
     A column without image files counts as a covariate, unless it is empty.
     """
@@ -163,7 +163,7 @@ def _rater_columns(
 def _contrast_columns(
     table: TextTable, taken: Sequence[str], target: Target | None
 ) -> dict[str, str]:
-    """Column of each contrast, in the target's order."""
+    """Find the column of each contrast, in the target's order."""
     if target is None:
         columns = [name for name in _image_columns(table) if name not in taken]
         return {name.removesuffix("_path"): name for name in columns}
@@ -180,7 +180,7 @@ def _contrast_columns(
 
 def _image_columns(table: TextTable) -> list[str]:
     def has_images(name: str) -> bool:
-        """Whether more than half of a column's cells name image files."""
+        """Return whether more than half of a column's cells name image files."""
         values = [row[name] for row in table.rows if not is_missing(row[name])]
         like = sum(value.lower().endswith(SUFFIXES) for value in values)
         return 2 * like > len(values)
@@ -211,7 +211,7 @@ def _column_problems(
 
 
 def _masked(table: TextTable, names: Sequence[str], path: Path) -> list[Problem]:
-    """Problems of columns that only look like a known one and would be read as covariates."""
+    """Find columns that only look like a known column and would be read as covariates."""
     return [
         error(f"the column {column!a}, which only looks like {name}", name, "rename it", file=path)
         for column, name in masked_columns(table.columns, names).items()

@@ -1,4 +1,4 @@
-"""Masks that are not listed with their case: found in a folder by name, or several of one scan."""
+"""Masks that a table does not list with their case, and several masks of one scan."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[P
     """Replace the labels of cases by the masks in a folder.
 
     A case gets the file with the path or name of its label; else `<case_id>.nii.gz`, or the only
-    file whose name is its id followed by `_`, `-` or `.` and more.
+    file whose name begins with its id and `_`, `-` or `.`.
 
     Returns:
-        Cases, of which one without a mask has no label; and problems: cases without a mask, cases
-        for which several files fit, files of several cases, and files of no case. Without the
-        folder the cases are unchanged.
+        Cases, without a label if they have no mask; and problems: cases without a mask, cases with
+        several matching files, files of several cases, and files of no case. If the folder does
+        not exist, the cases are unchanged.
     """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
@@ -40,8 +40,8 @@ def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[P
 def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
     """Turn several masks of one scan into separate cases: `<case_id>_mask1`, `<case_id>_mask2`.
 
-    They keep their subject. Cases with the same id and the same mask, or without a mask, stay
-    unchanged, so that the manifest refuses them as duplicates.
+    The new cases keep their subject. Cases with the same id and the same mask, or without a mask,
+    stay unchanged, so that the manifest refuses them as duplicates.
     """
     masks: dict[str, list[Path | None]] = {}
     for case in cases:
@@ -67,7 +67,7 @@ def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
 
 
 def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, int]) -> list[Path]:
-    """Files that may be the mask of a case; `named` counts the labels with each file name."""
+    """Find files that may be a case's mask; `named` counts the labels with each file name."""
     if case.label is not None:
         parts = case.label.parts
         ends = [folder.joinpath(*parts[start:]) for start in range(1, len(parts) - 1)]
@@ -80,11 +80,10 @@ def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, i
 
 
 def begins(name: str, case_id: str) -> bool:
-    """Whether a file is named as a case and more: its id followed by `_`, `-` or `.`.
+    """Return whether a file name begins with a case's id and `_`, `-` or `.`.
 
-    The separator counts, so that a mask of IXI251 is not taken for one of IXI25.
+    The separator is needed, so that a mask of IXI251 does not match IXI25.
     """
-    # the mask of IXI251 must not match IXI25
     return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")
 
 

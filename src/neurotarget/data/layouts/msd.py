@@ -19,7 +19,7 @@ from neurotarget.types import Case, Target
 
 
 def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> ReadResult:
-    """Read the training cases of an MSD data set; its test images have no labels and are left out.
+    """Read the training cases of an MSD data set; its unlabelled test images are left out.
 
     Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), or else
     from the fourth axis of the file. Covariates come from a `participants.tsv` in the folder.

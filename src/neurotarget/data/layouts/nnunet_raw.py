@@ -28,7 +28,7 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
     """Read an nnU-Net v2 raw data set; cases of `imagesTs` with labels are the test split.
 
     Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`. Each
-    case is a subject of its own.
+    case is another subject.
 
     Args:
         folder: with `dataset.json`.
@@ -72,7 +72,7 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
 
 
 def channel_names(description: Mapping) -> list[str]:
-    """Names of the channels in a `dataset.json`, in order; the key is `modality` in MSD.
+    """Read the channel names of a `dataset.json` in order; the key is `modality` in MSD.
 
     The list is empty if the file names none.
     """
@@ -85,18 +85,18 @@ def channel_names(description: Mapping) -> list[str]:
 def channels_of(
     target: Target | None, names: Sequence[str]
 ) -> tuple[dict[str, int], list[Problem]]:
-    """Number of the channel with each contrast of a target, by the channels' names.
+    """Find the number of the channel of each contrast of a target, by the channels' names.
 
-    Names match in any case and spelling (T1w is t1); a single channel matches a single contrast
-    whatever its name. Without a target the contrasts get the channels' names.
+    Names match in upper and lower case and in other spellings (T1w is t1); a single channel matches
+    a single contrast whatever its name. Without a target the contrasts get the channels' names.
 
     Args:
         target: its contrasts, or None.
         names: of the channels, in order.
 
     Returns:
-        Channel number by contrast, without those that have no channel; and one problem that names
-        these.
+        Channel number by contrast, without contrasts that have no channel; and a problem that lists
+        such contrasts.
     """
     if target is None:
         return {name: number for number, name in enumerate(names)} or {"image": 0}, []
@@ -122,7 +122,7 @@ def _usual_channel(name: str) -> str:
 
 
 def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
-    """Cases of a part (Tr, Ts); test scans without a mask are included only with `images_only`."""
+    """Read the cases of a part (Tr, Ts); unmasked test scans only with `images_only`."""
     images, labels = (layout.folder / f"{kind}{part}" for kind in ("images", "labels"))
     channel = re.compile(rf"(.+)_\d{{4}}{re.escape(layout.ending)}")
     matches = [channel.fullmatch(name) for name in _names(images)]
@@ -173,7 +173,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
-    """Warn if the number of training cases is not that of `dataset.json`.
+    """Warn if the number of training cases differs from `dataset.json`.
 
     Args:
         description: content of `dataset.json`; without `numTraining` there is no warning.

@@ -1,7 +1,7 @@
 """Tables of people, such as participants.tsv, as tables of cases: one scan per person.
 
-Files that no column names are found by the id in the folders next to the table: scans in a folder
-named as the contrast (or `images/` for a single one), masks in `masks/` or `labels/`.
+Files that no column lists are found by the person's id in folders next to the table: scans in a
+folder named as the contrast (or `images/` for a single contrast), masks in `masks/` or `labels/`.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ IMAGES, MASKS = "images", ("masks", "labels")
 
 
 def as_cases(table: TextTable, path: Path, target: Target | None, folder: Path) -> TextTable:
-    """The table with `participant_id` as `case_id`, and columns of files found in `folder`.
+    """Rename `participant_id` to `case_id`, and add columns of files found in `folder`.
 
-    A table that has a column case_id, or no column participant_id, is returned as it is.
+    A table with a column case_id, or without a column participant_id, is returned unchanged.
 
     Args:
         table: as read.
         path: of the table, for messages.
         target: its contrasts; without it each folder of scans is a contrast.
-        folder: where scans and masks lie, each in a folder below.
+        folder: holds folders of scans and masks.
 
     Returns:
         A table with one row per person; a cell without a file is empty, and a person with several
@@ -56,10 +56,10 @@ def as_cases(table: TextTable, path: Path, target: Target | None, folder: Path) 
 
 
 def listed_people(cases: Sequence[Case], path: Path) -> list[Case]:
-    """The cases of a BIDS data set whose person is in participants.tsv; all if it has no ids.
+    """Return the cases whose person is in a participants.tsv; all cases if it has no ids.
 
     Args:
-        cases: of the whole data set.
+        cases: all cases of a BIDS data set.
         path: of participants.tsv, whose ids may lack `sub-`.
     """
     table = read_text_table(path)
@@ -75,7 +75,7 @@ def listed_people(cases: Sequence[Case], path: Path) -> list[Case]:
 def _wanted(
     columns: Sequence[str], target: Target | None, folder: Path
 ) -> dict[str, tuple[str, ...]]:
-    """Columns of files that the table lacks, and the folders that may hold them."""
+    """Return the columns of files that a table lacks, and folders that may hold these files."""
     there = {plain_name(name).removesuffix("_path") for name in columns}
     contrasts = target.contrasts if target else _image_folders(folder)
     wanted = {}
@@ -87,7 +87,7 @@ def _wanted(
 
 
 def _image_folders(folder: Path) -> tuple[str, ...]:
-    """Folders of scans, each named as its contrast; `image` for one called images."""
+    """Find folders of scans, named as their contrast; the folder images holds `image`."""
     places = sorted(path for path in folder.iterdir() if path.is_dir())
     names = [path.name for path in places if path.name not in MASKS and image_files(path)]
     return ("image",) if names == [IMAGES] else tuple(names)
@@ -96,7 +96,7 @@ def _image_folders(folder: Path) -> tuple[str, ...]:
 def _files(
     ids: Sequence[str], folder: Path, table: Path
 ) -> tuple[list[Path | None], list[Problem]]:
-    """File of each person, with and without `sub-`, and problems of those with several."""
+    """Find the file of each person, with or without `sub-`; several files are a problem."""
     there = image_files(folder) or film_files(folder)
     stems = {file_stem(path): path for path in there}
     means = align_ids(ids, stems)

@@ -1,1 +1,1 @@
-"""Image files of all formats, read as voxels and geometry."""
+"""Voxels and geometry of scans, read from files of all formats."""

@@ -1,4 +1,4 @@
-"""FreeSurfer's conformed grid: 256³ voxels of 1 mm, left, inferior, anterior; there and back.
+"""Resampling to FreeSurfer's conformed grid and back: 256³ voxels of 1 mm in LIA order.
 
 Networks of other programs, such as FastSurfer and deepParcellation, see scans on this grid only.
 """
@@ -18,14 +18,14 @@ from neurotarget.problems import refuse_errors
 SIDE_VOX = 256
 LIA = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # mm along x, y, z
 BINS = 1000  # of the histogram that gives the range of intensities
-CUT_SHARE = 0.001  # of the voxels that are not 0: the brightest, which are clipped
+CUT_SHARE = 0.001  # share of the non-zero voxels: the brightest ones, which are clipped
 WHITE = 255
 
 Affine = Float[ndarray, "4 4"]
 
 
 def first_frame(path: Path, *, case_id: str = "") -> tuple[Volume, str]:
-    """Read a scan, of a 4-D file the first frame; also a note that the others were left out.
+    """Read a scan, or the first frame of a 4-D file with a note about the other frames.
 
     The note is "" for a scan of one volume. A warning about the scan is dropped; only errors are
     raised.
@@ -54,9 +54,9 @@ def conformed_affine(volume: Volume) -> Affine:
 def conform(volume: Volume) -> Volume:
     """Resample a scan to the conformed grid, linearly, with intensities of 0 to 255 (uint8).
 
-    Outside the scan is 0. Intensities are scaled by `intensity_range` of the whole scan; those of
-    a scan in uint8 are kept, as in FastSurfer. A conformed scan stays as it is. What lies more than
-    128 mm from the middle of the scan along an axis is cut off.
+    Voxels outside the scan are 0. Intensities are scaled by `intensity_range` of the whole scan;
+    those of a scan in uint8 are kept, as in FastSurfer. A conformed scan is returned unchanged.
+    Voxels more than 128 mm from the middle of the scan along an axis are cut off.
 
     Source: Henschel et al. 2020, doi:10.1016/j.neuroimage.2020.117012 (FastSurfer's conform, which
     does as FreeSurfer's mri_convert --conform).
@@ -72,13 +72,14 @@ def conform(volume: Volume) -> Volume:
 
 
 def intensity_range(array: Shaped[ndarray, "I J K"]) -> tuple[float, float]:
-    """Intensities that become 0 and 255: the least, and one that clips 0.1 % of voxels but 0.
+    """Compute the intensities of 0 and 255: the minimum, and one that 0.1 % of voxels exceed.
 
-    The upper one is an edge of a histogram of 1000 bins, one bin below the bin of the quantile.
+    The share refers to the non-zero voxels. The upper intensity is an edge of a histogram of 1000
+    bins, one bin below the bin of the quantile.
     """
     counts, edges = np.histogram(array, bins=BINS)
     kept = array.size - int(CUT_SHARE * np.count_nonzero(array))
-    reached = int(np.searchsorted(np.cumsum(counts), kept)) + 1  # bins with so many voxels
+    reached = int(np.searchsorted(np.cumsum(counts), kept)) + 1  # bins up to this number of voxels
     return float(edges[0]), float(edges[max(reached - 2, 0)])
 
 
@@ -90,14 +91,14 @@ def onto(
 ) -> Shaped[ndarray, "A B C"]:
     """Resample voxels to another grid, such as a conformed label map to that of its scan.
 
-    Images (floats) are interpolated linearly, label maps (integers) keep the nearest voxel.
-    Outside the array is 0. Where the grids have the same voxels nothing is interpolated.
+    Images (floats) are interpolated linearly, label maps (integers) keep the nearest voxel. Voxels
+    outside the array are 0. Grids with the same voxels need no interpolation.
 
     Args:
         array: voxels on a grid with this affine.
         affine: mm.
         shape: sides of the wanted grid.
-        wanted: its affine, mm.
+        wanted: affine of the wanted grid to RAS+ mm.
     """
     step = np.linalg.inv(affine) @ wanted
     nearest = np.round(step)

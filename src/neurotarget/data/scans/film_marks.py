@@ -1,6 +1,6 @@
-"""Findings marked on a film, as runs of pixels or outlines, and the masks that they give.
+"""Masks of findings on a film, from runs of pixels or outlines.
 
-Runs go down the columns, as in the tables of SIIM-ACR 2019 and in COCO: pixel 1 lies below pixel 0.
+Runs follow the columns, as in the tables of SIIM-ACR 2019 and in COCO: pixel 1 is below pixel 0.
 An outline is the closed line through corners (x, y) in pixels, from the left and from the top; the
 pixels that it crosses belong to the finding.
 """
@@ -15,29 +15,29 @@ from PIL import Image, ImageDraw
 
 Runs = Integer[ndarray, "N 2"]  # first pixel and length
 Outline = Float[ndarray, "N 2"]  # x, y
-MOST_PIXEL = 1 << 40  # beyond it a number is no pixel
+MOST_PIXEL = 1 << 40  # larger numbers are no pixels
 
 
 class Marks(NamedTuple):
-    """All marks of one film, which are one finding; none at all on a negative film."""
+    """All marks of one finding on one film; a negative film has no marks."""
 
     runs: Sequence[Runs] = ()
     outlines: Sequence[Outline] = ()
-    size_px: tuple[int, int] | None = None  # columns and rows that they count; None: the film's
+    size_px: tuple[int, int] | None = None  # columns and rows to which they refer; None: film
 
     @property
     def last_pixel(self) -> int:
-        """The number of the pixel after the last run; 0 without runs."""
+        """Number of the pixel after the last run; 0 without runs."""
         return max((int(runs.sum(1).max()) for runs in self.runs if len(runs)), default=0)
 
 
 def relative_runs(text: str) -> Runs:
-    """Runs of a cell of SIIM's table: pairs of gap and length; "-1" is no run.
+    """Parse a cell of SIIM's table: pairs of gap and length; "-1" means no run.
 
-    A gap counts from the end of the run before. Source: the competition's `mask_functions.py`.
+    A gap begins at the end of the previous run. Source: the competition's `mask_functions.py`.
 
     Raises:
-        ValueError: the text is no list of such pairs.
+        ValueError: the text does not consist of such pairs.
 
     Returns:
         First pixel and length of each run, (N, 2) int64; (0, 2) on a film without a finding.
@@ -50,10 +50,10 @@ def relative_runs(text: str) -> Runs:
 
 
 def alternating_runs(counts: Sequence[int]) -> Runs:
-    """Runs of COCO's list of lengths, in turn outside and inside of the finding.
+    """Convert COCO's list of lengths, which alternate outside and inside of the finding, to runs.
 
     Raises:
-        ValueError: the list has other values.
+        ValueError: a value is no length.
     """
     lengths = np.array([_pixels(one) for one in counts], dtype=np.int64)
     ends = np.cumsum(lengths)
@@ -68,9 +68,9 @@ def _pixels(value: object) -> int:
 
 
 def drawn(marks: Marks, size_px: tuple[int, int]) -> Bool[ndarray, "I J 1"]:
-    """Mask of the marks on a film of `size_px` columns and rows.
+    """Make the mask of the marks on a film of `size_px` columns and rows.
 
-    Marks that count another size are enlarged or reduced to it.
+    Marks that refer to another size are enlarged or reduced to the film's size.
 
     Raises:
         ValueError: a run or a corner lies outside of the film.

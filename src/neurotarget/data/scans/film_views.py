@@ -1,8 +1,8 @@
-"""Pictures unlike the rest of their data set: inverted, rotated, framed or of other bit depth.
+"""Pictures that differ from their data set: inverted, rotated, framed, of another bit depth.
 
-Nothing is known of what the pictures show. Each is compared with the median of all at 16 × 16
-pixels, so that only data sets of one view are judged: at least `FEW` pictures, of which half
-resemble the median. V views, S = 16 pixels per side. At these thresholds no unchanged film of
+The content of the pictures is unknown. Each picture is compared with the median of all at 16 × 16
+pixels, so only data sets of one view are checked: at least `FEW` pictures, of which half resemble
+the median. V views, S = 16 pixels per side. At these thresholds no unchanged film of
 Shenzhen and Montgomery is reported, and about nine in ten inverted or rotated ones are
 (docs/films.md).
 """
@@ -18,14 +18,14 @@ from neurotarget.problems import Problem, some, warning
 from neurotarget.types import Case
 
 SIDE_PX = 16
-FEW = 10  # fewest pictures whose median shows what is usual
+FEW = 10  # fewest pictures for a median
 ALIKE = 0.6  # correlation with the median of half the pictures of one view
 OPPOSITE = -0.4  # correlation of an inverted picture
-GAIN = 0.3  # of correlation by a turn
-WIDE = 0.04  # share of a side that a frame of one value takes
+GAIN = 0.3  # least gain of correlation by a rotation
+WIDE = 0.04  # least share of a side that a frame of one value takes
 RARE = 0.5  # a frame of more pictures than this share is usual
 EIGHT_BITS = 255
-TURNS = {1: "90° clockwise", 2: "180°", 3: "90° anticlockwise"}  # rotations that undo it
+TURNS = {1: "90° clockwise", 2: "180°", 3: "90° anticlockwise"}  # by quarter turns
 
 
 class View(NamedTuple):
@@ -42,7 +42,7 @@ class View(NamedTuple):
 
     @classmethod
     def from_plain(cls, values: Sequence | None) -> "View | None":
-        """A view from the values of `as_plain`; None gives None."""
+        """Make a view from the values of `as_plain`; None gives None."""
         return None if values is None else cls(np.array(values[0]), *values[1:])
 
 
@@ -51,7 +51,7 @@ class Usual(NamedTuple):
 
     small: Float[ndarray, "S S"]  # the median picture, of mean 0 and length 1
     is_framed: bool
-    is_deep: bool | None  # None: some are
+    is_deep: bool | None  # None: mixed
 
     def as_plain(self) -> dict[str, object]:
         """Plain values for JSON; grey values have three digits."""
@@ -59,10 +59,10 @@ class Usual(NamedTuple):
 
     @classmethod
     def from_plain(cls, values: Mapping[str, object]) -> "Usual":
-        """From the values of `as_plain`.
+        """Make the usual appearance from the values of `as_plain`.
 
         Raises:
-            KeyError, TypeError, ValueError: the values are others, as in a damaged file.
+            KeyError, TypeError, ValueError: the values are wrong, as in a damaged file.
         """
         small = np.asarray(values["small"], dtype=float)
         is_deep = values["is_deep"]
@@ -72,7 +72,7 @@ class Usual(NamedTuple):
 
 
 class Odd(NamedTuple):
-    """Why a picture is odd: found, wanted, and what to do."""
+    """Oddity of a picture: found, wanted, and what to do."""
 
     found: str
     wanted: str
@@ -80,7 +80,7 @@ class Odd(NamedTuple):
 
 
 def view_of(picture: ndarray) -> View | None:
-    """View of a picture (I, J, 1); None if it is smaller than 16 × 16 or of one value."""
+    """Make the view of a picture (I, J, 1); None if below 16 × 16 pixels or of one value."""
     grey = picture[..., 0]
     if picture.shape[2] != 1 or min(grey.shape) < SIDE_PX or grey.min() == grey.max():
         return None
@@ -99,13 +99,13 @@ def view_of(picture: ndarray) -> View | None:
 
 
 def usual_view(views: Sequence[View | None]) -> Usual | None:
-    """How pictures of a data set usually look; None for few pictures or pictures of mixed views.
+    """Compute the usual appearance of pictures; None for few pictures or mixed views.
 
     Args:
         views: one per picture; None, for pictures that are too small, are left out.
 
     Returns:
-        The median picture and habits; None below `FEW` pictures, or if less than half of them
+        The median picture, frame and depth; None below `FEW` pictures, or if less than half of them
         correlate with the median by `ALIKE`.
     """
     known = [view for view in views if view is not None]
@@ -124,11 +124,11 @@ def usual_view(views: Sequence[View | None]) -> Usual | None:
 
 
 def oddities(view: View | None, usual: Usual) -> list[str]:
-    """Describe how a picture differs from those of the training, and what to do about it.
+    """Describe differences of a picture from the training pictures, and what to do.
 
     Args:
-        view: of the new picture; None has no oddity.
-        usual: of the pictures of the training.
+        view: view of the new picture; None gives no difference.
+        usual: usual appearance of the training pictures.
     """
     if view is None:
         return []
@@ -151,9 +151,9 @@ def odd_views(cases: Sequence[Case], views: Sequence[View | None]) -> list[Probl
         views: one per case, None where `view_of` gave none.
 
     Returns:
-        Warnings: one per inverted or rotated picture, and one each about depths and frames of all
-        pictures. Below `FEW` pictures there is none; of pictures that are not of one view only
-        depth is judged.
+        Warnings: one per inverted or rotated picture, and one each about the depths and frames of
+        all pictures. Below `FEW` pictures there is no warning; pictures of mixed views are only
+        checked for depth.
     """
     known = [(case, view) for case, view in zip(cases, views, strict=True) if view is not None]
     if len(known) < FEW:
@@ -185,7 +185,7 @@ def _turned_or_inverted(view: View, median: Float[ndarray, "S S"]) -> Odd | None
 
 
 def _depths(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
-    """One problem for the rarer of two depths."""
+    """Yield a problem for the rarer of two depths."""
     deep = [case.case_id for case, view in known if view.is_deep]
     flat = [case.case_id for case, view in known if not view.is_deep]
     if deep and flat:
@@ -196,7 +196,7 @@ def _depths(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
 
 
 def _frames(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
-    """One problem for the films with a border of one value, unless most have one."""
+    """Yield a problem for the films with a border of one value, unless most have a border."""
     framed = [(case.case_id, view.frame_px) for case, view in known if view.is_framed]
     if 0 < len(framed) <= RARE * len(known):
         names = some([name for name, _ in framed])
@@ -207,7 +207,7 @@ def _frames(known: Sequence[tuple[Case, View]]) -> Iterator[Problem]:
 
 
 def _edges(grey: ndarray, axis: int) -> tuple[int, int]:
-    """Number of lines of one common value at the start and the end of an axis."""
+    """Count lines of one common value at the start and the end of an axis."""
     lines = np.moveaxis(grey, axis, 0)
     inked = [(lines != lines[place].flat[0]).any(axis=1) for place in (0, -1)]
     return int(inked[0].argmax()), int(inked[1][::-1].argmax())

@@ -1,4 +1,4 @@
-"""Mapping between a scan's grid and the working box: resampling there and back, and cropping.
+"""Mapping between a scan's grid and the working box: resampling both ways, and cropping.
 
 The scan is turned to canonical axes (RAS+, by permutation and flips only, so an oblique scan
 stays oblique and no voxel is lost), resampled along its own axes to the working spacing and cut
@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from neurotarget.types import Triple, TripleVox
 
-SAME_VOX = 1e-3  # grids closer than this are equal; float32 headers are no more precise
+SAME_VOX = 1e-3  # grids closer than this are equal; float32 headers are not more precise
 CANONICAL = nib.orientations.axcodes2ornt("RAS")
 
 
@@ -54,7 +54,7 @@ class Grid:
 
     @property
     def orientation(self) -> Float[ndarray, "3 2"]:
-        """Table from stored to canonical axes: for each stored axis (canonical axis, 1 or -1)."""
+        """Map from stored to canonical axes: (canonical axis, 1 or -1) of each stored axis."""
         return nib.orientations.io_orientation(self.native_affine)
 
     @property
@@ -75,7 +75,7 @@ class Grid:
     def work_affine(self) -> Float[ndarray, "4 4"]:
         """Affine of the working box, mm.
 
-        It maps indices of the working box (I, J, K) to the same world as the scan's own affine.
+        It maps indices (I, J, K) of the working box to the same world space as the scan's affine.
         """
         step = np.diag([*self.scale, 1.0])
         step[:3, 3] = self.start
@@ -85,36 +85,36 @@ class Grid:
     def spacing_mm(self) -> Triple:
         """Sides of a working voxel, mm.
 
-        They are along the canonical axes: right, front and up in an unrotated scan.
+        The axes are the canonical axes: right, anterior and superior in an unrotated scan.
         """
         return tuple(float(side) for side in nib.affines.voxel_sizes(self.work_affine))
 
     @property
     def is_exact(self) -> bool:
-        """Whether working voxels are voxels of the scan, so that nothing is interpolated."""
+        """True if working voxels are voxels of the scan, so that nothing is interpolated."""
         offsets = np.abs(np.array(self.start) - np.round(self.start))
         return bool(np.allclose(self.scale, 1, atol=SAME_VOX) and (offsets < SAME_VOX).all())
 
     def canonical(self, array: ndarray) -> ndarray:
-        """View of a stored array in canonical order, (I, J, K).
+        """Return a view of a stored array in canonical order, (I, J, K).
 
-        The array has the shape `native_shape`; nothing is copied, so a change of the view changes
-        it.
+        The array has the shape `native_shape`; nothing is copied, so a change of the view also
+        changes the array.
         """
         return nib.orientations.apply_orientation(array, self.orientation)
 
     def stored(self, array: ndarray) -> ndarray:
-        """View of a canonical array of the whole scan in stored order; undoes `canonical`."""
+        """Return a view of a canonical array in stored order; undoes `canonical`."""
         back = nib.orientations.ornt_transform(CANONICAL, self.orientation)
         return nib.orientations.apply_orientation(array, back)
 
     def as_dict(self) -> dict:
-        """Plain values for JSON; `Grid(**values)` makes the grid again."""
+        """Return plain values for JSON; `Grid(**values)` makes the grid again."""
         return asdict(self)
 
 
 def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Grid:
-    """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan.
+    """Make a grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan.
 
     The number of voxels is rounded, so that the grid may end up to half a working voxel inside or
     outside of the scan.
@@ -122,8 +122,8 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
     Args:
         shape: sides as stored.
         affine: (4, 4) to RAS+ mm.
-        spacing_mm: of working voxels. A side is kept as it is where the difference would shift the
-            scan's far end by less than 0.05 voxel.
+        spacing_mm: sides of working voxels. The scan's own side is kept where the difference would
+            shift the scan's far end by less than 0.05 voxel.
     """
     native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides = np.array(native.canonical_shape)
@@ -136,9 +136,9 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
 
 
 def sized_grid(shape: Sequence[int], affine: ndarray, size_vox: TripleVox) -> Grid:
-    """Grid of `size_vox` voxels (canonical axes) over the whole scan, whatever its spacing.
+    """Make a grid of `size_vox` voxels (canonical axes) over a whole scan of any spacing.
 
-    The scan's outer faces are those of the grid, as for a picture that is enlarged.
+    The grid has the outer faces of the scan, as for a picture that is enlarged.
     """
     native = Grid(shape, np.asarray(affine), (0, 0, 0), (1, 1, 1), (1, 1, 1))
     sides, work = np.array(native.canonical_shape), np.array(size_vox)
@@ -147,12 +147,12 @@ def sized_grid(shape: Sequence[int], affine: ndarray, size_vox: TripleVox) -> Gr
 
 
 def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | None:
-    """Part of a grid in a box about `centre_vox` (canonical voxels); None if they do not overlap.
+    """Crop a grid to a box about `centre_vox` (canonical voxels); None if they do not overlap.
 
     The box keeps the voxels of the grid, so cropping never interpolates.
 
     Args:
-        grid: to cut; a box that reaches beyond it is cut at its faces.
+        grid: grid to crop; a box that reaches beyond the grid is cut at the grid's faces.
         centre_vox: middle of the box, in voxels of the scan in canonical order.
         size_mm: sides of the box along the canonical axes, rounded to whole working voxels.
     """
@@ -189,7 +189,7 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
     """Resample a stored class map to the working box; the class with the largest share wins.
 
     Shares are interpolated (cubic). With nearest-neighbour or linear interpolation a thin gland
-    loses 5 to 20 % of its volume on the way, with cubic 0 to 3 % on the way there and back.
+    loses 5 to 20 % of its volume on the way there, with cubic 0 to 3 % there and back.
 
     Args:
         classes: of each voxel in stored order, 0 for background.
@@ -207,7 +207,7 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
     for label, box in enumerate(ndimage.find_objects(scan), start=1):
         if box is None:
             continue
-        # voxels in whose interpolation the box of the label takes part
+        # voxels whose interpolation uses voxels in the box of the label
         parts = [matrix[:, span] for matrix, span in zip(matrices, box, strict=True)]
         used = [np.flatnonzero(part.any(axis=1)) for part in parts]
         if all(map(len, used)):
@@ -221,7 +221,7 @@ def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
 
 
 def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
-    """Map such as a probability on the scan's own grid, in stored order; 0 outside the box.
+    """Resample a map, such as a probability, to the scan's grid in stored order; 0 outside.
 
     Args:
         values: on the working box.
@@ -239,7 +239,7 @@ def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarra
 
 
 def native_spans(grid: Grid) -> list[tuple[int, int]]:
-    """Half-open range of canonical voxels whose centres lie in the box, per axis.
+    """Return the half-open range of canonical voxels whose centres lie in the box, per axis.
 
     A span is [low, stop) and may be empty (stop ≤ low) where the box lies outside of the scan.
     """
@@ -254,7 +254,7 @@ def native_spans(grid: Grid) -> list[tuple[int, int]]:
 
 
 def native_matrices(grid: Grid) -> list[Float[ndarray, "_ _"]]:
-    """Weights of working voxels in the scan's voxels of `native_spans`, one matrix per axis.
+    """Compute weights of working voxels for the voxels in `native_spans`, a matrix per axis.
 
     Matrices are (voxels of the span, sides of the box) in float32, and each row sums to 1.
     """
@@ -279,7 +279,7 @@ def _matrices(grid: Grid, shape: Sequence[int]) -> list[ndarray]:
 
 
 def _weights(places: ndarray, side: int, width: float) -> ndarray:
-    """Interpolation weights over `side` samples; `width` > 1 smooths; edge samples are repeated."""
+    """Compute interpolation weights over `side` samples; `width` > 1 smooths; edges repeat."""
     inside = np.clip(places, 0, side - 1)
     weights = _keys((inside[:, None] - np.arange(side)[None, :]) / width)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

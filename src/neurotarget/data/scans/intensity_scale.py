@@ -1,4 +1,4 @@
-"""The intensity scale of scans, computed from all of a scan, and the box of a stripped brain."""
+"""Intensity scale of scans, computed from the whole scan, and the box of a stripped brain."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -14,11 +14,11 @@ from neurotarget.problems import DataError, error
 
 Intensity = Literal["zscore", "zscore_foreground", "zscore_brain", "percentile", "nyul", "none"]
 SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
-LEAST_EMPTY = 0.05  # share of voxels around a stripped brain; in its tightest box about 0.4
+LEAST_EMPTY = 0.05  # least share of voxels around a stripped brain; its tightest box has about 0.4
 
 
 class Scale(Protocol):
-    """Settings of a scale, see `Preparation`."""
+    """Settings of an intensity scale, see `Preparation`."""
 
     intensity: Intensity
     clip_percent: tuple[float, float] | None
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
-    """A scan on the scale of these settings.
+    """Convert a scan to the intensity scale of these settings.
 
     Args:
         array: voxels of the whole scan, in any unit.
@@ -43,8 +43,8 @@ def scaled(array: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J
         place: case, file and contrast; the contrast selects the landmarks of `nyul`.
 
     Raises:
-        DataError: the scan of `zscore_brain` has no empty voxels around a brain, or `nyul` has no
-            landmarks of its contrast.
+        DataError: the scan of `zscore_brain` has no empty voxels around a brain, or there are
+            no landmarks of the contrast for `nyul`.
     """
     values = array.astype(np.float32)
     if settings.intensity == "nyul":
@@ -80,7 +80,7 @@ def _on_standard_scale(values: ndarray, settings: Scale, place: Place) -> ndarra
 
 
 def combined(text: str, scans: Mapping[str, ndarray]) -> Float[ndarray, "I J K"]:
-    """A derived contrast such as `t1ce - t1`, voxel by voxel, in the unit of the files.
+    """Compute a derived contrast, such as `t1ce - t1`, per voxel in the unit of the files.
 
     Args:
         text: a sum that `derived.terms_of` reads.
@@ -90,11 +90,11 @@ def combined(text: str, scans: Mapping[str, ndarray]) -> Float[ndarray, "I J K"]
 
 
 def brain_box(scans: Iterable[ndarray], grid: Grid) -> tuple[slice, ...]:
-    """Box of what is a stripped brain in any scan, in canonical voxels of the scans.
+    """Compute the box around the stripped brains of all scans, in canonical voxels.
 
     Args:
-        scans: in stored order, on one grid; of each the voxels count that differ from its first
-            voxel.
+        scans: in stored order, on one grid; the brain is all voxels that differ from the first
+            voxel of their scan.
         grid: gives the orientation of the scans.
     """
     brain = grid.canonical(np.logical_or.reduce([_is_brain(one) for one in scans]))
@@ -103,11 +103,11 @@ def brain_box(scans: Iterable[ndarray], grid: Grid) -> tuple[slice, ...]:
 
 
 def boxed(grid: Grid, box: Sequence[slice]) -> Grid:
-    """Part of a whole-scan grid in a box of canonical voxels.
+    """Crop a whole-scan grid to a box of canonical voxels.
 
     Args:
         grid: over the whole scan.
-        box: half-open range per canonical axis; the grid as it is if they do not overlap.
+        box: half-open range per canonical axis; without an overlap the grid is returned unchanged.
     """
     sides = np.array([one.stop - one.start for one in box])
     middle = [(one.start + one.stop - 1) / 2 for one in box]
@@ -116,16 +116,17 @@ def boxed(grid: Grid, box: Sequence[slice]) -> Grid:
 
 
 def _is_brain(array: ndarray) -> Bool[ndarray, "I J K"]:
-    """Voxels of a stripped brain: those that differ from the first voxel."""
+    """Mark the voxels of a stripped brain: all that differ from the first voxel."""
     return array != array[0, 0, 0]
 
 
 def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I J K"]:
-    """Voxels of a stripped brain: all that differ from the first voxel.
+    """Mark the voxels of a stripped brain, and refuse a scan that is not stripped.
 
     Args:
-        array: scan (I, J, K); its first voxel lies outside of the brain.
-        todo: what the message advises.
+        array: scan (I, J, K) whose first voxel lies outside of the brain; all voxels with another
+            value are brain.
+        todo: advice of the message.
         place: `case_id` and `file` of the message.
 
     Raises:
@@ -134,14 +135,14 @@ def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I 
     brain = _is_brain(array)
     empty = 1 - brain.mean()
     if empty < LEAST_EMPTY or not brain.any():
-        found = f"{100 * empty:.1f} % of the voxels with the value of the first one"
+        found = f"{100 * empty:.1f} % of the voxels with the value of the first voxel"
         wanted = "a brain without skull, in voxels of one value"
         raise DataError(error(found, wanted, todo, **place))
     return brain
 
 
 def _of_brain(values: ndarray, settings: Scale, place: Place) -> Float[ndarray, "I J K"]:
-    """Mean 0 and deviation 1 inside of a stripped brain, 0 outside of it."""
+    """Scale to mean 0 and SD 1 inside of a stripped brain, and 0 outside of it."""
     todo = "strip the skull, or set data.preparation.intensity=zscore"
     brain = stripped_brain(values, todo, case_id=place.case_id, file=place.file)
     inside = values[brain]

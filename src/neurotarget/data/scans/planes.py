@@ -1,4 +1,4 @@
-"""The plane in which a series of slices was taken, and axes in which its slices come last."""
+"""The plane of a series of slices, and an affine in which the slice axis comes last."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 PLANES = ("sagittal", "coronal", "axial")  # by the canonical axis across the slices
-LEAST_RATIO = 1.5  # of the distance of slices to the side of a pixel, below which any plane fits
+LEAST_RATIO = 1.5  # of slice distance to pixel side; below it the plane is undefined
 TO_LAST = ((1, 2, 0), (0, 2, 1), (0, 1, 2))  # canonical axes in plane, and across it
 
 
 def across(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> int:
-    """Stored axis across the slices: that of the largest spacing, else of the fewest voxels.
+    """Find the stored axis across the slices: the largest spacing, else the fewest voxels.
 
-    Spacings that differ by less than 0.001 mm count as equal; of equal sides the last axis is
-    taken.
+    Spacings that differ by less than 0.001 mm count as equal; of axes with equally many voxels the
+    last axis is used.
     """
     sides = np.linalg.norm(affine[:3, :3], axis=0).round(3)
     keys = [(sides[axis], -shape[axis], axis) for axis in range(3)]
@@ -24,7 +24,7 @@ def across(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> int:
 
 
 def plane_of(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> str | None:
-    """Plane of a series by its orientation; None if its voxels are nearly cubes.
+    """Find the plane of a series from its orientation; None if its voxels are nearly cubes.
 
     Args:
         shape: sides as stored.
@@ -41,11 +41,11 @@ def plane_of(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> str | None:
 
 
 def slices_last(shape: Sequence[int], affine: Float[ndarray, "4 4"]) -> Float[ndarray, "4 4"]:
-    """The affine with its world axes renamed, so that slices come last in canonical order.
+    """Rename the world axes of an affine, so that slices come last in canonical order.
 
     Sagittal slices become (anterior, superior, right), coronal ones (right, superior, anterior),
-    and axial ones stay. An array without orientation, as MRNet's, has its slices last already. The
-    result is no position in the body any more: it serves to prepare the series only.
+    and axial ones stay. An array without orientation, as in MRNet, has its slices last already. The
+    result no longer describes a position in the body; it is only used to prepare the series.
     """
     order = TO_LAST[_canonical(affine, across(shape, affine))]
     turned = affine.copy()

@@ -28,7 +28,7 @@ from neurotarget.types import Target
 SCANS = (*NIFTI, *MGH, *ITK, *NPY)
 FLAT = (*PICTURE, *FILM)  # of one slice
 SUFFIXES = (*SCANS, *FLAT)
-NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # of files that may lie next to pictures
+NOTES = (".csv", ".tsv", ".json", ".txt", ".md")  # suffixes of files that may lie next to pictures
 SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
 ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
 MOST_VALUE = 1e18  # of a voxel; its square, and so mean and deviation, still fit into float32
@@ -66,22 +66,23 @@ class Volume(NamedTuple):
 
     @property
     def is_placed(self) -> bool:
-        """Whether the position of the voxels is known; if not, nothing may be measured in mm."""
+        """True if the position of the voxels is known; else nothing may be measured in mm."""
         return bool(np.isfinite(self.affine).all())
 
 
 def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None = None) -> Volume:
     """Read a 3-D scan and check its voxels and geometry.
 
-    Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxel file, and `.npy`; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of
-    length one are dropped; scaled voxels are returned scaled, others in their stored type, in
-    native byte order.
-    Other units of length in the header are converted to mm. Warnings are appended to `warnings`.
+    Formats are `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd`, `.mha`, `.npy`, and `.nhdr` and `.mhd`
+    with their voxel file; a `.png`, `.jpg` or `.dcm` is a scan of one slice. Trailing axes of
+    length one are dropped. Voxels with a scale in the header are returned scaled,
+    others in their stored type, in native byte order. Other units of length in the header are
+    converted to mm. Warnings are appended to `warnings`.
 
     Raises:
-        DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
-            not positive, affine that cannot be inverted, an unknown unit of length.
+        DataError: the file is missing, unreadable, truncated or not 3-D, or has NaN or Inf voxels,
+            a spacing that is not positive, an affine that cannot be inverted, or an unknown unit of
+            length.
     """
     volume, problems = inspect_volume(path, case_id=case_id)
     refuse_errors(problems)
@@ -95,8 +96,8 @@ def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, lis
     """Read a scan and list all its problems; None if it contains no 3-D array.
 
     A volume whose geometry is broken is returned with an affine of NaN, so that its voxels can be
-    shown, but not measured. Files and suffixes are those of `read_volume`; nothing is raised for a
-    bad file.
+    shown, but not measured. Files and suffixes are those of `read_volume`; a bad file raises
+    no error.
     """
     volumes, problems = _inspect(path, case_id, most_axes=3)
     return (volumes[0] if volumes else None), problems
@@ -106,8 +107,8 @@ def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[
     """Read a file and list all its problems, as `inspect_volume` does, but allow four axes.
 
     Returns:
-        The volumes along the last axis, one of a 3-D file; the list is empty if the file cannot be
-        read.
+        The volumes along the last axis, or the only volume of a 3-D file; an empty list if the file
+        cannot be read.
     """
     return _inspect(path, case_id, most_axes=4)
 
@@ -147,10 +148,10 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
-    """Problem of a path that is not a readable file, or None.
+    """Return the problem of a path that is not a readable file; else None.
 
-    Also of a file whose content was not fetched (git-annex, LFS), and of a path with a drive of
-    Windows. A number at the end (`scan.nii.gz[2]`) is not looked at.
+    A file whose content was not fetched (git-annex, LFS) and a path with a drive of Windows are
+    problems too. A volume number at the end (`scan.nii.gz[2]`) is not checked.
     """
     path, _ = file_and_number(Path(path))
     absent, found = unfetched(path), why_not_regular(path)
@@ -164,9 +165,9 @@ def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
 
 
 def same_grid(a: Volume, b: Volume) -> bool:
-    """Whether shapes are equal and corners at most `SAME_GRID_VOX` voxels apart.
+    """Return whether shapes are equal and corners at most `SAME_GRID_VOX` voxels apart.
 
-    Volumes with a NaN affine never are on the same grid.
+    Volumes with a NaN affine are never on the same grid.
     """
     if a.array.shape != b.array.shape:
         return False
@@ -174,7 +175,7 @@ def same_grid(a: Volume, b: Volume) -> bool:
 
 
 def counted_for(volume: Volume, target: Target | None) -> Volume:
-    """The same voxels in the units of a target: in pixels, or as a plane of 1 mm thickness.
+    """Return the voxels in the units of a target: in pixels, or as a plane of 1 mm thickness.
 
     For pixels every side counts as 1 mm and the position is dropped, so that each product of sides
     is a number of pixels. The header stays as stored.
@@ -190,7 +191,7 @@ def counted_for(volume: Volume, target: Target | None) -> Volume:
 
 
 def sized_as(volume: Volume, other: Volume | None) -> Volume:
-    """A picture on the grid of another scan with as many pixels; other volumes stay as they are."""
+    """Put a picture on the grid of a scan with as many pixels; other volumes are unchanged."""
     if other is None or volume.is_sized or not other.is_sized:
         return volume
     is_alike = volume.array.shape == other.array.shape
@@ -200,9 +201,9 @@ def sized_as(volume: Volume, other: Volume | None) -> Volume:
 def shifted_grid(
     reference: Volume, volume: Volume, name: str, *, case_id: str, file: str
 ) -> list[Problem]:
-    """Warning about a grid that counts as the grid of `name` but differs by more than rounding.
+    """Warn about a grid that counts as the grid of `name`, but differs by more than rounding.
 
-    NaN affines, which have been reported already, give none.
+    NaN affines, which have been reported already, give no warning.
     """
     mm, vox = corners_apart(volume.array.shape, reference.affine, volume.affine)
     if not mm > ROUNDED_MM:
@@ -214,11 +215,11 @@ def shifted_grid(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder by name; pictures only if it holds nothing else but notes.
+    """List image files of a folder by name; pictures only next to nothing but notes.
 
     A picture next to scans, DICOM slices or folders of cases is a screenshot, not a scan. Hidden
-    files and folders below are left out. An empty folder, or one of other files, gives an empty
-    list.
+    files and folders below are left out. The list is empty if there are no image
+    files.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -232,7 +233,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def film_files(folder: Path) -> list[Path]:
-    """Single DICOM files (`.dcm`, `.dicom`) of a folder by name; hidden ones are left out.
+    """List single DICOM files (`.dcm`, `.dicom`) of a folder by name; hidden ones are left out.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -242,7 +243,7 @@ def film_files(folder: Path) -> list[Path]:
 
 
 def file_stem(path: Path) -> str:
-    """Name of an image file without its suffix (also a double one such as `.nii.gz`)."""
+    """Return the name of an image file without its suffix, which may be double (`.nii.gz`)."""
     name = Path(path).name
     suffix = next((end for end in SUFFIXES if name.lower().endswith(end)), Path(name).suffix)
     return name[: len(name) - len(suffix)]
@@ -284,7 +285,7 @@ def _check_affine(stored: Stored, report: Report) -> None:
 
 
 def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
-    """The array without trailing axes of length one, or its volumes along a fourth axis."""
+    """Drop trailing axes of length one, or split the array into volumes along a fourth axis."""
     if array.dtype.kind not in "biuf":
         report.error(
             f"voxels of type {array.dtype}", "one real number per voxel", "split the components"
@@ -305,7 +306,7 @@ def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
 
 
 def _numbered(arrays: list[ndarray], number: int, report: Report) -> list[ndarray]:
-    """The volume of a 4-D file with this number, alone; none with a problem if it has fewer."""
+    """Return only the volume of a 4-D file with this number; report a missing volume."""
     if number < len(arrays):
         return arrays[number : number + 1]
     todo = "name volumes from [0] on, or leave the number out"

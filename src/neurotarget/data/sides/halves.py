@@ -9,23 +9,23 @@ from numpy import ndarray
 from neurotarget.data.sides.midplane import Plane, Points
 
 TILTS = np.radians((-40.0, -20.0, 0.0, 20.0, 40.0))  # of a head, about two axes
-SAMPLED = 4_000  # voxels used to find the border
-CLEAR = 5.0  # distance of two halves, in SDs of a half along it; a bar cut in two has 3.5
+SAMPLED = 4_000  # most voxels used to find the border
+CLEAR = 5.0  # least distance of two halves, in SDs of a half; the halves of a cut bar have 3.5
 LIKE_SHARE = 0.5  # least size of the smaller half, as share of the larger, for `is_clear`
 ACROSS = 0.5  # least cosine between the line of the two centres and the scanner's left–right axis
 
 
 class Halves(NamedTuple):
-    """Two groups of voxels, the right one with the larger x."""
+    """Two groups of voxels; the right group has the larger x."""
 
     left_mm: Float[ndarray, "3"]  # centre
     right_mm: Float[ndarray, "3"]
-    separation: float  # distance of the centres in SDs of a half along it
+    separation: float  # distance of the centres, in SDs of a half along this line
     size_ratio: float  # size of the smaller half as a share of the larger one
 
     @property
     def is_separate(self) -> bool:
-        """Whether they are well separated and side by side, not one above or behind the other."""
+        """True if the halves are well separated and side by side, not above or behind."""
         direction_mm = self.right_mm - self.left_mm
         return (
             bool(direction_mm[0] > ACROSS * np.linalg.norm(direction_mm))
@@ -34,12 +34,12 @@ class Halves(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether they are certainly the two sides, without knowledge of the head."""
+        """True if the halves are certainly the two sides, without knowledge of the head."""
         return self.is_separate and self.size_ratio >= LIKE_SHARE
 
     @property
     def border(self) -> Plane:
-        """Plane halfway between their centres.
+        """Plane halfway between the centres of the halves.
 
         Its normal points to the right half.
         """
@@ -54,7 +54,7 @@ def halves_of(points: Points) -> Halves | None:
     Any points have two groups; `Halves.is_separate` tells whether they are two halves.
 
     Args:
-        points: positions in scanner coordinates (RAS+, mm); of many about `SAMPLED` are used.
+        points: positions in scanner coordinates (RAS+, mm); a sample of about `SAMPLED` is used.
 
     Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076, the criterion of the cut.
     """
@@ -73,7 +73,7 @@ def halves_of(points: Points) -> Halves | None:
 
 
 def _best_cut(points: Points) -> Bool[ndarray, " N"]:
-    """Points to the right of the cut that minimises the variance within the two parts."""
+    """Mark the points to the right of the cut with the least variance within both parts."""
     # Otsu's criterion, doi:10.1109/TSMC.1979.4310076, along each direction
     yaw, roll = (angles.ravel() for angles in np.meshgrid(TILTS, TILTS))
     directions = np.stack([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])

@@ -1,7 +1,7 @@
 """The plane between the halves of a head, where a scan is most similar to its mirror image.
 
-It is found from the scan alone, also for a tilted or off-centre head. It is needed only if the
-halves of a target do not determine their sides.
+The plane is found from the scan alone, also for a tilted or off-centre head. It is needed only if
+the halves of a target do not determine their sides.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ COARSE_VOX = 15_000  # a head at 8 mm; the head's asymmetry limits the accuracy 
 FINEST_MM, COARSEST_MM = 1.0, 10.0
 TILTS = np.radians((-30.0, -15.0, 0.0, 15.0, 30.0))  # starts of the search
 REACH_MM, STEP_MM = 24.0, 4.0  # search range to both sides of the centre of mass
-LEAST_SHARE = 0.5  # of a scan that must have a mirror image for a plane to count
+LEAST_SHARE = 0.5  # least share of a scan that a plane mirrors within the scan
 
 Points = Real[ndarray, "N 3"]
 
@@ -33,7 +33,7 @@ class Plane:
     source: str = "the middle given"  # for messages
 
     def right_mm(self, points_mm: Real[ndarray, "*N 3"] | Sequence) -> Float[ndarray, "*N"] | float:
-        """Signed distance of a point or several from the plane, positive to the right, in mm."""
+        """Compute the signed distance of points from the plane in mm, positive to the right."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 
@@ -62,7 +62,7 @@ def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Pl
 
 
 def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Plane:
-    """Upright plane through the middle of a grid: a guess, and described as one.
+    """Make an upright plane through the middle of a grid, described as a guess.
 
     Args:
         shape: sides of the grid.
@@ -75,7 +75,7 @@ def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Pla
 def _dissimilarity(
     values: ndarray, to_vox: ndarray, arms: Points, centre: ndarray, weights: ndarray
 ) -> Callable[[tuple[float, float, float]], float]:
-    """Negative correlation of a scan with its mirror image; plane is (yaw, roll, offset in mm)."""
+    """Make the cost of planes (yaw, roll, offset in mm): how unlike a scan is its mirror image."""
     flat, least = values.ravel(), LEAST_SHARE * weights.sum()
 
     def cost(plane: tuple[float, float, float]) -> float:
@@ -101,7 +101,7 @@ def _normal(yaw: float, roll: float) -> Float[ndarray, "3"]:
 
 
 def _coarse(scan: ndarray, affine: ndarray) -> tuple[Float[ndarray, "I J K"], ndarray]:
-    """Mean of blocks of voxels, and the affine of the blocks."""
+    """Average blocks of voxels; also return the affine of the blocks."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     volume_mm3 = float(np.prod(spacing * scan.shape))
     wanted = np.clip(np.cbrt(volume_mm3 / COARSE_VOX), FINEST_MM, COARSEST_MM)

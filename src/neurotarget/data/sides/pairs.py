@@ -1,9 +1,9 @@
-"""Left and right of a pair, separated after both were segmented as one class.
+"""Separation of pairs into left and right, after both sides were segmented as one class.
 
 A target has one of two modes in `sides`. With `labels`, left and right are two classes: a flip has
 to swap them, in training and in prediction, and the network must learn where the middle is. With
-`split`, a pair is one class with twice the voxels, and a flip needs no swap; in return the side of
-a nucleus without partner must be derived from the middle of the head, and a note states this.
+`split`, a pair is one class with twice the voxels, and a flip needs no swap; but the side of a
+nucleus without partner must be derived from the middle of the head, and a note states this.
 
 Sides are separated in scanner coordinates and by the halves themselves, so that neither the order
 of voxels nor position or tilt of the head matters.
@@ -49,7 +49,7 @@ class Pair:
 
 
 def as_trained(target: Target) -> Target:
-    """The target as the network sees it: with `sides: split`, each pair is one label.
+    """Return the target that the network learns: with `sides: split`, each pair is one label.
 
     A merged label has the ids of both sides, the sums of their ranges of size and of their numbers
     of pieces, and the common part of their names, else `both`. Pairs, hypotheses and published
@@ -86,9 +86,9 @@ def as_trained(target: Target) -> Target:
 
 
 def trained_class(target: Target) -> tuple[int, ...]:
-    """Class of `as_trained(target)` for each class of the target; 0 stays 0.
+    """Return the class of `as_trained(target)` for each class of the target; 0 stays 0.
 
-    Both classes of a pair get the same one; with `sides: labels` each class stays as it is.
+    Both classes of a pair get the same class; with `sides: labels` all classes are unchanged.
     """
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
@@ -98,7 +98,7 @@ def trained_class(target: Target) -> tuple[int, ...]:
 def to_trained(mapping: ClassOfId, target: Target) -> ClassOfId:
     """Convert the mapping of `class_of_id` to the classes of `as_trained(target)`.
 
-    An id that belongs to two classes of one pair has one class afterwards.
+    An id that belongs to both classes of a pair gets their common class.
     """
     into = (*trained_class(target), as_trained(target).ignored_class)
     trained = {}
@@ -113,7 +113,7 @@ def split_sides(
 ) -> tuple[Classes, tuple[str, ...]]:
     """Convert classes of `as_trained(target)` to those of the target by splitting each pair.
 
-    Pieces are assigned to a side as a whole; one that reaches far across the border is cut there.
+    Pieces are assigned to a side as a whole; a piece that reaches far across the border is cut.
 
     Args:
         classes: of each voxel, in any order of axes.
@@ -139,7 +139,7 @@ def split_probabilities(
 ) -> tuple[Float[ndarray, "L I J K"], tuple[str, ...]]:
     """Convert probabilities of `as_trained(target)` to those of the target; see `split_sides`.
 
-    A voxel's probability of a pair goes to one side, and the other side gets 0. It is the side of
+    A voxel's probability of a pair goes to one side, and the other side gets 0. This is the side of
     the voxel's piece or, outside of the pieces, the side of the border on which the voxel lies. The
     most likely classes then equal those of `split_sides`.
 
@@ -169,7 +169,7 @@ def split_probabilities(
 
 
 def _class_names(target: Target) -> dict[str, str]:
-    """Name of the trained label for each label."""
+    """Return the name of the trained label for each label."""
     names = {label: label for label in target.labels}
     if target.sides == "labels":
         return names
@@ -185,7 +185,7 @@ def _class_names(target: Target) -> dict[str, str]:
 
 
 def _pair_classes(target: Target) -> list[tuple[int, int]]:
-    """Classes of the left and the right label of each pair."""
+    """Return the classes of the left and the right label of each pair."""
     number = {name: place for place, name in enumerate(target.labels, start=1)}
     return [(number[left], number[right]) for left, right in target.pairs]
 
@@ -193,7 +193,7 @@ def _pair_classes(target: Target) -> list[tuple[int, int]]:
 def _split(
     classes: Classes, affine: Affine, target: Target, middle: Middle
 ) -> tuple[Classes, dict[int, Plane], tuple[str, ...]]:
-    """The target's classes, the border of each merged class with voxels, and notes."""
+    """Return the target's classes, the border of each merged class with voxels, and notes."""
     if target.sides == "labels":
         return classes, {}, ()
     affine, into = np.asarray(affine, dtype=float), trained_class(target)
@@ -232,12 +232,12 @@ def _pair(box: tuple[slice, ...], mask: Mask, affine: Affine) -> Pair:
 def _head(
     pairs: Sequence[Pair], middle: Middle, shape: tuple[int, ...], affine: Affine
 ) -> Callable[[], Plane]:
-    """Function that finds the middle of the head when called; other pairs are the best source."""
+    """Make a function that finds the middle of the head, preferably from other pairs."""
     known = [pair.halves.border for pair in pairs if pair.halves and pair.halves.is_clear]
 
     @cache
     def find() -> Plane:
-        """Mean of the other pairs' planes, else the given middle, else that of the grid."""
+        """Average the other pairs' planes; else return the given middle, else the grid's."""
         if known:
             point = np.mean([plane.point_mm for plane in known], axis=0)
             normal = np.sum([plane.normal for plane in known], axis=0)
@@ -251,7 +251,7 @@ def _head(
 
 
 def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
-    """Border of a pair, and how far a piece may reach across it without being cut, in mm.
+    """Find a pair's border, and the distance in mm that a piece may reach across it uncut.
 
     The border is halfway between the halves if these are clear or agree with the middle of the
     head, else the middle of the head; without two sides nothing is cut.
@@ -269,7 +269,7 @@ def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
 
 
 def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray, " N"], bool]:
-    """Whether each voxel is on the right, and whether a piece had to be cut."""
+    """Mark the voxels on the right; also return whether a piece had to be cut."""
     beyond = border.right_mm(pair.points)
     is_right = np.bincount(pair.pieces, weights=beyond) > 0  # per piece, by its centre
     high, low = np.full(len(is_right), -np.inf), np.full(len(is_right), np.inf)
@@ -280,7 +280,7 @@ def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray,
 
 
 def _right_of(plane: Plane, shape: tuple[int, ...], affine: Affine) -> Mask:
-    """Whether each voxel of a grid lies to the right of a plane."""
+    """Mark the voxels of a grid to the right of a plane."""
     affine = np.asarray(affine, float)
     to_right = np.array(plane.normal) @ affine[:3, :3]  # mm per voxel
     start = float(plane.right_mm(affine[:3, 3]))
@@ -296,7 +296,7 @@ def _notes(
     *,
     is_cut: bool,
 ) -> list[str]:
-    """Notes for the user: a missing side, a bridge, a border that is not the pair's own."""
+    """Write notes for the user: a missing side, a cut piece, a border from another source."""
     both, source = " and ".join(names), border.source
     if not is_right.any() or is_right.all():
         found = names[int(is_right[0])]

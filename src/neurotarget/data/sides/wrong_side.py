@@ -1,4 +1,4 @@
-"""Structures on the wrong side of the head: left ones to the right, and the other way round."""
+"""Structures on the wrong side of the head: left ones on the right, or right ones on the left."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +6,14 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-FEWEST_PAIRS = 3  # whose midpoints give the middle of the head for a structure without its partner
-CLEARLY_MM = 2.0  # beyond the middle; a structure at it has no side
+FEWEST_PAIRS = 3  # fewest pairs that give the middle of the head for a structure without partner
+CLEARLY_MM = 2.0  # least distance beyond the middle; a structure nearer to it has no side
 
 
 def centres_right_mm(
     classes: Integer[ndarray, "I J K"], affine: Float[ndarray, "4 4"], count: int
 ) -> Float[ndarray, " N"]:
-    """Centre of each class from 0 to `count` - 1 in mm to the right; NaN for 0 and absent ones.
+    """Compute each class's centre in mm to the right, for 0 to `count` - 1; NaN if absent or 0.
 
     Classes from `count` on, such as ignored voxels, are not measured. `affine` maps voxels to
     scanner coordinates (RAS+, mm).
@@ -29,7 +29,7 @@ def centres_right_mm(
 def on_wrong_side(right_mm: Mapping[str, float], pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Find labels on the wrong side, from the centres of labels that have voxels.
 
-    Of a pair the left one must be left of the right one; a label without its partner must not lie
+    The left label of a pair must be left of the right label; a label without partner must not lie
     more than `CLEARLY_MM` beyond the middle of the other pairs, if there are `FEWEST_PAIRS`.
 
     Args:
@@ -37,8 +37,8 @@ def on_wrong_side(right_mm: Mapping[str, float], pairs: Sequence[tuple[str, str]
         pairs: (left, right) names.
 
     Returns:
-        Descriptions such as `left hippocampus to the right of right hippocampus`; none if all is
-        well.
+        Descriptions such as `left hippocampus to the right of right hippocampus`; an empty
+        list without a finding.
     """
     both = [pair for pair in pairs if {*pair} <= {*right_mm}]
     found = [
