@@ -42,7 +42,7 @@ def test_every_pair_has_a_row_a_label_with_its_numbers(drawn, section):
 
 
 def test_intra_and_inter_rater_error_stand_apart(drawn, section):
-    grid = next(grid for grid in section.grids if grid[0] == "Error of one drawing")
+    grid = next(grid for grid in section.grids if grid[0] == "Error of a single delineation")
     kinds = [(row[0], row[1]) for row in grid.rows if row[2] == "total"]
     assert kinds == [
         ("Intra-rater", "again – reference"),
@@ -50,7 +50,8 @@ def test_intra_and_inter_rater_error_stand_apart(drawn, section):
         ("Inter-rater", "rater2 – again"),
     ]
     again = ceiling_sentences(drawn)[0]
-    assert again.startswith("Intra-rater error of one drawing (again – reference, total) is ")
+    start = "Intra-rater error of a single delineation (again – reference, total) is "
+    assert again.startswith(start)
     assert claim_table(drawn).set_index("item").loc[18, "text"] == (
         "Intra-rater and inter-rater error (again, rater2): study/ceiling.tsv."
     )

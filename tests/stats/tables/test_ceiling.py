@@ -1,4 +1,4 @@
-"""Intra- and inter-rater error: who drew what, and the SD of one drawing."""
+"""Intra- and inter-rater error: who delineated which mask, and the SD of a single delineation."""
 
 from dataclasses import replace
 

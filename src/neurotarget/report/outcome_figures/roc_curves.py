@@ -89,7 +89,7 @@ def free_response_figure(study: Study) -> Figure | None:
         axes.plot(at[:1], [one.value], color=INK, marker="o", markersize=5, zorder=5, clip_on=False)
     row = rates.iloc[0]
     head(axes, "Free response", [f"{row.n_findings} findings in {row.n} films"], width_inch=5.0)
-    axes.set(xlabel="false marks a film", ylabel="sensitivity", ylim=(0, 1))
+    axes.set(xlabel="false marks per film", ylabel="sensitivity", ylim=(0, 1))
     axes.set_xlim(0, max(float(curve["false_per_film"].max()), LEAST_FALSE))
     mark_shares(axes.yaxis)
     axes.grid(color=GRID, lw=0.6)

@@ -28,7 +28,7 @@ NAME, TITLE = "raters", "Raters"
 MOST_LABELS = 4
 SIDES = ("left", "right", "total")
 PAIRS_TITLE = "Every two sets of masks"
-CEILING_TITLE = "Error of one drawing"
+CEILING_TITLE = "Error of a single delineation"
 PEOPLE_TITLE = "The network compared with people"
 FINDINGS = {
     CLOSER: "the network agrees more closely with {against} than {rater} does",
@@ -100,8 +100,8 @@ def ceiling_sentences(study: Study) -> list[str]:
     label, main = main_label(study), study.measured.main
     error, bias = main.column("error"), main.column("bias")
     return [
-        f"{title_of(row['error'])} error of one drawing ({row['second']} – {row['first']}, "
-        f"{label}) is {estimate(row, error, stem='error', unit=main.unit)}, "
+        f"{title_of(row['error'])} error of a single delineation ({row['second']} – "
+        f"{row['first']}, {label}) is {estimate(row, error, stem='error', unit=main.unit)}, "
         f"{number(row['error_percent'], 1)} % of the {main.noun}, with a bias of "
         f"{estimate(row, bias, stem='bias', sign=True, unit=main.unit)}."
         for row in _ceiling(study)
