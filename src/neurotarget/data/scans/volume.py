@@ -215,11 +215,10 @@ def shifted_grid(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """List image files of a folder by name; pictures only next to nothing but notes.
+    """List image files of a folder by name; pictures only if all other files are notes.
 
     A picture next to scans, DICOM slices or folders of cases is a screenshot, not a scan. Hidden
-    files and folders below are left out. The list is empty if there are no image
-    files.
+    files and folders below are left out. The list is empty without image files.
 
     Raises:
         OSError: the folder cannot be listed.
