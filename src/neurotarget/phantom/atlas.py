@@ -1,9 +1,9 @@
-"""The head from which every synthetic person is warped: tissues on a 1 mm grid in MNI152 space.
+"""The template head that is warped to each synthetic person: tissues at 1 mm in MNI152 space.
 
-The brain is nilearn's packaged MNI152 (grey and white matter maps); the rest is painted here:
-layers of the vault by distance from the brain, and below it a face and a neck of simple solids.
-They are accurate enough for the far surroundings; the neighbourhood of the gland is rendered again,
-finer and for each person, by `neurotarget.phantom.gland.sella`.
+The brain is nilearn's packaged MNI152 (grey and white matter maps). All other tissues are painted
+here: layers of the vault by distance from the brain, and below it a face and a neck of simple
+solids. These are accurate enough far from the target only. For each person,
+`neurotarget.phantom.gland.sella` renders the neighbourhood of the gland again, at finer resolution.
 
 Source: Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033 (MNI152, 2009 release).
 """
@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from neurotarget.phantom.canvas import SHAPE, Canvas, Tissue, depth_mm, double, grain, window
 
-BRAIN_AT = (0, 0, 80)  # where the packaged template starts in our grid
+BRAIN_AT = (0, 0, 80)  # first voxel of the packaged template in our grid
 CLOSE_MM = 10.0  # gaps between parts of the brain narrower than twice this are filled with CSF
 CSF_MM, INNER_MM, MARROW_MM, OUTER_MM = 2.4, 3.8, 6.6, 8.2  # outer ends of the vault's layers
 SCALP_MM, FAT_MM, SKIN_MM = 13.0, 5.5, 1.6  # from the brain; below the skin; below the skin
@@ -34,14 +34,14 @@ class Atlas(NamedTuple):
     grey: Float[ndarray, "i j k"]  # shares inside the brain's box; the rest is CSF
     white: Float[ndarray, "i j k"]
     brain: Float[ndarray, "i j k"]
-    box: tuple[slice, slice, slice]  # of the brain
+    box: tuple[slice, slice, slice]  # bounding box of the brain
     intracranial_ml: float
 
     def intensity(self, brightness: Float[ndarray, " T"]) -> Float[ndarray, "I J K"]:
         """Paint every tissue with its brightness.
 
         Args:
-            brightness: of each `Tissue` by its number; of white matter usually 1.
+            brightness: brightness of each `Tissue`, by its number; white matter usually has 1.
 
         Returns:
             The head on the grid of `ORIGIN_MM`, float32; brain voxels are mixtures of grey and
@@ -55,7 +55,7 @@ class Atlas(NamedTuple):
         return image
 
     def brain_map(self) -> Float[ndarray, "I J K"]:
-        """Share of brain without the CSF of its sulci, 0 to 1, on the whole grid."""
+        """Return the share of brain without the CSF of its sulci, 0 to 1, on the whole grid."""
         result = np.zeros(SHAPE, dtype=np.float32)
         result[self.box] = np.minimum(self.grey + self.white, 1) * self.brain
         return result
@@ -90,7 +90,7 @@ def paint_head(outside: Float[ndarray, "I J K"]) -> Canvas:
 
 
 def _brain() -> tuple[ndarray, ndarray, ndarray]:
-    """Shares of grey and white matter, sharpened from average to individual, and brain mask."""
+    """Return shares of grey and white matter, sharpened from average to person, and brain mask."""
     maps = [load(resolution=1) for load in (load_mni152_gm_template, load_mni152_wm_template)]
     grey, white = (np.clip(m.get_fdata(dtype=np.float32), 0, 1) for m in maps)
     mask = load_mni152_template(resolution=1).get_fdata(dtype=np.float32) > 0
@@ -108,7 +108,7 @@ def _placed(part: Float[ndarray, "i j k"]) -> Float[ndarray, "I J K"]:
 
 
 def closed_distance_mm(coarse: Bool[ndarray, "i j k"]) -> Float[ndarray, "i j k"]:
-    """Distance from the brain with its gaps closed, mm, 0 inside; all on every second voxel."""
+    """Distance from the brain after closing its gaps, mm, 0 inside; on a grid of 2 mm."""
     grown = ndimage.distance_transform_edt(~coarse) * 2 < CLOSE_MM
     hull = (ndimage.distance_transform_edt(grown) * 2 > CLOSE_MM) | coarse
     outside = ndimage.distance_transform_edt(~hull) * 2.0
@@ -116,7 +116,7 @@ def closed_distance_mm(coarse: Bool[ndarray, "i j k"]) -> Float[ndarray, "i j k"
 
 
 def _flesh(canvas: Canvas, outside: ndarray) -> None:
-    """Outline of the head, then muscle, strands of fat, subcutaneous fat and skin."""
+    """Paint the outline of the head, then muscle, strands of fat, subcutaneous fat and skin."""
     canvas.tissue[outside < SCALP_MM] = Tissue.MUSCLE
     for centre, radii in (
         ((0, 40, -62), (66, 56, 56)),  # cheeks
@@ -138,7 +138,7 @@ def _flesh(canvas: Canvas, outside: ndarray) -> None:
 
 
 def _skull(canvas: Canvas, outside: ndarray) -> None:
-    """CSF, inner table, marrow and outer table of the vault; a thin dark shell below the base."""
+    """Paint CSF, inner table, marrow and outer table of the vault, and a thin dark skull base."""
     _, (_, y, z) = window(np.full(3, -1e3), np.full(3, 1e3))
     rows, levels = zip(*BASE_MM, strict=True)
     above = z - np.interp(y, rows, levels).astype(np.float32)
@@ -152,7 +152,7 @@ def _skull(canvas: Canvas, outside: ndarray) -> None:
 
 
 def _face(canvas: Canvas) -> None:
-    """Orbits, nose and its sinuses, mouth and jaw."""
+    """Paint orbits, nose and its sinuses, mouth and jaw."""
     canvas.ellipsoids(Tissue.MUSCLE, (33, 62, -28), (24, 22, 22))
     canvas.ellipsoids(Tissue.SKIN, (33, 72, -28), (15, 14, 15))
     canvas.ellipsoids(Tissue.BONE, (33, 53, -28), (22, 25, 20))
@@ -181,7 +181,7 @@ def _face(canvas: Canvas) -> None:
 
 
 def _neck(canvas: Canvas) -> None:
-    """Airway, spine with its canal and cord, and vessels."""
+    """Paint the airway, spine with its canal and cord, and vessels."""
     canvas.rod(Tissue.MUCOSA, (0, 12, -66), (0, 4, -152), radius=9)
     canvas.rod(Tissue.AIR, (0, 13, -66), (0, 5, -152), radius=6)
     canvas.rod(Tissue.BONE, (0, -18, -72), (0, -18, -152), radius=10)
@@ -196,7 +196,7 @@ def _neck(canvas: Canvas) -> None:
 
 
 def _base(canvas: Canvas) -> None:
-    """Petrous bones, clivus, body of the sphenoid, and the cisterns before the brain stem."""
+    """Paint petrous bones, clivus, body of the sphenoid, and cisterns before the brain stem."""
     canvas.rods(Tissue.BONE, (16, -14, -42), (50, -34, -42), radius=8)
     where, _ = window(np.array([-66.0, -60, -66]), np.array([66.0, -24, -34]))
     cells = (grain(4, (1.5, 1.5, 1.5)) > 0)[where]

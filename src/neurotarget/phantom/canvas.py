@@ -1,4 +1,4 @@
-"""Painting of solids on a 1 mm grid in MNI152 space; face and neck are made of them."""
+"""Painting of solids on a 1 mm grid in MNI152 space; face and neck consist of such solids."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -48,9 +48,9 @@ class Canvas:
         """Paint an ellipsoid; a higher `power` makes it boxier.
 
         Args:
-            tissue: what its voxels become.
-            centre: MNI152, mm.
-            radii: mm along x, y and z.
+            tissue: tissue that its voxels get.
+            centre: MNI152 coordinates, mm.
+            radii: half axes along x, y and z, mm.
             power: 2 for an ellipsoid.
         """
         where, axes = window(np.subtract(centre, radii), np.add(centre, radii))
@@ -76,12 +76,12 @@ class Canvas:
 
 
 def mirror(point: Triple) -> Triple:
-    """Same place on the other side of the midline."""
+    """Return the same place on the other side of the midline."""
     return (-point[0], point[1], point[2])
 
 
 def window(low: ndarray, high: ndarray) -> tuple[tuple[slice, ...], list[ndarray]]:
-    """Voxels between two corners in mm, and their coordinates as open axes.
+    """Return the voxels between two corners in mm, and their coordinates as open axes.
 
     The part beyond the grid is cut off; the window may then be empty.
     """
@@ -93,7 +93,7 @@ def window(low: ndarray, high: ndarray) -> tuple[tuple[slice, ...], list[ndarray
 
 
 def rod_mm(axes: Sequence[ndarray], start: Triple, end: Triple) -> Float[ndarray, "..."]:
-    """Distance from a line segment, mm.
+    """Compute the distance from a line segment, mm.
 
     Args:
         axes: x, y and z of points, as arrays that broadcast.
@@ -108,13 +108,13 @@ def rod_mm(axes: Sequence[ndarray], start: Triple, end: Triple) -> Float[ndarray
 
 
 def depth_mm(solid: Bool[ndarray, "I J K"], sigma: float = 0.5) -> Float[ndarray, "I J K"]:
-    """Smooth depth below the surface, mm, 0 outside; computed on every second voxel."""
+    """Compute smooth depth below the surface, mm, 0 outside; on every second voxel."""
     coarse = ndimage.distance_transform_edt(solid[::2, ::2, ::2]) * 2.0
     return double(ndimage.gaussian_filter(coarse, sigma).astype(np.float32))
 
 
 def grain(seed: int, sigma_mm: Triple) -> Float[ndarray, "I J K"]:
-    """Smooth noise of unit spread over the whole grid, the same at every call with a seed.
+    """Generate smooth noise of unit SD over the whole grid; equal seeds give equal noise.
 
     `sigma_mm` are the SDs of its smoothing along x, y and z.
     """

@@ -1,4 +1,4 @@
-"""The plan of a built-in cohort: what all cohorts share, from which each kind has its own."""
+"""The plan of a built-in cohort: base class of the plans of all kinds of cohort."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from neurotarget.phantom.scanner import Site
 
 VERSION = 2  # raise it when a change gives other voxels for the same plan
 LIMIT_SD = 2.5  # residuals are truncated here, so that no structure vanishes
-WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())  # restores the SD of truncated ones
+WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())  # restores the SD after truncation
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class CohortPlan(ABC):
 
     Attributes:
         num_cases: number of people; each is one case.
-        seed: of all random numbers of the cohort.
+        seed: seed of all random numbers of the cohort.
         age_range: youngest and oldest, years.
         share_women: 0 to 1.
         tiv_ml: mean intracranial volume of women (F) and men (M).
         tiv_spread_ml: SD of these volumes between people of one sex.
         voxel_scale: factor of the voxel sides of all sites; above 1 gives smaller files.
-        sites: scanners, over which people are spread evenly; also as plain values.
+        sites: scanners, over which people are spread evenly; as `Site` or as a mapping of values.
     """
 
     kind: ClassVar[str]  # for messages
-    drawing: ClassVar[int] = VERSION  # a kind whose voxels alone change has its own
+    drawing: ClassVar[int] = VERSION  # version of the voxels; a kind may override it
     site_class: ClassVar[type[Site]] = Site
 
     num_cases: int = 60
@@ -68,7 +68,7 @@ class CohortPlan(ABC):
             object.__setattr__(self, name, value)
 
     def _faults(self) -> dict[str, bool]:
-        """Claims about impossible settings, and whether each holds."""
+        """Return each fault of the settings, and whether the plan has it."""
         names = {site.name for site in self.sites}
         return {
             "num_cases must be at least 1": self.num_cases < 1,
@@ -81,7 +81,7 @@ class CohortPlan(ABC):
 
     @property
     def key(self) -> str:
-        """Fingerprint of the cohort: equal keys mean equal voxels."""
+        """Return the fingerprint of the cohort: equal keys mean equal voxels."""
         return hash_of_value({"drawing": self.drawing, **asdict(self)}, 16)
 
     @abstractmethod
@@ -93,34 +93,34 @@ class CohortPlan(ABC):
 
     @abstractmethod
     def planted(self) -> dict[str, float]:
-        """Values that a study of the cohort should recover, by hypothesis.
+        """Return the values that a study of the cohort should recover, by hypothesis.
 
-        They are in the unit of the hypothesis' quantity.
+        Values are in the unit of the hypothesis' quantity.
         """
 
     def site_of(self, subject: NamedTuple) -> Site:
-        """The scanner of a person."""
+        """Return the scanner of a person."""
         return next(site for site in self.sites if site.name == subject.site)
 
     def even_ages(self, count: int, rng: np.random.Generator) -> Float[ndarray, " N"]:
-        """Ages spread evenly over the range, in rising order."""
+        """Return ages (years) spread evenly over the range, in rising order."""
         low, high = self.age_range
         return low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
 
     def head_sizes_ml(self, sex: str, count: int, rng: np.random.Generator) -> Float[ndarray, " N"]:
-        """Intracranial volumes of people of one sex (F or M), within `LIMIT_SD` SDs of its mean."""
+        """Sample intracranial volumes (mL) of one sex (F or M), within `LIMIT_SD` of the mean."""
         residuals = rng.standard_normal(count).clip(-LIMIT_SD, LIMIT_SD)
         return self.tiv_ml[sex] + self.tiv_spread_ml * residuals
 
     def shuffled(
         self, people: Sequence[NamedTuple], prefix: str, rng: np.random.Generator
     ) -> list[NamedTuple]:
-        """People in random order, named by `prefix` and their number.
+        """Return people in random order, named by `prefix` and their number.
 
         Args:
             people: `num_cases` records.
-            prefix: of the case_id, to which the number from 1 is appended with leading zeros.
-            rng: of the order.
+            prefix: start of the case_id; a number from 1 with leading zeros follows.
+            rng: random numbers of the order.
         """
         digits = len(str(self.num_cases))
         return [

@@ -20,10 +20,10 @@ SHADING_KNOTS = 5  # per axis: the bias field of a head coil is smooth
 class Site:
     """A scanner. Lengths run to the right, to the front and to the top of the patient.
 
-    `axes` names the directions of the stored axes, and the whole grid is rotated by up to
-    `oblique_deg`. `white` is the stored brightness of white matter; brightness is raised to the
-    power `gamma`, which flattens the contrast below 1. `shading` is the SD of the log of the bias
-    field, `noise` that of the noise, relative to white matter.
+    `axes` names the directions of the stored axes; the whole grid is rotated by up to
+    `oblique_deg`. `white` is the stored brightness of white matter. Brightness is raised to the
+    power `gamma`; values below 1 flatten the contrast. `shading` is the SD of the log of the bias
+    field, and `noise` is the SD of the noise relative to white matter.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Warp(NamedTuple):
     step_vox: Triple  # voxels between two knots
 
     def at(self, *places_vox: Real[ndarray, " _"]) -> Float[ndarray, "3 n m l"]:
-        """Template coordinates (mm) on the grid that three lists of voxel indices span.
+        """Return template coordinates (mm) on the grid that three lists of voxel indices span.
 
         Indices may be fractions, within the scan.
         """
@@ -73,7 +73,7 @@ class Warp(NamedTuple):
 def stored_grid(
     site: Site, voxel_scale: float, rng: np.random.Generator
 ) -> tuple[TripleVox, Float[ndarray, "4 4"]]:
-    """Shape and affine (mm) of a scan in the site's stored order, around the scanner's centre.
+    """Return shape and affine (mm) of a scan in the site's stored order, centred in the scanner.
 
     Args:
         site: spacing, extent, axes and obliqueness.
@@ -98,12 +98,12 @@ def stored_grid(
 def sample_warp(
     shape: TripleVox, affine: Float[ndarray, "4 4"], scale: float, rng: np.random.Generator
 ) -> Warp:
-    """Draw pose, proportions and a smooth individual shape.
+    """Sample pose, proportions and a smooth individual shape.
 
     Args:
         shape: sides of the scan.
         affine: of the scan, mm.
-        scale: native over template length; the proportions keep the volume of the head.
+        scale: native length divided by template length; the proportions keep the head's volume.
         rng: of the person.
     """
     proportions = rng.normal(0, 0.025, 3)
@@ -125,7 +125,7 @@ def sample_warp(
 def sample_shading(
     shape: TripleVox, spread: float, rng: np.random.Generator
 ) -> Float[ndarray, "I J K"]:
-    """Draw a smooth pattern as of a head coil, whose SD over the grid is `spread`."""
+    """Sample a smooth pattern as of a head coil, whose SD over the grid is `spread`."""
     knots = rng.standard_normal([SHADING_KNOTS] * 3, dtype=np.float32)
     places = [np.linspace(0, SHADING_KNOTS - 3, side) for side in shape]
     shading = _spread(knots, [_spline(place, SHADING_KNOTS) for place in places])
@@ -133,7 +133,7 @@ def sample_shading(
 
 
 def _spline(places: Float[ndarray, " n"], count: int) -> Float[ndarray, "n P"]:
-    """Weights of uniform cubic B-splines whose second knot is at 0."""
+    """Return weights of uniform cubic B-splines whose second knot is at 0."""
     distance = np.abs(places[:, None] + 1 - np.arange(count)[None, :])
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = (2 - np.minimum(distance, 2)) ** 3 / 6

@@ -23,11 +23,13 @@ class Scene(NamedTuple):
 
     @property
     def voxel_mm3(self) -> float:
-        """Volume of a stored voxel, mm³."""
+        """Return the volume of a stored voxel, mm³."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     def box(self, reach_mm: float) -> tuple[slice, slice, slice]:
-        """Voxels that contain a cube of template space around the centre, with a margin.
+        """Return the box of voxels that contains a cube of template space around the centre.
+
+        The cube's half side is `reach_mm`; the box has a margin.
 
         Raises:
             ValueError: the scan misses the cube.
@@ -47,7 +49,7 @@ class Scene(NamedTuple):
         return tuple(spans)
 
     def offsets(self, box: Sequence[slice], samples: int) -> Float[ndarray, "3 i j k"]:
-        """Offset from the centre in template mm, at `samples` per voxel side.
+        """Compute offsets from the centre in template mm, at `samples` points per voxel side.
 
         Args:
             box: voxels of the scan.
@@ -66,7 +68,7 @@ class Scene(NamedTuple):
 
 
 def slabs(warp: Warp, shape: TripleVox) -> Iterator[tuple[slice, Float[ndarray, "3 n J K"]]]:
-    """Slabs of a scan's first axis with the template coordinates (mm) of their voxels."""
+    """Yield slabs along a scan's first axis, with the template coordinates (mm) of their voxels."""
     rows = max(SLAB_VOX // (shape[1] * shape[2]), 1)
     others = [np.arange(side) for side in shape[1:]]
     for first in range(0, shape[0], rows):
@@ -75,9 +77,9 @@ def slabs(warp: Warp, shape: TripleVox) -> Iterator[tuple[slice, Float[ndarray, 
 
 
 def blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
-    """Means of cubes of `side` samples.
+    """Compute means of cubes of `side` samples along each axis.
 
-    Sides must be multiples of `side`; a rest would be an error.
+    Sides must be multiples of `side`; other sides raise an error.
     """
     i, j, k = (length // side for length in fine.shape)
     return fine.reshape(i, side, j, side, k, side).mean(axis=(1, 3, 5))

@@ -1,8 +1,8 @@
-"""Simulated raters: the mask that another rater, or the same one again, would draw.
+"""Simulated raters: the mask that another rater, or the same rater again, would delineate.
 
 A rater moves every boundary. All boundaries of a scan move together, by the rater's habit and by
-how the scan was read on that day; each structure also moves a little on its own; and smooth waves
-along each boundary change its shape but not the volume.
+a shift of that session. Each structure also moves a little on its own. Smooth waves along each
+boundary change its shape but not its volume.
 
 The movements of `RATER_1` and `RATER_2` were tuned so that the total volumes of the built-in
 cohort's dentates agree like manual masks of susceptibility maps: ICC 0.91 between two sessions of
@@ -32,9 +32,9 @@ EDGE_MM = 0.7  # SD of the smoothing used to find the surface
 class Rater:
     """Behaviour of a rater; lengths in mm, outwards positive, SDs where they are random.
 
-    `habit_mm` is the rater's own mean shift against the truth, `scan_mm` the shift shared by the
-    structures of one session, `structure_mm` that of each alone, `wave_mm` the height of the
-    smooth waves, whose width is `wide_mm`.
+    `habit_mm` is the rater's mean shift against the truth, `scan_mm` the shift shared by all
+    structures of one session, `structure_mm` the shift of each single structure, `wave_mm` the
+    height of the smooth waves, and `wide_mm` their width.
     """
 
     habit_mm: float = 0.0
@@ -64,7 +64,7 @@ def simulate_rater(
     """Segment a label map again as a rater would, with the same ids; 0 is background.
 
     Each structure gets the voxels deepest within its moved boundary, as many as its new volume
-    holds, at least one; a voxel that two structures claim goes to the one in which it is deeper.
+    has, at least one. A voxel that lies in two structures goes to that in which it lies deeper.
 
     Raises:
         DataError: the label map is not 3-D or empty.
@@ -90,9 +90,9 @@ def simulate_rater(
 
 
 def surface_mm2(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> float:
-    """Area of a mask's boundary: the integral of the smoothed mask's gradient magnitude.
+    """Area of a mask's boundary, mm²: the integral of the smoothed mask's gradient magnitude.
 
-    Smoothing by `EDGE_MM` makes it independent of the staircase of voxels.
+    Smoothing by `EDGE_MM` removes the steps between voxels.
     """
     sides = np.asarray(spacing_mm)
     wide = [(int(np.ceil(4 * EDGE_MM / side)),) * 2 for side in sides]
@@ -109,7 +109,7 @@ def _moved(
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Float[ndarray, "I J K"]:
-    """Depth below the new boundary, mm, at least 0 for the voxels of the new mask."""
+    """Compute depth below the new boundary, mm, at least 0 for the voxels of the new mask."""
     depth = _depth_mm(mask, spacing_mm) + rater.wave_mm * _waves(mask.shape, rater, spacing_mm, rng)
     voxel_mm3 = float(np.prod(spacing_mm))
     more = shift_mm * surface_mm2(mask, spacing_mm) / voxel_mm3
@@ -118,7 +118,7 @@ def _moved(
 
 
 def _depth_mm(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> Float[ndarray, "I J K"]:
-    """Signed distance from the boundary, mm, positive inside."""
+    """Compute the signed distance from the boundary, mm, positive inside."""
     inside = ndimage.distance_transform_edt(mask, sampling=spacing_mm)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
     sharp = inside - outside
@@ -129,14 +129,14 @@ def _depth_mm(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> Float[ndarray
 def _waves(
     shape: tuple[int, ...], rater: Rater, spacing_mm: Triple, rng: np.random.Generator
 ) -> Float[ndarray, "I J K"]:
-    """Smooth noise of unit spread."""
+    """Sample smooth noise of unit SD."""
     noise = rng.standard_normal(shape)
     noise = ndimage.gaussian_filter(noise, rater.wide_mm / np.asarray(spacing_mm), mode="wrap")
     return noise / noise.std() if noise.size > 1 and noise.std() > 0 else noise * 0
 
 
 def _box(inside: Bool[ndarray, "I J K"], spacing_mm: Triple) -> tuple[slice, ...]:
-    """Voxels that a rater may mark."""
+    """Return the box of voxels that a rater may mark."""
     (bounds,) = ndimage.find_objects(inside.astype(np.uint8))
     margins = [int(np.ceil(MARGIN_MM / side)) for side in spacing_mm]
     return tuple(

@@ -1,16 +1,16 @@
-"""Atrophy planted into label maps: walls of structures are moved until volumes change as stated.
+"""Atrophy planted into label maps: boundaries of structures move until volumes change as planned.
 
 Percent of volume against controls, in mild cognitive impairment and in Alzheimer's disease:
 
 - hippocampus: −12.9 and −24.2 left, −11.1 and −23.1 right, a meta-analysis (Shi 2009,
   doi:10.1002/hipo.20573);
 - entorhinal cortex: −13 and −39 (Du 2001, doi:10.1136/jnnp.71.4.441);
-- all others are round figures between these and none, chosen here, in the directions that Du 2001
-  (cortex, ventricles) and Qiu 2009, doi:10.1016/j.neuroimage.2009.01.013 (amygdala, ventricles,
-  thalamus; none in caudate, putamen and pallidum) describe.
+- all other changes are round figures between these and 0, chosen here. Their directions are those of
+  Du 2001 (cortex, ventricles) and Qiu 2009, doi:10.1016/j.neuroimage.2009.01.013 (amygdala,
+  ventricles, thalamus; no change in caudate, putamen and pallidum).
 
-Volumes of a deformed map are near these figures, not equal to them, as walls are moved by a first
-approximation: measure them.
+Volumes of a deformed map are near these figures but not equal to them, because displacements are a
+first-order approximation. Measure the volumes in the deformed map.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,20 +52,20 @@ CHANGES: Sequence[Change] = (
 )
 KEPT: Sequence[Ids] = ((11, 50), (12, 51), (13, 52), (26, 58), (28, 60), (16,))
 CORTEX_FROM = 1000  # ids of regions of the cortex
-EDGE_MM, THIN_MM = 1.5, 0.8  # SD of the blurred walls; of those of the cortex
+EDGE_MM, THIN_MM = 1.5, 0.8  # SD of the blurred boundaries; of those of the cortex
 SHARP_MM = 0.6  # SD of the blurred edge at which a gain of volume is counted
-FURTHEST_SD = 1.2  # walls move by at most this many SDs, so that tissue does not fold
+FURTHEST_SD = 1.2  # boundaries move by at most this many SDs, so that tissue does not fold
 MOST_LOSS = -70.0  # percent
-REACH_SD = 4.0  # the window around a structure
+REACH_SD = 4.0  # margin of the window around a structure
 KNOT_MM, WANDER_MM, TURN_DEG = 32.0, 1.2, 4.0  # of a person's own shape
 
 
 def percent_of(group: str, severity: float = 1.0) -> Mapping[Ids, float]:
-    """Change of each structure in a group, in percent of its volume, times a severity.
+    """Return the change of each structure in a group, in percent of its volume, times severity.
 
     Args:
         group: control, mci or ad; controls have no change.
-        severity: 1 for an average patient; losses end at `MOST_LOSS`.
+        severity: 1 for an average patient; losses are limited to `MOST_LOSS`.
 
     Returns:
         Percent by the ids of a structure; negative is a loss.
@@ -82,7 +82,7 @@ def deformed(
     *,
     rng: np.random.Generator,
 ) -> Integer[ndarray, "I J K"]:
-    """A person with the anatomy of a label map, its own shape, and these changes of volumes.
+    """Deform a label map to a person with an individual shape and these changes of volumes.
 
     The same random numbers give the same shape with and without changes.
 
@@ -90,10 +90,10 @@ def deformed(
         ids: FreeSurfer's ids of a whole head.
         spacing_mm: sides of a voxel.
         percent: change of volume by the ids of a structure, from `percent_of`.
-        rng: of the person's own shape.
+        rng: random numbers of the person's shape.
 
     Returns:
-        The map on the same grid; what moves in from beyond the grid is 0.
+        The map on the same grid; voxels that come from beyond the grid are 0.
     """
     where = _own_shape(ids.shape, spacing_mm, rng)
     moved = _walls(ids, spacing_mm, percent)
@@ -111,7 +111,7 @@ def deformed(
 def _own_shape(
     shape: Sequence[int], spacing_mm: Sequence[float], rng: np.random.Generator
 ) -> Float[ndarray, "3 I J K"]:
-    """Voxel of the map that each voxel of a person shows: turned and smoothly bent."""
+    """Return the voxel of the map that each voxel of a person shows: rotated and smoothly bent."""
     spacing = np.array(spacing_mm)
     counts = [int(np.ceil(n * mm / KNOT_MM)) + 3 for n, mm in zip(shape, spacing, strict=True)]
     step = tuple((side - 1) / (n - 3) for side, n in zip(shape, counts, strict=True))
@@ -128,11 +128,11 @@ def _own_shape(
 def _walls(
     ids: Integer[ndarray, "I J K"], spacing_mm: Sequence[float], percent: Mapping[Ids, float]
 ) -> Float[ndarray, "3 I J K"] | None:
-    """Displacements in voxels with which a map is read so that volumes change; or None.
+    """Compute displacements (voxels) at which to read a map so that volumes change; or None.
 
     Displacements follow the gradient of each blurred structure, as in `synthesis.population`. A
-    displacement of one structure changes the volumes of its neighbours; the amounts solve the
-    linear equations of all, so that those of `KEPT` stay as they are.
+    displacement of one structure changes the volumes of its neighbours. The amounts solve the
+    linear equations of all structures, so that the volumes of `KEPT` do not change.
     """
     wanted = dict(percent) | dict.fromkeys(KEPT, 0.0) if percent else {}
     walls, gains = [], []
@@ -156,7 +156,7 @@ def _walls(
 
 
 class _Wall(NamedTuple):
-    """Of one structure: its window, unit displacements, the gradient of its edge, and the limit."""
+    """Window, unit displacements, gradient of the edge, and limit of one structure."""
 
     window: tuple[slice, ...]
     moves: Float[ndarray, "3 i j k"]  # mm per mm
@@ -176,7 +176,7 @@ def _width_mm(values: Ids) -> float:
 
 
 def _effects(walls: Sequence[_Wall]) -> Float[ndarray, "W W"]:
-    """Voxels that the volume of each structure (row) gains per mm of each displacement."""
+    """Compute the voxels that each structure (row) gains per mm of each displacement (column)."""
     effects = np.zeros((len(walls), len(walls)))
     for row, edge in enumerate(walls):
         for column, move in enumerate(walls):
@@ -212,7 +212,7 @@ def _window(inside: ndarray, margin_vox: Sequence[float]) -> tuple[slice, ...]:
 
 
 def _at(field: Float[ndarray, "3 I J K"], where: Float[ndarray, "3 I J K"]) -> ndarray:
-    """Linear interpolation of a field on the map's grid at voxels of it."""
+    """Interpolate a field on the map's grid linearly, at fractional voxels."""
     sides = np.array(field.shape[1:])
     scale = (2 / np.maximum(sides - 1, 1)).astype(np.float32)
     parts = [torch.from_numpy(part * s - 1) for part, s in zip(where, scale, strict=True)]

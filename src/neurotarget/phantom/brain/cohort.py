@@ -1,7 +1,7 @@
-"""Cohorts of whole heads with label maps: drawn from formulas, or read from the user's label maps.
+"""Cohorts of whole heads: label maps are generated from formulas, or read from the user's files.
 
-The scan of each map is generated, with a fixed seed. It replaces real data in trials of the
-software; that a network works on it says nothing about real heads.
+The scan of each map is generated with a fixed seed. The cohort replaces real data in trials of the
+software; results of a network on it say nothing about real heads.
 """
 
 from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Grown(NamedTuple):
 class HeadCohort(GeneratedCohort):
     """Whole heads with label maps of FreeSurfer's ids and a generated scan for each contrast.
 
-    `data.root` can name a folder of label maps, in any orientation, instead of drawn ones; any
-    other data set is used as it is.
+    `data.root` can name a folder of label maps, in any orientation, which replace the generated
+    maps; any other data set is used as it is.
     """
 
     bar_text = "generating heads"
@@ -50,20 +50,20 @@ class HeadCohort(GeneratedCohort):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Folders of the scans and of the label maps, by the column of the manifest."""
+        """Return the folders of scans and label maps, by column of the manifest."""
         return {name: name for name in self.plan.contrasts} | {"label": LABELS}
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """Names of the covariates; for label maps of the user, age and sex are unknown."""
+        """Return names of the covariates; for the user's label maps, age and sex are unknown."""
         return ("site", "tiv_ml") if self.plan.maps else ("age", "sex", "site", "tiv_ml")
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, generated if missing; or the path of the user's data set.
+        """Return the manifest of the cohort, generated if missing; or the path of the user's data.
 
         Raises:
-            DataError: a label map of the user's is broken or has unknown ids, or the cohort cannot
-                be written.
+            DataError: a label map of the user is broken or has unknown ids, or the cohort cannot be
+                written.
         """
         if not root or not (paths := maps_in(Path(root))):
             return super().obtain(root)
@@ -71,7 +71,7 @@ class HeadCohort(GeneratedCohort):
         return replace(self, plan=plan).generate(expand_home(self.folder) / plan.key)
 
     def render(self, number: int) -> Scans:
-        """Scans of each contrast and label map of one person, by folder name."""
+        """Generate the scans of all contrasts and the label map of one person, by folder name."""
         plan, person = self.plan, self.plan.subjects()[number]
         grown = self.grow(person, number)
         site = plan.site_of(person)
@@ -84,11 +84,11 @@ class HeadCohort(GeneratedCohort):
         return scans
 
     def grow(self, person: Person, number: int) -> Grown:
-        """The label map of a person: read from the user's file, or drawn.
+        """Return the label map of a person: read from the user's file, or generated.
 
         Args:
             person: from the plan.
-            number: of the person in the plan, from 0, which seeds the drawing.
+            number: index of the person in the plan, from 0; it is part of the seed.
         """
         plan = self.plan
         if person.map_number is not None:
@@ -99,7 +99,7 @@ class HeadCohort(GeneratedCohort):
 
 
 def maps_in(root: Path) -> list[Path]:
-    """Label maps of a folder that holds nothing else; empty if it is another data set."""
+    """List the label maps of a folder; empty if the folder holds other files."""
     root = expand_home(root)
     if not root.is_dir() or any((root / name).exists() for name in DATA_SETS):
         return []
@@ -110,7 +110,7 @@ def map_file(path: Path) -> MapFile:
     """Check a label map and measure the volume of brain and fluid in it.
 
     Raises:
-        DataError: the map is broken, or has ids of which no tissue is known.
+        DataError: the map is broken, or has ids whose tissue is unknown.
     """
     name = file_stem(path)
     volume = read_volume(path, case_id=name)

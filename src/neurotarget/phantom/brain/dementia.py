@@ -1,8 +1,9 @@
 """A simulated cohort of dementia: controls, MCI and Alzheimer's disease with planted atrophy.
 
-The people of a memory clinic, at a site of its own, are label maps whose structures were changed as
-`atrophy` states; their volumes are measured in the changed maps. All others are for training. It
-measures whether a segmenter keeps differences between groups; it says nothing about people.
+The people of a memory clinic, at a site of its own, have label maps whose structures were changed as
+`atrophy` states; volumes are measured in the changed maps. All other people are for training. The
+cohort tests whether a segmentation network keeps differences between groups; it says nothing about
+real people.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ CLINIC = replace(SITES[0], name="clinic")
 
 @dataclass(frozen=True)
 class DementiaPlan(HeadPlan):
-    """A clinic with `patients` people, a third of them in each group, besides `num_cases` others.
+    """A clinic with `patients` people, a third in each group, and `num_cases` people to train on.
 
     `strength` multiplies all planted changes; `severity_spread` is the SD between patients of one
-    group, as a share. Of the user's label maps, every other one is for the clinic, whose people are
-    variants of it, so that no anatomy is both trained on and measured.
+    group, as a share. Every second label map of the user is for the clinic: the people of the clinic
+    are variants of these maps, so that no anatomy is both trained on and measured.
 
     Attributes:
         num_cases: people to train on.
@@ -61,10 +62,10 @@ class DementiaPlan(HeadPlan):
         return self.sites[:-1]
 
     def subjects(self) -> list[Person]:
-        """The people to train on, then those of the clinic.
+        """Return the people to train on, then the people of the clinic.
 
-        Groups alternate with age in the clinic, so that they have like ages and the same share of
-        women.
+        In the clinic, groups alternate in the order of age, so that groups have similar ages and
+        the same share of women.
         """
         rng = np.random.default_rng([self.seed, 3])
         ages = replace(self, age_range=self.clinic_ages).even_ages(self.patients, rng).round(1)
@@ -84,7 +85,7 @@ class DementiaPlan(HeadPlan):
     def _placed(
         self, person: Person, number: int, severity: float, rng: np.random.Generator
     ) -> Person:
-        """A person of the clinic with a head size, or with one of the user's label maps."""
+        """Return a person of the clinic with a head size, or with one of the user's label maps."""
         tiv_ml = round(float(self.head_sizes_ml(str(person.sex), 1, rng)[0]), 1)
         person = person._replace(severity=0.0 if person.group == CONTROL else severity)
         if not self.maps:
@@ -104,14 +105,14 @@ class DementiaCohort(HeadCohort):
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """Names of the covariates; the group of people outside the clinic is empty."""
+        """Return names of the covariates; the group of people outside the clinic is empty."""
         return ("group", *super().covariates)
 
     def grow(self, person: Person, number: int) -> Grown:
-        """The label map of a person, with the changes of the person's group.
+        """Return the label map of a person, with the changes of the person's group.
 
-        Controls of the clinic are deformed to a shape of their own too, so that only volumes
-        differ.
+        Controls of the clinic are also deformed to an individual shape, so that groups differ only
+        in volumes.
         """
         grown = super().grow(person, number)
         if not person.group:

@@ -9,14 +9,14 @@ from numpy import ndarray
 from neurotarget.phantom.brain.solids import Axes, Superquadric, Waves, draw_waves
 
 SULCUS_MM, FOLIUM_MM = 25.0, 9.0  # wavelength of the noise
-DEEPEST_MM = 26.0  # no fold reaches below
-RADIAL = 0.8  # how much folds run towards the middle of their hemisphere
+DEEPEST_MM = 26.0  # largest depth of a fold
+RADIAL = 0.8  # degree to which folds run towards the axis of their hemisphere, 0 to 1
 CEREBELLAR_CORE = Superquadric((17.0, -58.0, -35.0), (17.0, 12.0, 8.0), 2.0, (-15.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
 class Folding:
-    """How one brain is folded; lengths are in mm.
+    """Folding of one brain; lengths are in mm.
 
     Attributes:
         sulci, folia: noise whose zero surfaces are the sulci of the cerebrum, and the white matter
@@ -38,9 +38,9 @@ class Folding:
 
 
 def draw_folding(rng: np.random.Generator, age: float) -> Folding:
-    """Draw the folding of a person; sulci widen and cortex thins with age.
+    """Sample the folding of a person; sulci widen and cortex thins with age.
 
-    About 0.02 mm per decade of cortex: Salat 2004, doi:10.1093/cercor/bhh032.
+    The cortex thins by about 0.02 mm per decade: Salat 2004, doi:10.1093/cercor/bhh032.
     """
     decades = (age - 20) / 10
     return Folding(
@@ -57,15 +57,15 @@ def draw_folding(rng: np.random.Generator, age: float) -> Folding:
 def cerebrum_ids(
     depth: Float[ndarray, " n"], axes: Axes, folding: Folding
 ) -> UInt16[ndarray, " n"]:
-    """Fluid, cortex or white matter at points inside of the hull; sides are those of x.
+    """Return fluid, cortex or white matter at points inside the hull; the sign of x gives the side.
 
     A sulcus is a sheet of fluid that follows a zero surface of the noise down to its own depth;
     cortex lines the hull and both faces of each sheet.
 
     Args:
-        depth: of each point below the hull, mm.
+        depth: depth of each point below the hull, mm.
         axes: x, y and z of the points, template mm.
-        folding: of the person.
+        folding: folding of the person.
 
     Returns:
         FreeSurfer's ids 2, 3 (left), 41, 42 (right) and 24.
@@ -87,7 +87,7 @@ def cerebrum_ids(
 
 
 def _projected(axes: Axes, depth: Float[ndarray, " n"]) -> Axes:
-    """Points moved most of the way to the hull, away from the axis of their hemisphere.
+    """Move points most of the way to the hull, away from the axis of their hemisphere.
 
     Noise at these points varies along the hull more than with depth, as sulci run inwards.
     """
@@ -104,9 +104,9 @@ def _projected(axes: Axes, depth: Float[ndarray, " n"]) -> Axes:
 def cerebellum_ids(
     depth: Float[ndarray, " n"], axes: Axes, folding: Folding
 ) -> UInt16[ndarray, " n"]:
-    """Fluid, cortex or white matter at points inside of the hull of the cerebellum.
+    """Return fluid, cortex or white matter at points inside the hull of the cerebellum.
 
-    Arguments are those of `cerebrum_ids`; ids are 7, 8 (left), 46, 47 (right) and 24.
+    Arguments are as in `cerebrum_ids`; ids are 7, 8 (left), 46, 47 (right) and 24.
     """
     x, y, z = axes
     is_left = x < 0

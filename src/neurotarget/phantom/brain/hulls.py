@@ -1,7 +1,7 @@
-"""Parts of all drawn heads before they are warped: depths of the brain's hulls, and the face.
+"""Parts of all generated heads before the warp: depths of the brain's hulls, and the face.
 
-Everything is a formula in MNI152 space. Positions and sizes are round figures of the adult brain in
-atlases; none is derived from a scan. Left and right come from one description.
+All parts are formulas in MNI152 space. Positions and sizes are round figures of the adult brain in
+atlases; none is derived from a scan. One description gives both the left and the right side.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ from neurotarget.phantom.atlas import CSF_MM, closed_distance_mm, paint_head
 from neurotarget.phantom.brain.solids import Axes, Superquadric, Tube
 from neurotarget.phantom.canvas import ORIGIN_MM, SHAPE, Tissue, depth_mm, double
 
-LATTICE_MM = 2  # between the points at which depths are stored
+LATTICE_MM = 2  # spacing of the points at which depths are stored
 FISSURE_MM = 0.9  # half of the gap between the hemispheres, and of the Sylvian fissure
 SKIN_MM = 4.5  # with the fat below it
 SINUS_MM = 4.0  # half width of the sagittal sinus
@@ -28,7 +28,7 @@ TEMPORAL = Tube(
 MEDIAL_TEMPORAL = Tube(
     ((25.0, 4.0, -23.0), (26.0, -18.0, -21.0), (25.0, -38.0, -10.0)), (10.5, 11.5, 10.0)
 )
-CORE = Superquadric((0.0, -4.0, 3.0), (9e3, 38.0, 25.0), 2.2)  # callosum and all below it
+CORE = Superquadric((0.0, -4.0, 3.0), (9e3, 38.0, 25.0), 2.2)  # callosum and structures below it
 CEREBELLUM = (
     Superquadric((0.0, -62.0, -37.0), (53.0, 33.0, 24.0), 2.3),
     Superquadric((0.0, -62.0, -26.0), (46.0, 33.0, 22.0)),
@@ -52,7 +52,7 @@ FLOOR_MM = (
 TENTORIUM_MM = ((-110.0, 2.0), (-60.0, 11.0), (-30.0, 14.0), (0.0, 0.0), (75.0, 0.0))
 SYLVIAN_MM = ((-42.0, 14.0), (-10.0, 1.0), (25.0, -12.0))  # its height, back to front
 
-IDS = {  # of SynthSeg's generators
+IDS = {  # label ids of SynthSeg's generator
     Tissue.AIR: 0,
     Tissue.BONE: 515,
     Tissue.CSF: 24,
@@ -74,10 +74,10 @@ class Hulls(NamedTuple):
     """Depths in mm on the lattice, and ids of the head's tissues at 1 mm, from `ORIGIN_MM` on.
 
     Attributes:
-        depths: distance from the brain with its gaps closed, 0 inside; depth below the surface of
-            the cerebellum, and of the cerebrum, negative outside.
+        depths: distance from the brain after closing its gaps, 0 inside; depth below the surface of
+            the cerebellum, and below that of the cerebrum, both negative outside.
         ids: tissues around the brain.
-        intracranial_ml: volume inside of the skull.
+        intracranial_ml: volume inside the skull.
     """
 
     depths: Float[ndarray, "3 i j k"]
@@ -102,7 +102,7 @@ def brain_hulls() -> Hulls:
 
 
 def lattice_axes() -> Axes:
-    """Coordinates of the lattice in mm, as open axes x, y and z that broadcast."""
+    """Return coordinates of the lattice in mm, as open axes x, y and z that broadcast."""
     lines = [
         np.arange(0, side, LATTICE_MM, dtype=np.float32) + np.float32(first)
         for side, first in zip(SHAPE, ORIGIN_MM, strict=True)
@@ -111,7 +111,7 @@ def lattice_axes() -> Axes:
 
 
 def cerebrum_mm(axes: Axes) -> Float[ndarray, "..."]:
-    """Depth below the pia of both hemispheres, without the folds of their cortex.
+    """Compute depth (mm) below the surface of both hemispheres, without cortical folds.
 
     Points outside are negative; x is positive to the right.
     """
@@ -125,7 +125,7 @@ def cerebrum_mm(axes: Axes) -> Float[ndarray, "..."]:
 
 
 def _sylvian_mm(x: ndarray, y: ndarray, z: ndarray) -> ndarray:
-    """Distance from the Sylvian fissure and from the cistern over the insula."""
+    """Compute the distance from the Sylvian fissure and from the cistern over the insula."""
     above = np.abs(z - _between(y, SYLVIAN_MM)) * 0.93
     beyond = np.maximum(np.maximum(y - 27, -44 - y), 0)
     lateral = np.sqrt(above**2 + np.maximum(39 - x, 0) ** 2 + beyond**2)
@@ -134,7 +134,7 @@ def _sylvian_mm(x: ndarray, y: ndarray, z: ndarray) -> ndarray:
 
 
 def _cerebellum_mm(axes: Axes) -> ndarray:
-    """Depth below its surface, with the notch behind and the vallecula below."""
+    """Compute depth below the cerebellum's surface, with posterior notch and vallecula."""
     x, y, z = np.abs(axes[0]), axes[1], axes[2]
     notch = np.sqrt((x / 0.5) ** 2 + (y + 100) ** 2 + (z + 46) ** 2 / 4) - 14
     return np.minimum(np.maximum(*(solid.depth_mm(axes) for solid in CEREBELLUM)), notch)
@@ -146,7 +146,7 @@ def _between(y: ndarray, points: tuple[tuple[float, float], ...]) -> ndarray:
 
 
 def _head_ids(outside: Float[ndarray, "I J K"]) -> UInt16[ndarray, "I J K"]:
-    """Ids of the tissues around the brain; inside of the skull all is fluid."""
+    """Return ids of the tissues around the brain; all voxels inside the skull are fluid."""
     canvas = paint_head(outside)
     middle = slice(int(-SINUS_MM - ORIGIN_MM[0]), int(SINUS_MM - ORIGIN_MM[0]) + 1)
     top = slice(int(-ORIGIN_MM[2]), None)

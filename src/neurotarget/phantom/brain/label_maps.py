@@ -21,17 +21,17 @@ from neurotarget.phantom.canvas import ORIGIN_MM, SHAPE, Tissue
 from neurotarget.phantom.scanner import Site, sample_warp, stored_grid
 from neurotarget.phantom.scene import slabs
 
-EVERY_VOX = 8  # of the coordinates from which the window of a structure is found
+EVERY_VOX = 8  # step of the coordinates that locate the window of a structure
 ROUGH_MM = 0.5  # SD of the noise of a structure's surface
 
 
 class Anatomy(NamedTuple):
-    """A person to draw.
+    """A person to generate.
 
     Attributes:
         age: years; sulci and ventricles widen with it.
         tiv_ml: intracranial volume, which scales the whole head.
-        seed: of the person's shape; equal seeds give equal voxels on one site.
+        seed: seed of the person's shape; equal seeds give equal voxels on one site.
     """
 
     age: float
@@ -40,22 +40,22 @@ class Anatomy(NamedTuple):
 
 
 class DrawnHead(NamedTuple):
-    """Ids of FreeSurfer and of SynthSeg's generators on a grid of 1 mm."""
+    """Ids of FreeSurfer and of SynthSeg's generator on a grid of 1 mm."""
 
     ids: UInt16[ndarray, "I J K"]
     affine: Float[ndarray, "4 4"]
 
 
 def draw_head(person: Anatomy, site: Site, *, voxel_scale: float = 1.0) -> DrawnHead:
-    """Draw one head on the grid of a site; the same person gives the same voxels.
+    """Generate one head on the grid of a site; the same person gives the same voxels.
 
     Args:
         person: age in years, intracranial volume and seed.
-        site: grid and axes of its scanner.
+        site: grid and axes of the scanner.
         voxel_scale: factor of the site's voxel sides.
 
     Returns:
-        Ids of FreeSurfer and of SynthSeg's generators in the site's stored order, and the affine in
+        Ids of FreeSurfer and of SynthSeg's generator in the site's stored order, and the affine in
         mm.
     """
     rng = np.random.default_rng(person.seed)
@@ -73,7 +73,7 @@ def draw_head(person: Anatomy, site: Site, *, voxel_scale: float = 1.0) -> Drawn
 
 
 def _nearest(template: UInt16[ndarray, "I J K"], where: Float[ndarray, "3 i j k"]) -> ndarray:
-    """Ids of the template's nearest voxels; its lower end is continued, as the neck is."""
+    """Return ids of the template's nearest voxels; the neck continues beyond its lower end."""
     index = np.zeros(where.shape[1:], dtype=np.int32)
     inside = np.ones(where.shape[1:], dtype=bool)
     for axis, (part, first, side) in enumerate(zip(where, ORIGIN_MM, SHAPE, strict=True)):
@@ -85,7 +85,7 @@ def _nearest(template: UInt16[ndarray, "I J K"], where: Float[ndarray, "3 i j k"
 
 
 def _box(where: Float[ndarray, "3 I J K"], low: ndarray, high: ndarray) -> tuple[slice, ...]:
-    """Voxels around those that lie between two corners in template mm."""
+    """Return a box around the voxels that lie between two corners in template mm."""
     coarse = where[:, ::EVERY_VOX, ::EVERY_VOX, ::EVERY_VOX]
     margin = EVERY_VOX * 1.3
     edges = zip(coarse, low - margin, high + margin, strict=True)
@@ -124,7 +124,7 @@ def _paint_brain(
 
 
 def _look_up(hulls: Hulls, where: Float[ndarray, "3 I J K"]) -> Float[ndarray, "D I J K"]:
-    """Depths below the hulls at points in mm, linear between the points of the lattice."""
+    """Interpolate depths below the hulls linearly at points in mm."""
     fields = torch.from_numpy(hulls.depths)
     sides = np.array(fields.shape[1:])
     first, step = (ORIGIN_MM, 2 / (sides - 1) / LATTICE_MM)
@@ -137,7 +137,7 @@ def _look_up(hulls: Hulls, where: Float[ndarray, "3 I J K"]) -> Float[ndarray, "
 
 
 def _growth(value: int, age: float) -> float:
-    """Factor of the lengths of a structure, 1 at 50 years.
+    """Return the factor of the lengths of a structure, 1 at 50 years.
 
     Ventricles double in volume from 20 to 80 years, and the hippocampus loses up to 1.2 % per year
     after 60: Fjell 2013, doi:10.1093/cercor/bhs214; Raz 2005, doi:10.1093/cercor/bhi044.
@@ -151,7 +151,7 @@ def _growth(value: int, age: float) -> float:
 def _paint_vault(
     ids: UInt16[ndarray, "I J K"], outside: ndarray, where: ndarray, rng: np.random.Generator
 ) -> None:
-    """Paint the tables of the skull and the marrow again, as thick as in this person."""
+    """Paint the tables of the skull and the marrow again, with this person's thickness."""
     thick, wave = float(rng.uniform(0.85, 1.0)), draw_waves(rng, 6, 30.0)
     bone, marrow, soft = IDS[Tissue.BONE], IDS[Tissue.MARROW], IDS[Tissue.MUSCLE]
     vault = ((ids == bone) | (ids == marrow)) & (outside < OUTER_MM) & (outside > 0)

@@ -1,7 +1,7 @@
-"""The structures inside of the brain: ventricles, deep grey matter, brain stem, hippocampus.
+"""The structures inside the brain: ventricles, deep grey matter, brain stem, hippocampus.
 
-Positions are in MNI152 mm, of the right side; the left one is its mirror image. Volumes follow the
-means of healthy adults, scaled to the size of that space (about 1.25 times those of a person).
+Positions are in MNI152 mm and of the right side; the left side is a mirror image. Volumes follow the
+means of healthy adults, scaled to the size of MNI152 space (about 1.25 times that of a person).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from neurotarget.phantom.brain.solids import Solid, Superquadric, Tube
 class Part(NamedTuple):
     """A structure as a union of solids; `left` is 0 if it lies in the middle.
 
-    `over` are the only ids that it may be painted over; empty means all.
+    The structure is painted only over the ids `over`; empty means over all ids.
     """
 
     right: int

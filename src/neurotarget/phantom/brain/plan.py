@@ -1,4 +1,4 @@
-"""The plan of a cohort of whole heads: people that are drawn, or label maps of the user's."""
+"""The plan of a cohort of whole heads: generated people, or label maps of the user."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ SITES = (
 
 
 class MapFile(NamedTuple):
-    """A label map of the user's.
+    """A label map of the user.
 
     Attributes:
-        name: of the file, without its suffix; it becomes the case_id.
-        path: absolute.
+        name: file name without its suffix; it becomes the case_id.
+        path: absolute path.
         digest: hash of the file, so that a changed map gives another cohort.
-        tiv_ml: volume of brain and fluid in it.
+        tiv_ml: volume of brain and fluid in the map.
     """
 
     name: str
@@ -41,7 +41,7 @@ class MapFile(NamedTuple):
 
 
 class Person(NamedTuple):
-    """A planned person; of a label map of the user's, age and sex are unknown.
+    """A planned person; for a label map of the user, age and sex are unknown.
 
     Attributes:
         case_id, subject_id: equal, as each person has one scan.
@@ -50,8 +50,8 @@ class Person(NamedTuple):
         site: name of the scanner.
         tiv_ml: intracranial volume.
         group: control, mci or ad; "" for people who are not in the clinic.
-        severity: of the disease; 1 is that of an average patient, 0 of a control.
-        map_number: number of the label map that the person has, from 0; None for a drawn head.
+        severity: severity of the disease; 1 for an average patient, 0 for a control.
+        map_number: index of the person's label map, from 0; None for a generated head.
     """
 
     case_id: str
@@ -69,13 +69,13 @@ class Person(NamedTuple):
 class HeadPlan(CohortPlan):
     """All settings of a cohort; `voxel_scale` multiplies voxel sides.
 
-    `contrasts` names the sequence of each scan, one of `synthesis.tissues.SEQUENCES` or `free`, by
-    the contrast of the target that it stands for. `maps` are label maps to use instead of drawn
-    ones; then there is one person per map.
+    `contrasts` maps each contrast of the target to the sequence of its scan, one of
+    `synthesis.tissues.SEQUENCES` or `free`. `maps` are label maps to use instead of generated
+    heads; then there is one person per map.
     """
 
     kind = "heads"
-    every_map: ClassVar[int] = 1  # of the user's maps, one in so many is a person of its own
+    every_map: ClassVar[int] = 1  # every n-th map of the user is one person
 
     num_cases: int = 40
     age_range: tuple[float, float] = (20.0, 85.0)
@@ -94,13 +94,13 @@ class HeadPlan(CohortPlan):
 
     @property
     def usual_sites(self) -> tuple[Site, ...]:
-        """Scanners of people without planted changes."""
+        """Return the scanners of people without planted changes."""
         return self.sites
 
     def subjects(self) -> list[Person]:
         """Sample people; ages are spread evenly within each sex, sites within both.
 
-        With label maps of the user's there is one person per map, in the order of the maps.
+        With label maps of the user there is one person per map, in the order of the maps.
         """
         if self.maps:
             return [self._mapped(number) for number in range(0, len(self.maps), self.every_map)]
@@ -124,5 +124,5 @@ class HeadPlan(CohortPlan):
         return Person(one.name, one.name, None, None, site, one.tiv_ml, map_number=number)
 
     def planted(self) -> dict[str, float]:
-        """No effects are planted."""
+        """Return no effects: none is planted."""
         return {}

@@ -1,4 +1,4 @@
-"""Scans made from label maps: grey values of `synthesis`, partial volume, shading and noise."""
+"""Scans generated from label maps: grey values of `synthesis`, partial volume, shading, noise."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from neurotarget.synthesis.render import Sample, draw_image
 from neurotarget.synthesis.tissues import known_tissues
 
 BLUR_MM = 0.45  # SD of the smoothing that mixes tissues at their borders
-USUAL = {  # less varied than what networks train on: a scanner that works
+USUAL = {  # a scanner without faults: less varied than the scans that networks train on
     "spread": (0.01, 0.02),
     "mottle": (0.0, 0.02),
     "head_mottle": (0.05, 0.2),
@@ -32,7 +32,7 @@ def simulate_scan(
     site: Site,
     rng: np.random.Generator,
 ) -> Int16[ndarray, "I J K"]:
-    """Make a whole scan on the grid of a label map, with the brain's brightest tissue at `white`.
+    """Generate a scan on the grid of a label map; the brain's brightest tissue is at `white`.
 
     Args:
         ids: FreeSurfer's and SynthSeg's ids.
@@ -42,7 +42,7 @@ def simulate_scan(
         rng: of grey values, shading and noise.
 
     Raises:
-        DataError: the map has ids of which no tissue is known.
+        DataError: the map has ids whose tissue is unknown.
     """
     codes = to_codes(ids)
     greys = draw_greys(Look(contrasts={sequence: 1.0}, **USUAL), rng)

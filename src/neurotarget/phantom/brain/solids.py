@@ -29,7 +29,7 @@ class Superquadric(NamedTuple):
     tilt_deg: Triple = (0.0, 0.0, 0.0)
 
     def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
-        """Depth along the ray from the centre, of the solid with all lengths times `scale`.
+        """Compute depth along the ray from the centre, for radii multiplied by `scale`.
 
         Args:
             axes: x, y and z of points in mm, which broadcast; points outside have negative depths.
@@ -46,15 +46,15 @@ class Superquadric(NamedTuple):
         return np.sqrt(sum(part**2 for part in offset)) * (1 / level - 1)
 
     def box(self) -> tuple[ndarray, ndarray]:
-        """Lowest and highest corner, mm, of a box that contains the solid."""
+        """Return lowest and highest corner, mm, of a box that contains the solid."""
         reach = max(self.radii) if any(self.tilt_deg) else np.array(self.radii)
         return np.subtract(self.centre, reach), np.add(self.centre, reach)
 
 
 class Tube(NamedTuple):
-    """A tube through points whose radius changes linearly between them; ends are round.
+    """A tube with round ends through points; its radius changes linearly between points.
 
-    `flat` divides distances along z, so that the section is taller if it is above 1.
+    `flat` divides distances along z: above 1, the cross-section is taller than wide.
 
     Attributes:
         points: of the middle line, template mm.
@@ -67,7 +67,7 @@ class Tube(NamedTuple):
     flat: float = 1.0
 
     def depth_mm(self, axes: Axes, scale: float = 1.0) -> Float[ndarray, "..."]:
-        """Depth below the surface, of the tube with all radii times `scale`.
+        """Compute depth below the surface, mm, for radii multiplied by `scale`.
 
         Points are x, y and z in mm, which broadcast; points outside have negative depths.
         """
@@ -81,7 +81,7 @@ class Tube(NamedTuple):
         return np.asarray(depth)
 
     def box(self) -> tuple[ndarray, ndarray]:
-        """Lowest and highest corner, mm, of a box that contains the solid."""
+        """Return lowest and highest corner, mm, of a box that contains the solid."""
         reach = max(self.radii_mm) * np.array([1, 1, max(self.flat, 1)])
         return np.min(self.points, axis=0) - reach, np.max(self.points, axis=0) + reach
 
@@ -90,17 +90,17 @@ Solid = Superquadric | Tube
 
 
 class Waves(NamedTuple):
-    """Smooth noise of unit spread as a sum of plane waves."""
+    """Smooth noise of unit SD as a sum of plane waves."""
 
     vectors: Float[ndarray, "W 3"]  # radians per mm
     phases: Float[ndarray, " W"]
 
     def at(self, axes: Axes) -> Float[ndarray, "..."]:
-        """Value at points x, y, z in mm; over many points its mean is 0 and its SD 1."""
+        """Return values at points x, y, z in mm; over many points the mean is 0 and the SD 1."""
         return np.sqrt(2 / len(self.phases)) * sum(np.cos(phase) for phase in self._phases(axes))
 
     def zero_mm(self, axes: Axes) -> Float[ndarray, "..."]:
-        """Distance to the nearest point where the noise is 0, to first order."""
+        """Return the first-order distance (mm) to the nearest point where the noise is 0."""
         value: ndarray | float = 0.0
         slopes: list[ndarray | float] = [0.0, 0.0, 0.0]
         for vector, phase in zip(self.vectors, self._phases(axes), strict=True):
@@ -120,7 +120,7 @@ class Waves(NamedTuple):
 def draw_waves(
     rng: np.random.Generator, count: int, length_mm: float, stretch: Triple = (1.0, 1.0, 1.0)
 ) -> Waves:
-    """Draw noise of about this wavelength, times `stretch` along each axis."""
+    """Sample noise of about this wavelength (mm), times `stretch` along each axis."""
     directions = rng.standard_normal((count, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     lengths = length_mm * rng.uniform(0.75, 1.3, (count, 1))
@@ -129,7 +129,7 @@ def draw_waves(
 
 
 def _along(axes: Axes, start: Triple, end: Triple) -> tuple[ndarray, ndarray]:
-    """Place along a line segment, from 0 to 1, and distance from it in mm."""
+    """Return the position along a line segment, 0 to 1, and the distance from it in mm."""
     way = np.subtract(end, start)
     share = sum((a - s) * d for a, s, d in zip(axes, start, way.tolist(), strict=True))
     share = np.clip(share / float(way @ way), 0, 1)

@@ -1,4 +1,4 @@
-"""The dentate nucleus in the cerebellum, and other structures that are visible by their iron.
+"""The dentate nucleus in the cerebellum, and other structures that iron makes visible.
 
 The dentate is a folded sheet bent about its hilum, which opens towards the fourth ventricle: a
 crescent in axial and coronal slices. Coordinates are of MNI152, mm, scaled for each person.
@@ -68,12 +68,12 @@ class Dentate:
     hilum: Triple = (0.0, 0.0, 0.0)  # from the centre of mass to the ellipsoid's, own frame
 
     def sized(self, factor: float) -> "Dentate":
-        """Same nucleus with all lengths multiplied by a factor; the centre stays."""
+        """Return the nucleus with all lengths multiplied by a factor; the centre stays."""
         return replace(self, size=self.size * factor)
 
 
 def sample_dentates(rng: np.random.Generator) -> tuple[Dentate, Dentate]:
-    """Draw one person's left and right nucleus: one shape with small differences of the sides."""
+    """Sample one person's left and right nucleus: one shape with small differences of the sides."""
     shape = {
         "radii": np.array([9.8, 10.0, 11.5]) * np.exp(rng.normal(0, 0.07, 3)),
         "arc": rng.normal(1.55, 0.10),
@@ -104,7 +104,7 @@ def _one_side(side: int, shape: dict, rng: np.random.Generator) -> Dentate:
 
 
 def in_dentate(nucleus: Dentate, offset: Float[ndarray, "3 ..."]) -> Bool[ndarray, "..."]:
-    """Whether points are in the nucleus.
+    """Mark points inside the nucleus.
 
     Args:
         nucleus: of one side.
@@ -122,7 +122,10 @@ def in_dentate(nucleus: Dentate, offset: Float[ndarray, "3 ..."]) -> Bool[ndarra
 def _in_sheet(
     nucleus: Dentate, lateral: ndarray, front: ndarray, up: ndarray
 ) -> Bool[ndarray, "..."]:
-    """Whether points, given from the ellipsoid's centre, are in the sheet: surface and outline."""
+    """Mark points inside the sheet: near its surface and within its outline.
+
+    Coordinates are relative to the centre of the ellipsoid.
+    """
     a, b, c = nucleus.radii
     level = np.sqrt((lateral / a) ** 2 + (front / b) ** 2 + (up / c) ** 2) + 1e-6
     slope = np.sqrt((lateral / a**2) ** 2 + (front / b**2) ** 2 + (up / c**2) ** 2) / level + 1e-6

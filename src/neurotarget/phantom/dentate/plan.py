@@ -2,9 +2,9 @@
 
 The planted numbers and their sources:
 
-- 800 mm³ per dentate in healthy adults: 600 to 1,000 mm³ in masks of one person (group atlases are
-  larger, as they hold everybody's); 170 mm³ between people of one group in the total, with the
-  two sides correlated by 0.8: assumed.
+- 800 mm³ per dentate in healthy adults: masks of single people have 600 to 1,000 mm³ (group atlases
+  are larger, as they contain the dentates of all people). An SD of 170 mm³ of the total between
+  people of one group, and a correlation of 0.8 between the two sides, are assumed.
 - −480 mm³ (−30 %) in Friedreich's ataxia: 18 people, SUIT atlas study of 2019.
 - −130 mm³ (−8 %) in multiple sclerosis: assumed, less than in Friedreich's ataxia.
 - 0.152 ppm at 40 years: qsm-forward 0.32 (Ridani et al. 2026, doi:10.64898/2026.04.07.716972).
@@ -125,7 +125,8 @@ class QSMSubject(NamedTuple):
 class QSMPlan(CohortPlan):
     """All settings of a cohort; `voxel_scale` multiplies voxel sides.
 
-    Volumes are of both dentates, mm³: `control_mm3`, and what the two other groups have more.
+    Volumes are of both dentates, mm³: `control_mm3`, and the differences of the two other groups
+    from it.
     `shares` are the shares of the groups.
     """
 
@@ -165,18 +166,18 @@ class QSMPlan(CohortPlan):
         }
 
     def expected_mm3(self, group: str) -> float:
-        """Mean volume of both dentates together in a group (control, friedreich or ms), mm³."""
+        """Return the mean volume of both dentates in a group (control, friedreich or ms), mm³."""
         more = {"control": 0.0, "friedreich": self.friedreich_mm3, "ms": self.ms_mm3}
         return self.control_mm3 + more[group]
 
     def expected_ppm(self, group: str, age: float) -> float:
-        """Mean susceptibility in a group at an age (years), ppm."""
+        """Return the mean susceptibility in a group at an age (years), ppm."""
         more = self.friedreich_ppm if group == "friedreich" else 0.0
         return self.chi_ppm + more + self.ppm_per_year * (age - FROM_AGE)
 
     @property
     def sides_mm3(self) -> float:
-        """SD of the difference between right and left volume, mm³."""
+        """Return the SD of the difference between right and left volume, mm³."""
         shared = max(1 + self.side_correlation, 1e-6)
         return self.spread_mm3 * float(np.sqrt(max(1 - self.side_correlation, 0) / shared))
 
@@ -215,7 +216,7 @@ class QSMPlan(CohortPlan):
         self, group: str, sex: str, age: float, site: int, tiv_ml: float,
         residuals: Float[ndarray, "5"],
     ) -> QSMSubject:  # fmt: skip
-        """A person by the residuals of total, difference, mean, left and right."""
+        """Make a person from the residuals of total, difference, mean, left and right."""
         years = round(float(age), 1)
         total, difference, mean, left, right = residuals.tolist()
         volume_mm3 = self.expected_mm3(group) + self.spread_mm3 * total
@@ -236,7 +237,7 @@ class QSMPlan(CohortPlan):
         )
 
     def planted(self) -> dict[str, float]:
-        """Values that a study of the truth should recover, by hypothesis.
+        """Return the values that a study of the truth should recover, by hypothesis.
 
         `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
         `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control.
@@ -251,14 +252,14 @@ class QSMPlan(CohortPlan):
 
 
 def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N 5"]:
-    """Ranks of people in order of age: of several draws, the one least correlated with age."""
+    """Sample ranks of people several times, and keep those least correlated with age."""
     age = np.arange(count) - (count - 1) / 2
     tries = [rng.permuted(np.tile(np.arange(count), (5, 1)), axis=1) for _ in range(TRIES)]
     return min(tries, key=lambda ranks: float(np.abs(ranks @ age).max())).T
 
 
 def _proportional(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers proportional to `shares` that add up to `count`, by largest remainders."""
+    """Return integers proportional to `shares` that add up to `count`, by largest remainders."""
     total = sum(shares.values())
     exact = {name: count * share / total for name, share in shares.items()}
     whole = {name: int(value) for name, value in exact.items()}

@@ -51,18 +51,18 @@ class Sella:
     carotid_gap: tuple[float, float]  # from the gland's side, right and left
 
     def with_height(self, height: float) -> "Sella":
-        """Same sella, another height of the gland."""
+        """Return the same sella with another height of the gland."""
         return replace(self, height=height)
 
 
 def sample_sella(
     rng: np.random.Generator, *, age: float, sex: str, volume_mm3: float, scale: float
 ) -> Sella:
-    """Draw one person's sella; `scale` is native over template length.
+    """Sample one person's sella; `scale` is native length divided by template length.
 
     Larger glands are mainly higher, and a little wider and longer. Young women have domed glands,
-    and roofs sink with age; the bright spot is present in 95% at 20 years and in 1% less with each
-    year, down to 50%.
+    and the roof sinks with age. At 20 years, 95 % of people have the bright spot; this share falls
+    by 1 % per year, down to 50 %.
     """
     dome = 0.45 - 0.018 * (age - 25) + (0.25 if sex == "F" else 0.0) + rng.normal(0, 0.3)
     girth = (volume_mm3 / 650) ** 0.2 / scale
@@ -88,16 +88,16 @@ def sample_sella(
 
 
 def turned(sella: Sella, offset: Axes) -> Axes:
-    """Coordinates in the frame of the sella, which is pitched relative to the template."""
+    """Transform coordinates to the frame of the sella, which is pitched against the template."""
     x, y, z = offset
     sine, cosine = np.sin(sella.pitch), np.cos(sella.pitch)
     return x, cosine * y + sine * z, cosine * z - sine * y
 
 
 def gland_faces(sella: Sella, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """Distance from the axis (1 at the rim), lower and upper face (mm) of the gland at (x, y).
+    """Compute distance from the axis (1 at the rim), lower and upper face (mm) of the gland.
 
-    Coordinates are those of the sella's frame; beyond the rim both faces are at 0.
+    `x` and `y` are in the sella's frame, in mm; beyond the rim both faces are at 0.
     """
     rim = (np.abs(2 * x / sella.width) ** 2.5 + np.abs(2 * y / sella.length) ** 2.5) ** 0.4
     thick = np.sqrt(np.maximum(1 - rim**2.5, 0)) * sella.height
@@ -107,7 +107,7 @@ def gland_faces(sella: Sella, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray,
 
 
 def in_gland(sella: Sella, axes: Axes) -> Bool[ndarray, "..."]:
-    """Whether points in the sella's frame are in the gland, both lobes, without the stalk."""
+    """Mark points of the sella's frame inside the gland: both lobes, without the stalk."""
     x, y, z = axes
     rim, low, high = gland_faces(sella, x, y)
     return (rim < 1) & (z > low) & (z < high)
@@ -134,8 +134,8 @@ def paint_sella(
 
     Args:
         image: brightness at some points.
-        axes: their coordinates in the sella's frame, mm.
-        brain: share of brain at them, which is not painted over.
+        axes: coordinates of the points in the sella's frame, mm.
+        brain: share of brain at the points; brain is not painted over.
         sella: of the person.
         brightness: of each `Tissue` by its number.
     """
@@ -159,7 +159,7 @@ Paint = Callable[..., None]
 
 
 def _bone(paint: Paint, sella: Sella, axes: Axes) -> None:
-    """CSF where no brain is, then the body of the sphenoid with dorsum and clivus."""
+    """Paint CSF where no brain is, then the body of the sphenoid with dorsum and clivus."""
     x, y, z = axes
     hind = y - _clivus_back(sella, z)  # mm in front of the clivus's posterior surface
     paint(Tissue.CSF, np.minimum(24 - np.abs(x), z + 7))
@@ -180,7 +180,7 @@ def _sinus_back(sella: Sella, z: ndarray) -> ndarray:
 
 
 def _bone_surface(sella: Sella, x: ndarray, y: ndarray) -> ndarray:
-    """Upper face of the bone, mm: dorsum, fossa below the gland, tuberculum and planum."""
+    """Return the upper face of the bone, mm: dorsum, fossa, tuberculum and planum."""
     half = 0.5 * sella.length
     dorsum = 0.42 * sella.height + 1.0 - 0.04 * x**2
     planum = np.interp(y, [half, half + 1.5, half + 9, 40], [0, 1, 1.6, 2.2]).astype(np.float32)
@@ -192,7 +192,7 @@ def _bone_surface(sella: Sella, x: ndarray, y: ndarray) -> ndarray:
 
 
 def _sinus(paint: Paint, sella: Sella, axes: Axes) -> None:
-    """Air of the sphenoid sinus, lined by mucosa and divided by a thin wall."""
+    """Paint air into the sphenoid sinus, lined by mucosa and divided by a thin wall."""
     x, y, z = axes
     wall = 1.2
     roof = np.where(
@@ -211,7 +211,7 @@ def _sinus(paint: Paint, sella: Sella, axes: Axes) -> None:
 
 
 def _cavernous_sinuses(paint: Paint, sella: Sella, axes: Axes) -> None:
-    """Cavernous sinuses, and the carotids as dark tubes that run up, forward and back."""
+    """Paint cavernous sinuses, and carotids as dark tubes that run up, forward and back."""
     x, y, z = axes
     half = 0.5 * sella.width
     pouch = np.abs((np.abs(x) - half - 3.0) / 5.5) ** 2.5
@@ -234,7 +234,7 @@ def _cavernous_sinuses(paint: Paint, sella: Sella, axes: Axes) -> None:
 
 
 def _above(paint: Paint, sella: Sella, axes: Axes) -> None:
-    """Stalk, chiasm with optic nerves and tracts, basilar artery; the diaphragm is too thin."""
+    """Paint stalk, chiasm, optic nerves and tracts, and basilar artery, but no thin diaphragm."""
     _, y, z = sella.chiasm
     top = (sella.stalk_shift, y - 4.5, z + 1.5)
     foot = (0.2 * sella.stalk_shift, -0.12 * sella.length, 0.3 * sella.height)
@@ -250,7 +250,7 @@ def _above(paint: Paint, sella: Sella, axes: Axes) -> None:
 
 
 def _bright_spot(sella: Sella, half_axes: Triple, axes: Axes) -> Float[ndarray, "..."]:
-    """Share of stored vasopressin, in the posterior part of the gland."""
+    """Return the share of the bright spot (stored vasopressin) in the posterior gland."""
     wide, deep, tall = half_axes
     x, y, z = axes
     y = y + 0.5 * sella.length - deep - 0.5

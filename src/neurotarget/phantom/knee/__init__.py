@@ -1,1 +1,1 @@
-"""The built-in cohort of knees in three series, with torn or whole ligaments and menisci."""
+"""The built-in cohort of knees in three series, with torn or intact ligaments and menisci."""

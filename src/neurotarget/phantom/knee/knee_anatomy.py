@@ -1,7 +1,7 @@
 """A right knee from formulas: tissue at any point, with torn or whole ligaments and menisci.
 
 Points are (x, y, z) in mm: x to the medial side, y to the front, z up; the joint space is at 0.
-Sizes are those of adults, rounded; whoever reads the pictures should recognise a knee, no more.
+Sizes are rounded sizes of adults. The pictures are recognisable as a knee, but not realistic.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Tissue(IntEnum):
 
 
 class Mark(IntEnum):
-    """Numbers of the findings in maps of marks."""
+    """Labels of the findings in label maps of marks."""
 
     NONE = 0
     ACL = 1
@@ -44,7 +44,7 @@ class Mark(IntEnum):
 
 
 class Tear(NamedTuple):
-    """Where and how the tears of one knee lie; all are shares from 0 to 1 of their ranges."""
+    """Position and shape of the tears of one knee, as shares from 0 to 1 of their ranges."""
 
     place: float  # along the ligament
     gap: float
@@ -64,10 +64,10 @@ class Knee:
 
     Args:
         points: coordinates of the points in mm, three arrays of one shape.
-        person: findings to draw.
-        tear: where the tears lie.
+        person: findings to generate.
+        tear: position and shape of the tears.
 
-    Its `tissue` and `mark` have the shape of the points, with numbers of `Tissue` and `Mark`.
+    `tissue` and `mark` have the shape of the points, and values of `Tissue` and `Mark`.
     """
 
     def __init__(self, points: Coordinates, person: KneePerson, tear: Tear) -> None:
@@ -118,7 +118,7 @@ class Knee:
         return (inside & (self.z < -8 + grown)) | (spines & (self.z < 0))
 
     def _joint(self) -> None:
-        """Cartilage on condyles and plateau, and fluid."""
+        """Paint cartilage on condyles and plateau, and fluid."""
         free = (self.tissue == Tissue.FAT) | (self.tissue == Tissue.MUSCLE)
         for x in SIDES.values():
             near = self._radius((x, -6, 19), (19, 30, 22), 3.0) < 1

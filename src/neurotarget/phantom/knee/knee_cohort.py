@@ -1,7 +1,7 @@
 """The built-in cohort of knees, or with `data.root` the user's own exams.
 
-The knees are generated: they show that the software works from exams to fused probabilities, but
-not how well a network reads real knees.
+The knees are generated. They show that the software works from exams to fused probabilities, but
+not how well a network detects findings in real knees.
 """
 
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class KneeCohort(GeneratedCohort):
-    """One series of generated knees, each of a person of its own; or of the exams of `data.root`.
+    """One series of generated knees, one knee per person; or of the exams in `data.root`.
 
-    A file `marks_<series>` of each exam has the voxels of its findings: 1 the anterior cruciate
-    ligament, 2 the meniscus, 3 another. Some exams lack a series.
+    In each exam, the file `marks_<series>` labels the voxels of findings: 1 anterior cruciate
+    ligament, 2 meniscus, 3 another finding. Some exams lack a series.
     """
 
     columns: ClassVar[Mapping[str, str]] = {
@@ -38,7 +38,7 @@ class KneeCohort(GeneratedCohort):
     covariates = (
         "site", "side", "abnormal", "acl", "meniscus", "torn_side", "other", "effusion", "bruise",
     )  # fmt: skip
-    bar_text = "drawing knees"
+    bar_text = "generating knees"
     warm = staticmethod(lambda: None)
 
     plan: KneePlan = field(default_factory=KneePlan)
@@ -47,7 +47,7 @@ class KneeCohort(GeneratedCohort):
     split_seed: int = 1
 
     def obtain(self, root: str | None) -> Path:
-        """Table of the exams with the series, generated if missing; or of the user's own exams.
+        """Return the table of exams that have the series: generated if missing, or the user's own.
 
         Raises:
             DataError: the user's exams cannot be used.
@@ -69,7 +69,7 @@ class KneeCohort(GeneratedCohort):
         return exams.obtain(str(path))
 
     def render(self, number: int) -> Scans:
-        """Series of one exam and the marks of its findings, by folder name.
+        """Return the series of one exam and the label maps of its findings, by folder name.
 
         A series that the exam lacks has no file.
         """

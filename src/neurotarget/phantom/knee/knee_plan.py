@@ -1,8 +1,9 @@
-"""The plan of the built-in knees: who has which tear, and what else is seen.
+"""The plan of the built-in knees: which person has which tear and which other findings.
 
 Frequencies are those of MRNet's 1,370 exams, Bien et al. 2018, doi:10.1371/journal.pmed.1002699:
-80.6 % are abnormal, 23.3 % have a torn anterior cruciate ligament and 37.1 % a torn meniscus. That
-half of the knees with a torn ligament have a torn meniscus too, and all other shares, are ours.
+80.6 % are abnormal, 23.3 % have a torn anterior cruciate ligament and 37.1 % a torn meniscus. We
+chose all other shares, among them that half of the knees with a torn ligament also have a torn
+meniscus.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from neurotarget.files.hashes import hash_of_value
 VERSION = 1  # raise it when a change gives other voxels for the same plan
 YES, NO = "present", "absent"
 ABSENT = "absent"  # "none" would be read as a missing value
-OTHERS = ("cartilage", "oedema", "effusion")  # what else makes a knee abnormal
+OTHERS = ("cartilage", "oedema", "effusion")  # other findings that make a knee abnormal
 SITES = ("north", "south")
 
 
@@ -58,10 +59,10 @@ class KneePlan:
     share_abnormal: float = 0.806
     share_acl: float = 0.233
     share_meniscus: float = 0.371
-    share_both: float = 0.5  # of those with a torn ligament, a torn meniscus too
+    share_both: float = 0.5  # of knees with a torn ligament that also have a torn meniscus
     share_medial: float = 0.65  # of torn menisci
-    share_bruise: float = 0.7  # of those with a torn ligament
-    share_effusion: float = 0.15  # without a finding; with a torn ligament 0.75, with another 0.35
+    share_bruise: float = 0.7  # of knees with a torn ligament
+    share_effusion: float = 0.15  # in normal knees; with a torn ligament 0.75, other findings 0.35
     share_lacking: float = 0.04  # exams without one of their series
     side_vox: int = 80  # pixels of a side of each slice
     num_slices: int = 14
@@ -83,15 +84,15 @@ class KneePlan:
 
     @property
     def key(self) -> str:
-        """Fingerprint of the cohort: equal keys mean equal voxels."""
+        """Return the fingerprint of the cohort: equal keys mean equal voxels."""
         return hash_of_value({"drawing": VERSION, **asdict(self)}, 16)
 
     def planted(self) -> dict[str, float]:
-        """No effects on people are planted; findings are in the table."""
+        """Return no effects: none is planted; findings are in the table."""
         return {}
 
     def subjects(self) -> list[KneePerson]:
-        """The people, in the manifest's order; the numbers of findings are exact."""
+        """Sample the people, in the manifest's order; the numbers of findings are exact."""
         rng, n = np.random.default_rng([self.seed, 0]), self.num_cases
         acl, both = round(self.share_acl * n), round(self.share_acl * self.share_both * n)
         meniscus = round(self.share_meniscus * n)

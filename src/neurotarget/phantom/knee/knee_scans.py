@@ -12,10 +12,10 @@ from neurotarget.phantom.knee.knee_anatomy import Coordinates, Knee, Tear
 from neurotarget.phantom.knee.knee_plan import KneePerson
 
 FIELD_MM = 132.0  # side of a slice
-COVERED_MM = {"sagittal": 92.0, "coronal": 84.0, "axial": 96.0}  # by the slices
+COVERED_MM = {"sagittal": 92.0, "coronal": 84.0, "axial": 96.0}  # extent of all slices together
 MOST_SHIFT_MM, MOST_DEGREES, MOST_SCALE = 5.0, 7.0, 0.06
 NOISE = 0.03  # of the brightest tissue
-SIGNAL = {  # in the order of Tissue, as seen in clinical protocols; ours
+SIGNAL = {  # in the order of Tissue; chosen by us to resemble clinical protocols
     "sagittal": (0.0, 0.28, 0.30, 0.03, 0.24, 0.55, 0.07, 0.09, 1.0, 0.62, 0.55),
     "coronal": (0.0, 1.0, 0.38, 0.06, 0.85, 0.48, 0.12, 0.14, 0.30, 0.45, 0.32),
     "axial": (0.0, 0.30, 0.48, 0.05, 0.32, 0.72, 0.12, 0.14, 1.0, 0.60, 0.62),
@@ -39,7 +39,7 @@ class Pose(NamedTuple):
 
 
 def affine_of(plane: str, side_vox: int, num_slices: int) -> Float[ndarray, "4 4"]:
-    """Affine to RAS+ in mm of a series whose slices come last, centred on the joint.
+    """Compute the affine to RAS+ (mm) of a series with slices on the last axis, joint centred.
 
     Args:
         plane: sagittal, coronal or axial.
@@ -60,16 +60,16 @@ def affine_of(plane: str, side_vox: int, num_slices: int) -> Float[ndarray, "4 4
 def series_of(
     person: KneePerson, plane: str, sides: tuple[int, int], rng: np.random.Generator
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Grey values, marks of findings and affine of one series.
+    """Generate grey values, labels of findings and affine of one series.
 
     Args:
         person: findings and side of the body.
         plane: sagittal, coronal or axial.
         sides: pixels of a side of each slice, and number of slices.
-        rng: of the person: a fresh one of the same seed gives the same knee in each plane.
+        rng: of the person; a new generator with the same seed gives the same knee in each plane.
 
     Returns:
-        int16 grey values (side, side, slices), marks of `Mark`, and the affine in mm.
+        int16 grey values (side, side, slices), labels of `Mark`, and the affine in mm.
     """
     pose, tear = _pose(rng), Tear(*rng.random(5))
     side_vox, num_slices = sides
@@ -101,7 +101,7 @@ def _pose(rng: np.random.Generator) -> Pose:
 def _points(
     affine: ndarray, shape: tuple[int, int, int], pose: Pose, person: KneePerson
 ) -> Coordinates:
-    """Points of the generated knee at the voxels of a series."""
+    """Compute the points of the generated knee at the voxels of a series."""
     voxels = np.indices(shape, dtype=np.float32).reshape(3, -1)
     world = affine[:3, :3] @ voxels + affine[:3, 3:]
     knee = (pose.turn.T @ (world - pose.shift_mm[:, None])) / pose.scale
@@ -115,7 +115,7 @@ def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def _shade(shape: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Uneven sensitivity of the coil, between 0.55 and 1.45."""
+    """Sample the uneven sensitivity of the coil, between 0.55 and 1.45."""
     axes = [np.linspace(-1, 1, side).reshape([-1 if n == k else 1 for n in range(3)])
             for k, side in enumerate(shape)]  # fmt: skip
     slopes = rng.uniform(-0.15, 0.15, 3)
