@@ -5,8 +5,8 @@ Percent of volume against controls, in mild cognitive impairment and in Alzheime
 - hippocampus: −12.9 and −24.2 left, −11.1 and −23.1 right, a meta-analysis (Shi 2009,
   doi:10.1002/hipo.20573);
 - entorhinal cortex: −13 and −39 (Du 2001, doi:10.1136/jnnp.71.4.441);
-- all other changes are round figures between these and 0, chosen here. Their directions are those of
-  Du 2001 (cortex, ventricles) and Qiu 2009, doi:10.1016/j.neuroimage.2009.01.013 (amygdala,
+- all other changes are round figures between these and 0, chosen here. Their directions are those
+  of Du 2001 (cortex, ventricles) and Qiu 2009, doi:10.1016/j.neuroimage.2009.01.013 (amygdala,
   ventricles, thalamus; no change in caudate, putamen and pallidum).
 
 Volumes of a deformed map are near these figures but not equal to them, because displacements are a
@@ -145,7 +145,7 @@ def _walls(
     if not walls:
         return None
     effects = _effects(walls)
-    own = np.diag(effects)  # structures of all sizes count alike
+    own = np.diag(effects)  # structures of all sizes have the same weight
     amounts = np.linalg.lstsq(effects / own[:, None], np.array(gains) / own, rcond=0.05)[0]
     total = np.zeros((3, *ids.shape), dtype=np.float32)
     for wall, amount_mm in zip(walls, amounts, strict=True):

@@ -1,6 +1,6 @@
 """A simulated cohort of dementia: controls, MCI and Alzheimer's disease with planted atrophy.
 
-The people of a memory clinic, at a site of its own, have label maps whose structures were changed as
+The people of a memory clinic, at a separate site, have label maps whose structures were changed as
 `atrophy` states; volumes are measured in the changed maps. All other people are for training. The
 cohort tests whether a segmentation network keeps differences between groups; it says nothing about
 real people.
@@ -25,7 +25,7 @@ class DementiaPlan(HeadPlan):
     """A clinic with `patients` people, a third in each group, and `num_cases` people to train on.
 
     `strength` multiplies all planted changes; `severity_spread` is the SD between patients of one
-    group, as a share. Every second label map of the user is for the clinic: the people of the clinic
+    group, as a share. Every second label map of the user is for the clinic: people of the clinic
     are variants of these maps, so that no anatomy is both trained on and measured.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The structures inside the brain: ventricles, deep grey matter, brain stem, hippocampus.
 
-Positions are in MNI152 mm and of the right side; the left side is a mirror image. Volumes follow the
+Positions are in MNI152 mm, of the right side; the left side is a mirror image. Volumes follow the
 means of healthy adults, scaled to the size of MNI152 space (about 1.25 times that of a person).
 """
 
