@@ -1,4 +1,4 @@
-"""Glands are drawn on the floor below the chiasm, and nothing of the brain is drawn over."""
+"""Glands are generated on the floor below the chiasm; no brain structure is painted over."""
 
 import nibabel as nib
 import numpy as np

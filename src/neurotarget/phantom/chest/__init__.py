@@ -1,1 +1,1 @@
-"""The built-in cohort of chest films with drawn pneumothoraces; it is semi-synthetic."""
+"""The built-in cohort of chest films with generated pneumothoraces; it is semi-synthetic."""

@@ -1,4 +1,4 @@
-"""A frontal chest film drawn from splines: lungs, ribs, vessels, heart, spine, abdomen, grain."""
+"""A frontal chest film made of splines: lungs, ribs, vessels, heart, spine, abdomen, grain."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from neurotarget.phantom.chest.pleura import Field, Film
 
 Points = Float[ndarray, "N 2"]  # x, y as shares of the sides
 
-FINER = 2  # lines are drawn on a finer grid
+FINER = 2  # lines are rendered on a grid this many times finer
 RIBS = 10
 # the lung at the left of the picture, clockwise from the apex; shares of width and height
 RIGHT_LUNG = np.array(
@@ -33,7 +33,7 @@ LEFT_LUNG = np.array(
 
 
 class Chest(NamedTuple):
-    """A drawn film, or a real one.
+    """A generated or a real film.
 
     Attributes:
         film: grey values, 0 (black) to 1 (white).
@@ -45,7 +45,7 @@ class Chest(NamedTuple):
 
 
 def draw_chest(rng: np.random.Generator, side_px: int = 512) -> Chest:
-    """Draw a normal film of a person who was drawn at random.
+    """Generate a normal film of a random person.
 
     Args:
         rng: of the person and the grain.
@@ -87,7 +87,7 @@ def _moved(
 
 
 def _shape(points: Points, side_px: int) -> Field:
-    """Area within the closed smooth curve through some points."""
+    """Fill the closed smooth curve through the points."""
     curve, _ = splprep([*np.vstack([points, points[:1]]).T], s=0, per=1)
     xy = np.stack(splev(np.linspace(0, 1, 400), curve), axis=1) * side_px
     picture = Image.new("L", (side_px, side_px))
@@ -96,7 +96,7 @@ def _shape(points: Points, side_px: int) -> Field:
 
 
 def _body(rows: Film, columns: Film, rng: np.random.Generator) -> Field:
-    """Trunk, neck and upper arms."""
+    """Render trunk, neck and upper arms."""
     width = 0.485 + rng.normal(0, 0.015)
     off_middle = np.abs(columns - 0.5)
     top = 0.04 - 0.6 * (0.17 - off_middle).clip(0) + 0.9 * (off_middle - 0.20).clip(0) ** 1.4
@@ -105,7 +105,7 @@ def _body(rows: Film, columns: Film, rng: np.random.Generator) -> Field:
 
 
 def lines(strokes: list[tuple[Points, float, float]], side_px: int) -> Film:
-    """Sum of strokes.
+    """Render a sum of strokes.
 
     Args:
         strokes: points (x, y) and width as shares of the sides, and brightness.
@@ -136,7 +136,7 @@ def lines(strokes: list[tuple[Points, float, float]], side_px: int) -> Film:
 def _bones(
     rng: np.random.Generator, side_px: int, shift: Float[ndarray, "2"], scale: Float[ndarray, "2"]
 ) -> Film:
-    """Ribs behind and in front, collar bones, and the spine."""
+    """Render posterior and anterior ribs, clavicles and spine."""
     strokes = []
     along = np.linspace(0, 1, 40)
     bend = rng.normal(0.17, 0.015)
@@ -164,7 +164,7 @@ def _bones(
 
 
 def _vessels(lungs: list[Field], rng: np.random.Generator, side_px: int) -> Film:
-    """Trees of vessels that start at each hilum and get thinner."""
+    """Render trees of vessels that start at each hilum and get thinner."""
     strokes: list[tuple[Points, float, float]] = []
     for place, lung in enumerate(lungs):
         rows, columns = np.nonzero(lung)
@@ -180,7 +180,7 @@ def _vessels(lungs: list[Field], rng: np.random.Generator, side_px: int) -> Film
 def _branch(
     start: Float[ndarray, "2"], angle: float, width: float, rng: np.random.Generator
 ) -> list[tuple[Points, float, float]]:
-    """A vessel with its branches; each piece is thinner than the one before."""
+    """Return the strokes of a vessel with its branches; each piece is thinner than the last."""
     strokes = []
     while width > 0.0012:
         points = [start]

@@ -1,7 +1,7 @@
-"""The built-in cohort of chest films: pneumothoraces drawn on real normal films or on drawn ones.
+"""The built-in cohort of chest films: generated pneumothoraces on real or generated normal films.
 
-It is semi-synthetic: it replaces films whose pneumothoraces were outlined by radiologists in trials
-of the software, and says nothing about how well a network reads real ones.
+The cohort is semi-synthetic. In trials of the software it replaces films on which radiologists
+delineated pneumothoraces; it says nothing about how well a network detects real ones.
 """
 
 import logging
@@ -45,7 +45,7 @@ from neurotarget.types import Case
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # a film is seen from the front
 WHITE = 255
 COMMON = {"airway": 0.08, "wires": 0.10}  # shares of all films
-EXTENTS = (  # by area in % of the film; ours
+EXTENTS = (  # by area in % of the film; chosen by us
     (0.4, (0.2, 0.5)),
     (1.8, (0.35, 0.9)),
     (4.0, (0.7, 1.3)),
@@ -59,23 +59,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FilmCohort(GeneratedCohort):
-    """Chest films with masks of drawn pneumothoraces, each of a person of its own.
+    """Chest films with masks of generated pneumothoraces, one film per person.
 
-    With `data.root` as the folder of the films of Shenzhen and Montgomery with lung masks, air is
-    drawn on their normal films, and their films with tuberculosis are negative. Any other
-    `data.root` is the user's own films with real findings: see `MarkedFilms`.
+    If `data.root` is the folder of the films of Shenzhen and Montgomery with lung masks, air is
+    added to their normal films, and their films with tuberculosis are negative. Any other
+    `data.root` has the user's own films with real findings: see `MarkedFilms`.
     """
 
     columns: ClassVar = {"film": "images", "label": "labels"}
     covariates = ("site", "group", "finding", "percent", "tube", "skin_fold", "askew")
-    bar_text = "drawing chest films (semi-synthetic)"
+    bar_text = "generating chest films (semi-synthetic)"
     warm = staticmethod(lambda: None)
 
     plan: ChestPlan = field(default_factory=ChestPlan)
     real: Mapping[str, Case] = field(default_factory=dict)  # films of data.root, with lung masks
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the films, drawn if missing; or of the user's own.
+        """Return the manifest of the films, generated if missing; or of the user's own films.
 
         Raises:
             DataError: the user's films or marks cannot be used.
@@ -83,13 +83,13 @@ class FilmCohort(GeneratedCohort):
         real = real_films(Path(root)) if root else {}
         if root and not real:
             return MarkedFilms(str(expand_home(self.folder) / "marked")).obtain(root)
-        where = f"real films of {root}" if real else "drawn chests"
-        log.warning("these films are semi-synthetic: pneumothoraces are drawn on %s", where)
+        where = f"real films of {root}" if real else "generated films"
+        log.warning("these films are semi-synthetic: pneumothoraces are added to %s", where)
         made = self.on(real)
         return made.generate(expand_home(self.folder) / made.plan.key)
 
     def on(self, real: Mapping[str, Case]) -> "FilmCohort":
-        """The cohort that draws on these films, by name; on drawn chests if there are none."""
+        """Return the cohort on these films, by name; without films, on generated ones."""
         canvases = tuple(map(_canvas_of, real.values()))
         return replace(self, plan=replace(self.plan, canvases=canvases), real=real)
 
@@ -98,7 +98,7 @@ class FilmCohort(GeneratedCohort):
         return {}
 
     def render(self, number: int) -> Scans:
-        """Film and mask of one person, each of one slice, by folder name."""
+        """Generate film and mask of one person, each of one slice, by folder name."""
         plan = self.plan
         person = plan.subjects()[number]
         rng = np.random.default_rng([plan.seed, 1, number])
@@ -111,7 +111,7 @@ class FilmCohort(GeneratedCohort):
         return {place: nifti(array.T[..., None], TO_RAS) for place, array in stored.items()}
 
     def _canvas(self, person: FilmPerson, rng: np.random.Generator) -> Chest:
-        """The normal film, or that with tuberculosis, on which the rest is drawn."""
+        """Return the film, normal or with tuberculosis, to which the findings are added."""
         if not person.canvas:
             chest = draw_chest(rng, self.plan.side_px)
             if person.group == TUBERCULOSIS:
@@ -124,12 +124,12 @@ class FilmCohort(GeneratedCohort):
 
 
 def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple[Film, ndarray]:
-    """The film of a person, and the mask (rows, columns) of the air.
+    """Generate the film of a person, and the mask (rows, columns) of the air.
 
     Args:
         chest: a film without air, and its lung fields.
-        person: what is drawn on it.
-        rng: of places and looks.
+        person: findings to add.
+        rng: random numbers of the findings' places and contrasts.
 
     Returns:
         The film in [0, 1], and an empty mask for a person without a pneumothorax.
@@ -157,11 +157,13 @@ def film_of(chest: Chest, person: FilmPerson, rng: np.random.Generator) -> tuple
 
 
 def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
-    """Draw place and contrast of a pneumothorax of `percent` of the film, in a lung of mean `grey`.
+    """Sample extent and contrast of a pneumothorax.
 
-    Small ones lie at the apex, large ones reach down to the diaphragm, and the largest beyond it:
-    otherwise they would fill the whole upper lung and erase the hilum. Contrasts are shares of the
-    lung's brightness, so they are weaker in a dark lung.
+    `percent` is its area in % of the film, `grey` the mean grey value of the lung.
+
+    Small pneumothoraces lie at the apex, large ones reach down to the diaphragm, and the largest
+    beyond it: otherwise these would fill the whole upper lung and erase the hilum. Contrasts are
+    shares of the lung's brightness, so they are weaker in a dark lung.
     """
     low, high = next(extent for most, extent in EXTENTS if percent < most)
     contrast = 0.25 + 0.75 * min(1.0, grey / 0.4)
@@ -174,7 +176,7 @@ def _look(percent: float, grey: float, rng: np.random.Generator) -> Air:
 
 
 def real_films(folder: Path) -> dict[str, Case]:
-    """The films of Shenzhen and Montgomery in a folder with lung masks, by name.
+    """Find the films of Shenzhen and Montgomery in a folder with lung masks, by name.
 
     Empty if the folder is another data set.
     """

@@ -7,20 +7,20 @@ from scipy.interpolate import splev, splprep
 from neurotarget.phantom.chest.drawn_chest import Chest, Points, lines
 from neurotarget.phantom.chest.pleura import Field, Film
 
-MOST_DEGREES = 6.0  # of a person who lies or stands askew
+MOST_DEGREES = 6.0  # largest rotation of a person who lies or stands obliquely
 
 
 def turned(chest: Chest, degrees: float) -> Chest:
-    """A film and its lungs, rotated about the middle; new pixels at the edge repeat the edge."""
+    """Rotate a film and its lungs about the middle; new pixels at the edge repeat the edge."""
     film = ndimage.rotate(chest.film, degrees, reshape=False, order=1, mode="nearest")
     lungs = ndimage.rotate(chest.lungs.astype(np.uint8), degrees, reshape=False, order=0)
     return Chest(film.clip(0, 1), lungs > 0)
 
 
 def skin_fold(film: Film, lung: Field, rng: np.random.Generator) -> Film:
-    """An edge across a lung and beyond it: brighter on one side, fading out over a finger's width.
+    """Add a skin fold: an edge across a lung and beyond it, bright on one side, then fading out.
 
-    Unlike the pleura it is no line, and vessels cross it.
+    Unlike the pleura, the fold is not a line, and vessels cross it.
     """
     rows, columns = np.nonzero(lung)
     place = np.array([np.median(rows), np.median(columns)])
@@ -37,7 +37,10 @@ def skin_fold(film: Film, lung: Field, rng: np.random.Generator) -> Film:
 
 
 def infiltrate(film: Film, lungs: Field, rng: np.random.Generator) -> Film:
-    """Clouds in the upper part of a lung, as in tuberculosis; `lungs` is the mask of both."""
+    """Add opacities in the upper part of a lung, as in tuberculosis.
+
+    `lungs` is the mask of both lungs.
+    """
     rows, columns = np.nonzero(lungs)
     pick = int(rng.choice(np.flatnonzero(rows < np.percentile(rows, 45))))
     grid = np.mgrid[: film.shape[0], : film.shape[1]].astype(float)
@@ -49,7 +52,7 @@ def infiltrate(film: Film, lungs: Field, rng: np.random.Generator) -> Film:
 
 
 def chest_tube(film: Film, lung: Field, rng: np.random.Generator) -> Film:
-    """A drain that enters through the side of a lung and points to its apex."""
+    """Add a drain that enters through the side of a lung and points to its apex."""
     rows, columns = np.nonzero(lung)
     sides = np.array(film.shape[::-1], dtype=float)
     is_left = columns.mean() < film.shape[1] / 2
@@ -62,7 +65,7 @@ def chest_tube(film: Film, lung: Field, rng: np.random.Generator) -> Film:
 
 
 def airway_tube(film: Film, rng: np.random.Generator) -> Film:
-    """A tube in the trachea or one down to the stomach; each occurs in half of the films."""
+    """Add a tracheal tube or a gastric tube, with equal probability."""
     end = rng.choice([0.33, 0.86])
     x = 0.5 + rng.normal(0, 0.01) + np.array([0, 0.006, 0.0, 0.03 if end > 0.5 else 0.0])
     path = _smooth(np.stack([x, np.linspace(0, end, 4)], axis=1))
@@ -70,7 +73,7 @@ def airway_tube(film: Film, rng: np.random.Generator) -> Film:
 
 
 def wires(film: Film, rng: np.random.Generator) -> Film:
-    """One to three cables of an electrocardiogram, each with its round electrode."""
+    """Add one to three cables of an electrocardiogram, each with a round electrode."""
     drawn = film
     for _ in range(rng.integers(1, 4)):
         x = rng.uniform(0.12, 0.88) + np.cumsum(rng.normal(0, 0.09, 4))
@@ -89,7 +92,7 @@ def _smooth(points: Points) -> Points:
 
 
 def _tube(film: Film, path: Points, width: float, brightness: float) -> Film:
-    """A pale band with two bright walls and a marker stripe."""
+    """Add a pale band with two bright walls and a marker stripe."""
     step = np.gradient(path, axis=0)
     normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)

@@ -1,9 +1,9 @@
-"""The plan of the built-in chest films: who has a pneumothorax, how large, and what else is seen.
+"""The plan of the built-in chest films: pneumothoraces, their sizes, and other findings.
 
 Sizes and frequency are those of SIIM-ACR 2019 (12,047 films): 22.2 % have a pneumothorax, whose
-area in % of the film has the quantiles of `PERCENT`. Drains are frequent where there is air and
-rare elsewhere, as in hospitals, so a network can learn the drain in place of the air; the column
-`tube` tells both apart (Rueckel et al. 2020, doi:10.1038/s41598-020-59706-x).
+area in % of the film has the quantiles of `PERCENT`. As in hospitals, drains are frequent in films
+with air and rare in other films, so a network may learn the drain instead of the air; the column
+`tube` shows which films have a drain (Rueckel et al. 2020, doi:10.1038/s41598-020-59706-x).
 """
 
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ from neurotarget.files.hashes import hash_of_value
 
 VERSION = 2  # raise it when a change gives other pixels for the same plan
 SHARES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
-PERCENT = (0.04, 0.13, 0.40, 0.84, 1.78, 4.6, 9.0)  # the ends are ours
+PERCENT = (0.04, 0.13, 0.40, 0.84, 1.78, 4.6, 9.0)  # we chose both ends
 NORMAL, TUBERCULOSIS = "normal", "tuberculosis"
 ABSENT, FINDING = "absent", "pneumothorax"  # "none" would be read as a missing value
 
 
 class RealFilm(NamedTuple):
-    """A film to draw on.
+    """A real film to which findings are added.
 
     Attributes:
-        name: of the case; "" if the chest is drawn.
+        name: name of the case; "" for a generated film.
         site: hospital.
         group: normal or tuberculosis.
-        size: bytes of the file, so that another file gives another cohort.
+        size: size of the file in bytes, so that another file gives another cohort.
     """
 
     name: str
@@ -41,15 +41,15 @@ class FilmPerson(NamedTuple):
     """One planned film of one person.
 
     Attributes:
-        case_id: of the film.
+        case_id: name of the film.
         site: hospital.
         group: normal or tuberculosis.
         finding: pneumothorax or absent.
-        percent: area of the air in % of the film; 0 without.
+        percent: area of the air in % of the film; 0 without air.
         tube: drain or absent.
         skin_fold: fold or absent.
         askew: askew if the person is turned, else absent.
-        canvas: name of the real film; "" for a drawn one.
+        canvas: name of the real film; "" for a generated film.
     """
 
     case_id: str
@@ -67,23 +67,23 @@ class FilmPerson(NamedTuple):
 class ChestPlan:
     """All settings of the films.
 
-    With `canvases` each of these real films is used once, and `num_cases` counts nothing.
+    With `canvases`, each of these real films is used once, and `num_cases` has no effect.
 
     Raises:
         ValueError: settings are impossible; the message lists all of them.
 
     Attributes:
-        share_positive: films with a pneumothorax, of all films.
-        share_tubes, share_tubes_without: films with a drain, among those with and without air.
-        side_px: columns and rows of drawn films.
-        gamma: exponent of the grey values of drawn films, by hospital; above 1 is darker.
+        share_positive: share of films with a pneumothorax among all films.
+        share_tubes, share_tubes_without: shares of films with a drain, with and without air.
+        side_px: columns and rows of generated films.
+        gamma: exponent of the grey values of generated films, by hospital; above 1 is darker.
         canvases: real films.
     """
 
     num_cases: int = 300
     seed: int = 1
     share_positive: float = 0.222
-    share_tuberculosis: float = 0.3  # of drawn films
+    share_tuberculosis: float = 0.3  # of generated films
     share_tubes: float = 0.35
     share_tubes_without: float = 0.06
     share_skin_folds: float = 0.10
@@ -105,15 +105,15 @@ class ChestPlan:
 
     @property
     def key(self) -> str:
-        """Fingerprint of the cohort: equal keys mean equal pixels."""
+        """Return the fingerprint of the cohort: equal keys mean equal pixels."""
         return hash_of_value({"drawing": VERSION, **asdict(self)}, 16)
 
     def planted(self) -> dict[str, float]:
-        """No effects on people are planted; sizes are in the table."""
+        """Return no effects: none is planted; sizes are in the table."""
         return {}
 
     def subjects(self) -> list[FilmPerson]:
-        """The people, in the manifest's order; air is drawn on normal films only.
+        """Sample the people, in the manifest's order; only normal films get air.
 
         The number of films with air is exact, unless there are too few normal films; sizes follow
         the quantiles of `PERCENT`.

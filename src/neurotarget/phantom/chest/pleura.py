@@ -1,10 +1,10 @@
-"""Pneumothoraces drawn on a film: air between the chest wall and a lung that has drawn back.
+"""Generated pneumothoraces on a film: air between the chest wall and a collapsed lung.
 
 A film is an array (rows, columns) of grey values in [0, 1], where 1 is white, and lungs are a mask
 of the same shape. The air lies along the lateral and apical wall of one lung, deepest at the apex.
-In it there are no vessels, so structures thinner than the ribs are smoothed away and grain is
-added again; it is darker, and the lung that has collapsed is denser; between them runs the visceral
-pleura, a thin bright line.
+The air has no vessels, so structures thinner than the ribs are smoothed away there and grain is
+added again. The air is darker, and the collapsed lung is denser. The visceral pleura between them
+is a thin bright line.
 
 Signs as in O'Connor and Morgan 2005, doi:10.1136/bmj.330.7506.1493.
 """
@@ -20,23 +20,23 @@ Film = Float[ndarray, "rows columns"]
 Field = Bool[ndarray, "rows columns"]
 
 SIDES_PX = 512  # films of this height have the widths in pixels given here
-MOST_OF_LUNG = 0.75  # a larger one is not a thin rim
+MOST_OF_LUNG = 0.75  # a larger pneumothorax is not a thin rim
 STEPS = 24  # of the bisection of the depth
 VESSEL_PX = 9  # of the median: wider than vessels of the periphery, narrower than a rib
 LINE_PX = 0.9  # SD across the pleural line
 
 
 class Air(NamedTuple):
-    """How a pneumothorax looks: its shape along the lung, and contrasts in grey values."""
+    """Appearance of a pneumothorax: its extent along the lung, and contrasts in grey values."""
 
-    extent: float  # share of the lung's height that it reaches down from the apex
-    lucency: float = 0.05  # how much darker the air is
-    collapse: float = 0.03  # how much brighter the lung behind it is
-    line: float = 0.10  # how much brighter the pleura is
+    extent: float  # reach from the apex downwards, as a share of the lung's height
+    lucency: float = 0.05  # the air is darker by this grey value
+    collapse: float = 0.03  # the collapsed lung is brighter by this grey value
+    line: float = 0.10  # the pleura is brighter by this grey value
 
 
 def lungs_of(mask: Field) -> list[Field]:
-    """The two lung fields of a mask, from left to right in the picture; specks are left out.
+    """Return the two lung fields of a mask, from left to right in the picture, without specks.
 
     A mask of one piece gives one field.
     """
@@ -48,11 +48,11 @@ def lungs_of(mask: Field) -> list[Field]:
 
 
 def depths_px(lung: Field, *, is_left: bool) -> Film:
-    """Distance of each pixel of a lung from its lateral and apical wall; infinite outside.
+    """Compute each lung pixel's distance from the lateral and apical wall; infinite outside.
 
     Args:
         lung: mask of one lung field.
-        is_left: the lung is the left one in the picture, so that its outer wall is on the left.
+        is_left: True for the lung on the left of the picture, whose outer wall is on the left.
     """
     field = lung if is_left else lung[:, ::-1]
     rows = np.flatnonzero(field.any(axis=1))
@@ -75,17 +75,17 @@ def depths_px(lung: Field, *, is_left: bool) -> Film:
 def air_of(
     lung: Field, *, is_left: bool, area_px: float, air: Air, rng: np.random.Generator
 ) -> tuple[Field, Film]:
-    """Mask of the air in a lung, and the distance in pixels of each pixel from the pleura.
+    """Return the mask of the air in a lung, and each pixel's distance from the pleura in pixels.
 
     Args:
         lung: mask of one lung field.
-        is_left: whether it is the left one in the picture.
-        area_px: wanted area, which is cut to `MOST_OF_LUNG` of the lung.
-        air: how far down the air reaches.
-        rng: of the waves of the pleura.
+        is_left: True for the lung on the left of the picture.
+        area_px: wanted area, limited to `MOST_OF_LUNG` of the lung.
+        air: extent of the air.
+        rng: random numbers of the waves of the pleura.
 
     Returns:
-        The mask; and distances, negative in the air and large outside of the lung.
+        The mask; and distances, negative in the air and large outside the lung.
     """
     depth = depths_px(lung, is_left=is_left)
     rows = np.flatnonzero(lung.any(axis=1))
@@ -109,14 +109,14 @@ def air_of(
 
 
 def draw_air(film: Film, lung: Field, apart: Film, air: Air, rng: np.random.Generator) -> Film:
-    """Draw the air of `air_of` on a film.
+    """Add the air from `air_of` to a film.
 
     Args:
         film: grey values in [0, 1].
         lung: mask of the lung.
-        apart: distances in pixels from the pleura, of `air_of`.
+        apart: distances from the pleura in pixels, from `air_of`.
         air: contrasts.
-        rng: of grain, and of the pleura's brightness.
+        rng: random numbers of grain and of the pleura's brightness.
     """
     unit = film.shape[0] / SIDES_PX
     inside = ndimage.gaussian_filter((lung & (apart < 0)).astype(float), 0.8 * unit)
@@ -134,7 +134,7 @@ def draw_air(film: Film, lung: Field, apart: Film, air: Air, rng: np.random.Gene
 
 
 def grain(film: Film, rng: np.random.Generator) -> Film:
-    """Noise of the strength and size of that of a film, to be added where it was smoothed away."""
+    """Generate noise of the film's strength and grain size, to replace smoothed-away noise."""
     fine = film - ndimage.gaussian_filter(film, 1.0)
     strength = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))  # SD without the edges
     noise = ndimage.gaussian_filter(rng.standard_normal(film.shape), 0.6)

@@ -1,7 +1,7 @@
 """One person in a susceptibility scan: maps of the tissues, and the two dentate nuclei.
 
-A head is the template seen through a smooth warp, as in `neurotarget.phantom.gland.anatomy`; the
-dentates are rendered with finer samples, so that a voxel gets the share of it that they fill.
+A head is the template after a smooth warp, as in `neurotarget.phantom.gland.anatomy`. The dentates
+are rendered with finer samples, so that each voxel gets the share that they fill.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from neurotarget.phantom.scene import Scene, blocks, slabs
 from neurotarget.types import TripleVox
 
 FINE = 3  # samples per voxel side around a dentate
-ROUNDS = 4  # iterations that fit its size; the volume is proportional to the cube of the size
+ROUNDS = 4  # iterations that fit the dentate's size, to whose cube the volume is proportional
 GRAIN = 0.12  # SD of susceptibility within a dentate, relative
 GRAIN_MM = 1.0
 LEFT, RIGHT = 1, 2  # ids in the label
@@ -31,13 +31,13 @@ LEFT, RIGHT = 1, 2  # ids in the label
 
 @dataclass(frozen=True, slots=True)
 class QSMPerson:
-    """A person to render; volumes and means are the truth.
+    """A person to render; volumes and mean susceptibilities are the true values.
 
     Attributes:
         tiv_ml: intracranial volume.
         dentate_mm3: volume of the left and of the right dentate.
         dentate_ppm: their mean susceptibilities, against soft tissue.
-        seed: of shape, position and noise; equal seeds give equal voxels on one site.
+        seed: seed of shape, position and noise; equal seeds give equal voxels on one site.
     """
 
     tiv_ml: float
@@ -50,9 +50,9 @@ class Maps(NamedTuple):
     """Tissues on the scan's grid. Susceptibility is 0 outside brain and veins."""
 
     chi_ppm: Float[ndarray, "I J K"]
-    brightness: Float[ndarray, "I J K"]  # of white matter: 1
+    brightness: Float[ndarray, "I J K"]  # white matter has 1
     r2star_hz: Float[ndarray, "I J K"]  # at 3 T, without the contribution of susceptibility
-    brain: Float[ndarray, "I J K"]  # share
+    brain: Float[ndarray, "I J K"]  # share of brain, 0 to 1
     bulk_ppm: Float[ndarray, "I J K"]  # air, bone and soft tissue, relative to air
     label: UInt8[ndarray, "I J K"]  # LEFT and RIGHT dentate
 
@@ -61,8 +61,8 @@ class Filled(NamedTuple):
     """A dentate on the voxels of a box.
 
     Attributes:
-        box: in the scan's voxels.
-        share: of each voxel that the dentate fills, 0 to 1.
+        box: box in voxels of the scan.
+        share: share of each voxel that the dentate fills, 0 to 1.
         chi_ppm: mean susceptibility over the filled part; 0 if there is none.
         label: voxels with the largest shares, as many as give the volume.
     """
@@ -77,7 +77,7 @@ def render_maps(
     person: QSMPerson, warp: Warp, shape: TripleVox, affine: Float[ndarray, "4 4"], *,
     dentates: Sequence[Dentate], rng: np.random.Generator,
 ) -> Maps:  # fmt: skip
-    """Render the tissues of one head on a grid seen through a warp.
+    """Render the tissues of one head on a grid through a warp.
 
     Args:
         person: volumes and susceptibilities of the dentates.
@@ -143,7 +143,7 @@ def render_dentate(
 def _whole_scan(
     channels: Float[torch.Tensor, "C X Y Z"], warp: Warp, shape: TripleVox
 ) -> Float[ndarray, "C I J K"]:
-    """Channels of the template at every native voxel; its edge is continued outwards."""
+    """Sample the template's channels at every native voxel; its edge continues outwards."""
     values = np.empty((len(channels), *shape), dtype=np.float32)
     for slab, where_mm in slabs(warp, shape):
         values[:, slab] = at_places(channels, where_mm)
@@ -154,7 +154,7 @@ def at_places(
     channels: Float[torch.Tensor, "C X Y Z"],
     where_mm: Float[ndarray, "3 i j k"],
 ) -> Float[ndarray, "C i j k"]:
-    """Channels of the template at the voxels of a scan, by linear interpolation.
+    """Interpolate the template's channels linearly at the voxels of a scan.
 
     Args:
         channels: on the grid of `ORIGIN_MM`, 1 mm.

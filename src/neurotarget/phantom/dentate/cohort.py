@@ -1,8 +1,8 @@
 """The built-in cohort of susceptibility maps, with the masks of two simulated raters.
 
-It replaces real cohorts in trials of the software: the planted effects are known
+The cohort replaces real cohorts in trials of the software: the planted effects are known
 (`phantom.dentate.plan`). It says nothing about people. Field and reconstruction use the same
-dipole kernel and grid, so the maps are better than those of a scanner.
+dipole kernel and grid, so the maps are better than maps of real scans.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rat
 
 
 def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
-    """Site of the plan's case `number` (from 0), and its simulated echoes with the truth."""
+    """Return the site of case `number` (from 0), and its simulated echoes with the truth."""
     subject = plan.subjects()[number]
     site = plan.site_of(subject)
     person = QSMPerson(
@@ -43,9 +43,9 @@ class QSMCohort(GeneratedCohort):
     plan: QSMPlan = field(default_factory=QSMPlan)
 
     def render(self, number: int) -> Scans:
-        """Map and masks of one subject, by folder name.
+        """Generate the map and masks of one subject, by folder name.
 
-        The masks are those of both raters, and of the first one a second time.
+        The masks are those of both raters, and a repeated mask of the first rater.
         """
         plan = self.plan
         site, scan = simulated(plan, number)

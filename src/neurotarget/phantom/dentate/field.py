@@ -1,9 +1,9 @@
-"""The field of a synthetic head: of its tissues, and of the air and bone around them.
+"""The field of a synthetic head: from its tissues, and from the air and bone around them.
 
-Air disturbs the field a hundred times as much as iron does, and from beyond the scan. Sources in
-the scan are on its own grid; those beyond it are on a coarse grid, as their field is smooth inside
-the scan. Neck and back of the head are continued beyond the template; shoulders and lungs are left
-out.
+Air disturbs the field a hundred times as much as iron does, even from outside the scan. Sources in
+the scan are on the scan's grid; sources outside are on a coarse grid, as their field is smooth
+inside the scan. Neck and back of the head continue beyond the template; shoulders and lungs are
+left out.
 """
 
 from typing import NamedTuple
@@ -24,11 +24,11 @@ from neurotarget.physics.fourier import fast_sides
 from neurotarget.types import Triple, TripleVox
 
 COARSE_MM = 4.0
-BEYOND_MM = 90.0  # how far the coarse grid reaches beyond the scan
+BEYOND_MM = 90.0  # reach of the coarse grid beyond the scan
 SOFT_MM = 0.6  # SD of the smoothing of edges in the scan, less than from bone to brain
 SOFT_VOX = 0.8  # the same on the coarse grid
-APART_MM = 60.0  # between the scan and its periodic copies
-FOREIGN_PPM = 0.02  # of bone or air in a voxel; the brain's own tissues differ as much
+APART_MM = 60.0  # distance between the scan and its periodic copies
+FOREIGN_PPM = 0.02  # least effect of bone or air in a voxel; brain tissues differ as much
 
 
 class Coarse(NamedTuple):
@@ -44,7 +44,7 @@ class Coarse(NamedTuple):
 
 
 def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[ndarray, "I J K"]:
-    """Field at every voxel, in ppm of the main field, after shimming of the brain.
+    """Compute the field at every voxel, in ppm of the main field, after shimming of the brain.
 
     Args:
         maps: tissues of the scan.
@@ -64,7 +64,7 @@ def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[n
 
 
 def own_brain(maps: Maps, spacing_mm: Triple) -> Bool[ndarray, "I J K"]:
-    """Voxels of the brain without bone or air, so that all background sources are outside."""
+    """Mark brain voxels without bone or air, so that all background sources are outside."""
     return (maps.brain > 0.5) & (np.abs(_soft_bulk(maps, spacing_mm) + AIR_PPM) < FOREIGN_PPM)
 
 
@@ -75,7 +75,7 @@ def _soft_bulk(maps: Maps, spacing_mm: Triple) -> Float[ndarray, "I J K"]:
 def _from_beyond(
     warp: Warp, shape: TripleVox, spacing_mm: Triple, b0: Triple
 ) -> Float[ndarray, "I J K"]:
-    """Field of the sources outside the scan."""
+    """Compute the field (ppm) of the sources outside the scan."""
     coarse = _coarse(shape, spacing_mm)
     bulk = torch.from_numpy(qsm_template().bulk_ppm)[None]
     sources = at_places(bulk, _beyond(warp, coarse.places_vox, shape))[0]
@@ -89,7 +89,7 @@ def _from_beyond(
 def _soft(
     sources: Float[ndarray, "n m l"], spread_vox: Float[ndarray, "3"]
 ) -> Float[ndarray, "n m l"]:
-    """Smooth the edges of strong sources, which would ring through the whole field.
+    """Smooth the edges of strong sources, which would cause ringing in the whole field.
 
     The field outside a source does not change when the source is smoothed isotropically.
     """
@@ -111,7 +111,7 @@ def _coarse(shape: TripleVox, spacing_mm: Triple) -> Coarse:
 def _beyond(
     warp: Warp, places_vox: tuple[ndarray, ...], shape: TripleVox
 ) -> Float[ndarray, "3 n m l"]:
-    """The warp continued beyond the scan by its affine part, template mm."""
+    """Continue the warp beyond the scan by its affine part, in template mm."""
     counts = warp.knots.shape[1:]
     index = np.stack(
         np.meshgrid(
@@ -158,7 +158,7 @@ def _harmonics(x: ndarray, y: ndarray, z: ndarray) -> list[Float[ndarray, "..."]
 def _upsampled(
     field: Float[ndarray, "n m l"], places_vox: tuple[ndarray, ...], shape: TripleVox
 ) -> Float[ndarray, "I J K"]:
-    """Cubic interpolation along each axis: linear pieces would act as sources at their seams."""
+    """Interpolate by cubic splines: linear pieces would act as sources at their seams."""
     for axis, (place, side) in enumerate(zip(places_vox, shape, strict=True)):
         spline = make_interp_spline(place, np.eye(len(place)), k=3)
         matrix = spline(np.arange(side)).astype(np.float32)

@@ -28,7 +28,7 @@ from neurotarget.types import Triple
 MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point where heads are placed
 R2PRIME_HZ_PER_PPM = 137.0  # at 3 T
 FIELD_POWER = 0.6  # exponent of the main field in tissue's own R2*
-OFFSET_RAD = 0.2  # spread of the receiver's phase over the head
+OFFSET_RAD = 0.2  # SD of the receiver's phase over the head
 DIM = 0.25  # brain voxels darker than this share of white matter are not in the mask
 
 
@@ -61,10 +61,11 @@ class GRESite(Site):
 
 
 class GRESimulation(NamedTuple):
-    """Echoes of one head in stored order, and the truth.
+    """Simulated echoes of one head in stored order, and the true maps.
 
-    `chi_ppm` is of brain and veins, relative to soft tissue, and 0 elsewhere: air and bone are left
-    out. `label` is the true dentate, 1 left and 2 right; `mask` the brain with signal.
+    `chi_ppm` is the susceptibility of brain and veins relative to soft tissue, and 0 elsewhere: air
+    and bone are left out. `label` is the true dentate, 1 left and 2 right; `mask` is the brain with
+    signal.
     """
 
     magnitude: Float[ndarray, "E I J K"]
@@ -114,7 +115,7 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
 
 
 def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
-    """Susceptibility map of a scan by its site's reconstruction, within the scan's brain mask.
+    """Reconstruct a susceptibility map by the site's method, within the scan's brain mask.
 
     Returns the map in ppm in stored order, with the intermediate results of the reconstruction.
     """
@@ -132,7 +133,7 @@ def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
 def _echoes(
     maps: Maps, total_ppm: Float[ndarray, "I J K"], site: GRESite, rng: np.random.Generator
 ) -> tuple[Float[ndarray, "E I J K"], Float[ndarray, "E I J K"]]:
-    """Magnitude and wrapped phase of every echo."""
+    """Simulate magnitude and wrapped phase of every echo."""
     shape = total_ppm.shape
     hz = total_ppm * np.float32(GAMMA_HZ_PER_T * site.field_t * 1e-6)
     r2star = maps.r2star_hz * np.float32((site.field_t / 3) ** FIELD_POWER)
@@ -157,7 +158,7 @@ def _echoes(
 def _mask(
     maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
 ) -> Bool[ndarray, "I J K"]:
-    """Brain with signal, in one piece and without holes, like a careful manual mask.
+    """Mask the brain with signal, in one piece and without holes, like a careful manual mask.
 
     It contains no bone or air, so all background sources lie outside of it.
     """

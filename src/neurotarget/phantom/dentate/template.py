@@ -6,7 +6,7 @@ Nuclei rich in iron, veins, and air in the mastoid are added to the tissues of
 Sources: susceptibilities against soft tissue of qsm-forward 0.32 (Ridani et al. 2026,
 doi:10.64898/2026.04.07.716972, after Marques et al. 2021, doi:10.1002/mrm.28716), where air has
 9.2 and bone −2.1 ppm; compact bone at −11.3 against water at −9.05 ppm, Hopkins and Wehrli 1997,
-doi:10.1002/mrm.1910370402. Brightness and decay (at 3 T, without the part that comes with
+doi:10.1002/mrm.1910370402. Brightness and decay (at 3 T, without the contribution of
 susceptibility) are round values of spoiled gradient echoes.
 """
 
@@ -33,7 +33,7 @@ IRON_PPM = {
     "red": 0.100,
     "nigra": 0.111,
 }
-SPREAD = 0.12  # of a structure's susceptibility between people, relative
+SPREAD = 0.12  # relative SD of a structure's susceptibility between people
 TEXTURE_PPM = {"grey": 0.010, "white": 0.008}  # SD within a tissue
 PINEAL_MM, PINEAL_PPM = (0.0, -29.0, 2.0), -1.0  # calcified in many adults
 
@@ -57,7 +57,7 @@ SIGNAL: dict[Tissue, tuple[float, float]] = {
 
 
 class Part(NamedTuple):
-    """A structure: its candidate voxels, and the share of each that it fills."""
+    """A structure: its candidate voxels, and the share that it fills of each voxel."""
 
     name: str
     where: tuple[slice, ...]
@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 
 class Template(NamedTuple):
-    """The part that all heads share, on the grid of `neurotarget.phantom.canvas`."""
+    """Data that all heads share, on the grid of `neurotarget.phantom.canvas`."""
 
     atlas: Atlas  # with white matter around the dentate, and air in the mastoid
     parts: tuple[Part, ...]  # painted in this order
@@ -88,11 +88,12 @@ def qsm_template() -> Template:
 
 
 def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
-    """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
+    """Paint a head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
-    The dentate is left out, as it is rendered finer. Susceptibility is of brain and veins relative
-    to soft tissue; bulk is that of air, bone and soft tissue relative to air, in ppm. Tissues vary
-    from person to person; the five channels are on the 1 mm grid of `ORIGIN_MM`.
+    The dentate is left out, as it is rendered at a finer resolution. Susceptibility is of brain and
+    veins relative to soft tissue; bulk is the susceptibility of air, bone and soft tissue relative
+    to air, in ppm. Tissues vary between people; the five channels are on the 1 mm grid of
+    `ORIGIN_MM`.
     """
     template = qsm_template()
     atlas = template.atlas
@@ -118,7 +119,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
 def _brain(
     template: Template, codes: ndarray, rng: np.random.Generator
 ) -> Float[ndarray, "C i j k"]:
-    """Brain tissue with its texture, without other structures in the box."""
+    """Paint brain tissue with its texture, without other structures in the box."""
     atlas = template.atlas
     shares = {"grey": atlas.grey, "white": atlas.white}
     shares["csf"] = np.maximum(1 - atlas.grey - atlas.white, 0)
@@ -130,7 +131,7 @@ def _brain(
         made[1] += codes[tissues[name], 0] * share
         made[2] += codes[tissues[name], 1] * share
     for name, spread in TEXTURE_PPM.items():
-        for noise in template.grains:  # shifted, so that every person has another texture
+        for noise in template.grains:  # shifted, so that every person has a different texture
             step = rng.integers(0, noise.shape)
             made[0] += (
                 np.float32(spread / np.sqrt(2)) * shares[name] * np.roll(noise, step, (0, 1, 2))
@@ -158,7 +159,7 @@ def _white_about_dentates(atlas: Atlas) -> Atlas:
 
 
 def _with_mastoids(atlas: Atlas) -> ndarray:
-    """Tissues with air cells behind the ears, which disturb the field in the cerebellum."""
+    """Add air cells behind the ears, which disturb the field in the cerebellum."""
     tissue = atlas.tissue.copy()
     whole = np.zeros(SHAPE, dtype=bool)
     whole[atlas.box] = atlas.brain > 0.05
@@ -181,7 +182,7 @@ def _bulk(atlas: Atlas) -> Float[ndarray, "I J K"]:
 
 
 def _ellipsoid(name: str, centre: Triple, radii: Triple, turn_deg: float) -> Part:
-    """An ellipsoid with a soft edge, its front turned towards the midline."""
+    """Make an ellipsoid with a soft edge, its front turned towards the midline."""
     far = max(radii) + SOFT_MM
     where, axes = window(np.subtract(centre, far), np.add(centre, far))
     turn = Rotation.from_euler("z", turn_deg, degrees=True).as_matrix()
@@ -195,7 +196,7 @@ def _ellipsoid(name: str, centre: Triple, radii: Triple, turn_deg: float) -> Par
 
 
 def _mirrored(part: Part) -> Part:
-    """Same structure on the left; the grid is symmetric about the midline."""
+    """Mirror a structure to the left; the grid is symmetric about the midline."""
     first, *rest = part.where
     flipped = slice(SHAPE[0] - first.stop, SHAPE[0] - first.start)
     return Part(part.name, (flipped, *rest), part.share[::-1])

@@ -1,8 +1,8 @@
 """One synthetic T1-weighted head and the label of its pituitary gland.
 
-A head is the tissue template seen through a smooth warp (pose, head size, individual shape);
-around the sella it is rendered again with finer samples. The scanner's shading and noise are added
-last. Nothing is resampled twice: each native voxel is looked up in the template.
+A head is the tissue template after a smooth warp (pose, head size, individual shape). The region of
+the sella is rendered again with finer samples. The scanner's shading and noise are added last.
+Nothing is resampled twice: each native voxel is looked up in the template.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Person:
         age: years.
         sex: F or M.
         tiv_ml: intracranial volume, which scales the whole head.
-        gland_mm3: both lobes, without the stalk.
-        seed: of shape, position and noise; equal seeds give equal voxels on one site.
+        gland_mm3: volume of both lobes, without the stalk.
+        seed: seed of shape, position and noise; equal seeds give equal voxels on one site.
     """
 
     age: float
@@ -57,9 +57,9 @@ class Head(NamedTuple):
 def render_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
     """Render one scan; the same person, site and scale give the same voxels.
 
-    `voxel_scale` multiplies the site's voxel sides. The label is the whole gland, anterior and
-    posterior lobe without the stalk: the voxels with the largest shares, as many as give
-    `person.gland_mm3` to the nearest voxel.
+    `voxel_scale` multiplies the site's voxel sides. The label is the whole gland: anterior and
+    posterior lobe, without the stalk. It has the voxels with the largest shares of gland; their
+    number gives `person.gland_mm3` to the nearest voxel.
 
     Raises:
         ValueError: the site's field of view misses the gland.
@@ -89,7 +89,7 @@ def fit_gland(
 
     Args:
         scene: grid and warp, with the gland in the middle.
-        sella: of the person; the other sizes stay.
+        sella: sella of the person; all sizes except the gland's height are kept.
         volume_mm3: wanted volume in the scan.
 
     Returns:
@@ -114,7 +114,7 @@ def fit_gland(
 
 
 def _coarse(scene: Scene, template: Float[ndarray, "X Y Z"]) -> Float[ndarray, "I J K"]:
-    """The template's brightness at every native voxel."""
+    """Return the template's brightness at every native voxel."""
     image = np.empty(scene.shape, dtype=np.float32)
     for slab, where_mm in slabs(scene.warp, scene.shape):
         image[slab] = _look_up(template, where_mm)
@@ -122,7 +122,7 @@ def _coarse(scene: Scene, template: Float[ndarray, "X Y Z"]) -> Float[ndarray, "
 
 
 def _look_up(template: ndarray, where_mm: Float[ndarray, "3 ..."]) -> Float[ndarray, "..."]:
-    """Linear interpolation in the template; its edge is continued outwards, as the neck is."""
+    """Interpolate linearly in the template; its edge, such as the neck, continues outwards."""
     index = where_mm - ORIGIN_MM.astype(np.float32).reshape(3, *[1] * (where_mm.ndim - 1))
     return ndimage.map_coordinates(template, index, order=1, mode="nearest", prefilter=False)
 

@@ -1,7 +1,8 @@
 """The built-in cohort of synthetic heads whose glands have planted effects of sex and age.
 
-It replaces a real cohort in trials of the software: the planted effects are known, so it can be
-checked that a study recovers them (`neurotarget.phantom.gland.plan`). It says nothing about people.
+The cohort replaces a real cohort in trials of the software: the planted effects are known
+(`neurotarget.phantom.gland.plan`), so tests can check that a study recovers them. It says nothing
+about people.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Cohort(GeneratedCohort):
     plan: Plan = field(default_factory=Plan)
 
     def render(self, number: int) -> Scans:
-        """Scan and mask of one subject, by folder name."""
+        """Generate scan and mask of one subject, by folder name."""
         subject = self.plan.subjects()[number]
         seed = (self.plan.seed, 1, number)
         person = Person(subject.age, subject.sex, subject.tiv_ml, subject.planted_mm3, seed)

@@ -60,7 +60,7 @@ class Plan(CohortPlan):
     Attributes:
         women_mm3: mean gland volume of women up to `slope_from_age`.
         sex_gap_mm3: women minus men.
-        slope_mm3_per_decade: change of the mean from `slope_from_age` (years) on.
+        slope_mm3_per_decade: change of the mean per decade after `slope_from_age` (years).
         spread_mm3: SD between people of one age and sex.
     """
 
@@ -81,7 +81,7 @@ class Plan(CohortPlan):
         }
 
     def expected_mm3(self, age: ndarray | float, sex: ndarray | str) -> ndarray:
-        """Mean gland volume at an age (years) and sex (F or M), mm³; arrays broadcast."""
+        """Return mean gland volume (mm³) at an age (years) and sex (F or M); arrays broadcast."""
         years = np.maximum(np.asarray(age, dtype=float) - self.slope_from_age, 0)
         gap = np.where(np.asarray(sex) == "F", 0.0, self.sex_gap_mm3)
         return self.women_mm3 - gap + self.slope_mm3_per_decade / 10 * years
@@ -108,7 +108,7 @@ class Plan(CohortPlan):
         return self.shuffled(people, "phantom", rng)
 
     def planted(self) -> dict[str, float]:
-        """Values that a study of the cohort should recover.
+        """Return the values that a study of the cohort should recover.
 
         `sex_difference`: mm³, women minus men. `age_slope`: mm³ per year over the plan's ages, of
         the straight line through the expected volumes. `spread`: mm³, SD of the residuals.

@@ -31,7 +31,7 @@ BRIGHTNESS = {
 
 
 def sample_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " T"]:
-    """Brightness of each tissue in one scan: the site's contrast with small personal variation."""
+    """Sample each tissue's brightness in one scan: the site's contrast, varied a little."""
     values = np.array([BRIGHTNESS[tissue] for tissue in Tissue]) ** site.gamma
     spread = np.where(np.isin(list(Tissue), [Tissue.MARROW, Tissue.FAT]), 0.10, 0.04)
     return values * np.exp(rng.normal(0, spread))
@@ -40,12 +40,12 @@ def sample_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " 
 def scanned(
     image: Float[ndarray, "I J K"], site: Site, rng: np.random.Generator
 ) -> Int16[ndarray, "I J K"]:
-    """Add bias field and Rician noise to an image; return whole numbers.
+    """Add bias field and Rician noise to an image; return integers.
 
     Args:
-        image: brightness with white matter at 1.
-        site: its shading, noise and brightness of white matter.
-        rng: of shading and noise.
+        image: brightness; white matter has 1.
+        site: gives shading, noise and brightness of white matter.
+        rng: random numbers of shading and noise.
 
     Source: Gudbjartsson & Patz 1995, doi:10.1002/mrm.1910340618 (noise of magnitude images).
     """

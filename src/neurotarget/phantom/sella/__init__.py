@@ -1,1 +1,1 @@
-"""Pituitary glands and sellae drawn into label maps of whole heads."""
+"""Pituitary glands and sellae generated in label maps of whole heads."""

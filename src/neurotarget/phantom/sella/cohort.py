@@ -1,4 +1,4 @@
-"""Whole heads with label maps, into each of which a gland is drawn."""
+"""Whole heads with label maps, each with a generated pituitary gland."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,12 +14,12 @@ from neurotarget.phantom.sella.shape import draw_shape, paint
 from neurotarget.synthesis.label_map import to_codes
 from neurotarget.synthesis.tissues import known_tissues
 
-BOX_MM = 32.0  # half the side of what is drawn
+BOX_MM = 32.0  # half the side of the cube that is generated again
 
 
 @dataclass(frozen=True)
 class SellaPlan(HeadPlan):
-    """Heads as in `HeadPlan`, and how their sellae are drawn."""
+    """Heads as in `HeadPlan`, and settings of their generated sellae."""
 
     kind = "sella"
 
@@ -28,14 +28,14 @@ class SellaPlan(HeadPlan):
 
 @dataclass(frozen=True)
 class SellaCohort(HeadCohort):
-    """Heads as in `HeadCohort`, with the two lobes of a drawn gland and its stalk in their maps."""
+    """Heads as in `HeadCohort`, with both lobes and the stalk of a generated gland in the maps."""
 
     bar_text: ClassVar[str] = "generating heads with glands"
 
     plan: SellaPlan = field(default_factory=SellaPlan)
 
     def grow(self, person: Person, number: int) -> Grown:
-        """The label map of a person with a drawn sella."""
+        """Return the label map of a person with a generated sella."""
         grown, scene = super().grow(person, number), self.plan.scene
         spacing = np.linalg.norm(grown.affine[:3, :3], axis=0)
         grid = whole_grid(grown.ids.shape, grown.affine, tuple(spacing.tolist()))

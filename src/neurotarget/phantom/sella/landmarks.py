@@ -1,4 +1,4 @@
-"""Where the sella of a label map lies: below the optic chiasm, on the floor of its pocket."""
+"""Position of the sella in a label map: below the optic chiasm, on the floor of its pocket."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from neurotarget.problems import DataError, error
 from neurotarget.synthesis.tissues import known_tissues
 
 CHIASM, ARTERY, CSF, BONE, MARROW, MUCOSA, VEIN, NERVE = 85, 502, 24, 515, 516, 509, 514, 530
-ANTERIOR, POSTERIOR, STALK = 541, 542, 543  # the gland, drawn; its target has the first two
+ANTERIOR, POSTERIOR, STALK = 541, 542, 543  # the generated gland; its target has the first two
 LEAST_MM, MOST_MM, USUAL_MM = 8.0, 17.0, 12.0  # from the chiasm down to the floor of the sella
-AHEAD_MM = (-4.0, 5.0)  # of the chiasm, where the lowest point of the floor is looked for
+AHEAD_MM = (-4.0, 5.0)  # in front of the chiasm: range of the search for the lowest floor point
 HALF_MM = 2.0  # half the width of the midline strip in which the floor is measured
 
 
@@ -25,7 +25,7 @@ class Landmarks(NamedTuple):
 
 
 def code_of(value: int) -> int:
-    """Code in coded label maps of a structure's number in FreeSurfer's or SynthSeg's numbering."""
+    """Return the code, in coded label maps, of a structure's FreeSurfer or SynthSeg id."""
     return known_tissues().ids.index(value)
 
 
@@ -34,8 +34,8 @@ def find_landmarks(
 ) -> Landmarks:
     """Find chiasm and floor in a coded label map in canonical order.
 
-    The floor is the first bone or air below the chiasm, two voxels thick or more. A map whose
-    pocket has no floor within `MOST_MM` gets the usual one, `USUAL_MM` below the chiasm.
+    The floor is the first bone or air below the chiasm, two voxels thick or more. If a map has no
+    floor within `MOST_MM`, the floor is set `USUAL_MM` below the chiasm.
 
     Raises:
         DataError: the map has no optic chiasm.
@@ -43,7 +43,7 @@ def find_landmarks(
     found = np.argwhere(codes == code_of(CHIASM))
     if not len(found):
         todo = "leave the map out, or label its chiasm"
-        wanted = f"an optic chiasm ({CHIASM}), below which the sella is drawn"
+        wanted = f"an optic chiasm ({CHIASM}), below which the sella is generated"
         raise DataError(error("a label map without one", wanted, todo, case_id=case_id))
     spacing = np.array(spacing_mm, dtype=float)
     chiasm = found.mean(0)
@@ -61,7 +61,7 @@ def _floor_mm(
     ahead_mm: float,
     spacing: Float[ndarray, "3"],
 ) -> float:
-    """Median depth of the floor below the chiasm across the midline; 0 where there is none."""
+    """Return the median depth (mm) of the floor below the chiasm at the midline; 0 without one."""
     solid = [code_of(value) for value in (BONE, MARROW, MUCOSA)] + [0]
     across = np.arange(-HALF_MM, HALF_MM + 0.1) / spacing[0]
     down = np.arange(3.0, MOST_MM + 2) / spacing[2]

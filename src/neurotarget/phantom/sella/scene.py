@@ -1,4 +1,4 @@
-"""Synthesis of scans of the pituitary gland: position of patches, drawn structures, contrast."""
+"""Synthesis of scans of the pituitary: position of patches, generated structures, contrast."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,18 +13,18 @@ from neurotarget.phantom.sella.shape import draw_shape, paint
 from neurotarget.synthesis.label_map import LabelMap, open_map
 from neurotarget.synthesis.tissues import known_tissues
 
-LEFT_MM = (10.0, 24.0)  # of the head around the sella, where a scan is cut off
+LEFT_MM = (10.0, 24.0)  # remaining length of the head around the sella in a cropped scan
 
 
 @dataclass(frozen=True)
 class SellaScene:
-    """A new sella for every patch, in or around the pocket that a label map has.
+    """A new sella for every patch, in or around the pocket of a label map.
 
-    `whole` is the probability that bone, sinus, vessels and nerves are drawn with the gland, and
-    otherwise those of the map are kept; `empty` that of a partially empty sella; `spot` that the
-    posterior lobe has a grey value of its own; `cropped` that the scan ends near the sella.
-    Arteries are dark with the probability `flow_void`, and bright with `inflow`; cavernous sinuses
-    look like the gland with `alike`.
+    All settings are probabilities. `whole`: bone, sinus, vessels and nerves are generated with the
+    gland; otherwise those of the map are kept. `empty`: the sella is partially empty. `spot`: the
+    posterior lobe has a different grey value. `cropped`: the scan ends near the sella. `flow_void`:
+    arteries are dark. `inflow`: arteries are bright. `alike`: cavernous sinuses look like the
+    gland.
     """
 
     whole: float = 0.6
@@ -36,7 +36,7 @@ class SellaScene:
     alike: float = 0.3
 
     def centre_mm(self, label_map: LabelMap) -> Float[ndarray, "3"]:
-        """Middle of the sella, mm from the first voxel of the map."""
+        """Return the middle of the sella, mm from the first voxel of the map."""
         return marks_of(label_map).floor_mm + np.array([0.0, 0.0, 3.0])
 
     def draw(
@@ -46,13 +46,13 @@ class SellaScene:
         label_map: LabelMap,
         rng: np.random.Generator,
     ) -> None:
-        """Draw a sella into the codes of a patch, in place.
+        """Generate a sella in the codes of a patch, in place.
 
         Args:
             codes: tissues of the patch.
-            where_mm: place of its voxels, mm from the first voxel of the map.
+            where_mm: position of the patch's voxels, mm from the first voxel of the map.
             label_map: gives chiasm and floor.
-            rng: of the sella, and of a scan that ends near it.
+            rng: random numbers of the sella, and of a scan that ends near it.
         """
         shape = draw_shape(marks_of(label_map), rng, empty=self.empty, whole=self.whole)
         paint(codes, where_mm, shape, spot=bool(rng.random() < self.spot))
@@ -65,7 +65,7 @@ class SellaScene:
         """Vary the grey values of the tissues of the sella, in place.
 
         Args:
-            mean: grey value of each tissue, as `synthesis.look.draw_greys` draws them.
+            mean: grey value of each tissue, as sampled by `synthesis.look.draw_greys`.
             rng: of the patch.
         """
         number = known_tissues().names.index
@@ -84,7 +84,7 @@ class SellaScene:
 
 
 def marks_of(label_map: LabelMap) -> Landmarks:
-    """Landmarks of a map, found once in a process.
+    """Return the landmarks of a map, which are found once per process.
 
     Raises:
         DataError: the map has no optic chiasm.

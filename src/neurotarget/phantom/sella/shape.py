@@ -1,4 +1,4 @@
-"""Shapes of sellae with glands, more varied than those of people, and their labels at points.
+"""Shapes of sellae with glands, more varied than in real people, and their labels at points.
 
 Glands, bone, sinus, vessels and nerves have the shapes of the built-in cohort,
 `neurotarget.phantom.gland.sella`. Here their sizes vary more, a gland may fill a part of its fossa
@@ -28,33 +28,33 @@ IDS = {
     Tissue.STALK: ids.STALK,
     Tissue.NERVE: ids.CHIASM,
 }
-OLD = (ids.ANTERIOR, ids.POSTERIOR, ids.STALK)  # of a gland that a map has already
-NO_AIR_MM = 40.0  # where the air of a sphenoid without air begins, in front of the gland
+OLD = (ids.ANTERIOR, ids.POSTERIOR, ids.STALK)  # of a gland that the map already has
+NO_AIR_MM = 40.0  # start of the air in front of the gland, beyond a sphenoid without air
 SHELL_MM = 1.0  # bone between the gland and air
 
 
 class Shape(NamedTuple):
-    """One sella, with its gland, as it is drawn into a map."""
+    """One sella with its gland, to be generated in a map."""
 
     sella: Sella  # the fossa's sizes, and its neighbours
     fill: float  # thickness of the gland as a share of the fossa's height
-    hollow: float  # how much thinner the gland is in its middle than at its rim, as a share
+    hollow: float  # thinning of the gland from its rim to its middle, as a share
     posterior: tuple[float, float, float]  # half axes of the posterior lobe, mm
-    is_whole: bool  # bone, sinus, vessels and nerves are drawn, too; else those of the map are kept
-    reach_mm: tuple[float, float, float]  # half axes of what is drawn
+    is_whole: bool  # bone, sinus, vessels and nerves are generated too; else the map's are kept
+    reach_mm: tuple[float, float, float]  # half axes of the generated region
     centre_mm: Float[ndarray, "3"]  # of the fossa, mm from the map's first voxel
 
 
 def draw_shape(
     marks: ids.Landmarks, rng: np.random.Generator, *, empty: float, whole: float
 ) -> Shape:
-    """Draw the sella of a map.
+    """Sample the sella of a map.
 
     Args:
         marks: chiasm and floor of the map, between which the gland lies.
         rng: of all sizes.
-        empty: probability that it is partially empty.
-        whole: probability that it is drawn with its neighbours.
+        empty: probability that the sella is partially empty.
+        whole: probability that bone, sinus, vessels and nerves are generated too.
     """
     sex, age = rng.choice(["F", "M"]), rng.uniform(5, 85)
     sella = sample_sella(rng, age=age, sex=sex, volume_mm3=600.0, scale=1.0)
@@ -73,7 +73,7 @@ def draw_shape(
     is_whole = bool(rng.random() < whole)
     centre = marks.floor_mm + rng.normal(0, (0.8, 1.2, 0.8)) + (0, 0, height / 2)
     room = marks.chiasm_mm[2] - centre[2]
-    if is_whole:  # the drawn chiasm is where that of the map is
+    if is_whole:  # the generated chiasm has the position of the map's chiasm
         room = max(room + rng.normal(0.5, 2), height / 2 + 2.5)
         centre[2] = marks.chiasm_mm[2] - room
     sella = replace(sella, chiasm=(0.0, float(marks.chiasm_mm[1] - centre[1]), float(room)))
@@ -91,15 +91,15 @@ def draw_shape(
 def paint(
     codes: UInt8[ndarray, "..."], where_mm: Float[ndarray, "3 ..."], shape: Shape, *, spot: bool
 ) -> None:
-    """Draw a sella into the codes at points of a map, in place.
+    """Paint a sella into the codes at points of a map, in place.
 
-    Structures of the brain stay.
+    Brain structures are kept.
 
     Args:
-        codes: tissues at the points; a gland that the map has already is removed.
+        codes: tissues at the points; a gland that the map already has is removed.
         where_mm: the points, mm from the map's first voxel.
         shape: the sella.
-        spot: whether the posterior lobe has a code of its own.
+        spot: True to give the posterior lobe a separate code.
     """
     offset = where_mm - shape.centre_mm.astype(np.float32).reshape(3, *[1] * (where_mm.ndim - 1))
     far = sum((part / side) ** 2 for part, side in zip(offset, shape.reach_mm, strict=True))
@@ -117,7 +117,7 @@ def paint(
 
 
 def _is_kept(codes: UInt8[ndarray, " N"]) -> Bool[ndarray, " N"]:
-    """Brain, and fluid inside of it; chiasm and cisterns are drawn anew."""
+    """Mark brain and fluid inside it, which are kept; chiasm and cisterns are generated anew."""
     known = known_tissues()
     places = np.array(known.places)[known.tissue_of_code]
     kept = np.isin(places, (BRAIN, FLUID))
@@ -138,7 +138,7 @@ def _paint_whole(here: ndarray, axes: Axes, shape: Shape, free: Bool[ndarray, " 
 
 
 def _paint_pocket(here: ndarray, axes: Axes, shape: Shape) -> None:
-    """Cavernous sinuses where the map has fluid, a floor of bone where it has air, and a stalk."""
+    """Paint cavernous sinuses into fluid, a bony floor into air, and a stalk."""
     x, y, z = axes
     sella = shape.sella
     half = 0.5 * sella.width
@@ -159,7 +159,7 @@ def _paint_pocket(here: ndarray, axes: Axes, shape: Shape) -> None:
 def _paint_gland(
     here: ndarray, axes: Axes, shape: Shape, free: Bool[ndarray, " N"], *, spot: bool
 ) -> None:
-    """The gland on the floor of its fossa, fluid above it, and the posterior lobe behind."""
+    """Paint the gland on the floor of its fossa, fluid above it, and the posterior lobe behind."""
     x, y, z = axes
     sella = shape.sella
     rim, low, high = gland_faces(sella, x, y)
@@ -167,7 +167,7 @@ def _paint_gland(
         free = free & (here != ids.code_of(ids.ARTERY))
     fossa = (rim < 1) & (z > low) & (z < high) & free
     gland = fossa
-    if shape.fill < 1:  # it lines the floor and the walls
+    if shape.fill < 1:  # the gland lines the floor and the walls
         share = shape.fill * (1 - shape.hollow * (1 - np.minimum(rim, 1) ** 2))
         gland = fossa & (z < low + share * sella.height)
     here[fossa & ~gland & (here != ids.code_of(ids.STALK))] = ids.code_of(ids.CSF)

@@ -1,1 +1,1 @@
-"""Gliomas grown into drawn heads, with planted survival."""
+"""Gliomas grown into generated heads, with planted survival."""

@@ -1,7 +1,7 @@
-"""The built-in cohort of gliomas: drawn heads with tumours of three parts and planted survival.
+"""The built-in cohort of gliomas: generated heads with three-part tumours and planted survival.
 
-It replaces scans of patients in trials of the software: that a network finds these tumours, or that
-a model predicts these survivals, says nothing about patients.
+The cohort replaces scans of patients in trials of the software. A network that finds these tumours,
+or a model that predicts these survival times, says nothing about patients.
 """
 
 import logging
@@ -24,9 +24,9 @@ from neurotarget.phantom.tumour.mass_effect import displacement_vox, pushed
 from neurotarget.types import TripleVox
 
 LABELS = "labels"  # folder of the masks
-FINER = 2  # heads are drawn on a grid this many times finer, and averaged
+FINER = 2  # heads are generated on a grid this many times finer, and averaged
 MIDLINE_MM = 4.0  # half of the width of the strip in which tumours grow slowly
-BONE_FROM = 500  # ids outside of the brain
+BONE_FROM = 500  # ids outside the brain start here
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class GliomaCohort(GeneratedCohort):
     """People with a glioma: FLAIR, T1, T1 after contrast agent, T2, and masks with BraTS's labels.
 
-    With `data.root` the user's own data is used instead.
+    With `data.root` the user's own data are used instead.
     """
 
     columns: ClassVar = {name: name for name in SCANS} | {"label": LABELS}
@@ -49,19 +49,19 @@ class GliomaCohort(GeneratedCohort):
         "survival_days",
         "event",
     )
-    bar_text = "drawing brain tumours (simulated)"
+    bar_text = "generating brain tumours (simulated)"
     warm = staticmethod(brain_hulls)
 
     plan: GliomaPlan = field(default_factory=GliomaPlan)
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, drawn if missing; or the path of the user's data."""
+        """Return the cohort's manifest, generated if missing; or the path of the user's data."""
         if not root:
             log.warning("these brains, tumours and survivals are simulated")
         return super().obtain(root)
 
     def render(self, number: int) -> Scans:
-        """Four scans and the mask of one person, by folder name."""
+        """Generate four scans and the mask of one person, by folder name."""
         plan, person = self.plan, self.plan.subjects()[number]
         site = plan.site_of(person)
         rng = np.random.default_rng([plan.seed, 2, number])
@@ -77,7 +77,7 @@ class GliomaCohort(GeneratedCohort):
 
 
 def coarser(affine: Float[ndarray, "4 4"], times: int) -> Float[ndarray, "4 4"]:
-    """Affine of a grid whose voxels are blocks of `times` voxels along each axis."""
+    """Return the affine of a grid whose voxels are blocks of `times` voxels along each axis."""
     scaled = affine.copy()
     scaled[:3, :3] *= times
     scaled[:3, 3] += affine[:3, :3] @ np.full(3, (times - 1) / 2)
@@ -90,13 +90,13 @@ def with_glioma(
     person: Patient,
     rng: np.random.Generator,
 ) -> Head:
-    """A drawn head, pushed aside by a tumour that grows in it.
+    """Grow a tumour in a generated head, and displace the head's tissue.
 
     Args:
-        ids: of the head, on a grid `FINER` times finer than that of the tumour.
-        affine: of the grid of the tumour, mm.
+        ids: ids of the head, on a grid `FINER` times finer than that of the tumour.
+        affine: affine of the tumour's grid, mm.
         person: volumes and place of the tumour.
-        rng: of its shape.
+        rng: random numbers of the tumour's shape.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     places = _coarse(ids)
@@ -123,7 +123,7 @@ def _coarse(ids: Integer[ndarray, "I J K"]) -> Integer[ndarray, "i j k"]:
 def centre_of(
     ids: Integer[ndarray, "I J K"], affine: Float[ndarray, "4 4"], person: Patient
 ) -> TripleVox:
-    """Voxel of white matter nearest to the planned place of a tumour."""
+    """Find the white-matter voxel nearest to the planned place of a tumour."""
     middle = _world(np.isin(ids, (*WHITE, *CORTEX, *DEEP)), affine).mean(axis=0)
     white = np.isin(ids, WHITE)
     far = np.linalg.norm(_world(white, affine) - middle - person.offset_mm, axis=1)
@@ -138,7 +138,7 @@ def _world(mask: Bool[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Float
 def _midline(
     ids: Integer[ndarray, "I J K"], affine: Float[ndarray, "4 4"]
 ) -> Bool[ndarray, "I J K"]:
-    """A strip between the hemispheres: near the plane that best parts their white matter."""
+    """Mark a strip near the plane that best separates the hemispheres' white matter."""
     left, right = (_world(ids == value, affine) for value in WHITE)
     ends = [part.mean(axis=0) for part in (left, right)]
     normal = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])

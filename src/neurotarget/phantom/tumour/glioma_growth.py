@@ -1,7 +1,7 @@
 """The three parts of a glioma, grown from a point into a label map of FreeSurfer's ids.
 
 The core grows at nearly one speed; oedema spreads along white matter and hardly into cortex. Speeds
-are ours: diffusion in white matter is several times that in grey matter (Swanson 2000,
+are our choice: diffusion in white matter is several times that in grey matter (Swanson 2000,
 doi:10.1046/j.1365-2184.2000.00177.x). Each part takes the voxels that are reached first until it
 has its planned volume; a core whose holes are filled may be slightly larger. Smooth noise on the
 speed gives the core its lobes.
@@ -27,9 +27,9 @@ SULCI = (24,)
 Speeds = Mapping[tuple[int, ...], float]
 OF_CORE: Speeds = {WHITE: 1.0, CORTEX: 0.8, DEEP: 0.8, SULCI: 0.5, HIND: 0.15}
 OF_EDEMA: Speeds = {WHITE: 1.0, CORTEX: 0.10, DEEP: 0.22, HIND: 0.03}
-BARRIER = 0.003  # speed in ventricles and outside of the brain
-LATEST = 250.0  # mm at a speed of 1: fronts end, which leaves out the bone
-ACROSS = 0.25  # factor of the speed near the midline: only tracts of the callosum cross
+BARRIER = 0.003  # speed in ventricles and outside the brain
+LATEST = 250.0  # end of the growth, in mm at a speed of 1, so that no tumour reaches the bone
+ACROSS = 0.25  # factor of the speed near the midline, which only callosal tracts cross
 CORE_LOBES_MM, FINGERS_MM, RING_MM = 30.0, 16.0, 24.0  # wavelengths of the noise of each border
 START_MM = 5.0  # fronts start as balls: from one voxel, fast marching would grow a diamond
 ROUND_MM = 2.5  # SD of the smoothing that takes corners off a core and its rim
@@ -39,8 +39,8 @@ class Planned(NamedTuple):
     """Planned volumes of a tumour.
 
     Attributes:
-        core_ml: core, the enhancing part included.
-        enhancing_ml: enhancing rim; 0 without one.
+        core_ml: core, including the enhancing part.
+        enhancing_ml: enhancing rim; 0 for a tumour without a rim.
         edema_ml: oedema around the core.
     """
 
@@ -54,7 +54,7 @@ class Grown(NamedTuple):
 
     Attributes:
         labels: BraTS's labels 1, 2 and 4; 0 elsewhere.
-        water: how full of water oedema is, from 1 at the core to 0.4 at its border; 0 elsewhere.
+        water: relative water content of oedema, 1 at the core to 0.4 at its border; 0 elsewhere.
     """
 
     labels: UInt8[ndarray, "I J K"]
@@ -72,15 +72,15 @@ def grow_glioma(
 ) -> Grown:
     """Grow a tumour of planned volumes at a voxel.
 
-    Where a part finds no more tissue it stays smaller than planned.
+    A part that finds no more tissue stays smaller than planned.
 
     Args:
         ids: FreeSurfer's ids of the head.
         spacing_mm: sides of a voxel.
-        centre_vox: where it starts.
+        centre_vox: start of the growth.
         planned: volumes of the parts, mL.
-        midline: where it grows more slowly.
-        rng: of its lobes, rim and fingers.
+        midline: voxels in which it grows more slowly.
+        rng: random numbers of its lobes, rim and fingers.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     slow = np.where(midline, ACROSS, 1.0)
@@ -108,7 +108,7 @@ def grow_glioma(
 def smooth_noise(
     shape: Sequence[int], length_mm: float, spacing_mm: Sequence[float], rng: np.random.Generator
 ) -> Float[ndarray, "I J K"]:
-    """Noise of unit SD whose humps are about half of `length_mm` wide."""
+    """Generate noise of unit SD whose peaks are about half of `length_mm` wide."""
     sigma = [length_mm / 5 / side for side in spacing_mm]
     noise = rng.standard_normal(tuple(shape), dtype=np.float32)
     noise = ndimage.gaussian_filter(noise, sigma, mode="wrap", truncate=3)
@@ -140,9 +140,10 @@ def _arrival(
     begin: Float[ndarray, "I J K"],
     seeds: Bool[ndarray, "I J K"],
 ) -> Float[ndarray, "I J K"]:
-    """Time at which a front reaches each voxel, by fast marching from seeds of times `begin`.
+    """Compute the time at which a front reaches each voxel, by fast marching.
 
-    It is far above `LATEST` where the front ends before.
+    Seeds start at the times `begin`. Voxels that the front does not reach have times far above
+    `LATEST`.
     """
     image = sitk.GetImageFromArray(speed.astype(np.float32).transpose(2, 1, 0))
     image.SetSpacing([float(side) for side in spacing_mm])
@@ -156,7 +157,7 @@ def _rounded(
     within: Bool[ndarray, "I J K"],
     spacing_mm: Sequence[float],
 ) -> Float[ndarray, "I J K"]:
-    """Values smoothed over the places `within`; 0 elsewhere."""
+    """Smooth values over the voxels `within`; 0 elsewhere."""
     sigma = [ROUND_MM / side for side in spacing_mm]
     total, weight = (
         ndimage.gaussian_filter(np.where(within, part, 0.0), sigma) for part in (values, 1.0)
@@ -167,7 +168,7 @@ def _rounded(
 def _first(
     order: Float[ndarray, "I J K"], allowed: Bool[ndarray, "I J K"], count: float
 ) -> Bool[ndarray, "I J K"]:
-    """The `count` allowed voxels of the lowest values."""
+    """Mark the `count` allowed voxels with the lowest values."""
     places = np.flatnonzero(allowed)
     lowest = places[np.argsort(order.ravel()[places], kind="stable")[: round(count)]]
     chosen = np.zeros(order.shape, dtype=bool)
@@ -181,7 +182,7 @@ def _ring(
     spacing_mm: Sequence[float],
     rng: np.random.Generator,
 ) -> Bool[ndarray, "I J K"]:
-    """Voxels of a core below its surface, as a rim that is thicker in some places."""
+    """Mark the voxels of a core's rim below its surface, of varying thickness."""
     depth = _rounded(ndimage.distance_transform_edt(core, spacing_mm), core, spacing_mm)
     uneven = np.exp(0.40 * smooth_noise(core.shape, RING_MM, spacing_mm, rng))
     return _first(depth * uneven, core, count)

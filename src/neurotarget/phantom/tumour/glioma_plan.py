@@ -1,8 +1,8 @@
 """The plan of a cohort of gliomas: people, the size and place of each tumour, and survival.
 
-Volumes are round figures within the ranges of BraTS (arXiv:2107.02314). Times to death are drawn
+Volumes are round figures within the ranges of BraTS (arXiv:2107.02314). Times to death are sampled
 from proportional hazards with a Weibull baseline, so that a Cox model should recover the planted
-log hazard ratios. They are near what is known of glioblastoma, and chosen here.
+log hazard ratios. We chose these ratios near published values of glioblastoma.
 """
 
 import math
@@ -32,7 +32,7 @@ PLACES: dict[str, tuple[float, Triple]] = {  # share, and mm to the side, front 
     "deep": (0.07, (17.0, 2.0, 12.0)),
 }
 JITTER_MM = 6.0  # SD of a tumour's place, along each axis
-MOST_DISTANCE_MM = 62.0  # a tumour lies inside of the brain
+MOST_DISTANCE_MM = 62.0  # largest distance from the brain's centre: tumours lie inside the brain
 USUAL_AGE, USUAL_CORE_ML, USUAL_DISTANCE_MM = 60.0, 25.0, 45.0  # of the stated median survival
 
 
@@ -49,14 +49,14 @@ class Survival:
     shape: float = 1.4
     age_per_decade: float = 0.40
     core_per_doubling: float = 0.20
-    distance_per_cm: float = -0.25  # far from the centre of the brain is safer
+    distance_per_cm: float = -0.25  # a larger distance from the brain's centre lowers the hazard
     gross_total: float = -0.50
     low_grade: float = -1.40
     follow_up_days: tuple[float, float] = (400.0, 2400.0)
 
 
 class Patient(NamedTuple):
-    """A planned person with a glioma; volumes and the place are those that are drawn.
+    """A planned person with a glioma; volumes and place are those of the generated tumour.
 
     `offset_mm` leads from the centre of the brain to that of the tumour, to the right, the front
     and the top. `enhancing_ml` is part of `core_ml`.
@@ -96,7 +96,7 @@ class Patient(NamedTuple):
 
     @property
     def distance_mm(self) -> float:
-        """From the centre of the brain to that of the tumour."""
+        """Return the distance from the centre of the brain to that of the tumour."""
         return math.hypot(*self.offset_mm)
 
 
@@ -105,7 +105,7 @@ class GliomaPlan(CohortPlan):
     """All settings of a cohort of gliomas; volumes are log-normal, spreads are SDs of logs.
 
     Attributes:
-        share_low_grade: of people whose tumour does not enhance, 0 to 1.
+        share_low_grade: share of people whose tumour does not enhance, 0 to 1.
         core_ml, edema_ml: medians.
         survival: hazards and follow-up.
     """
@@ -175,7 +175,7 @@ class GliomaPlan(CohortPlan):
         grade: str,
         rng: np.random.Generator,
     ) -> Patient:
-        """A person with a tumour that is not resected yet."""
+        """Sample a person with a tumour before resection."""
         core_ml = _log_normal(self.core_ml, self.core_spread, (1.5, 120.0), rng)
         edema_ml = _log_normal(self.edema_ml, self.edema_spread, (6.0, 150.0), rng)
         # small cores rarely are necrotic
@@ -201,7 +201,7 @@ class GliomaPlan(CohortPlan):
         )
 
     def core_shifts(self, person: Patient) -> Mapping[str, float]:  # noqa: ARG002
-        """Change of the signal in the tumour core, by contrast; none by default.
+        """Return changes of the signal in the tumour core, by contrast; none by default.
 
         The unit is that of `glioma_signal.scans_of`: shares of the brightest healthy tissue's
         signal.
@@ -209,9 +209,9 @@ class GliomaPlan(CohortPlan):
         return {}
 
     def log_hazard(self, person: Patient) -> float:
-        """Log hazard ratio of a person to one of the stated median survival.
+        """Return the log hazard ratio of a person against the person of `median_days`.
 
-        Above 0 death is expected earlier.
+        Above 0, earlier death is expected.
         """
         one = self.survival
         return (
@@ -223,9 +223,9 @@ class GliomaPlan(CohortPlan):
         )
 
     def _followed(self, person: Patient, rng: np.random.Generator) -> Patient:
-        """A person with resection, days of follow-up, and whether they ended with death."""
+        """Add resection, days of follow-up and the event to a person."""
         one = self.survival
-        # tumours in the depth can rarely be removed
+        # deep tumours can rarely be removed
         chance = 0.15 if person.place in ("deep", "insular") else 0.55
         person = person._replace(resection=GROSS_TOTAL if rng.random() < chance else SUBTOTAL)
         scale = one.median_days / math.log(2) ** (1 / one.shape)
@@ -236,7 +236,7 @@ class GliomaPlan(CohortPlan):
         return person._replace(survival_days=days, event=int(death <= end))
 
     def planted(self) -> dict[str, float]:
-        """Log hazard ratios that a Cox model of survival should recover, per unit of each term."""
+        """Return log hazard ratios that a Cox model should recover, per unit of each term."""
         one = self.survival
         return {
             "log_hazard_age_per_decade": one.age_per_decade,
@@ -254,7 +254,7 @@ def _log_normal(
 
 
 def _offset_mm(place: str, tiv_ml: float, rng: np.random.Generator) -> Triple:
-    """Place of a tumour from the centre of the brain, on a random side."""
+    """Sample the place of a tumour relative to the centre of the brain, on a random side."""
     scale = (tiv_ml / 1500) ** (1 / 3)
     offset = np.array(PLACES[place][1]) * scale + rng.normal(0, JITTER_MM, 3)
     offset *= min(1.0, MOST_DISTANCE_MM * scale / float(np.linalg.norm(offset)))

@@ -1,8 +1,8 @@
 """Skull-stripped scans of a head with a glioma, before and after contrast agent.
 
 Relaxation times of the tumour's tissues at 3 T are round figures, chosen here: longer than those of
-the brain, as measured in gliomas (Badve 2017, doi:10.3174/ajnr.A5035), and longest in necrosis. All
-vary around them from person to person, as do those of the brain.
+the brain, as measured in gliomas (Badve 2017, doi:10.3174/ajnr.A5035), and longest in necrosis. As
+in the brain, they vary around these figures between people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from neurotarget.synthesis.tissues import BRAIN, FLUID, SEQUENCES, Relaxation, k
 
 SCANS = {"flair": "flair", "t1": "spoiled", "t1ce": "spoiled", "t2": "t2"}  # sequence of each
 AFTER_AGENT = "t1ce"
-SOLID, NECROSIS = "solid", "necrosis"  # two looks of label 1
+SOLID, NECROSIS = "solid", "necrosis"  # two tissues of label 1
 TIMES: Mapping[str, tuple[float, float, float]] = {  # T1 and T2 in ms, proton density
     "edema": (1300.0, 135.0, 0.84),
     "enhancing": (1500.0, 125.0, 0.86),
@@ -57,7 +57,7 @@ def scans_of(
     rng: np.random.Generator,
     core_shifts: Mapping[str, float],
 ) -> dict[str, Int16[ndarray, "i j k"]]:
-    """The four scans of BraTS of a head, each 0 outside of the brain.
+    """Generate the four scans of BraTS of a head, each 0 outside the brain.
 
     Args:
         head: with its tumour.
@@ -91,12 +91,12 @@ def scans_of(
 def brain_mask(
     codes: Integer[ndarray, "I J K"], shape: Sequence[int], spacing_mm: Sequence[float]
 ) -> Bool[ndarray, "i j k"]:
-    """The brain with the fluid in its folds, on a coarser grid.
+    """Compute the mask of the brain with the fluid in its sulci, on a coarser grid.
 
     Args:
-        codes: of the head's tissues.
-        shape: sides of the coarser grid, of which those of the codes are multiples.
-        spacing_mm: sides of its voxels.
+        codes: tissues of the head.
+        shape: sides of the coarser grid; the sides of `codes` are multiples of them.
+        spacing_mm: sides of the coarser grid's voxels.
     """
     known = known_tissues()
     places = np.array(known.places)[known.tissue_of_code]
@@ -113,14 +113,14 @@ def brain_mask(
 
 
 def _averaged(fine: ndarray, shape: Sequence[int]) -> Float[ndarray, "i j k"]:
-    """Means of blocks of voxels."""
+    """Compute means of blocks of voxels."""
     times = [a // b for a, b in zip(fine.shape, shape, strict=True)]
     blocks = [size for pair in zip(shape, times, strict=True) for size in pair]
     return fine.reshape(blocks).mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def _tissues(rng: np.random.Generator) -> Relaxation:
-    """Relaxation of the tissues of a person, those of the tumour last."""
+    """Sample relaxation times of a person's tissues; tissues of the tumour come last."""
     added = np.array(list(TIMES.values())).T
     joined = (np.concatenate(pair) for pair in zip(known_tissues().relaxation, added, strict=True))
     return Relaxation(*(part * rng.normal(1, 0.06, len(part)).clip(0.8, 1.2) for part in joined))
@@ -131,16 +131,16 @@ def _names() -> list[str]:
 
 
 def _with_agent(tissues: Relaxation, uptake: float) -> Relaxation:
-    """Relaxation after an agent that shortens T1 where it leaks or flows."""
+    """Return relaxation times after contrast agent, which shortens T1 where it leaks or flows."""
     rise_per_ms = uptake / 1000 * np.array([PER_S.get(name, 0.0) for name in _names()])
     return tissues._replace(t1_ms=1 / (1 / tissues.t1_ms + rise_per_ms))
 
 
 def _greys(sequence: str, tissues: Relaxation, rng: np.random.Generator) -> Float[ndarray, " T"]:
-    """Mean grey value of each tissue, with white matter or cortex, the brighter one, at 1.
+    """Return each tissue's mean grey value; the brighter of white matter and cortex has 1.
 
-    The settings of FLAIR are drawn again until they suppress fluid. Equal random numbers give equal
-    settings before and after contrast agent.
+    The settings of FLAIR are sampled again until they suppress fluid. Equal random numbers give
+    equal settings before and after contrast agent.
     """
     names = _names()
     usual = [names.index(name) for name in ("white_matter", "cerebral_cortex")]
@@ -158,7 +158,7 @@ def _image(
     mottle: Float[ndarray, "i j k"],
     core_shift: float,
 ) -> Float[ndarray, "i j k"]:
-    """Healthy tissue, of which the tumour's parts take the place."""
+    """Render healthy tissue, and replace it by the parts of the tumour."""
     labels, water = head.tumour
     image = _averaged(greys[known_tissues().tissue_of_code][codes], labels.shape)
     of_name = dict(zip(_names(), greys[1:], strict=True))

@@ -1,10 +1,11 @@
 """Gliomas with a planted molecular marker, which one property of the images shows, and a control.
 
 The core of a tumour with the marker is darker on FLAIR, as in the mismatch of T2 and FLAIR of
-astrocytomas with a mutant IDH (Patel 2017, doi:10.1158/1078-0432.CCR-17-0560). One value is taken
-off all voxels of a core, so that the mean intensity there changes and shape and texture do not. The
-control is drawn by lot: no image shows it. Both are drawn within blocks of people of like grade and
-size of the core, or few people may differ in size by chance, and many features are about size.
+astrocytomas with a mutant IDH (Patel 2017, doi:10.1158/1078-0432.CCR-17-0560). One value is
+subtracted from all voxels of a core, so that its mean intensity changes, but not shape and texture.
+The control is assigned at random: no image shows it. Both are assigned within blocks of people with
+similar grade and size of the core. Otherwise groups of few people may differ in size by chance, and
+many features depend on size.
 """
 
 from collections.abc import Mapping
@@ -22,10 +23,10 @@ BLOCK = 4  # people
 
 @dataclass(frozen=True)
 class MarkedGliomaPlan(GliomaPlan):
-    """A cohort of gliomas of which a share has a marker.
+    """A cohort of gliomas; a share of them has a marker.
 
-    `flair_darker` is taken off the FLAIR signal of the core of those, as a share of the brightest
-    healthy tissue's.
+    `flair_darker` is subtracted from the FLAIR signal of cores with the marker, as a share of the
+    brightest healthy tissue's signal.
     """
 
     num_cases: int = 60
@@ -38,7 +39,7 @@ class MarkedGliomaPlan(GliomaPlan):
         }
 
     def subjects(self) -> list[Patient]:
-        """Sample people; marker and control are drawn independently of each other."""
+        """Sample people; marker and control are sampled independently of each other."""
         people = super().subjects()
         rng = np.random.default_rng([self.seed, 4])
         for grade in sorted({person.grade for person in people}):
@@ -51,24 +52,24 @@ class MarkedGliomaPlan(GliomaPlan):
         return people
 
     def _marks(self, count: int, rng: np.random.Generator) -> list[str]:
-        """Marks of people in order of size: in each block the stated share, in any order."""
+        """Sample marks of people in order of size: each block has the share, in random order."""
         marked = np.diff(np.round(np.arange(count + 1) * self.share_marked)) > 0
         for start in range(0, count, BLOCK):
             rng.shuffle(marked[start : start + BLOCK])
         return [PRESENT if one else ABSENT for one in marked]
 
     def core_shifts(self, person: Patient) -> Mapping[str, float]:
-        """Cores with the marker are darker on FLAIR."""
+        """Return changes of the core's signal: cores with the marker are darker on FLAIR."""
         return {"flair": -self.flair_darker} if person.marker == PRESENT else {}
 
     def planted(self) -> dict[str, float]:
-        """The change of FLAIR that the marker makes, and the hazards of all gliomas."""
+        """Return the marker's change of FLAIR, and the hazards of all gliomas."""
         return super().planted() | {"flair_of_marked_cores": -self.flair_darker}
 
 
 @dataclass(frozen=True)
 class MarkedGliomaCohort(GliomaCohort):
-    """People with a glioma, its scans and mask, and whether it has the marker and the control."""
+    """People with a glioma, its scans and mask, and its status of marker and control."""
 
     covariates: ClassVar = (*GliomaCohort.covariates, "marker", "control")
 

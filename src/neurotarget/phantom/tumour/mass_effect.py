@@ -1,4 +1,4 @@
-"""Mass effect: tissue is pushed away from a tumour, less so near the skull."""
+"""Mass effect: a tumour displaces tissue, less so near the skull."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from neurotarget.types import TripleVox
 
-STIFF_MM = 14.0  # tissue this near to the skull moves by 63 % of what it would move far from it
+STIFF_MM = 14.0  # tissue at this distance from the skull moves by 63 % of its free displacement
 
 
 def displacement_vox(
@@ -20,16 +20,16 @@ def displacement_vox(
     centre_vox: TripleVox,
     pushed_ml: float,
 ) -> Float[ndarray, "3 I J K"]:
-    """Voxels from each place to where the tissue that a growing ball pushes there came from.
+    """Compute offsets (voxels) from each voxel to the origin of the tissue pushed there by a ball.
 
     A ball of `pushed_ml` that grows from a point moves incompressible tissue from radius s to
     radius r with r³ − s³ = 3 / 4π times its volume.
 
     Args:
-        inside: the inside of the skull; tissue near its border moves less.
+        inside: mask of the inside of the skull; tissue near its border moves less.
         spacing_mm: sides of a voxel.
         centre_vox: centre of the ball.
-        pushed_ml: its volume.
+        pushed_ml: volume of the ball.
     """
     spacing = np.array(spacing_mm, dtype=np.float32)
     lines = [
@@ -49,20 +49,20 @@ def displacement_vox(
 def pushed(
     ids: Integer[ndarray, "I J K"], moves_vox: Float[ndarray, "3 i j k"]
 ) -> Integer[ndarray, "I J K"]:
-    """A label map with displacements that are given in voxels of a grid at most as fine.
+    """Apply displacements, given in voxels of an equal or coarser grid, to a label map.
 
     Args:
-        ids: the map; each voxel takes the id of the place that it came from.
+        ids: the map; each voxel takes the id of its place of origin.
         moves_vox: from `displacement_vox`, interpolated linearly.
 
     Raises:
-        ValueError: the sides are no common multiple of those of the displacements.
+        ValueError: the map's sides are not one integer multiple of the displacements' sides.
     """
     times = {fine / coarse for fine, coarse in zip(ids.shape, moves_vox.shape[1:], strict=True)}
     if len(times) != 1 or not (factor := times.pop()).is_integer():
         raise ValueError(
             f"pushed: found a map of {ids.shape} and displacements of {moves_vox.shape[1:]}, "
-            "wanted sides that are one whole multiple of them; draw both on such grids"
+            "wanted sides that are one whole multiple of them; choose such grids"
         )
     size = list(ids.shape)
     moves = F.interpolate(torch.from_numpy(moves_vox)[None], size=size, mode="trilinear")[0]
