@@ -28,7 +28,7 @@ BEYOND_MM = 90.0  # reach of the coarse grid beyond the scan
 SOFT_MM = 0.6  # SD of the smoothing of edges in the scan, less than from bone to brain
 SOFT_VOX = 0.8  # the same on the coarse grid
 APART_MM = 60.0  # distance between the scan and its periodic copies
-FOREIGN_PPM = 0.02  # least effect of bone or air in a voxel; brain tissues differ as much
+FOREIGN_PPM = 0.02  # limit of bone or air in a brain voxel; brain tissues differ by as much
 
 
 class Coarse(NamedTuple):
