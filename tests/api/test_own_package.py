@@ -168,7 +168,7 @@ WRONG = {
     "loss__gama": (1, "FocalLoss: no such setting 'gama'; did you mean gamma"),
     "metrics__a": ("{_target_:mypackage.metric.f}", "there is no module mypackage.metric"),
     "metrics__dice": (f"{{_target_:mypackage.metrics.{METRIC}}}", "a name that is taken"),
-    "metrics__b": ("{_target_:operator.add}", r"metrics\.b: found an error in a try"),
+    "metrics__b": ("{_target_:operator.add}", r"metrics\.b: found an error in a test"),
     "callbacks__a": ("{_target_:mypackage.nets.TwoConvolutions,in_channels:1,num_labels:2}", "wan"),
     "callbacks__b": ("x", r"callbacks\.b: found 'x', wanted null, or keys with values"),
     "callback__a": ("{_target_:mypackage.callbacks.LossFile}", "nothing reads, wanted callbacks"),

@@ -341,7 +341,7 @@ def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:
         return
     against = ""
     if not math.isnan(trivial):
-        against = f"; an empty mask has 0, a mask of all voxels that the network sees {trivial:.3f}"
+        against = f"; an empty mask has 0, a mask of all that the network sees {trivial:.3f}"
     yield f"The mean Dice of {whose} is {dice:.3f}{against}."
 
 
