@@ -57,7 +57,7 @@ SWAPPED = Definition("swapped", "The masks of left and right are swapped.", 5)
 BELOW_HALF = Definition(
     "dice_below_0.5",
     "A poor mask, failed or not: Dice is below 0.5, so the masks share less than half of their "
-    "voxels.",
+    "elements.",
     4,
     needs_reference=True,
 )
