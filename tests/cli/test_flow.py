@@ -58,7 +58,7 @@ def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(train_argume
     done = command(*train_arguments, *limits, f"hydra.run.dir={folder}", cwd=tiny)
     text = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
     assert text.startswith("  The mean Dice of 6 held-out masks is 0.")
-    assert "an empty mask has 0, a mask of all voxels that the network sees" in text
+    assert "an empty mask has 0, a mask of all that the network sees" in text
     assert "2 training steps were done of 2 that its settings require" in text
     assert "no case failed" not in text
     assert "trainer.max_time=00:01:00:00 limits the training time; 2 training steps" in text
