@@ -66,7 +66,7 @@ def test_the_trivial_mask_stands_beside_the_dice():
     known = Training(steps=2, expected_steps=2, all_foreground_dice=0.012)
     found = judge_learning(dice=0.0, n_failed=0, n_masks=1, training=known)
     assert found.reasons == (
-        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, a mask of all voxels that "
+        "The mean Dice of 1 held-out mask is 0.000; an empty mask has 0, a mask of all that "
         "the network sees 0.012.",
         "2 training steps were done of 2 that its settings require.",
     )
