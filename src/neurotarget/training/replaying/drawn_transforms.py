@@ -4,11 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from neurotarget.data.augmentation.augmenter import (
-    FLIP,
-    OWN,
-    Augmenter,
-    Seeds,
+from neurotarget.data.augmentation.augmenter import FLIP, OWN, Augmenter, Seeds
+from neurotarget.data.augmentation.parameter_values import (
     affine_values,
     blur_of,
     gamma_of,
