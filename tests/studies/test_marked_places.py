@@ -1,5 +1,7 @@
 """Marks of films against masks, from files to the tables and the figure of a study."""
 
+from io import BytesIO
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -8,15 +10,17 @@ from PIL import Image
 
 from neurotarget.image_score import ImageScore
 from neurotarget.problems import DataError
+from neurotarget.report.drawing.montage import GAP_PX, TILE_PX
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.studies import pictured_cases
 from neurotarget.studies.marked_places import (
     Reference,
     activation_hits,
     film_marks,
     met_findings,
 )
-from neurotarget.studies.pictured_cases import load_cases
+from neurotarget.studies.pictured_cases import load_gallery
 from neurotarget.studies.study_folder import study_of
 from neurotarget.studies.study_inputs import Material, covariate_table
 from neurotarget.types import Case, Row, Target
@@ -153,9 +157,28 @@ def test_maps_of_activations_are_compared_with_the_boxes_of_their_finding(tmp_pa
     })  # fmt: skip
     assert table.loc["hit", "low"] < 0.75 < table.loc["hit", "high"]
     assert table["n"].tolist() == [12] * 3
-    (shown, *_) = load_cases(study, made, count=2)
+    shown, *_ = load_gallery(study, made, count=2).cases
     assert shown.png.startswith(b"\x89PNG")
     assert len(shown.png) > 5_000
+
+
+def test_each_case_of_gallery_and_montage_is_read_once(tmp_path, monkeypatch):
+    made = knees(tmp_path)
+    study = study_of(made)
+    (tmp_path / "file7_axial.nii.gz").write_bytes(b"cut")
+    read, ids = pictured_cases._read, []
+
+    def counted(case, *arguments):
+        ids.append(case.case_id)
+        return read(case, *arguments)
+
+    monkeypatch.setattr(pictured_cases, "_read", counted)
+    gallery = load_gallery(study, made, count=6)
+    assert sorted(ids) == sorted(made.cases)
+    assert "file7" not in {case.case_id for case in gallery.cases}
+    sheet = Image.open(BytesIO(gallery.montage))
+    assert sheet.width == 4 * TILE_PX + 3 * GAP_PX
+    assert load_gallery(study, made, count=0) == ([], None)
 
 
 def test_exams_without_a_map_are_counted_and_boxes_outside_are_refused(tmp_path):

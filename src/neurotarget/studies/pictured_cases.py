@@ -50,23 +50,47 @@ RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
 log = logging.getLogger(__name__)
 
 
-def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase]:
-    """Load scans and masks of `count` cases: failures, then worst, median and best.
+class Gallery(NamedTuple):
+    """Cases that a report shows in full, and a sheet of small pictures of the data set."""
 
-    Cases with unreadable files, or without enough memory, are left out and logged. Where a network
-    made maps of activations, pictures show these in place of masks.
+    cases: list[PageCase]
+    montage: bytes | None  # JPEG; None if there is nothing to draw
+
+
+def load_gallery(study: Study, material: Material, *, count: int) -> Gallery:
+    """Load scans and masks of a report: failures, then worst, median and best, and a montage.
+
+    The montage has up to twice as many cases, evenly chosen by name, each with its reference mask,
+    or else its predicted one. Each case is read once. Cases with unreadable files, or without
+    enough memory, are left out and logged. Where a network made maps of activations, pictures show
+    these in place of masks.
+
+    Args:
+        study: scores, values, and the table of failed cases.
+        material: cases and predictions.
+        count: about as many cases in full; 0 for no pictures.
     """
+    if not count:
+        return Gallery([], None)
+    ranks, names = choose_cases(study, count), sorted(material.cases)
+    places = np.linspace(0, len(names) - 1, min(2 * count, len(names))).round().astype(int)
+    small = {names[place]: b"" for place in places}
     shown = []
-    for case_id, rank in choose_cases(study, count).items():
+    for case_id in dict.fromkeys([*ranks, *small]):
         case = material.cases.get(case_id)
         if case is None:
             continue
         try:
             with within_memory(case_id, "close other programs"):
-                shown.append(_load(case, rank, study, material))
+                read = _read(case, study.measured.target, material)
+                if case_id in ranks:
+                    shown.append(_load(case, read, ranks[case_id], study, material))
+                if case_id in small:
+                    small[case_id] = _small(read, study.measured.target)
         except DataError as error:
             log.warning("not drawn: %s", error)
-    return shown
+    pictures = {case_id: content for case_id, content in small.items() if content}
+    return Gallery(shown, montage(pictures) if pictures else None)
 
 
 def choose_cases(study: Study, count: int) -> dict[str, str]:
@@ -117,38 +141,6 @@ def _ranked(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
     labels = list(study.measured.measure.labels)
     total = next(iter(methods.values()))[labels].sum(axis=1)
     return total.sort_values(kind="stable"), ("smallest", "median", "largest")
-
-
-def montage_of(material: Material, *, count: int) -> bytes | None:
-    """Draw scans with their masks, evenly chosen by name, on one sheet as JPEG.
-
-    A case shows its reference mask, or else its predicted one. Cases that cannot be read are left
-    out and logged.
-
-    Args:
-        material: cases and predictions.
-        count: most cases on the sheet.
-
-    Returns:
-        The sheet; None if there is nothing to draw.
-    """
-    target, names = material.measured.target, sorted(material.cases)
-    places = np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int))
-    colours = [one.colour for one in labels_of(target)] if target.labels else []
-    pictures = {}
-    for name in (names[place] for place in places):
-        try:
-            with within_memory(name, "close other programs"):
-                read = _read(material.cases[name], target, material)
-        except DataError as error:
-            log.warning("not in the montage: %s", error)
-            continue
-        classes = next((one for one in read.maps if one is not None), None)
-        if read.scan is not None or classes is not None:
-            pictures[name] = small_picture(
-                read.scan, classes, read.affine, colours, has_sides=read.has_sides
-            )
-    return montage(pictures) if pictures else None
 
 
 class CaseView(NamedTuple):
@@ -207,9 +199,17 @@ def view_case(folder: Path, case_id: str) -> CaseView:
     return CaseView(case_id, image, *maps, affine, target.label_names, picture)
 
 
-def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
+def _small(read: "_Read", target: Target) -> bytes:
+    """Draw a small picture; nothing if scan and masks are all missing or on other grids."""
+    classes = next((one for one in read.maps if one is not None), None)
+    if read.scan is None and classes is None:
+        return b""
+    colours = [one.colour for one in labels_of(target)] if target.labels else []
+    return small_picture(read.scan, classes, read.affine, colours, has_sides=read.has_sides)
+
+
+def _load(case: Case, read: "_Read", rank: str, study: Study, material: Material) -> PageCase:
     target, folder = study.measured.target, material.predictions
-    read = _read(case, target, material)
     image, scan, maps, affine = read.image, read.scan, read.maps, read.affine
     caption = _caption(case.case_id, rank, study)
     caption += "; without ignored voxels" if read.has_ignored else ""

@@ -30,7 +30,7 @@ from neurotarget.stats.tables.findings import (
 )
 from neurotarget.studies.brains import with_head_size
 from neurotarget.studies.marked_places import activation_hits, film_marks
-from neurotarget.studies.pictured_cases import RANKS, load_cases, montage_of
+from neurotarget.studies.pictured_cases import RANKS, load_gallery
 from neurotarget.studies.study_inputs import Material
 
 FIGURES = (  # prefixes of figure names
@@ -145,13 +145,18 @@ def write_files(
     write_text(cited, paragraphs.references)
     write_tsv(claim_table(study), claim)
     shown, pictures = saved_figures(all_figures(study), folder / "study" / "figures")
-    gallery = load_cases(study, material, count=cases) if cases else []
-    overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
-    sheet = montage_of(material, count=2 * cases) if cases else None
+    gallery = load_gallery(study, material, count=cases)
+    overlays = [_picture(case, folder / "pictures") for case in gallery.cases if case.png]
     title = title_of(title or material.measured.target.name)
-    codes = _codes(paragraphs)
-    text = page_html(study, shown, gallery, title=title, paper=codes, montage=sheet)
-    write_text(page, text)
+    content = page_html(
+        study,
+        shown,
+        gallery.cases,
+        title=title,
+        paper=_codes(paragraphs),
+        montage=gallery.montage,
+    )
+    write_text(page, content)
     return WrittenStudy(study, page, tables, list(pictures.values()), overlays)
 
 

@@ -44,7 +44,7 @@ def named_figure(
         why: sentence that replaces the caption if `figure` is None.
         name: name of the figure, if it differs from that in `key`.
         more: sentences after the caption, beginning with a blank.
-        values: values of the placeholders in the caption.
+        values: texts and numbers that replace the placeholders of the caption.
     """
     text = why if figure is None else page_text(key, **values) + more
     return NamedFigure(name or key.rpartition(".")[2], title, text, figure)

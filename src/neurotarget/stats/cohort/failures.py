@@ -56,8 +56,7 @@ NEARLY_COMPLETE = Definition(
 SWAPPED = Definition("swapped", "The masks of left and right are swapped.", 5)
 BELOW_HALF = Definition(
     "dice_below_0.5",
-    "A poor mask, failed or not: Dice is below 0.5, so the masks share less than half of their "
-    "elements.",
+    "A poor mask, failed or not: Dice is below 0.5, so the masks overlap by less than half.",
     4,
     needs_reference=True,
 )
