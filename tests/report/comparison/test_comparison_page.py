@@ -110,7 +110,7 @@ def test_one_training_has_no_chance_and_no_test(comparison):
     )
     text = " ".join(page.text)
     assert "The probability of being best needs two seeds or three folds" in text
-    assert "not what another training would" in text
+    assert "but not between trainings" in text
     first, second = (next(row for row in page.rows() if row[0] == n) for n in "12")
     assert (first[4:6], second[4:6]) == (["–", "best net"], ["–", "not testable from one training"])
     assert ["–", "not testable from one training"] in [row[3:] for row in page.rows()]

@@ -55,7 +55,7 @@ def with_effect(**planted):
 def test_what_is_planted_in_tissue_is_expected_to_be_smaller(drawn):
     study = with_effect(susceptibility=GAP_PPM)
     (section,) = means_sections(study)
-    assert "expected to come out smaller than planted" in section.after[-1]
+    assert "expected to be smaller than planted" in section.after[-1]
     found = {card.name: card.source for card in cards(study)}
     assert found["susceptibility"].endswith("a mean in a map shows less")
     text = hypotheses_table(summarise(study, planted={"susceptibility": GAP_PPM}))

@@ -123,7 +123,7 @@ def test_r_stands_with_its_p(study):
 def test_published_values_are_marked_as_of_other_data(study):
     text = " ".join(parts_section(study).after)
     assert "Published by paper 0; paper 1" in text
-    assert "nothing on this page tests whether ours meet them" in text
+    assert "nothing on this page tests whether the values of this study reach them" in text
     assert "generated" not in text
 
 

@@ -155,7 +155,7 @@ def test_the_page_links_to_its_sections_and_holds_their_rows(drawn):
     assert {"raters", "means-qsm"} <= set(ids)
     assert len(ids) == len(set(ids))
     text = " ".join(page.text)
-    assert "further masks exist by again 40, rater2 32" in text
+    assert "have further masks by again 40, rater2 32" in text
     assert "less closely with the reference than again" in text
     assert ["left", "predicted"] in [row[:2] for row in page.rows()]
 

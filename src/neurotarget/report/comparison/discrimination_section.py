@@ -15,7 +15,7 @@ from neurotarget.stats.arms.comparison import Comparison
 
 ALPHA = 0.05
 MOST_SENTENCES = 6
-NUMBERS = ("AUROC", "AUROC of the other", "Difference [95 %]", "p (Holm)", "Cases")
+NUMBERS = ("AUROC", "AUROC of the arm compared with", "Difference [95 %]", "p (Holm)", "Cases")
 
 
 def discrimination_section(comparison: Comparison) -> list[Section]:
