@@ -137,7 +137,7 @@ def test_cases_of_a_built_in_cohort_are_marked_as_generated():
 @pytest.mark.parametrize(("split", "word"), [("test", "internal"), ("external", "external")])
 def test_one_part_alone_is_named(split, word):
     section = parts_section(study_of([split] * 5))
-    assert section.lead.startswith(f"All held-out cases are {word}: of")
+    assert section.lead.startswith(f"All held-out cases are {word}: they")
     assert {row[1] for row in section.grids[0].rows} == {word}
 
 
