@@ -54,7 +54,7 @@ class Arm(NamedTuple):
 
     @property
     def mark(self) -> Mark:
-        """Return the marker of its kind; kinds that this file does not know share one."""
+        """Return the marker of its kind; unknown kinds share one marker."""
         return KINDS.get(self.kind, OTHER_KIND)
 
 
@@ -75,7 +75,7 @@ def arms_of(comparison: Comparison) -> list[Arm]:
 
 
 def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> str:
-    """Return the label that summarises the others, or else the first; "" without labels.
+    """Return the label that summarises all labels, or else the first; "" without labels.
 
     Args:
         rows: part of a table with a column `label`.

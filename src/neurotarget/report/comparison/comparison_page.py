@@ -1,7 +1,8 @@
 """The page of a comparison: the best arm, costs, and uncertainty.
 
 Numbers are read from the tables of the comparison, and nothing is tested here. An arm that has not
-learnt has a dash in place of its rank, and "different" means by cases and by trainings alike.
+learnt has a dash in place of its rank, and "different" means that
+the tests over cases and over trainings agree.
 """
 
 import math
@@ -121,7 +122,7 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
 
 
 def _specs(comparison: Comparison) -> dict[str, TableSpec]:
-    """Formats of the tables; the columns of the table of arms contain names of labels."""
+    """Return formats of the tables; columns of the table of arms contain names of labels."""
     specs = table_specs("comparison", main_of(comparison.target))
     by_label = {}
     metric, title = comparison.headline.metric, capital(comparison.headline.title)
@@ -159,7 +160,7 @@ def question(comparison: Comparison) -> str:
 
 
 def _design(comparison: Comparison) -> str:
-    """Text on the numbers of arms, trainings and cases; ensembles and soups are not trained."""
+    """State the numbers of arms, trainings and cases; ensembles and soups are not trained."""
     table = rows_of(comparison, "arms")
     if not len(table):
         return ""
@@ -196,7 +197,7 @@ def _arms(comparison: Comparison) -> list[Section]:
 
 
 def _costs(comparison: Comparison) -> list[Section]:
-    """Section on the cost of each arm in readable units; none where nothing is known."""
+    """Return the section on the cost of each arm; none where no cost is known."""
     table, arms = rows_of(comparison, "arms"), arms_of(comparison)
     if not any(known(table, key) for key, *_ in COSTS):
         return []
@@ -239,9 +240,9 @@ def _verdict(arm: Arm, best: Arm | None, verdicts: Mapping[str, str]) -> str:
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
-    """Sentence on the cheapest net among those that do not differ significantly from the best.
+    """Name the cheapest net among those that do not differ significantly from the best.
 
-    Cheapest in training, or in prediction if a time limit made training times equal.
+    It is cheapest in training, or in prediction if a time limit made training times equal.
     """
     best = best_net(comparison)
     table = rows_of(comparison, "arms")
@@ -271,7 +272,7 @@ def _cheapest(comparison: Comparison) -> list[str]:
 
 
 def _conclusions(comparison: Comparison) -> list[Section]:
-    """Verdicts of every arm over its seeds, one column per hypothesis, the reference first."""
+    """Return verdicts of every arm over its seeds by hypothesis, the reference first."""
     rows = rows_of(comparison, "effects")
     if not len(rows):
         return []

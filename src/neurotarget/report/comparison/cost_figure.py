@@ -195,7 +195,7 @@ def _free(
     taken: Sequence[tuple[float, float, float]],
     inside: Float[ndarray, " 2"],
 ) -> Float[ndarray, " 2"]:
-    """Nearest free offset in pt inside the panel."""
+    """Return the nearest free offset in pt inside the panel."""
     others = np.array(taken)
     angles = np.pi / 4 + 2 * np.pi * np.arange(TRIES) / TRIES  # upper right first
     best, least = np.array([0.0, RADII[0]]), np.inf

@@ -1,4 +1,4 @@
-"""Critical difference diagram: mean ranks on one axis, bars join arms without a clear difference.
+"""Critical difference diagram: mean ranks on one axis; bars join arms that do not differ.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html.
 """

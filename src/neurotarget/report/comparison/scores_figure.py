@@ -107,7 +107,7 @@ def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
 
 
 def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
-    """Lower end of the axis: below all cases, unless a few low ones would squeeze the others."""
+    """Return the lower end of the axis: below all cases, except for a few very low ones."""
     every = np.concatenate([case_scores(comparison, arm).to_numpy() for arm in arms])
     means = np.concatenate([seed_means(comparison, arm) for arm in arms])
     metric = comparison.headline.metric
@@ -130,7 +130,7 @@ def _cases(axes: Axes, place: int, values: pd.Series, *, is_linked: bool) -> Non
 
 
 def _row(comparison: Comparison, arm: Arm, values: pd.Series, low: float) -> Row:
-    """The mean with its interval, and texts on it, on seeds, and on cases below `low`."""
+    """Return the mean with interval, and texts on it, on seeds and on cases below `low`."""
     row = rows_of(comparison, "arms", arm=arm.name).iloc[0]
     metric = comparison.headline.metric
     ends = (number_of(row, key) for key in (metric, f"{metric}_low", f"{metric}_high"))

@@ -50,7 +50,7 @@ def icc_figure(comparison: Comparison) -> Figure | None:
     """Draw ICC(A,1), one row per arm and one line per seed; None without values.
 
     The text at the right gives the mean over seeds and their range, or the interval of a single
-    one.
+    seed.
 
     It reads the table `agreement`: `icc_a1`, `icc_low` and `icc_high` by arm and seed.
     """
@@ -71,7 +71,7 @@ def icc_figure(comparison: Comparison) -> Figure | None:
 
 
 def icc_label(comparison: Comparison) -> str:
-    """Return the label of the figure: the total, or the only one; "" without a table."""
+    """Return the label of the figure: the total, or the only label; "" without a table."""
     return main_label(rows_of(comparison, "agreement"))
 
 
@@ -115,7 +115,7 @@ def hypotheses(comparison: Comparison) -> list[str]:
 
 
 def _effect_row(table: pd.DataFrame, arm: Arm | None) -> Row:
-    """The effect by every seed of an arm, or on the reference's values for None."""
+    """Return the effect by every seed of an arm; None means the reference's values."""
     own = table[table["arm"] == ("reference" if arm is None else arm.name)]
     seeds = _seeds(own, arm, "estimate")
     verdicts = own["verdict"].astype(str).value_counts()
@@ -148,7 +148,7 @@ def _seeds(rows: pd.DataFrame, arm: Arm | None, value: str, stem: str = "") -> l
 
 
 def _value_text(seeds: Sequence[Point], digits: int, *, sign: bool = False) -> str:
-    """Text of the only estimate with its interval, or of the mean of several."""
+    """Format the only estimate with its interval, or the mean of several estimates."""
     known = [seed.value for seed in seeds if np.isfinite(seed.value)]
     if not known:
         return "not estimated"
@@ -170,7 +170,7 @@ def _is_known(rows: dict[Arm | None, Row]) -> bool:
 def _draw(
     name: str, rows: dict[Arm | None, Row], head: str, *, zero: bool = False
 ) -> tuple[Figure, Axes]:
-    """Figure and axes, whose vertical unit is an inch."""
+    """Return figure and axes; the vertical unit is an inch."""
     arms = [arm for arm in rows if arm]
     marks = marks_of(arms)
     top, left = TOP + (0.3 if marks else 0), max(left_inch(arms), 1.2)

@@ -1,7 +1,6 @@
 """The page of maps made from magnitude and phase: pictures, numbers and facts of each scan.
 
-Scans that failed come first; notes are what a user should look at, such as an inverted sign of
-phase.
+Scans that failed come first; notes name problems to check, such as an inverted sign of phase.
 """
 
 from collections.abc import Mapping, Sequence
@@ -149,7 +148,7 @@ def _failures(failed: Sequence[GRECase]) -> list[Section]:
 
 
 def _statements(good: Sequence[GRECase]) -> list[Section]:
-    """Sections on the input of each map, and on its numbers."""
+    """Return sections on the input and the numbers of each map."""
     if not good:
         return []
     facts = list(dict.fromkeys(name for case in good for name in case.facts))

@@ -102,7 +102,7 @@ def qc_html(content: QCPage) -> str:
 
 
 def outside(case: QCCase, columns: Sequence[QCColumn]) -> int:
-    """Number of values of a case outside their usual range; unknown ones do not count."""
+    """Return the number of values of a case outside their usual range, without unknown ones."""
     return sum(_is_outside(case.values.get(column.name), column) for column in columns)
 
 
@@ -147,7 +147,7 @@ def _answer(cases: Sequence[QCCase]) -> str:
 
 
 def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
-    """Table of sizes by label, next to the usual range."""
+    """Return the table of sizes by label, next to the usual range."""
     has_range = any(None not in (one.low, one.high) for one in content.columns)
     heads = ["Median", "Smallest", "Largest"]
     heads += ["Usual", "Cases outside"] if has_range else []

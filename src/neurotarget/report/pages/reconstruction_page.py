@@ -1,7 +1,7 @@
 """The page that compares methods of reconstruction on the same scans.
 
-Methods leave different parts of the brain, so their errors are of different voxels; the page states
-the share that each of them leaves.
+Methods keep different parts of the brain, so their errors cover different voxels; the page states
+the share of the brain that each method keeps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -166,7 +166,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def _over(comparison: Comparison, method: str) -> str:
-    """Text on the share of the brain in a method's error; methods differ in the rim they keep."""
+    """State the share of the brain in a method's error; methods keep different rims."""
     table = comparison.methods
     share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
     return (

@@ -147,7 +147,7 @@ def page_html(
 
 
 def _head(study: Study, title: str) -> Head:
-    """Top of the page: title, question, answer."""
+    """Return the top of the page: title, question and answer."""
     question = study.measured.target.question
     return Head(
         title,
@@ -160,7 +160,7 @@ def _head(study: Study, title: str) -> Head:
 
 
 def _findings(study: Study) -> dict:
-    """Template variables of verdicts and key numbers."""
+    """Return the template variables of verdicts and key numbers."""
     return {
         "cards": [{**card._asdict(), "strip_text": _strip_text(card)} for card in cards(study)],
         "numbers": _numbers(study),
@@ -170,14 +170,14 @@ def _findings(study: Study) -> dict:
 
 
 def _numbers(study: Study) -> list[KeyNumbers]:
-    """Key numbers of predicted classes, and of what is measured."""
+    """Return key numbers of predicted classes and of measured quantities."""
     predicted = outcome_numbers(study)
     is_all = predicted and study.measured.main.is_probability
     return predicted if is_all else [*predicted, *key_numbers(study)]
 
 
 def _parts(study: Study) -> list[Section]:
-    """Sections: predicted classes, parts, raters, means, learned steps, people and checks."""
+    """Return the sections: classes, parts, raters, means, learned steps, people and checks."""
     several = (
         *outcome_sections(study),
         parts_section(study),
@@ -223,7 +223,7 @@ def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object
 def _page_data(
     study: Study, cases: Sequence[PageCase], volumes: Sequence[Volumes | None]
 ) -> dict[str, object]:
-    """Data for the scripts of the page."""
+    """Return the data for the scripts of the page."""
     listed = [
         {
             "id": case.case_id,
@@ -261,7 +261,7 @@ def _place(case: PageCase, png: str | None, volumes: Volumes | None) -> _Place:
 
 
 def _bare_caption(case: PageCase) -> str:
-    """Caption without id and rank, which are shown above it."""
+    """Return the caption without id and rank, which are shown above it."""
     return case.caption.removeprefix(f"{case.case_id} ({case.rank})").lstrip(",:; ")
 
 
@@ -270,7 +270,7 @@ def _left_out(
     pictures: Sequence[str | None],
     volumes: Sequence[Volumes | None],
 ) -> list[str]:
-    """Sentences on pictures and volumes that the page leaves out."""
+    """Return sentences on pictures and volumes that the page leaves out."""
     sentences = []
     pairs = list(zip(cases, pictures, volumes, strict=True))
     if dark := sum(bool(case.png) and png is None for case, png, _ in pairs):
@@ -292,7 +292,7 @@ def _sections(
     tables: Sequence,
     optional: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """Anchor and heading of each section on this page; `optional` are not on every page."""
+    """Return anchor and heading of each section; `optional` ones are not on every page."""
     there = {
         "verdicts": True,
         "numbers": True,

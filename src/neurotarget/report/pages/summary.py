@@ -48,9 +48,9 @@ EFFECT += ("model", "n_failed", "reason", "remark")
 def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
     """Return scores, agreement and hypotheses of a study of rows as JSON values.
 
-    The numbers are those of the study's tables; what a task does not measure has no key. Of masks
-    there are the keys of `_masks`. `planted` holds the true effect of each hypothesis where the
-    cases were generated. Undefined values are None. Intervals are at 95 %, over subjects.
+    The numbers are those of the study's tables; a quantity that a task does not measure has no key.
+    For masks there are the keys of `_masks`. `planted` holds the true effect of each hypothesis
+    where the cases were generated. Undefined values are None. Intervals are at 95 %, over subjects.
     Agreement of the main quantity is under its name, such as `volume`; there is none of
     probabilities, whose statistics are in `outcomes` by label. `parts`, if the study has internal
     and external cases, holds the numbers of each with published ones. `learnt` is the verdict on
@@ -107,7 +107,7 @@ def summary_text(summary: Mapping) -> str:
 
 
 def _masks(study: Study) -> dict:
-    """Scores of masks: `dice` and others with the mean of each label, and means over labels.
+    """Return scores of masks: `dice` and others with the mean of each label, and over labels.
 
     `scores` holds the spread and interval of each, also of the user's own metrics. A lost mask has
     Dice 0; undefined values are left out of means and counted (`n_nan`).
@@ -140,7 +140,7 @@ def _learning(study: Study) -> dict:
 
 
 def _below_half(study: Study) -> int:
-    """Number of cases with a label below a Dice of 0.5, including failed ones."""
+    """Return the number of cases with a label below a Dice of 0.5, including failed cases."""
     rows = rows_of(study, "failures", method=METHODS[1], definition=BELOW_HALF.name)
     return int(rows["n_failed"].sum())
 
@@ -160,7 +160,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _quantity(study: Study) -> dict[str, dict]:
-    """Agreement of each label of the main quantity, under its name and with its unit."""
+    """Return the agreement of each label of the main quantity, by its name and unit."""
     measured = study.measured
     main = measured.main
     named = {"quantity": main.name, "unit": main.unit}
@@ -170,7 +170,7 @@ def _quantity(study: Study) -> dict[str, dict]:
 
 
 def _label(study: Study, label: str) -> dict:
-    """Agreement of a label's values over the cases with both."""
+    """Return the agreement of a label's values over cases with a prediction and a reference."""
     measured, _ = without_failed(study.measured)
     empty = pd.Series(math.nan, index=measured.covariates.index)
     both = pd.DataFrame(
@@ -191,7 +191,7 @@ def _label(study: Study, label: str) -> dict:
     by_statistic = table.drop_duplicates("statistic").set_index("statistic")
 
     def value(statistic: str, column: str = "value") -> float:
-        """A number of a statistic of this label; NaN where the table lacks it."""
+        """Return a number of a statistic of this label; NaN where the table lacks it."""
         known = statistic in by_statistic.index
         return float(by_statistic.loc[statistic, column]) if known else math.nan
 
@@ -206,11 +206,11 @@ def _label(study: Study, label: str) -> dict:
 
 
 def _errors(measured: Measured, label: str) -> dict[str, float]:
-    """Mean errors of a label over the cases with errors."""
+    """Return the mean errors of a label over the cases with errors."""
     rows, main = measured.scores, measured.main
 
     def values(metric: str) -> pd.Series:
-        """Scores of this label by a metric, one per case."""
+        """Return the scores of this label by a metric, one per case."""
         return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
 
     if not main.is_of_masks:
@@ -225,7 +225,7 @@ def _errors(measured: Measured, label: str) -> dict[str, float]:
 
 
 def _parts(study: Study) -> dict[str, dict]:
-    """Numbers against the reference by part, statistic and label, with published values."""
+    """Return numbers against the reference by part, statistic and label, and published ones."""
     table = rows_of(study, "parts", against=METHODS[0])
     if not len(table):
         return {}
@@ -272,7 +272,7 @@ def _effect(line: Mapping | None, what: str, unit: str) -> dict:
 
 
 def _plain(value: object) -> object:
-    """Plain Python values for JSON; infinite and NaN values become None."""
+    """Return plain Python values for JSON; infinite and NaN values become None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -317,7 +317,7 @@ def _head(summary: Mapping) -> str:
 
 
 def _speed(summary: Mapping) -> str:
-    """Text on the speed of the training, where it was measured."""
+    """State the speed of the training, if it was measured."""
     if summary.get("patches_per_s") is None:
         return ""
     waiting = f"{100 * summary['waiting']:.0f} % of the time spent waiting for patches"
@@ -331,7 +331,7 @@ def _mean_dice(summary: Mapping) -> str:
 
 
 def _by_part(summary: Mapping) -> str:
-    """Text on the mean Dice of each part, where there are both."""
+    """State the mean Dice of each part, if both parts have cases."""
     means = {}
     for part, statistics in (summary.get("parts") or {}).items():
         dice = statistics.get("dice", {})

@@ -44,7 +44,7 @@ def claim_table(study: Study) -> pd.DataFrame:
 
 def _fact(*names: str) -> Fill:
     def fill(study: Study) -> str:
-        """The facts that the study has, each after its name."""
+        """Return the facts that the study has, each after its name."""
         return "; ".join(f"{name} {study.facts[name]}" for name in names if name in study.facts)
 
     return fill
@@ -54,7 +54,7 @@ def _see(table: str, text: str, value: str = "") -> Fill:
     """Fill in a text where the study has rows of a table, or some value in one of its columns."""
 
     def fill(study: Study) -> str:
-        """The text, or "" where the study has no such rows."""
+        """Return the text, or "" where the study has no such rows."""
         rows = rows_of(study, table)
         is_there = len(rows) and (not value or rows[value].notna().any())
         return text if is_there else ""
@@ -63,7 +63,7 @@ def _see(table: str, text: str, value: str = "") -> Fill:
 
 
 def _diagnostic(study: Study) -> str:
-    """Tables on predicted classes, and on how well volumes discriminate groups."""
+    """Name the tables on predicted classes and on group discrimination by volumes."""
     classes = "Predicted classes: study/discrimination.tsv, calibration.tsv, confusion.tsv."
     fills = (
         _see("discrimination", classes, "value"),

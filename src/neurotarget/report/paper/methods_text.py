@@ -143,12 +143,12 @@ def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
 
 
 def _known(study: Study) -> list[Definition]:
-    """Definitions of the statistics in the tables, in the words of the main quantity."""
+    """Return definitions of the statistics in the tables, in the words of the main quantity."""
     return definitions(study.tables, known_definitions("study", study.measured.main))
 
 
 def _definitions(study: Study) -> str:
-    """Bullet list of the statistics and their definitions."""
+    """Return a bullet list of the statistics and their definitions."""
     return "\n".join(f"- {one.name}: {one.text}" for one in _known(study))
 
 

@@ -1,4 +1,4 @@
-"""The page of features that were measured with several masks: which of them agree."""
+"""Page of features measured with several masks: which features agree."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,7 +36,7 @@ def agreement_html(
         table: of `stats.radiomics.mask_agreement`.
         masks: how each further mask was made: second, or a perturbation.
         families: family of each feature.
-        cases: number of cases that were compared.
+        cases: number of compared cases.
         facts: origin of the numbers, by name.
     """
     listed = ", ".join(CHANGES[one] for one in ("", *masks))

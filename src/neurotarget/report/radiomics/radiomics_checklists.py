@@ -1,4 +1,4 @@
-"""METRICS and CLEAR, filled in where the program knows, and left to the authors where not.
+"""Checklists METRICS and CLEAR: items that the program can answer, and items for the authors.
 
 Source: Kocak et al. 2024, doi:10.1186/s13244-023-01572-w (METRICS, 30 items with weights); Kocak et
 al. 2023, doi:10.1186/s13244-023-01415-8 (CLEAR, 58 items); both CC BY 4.0.
@@ -82,7 +82,7 @@ OF_CLEAR: Mapping[int, tuple[str, ...]] = {
 
 
 class MetricsScore(NamedTuple):
-    """METRICS' score as far as it is filled in: least and largest it can become, shares of 1."""
+    """Least and largest score of METRICS that the filled-in items allow, as shares of 1."""
 
     least: float
     most: float
@@ -90,7 +90,7 @@ class MetricsScore(NamedTuple):
 
 
 def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row per item of METRICS, with its weight, the answer, and what it is based on.
+    """Return one row per item of METRICS, with its weight, the answer and the reason.
 
     Args:
         sentences: those of `study_sentences`, which answer items with yes.
@@ -113,7 +113,7 @@ def metrics_table(sentences: Mapping[str, str]) -> pd.DataFrame:
 
 
 def clear_table(sentences: Mapping[str, str]) -> pd.DataFrame:
-    """One row per item of CLEAR; `filled_by` is the study, with its text, or the authors.
+    """Return one row per item of CLEAR; `filled_by` is the study, with a text, or the authors.
 
     `sentences` are those of `study_sentences`; items without one have the text "".
     """
@@ -126,9 +126,9 @@ def clear_table(sentences: Mapping[str, str]) -> pd.DataFrame:
 
 
 def metrics_score(table: pd.DataFrame) -> MetricsScore:
-    """Share of the weights of applicable items that are fulfilled; open ones may become either.
+    """Return bounds of the fulfilled share of the weights of all applicable items.
 
-    Both stay bounds where an open item turns out not to apply.
+    Both stay bounds if an open item turns out not to apply.
 
     `table` is that of `metrics_table`. The least score counts open items as no, the largest as yes.
     """
@@ -140,7 +140,7 @@ def metrics_score(table: pd.DataFrame) -> MetricsScore:
 
 
 def grade(score: float) -> str:
-    """Grade of METRICS for a share of 1, from very low to excellent.
+    """Return the grade of METRICS for a share of 1, from very low to excellent.
 
     Source: Kocak et al. 2024, doi:10.1186/s13244-023-01572-w.
     """
@@ -148,7 +148,7 @@ def grade(score: float) -> str:
 
 
 def checklist_sentences(metrics: pd.DataFrame, clear: pd.DataFrame) -> list[str]:
-    """Sentence on each checklist: how many items are answered, and the range of METRICS' score."""
+    """Return a sentence on each checklist: its answered items, and the range of the score."""
     one = metrics_score(metrics)
     filled = int((clear["filled_by"] == STUDY).sum())
     least, most = (number(100 * value, 1) for value in (one.least, one.most))

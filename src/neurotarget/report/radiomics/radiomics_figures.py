@@ -44,7 +44,7 @@ LEAKED = Mark(MUTED, "X", "-")
 
 @look()
 def scores_figure_of(study: RadiomicsStudy) -> Figure | None:
-    """Draw AUC or C of each set with its interval, and what selection outside would claim.
+    """Draw AUC or C of each set with its interval, and the score with selection outside folds.
 
     The dotted line is chance. None where no model could be fitted.
     """
@@ -217,7 +217,7 @@ def shap_figure(study: RadiomicsStudy) -> Figure | None:
 
 
 def _direction(correlation: float) -> str:
-    """Whether the prediction rises or falls with a term; neither if it is not monotone."""
+    """Return whether the prediction rises or falls with a term; neither if not monotone."""
     if not abs(correlation) >= MONOTONE:
         return "varies"
     return "rises" if correlation > 0 else "falls"

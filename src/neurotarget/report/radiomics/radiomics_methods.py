@@ -82,14 +82,14 @@ def study_sentences(
     robust: Robustness | None = None,
     clinical: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Methods, one sentence per topic without a full stop; "" if unknown.
+    """Return the methods, one sentence per topic without a full stop; "" if unknown.
 
     Args:
         study: settings, counts and results.
         extraction: None if the features came from a table of the user, so that nothing is known of
             their images.
         robust: None without second masks.
-        clinical: the clinical terms as they were asked for.
+        clinical: the clinical terms as the user named them.
 
     Returns:
         Sentences by topic; `PARAGRAPH` lists those of a paper, the checklists use further ones.
@@ -104,12 +104,12 @@ def study_sentences(
 
 
 def methods_paragraph(sentences: Mapping[str, str]) -> str:
-    """The sentences of what was done, as one paragraph in the order of `PARAGRAPH`."""
+    """Return the sentences on methods as one paragraph, in the order of `PARAGRAPH`."""
     return as_text(sentences, PARAGRAPH)
 
 
 def as_text(sentences: Mapping[str, str], topics: Sequence[str]) -> str:
-    """The sentences that there are on these topics, with capitals and full stops; else ""."""
+    """Return the sentences on these topics, with capitals and full stops; "" without any."""
     return " ".join(f"{capital(sentences[name])}." for name in topics if sentences[name])
 
 

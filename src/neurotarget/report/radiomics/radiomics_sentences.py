@@ -114,9 +114,9 @@ def errors_sentence(study: RadiomicsStudy) -> str:
 
 
 def claims_sentence(study: RadiomicsStudy) -> str:
-    """Features that are associated with the outcome after correction; "" without image features.
+    """Name the features associated with the outcome after correction; "" without features.
 
-    Of features that carry the same information, one is claimed; the others add nothing to it.
+    Of features that carry the same information, one is claimed; other features add nothing to it.
     """
     table = study.tables.get("alone")
     if table is None:
@@ -138,7 +138,7 @@ def claims_sentence(study: RadiomicsStudy) -> str:
 
 
 def permutation_sentence(study: RadiomicsStudy) -> str:
-    """Result of the permutation test with its p, in one sentence; "" without the test.
+    """State the result of the permutation test with its p; "" without the test.
 
     With few permutations p cannot be small, so the smallest possible p is stated.
     """
@@ -156,7 +156,7 @@ def permutation_sentence(study: RadiomicsStudy) -> str:
 
 
 def leakage_sentence(study: RadiomicsStudy) -> str:
-    """Score that feature selection outside the folds would claim; "" without image features.
+    """State the score with feature selection outside the folds; "" without image features.
 
     The sentence calls it a leak only if the interval of the difference lies above 0.
     """
@@ -176,9 +176,9 @@ def leakage_sentence(study: RadiomicsStudy) -> str:
 
 
 def stability_sentence(study: RadiomicsStudy) -> str:
-    """How stable the choice of features is over the folds; "" without image features.
+    """State how stable the choice of features is over the folds; "" without image features.
 
-    1 means that all choose the same features, 0 what chance gives.
+    1 means that all models choose the same features, 0 that they agree by chance.
     """
     if (row := _last_row(study, "stability")) is None:
         return ""
@@ -192,7 +192,7 @@ def stability_sentence(study: RadiomicsStudy) -> str:
 
 
 def other_cohort_sentence(study: RadiomicsStudy) -> str:
-    """AUC or C of the last set in the other cohort, and that of people left out; "" without one."""
+    """State AUC or C of the last set in the other cohort and in people left out; "" without."""
     if (row := _last_row(study, "transport")) is None:
         return ""
     here = scores_by_set(study)[row["terms"]]
@@ -204,6 +204,6 @@ def other_cohort_sentence(study: RadiomicsStudy) -> str:
 
 
 def _last_row(study: RadiomicsStudy, name: str) -> Mapping | None:
-    """Last row of a table; None where there is none."""
+    """Return the last row of a table; None where the table has no rows."""
     table = study.tables.get(name)
     return None if table is None or not len(table) else table.to_dict("records")[-1]

@@ -168,9 +168,9 @@ def _importances(sweep: Sweep) -> NamedFigure:
 
 @look()
 def importances_figure(sweep: Sweep) -> Figure | None:
-    """Draw shares in % as bars, one panel per objective, in equal order; None without shares.
+    """Draw shares in % as bars, one panel per objective, in the same order; None without shares.
 
-    At most 20 settings are drawn, those most important for the first objective.
+    At most 20 settings are drawn, the most important for the first objective.
     """
     table = importances_of(sweep)
     if not len(table):
@@ -214,7 +214,7 @@ def importances_of(sweep: Sweep) -> pd.DataFrame:
 
 
 def _parameters(sweep: Sweep) -> list[NamedFigure]:
-    """Objectives over settings, one figure per objective."""
+    """Return objectives over settings, one figure per objective."""
     figures, more = [], ""
     if (count := len(sweep.parameters)) > MOST_PANELS:
         more = f" The {MOST_PANELS} most important of {counted(count, 'setting')} are shown."
@@ -278,7 +278,7 @@ def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.S
 
 
 def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
-    """Positions for text values, with trials of one value spread where they are dense."""
+    """Return positions for text values; trials of one value are spread where they are dense."""
     names = sorted(settings.unique())
     places = settings.map(names.index).astype(float)
     for _, part in settings.groupby(settings):

@@ -1,6 +1,6 @@
 """The page of a hyperparameter search: trials, importances, and the best settings.
 
-Trials are judged on validation cases, so the value of the best one is too good; the page has the
+Trials are scored on validation cases, so the value of the best trial is too good; the page has the
 command that trains its settings once more and scores the held-out cases.
 """
 
@@ -89,7 +89,7 @@ def _unlearnt(sweep: Sweep) -> pd.DataFrame:
 
 
 def _banner(sweep: Sweep) -> Banner | None:
-    """Banner on trials that have not learnt."""
+    """Return the banner on trials that have not learnt."""
     rows = _unlearnt(sweep)
     if not len(rows):
         return None
@@ -120,7 +120,7 @@ def _amounts(sweep: Sweep) -> str:
 
 
 def _best(sweep: Sweep) -> list[Section]:
-    """Section on the best trials with their settings, and the command to train the first."""
+    """Return the best trials with their settings, and the command to train the first."""
     if not len(sweep.best):
         return []
     ranked = {number: place for place, number in enumerate(sweep.best[:MOST_BEST])}
@@ -151,7 +151,7 @@ def _row(sweep: Sweep, row: Mapping) -> list[str]:
 def _space(sweep: Sweep) -> list[Section]:
     if not sweep.space:
         return []
-    lead = "What was searched, one setting per line."
+    lead = "The search space, one setting per line."
     return [Section("space", "Search space", lead, codes=[Code("Settings", sweep.space)])]
 
 

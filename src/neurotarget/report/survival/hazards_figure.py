@@ -1,4 +1,4 @@
-"""Forest of hazard ratios: those of numbers per SD, those of categories against the others."""
+"""Forest of hazard ratios: those of numbers per SD, of categories against all others."""
 
 import math
 

@@ -35,7 +35,7 @@ MOST_THRESHOLD = 0.9
 
 
 def _drawn(study: SurvivalStudy) -> dict[str, Float[ndarray, "H N"]]:
-    """Held-out risks of the clinical and image terms and of both, without further sets."""
+    """Return held-out risks of clinical terms, image terms and both, without further sets."""
     return {name: risk for name, risk in study.risks.items() if name in MARKS}
 
 

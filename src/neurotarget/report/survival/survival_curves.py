@@ -68,7 +68,7 @@ def curves_figure(
 
 
 def _ticks(days: ndarray) -> list[float]:
-    """Ticks in months until nearly everybody's follow-up has ended."""
+    """Return ticks in months until nearly everybody's follow-up has ended."""
     last = float(np.quantile(days, 0.98)) / MONTH_DAYS
     step = next((one for one in STEPS if last / one <= MOST_TICKS), last / MOST_TICKS)
     return [step * number for number in range(int(np.ceil(last / step)) + 1)]

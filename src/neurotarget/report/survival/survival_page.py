@@ -46,7 +46,7 @@ NAMES = {
 
 
 def survival_figures(study: SurvivalStudy) -> list[NamedFigure]:
-    """Return curves, forest, calibration and decision curves; or why one is left out.
+    """Return curves, forest, calibration and decision curves, or reasons for missing figures.
 
     A figure that cannot be drawn is an entry whose `figure` is None and whose caption is the
     reason.
@@ -90,7 +90,7 @@ def survival_html(
     Args:
         study: tables, notes and results.
         figures: in reading order.
-        left_out: counts of people by reason, for each table; the first is that of the study's own.
+        left_out: counts of people by reason, for each table; the study's own table is first.
         title: of the page.
         notes: further sentences for the foot.
         facts: origin of the numbers, by name.

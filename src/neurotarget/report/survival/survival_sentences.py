@@ -24,9 +24,9 @@ def set_name(name: str) -> str:
 
 
 def answer(study: SurvivalStudy) -> str:
-    """Main result of the study, in one or two sentences.
+    """State the main result of the study in one or two sentences.
 
-    Whether images add to clinical terms, if both were fitted; otherwise C of the leading set.
+    The result is whether images add to clinical terms, or else C of the leading set of terms.
     """
     if study.lead is None:
         return "No model could be fitted; the notes state why."
@@ -41,10 +41,10 @@ def answer(study: SurvivalStudy) -> str:
 
 
 def scores_of(study: SurvivalStudy, statistic: str = "c") -> dict[str, Mapping]:
-    """Row of a statistic by set, of the main model.
+    """Return the row of a statistic of the main model, by set of terms.
 
-    `statistic` is c, or one of a horizon such as auc_12m; a row has `value`, `low` and `high`. Sets
-    whose model could not be fitted are absent.
+    `statistic` is c, or that of a horizon such as auc_12m; a row has `value`, `low` and `high`.
+    Sets whose model could not be fitted are absent.
     """
     table = study.tables["scores"]
     model, kind = table["model"] == study.settings.model, table["statistic"] == statistic
@@ -52,10 +52,10 @@ def scores_of(study: SurvivalStudy, statistic: str = "c") -> dict[str, Mapping]:
 
 
 def gain_sentence(study: SurvivalStudy, scores: Mapping[str, Mapping]) -> str:
-    """Whether images add to clinical terms, with the interval; "" without this comparison.
+    """State whether images add to clinical terms, with the interval; "" if not compared.
 
-    `scores` are those of `scores_of`. An undecided verdict states the largest gain that is left
-    open.
+    `scores` are those of `scores_of`. An undecided verdict states the largest gain that the
+    interval allows.
     """
     table = study.tables["differences"]
     if not len(table):
@@ -81,7 +81,7 @@ def gain_sentence(study: SurvivalStudy, scores: Mapping[str, Mapping]) -> str:
 
 
 def optimism_sentence(study: SurvivalStudy) -> str:
-    """C on the people whom the model was fitted to, and what of it is optimism.
+    """State C on the people whom the model was fitted to, and its optimism.
 
     "" if no model could be fitted, or without the bootstrap.
     """
@@ -97,7 +97,7 @@ def optimism_sentence(study: SurvivalStudy) -> str:
 
 
 def median_sentence(study: SurvivalStudy) -> str:
-    """Median survival, and why it is not the median of the times.
+    """State the median survival, and why it is not the median of the times.
 
     The median is Kaplan and Meier's in days; the median of the times counts the end of follow-up as
     the event.
@@ -117,7 +117,7 @@ def median_sentence(study: SurvivalStudy) -> str:
 
 
 def cohort_sentence(study: SurvivalStudy, left_out: Mapping[str, int]) -> str:
-    """How many people there are, with how many events, and how many were left out.
+    """State the numbers of people, of events and of rows left out.
 
     `left_out` counts rows of the table by reason.
     """
@@ -128,7 +128,7 @@ def cohort_sentence(study: SurvivalStudy, left_out: Mapping[str, int]) -> str:
 
 
 def proportional_sentence(study: SurvivalStudy) -> str:
-    """Terms of the leading set whose hazard ratio changes with time; "" without hazards."""
+    """Name terms of the leading set whose hazard ratio changes with time; "" without hazards."""
     table = study.tables["hazards"]
     if study.lead is None or not len(table):
         return ""
@@ -143,7 +143,7 @@ def proportional_sentence(study: SurvivalStudy) -> str:
 
 
 def transport_sentence(study: SurvivalStudy) -> str:
-    """C of the leading model in the other cohort, and that of people here; "" without one."""
+    """State C of the leading model in the other cohort and in people here; "" without one."""
     if study.other is None or study.lead is None:
         return ""
     table = study.tables["transport"]
@@ -159,7 +159,7 @@ def transport_sentence(study: SurvivalStudy) -> str:
 
 
 def reading_notes(problems: Sequence[object], filled: Mapping[str, int]) -> list[str]:
-    """Warnings of the tables, and empty cells that count as another value.
+    """Return warnings of the tables, and on empty cells that count as another value.
 
     Args:
         problems: as sentences.

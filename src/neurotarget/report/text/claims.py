@@ -17,12 +17,12 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
 
 def measure_noun(hypothesis: Hypothesis) -> str:
-    """Return what a hypothesis is tested on: volumes, masks (for means), probabilities."""
+    """Return the noun for the tested values: volumes, masks (for means) or probabilities."""
     return MASKS if hypothesis.contrast else plural_of(hypothesis.measure)
 
 
 def target_noun(target: Target) -> str:
-    """Return what all hypotheses are tested on: masks where any is about a mean, else volumes.
+    """Return the noun for the values of all hypotheses: masks if any tests a mean, else volumes.
 
     Hypotheses on several quantities of outcomes are tested on values.
     """

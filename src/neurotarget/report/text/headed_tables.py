@@ -64,10 +64,10 @@ def _headings() -> Mapping[str, str]:
 
 
 def _filled(spec: Mapping[str, object], words: Mapping[str, str]) -> dict[str, object]:
-    """A specification whose texts, also of mappings, have words in place of names in braces."""
+    """Return a specification in which words replace the names in braces, also in mappings."""
 
     def text(value: object) -> object:
-        """A value whose braces are filled in if it is text."""
+        """Return the value, with braces filled in if it is text."""
         return value.format_map(words) if isinstance(value, str) else value
 
     return {
@@ -208,7 +208,7 @@ def _spec(name: str, specs: Mapping[str, TableSpec]) -> TableSpec:
 
 
 def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
-    """Columns without empty ones; intervals are merged into their column."""
+    """Return all columns that are not empty; intervals are merged into their column."""
     ends = _intervals(table, spec)
     merged = {end for pair in ends.values() for end in pair}
     return tuple(
@@ -225,7 +225,7 @@ def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
 
 
 def _intervals(table: pd.DataFrame, spec: TableSpec) -> dict[str, tuple[str, str]]:
-    """Columns of each column's interval, such as `icc_low` and `icc_high` of `icc_a1`."""
+    """Return the interval columns of each column: `icc_low` and `icc_high` for `icc_a1`."""
     ends: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
         bias = ("bias",) if key == with_unit("bias", spec.unit) else ()
@@ -257,12 +257,12 @@ def _kind_by_name(key: str, *, is_own: bool) -> str:
 
 
 def _is_own(key: str, spec: TableSpec) -> bool:
-    """Whether the user named this column."""
+    """Return whether the user named this column."""
     return spec.own_names and key not in spec.headings
 
 
 def _is_blank(values: pd.Series) -> bool:
-    """Whether a text column is empty; missing numbers are shown as dashes instead."""
+    """Return whether a text column is empty; missing numbers are shown as dashes."""
     if pd.api.types.is_numeric_dtype(values):
         return False
     return bool((values.isna() | (values.astype(str) == "")).all())
@@ -281,7 +281,7 @@ def _title(key: str, unit: str = "") -> str:
 
 
 def _packed(values: pd.Series) -> object:
-    """Numbers as a list with null where undefined; text as distinct levels and codes."""
+    """Return numbers as a list with null if undefined; text as distinct levels and codes."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return [_number(value) for value in values.tolist()]
     texts = ["" if _is_missing(value) else str(value) for value in values.tolist()]

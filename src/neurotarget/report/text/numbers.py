@@ -41,7 +41,7 @@ def estimate(
 ) -> str:
     """Format a value with its interval in square brackets and, if any, its unit.
 
-    A dash if the value is undefined; no brackets if an end is.
+    A dash if the value is undefined; no brackets if an end of the interval is.
 
     Args:
         row: with the value and its ends, `low` and `high`, or `<stem>_low` and `<stem>_high`.

@@ -24,7 +24,7 @@ def predicted_labels(study: Study) -> list[tuple[Predictions, str, Sample]]:
 
 
 def class_text(study: Study, label: str) -> str:
-    """Return the class that a label's probability is of: the positive one of a binary outcome.
+    """Return the class whose probability a label has: the positive class of a binary outcome.
 
     A name that is no label of an outcome is returned as a text.
     """
@@ -37,7 +37,7 @@ def class_text(study: Study, label: str) -> str:
 
 
 def positive_text(study: Study, label: str, count: int) -> str:
-    """Return the number of positive cases, or of those of one class among several."""
+    """Return the number of positive cases, or of cases of one class among several."""
     binary = [one.name for one in study.measured.target.outcomes if one.kind == "binary"]
     return f"{count} {'positive' if label in binary else 'of the class'}"
 

@@ -9,9 +9,9 @@ VOLUMES = of_volumes({})["volume"]
 
 
 def placeholders_of(quantity: Quantity) -> dict[str, str]:
-    """Return what texts have in braces: `{noun}`, `{plural}`, `{in_unit}`, `{masks}`, `{voxels}`.
+    """Return the words for `{noun}`, `{plural}`, `{in_unit}`, `{masks}` and `{voxels}` in texts.
 
-    `_unit` is the end of names of columns, `masks` what can fail, `voxels` what masks consist of.
+    `_unit` ends the names of columns, `masks` names what can fail, `voxels` the elements of a mask.
     """
     unit = unit_text(quantity.unit)
     return {

@@ -33,7 +33,7 @@ def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFr
     """Return rows of a table with these values; empty where the table or a column is missing.
 
     Args:
-        study: of its `tables`.
+        study: its `tables` are read.
         name: of the table, as in `study/<name>.tsv`.
         wanted: value by column.
     """
@@ -102,8 +102,8 @@ def paired_difference(study: Study, first: Mapping, second: Mapping) -> Mapping 
 
     The leading model is the one whose verdict answers the hypothesis.
 
-    A mixed model has none; the model with the site, or the declared one, is taken then. None if the
-    table has no such row.
+    A mixed model has no paired difference; the model with site, or else the declared model, is used
+    instead. None if the table has no such row.
     """
     rows = rows_of(
         study,
@@ -125,7 +125,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
 
     Args:
         first: row of the effect by the first method.
-        second: that by the second.
+        second: row of the effect by the second method.
         row: of `paired_difference`; None, or one without an estimate, is undecided.
     """
     if why := _no_conclusion(first, second):
@@ -153,7 +153,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
 
 
 def _no_conclusion(*rows: Mapping) -> str:
-    """Reason why the masks of a method allow no conclusion; "" where all do."""
+    """Return the reason why masks of a method allow no conclusion; "" if all allow one."""
     return next((row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION), "")
 
 
@@ -181,7 +181,7 @@ def leading(study: Study) -> dict[str, list[dict]]:
 def cohort(study: Study) -> str:
     """Describe the cohort: numbers of cases, people and sites, and the methods.
 
-    People, sites and parts are named only where they differ from the cases, are known, or exist.
+    People are named if they differ from the cases, sites if known, and parts if they exist.
     """
     table = study.measured.covariates
     n, people = len(table), study.measured.subjects.nunique()
@@ -241,7 +241,7 @@ def answer(study: Study) -> str:
 
 
 def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
-    """How many effects of one method are shown; the others have their verdicts in brackets."""
+    """Return how many effects a method shows; verdicts of other effects follow in brackets."""
     verdicts = [row["verdict"] for row in rows]
     count = sum(verdict in SHOWN_KINDS for verdict in verdicts)
     others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
@@ -310,7 +310,7 @@ def rating(low: float, high: float) -> str:
 
 
 def main_failures(study: Study, method: str) -> dict | None:
-    """Return the row of failed masks or predictions; None where nothing could be judged.
+    """Return the row of failed masks or predictions; None where no failure could be detected.
 
     It has `n_failed` of `n` cases, and `rate` with its interval.
     """

@@ -19,7 +19,7 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
 
     Args:
         summary: content of summary.json, with `scores`.
-        labels: to show, in this order; the number of further ones is stated below.
+        labels: to show, in this order; the number of further labels is stated below the table.
     """
     own = [metric for metric in summary["scores"] if metric not in ALL_SCORES]
     length = "px" if "hd95_px" in summary["scores"] else "mm"
@@ -85,7 +85,7 @@ def values_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format correlations, ICC and slope of predicted on reference values, a line per label."""
+    """Format correlations, ICC and slope of predicted on reference values, one line per label."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
     names |= {"reference_slope": "slope on reference"}
     main = quantity_of(summary)
