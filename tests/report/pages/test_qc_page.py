@@ -31,6 +31,13 @@ def test_failed_cases_come_first_then_flagged_ones_then_those_outside_the_usual_
     assert names_in(page_of(*cases)) == ["broken", "flagged", "small", "a"]
 
 
+def test_the_notes_name_the_failed_cases_which_have_no_numbers():
+    html = page_of(case("a"), QCCase("broken", "failed", "no file"))
+    assert "Check first: broken." in html
+    assert "<li>No numbers of failed cases: broken.</li>" in html
+    assert "No numbers of failed cases" not in page_of(case("a"))
+
+
 def test_values_below_and_above_the_range_count_and_open_ends_do_not():
     assert outside(case("a", left=99.0), COLUMNS) == 1
     assert outside(case("a", left=201.0), COLUMNS) == 1

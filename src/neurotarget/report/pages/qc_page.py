@@ -12,6 +12,7 @@ from statistics import median
 from typing import NamedTuple
 
 from neurotarget.number_text import DASH, number, unit_text
+from neurotarget.problems import some
 from neurotarget.report.sections.plain_page import (
     Body,
     Grid,
@@ -84,7 +85,7 @@ def qc_html(content: QCPage) -> str:
     """
     cases = sorted(content.cases, key=lambda case: _order(case, content.columns))
     head = Head(content.title, content.about, content.question, _cohort(content), _answer(cases))
-    body = Body([], {}, content.notes, content.facts, known=[])
+    body = Body([], {}, [*content.notes, *_left_out(cases)], content.facts, known=[])
     sections = [_sizes(cases, content)] if content.columns else []
     links = [("cases", "Cases"), *((one.name, one.title) for one in sections), ("notes", "Notes")]
     context = {**shared(head, body), "parts": sections, "sections": links, "ask": content.ask}
@@ -143,7 +144,12 @@ def _answer(cases: Sequence[QCCase]) -> str:
     first = [case.case_id for case in cases if case.note]
     if not first:
         return ""
-    return f"First: {', '.join(first[:SHOWN])}{', …' if len(first) > SHOWN else '.'}"
+    return f"Check first: {', '.join(first[:SHOWN])}{', …' if len(first) > SHOWN else '.'}"
+
+
+def _left_out(cases: Sequence[QCCase]) -> list[str]:
+    failed = [case.case_id for case in cases if case.status == "failed"]
+    return [f"No numbers of failed cases: {some(failed)}."] if failed else []
 
 
 def _sizes(cases: Sequence[QCCase], content: QCPage) -> Section:
