@@ -87,7 +87,7 @@ def test_the_later_word_of_a_key_counts(read):
         ("optimizer.lr=interval(1, 1)", "found 1 up to 1, wanted the lower end first"),
         ("optimizer.lr=tag(log, interval(0, 1))", "found 0 as the lower end of a logarithmic"),
         ("seed=tag(log, range(0, 3))", "found 0 as the lower end of a logarithmic scale"),
-        ("optimizer.lr=interval(0, inf)", "found an end that is no number"),
+        ("optimizer.lr=interval(0, inf)", "found an end that is not a finite number"),
         ("optimizer.lr=tag(lgo, interval(1, 2))", "found the tag lgo, wanted log"),
         ("seed=tag(log, choice(1, 2))", "found a logarithmic scale over named values"),
         ("seed=tag(log, range(1, 9, 2))", "found steps on a logarithmic scale"),

@@ -1,8 +1,8 @@
 """Check the type and range of every setting before anything is read or trained.
 
-This file defines kinds of values, and compares a configuration with a table of them, which is in
-`setting_table`; `check_config` calls it. Checks that need the built object, such as the patch sides
-that a network accepts, follow when a run is built, before it trains.
+This file defines kinds of values, and compares a configuration with a table of kinds. The tables
+are in `setting_table`, and `check_config` compares with them. Checks that need the built object,
+such as the patch sides that a network accepts, follow when a run is built, before it trains.
 """
 
 import math

@@ -20,7 +20,7 @@ MARK_COLUMNS = ("i", "j", "k", "probability")
 
 
 class Finding(NamedTuple):
-    """Probability of the outcome of a film, and marks by voxel of the scan in stored order."""
+    """Probability of the outcome of a film, and marks with voxel indices of the scan as stored."""
 
     probability: float
     marks: Sequence[Mark]
@@ -47,7 +47,7 @@ def finding_of(
     Args:
         probabilities: of background and the only label, on the working box.
         grid: the working box in the film.
-        target: its image score; without one there is no finding, and None is returned.
+        target: its `image_score` turns the map into the probability; without one, None is returned.
     """
     if target.image_score is None:
         return None

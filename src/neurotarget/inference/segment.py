@@ -154,7 +154,7 @@ class Predictor(CasePredictor):
 
     @property
     def num_always(self) -> int:
-        """The label map, the PNG of a picture, statistics of structures by name, and marks."""
+        """Number of files of every case: label map, and any PNG, structure statistics or marks."""
         target = self.target
         return 1 + target.is_flat + bool(named_structures(target)) + bool(target.image_score)
 

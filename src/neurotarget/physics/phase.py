@@ -1,8 +1,9 @@
 """The meaning of stored phase: its unit and its sign.
 
 Convention of this package: a positive phase is a higher precession frequency, φ = +2π·f·TE, so
-tissue more paramagnetic than its surroundings has a positive field if it is long along B0. Some
-scanners and converters store the negative phase; `handedness` −1 inverts the sign first.
+a vessel along B0 that is more paramagnetic than its surroundings has a positive field. Some
+scanners and converters store the negative phase; with the setting `handedness` −1 a reconstruction
+inverts its sign first.
 """
 
 import math
@@ -19,7 +20,7 @@ from neurotarget.types import Triple
 
 UNDETERMINED = "not determined by the data"  # start of messages on an unknown sign of phase
 TURN = 2 * math.pi
-FULL = 0.95  # share of the range that wrapped phase with noise around the head always covers
+FULL = 0.95  # least share of its range that wrapped phase covers, as noise around the head does
 SLACK = 1.002  # tolerance for rounding at the ends of the range
 LEAST_RADIANS = 1.1  # phase up to ±1 may be in units of π as well
 ASYMMETRY = 0.1  # below it, susceptibility is too symmetric to determine the sign of phase
@@ -48,7 +49,8 @@ def to_radians(
     one call.
 
     Raises:
-        DataError: a value is not finite, all values are the same, or `auto` recognises no range.
+        DataError: a value is not finite, all values are the same, `auto` recognises no range, or
+            `scale` is none of these.
     """
     values = np.asarray(stored)
     if not np.isfinite(values).all():
@@ -115,8 +117,8 @@ def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
     """Asymmetry of the distribution of susceptibility around its median, in [−1, 1].
 
     It is positive if the 99.5th percentile is further from the median than the 0.5th. The map is
-    smoothed by 1.5 mm, and only voxels deeper than 10 mm in the mask count, away from the errors at
-    the rim. Fewer than 1000 such voxels or a constant map give 0.
+    smoothed by a Gaussian of 1.5 mm SD, and only voxels deeper than 10 mm in the mask count, away
+    from the errors at the rim. Fewer than 1000 such voxels or a constant map give 0.
     """
     box = bounding_box(mask)
     deep = squared_depth_mm2(mask[box], spacing_mm, DEEP_MM) > DEEP_MM**2

@@ -44,8 +44,9 @@ def from_table(
     """Read volumes, areas or other numbers of one or more methods from tables, without images.
 
     Args:
-        paths: tables, one per method, or one with several.
-        target: names the labels; None makes one of the columns, whose names become valid ones.
+        paths: tables, one per method, or one table with several methods.
+        target: target whose labels are read; None makes a target with the columns as labels, whose
+            names are changed where they are not valid.
         labels: columns to read; None takes all, or those of the target.
         reading: further arguments of `read_volume_table`, such as `unit`.
         reference: method that counts as truth; None takes the only one, or one called reference.
@@ -60,8 +61,8 @@ def from_table(
     is_number = stated == NUMBERS
     if is_number and target:
         raise DataError(
-            f"unit: found number with target {target.name}, whose labels have sizes; leave out "
-            "target="
+            f"unit: found number with target {target.name}, whose labels have sizes, "
+            "wanted a unit of volume or area; leave out target="
         )
     units = target.size_units if target else AREA_UNITS.get(stated, VOLUMES)
     if target and target.is_flat:

@@ -149,11 +149,13 @@ def _interval(key: str, text: str, value: IntervalSweep) -> Dimension:
 
 def _check_ends(text: str, low: float, high: float, *, is_log: bool) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError(f"{text}: found an end that is no number, wanted two; write {EXAMPLE}")
+        raise DataError(
+            f"{text}: found an end that is not a finite number, wanted two; write {EXAMPLE}"
+        )
     if low >= high:
         raise DataError(
             f"{text}: found {low:g} up to {high:g}, wanted the lower end first and a higher one "
-            "after it; give one value to search nothing"
+            "after it; correct the ends, or give one value instead of an interval"
         )
     if is_log and low <= 0:
         raise DataError(

@@ -68,7 +68,7 @@ def write_usual(data: TargetData, folder: Path) -> None:
 def keep_contents(
     folder: Path, contents: Mapping[str, str], *, resumed: bool, accepted: bool
 ) -> None:
-    """Write the hash of each case's scans and mask as data.json, or compare it with that file.
+    """Write the hash of each case's scans and mask as data.json; a resumed run compares them first.
 
     Added or removed cases change the splits, which `write_splits` compares.
 
@@ -89,7 +89,7 @@ def keep_contents(
 def check_contents(folder: Path, contents: Mapping[str, str], *, accepted: bool) -> None:
     """Compare the hashes of the cases with those in data.json of a run.
 
-    Cases that the record lacks have not changed; a run without a record is not compared.
+    Cases that the record lacks count as unchanged, so a run without a record always passes.
 
     Raises:
         DataError: files have changed and `accepted` is false.

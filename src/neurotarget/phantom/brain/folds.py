@@ -20,12 +20,12 @@ class Folding:
 
     Attributes:
         sulci, folia: noise whose zero surfaces are the sulci of the cerebrum, and the white matter
-            of the leaves of the cerebellum.
+            of the cerebellar folia.
         depths: noise that makes sulci deeper or shallower.
         cortex_mm: thickness of the cortex of the cerebrum.
         sulcus_mm: half width of its sulci.
         deep_mm: mean depth of its sulci.
-        leaf_mm: half width of the white matter of a leaf.
+        leaf_mm: half width of the white matter of a folium.
     """
 
     sulci: Waves

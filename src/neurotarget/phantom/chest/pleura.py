@@ -19,7 +19,7 @@ from scipy import ndimage
 Film = Float[ndarray, "rows columns"]
 Field = Bool[ndarray, "rows columns"]
 
-SIDES_PX = 512  # films of this height have the widths in pixels given here
+SIDES_PX = 512  # height of the films for which widths are given in pixels; others are scaled
 MOST_OF_LUNG = 0.75  # a larger pneumothorax is not a thin rim
 STEPS = 24  # of the bisection of the depth
 VESSEL_PX = 9  # of the median: wider than vessels of the periphery, narrower than a rib

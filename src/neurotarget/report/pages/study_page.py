@@ -100,7 +100,7 @@ def page_html(
         figures: in reading order; one with the name of a section is shown in it.
         cases: for gallery and viewer, in the order of the gallery.
         title: of the page.
-        paper: texts to copy into a paper; they are not printed.
+        paper: texts to copy into a paper; they are hidden when the page is printed.
         montage: JPEG with small pictures of many cases; None leaves it out.
 
     Returns:

@@ -168,9 +168,9 @@ def _importances(sweep: Sweep) -> NamedFigure:
 
 @look()
 def importances_figure(sweep: Sweep) -> Figure | None:
-    """Draw shares in % as bars, one panel per objective, in the same order; None without shares.
+    """Draw importances of settings in % as bars, one panel per objective; None if none is known.
 
-    At most 20 settings are drawn, the most important for the first objective.
+    At most 20 settings are drawn: in every panel those most important for the first objective.
     """
     table = importances_of(sweep)
     if not len(table):
@@ -201,9 +201,9 @@ def importances_figure(sweep: Sweep) -> Figure | None:
 
 
 def importances_of(sweep: Sweep) -> pd.DataFrame:
-    """Return shares as parameters × objectives, ordered by the first objective; empty without any.
+    """Return importances, 0 to 1, as parameters × objectives, ordered by the first objective.
 
-    A share is NaN where the importance for that objective is not known.
+    An importance is NaN where it is not known for an objective; the table is empty without any.
     """
     rows = sweep.importances
     if not len(rows):

@@ -1,8 +1,9 @@
 """Shared parts of all pages (head, styles, scripts, figures, tables, notes), and plain pages.
 
-A page is one self-contained file. Input is inserted as escaped text, as JSON without tags, or as
-SVG of this package. A content security policy forbids all requests, and all scripts but those of
-this package.
+A page is one self-contained file, except that a page of quality control shows pictures from its
+own folder. Input is inserted as escaped text, as JSON without tags, or as SVG of this package. A
+content security policy forbids all other requests, and all scripts but those of this package and
+its libraries.
 """
 
 import base64
@@ -105,8 +106,8 @@ class Code(NamedTuple):
 class Section(NamedTuple):
     """A section of a page above its figures, with static tables; `name` is the section's anchor.
 
-    The captions of several grids are shown as headings. On the page of a study, a figure with this
-    `name` is shown at the end of the section instead of among the other figures.
+    Captions of grids are shown as headings if there are several grids. On the page of a study, a
+    figure with this `name` is shown at the end of the section instead of among the other figures.
     """
 
     name: str
@@ -235,7 +236,7 @@ def _seen(value: object) -> object:
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
-    """Return the libraries, then the scripts of this package joined to one.
+    """Return the libraries, then the scripts of this package joined into one.
 
     No script contains text that would end its HTML element early.
 

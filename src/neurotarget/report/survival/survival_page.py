@@ -40,7 +40,7 @@ NAMES = {
     "c": "C",
     "c_pooled": "C, all pairs",
     "c_uno": "Uno’s C",
-    "c_apparent": "C on the people fitted to",
+    "c_apparent": "C on the training people",
     "optimism": "optimism of C",
 }
 
@@ -64,7 +64,7 @@ def survival_figures(study: SurvivalStudy) -> list[NamedFigure]:
                                     more=_test(study, name)))  # fmt: skip
     terms = study.lead.terms if study.lead else next(iter(study.cohort.sets))
     why = "Nothing could be fitted."
-    no_risk = "No model that predicts risks, or no horizon with enough people."
+    no_risk = "There is no model that predicts risks, or no horizon with enough people."
     return [
         *figures,
         named_figure("survival.hazards", f"Hazards of the {set_name(terms)} terms",
@@ -147,7 +147,7 @@ def _models(study: SurvivalStudy) -> list[Section]:
         cells = [estimate(by_name.get(one, {}), digits=3) for one in shown]
         rows.append([f"{set_name(terms)}, {model}", *cells])
     columns = headings(["Terms and model"], names)
-    grids = [Grid("Scores of people left out", columns, rows), *_gains(study, shown)]
+    grids = [Grid("Scores on held-out people", columns, rows), *_gains(study, shown)]
     after = [optimism_sentence(study), proportional_sentence(study)]
     lead = page_text("survival.models", matters=f"{study.settings.matters:g}", how=_how(study))
     return [Section("models", "Models", lead, grids, [one for one in after if one])]

@@ -1,9 +1,9 @@
 """A lock for each run folder, on this machine and on others that share its disk.
 
-On one machine it is a lock of the operating system, which is released when its process ends. On
-file systems without locks, or whose locks other machines do not see, a lease is used: a file with
-host and process, touched every 20 seconds, that another machine takes over after a minute without a
-touch.
+It has two parts. A lock of the operating system excludes other processes of one machine, and is
+released when its process ends. A lease is for file systems without locks, or whose locks other
+machines do not see: a file with host and process, touched every 20 seconds, that another machine
+takes over after a minute without a touch.
 """
 
 import atexit
@@ -52,11 +52,11 @@ class RunLock(Holder):
         self._locks: list[BaseFileLock] = []
 
     def acquire(self, timeout: float = 0.0) -> Self:
-        """Take the lock or wait for it, longer if the other machine that has the lease may be dead.
+        """Take the lock, or wait for it.
 
         Args:
-            timeout: seconds to wait for a process on this machine; the lease of another machine is
-                awaited until it ends.
+            timeout: seconds to wait for a process on this machine; the wait for the lease of
+                another machine is 1.25 `lease_s`, in which the lease of a dead machine ends.
 
         Raises:
             Timeout: another process holds it.
@@ -164,6 +164,6 @@ def _taken(folder: Path) -> RunLock:
         where = f" on {lock.host()}" if lock.is_far() else ""
         raise DataError(
             f"{folder}: another process works in it now{where}, wanted a folder of its own for "
-            "each; wait for the other, or set hydra.run.dir=<folder>, inside one srun with "
-            "$SLURM_PROCID in it"
+            "each process; wait for the other, or set hydra.run.dir=<folder>, for several tasks of "
+            "one srun with $SLURM_PROCID in the folder's name"
         ) from error

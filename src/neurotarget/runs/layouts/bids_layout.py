@@ -37,7 +37,7 @@ class BidsLayout(MapLayout):
 
     @property
     def num_always(self) -> int:
-        """The label map, its sidecar, and the statistics of structures by name."""
+        """Number of files of every case: label map, sidecar, and any statistics of structures."""
         return len(MAPS) + bool(named_structures(self.target))
 
     def files(self, case_id: str, output: Path) -> list[Path]:

@@ -24,7 +24,7 @@ def trained_runs(place: Path, weights: str = "best") -> list[Path]:
     Runs of a multirun that failed, were pruned or are still training are left out, with a message.
 
     Raises:
-        DataError: there is no such folder, or no trained run in it.
+        DataError: the folder contains no trained run.
     """
     if (place / "config.yaml").is_file() or not place.is_dir():
         return [place]  # its problems are reported when it is read
@@ -63,7 +63,7 @@ def joined_networks(
     mode: str = "mean",
     **settings: Any,  # noqa: ANN401
 ) -> tuple[CasePredictor, str]:
-    """One predictor of several networks, and a hash of all their weights in any order.
+    """One predictor of several networks, and a hash of all their weights, whatever their order.
 
     `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
     weights of one architecture. Both clean masks by the steps that more than half of the networks

@@ -27,18 +27,18 @@ class ShippedNetwork(NamedTuple):
 
     network: str  # the name by which `predict` finds it
     megabytes: float
-    what: str  # first sentence of its model card
+    what: str  # first line of text in its model card
 
 
 def shipped_networks() -> list[ShippedNetwork]:
     """The networks that come with the package, in the order of their names."""
     return [
-        ShippedNetwork(name, path.stat().st_size / 1e6, _first_sentence(read_card(path)))
+        ShippedNetwork(name, path.stat().st_size / 1e6, _first_line(read_card(path)))
         for name, path in shipped().items()
     ]
 
 
-def _first_sentence(card: str) -> str:
+def _first_line(card: str) -> str:
     """The first line of a card that is neither empty nor a heading."""
     lines = (line.strip() for line in card.splitlines())
     return one_line(next((line for line in lines if line and not line.startswith("#")), ""))
