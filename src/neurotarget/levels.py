@@ -96,8 +96,9 @@ def usual_columns(
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Map columns to standard names, and list groups of columns where the choice is ambiguous.
 
-    `requested` are names that hypotheses use. A column with a requested or standard name keeps it;
-    of the others, a column is renamed to age, sex, group or site if it is the only candidate.
+    `requested` are names that hypotheses use. A column with a requested or standard name keeps it.
+    Of the other columns that mean age, sex, group or site, one is renamed to the requested name, or
+    else the standard name, if it is the only candidate.
     """
     spelt = {name.casefold(): name for name in requested}
     renamed, several = {}, {}
@@ -115,7 +116,10 @@ def usual_columns(
 
 
 def spelt_as(name: str, columns: Iterable[str]) -> str:
-    """Find the column that a name means: same name in any case, or the only one of its kind."""
+    """Find the column that a name means: same name in any case, or the only one of its kind.
+
+    Without such a column the name is returned.
+    """
     known = {column.casefold(): column for column in columns}
     if name.casefold() in known:
         return known[name.casefold()]
@@ -158,7 +162,7 @@ def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
 def code_key(code: object) -> str:
     """Normalise a code: 1, 1.0 and `01` are equal.
 
-    Blanks are removed from other texts.
+    Other texts only lose blanks at their ends.
     """
     text = str(code).strip()
     try:

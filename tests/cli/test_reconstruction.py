@@ -115,7 +115,7 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     page = (folder / "report.html").read_text()
     assert f"{case_id}: {note}" in page
     assert re.search(
-        r"the smallest error, [\d.]+ % over the \d+ % of the brain that it leaves", page
+        r"the smallest error, [\d.]+ % over the \d+ % of the brain that it keeps", page
     )
     for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "simulated, of the built-in"):
         assert part in page

@@ -208,7 +208,7 @@ def test_a_patch_larger_than_the_machine_is_judged_without_memory():
 
 @pytest.mark.parametrize("net", [Picky(), Chosen()])
 def test_a_net_whose_course_depends_on_values_is_told_apart(net):
-    with pytest.raises(DataError, match=r"its course depends on the values of tensors \(aten"):
+    with pytest.raises(DataError, match=r"its control flow depends on values of tensors \(aten"):
         profile(net, (1, 1, 4, 4, 4), training=False)
 
 

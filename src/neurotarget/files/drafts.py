@@ -1,8 +1,8 @@
 """Drafts (temporary files next to their target), and removal of the drafts of killed processes.
 
 The name of a draft identifies its writer: `.draft-<machine>-<process>-<name>`. A draft of this
-machine whose process has ended is removed at once. Drafts of other machines and of earlier versions
-are removed after an hour without a write.
+machine whose process has ended is removed at once. Any other draft, such as that of another machine
+or of an earlier version, is removed after an hour without a write.
 """
 
 import functools

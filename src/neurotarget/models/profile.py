@@ -135,9 +135,9 @@ class LiveMemory(TorchDispatchMode):
 
 
 def cross_entropy(levels: Levels, labels: Tensor) -> Tensor:
-    """Return the sum over levels of the mean cross-entropy; labels are resized for each level.
+    """Return the sum over levels of the mean cross-entropy.
 
-    Coarser levels get labels of zeros: the values do not matter for the cost.
+    Coarser levels get labels of zeros, as the values do not matter for the cost.
     """
     several = [levels] if isinstance(levels, Tensor) else levels
     return sum(F.cross_entropy(level, _labels_for(level, labels)) for level in several)
@@ -180,7 +180,7 @@ def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
     depends = (DataDependentOutputException, DynamicOutputShapeException)
     if isinstance(error, depends):
         return (
-            f"{name}: its course depends on the values of tensors ({error.func}), so that its cost "
+            f"{name}: its control flow depends on values of tensors ({error.func}), so its cost "
             "is unknown without running it; measure it in a training instead"
         )
     reason = " ".join(str(error).split())[:300]

@@ -33,8 +33,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         DataError: an argument is invalid, the scan or its b-values cannot be used, or an output
-            would replace a file that neurotarget did
-            not write.
+            would replace a file that neurotarget did not write.
     """
     (arguments,) = read_arguments("adc", argv, Arguments)
     paths = make_adc(

@@ -1,9 +1,9 @@
 """The region of interest: a box of fixed size, placed relative to an anchor of every scan.
 
 The `head` anchor is found from the outline of the head alone, in a fraction of a second and without
-registration: the vertex gives the height, the widest part of the vault the midline and the middle
-between forehead and occiput. In MNI152 the anchor is the point (0, −17, 90) mm. It is
-accurate enough for a generous box; the network segments the target inside the box.
+registration. The vertex gives its height; the outline of the vault gives the midline and the middle
+between forehead and occiput. In MNI152 the anchor is the point (0, −17, 90) mm. It is accurate
+enough for a generous box; the network segments the target inside the box.
 """
 
 import numpy as np
@@ -58,8 +58,8 @@ def anchor_vox(
 ) -> Float[ndarray, "3"]:
     """Compute the canonical voxel of an anchor, with fractions, from a whole-scan grid.
 
-    The anchor `world` is the origin of the affine and may lie outside of the scan; `scan` is in
-    stored order.
+    `head` is described above, `scan` is the centre of the grid, and `world` is the origin of the
+    affine, which may lie outside of the scan. The array `scan` is in stored order.
 
     Raises:
         DataError: no head is found.

@@ -19,7 +19,7 @@ Scored = Float[Tensor, "B L _ _ _"]  # less than the input by the margin
 SlabScores = Float[Tensor, "B L _ J K"]
 
 MOST_VOXELS = 2**20  # of windows that a CPU scores side by side: four of 64³
-LARGE_VOXELS = 2**19  # of a window that is scored alone: two need twice the memory for no speed
+LARGE_VOXELS = 2**19  # of a window that is scored alone: two are no faster, and need more memory
 FEW_LABELS = 8  # below, sums of windows are faster with the labels outermost in memory
 SIGMA = 0.125  # of the Gaussian, as a share of a window's side, as in nnU-Net
 
@@ -29,7 +29,7 @@ class SlidingWindow:
 
     A volume smaller than a window is padded like patches in training: evenly, each channel with its
     smallest value in the volume. If the network does not score the `margin_vox` voxels at each face
-    of a window, the volume is padded by as many, and the scored parts of the windows overlap, tile
+    of a window, the volume is padded by as many, and the scored parts of the windows overlap, cover
     the volume and are blended.
 
     A window and its mirror image are scored together. Of windows in which every channel has one
@@ -51,8 +51,8 @@ class SlidingWindow:
         Args:
             window_vox: sides of the network's input.
             overlap: of neighbouring windows, as a share of the scored side, in [0, 1).
-            batch: windows per batch on a GPU. On a CPU, threads have two each, with mirror images:
-                more need memory, and one would be slow, see `threads`.
+            batch: windows per batch on a GPU. On a CPU each thread gets two, counting mirror
+                images: more need more memory, and a single one is slow, see `models.threads`.
             swap: class that each class becomes in a left/right mirror; None for no mirror.
             margin_vox: voxels at each face of a window that the network does not score.
             centre: whether a window in the middle is added to the grid of windows, if it has none.
@@ -96,7 +96,7 @@ class SlidingWindow:
         until the next one is asked for.
 
         Raises:
-            ValueError: as of a call.
+            ValueError: as for a call.
         """
         return self._parts(image, net, is_whole=False)
 
@@ -115,7 +115,7 @@ class SlidingWindow:
         padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *whole)
         padded[inner] = image
         for slab in self._blended(padded, net, is_whole=is_whole):
-            # padding along I is that of a volume with a single slab
+            # a volume that is padded along I has a single slab
             depth = min(slab.shape[2], sides[0])
             yield slab[_box(starts, (depth, *sides[1:]))]
 
@@ -191,7 +191,7 @@ class SlidingWindow:
     def _scores(
         self, image: Image, places: Sequence[Starts], net: Scores
     ) -> Iterator[tuple[Starts, Scored]]:
-        """Scores of each window, which starts its margin before its scored part."""
+        """Scores of each window; a window starts `margin_vox` before its scored part."""
         count = self.windows_together(image)
         count = min(count, self.most_windows or count)
         known: dict[tuple[float, ...], Scored] = {}  # scores of windows of one value per channel
@@ -211,7 +211,7 @@ class SlidingWindow:
             parts = iter(scores.split(len(image)))
             for start, key in waiting:
                 if key is not None and key not in known:
-                    known[key] = next(parts).clone()  # alone, without the others of its batch
+                    known[key] = next(parts).clone()  # a copy, so that its batch can be freed
                 yield start, next(parts) if key is None else known[key]
             waiting.clear()
             windows.clear()
@@ -284,7 +284,7 @@ def _divided(slab: SlabScores, sums: Sequence[Float[Tensor, " _"]], first: int) 
 
 
 def _product(sums: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "I J K"]:
-    """Sums of weights along each axis as those of all voxels."""
+    """Compute the sum of weights at each voxel from the sums along each axis."""
     return sums[0][:, None, None] * sums[1][:, None] * sums[2]
 
 

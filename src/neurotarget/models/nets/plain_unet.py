@@ -14,7 +14,7 @@ from neurotarget.shapes import Image, Levels, Logits
 
 
 class PlainUNet(Backbone):
-    """U-Net as published, without residuals and attention, from full resolution.
+    """U-Net as published: no residuals, no attention, and its first level at full resolution.
 
     Widths are those of the paper, which doubles channels before pooling and has 19,069,955
     parameters. Here convolutions pad, and instance norm replaces batch norm (equivalent for batches

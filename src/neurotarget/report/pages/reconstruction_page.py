@@ -52,8 +52,8 @@ NAMES = {
     "reference_mean_qsm": "true mean, ppm",
     "bias_qsm": "bias, ppm",
     "contrast_to_noise": "contrast to noise",
-    "contrast": "darker than around, %",
-    "mask_left": "share of the brain left",
+    "contrast": "darker than surroundings, %",
+    "mask_left": "share of the brain kept",
     "seconds": "time",
 }
 MAGNITUDE = "magnitude"
@@ -143,7 +143,7 @@ def sentence(comparison: Comparison) -> str:
     """Return a sentence on the best method by the first available score, and on the magnitude.
 
     The score is the error of the brain, or else the contrast of veins, by the mean over scans.
-    Methods erode the brain differently, so the share of it that counts is stated.
+    Methods erode the brain differently, so the share of the brain that the error covers is stated.
     """
     for label, metric, phrase, is_least in BEST:
         known = (comparison.methods["label"] == label) & (comparison.methods["metric"] == metric)
@@ -169,9 +169,7 @@ def _over(comparison: Comparison, method: str) -> str:
     """State the share of the brain in a method's error; methods keep different rims."""
     table = comparison.methods
     share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
-    return (
-        f" over the {100 * share.iloc[0]:.0f} % of the brain that it leaves" if len(share) else ""
-    )
+    return f" over the {100 * share.iloc[0]:.0f} % of the brain that it keeps" if len(share) else ""
 
 
 def cells(
@@ -228,7 +226,7 @@ def _published(comparison: Comparison) -> list[Section]:
         (str(one["label"]), _ppm(one["value"]), str(one.get("source", "")))
         for one in comparison.published
     ]
-    lead = "Published values, for comparison: other scans, and other references than this brain's."
+    lead = "Published values for comparison; their scans and their reference regions differ."
     return [Section("published", "Published values", lead, [Grid("Published", columns, lines)])]
 
 

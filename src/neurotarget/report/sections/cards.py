@@ -211,7 +211,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return three to five round numbers between two limits."""
+    """Return two to ten round numbers between two limits."""
     step = 10 ** math.floor(math.log10((high - low) or 1.0))
     step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

@@ -1,6 +1,7 @@
 """The model card of exported networks: Markdown, made from their runs and a text of the author.
 
-No path and no name of a case or person is in what is made from runs.
+The parts made from runs contain no path and no name of a case or person.
+
 Source: Mitchell et al. 2019, doi:10.1145/3287560.3287596.
 """
 
@@ -44,7 +45,7 @@ class Facts(NamedTuple):
         predictor: of the exported networks.
         runs: folders of the runs, whose records are read.
         weights: best or last.
-        change: of predictions by weights of 16 bits, as text; "" of 32 bits.
+        change: sentence on how weights of 16 bits change predictions; "" for weights of 32 bits.
     """
 
     name: str
@@ -59,8 +60,9 @@ def model_card(facts: Facts, author: str = "") -> str:
 
     Args:
         facts: name, predictor and runs; files of a run that are missing are named as unknown.
-        author: Markdown of the author: a section comes below the same heading, others at the end,
-            and text before the first heading at the top. A section `Licences` replaces ours.
+        author: Markdown of the author. A section with one of our headings is added to ours, others
+            come at the end, and text before the first heading at the top. A section `Licences`
+            replaces ours.
     """
     runs = [(read_config(run), read_plain(run / "summary.json"), run) for run in facts.runs]
     sections = {
@@ -85,7 +87,7 @@ def model_card(facts: Facts, author: str = "") -> str:
 
 
 def _own_sections(author: str) -> tuple[str, dict[str, str]]:
-    """Text before the first `## `, and the text below each of them."""
+    """Text before the first heading `## `, and the text of each section by its heading."""
     top, *parts = re.split(r"^## +", author.replace("\r\n", "\n"), flags=re.MULTILINE)
     split = [part.partition("\n") for part in parts]
     return top.strip(), {title.strip(): text.strip() for title, _, text in split}
@@ -118,7 +120,8 @@ def _network(facts: Facts) -> list[str]:
         lines.append(f"- its weights are the mean of those of {len(facts.runs)} runs")
     if (first := getattr(facts.predictor, "localiser", None)) is not None:
         sides = " × ".join(f"{side:g}" for side in first.predictor.target.spacing_mm)
-        lines.append(f"- a localiser ({type(first.predictor.net).__name__}) at {sides} mm before")
+        kind = type(first.predictor.net).__name__
+        lines.append(f"- before it, a localiser ({kind}) runs at {sides} mm")
     if any(member.plain_steps for member in members):
         lines.append("- results are corrected by steps that were chosen on validation cases")
     bits = f"16. {facts.change}" if facts.change else "32"

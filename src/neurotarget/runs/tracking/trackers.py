@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SHOWN = 200  # characters of an error
 LONGEST_TAG = 64  # characters that W&B takes
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
-# W&B caches logs below HOME, which may be full, small or read-only; its settings, such as the host
-# of the login, are not moved
+# by default W&B stores data and caches below HOME, which may be full, small or read-only; these
+# variables move them to the run folder, and leave W&B's settings, such as the login host, in HOME
 PLACES = {"WANDB_DATA_DIR": "data", "WANDB_CACHE_DIR": "cache"}
 INIT_S = 10.0  # timeout of W&B, after which the run is logged offline
 FINISH_S = 300.0  # timeout of the last upload; `wandb sync` does the rest
@@ -31,7 +31,9 @@ MODES = ("auto", "online", "offline", "disabled")
 
 
 def wandb_mode(requested: str) -> str:
-    """`online` if an API key is available, else `offline`; WANDB_MODE overrides `auto`.
+    """Return the requested mode; for `auto` that of WANDB_MODE, or else one that fits.
+
+    The fitting mode is `online` if an API key is available, else `offline`.
 
     Raises:
         DataError: the mode is unknown.
@@ -151,7 +153,7 @@ class ForgivingLogger(WandbLogger):
         self.attempt(lambda: super(ForgivingLogger, self).finalize(status))
 
     def finish(self, *, failed: bool) -> None:
-        """Close the run, also after an error, which may concern the logs themselves."""
+        """Close the run; after an earlier error of W&B, a further error is ignored."""
         if self.is_lost:
             with suppress(Exception):
                 self.experiment.finish(exit_code=int(failed))
@@ -163,7 +165,7 @@ def _wandb_logger(
     mode: str, options: Mapping[str, Any], places: Sequence[str]
 ) -> ForgivingLogger | None:
     """A W&B run, offline if it cannot be online; None if W&B fails."""
-    wandb = import_module("wandb")  # which takes a second, only where it is used
+    wandb = import_module("wandb")  # imported only where it is used, as it takes a second
     waits = {"init_timeout": INIT_S, "finish_timeout": FINISH_S}
     known = {key: wait for key, wait in waits.items() if key in wandb.Settings.model_fields}
     for attempt in dict.fromkeys((mode, "offline")):

@@ -1,6 +1,6 @@
 """Self-tests of a radiomics study: permuted labels, selection outside the folds, fewer people.
 
-N cases.
+Shapes: N cases, D permutations.
 """
 
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def permuted(outcome: Outcome, random: np.random.Generator) -> Outcome:
 
     A person's outcomes stay together. An exchange of single cases would break the correlation
     within people, so that the spread by chance would look too small. A person with a unique number
-    of cases keeps the own outcomes.
+    of cases keeps their own outcomes.
     """
     order = np.arange(len(outcome.y))
     counts = np.bincount(outcome.subject)

@@ -39,9 +39,9 @@ def people_table(
 ) -> pd.DataFrame:
     """Return a row for all people and per group: n, events, median survival, survival at horizons.
 
-    `groups` are masks of people. `follow_up_days` is the median follow-up by the reversed curve
-    (Schemper and Smith 1996, doi:10.1016/0197-2456(96)00075-X); `naive_median_days` is the
-    median of all times, which counts the end of follow-up as death.
+    `groups` are masks of people. `follow_up_days` is the median follow-up by the reverse
+    Kaplan-Meier method (Schemper and Smith 1996, doi:10.1016/0197-2456(96)00075-X);
+    `naive_median_days` is the median of all times, which counts the end of follow-up as death.
     """
     rows = []
     for name, mask in {"all": np.ones(len(cohort.days), dtype=bool), **groups}.items():

@@ -43,11 +43,10 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
 
     One row per pair and label or region. `n` counts the cases with a Dice of the pair; a failed
     prediction has Dice 0. `n_missing` counts the cases without: a mask is missing, or neither mask
-    has the label.
-    The Dice of a region is the mean over its labels. Statistics of the main quantity, over
-    `n_volumes` cases, are those of `agreement`, the study's table; the bias is second − first, and
-    its column's name ends in its unit. Intervals of Dice are Student's t over people. Without
-    further raters there are no rows.
+    has the label. The Dice of a region is the mean over its labels. Statistics of the main
+    quantity, over `n_volumes` cases, are those of `agreement`, the study's table; the bias is
+    second − first, and its column's name ends in its unit. Intervals of Dice are Student's t over
+    people. Without further raters there are no rows.
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
@@ -175,7 +174,7 @@ def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K
 
 def _too_few(n: int, n_subjects: int) -> str:
     if not n:
-        return "no case that both have delineated"
+        return "no case with masks of all of them"
     if min(n, n_subjects) < FEWEST:
         return f"fewer than {FEWEST} subjects"
     return ""

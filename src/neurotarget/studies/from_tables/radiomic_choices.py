@@ -48,7 +48,7 @@ def radiomic_settings(
     matters: float,
     seed: int,
 ) -> RadiomicSettings:
-    """Settings of a study from plain values; Cox's model predicts times, a ridge numbers.
+    """Return the settings of a radiomics study from plain values.
 
     Args:
         time: column of times to an event, "" without one.
@@ -56,9 +56,10 @@ def radiomic_settings(
         site: column of sites, "" without one.
         combat: whether ComBat removes effects of sites; ignored without sites.
         by_site: whether folds leave one site out at a time.
-        model: None takes cox with a `time`, ridge for a `number`, else logistic.
+        model: cox predicts times, ridge predicts numbers, all others predict classes; None takes
+            cox with a `time`, ridge for a `number`, else logistic.
         select: how features are chosen: univariate, mrmr, lasso or none.
-        features: largest number that is chosen.
+        features: largest number of chosen features.
         correlation: rank correlation above which one of two features is left out.
         balance: whether classes are weighted to equal sums in training.
         folds: of the outer cross-validation.
