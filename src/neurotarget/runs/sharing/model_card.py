@@ -121,7 +121,7 @@ def _network(facts: Facts) -> list[str]:
     if (first := getattr(facts.predictor, "localiser", None)) is not None:
         sides = " × ".join(f"{side:g}" for side in first.predictor.target.spacing_mm)
         kind = type(first.predictor.net).__name__
-        lines.append(f"- before it, a localiser ({kind}) runs at {sides} mm")
+        lines.append(f"- a localiser ({kind}) at {sides} mm, which runs first")
     if any(member.plain_steps for member in members):
         lines.append("- results are corrected by steps that were chosen on validation cases")
     bits = f"16. {facts.change}" if facts.change else "32"
