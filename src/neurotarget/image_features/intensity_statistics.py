@@ -79,11 +79,11 @@ def histogram_features(levels: Integer[ndarray, " V"], top: int) -> dict[str, fl
 def volume_histogram_features(
     values: Float[ndarray, " V"], grid: Float[ndarray, " G"]
 ) -> dict[str, Any]:
-    """Share of the volume above 10 and 90 % of a grid of intensities, and the reverse.
+    """Volumes at 10 and 90 % of the intensity, intensities at 10 and 90 % of the volume.
 
-    The volume at x % is the share of voxels of at least that part of the grid's range; the
-    intensity at x % is the least that at most this share of the volume has, or the largest of the
-    grid.
+    The volume at x % is the share of voxels with at least x % of the intensity range of the grid.
+    The intensity at x % is the smallest intensity of the grid that at most x % of the voxels reach,
+    or the largest intensity of the grid if there is none.
 
     Args:
         values: intensities, each of which is one of the grid.

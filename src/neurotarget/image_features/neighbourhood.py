@@ -1,4 +1,7 @@
-"""Textures of a voxel and all its neighbours: NGTDM (difference of their mean) and NGLDM.
+"""Textures of a voxel and all its neighbours: NGTDM and NGLDM.
+
+NGTDM is the difference between a voxel's level and the mean of its neighbours, NGLDM the number of
+neighbours with the same level.
 
 Source: Amadasun and King 1989, doi:10.1109/21.44046, and Sun and Wee 1983,
 doi:10.1016/0734-189X(83)90032-4.
@@ -40,7 +43,8 @@ def tone_differences(grid: LevelGrid, *, in_plane: bool) -> Iterator[Float[ndarr
 def tone_features(matrices: Float[ndarray, "B G 2"]) -> Values:
     """Coarseness, contrast, busyness, complexity and strength of each matrix.
 
-    Of one level alone, or without differences, coarseness is 1e6 and the others are 0.
+    With a single level, or without differences, coarseness is 1e6 and the others are 0; without
+    voxels all are NaN.
     """
     rows = [_tone_features(matrix[:, 0], matrix[:, 1]) for matrix in matrices]
     names = ("coarseness", "contrast", "busyness", "complexity", "strength")

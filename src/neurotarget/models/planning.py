@@ -57,9 +57,9 @@ def plan_stages(
 ) -> Stages:
     """Plan levels: halve axes down to four voxels, finer axes first until spacings are similar.
 
-    An axis is halved from the level on which its spacing is less than twice the finest; before, its
-    kernel has side 1, as has that across the plane of a picture. A single remaining axis needs 12
-    voxels to be halved.
+    An axis is halved once its spacing is less than twice the finest; on the levels before that, its
+    kernel has side 1. The kernel across the plane of a picture always has side 1. A single
+    remaining axis needs 12 voxels to be halved.
 
     Args:
         patch_vox: sides of the training patch.
@@ -122,7 +122,7 @@ def propose(
         median_vox: sides of the median scan on the working grid.
         voxels: number of voxels in all training scans.
         budget_mib: memory for training, in MiB.
-        sides: valid sides of the network.
+        sides: network, which knows its valid sides.
         memory: function of patch and batch for the memory of training, in MiB.
         patch_vox: given patch.
         batch_size: given batch.

@@ -7,10 +7,11 @@ ENDED = "ended without a result: it was killed, or ran out of memory, disk or ti
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the message of an error in one line, after its type unless neurotarget raised it.
+    """Return the reason of an error in one line.
 
-    A DataError with several problems gives the first error and the number of further errors. An
-    exit within a worker gives its cause, or its status. The line is cut after `SHOWN`
+    Errors of neurotarget, of files and of memory give their message; any other error gives its type
+    and message. A DataError with several problems gives the first error and the number of further
+    problems. An exit within a worker gives its cause, or its status. Messages are cut after `SHOWN`
     characters.
     """
     if isinstance(error, SystemExit):

@@ -206,7 +206,7 @@ def test_a_file_that_ships_is_found_by_its_name(runs, images, tmp_path, monkeypa
         predict_scans("bal", images, tmp_path / "no")
     (tmp_path / "ball").symlink_to(runs / "resunet")
     predicted("ball", images, tmp_path / "folder")
-    assert "run=ball: the folder here, not the shipped network" in capsys.readouterr().out
+    assert "run=ball: the folder ./ball, not the shipped network" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

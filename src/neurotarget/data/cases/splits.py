@@ -32,10 +32,11 @@ def assign_splits(
     """Assign a split to each case; return the splits by case_id.
 
     A case is external if the manifest marks it so, or if it has one of the values of `external`.
-    For all other cases, splits of the manifest are kept (a case without a split is for training),
-    and so are its folds: `fold` is the test set, or the validation set if the manifest has a test
-    set. Without splits and folds, the subjects are distributed over `n_folds` folds and `fold` is
-    the test set. Equal seeds give equal splits.
+    Splits that the manifest gives to the other cases are kept, and a case without a split is for
+    training; if none is for validation, fold `fold` of the manifest is, except its test cases. If
+    the manifest gives folds but no splits, fold `fold` is the test set. If it gives neither, the
+    subjects are distributed over `n_folds` folds, of which `fold` is the test set. Equal seeds give
+    equal splits.
 
     Args:
         manifest: all cases.
@@ -45,8 +46,9 @@ def assign_splits(
             if the manifest has a validation set.
         seed: of the random folds and validation sets.
         external: values by covariate, such as `{site: [c, d]}`.
-        fold_by: covariate of which each value is a fold, in the order of their names; its cases are
-            external, and there are no test cases; `external` is ignored for that covariate.
+        fold_by: covariate of which each value is a fold, in the order of the values. The cases of
+            fold `fold` are external, and there are no test cases; `external` is ignored for that
+            covariate.
         stratify: covariate whose values have similar shares, or whose numbers have similar
             distributions, in all random folds and validation sets; a subject counts with the
             values of all its cases.
@@ -275,7 +277,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
         todo = f"did you mean {close}?" if close else f"correct {key}, or add the column"
         raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
     if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
-        found = f"no {name} of {some(without)}, so that they may have been trained on"
+        found = f"no {name} of {some(without)}, which may thus have been trained on"
         todo = "fill it in, or leave these cases out"
         raise DataError(error(found, f"a {name} for every case, by {key}", todo))
     return {case.case_id: _written(case.covariates[name]) for case in cases}

@@ -136,7 +136,7 @@ def stripped_brain(array: ndarray, todo: str, **place: str) -> Bool[ndarray, "I 
     empty = 1 - brain.mean()
     if empty < LEAST_EMPTY or not brain.any():
         found = f"{100 * empty:.1f} % of the voxels with the value of the first voxel"
-        wanted = "a brain without skull, in voxels of one value"
+        wanted = "a brain without skull, surrounded by voxels of one value"
         raise DataError(error(found, wanted, todo, **place))
     return brain
 

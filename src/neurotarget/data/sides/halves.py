@@ -9,7 +9,7 @@ from numpy import ndarray
 from neurotarget.data.sides.midplane import Plane, Points
 
 TILTS = np.radians((-40.0, -20.0, 0.0, 20.0, 40.0))  # of a head, about two axes
-SAMPLED = 4_000  # most voxels used to find the border
+SAMPLED = 4_000  # about as many voxels are used to find the border
 CLEAR = 5.0  # least distance of two halves, in SDs of a half; the halves of a cut bar have 3.5
 LIKE_SHARE = 0.5  # least size of the smaller half, as share of the larger, for `is_clear`
 ACROSS = 0.5  # least cosine between the line of the two centres and the scanner's left–right axis

@@ -40,7 +40,7 @@ def same_ignored(
 def wider(box: Box) -> Box:
     """Return a box that is one voxel wider at each face.
 
-    It may end one voxel beyond the grid, where slices of an array stop.
+    It may end one voxel beyond the grid, which does not matter when an array is sliced.
     """
     return tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
 

@@ -1,4 +1,4 @@
-"""Scores of each lesion of a mask, as BraTS does since 2023, and BraTS's rule for empty masks.
+"""Scores of each lesion of a mask, as in BraTS since 2023, and BraTS's rule for empty masks.
 
 Reference pieces that connect when dilated by `REACH_MM` are one lesion. A lesion is compared with
 all predicted pieces that touch the dilated lesion. A lesion without a predicted piece has Dice 0
@@ -7,7 +7,7 @@ is the mean over lesions of more than `LEAST_MM3` and predicted pieces without a
 neither mask has a voxel, Dice is 1 and the distance 0.
 
 Sources: Moawad et al. 2023, arXiv:2306.00838, and the code for gliomas of BraTS 2023,
-https://github.com/rachitsaluja/BraTS-2023-Metrics, which counts voxels of 1 mm instead of mm.
+https://github.com/rachitsaluja/BraTS-2023-Metrics, which measures in voxels of 1 mm.
 """
 
 import math

@@ -63,7 +63,7 @@ def swapped_in_space(left: Mask, right: Mask, affine: Float[ndarray, "4 4"]) -> 
     """Return 1 if the centroid of the left mask is to the right of that of the right mask, else 0.
 
     `affine` maps voxels to world coordinates (RAS+); its translation has no effect. NaN where a
-    mask is empty or the centroids are level.
+    mask is empty or neither centroid is further right.
     """
     if not (left.any() and right.any()):
         return math.nan

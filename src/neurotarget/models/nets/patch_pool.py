@@ -13,9 +13,9 @@ from neurotarget.shapes import Image, Outputs
 
 
 class PatchPool(VectorBackbone):
-    """Multiple-instance learning: a residual network without its pooling, a score of each place.
+    """Multiple-instance learning: a residual network that scores each place instead of pooling.
 
-    A place sees a part of the image. The scores s of N places are joined by the smooth maximum
+    A place sees its receptive field only. The scores s of N places are joined by the smooth maximum
     log(mean(exp(r s))) / r: their mean where r is near 0, their maximum where it is large.
 
     Source: Pinheiro and Collobert 2015, doi:10.1109/CVPR.2015.7298780 (smooth maximum); as the MIL
@@ -23,7 +23,7 @@ class PatchPool(VectorBackbone):
 
     Args:
         depth: 10, 18, 34 or 50 layers.
-        width: channels of the first stage, doubled at each of the four.
+        width: channels of the first of four stages, doubled at each further one.
         stem_kernel: side of the first convolution's kernel.
         stem_stride: of the first convolution.
         pool: whether the stem ends with a pooling of stride 2.

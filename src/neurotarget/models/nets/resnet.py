@@ -26,7 +26,7 @@ class ResNet(VectorBackbone):
 
     Args:
         depth: 10, 18, 34 or 50 layers.
-        width: channels of the first stage, doubled at each of the four.
+        width: channels of the first of four stages, doubled at each further one.
         stem_kernel: side of the first convolution's kernel.
         stem_stride: of the first convolution; 1 keeps the detail of small images.
         pool: whether the stem ends with a pooling of stride 2.

@@ -1,4 +1,4 @@
-"""Position of the sella in a label map: below the optic chiasm, on the floor of its pocket."""
+"""Position of the sella in a label map: below the optic chiasm, on the floor of the fossa."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -18,7 +18,7 @@ LEFT_MM = (10.0, 24.0)  # remaining length of the head around the sella in a cro
 
 @dataclass(frozen=True)
 class SellaScene:
-    """A new sella for every patch, in or around the pocket of a label map.
+    """A new gland for every patch, in the pituitary fossa of a label map or with new surroundings.
 
     All settings are probabilities. `whole`: bone, sinus, vessels and nerves are generated with the
     gland; otherwise those of the map are kept. `empty`: the sella is partially empty. `spot`: the

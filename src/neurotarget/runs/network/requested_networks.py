@@ -57,7 +57,7 @@ def places_of(place: str, weights: str = "best") -> list[Path]:
     if place in ships:
         if not _holds_runs(path):
             return [ships[place]]
-        print(f"run={place}: the folder here, not the shipped network; its path is ./{place}")
+        print(f"run={place}: the folder ./{place}, not the shipped network of this name, is read")
     elif is_name and not is_there(path):
         _refuse_name(place, "run=")
     return trained_runs(path, weights)

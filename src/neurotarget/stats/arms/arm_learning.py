@@ -1,4 +1,4 @@
-"""Find the arms of a comparison that have learnt; other arms are shown without a rank.
+"""Find the arms of a comparison that have not learnt, which are shown without a rank.
 
 An arm has not learnt if at least half of its runs have not learnt. It is doubtful if any of its
 runs has not learnt or is doubtful.
@@ -47,7 +47,7 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
 
 
 def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
-    """Return the scores of the arms that have learnt; None where no net has learnt."""
+    """Return the scores without arms that have not learnt; None where no net is left."""
     arms = scored.arms
     able = [arm for arm in arms.names if learnings[arm].verdict != NOT_LEARNT]
     if not set(able) & set(arms.nets):

@@ -50,7 +50,8 @@ def is_normal(values: Cases) -> bool:
     """Return True if Shapiro and Wilk's p is 0.2 or more: formulas for normal values may be used.
 
     The level is high because the alternative intervals lose little where values are normal. Values
-    without spread count as normal.
+    without spread count as normal; fewer than 3 or more than 5000 values do not, as the p would be
+    undefined or inaccurate.
 
     Source: Shapiro and Wilk 1965, doi:10.1093/biomet/52.3-4.591.
     """
