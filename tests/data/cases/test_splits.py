@@ -203,7 +203,7 @@ def test_cases_that_the_manifest_calls_external_are_in_no_fold_of_a_site():
         (sites("aab"), {"external": {"cite": ["b"]}}, "no covariate cite.*did you mean site"),
         (sites("aab"), {"external": {"site": ["e"]}}, "no case with site e, wanted one of a, b"),
         (sites("aab"), {"external": {"site": ["a", "b"]}}, "nothing left to train on"),
-        (sites(["a", None, "b"]), {"external": {"site": ["b"]}}, "no site of c1, so that they may"),
+        (sites(["a", None, "b"]), {"external": {"site": ["b"]}}, "no site of c1, which may thus"),
         (
             sites("abbb", 2),
             {"external": {"site": ["b"]}},

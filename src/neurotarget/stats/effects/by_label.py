@@ -26,8 +26,8 @@ def label_effects_table(
     """Return the effect on each label, and on left, right and total, in the leading model.
 
     `p_holm` is corrected for the labels of one hypothesis and method; the verdict uses the
-    uncorrected interval. A target with one label has no rows. A hypothesis on a named label has none
-    either.
+    uncorrected interval. A target with one label has no rows, and neither has a
+    hypothesis on a named label.
 
     Source: Holm 1979 (Scand J Statist 6:65).
     """
