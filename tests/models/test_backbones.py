@@ -14,7 +14,8 @@ from neurotarget.models.backbone import Backbone
 from neurotarget.models.memory_layout import channels_last
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-WHOLE = {"mrnet", "patch_pool", "resnet", "slice_pool"}  # of whole images: test_vector_backbones.py
+# of whole images: test_vector_backbones.py
+WHOLE = {"efficientnet_lite0", "mrnet", "patch_pool", "resnet", "slice_pool"}
 NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - WHOLE)
 PACKAGES = {
     "nnunet_resenc_m": "dynamic_network_architectures.architectures.unet",

@@ -12,6 +12,7 @@ from neurotarget.inference.predict_outcomes import OutcomePredictor
 from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.models.backbone import VectorBackbone
 from neurotarget.models.memory_layout import channels_last
+from neurotarget.models.nets.efficientnet_lite0 import EfficientNetLite0
 from neurotarget.models.nets.mrnet import MRNet
 from neurotarget.models.nets.patch_pool import PatchPool
 from neurotarget.models.nets.resnet import ResNet
@@ -102,7 +103,8 @@ def test_weights_of_planes_and_volumes_are_laid_out_with_channels_last():
 
 @pytest.mark.parametrize("net", [ResNet(1, 1, depth=10, width=4, is_flat=True),
                                  PatchPool(1, 1, depth=10, width=4, is_flat=True),
-                                 SlicePool(1, 1, depth=10, width=4)])  # fmt: skip
+                                 SlicePool(1, 1, depth=10, width=4),
+                                 EfficientNetLite0(1, 1)])  # fmt: skip
 def test_networks_of_planes_train_and_predict(net):
     outcomes = {"ill": {"kind": "binary", "classes": ["no", "yes"]}}
     target = Target("person", ["t1"], {}, [1] * 3, [16, 16, 1], outcomes=outcomes)

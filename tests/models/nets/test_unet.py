@@ -2,8 +2,8 @@ import pytest
 import torch
 from monai.networks.nets import UNet as MonaiUNet
 
-from neurotarget.models.nets.residual import ResidualUnit
 from neurotarget.models.nets.unet import UNet
+from neurotarget.models.residual import ResidualUnit
 
 
 def tiny(**changes):

@@ -247,7 +247,7 @@ MODEL = {
     "stem_kernel": integer(1, 64),
     "sharpness": number(0, 1000, above=True),
     "stem_stride": integer(1, 64),
-    **dict.fromkeys(("pool", "is_flat"), FLAG),
+    **dict.fromkeys(("frozen", "pool", "is_flat"), FLAG),
     **dict.fromkeys(("hidden_size", "mlp_dim"), WIDTH),
     "blocks_up": optional(listed(WIDTH)),
     "checkpointing": FLAG,

