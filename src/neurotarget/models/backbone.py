@@ -114,10 +114,13 @@ class VectorBackbone(Backbone):
     """A network from (B, C, I, J, K) to (B, outputs), for outcomes of whole images.
 
     Subclasses are built as `Net(in_channels, num_outputs, *, …)` and set `net`. An output that is a
-    number in a unit is `centre + spread * net(image)`: training sets both from its cases.
+    number in a unit is `centre + spread * net(image)`: training sets both from its cases. A network
+    whose convolutions may stay `frozen` also has `encode`, of images to features (B, F), and
+    `decide`, of features to outputs; training then computes the features of each case once.
     """
 
     net: nn.Module
+    frozen: bool = False
 
     def __init__(self, num_outputs: int) -> None:
         super().__init__()
@@ -134,7 +137,11 @@ class VectorBackbone(Backbone):
 
     def score(self, image: Image) -> Outputs:
         """Score whole images, in float32."""
-        return self.raw(image).float() * self.spread + self.centre
+        return self.in_unit(self.raw(image))
+
+    def in_unit(self, raw: Outputs) -> Outputs:
+        """Bring outputs to their unit by `spread` and `centre`, in float32."""
+        return raw.float() * self.spread + self.centre
 
     def raw(self, image: Image) -> Outputs:
         """Outputs before `spread` and `centre` are applied, (B, outputs)."""

@@ -13,6 +13,7 @@ from neurotarget.inference.windows.whole_image import WholeImage
 from neurotarget.outcome import Outcome
 from neurotarget.shapes import Batch, Image, Outcomes, Outputs
 from neurotarget.tasks.base import OptimizerFor, TargetTask
+from neurotarget.tasks.frozen_features import encoded, features_of_cases
 from neurotarget.tasks.kinds import OutcomePrediction
 from neurotarget.tasks.score_outcomes import outcome_rows
 from neurotarget.types import Target
@@ -42,6 +43,7 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         """Join the parts; `settings` are those of `TargetTask`."""
         super().__init__(target, net, optimizer_for, **settings)
         self.inferer = self.inferer or WholeImage(target.patch_vox)
+        self.features: dict[str, Tensor] = {}  # of the cases by id, if the network is frozen
 
     def forward(self, image: Image) -> Outputs:
         """Score whole images, in float32."""
@@ -58,9 +60,19 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         The base does nothing.
         """
 
+    def on_fit_start(self) -> None:
+        """Compute the features of all cases, if the network keeps its convolutions frozen."""
+        if getattr(self.net, "frozen", False):
+            data = self.trainer.datamodule
+            cases = [*data.cases("train"), *data.cases("val")]
+            folders = {case.case_id: data.folders[case.case_id] for case in cases}
+            self.features = features_of_cases(self.net, folders, data.cache, window=self.inferer)
+
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch of images."""
-        return self.loss_of(self._outputs(batch.image), batch.outcomes)
+        outputs = self._decided(batch)
+        outputs = self._outputs(batch.image) if outputs is None else outputs
+        return self.loss_of(outputs, batch.outcomes)
 
     def loss_of(self, outputs: Outputs, codes: Outcomes) -> Tensor:
         """Compute the mean loss over the outcomes, from the cases with a known outcome.
@@ -85,11 +97,14 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         sides = self.target.patch_vox
         image = torch.randn(batch_size, len(self.target.channels), *sides)
         codes = torch.randint(2, (batch_size, len(self.target.outcomes))).float()
+        if getattr(self.net, "frozen", False):  # a step works on features
+            self.features.setdefault("noise", encoded(self.net, image[:1].to(self.device))[0])
         return Batch(image, None, ["noise"] * batch_size, codes)
 
     def score(self, batch: Batch) -> OutcomeScore:
         """Score one whole image."""
-        outputs = self(batch.image)
+        outputs = self._decided(batch)
+        outputs = self(batch.image) if outputs is None else outputs
         loss = self.loss_of(outputs, batch.outcomes).item()
         return OutcomeScore(outputs[0].tolist(), batch.outcomes[0].tolist(), loss)
 
@@ -121,6 +136,13 @@ class OutcomeTask(OutcomePrediction, TargetTask):
         Names are without the outcome, such as `auroc`.
         """
         raise NotImplementedError
+
+    def _decided(self, batch: Batch) -> Outputs | None:
+        """Outputs from the features of a batch's cases; None if these are not known."""
+        if not all(case_id in self.features for case_id in batch.case_ids):
+            return None
+        features = torch.stack([self.features[case_id] for case_id in batch.case_ids])
+        return self.net.decide(features.to(batch.image.device)).float()
 
     def _outputs(self, image: Image) -> Outputs:
         return self.scores_of_net(image).float()

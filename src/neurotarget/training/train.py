@@ -40,6 +40,7 @@ from neurotarget.training.callbacks import Loading, Opening
 from neurotarget.training.cascade import localise
 from neurotarget.training.data_record import fingerprint, keep_contents, write_splits, write_usual
 from neurotarget.training.first_messages import announce, replayable
+from neurotarget.training.frozen_layers import settle_frozen
 from neurotarget.training.localising import located
 from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.rehearsal import print_rehearsal, refuse_given_test
@@ -69,6 +70,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     is_main = _prepare_process(config, start)
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
+    frozen_lines = settle_frozen(config)
     config["target"] = target_settings(config["target"], config["data"]["root"])
     target = build_target(config["target"])
     data = build_data(config, target)
@@ -87,7 +89,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     config, scale_lines = learn_scale(config, data, folder, resumed=state is not None)
     pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
     boxed = [] if is_dry else _localise(config, folder, data)
-    localised = [*localise_lines, *scale_lines, *boxed]
+    localised = [*frozen_lines, *localise_lines, *scale_lines, *boxed]
     config, planned = _planned(config, start, data=data, resumed=state is not None)
     # test all settings before the long computation
     parts = build_parts(

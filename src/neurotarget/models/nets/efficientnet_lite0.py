@@ -31,6 +31,8 @@ STEM = 32  # channels of the first convolution
 IMAGENET_MEAN, IMAGENET_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INPUT_MEAN, INPUT_SD = 127 / 255, 128 / 255
 
+Features = Float[Tensor, "B 1280"]
+
 
 class EfficientNetLite0(VectorBackbone):
     """EfficientNet-Lite0 of each slice along K, the features' maximum over slices, a linear layer.
@@ -84,15 +86,22 @@ class EfficientNetLite0(VectorBackbone):
 
     def raw(self, image: Image) -> Outputs:
         """Outputs before `spread` and `centre` are applied."""
-        return self.net._fc(self.dropout(self.encode(image)))
+        return self._last(self.encode(image))
 
-    def encode(self, image: Image) -> Float[Tensor, "B 1280"]:
+    def decide(self, features: Features) -> Outputs:
+        """Score images by their features, as `encode` makes them."""
+        return self.in_unit(self._last(features))
+
+    def encode(self, image: Image) -> Features:
         """Strongest features over the slices of an image, each the mean over the slice."""
         return strongest_features(self._mean_features, standardised(image))
 
     def activation_maps(self, image: Image) -> Maps:
         """Class activation maps of each slice; see `slice_maps`."""
         return slice_maps(self._places, self.net._fc, standardised(image))
+
+    def _last(self, features: Features) -> Outputs:
+        return self.net._fc(self.dropout(features))
 
     def _mean_features(self, slices: Tensor) -> Tensor:
         return self._places(slices).mean(dim=(2, 3))

@@ -150,7 +150,8 @@ def write_cost(
     """Write the cost of a training to cost.json in its run folder, and return it.
 
     `flops_per_step` is that of forward and backward of one batch (see `profile`), or null for a net
-    that cannot be profiled; seconds of prediction are null until `prediction_cost` adds them.
+    that cannot be profiled, or whose steps use kept features; seconds of prediction are null until
+    `prediction_cost` adds them.
 
     Args:
         folder: of the run.
@@ -161,8 +162,10 @@ def write_cost(
         patch_vox: sides of a patch.
     """
     flops = None
-    with suppress(DataError):
-        flops = float(profile(net, (batch_size, in_channels, *patch_vox), training=True).flops)
+    if not getattr(net, "frozen", False):
+        shape = (batch_size, in_channels, *patch_vox)
+        with suppress(DataError):
+            flops = float(profile(net, shape, training=True).flops)
     cost = {
         "parameters": sum(weight.numel() for weight in net.parameters()),
         "flops_per_step": flops,
