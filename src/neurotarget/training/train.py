@@ -302,6 +302,7 @@ def _hide_hints() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for hint in (
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # frozen layers
         ".*does not have many workers.*",
         ".*exists and is not empty.*",
         ".*smaller than the logging.*",
