@@ -9,6 +9,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+
+from neurotarget.models.nets.efficientnet_lite0 import Lite0
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = {
@@ -142,6 +145,32 @@ def test_runs_are_compared_and_joined(classified, run, place, command):
     both = [f"run={place / 'arms'}", f"input={place / 'data'}", "output=joined", "device=cpu"]
     command(ROOT / "predict.py", *both, cwd=place)
     assert len(pd.read_csv(place / "joined" / "outcomes.tsv", sep="\t")) == 40
+
+
+def written_features(place):
+    return {path: path.stat().st_mtime_ns for path in place.glob("cache/*/*_features-*/*.npy")}
+
+
+def test_frozen_layers_train_on_features_that_are_kept_and_predict_without_their_origin(
+    run, place, command
+):
+    torch.manual_seed(1)
+    torch.save(Lite0(1000).state_dict(), place / "lite0.pth")
+    net = ["model=efficientnet_lite0", "pretrained=lite0.pth"]
+    done = run("illness", "classification", "augment=default", "hydra.run.dir=frozen", net=net)
+    assert "frozen    features are computed once for each case" in done.stdout
+    kept = written_features(place)
+    splits = pd.read_csv(place / "frozen" / "splits.tsv", sep="\t")
+    assert len(kept) == splits["split"].isin(["train", "val"]).sum()
+    (place / "lite0.pth").unlink()
+    command(ROOT / "train.py", "resume=frozen", "trainer.max_epochs=6", cwd=place)
+    assert written_features(place) == kept
+    arguments = [f"run={place / 'frozen'}", f"input={place / 'data'}", "output=from_frozen"]
+    command(ROOT / "predict.py", *arguments, "device=cpu", cwd=place)
+    assert len(pd.read_csv(place / "from_frozen" / "outcomes.tsv", sep="\t")) == 40
+    refused = run("illness", "classification", net=[net[0], "pretrained=null"], check=False)
+    assert refused.returncode == 2
+    assert "model.frozen: found true without pretrained weights" in refused.stderr
 
 
 def test_a_search_maximises_the_auroc(run, place):
