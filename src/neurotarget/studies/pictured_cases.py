@@ -215,8 +215,7 @@ def _load(case: Case, read: "_Read", rank: str, study: Study, material: Material
     caption += "; without ignored voxels" if read.has_ignored else ""
     activation = _activation(case, image, target, folder)
     if activation is not None:
-        spacing_mm = np.asarray(image.spacing_mm)
-        png = activation_bytes(image.array, activation, spacing_mm, title=caption)
+        png = activation_bytes(image.array, activation, image.affine, title=caption)
         part = (None, None, None, image.affine)
         return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
     png = overlay_bytes(

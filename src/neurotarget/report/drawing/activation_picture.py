@@ -11,6 +11,7 @@ from PIL import Image
 
 from neurotarget.report.drawing.figure import COLOURS, look
 from neurotarget.report.drawing.lettering import fitted
+from neurotarget.report.drawing.scene import canonical
 
 WIDTH_INCH, HEAD_INCH, FOOT_INCH, GAP_INCH, DPI = 9.6, 0.5, 0.9, 0.1, 80
 MOST_HIGH_INCH = 4.6
@@ -23,39 +24,43 @@ COLOURED = 200  # number of colours in the file
 def activation_bytes(
     scan: Float[ndarray, "I J K"],
     activation: Float[ndarray, "I J K"],
-    spacing_mm: Float[ndarray, "3"],
+    affine: Float[ndarray, "4 4"],
     *,
     title: str = "",
 ) -> bytes:
     """Draw a scan and its activation map as PNG, both in stored order on one grid.
 
-    Slices are perpendicular to the axis with the fewest voxels. Values above 0 are coloured; higher
-    values are more opaque. A curve below shows the highest value of each slice. Colours are
-    relative to the highest value of the slice shown, so they cannot be compared between cases.
+    Slices are perpendicular to the axis with the fewest voxels, in radiological view. Values above
+    0 are coloured; higher values are more opaque. A curve below shows the highest value of each
+    slice, if there are several. Colours are relative to the highest value of the slice shown, so
+    they cannot be compared between cases.
 
     Args:
         scan: grey levels.
         activation: contribution of each voxel to the prediction, on the grid of the scan.
-        spacing_mm: sides of a voxel along the stored axes.
+        affine: affine of the grid, to RAS+ in mm.
         title: shortened to the width of the picture.
     """
-    axis = int(np.argmin(scan.shape))
-    scan, activation = (np.moveaxis(one, axis, 0) for one in (scan, activation))
-    across_mm, up_mm = np.delete(np.asarray(spacing_mm, dtype=float), axis)
+    spacing_mm, arrays = canonical(affine, scan, activation)
+    axis = int(np.argmin(arrays[0].shape))
+    # the right side of the patient, or the front of a sagittal slice, is on the left
+    scan, activation = (np.moveaxis(one, axis, 0)[:, ::-1] for one in arrays)
+    across_mm, up_mm = np.delete(spacing_mm, axis)
     highest = activation.max(axis=(1, 2))
     number = int(highest.argmax())
     grey, heat = scan[number].astype(float).T, activation[number].T
     wide, high = grey.shape[1] * across_mm, grey.shape[0] * up_mm
     panel = (WIDTH_INCH - 3 * GAP_INCH) / 2
     tall = min(panel * high / wide, MOST_HIGH_INCH)
-    height = HEAD_INCH + tall + FOOT_INCH + GAP_INCH
+    foot = FOOT_INCH if len(highest) > 1 else 0.0
+    height = HEAD_INCH + tall + foot + GAP_INCH
     figure = Figure(figsize=(WIDTH_INCH, height), facecolor="black")
     text = fitted(title, WIDTH_INCH - 0.2, 11.0)
     figure.text(0.01, 1 - HEAD_INCH / 2 / height, text, color="white", fontsize=11.0, va="center")
     low, top = np.percentile(grey, GREYS)
     for place in range(2):
         left = GAP_INCH + place * (panel + GAP_INCH)
-        box = (left / WIDTH_INCH, FOOT_INCH / height, panel / WIDTH_INCH, tall / height)
+        box = (left / WIDTH_INCH, foot / height, panel / WIDTH_INCH, tall / height)
         axes = figure.add_axes(box)
         style = {"origin": "lower", "aspect": up_mm / across_mm, "interpolation": "bilinear"}
         axes.imshow(grey, cmap="gray", vmin=low, vmax=max(top, low + 1e-6), **style)
@@ -63,7 +68,8 @@ def activation_bytes(
             share = np.clip(heat / heat.max(), 0, 1)
             axes.imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=OPACITY * share, **style)
         axes.set_axis_off()
-    _curve(figure, highest, number, height)
+    if foot:
+        _curve(figure, highest, number, height)
     return _png(figure)
 
 
